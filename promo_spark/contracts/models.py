@@ -1,0 +1,138 @@
+"""What the models say as of a date: segments, rules, recommendations, forecasts, and how good they are."""
+
+from __future__ import annotations
+
+from pyspark.sql import types as T
+
+from promo_spark.contracts.features import AsOf
+from promo_spark.contracts.table import Check, Col, Table, WriteMode
+
+_TEXT = T.StringType()
+_LONG = T.LongType()
+_DOUBLE = T.DoubleType()
+_TEXTS = T.ArrayType(_TEXT)
+
+
+class Predicted(AsOf):
+    """Base of the model tables."""
+
+    layer = "models"
+
+
+class Segments(Predicted):
+    """One row per user: the segment, by an id that stays the same from day to day."""
+
+    name = "segments"
+    key = ("as_of", "user_id")
+    user_id = Col(_TEXT, "the user", required=True)
+    segment_id = Col(T.IntegerType(), "stable id of the segment; 0 is for users without orders", required=True)
+    segment_name = Col(_TEXT, "the segment's name, from its centre", required=True)
+    distance = Col(_DOUBLE, "distance to the centre in scaled features; null: users without orders")
+
+
+class SegmentPortraits(Predicted):
+    """One row per segment: who is in it, what they buy, how they react to discounts."""
+
+    name = "segment_portraits"
+    key = ("as_of", "segment_id")
+    segment_id = Col(T.IntegerType(), "stable id", required=True)
+    segment_name = Col(_TEXT, "name from the centre: permuting ids changes no name", required=True)
+    users = Col(_LONG, "users in it", required=True)
+    users_share = Col(_DOUBLE, "share of all users", unit="share", required=True)
+    revenue_share = Col(_DOUBLE, "share of all amount paid", unit="share", required=True)
+    centre = Col(
+        T.MapType(_TEXT, _DOUBLE), "mean of each feature over the members, in the feature's own unit", required=True
+    )
+    scaled_centre = Col(
+        T.MapType(_TEXT, _DOUBLE), "centre in log-scaled, standardised features: what ids are matched by",
+        required=True,
+    )
+    lifts = Col(T.MapType(_TEXT, _DOUBLE), "centre as a multiple of the mean of all users", required=True)
+    top_categories = Col(_TEXTS, "categories it buys most beyond the average, most first", required=True)
+    discounted_lines_share = Col(_DOUBLE, "share of lines bought with a discount; null: no orders", unit="share")
+    coupon_response = Col(_DOUBLE, "coupons redeemed per campaign received; null: none received")
+    matched_from = Col(T.DateType(), "as_of of the portraits the id was taken over from; null: new id")
+
+
+class FrequentItemsets(Predicted):
+    """One row per set of items that is bought together often enough."""
+
+    name = "frequent_itemsets"
+    key = ("as_of", "level", "items")
+    level = Col(_TEXT, "what an item is: product, subcategory or category", required=True)
+    items = Col(_TEXTS, "the items, sorted", required=True)
+    size = Col(T.IntegerType(), "number of items", required=True)
+    baskets = Col(_LONG, "baskets that hold all of them", required=True)
+    support = Col(_DOUBLE, "those as a share of all baskets, one-item baskets included", "share", required=True)
+
+
+class BasketRules(Predicted):
+    """One row per rule antecedent ⇒ consequent."""
+
+    name = "basket_rules"
+    key = ("as_of", "level", "antecedent", "consequent")
+    checks = (Check("confidence_is_share", "confidence", "between", (0.0, 1.0)),)
+    level = Col(_TEXT, "what an item is: product, subcategory or category", required=True)
+    antecedent = Col(_TEXTS, "items in the basket, sorted", required=True)
+    consequent = Col(_TEXTS, "items then found too, sorted", required=True)
+    baskets = Col(_LONG, "baskets with both", required=True)
+    antecedent_baskets = Col(_LONG, "baskets with the antecedent", required=True)
+    consequent_baskets = Col(_LONG, "baskets with the consequent", required=True)
+    all_baskets = Col(_LONG, "all baskets, one-item baskets included", required=True)
+    support = Col(_DOUBLE, "baskets / all baskets", unit="share", required=True)
+    confidence = Col(_DOUBLE, "baskets / antecedent baskets", unit="share", required=True)
+    lift = Col(_DOUBLE, "confidence / share of baskets with the consequent; 1 = no association", required=True)
+    leverage = Col(_DOUBLE, "support − product of the two supports", required=True)
+    conviction = Col(_DOUBLE, "(1 − consequent support) / (1 − confidence); null where confidence is 1")
+    p_value = Col(_DOUBLE, "one-sided p that the association is chance, normal approximation", required=True)
+    is_bundle = Col(T.BooleanType(), "strong enough for a bundle: lift above 1 and significant", required=True)
+    sentence = Col(_TEXT, "the rule in words", required=True)
+
+
+class Recommendations(Predicted):
+    """One row per user and rank: what to show this user."""
+
+    name = "recommendations"
+    key = ("as_of", "user_id", "rank")
+    user_id = Col(_TEXT, "the user", required=True)
+    rank = Col(T.IntegerType(), "1 = best", required=True)
+    product_id = Col(_TEXT, "the product", required=True)
+    score = Col(_DOUBLE, "the recommender's own score, comparable within a source only", required=True)
+    source = Col(_TEXT, "als, buy_again, popular_in_segment, …", required=True)
+    reason = Col(_TEXT, "why, in words a customer could read", required=True)
+
+
+class Forecasts(Predicted):
+    """One row per series, future day and model that was run on the series; one model is the champion."""
+
+    name = "forecasts"
+    key = ("as_of", "series_id", "day", "model")
+    series_id = Col(_TEXT, "the series, as in features.daily_sales", required=True)
+    day = Col(T.DateType(), "the day forecast, as_of being the first", required=True)
+    model = Col(_TEXT, "the model", required=True)
+    units = Col(_DOUBLE, "point forecast, never negative", unit="units", required=True)
+    lower_80 = Col(_DOUBLE, "lower end of the 80% interval", unit="units", required=True)
+    upper_80 = Col(_DOUBLE, "upper end of the 80% interval", unit="units", required=True)
+    lower_95 = Col(_DOUBLE, "lower end of the 95% interval", unit="units", required=True)
+    upper_95 = Col(_DOUBLE, "upper end of the 95% interval", unit="units", required=True)
+    champion = Col(T.BooleanType(), "the series' best model in the backtest", required=True)
+    profile = Col(_TEXT, "what kind of series: regular, intermittent, short, dead", required=True)
+
+
+class Metrics(Predicted):
+    """One row per quality figure that a job measured."""
+
+    name = "metrics"
+    key = ("as_of", "job", "metric", "slice")
+    partition = ("as_of", "job")
+    write_mode = WriteMode.REPLACE_SLICE
+    job = Col(_TEXT, "the job that measured", required=True)
+    metric = Col(_TEXT, "what: recall@10, mase, silhouette, …", required=True)
+    slice = Col(_TEXT, "of what: a model, a baseline, a level; 'all' for the whole", required=True)
+    value = Col(_DOUBLE, "the figure; null: not measurable on these data")
+    n = Col(_LONG, "how many users, series or rows it rests on", required=True)
+
+
+MODELS: tuple[type[Table], ...] = (
+    Segments, SegmentPortraits, FrequentItemsets, BasketRules, Recommendations, Forecasts, Metrics,
+)  # fmt: skip

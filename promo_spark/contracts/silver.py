@@ -1,0 +1,198 @@
+"""What a retailer hands in, cleaned: one class per silver table, and the quarantine beside each.
+
+Every silver row knows its source file and the run that wrote it. Ids are text, as retailers have them:
+leading zeros survive. Money is exact decimal in the shop's currency, so that sums do not depend on the
+order of rows. Timestamps are UTC; dates are business days in the configured time zone.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import types as T
+
+from promo_spark.contracts.table import MONEY, QUANTITY, RATE, Check, Col, Table, WriteMode
+
+_TEXT = T.StringType()
+_DATE = T.DateType()
+
+
+class Sourced(Table):
+    """Columns that every silver table ends with."""
+
+    layer = "silver"
+    trailing = ("source_file", "run_id")
+    source_file = Col(_TEXT, "the file or table the row came from")
+    run_id = Col(_TEXT, "the ingest run that wrote the row")
+
+
+class Users(Sourced):
+    """One row per customer (person, household or account: whoever gets offers)."""
+
+    name = "users"
+    key = ("user_id",)
+    write_mode = WriteMode.MERGE
+    user_id = Col(_TEXT, "the customer", required=True)
+    registered_at = Col(T.TimestampType(), "when the account was opened; null where the shop does not say")
+    gender = Col(_TEXT, "as declared; null is not imputed", personal=True)
+    age_band = Col(_TEXT, "age band, such as 35-44", personal=True)
+    income_band = Col(_TEXT, "yearly income band, such as 50-74K", personal=True)
+    region = Col(_TEXT, "region of the customer")
+    home_ownership = Col(_TEXT, "owner, renter, …", personal=True)
+    marital_status = Col(_TEXT, "as declared", personal=True)
+    household_size = Col(_TEXT, "persons in the household, may be open such as 5+", personal=True)
+    household_composition = Col(_TEXT, "such as '2 Adults Kids'", personal=True)
+    kids_count = Col(_TEXT, "children, may be open such as 3+", personal=True)
+    member_tier = Col(_TEXT, "tier of the loyalty programme")
+    consent_marketing = Col(T.BooleanType(), "may be sent offers; null where the shop does not say")
+    consent_profiling = Col(T.BooleanType(), "may be profiled; null where the shop does not say")
+
+
+class Products(Sourced):
+    """One row per product that can be sold."""
+
+    name = "products"
+    key = ("product_id",)
+    write_mode = WriteMode.MERGE
+    checks = (Check("list_price_positive", "list_price", ">", 0), Check("cost_positive", "unit_cost", ">", 0))
+    product_id = Col(_TEXT, "the product", required=True)
+    department = Col(_TEXT, "top of the category path")
+    category = Col(_TEXT, "middle of the category path")
+    subcategory = Col(_TEXT, "end of the category path")
+    brand = Col(_TEXT, "brand or kind of brand")
+    manufacturer_id = Col(_TEXT, "who makes it")
+    title = Col(_TEXT, "what a customer would read")
+    package_size = Col(_TEXT, "size as printed")
+    list_price = Col(MONEY, "price before any discount; null where only sales tell", unit="currency")
+    unit_cost = Col(MONEY, "what the shop pays; null where unknown", unit="currency")
+    launched_on = Col(_DATE, "first day on sale; null where unknown")
+
+
+class OrderLines(Sourced):
+    """One row per order and line, returns and free items flagged."""
+
+    name = "order_lines"
+    key = ("order_id", "line_no")
+    partition = ("order_date",)
+    write_mode = WriteMode.REPLACE_DAYS
+    checks = (Check("quantity_not_zero", "quantity", "!=", 0),)
+    order_id = Col(_TEXT, "the order or basket", required=True)
+    line_no = Col(T.IntegerType(), "line within the order, from 1", required=True)
+    user_id = Col(_TEXT, "who bought; null for anonymous sales")
+    product_id = Col(_TEXT, "what was bought", required=True)
+    store_id = Col(_TEXT, "the shop, or null online")
+    channel = Col(_TEXT, "store, web, app, …")
+    quantity = Col(QUANTITY, "pieces or weight; negative for a return", unit="units", required=True)
+    amount_paid = Col(
+        MONEY, "what the retailer received for the line, after every discount it bears", "currency", required=True
+    )
+    list_amount = Col(MONEY, "the line at list price, before any discount", unit="currency", required=True)
+    discount_retail = Col(MONEY, "discount by price reduction or loyalty card", "currency", required=True)
+    discount_coupon = Col(
+        MONEY, "discount by a maker's coupon, reimbursed to the retailer", "currency", required=True
+    )
+    discount_coupon_match = Col(
+        MONEY, "discount by the retailer's match of a coupon", "currency", required=True
+    )
+    coupon_id = Col(_TEXT, "the coupon used; null where the shop does not say")
+    ts = Col(T.TimestampType(), "when, UTC", required=True)
+    order_date = Col(_DATE, "business day of ts in the shop's time zone", required=True)
+    flags = Col(
+        T.ArrayType(_TEXT), "names of checks the line failed and was kept with, such as free_item", required=True
+    )
+
+
+class Campaigns(Sourced):
+    """One row per campaign of the past."""
+
+    name = "campaigns"
+    key = ("campaign_id",)
+    write_mode = WriteMode.MERGE
+    campaign_id = Col(_TEXT, "the campaign", required=True)
+    kind = Col(_TEXT, "the shop's own type of campaign")
+    start_date = Col(_DATE, "first day", required=True)
+    end_date = Col(_DATE, "last day, included", required=True)
+
+
+class Contacts(Sourced):
+    """One row per campaign and user who was offered it."""
+
+    name = "contacts"
+    key = ("campaign_id", "user_id")
+    write_mode = WriteMode.MERGE
+    campaign_id = Col(_TEXT, "the campaign", required=True)
+    user_id = Col(_TEXT, "who was offered it", required=True)
+    contacted_on = Col(_DATE, "the day of the message; null: the campaign's first day stands for it")
+    channel = Col(_TEXT, "mail, push, … ; null where unknown")
+
+
+class Coupons(Sourced):
+    """One row per campaign, coupon and product the coupon is good for."""
+
+    name = "coupons"
+    key = ("campaign_id", "coupon_id", "product_id")
+    write_mode = WriteMode.MERGE
+    campaign_id = Col(_TEXT, "the campaign that carried it", required=True)
+    coupon_id = Col(_TEXT, "the coupon", required=True)
+    product_id = Col(_TEXT, "a product it is good for", required=True)
+
+
+class Redemptions(Sourced):
+    """One row per coupon redeemed by a user on a day."""
+
+    name = "redemptions"
+    key = ("user_id", "coupon_id", "campaign_id", "redeemed_on")
+    write_mode = WriteMode.MERGE
+    user_id = Col(_TEXT, "who redeemed", required=True)
+    coupon_id = Col(_TEXT, "the coupon", required=True)
+    campaign_id = Col(_TEXT, "its campaign", required=True)
+    redeemed_on = Col(_DATE, "the business day", required=True)
+
+
+class PromoCalendar(Sourced):
+    """One row per product, store and period in which it was on display, in the mailer or reduced.
+
+    A period (often a week) is one row, not one per day: seven times fewer rows, nothing lost.
+    """
+
+    name = "promo_calendar"
+    key = ("product_id", "store_id", "start_date")
+    write_mode = WriteMode.OVERWRITE
+    product_id = Col(_TEXT, "the product", required=True)
+    store_id = Col(_TEXT, "the shop", required=True)
+    start_date = Col(_DATE, "first business day of the period", required=True)
+    end_date = Col(_DATE, "last business day, included", required=True)
+    display = Col(_TEXT, "where in the shop it was displayed; null: not on display")
+    mailer = Col(_TEXT, "where in the mailer it stood; null: not in the mailer")
+    price = Col(MONEY, "announced price; null where not said", unit="currency")
+    discount_depth = Col(RATE, "announced reduction as a share of list price; null where not said", unit="share")
+
+
+SILVER: tuple[type[Table], ...] = (
+    Users, Products, OrderLines, Campaigns, Contacts, Coupons, Redemptions, PromoCalendar,
+)  # fmt: skip
+
+
+class Quarantined(Table):
+    """One row per rejected row of a source: kept as it came, with every reason."""
+
+    layer = "quarantine"
+    partition = ("source",)
+    write_mode = WriteMode.REPLACE_SLICE
+    source = Col(_TEXT, "the configured source the row came from", required=True)
+    raw = Col(_TEXT, "the row as it came: the line of text, or its columns as JSON", required=True)
+    reasons = Col(T.ArrayType(_TEXT), "the names of all checks that rejected it", required=True)
+    source_file = Col(_TEXT, "the file or table the row came from")
+    run_id = Col(_TEXT, "the ingest run that rejected it", required=True)
+
+
+QUARANTINE: dict[type[Table], type[Quarantined]] = {
+    silver: type(
+        f"Quarantined{silver.__name__}",
+        (Quarantined,),
+        {
+            "name": silver.name,
+            "__doc__": f"One row per rejected row on its way to silver.{silver.name}, raw and with every reason.",
+            "__module__": __name__,
+        },
+    )
+    for silver in SILVER
+}

@@ -1,0 +1,38 @@
+"""The only session builder: the same Spark settings in every job, on every master and in the tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pyspark.sql import SparkSession
+
+# SQL-level settings that results and reliability depend on; each with its reason.
+SESSION_CONF: dict[str, str] = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.sql.session.timeZone": "UTC",  # else the JVM's zone decides what a timestamp means
+    "spark.sql.ansi.enabled": "true",  # a bad cast or an overflow is an error, never a silent null
+    "spark.databricks.delta.snapshotPartitions": "2",  # the default of 50 adds a 50-task stage to each write
+    # Polars, DuckDB and Presto cannot read deletion vectors, and the tables are for them too.
+    "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "20000",
+    "spark.ui.showConsoleProgress": "false",  # the suite shows its own progress
+}
+
+# On one machine only: few, larger tasks, and no web server.
+LOCAL_CONF: dict[str, str] = {
+    "spark.sql.shuffle.partitions": "4",
+    "spark.ui.enabled": "false",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+}
+
+
+def spark_session(app_name: str, conf: Mapping[str, str] | None = None) -> SparkSession:
+    """The session of a job. Master, memory and JARs come from spark-submit, or from `conf` without it."""
+    builder = SparkSession.builder.appName(app_name)  # noqa: TID251 - the one place
+    for key, value in {**SESSION_CONF, **(conf or {})}.items():
+        builder = builder.config(key, value)
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    return session

@@ -1,0 +1,190 @@
+"""The Delta tables of the suite: read by contract, written atomically and idempotently.
+
+A write replaces exactly what its contract's WriteMode says, in one Delta commit: a killed job leaves the
+old rows or the new ones, never a mixture, and a repeated job leaves the same rows.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from delta.tables import DeltaTable
+from pyspark.errors import AnalysisException, PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from promo_spark.contracts.table import CONTRACT_VERSION_KEY, Table, WriteMode
+from promo_spark.errors import ContractError, MissingDataError, PromoSparkError, SettingsError
+
+SliceValue = str | datetime.date
+
+_SAFE_VALUE = re.compile(r"[A-Za-z0-9_.:-]+")
+_NOT_COMPARED = {"run_id", "source_file"}
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a write left behind: the table's Delta version and the rows the commit wrote."""
+
+    version: int
+    rows: int
+
+
+class Lake:
+    """All tables under one root path, or in one catalog."""
+
+    def __init__(self, spark: SparkSession, root: str, catalog: str = "") -> None:
+        if not root and not catalog:
+            raise SettingsError("lake.root is empty and no lake.catalog is set: say where the tables lie")
+        if ".." in root.split("/"):
+            raise SettingsError(f"lake.root is {root!r}: '..' is not allowed, write the path out")
+        self.spark = spark
+        self.root = root.rstrip("/") or "/"
+        self.catalog = catalog
+
+    def path(self, table: type[Table]) -> str:
+        return f"{self.root}/{table.layer}/{table.name}"
+
+    def address(self, table: type[Table]) -> str:
+        """The table as SQL names it."""
+        return f"{self.catalog}.{table.full_name()}" if self.catalog else f"delta.`{self.path(table)}`"
+
+    def exists(self, table: type[Table]) -> bool:
+        if self.catalog:
+            return bool(self.spark.catalog.tableExists(self.address(table)))
+        return bool(DeltaTable.isDeltaTable(self.spark, self.path(table)))
+
+    def read(self, table: type[Table]) -> DataFrame:
+        """All rows, conformed. Raises MissingDataError or ContractError."""
+        if not self.exists(table):
+            raise MissingDataError(f"{table.full_name()} is not in the lake {self.catalog or self.root}")
+        df = (
+            self.spark.read.table(self.address(table))
+            if self.catalog
+            else self.spark.read.format("delta").load(self.path(table))
+        )
+        self._refuse_newer(table, df)
+        return table.conform(df)
+
+    def version(self, table: type[Table]) -> int | None:
+        """The newest Delta version, or None where there is no table."""
+        return int(self._last_commit(table)["version"]) if self.exists(table) else None
+
+    def write(
+        self, table: type[Table], df: DataFrame, slice_values: Mapping[str, SliceValue] | None = None
+    ) -> Written:
+        """The frame's rows in place of those its WriteMode says, in one commit.
+
+        `slice_values` names the value of each partition column for REPLACE_DATE and REPLACE_SLICE.
+        Raises ContractError, with the row's key, when a row breaks the contract; nothing is then written.
+        """
+        exists = self.exists(table)
+        if exists:
+            self._refuse_newer(table, self.spark.read.format("delta").load(self.path(table))
+                               if not self.catalog else self.spark.read.table(self.address(table)))
+        rows = table.enforced(df)
+        try:
+            if table.write_mode is WriteMode.MERGE and exists:
+                self._merge(table, rows)
+            else:
+                self._replace(table, rows, slice_values or {}, exists)
+        except PySparkException as error:
+            raise _readable(error) from error
+        commit = self._last_commit(table)
+        metrics = commit["operationMetrics"] or {}
+        return Written(int(commit["version"]), int(metrics.get("numOutputRows", 0)))
+
+    def restore(self, table: type[Table], version: int | None) -> None:
+        """The table as it was at a version; without one, as an empty table."""
+        if not self.exists(table):
+            return
+        delta = self._delta(table)
+        if version is None:
+            delta.delete()
+        elif self.version(table) != version:
+            delta.restoreToVersion(version)
+
+    def _replace(
+        self, table: type[Table], rows: DataFrame, slice_values: Mapping[str, SliceValue], exists: bool
+    ) -> None:
+        writer = rows.write.format("delta").mode("append" if table.write_mode is WriteMode.APPEND else "overwrite")
+        if table.partition:
+            writer = writer.partitionBy(*table.partition).option("optimizeWrite", "true")
+        predicate = self._predicate(table, rows, slice_values)
+        if predicate and exists:
+            writer = writer.option("replaceWhere", predicate)
+        if predicate == "":
+            return
+        if self.catalog:
+            self.spark.sql(f"CREATE SCHEMA IF NOT EXISTS {self.catalog}.{table.layer}")
+            writer.saveAsTable(self.address(table))
+        else:
+            writer.save(self.path(table))
+
+    def _predicate(
+        self, table: type[Table], rows: DataFrame, slice_values: Mapping[str, SliceValue]
+    ) -> str | None:
+        """The replaceWhere text; None: the whole table or an append; empty: there is nothing to write."""
+        if table.write_mode in (WriteMode.REPLACE_DATE, WriteMode.REPLACE_SLICE):
+            missing = [p for p in table.partition if p not in slice_values]
+            if missing:
+                raise ContractError(f"{table.full_name()}: a write must say which {', '.join(missing)} it replaces")
+            return " AND ".join(f"{p} = {_literal(table, slice_values[p])}" for p in table.partition)
+        if table.write_mode is WriteMode.REPLACE_DAYS:
+            day = table.partition[0]
+            days = sorted(r[0] for r in rows.select(F.col(day)).distinct().collect())
+            return f"{day} IN ({', '.join(_literal(table, d) for d in days)})" if days else ""
+        return None
+
+    def _merge(self, table: type[Table], rows: DataFrame) -> None:
+        """New keys in, changed rows updated; where only the run differs, the row stays as it was."""
+        compared = [c for c in table.columns() if c not in table.key and c not in _NOT_COMPARED]
+        changed = " OR ".join(f"NOT (old.{c} <=> new.{c})" for c in compared) or "false"
+        (
+            self._delta(table)
+            .alias("old")
+            .merge(rows.alias("new"), " AND ".join(f"old.{k} = new.{k}" for k in table.key))
+            .whenMatchedUpdateAll(condition=changed)
+            .whenNotMatchedInsertAll()
+            .execute()
+        )
+
+    def _delta(self, table: type[Table]) -> DeltaTable:
+        if self.catalog:
+            return DeltaTable.forName(self.spark, self.address(table))
+        return DeltaTable.forPath(self.spark, self.path(table))
+
+    def _last_commit(self, table: type[Table]) -> Mapping[str, object]:
+        row = self._delta(table).history(1).select("version", "operationMetrics").collect()[0]
+        return dict(row.asDict())
+
+    def _refuse_newer(self, table: type[Table], df: DataFrame) -> None:
+        found = max((int(f.metadata.get(CONTRACT_VERSION_KEY, 1)) for f in df.schema.fields), default=1)
+        if found > table.version:
+            raise ContractError(
+                f"{table.full_name()} was written by contract version {found}, this code knows version "
+                f"{table.version}: update promo_spark, or point lake.root at another lake"
+            )
+
+
+def _literal(table: type[Table], value: SliceValue) -> str:
+    text = value.isoformat() if isinstance(value, datetime.date) else value
+    if not _SAFE_VALUE.fullmatch(text):
+        raise ContractError(
+            f"{table.full_name()}: {text!r} cannot be a partition value; use letters, digits and _ . : -"
+        )
+    return f"'{text}'"
+
+
+def _readable(error: PySparkException) -> PromoSparkError | PySparkException:
+    """A contract failure raised inside a query, as the ContractError it is; any other error as it came."""
+    text = str(error)
+    found = re.search(r"\[contract\] ([^\n]*)", text)
+    if found:
+        return ContractError(found.group(1).strip().rstrip("."))
+    if isinstance(error, AnalysisException):
+        return ContractError(f"the write was refused: {text.splitlines()[0]}")
+    return error

@@ -1,0 +1,55 @@
+"""One Spark for the whole test session, started on first use; its lake is always in tmp_path."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from promo_spark import settings as promo_settings
+from promo_spark.runtime.jars import delta_jars
+from promo_spark.runtime.session import LOCAL_CONF, spark_session
+from promo_spark.tables.lake import Lake
+
+
+@pytest.fixture(scope="session")
+def settings() -> promo_settings.Settings:
+    return promo_settings.load()
+
+
+@pytest.fixture(scope="session")
+def spark(settings: promo_settings.Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # two task slots, two threads
+    jars = delta_jars(settings.spark)
+    session = spark_session(
+        "tests",
+        {
+            **LOCAL_CONF,
+            "spark.master": "local[2]",
+            "spark.driver.memory": "2g",
+            "spark.driver.extraClassPath": os.pathsep.join(map(str, jars)),
+            "spark.sql.shuffle.partitions": "2",  # test frames are tiny
+            "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
+        },
+    )
+    session.sparkContext.setCheckpointDir(str(tmp_path_factory.mktemp("checkpoints")))
+    yield session
+    session.stop()
+
+
+@pytest.fixture
+def lake(spark: SparkSession, tmp_path: Path) -> Lake:
+    return Lake(spark, str(tmp_path / "lake"))
+
+
+@pytest.fixture(autouse=True)
+def _no_frames_left_cached(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A frame that one test persisted must not change another's plan."""
+    yield
+    if "spark" in request.fixturenames:
+        request.getfixturevalue("spark").catalog.clearCache()

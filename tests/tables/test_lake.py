@@ -1,0 +1,135 @@
+"""The lake keeps its promises on real Delta tables."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from chispa import assert_df_equality
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from promo_spark.contracts.silver import OrderLines, Users
+from promo_spark.contracts.table import Col, Table
+from promo_spark.errors import ContractError, MissingDataError, SettingsError
+from promo_spark.tables.lake import Lake
+
+
+class Prices(Table):
+    """One row per day and product."""
+
+    layer, name = "features", "prices"
+    key = ("day", "product_id")
+    partition = ("day",)
+    day = Col(T.DateType(), "the day", required=True)
+    product_id = Col(T.StringType(), "the product", required=True)
+    price = Col(T.DoubleType(), "price")
+
+
+MONDAY, TUESDAY = datetime.date(2017, 11, 6), datetime.date(2017, 11, 7)
+
+
+def test_a_date_is_replaced_and_no_other_date_touched(spark: SparkSession, lake: Lake) -> None:
+    """A15: re-running a date rewrites only that partition."""
+    lake.write(Prices, Prices.frame(spark, [{"day": MONDAY, "product_id": "a", "price": 1.0}]), {"day": MONDAY})
+    lake.write(Prices, Prices.frame(spark, [{"day": TUESDAY, "product_id": "b", "price": 2.0}]), {"day": TUESDAY})
+    monday_files = set(lake.read(Prices).filter(F.col("day") == MONDAY).inputFiles())
+    lake.write(Prices, Prices.frame(spark, [{"day": TUESDAY, "product_id": "c", "price": 3.0}]), {"day": TUESDAY})
+    rows = {(r.product_id, r.price) for r in lake.read(Prices).collect()}
+    assert rows == {("a", 1.0), ("c", 3.0)}
+    assert set(lake.read(Prices).filter(F.col("day") == MONDAY).inputFiles()) == monday_files
+
+
+def test_an_empty_result_clears_its_date(spark: SparkSession, lake: Lake) -> None:
+    lake.write(Prices, Prices.frame(spark, [{"day": MONDAY, "product_id": "a"}]), {"day": MONDAY})
+    lake.write(Prices, Prices.frame(spark), {"day": MONDAY})
+    assert lake.read(Prices).count() == 0
+
+
+def test_column_comments_come_from_the_contract(spark: SparkSession, lake: Lake) -> None:
+    lake.write(Users, Users.frame(spark, [{"user_id": "u1"}]))
+    stored = spark.read.format("delta").load(lake.path(Users)).schema
+    assert {f.name: f.metadata["comment"] for f in stored.fields} == {
+        n: c.comment for n, c in Users.columns().items()
+    }
+
+
+def test_merge_updates_changed_rows_only(spark: SparkSession, lake: Lake) -> None:
+    """A04: a changed region leaves one row per user; unknown gender stays null."""
+    lake.write(Users, Users.frame(spark, [
+        {"user_id": "moved", "region": "north", "run_id": "r1"},
+        {"user_id": "stayed", "region": "north", "run_id": "r1"},
+    ]))  # fmt: skip
+    lake.write(Users, Users.frame(spark, [
+        {"user_id": "moved", "region": "south", "run_id": "r2"},
+        {"user_id": "stayed", "region": "north", "run_id": "r2"},  # only the run differs: kept as it was
+        {"user_id": "came", "run_id": "r2"},
+    ]))  # fmt: skip
+    rows = {(r.user_id, r.region, r.run_id, r.gender) for r in lake.read(Users).collect()}
+    assert rows == {
+        ("moved", "south", "r2", None), ("stayed", "north", "r1", None), ("came", None, "r2", None),
+    }  # fmt: skip
+
+
+def test_days_in_the_delivery_are_replaced(spark: SparkSession, lake: Lake) -> None:
+    def line(order: str, day: datetime.date) -> dict[str, object]:
+        return {"order_id": order, "line_no": 1, "product_id": "p", "quantity": 1, "order_date": day}
+
+    lake.write(OrderLines, OrderLines.frame(spark, [line("o1", MONDAY), line("o2", TUESDAY)]))
+    lake.write(OrderLines, OrderLines.frame(spark, [line("o3", TUESDAY)]))
+    assert {r.order_id for r in lake.read(OrderLines).collect()} == {"o1", "o3"}
+
+
+def test_a_broken_row_aborts_the_write_and_names_itself(spark: SparkSession, lake: Lake) -> None:
+    good = {"order_id": "o1", "line_no": 1, "product_id": "p", "quantity": 1, "order_date": MONDAY}
+    lake.write(OrderLines, OrderLines.frame(spark, [good]))
+    bad = OrderLines.frame(spark, [good | {"order_id": "o9", "quantity": 0}])
+    with pytest.raises(ContractError, match=r"silver.order_lines: check quantity_not_zero .* order_id=o9"):
+        lake.write(OrderLines, bad)
+    assert [r.order_id for r in lake.read(OrderLines).collect()] == ["o1"]
+
+
+def test_every_problem_of_a_frame_is_reported_at_once(spark: SparkSession) -> None:
+    df = spark.createDataFrame([("a", "x")], "product_id string, price string")
+    with pytest.raises(ContractError, match=r"features.prices: missing columns: day .*wrong types: price is string"):
+        Prices.conform(df)
+
+
+def test_conform_cuts_and_orders_columns(spark: SparkSession) -> None:
+    df = spark.createDataFrame([(9, 1.0, "a", MONDAY)], "extra int, price double, product_id string, day date")
+    assert_df_equality(
+        Prices.conform(df), Prices.frame(spark, [{"day": MONDAY, "product_id": "a", "price": 1.0}]),
+        ignore_nullable=True,
+    )  # fmt: skip
+
+
+def test_restore_takes_a_failed_run_back(spark: SparkSession, lake: Lake) -> None:
+    first = lake.write(Prices, Prices.frame(spark, [{"day": MONDAY, "product_id": "a"}]), {"day": MONDAY})
+    lake.write(Prices, Prices.frame(spark), {"day": MONDAY})
+    lake.restore(Prices, first.version)
+    assert lake.read(Prices).count() == 1
+    lake.restore(Prices, None)
+    assert lake.read(Prices).count() == 0
+
+
+def test_a_lake_of_a_newer_contract_is_refused(
+    spark: SparkSession, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = Prices.frame(spark, [{"day": MONDAY, "product_id": "a"}])
+    monkeypatch.setattr(Prices, "version", 2)
+    lake.write(Prices, rows, {"day": MONDAY})
+    monkeypatch.setattr(Prices, "version", 1)
+    with pytest.raises(ContractError, match="features.prices was written by contract version 2"):
+        lake.read(Prices)
+    with pytest.raises(ContractError, match="update promo_spark"):
+        lake.write(Prices, rows, {"day": MONDAY})
+
+
+def test_missing_tables_and_unsafe_places_are_named(lake: Lake, spark: SparkSession) -> None:
+    with pytest.raises(MissingDataError, match="features.prices is not in the lake"):
+        lake.read(Prices)
+    with pytest.raises(SettingsError, match="'..' is not allowed"):
+        Lake(spark, "lake/../../etc")
+    with pytest.raises(ContractError, match="cannot be a partition value"):
+        lake.write(Prices, Prices.frame(spark), {"day": "' OR '1'='1"})
