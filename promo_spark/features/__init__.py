@@ -1,0 +1,1 @@
+"""What is known of users, products and demand as of a date, from silver tables only."""

@@ -1,0 +1,23 @@
+"""How regularly something is bought, from the days on which it was."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+
+def median_gap(days: Column) -> Column:
+    """The median number of days between neighbours of a sorted array of different days.
+
+    Null for fewer than two days. The median and not the mean: one long holiday does not move it.
+    """
+    count = F.size(days)
+    later, earlier = F.slice(days, F.lit(2), count - 1), F.slice(days, F.lit(1), count - 1)
+    gaps = F.array_sort(F.zip_with(later, earlier, F.date_diff))
+    low, high = F.get(gaps, F.floor((count - 2) / 2).cast("int")), F.get(gaps, F.floor((count - 1) / 2).cast("int"))
+    return F.when(count >= 2, (low + high) / 2)
+
+
+def due_date(last: Column, cadence: Column) -> Column:
+    """The last day plus the cadence, half days rounded up; null without a cadence."""
+    return F.date_add(last, F.ceil(cadence).cast("int"))

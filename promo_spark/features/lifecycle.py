@@ -1,0 +1,46 @@
+"""Where a user stands: exactly one of the contract's lifecycles, by a rule table in order of priority."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from promo_spark.contracts.features import UserProfile
+
+
+def lifecycle(
+    *,
+    recent_spend: Column,
+    high_value_from: Column,
+    first_time_days: int,
+    loyal_orders_90d: int,
+    lapsing_cadences: float,
+    lost_days: int,
+) -> Column:
+    """The first rule that applies, from the columns of a user profile (inventory row C19).
+
+    | lifecycle  | rule |
+    |---|---|
+    | new        | no order yet |
+    | lost       | last order at least `lost_days` ago |
+    | lapsing    | ordered on one day only, more than `first_time_days` ago; or on several, and the last one at \
+least `lapsing_cadences` times the user's own cadence ago, and a week at least |
+    | first_time | ordered on one day only |
+    | high_value | recent spend positive and at or above `high_value_from` |
+    | loyal      | at least `loyal_orders_90d` orders in the recent days |
+    | repeat     | any other |
+
+    Silence comes before value: a big spender who stays away is to be won back, not rewarded.
+    """
+    recency, cadence = F.col(UserProfile.recency_days), F.col(UserProfile.cadence_days)
+    one_day = cadence.isNull()
+    silence = F.greatest(lapsing_cadences * cadence, F.lit(7.0))
+    return (
+        F.when(F.col(UserProfile.orders) == 0, "new")
+        .when(recency >= lost_days, "lost")
+        .when(F.when(one_day, recency > first_time_days).otherwise(recency >= silence), "lapsing")
+        .when(one_day, "first_time")
+        .when((recent_spend > 0) & (recent_spend.cast("double") >= high_value_from), "high_value")
+        .when(F.col(UserProfile.orders_90d) >= loyal_orders_90d, "loyal")
+        .otherwise("repeat")
+    )

@@ -1,0 +1,73 @@
+"""Profile users and products, and make the sales series: silver.* → features.*, as of the date.
+
+Nothing that happened on or after the date is used. Which windows, thresholds and series: [profile] of the
+settings. Without users, campaigns, contacts, redemptions or a promo calendar the columns made from them
+stay 0 or null.
+"""
+
+from __future__ import annotations
+
+from promo_spark.contracts.features import DailySales, ProductProfile, UserProfile
+from promo_spark.contracts.silver import (
+    Campaigns,
+    Contacts,
+    OrderLines,
+    Products,
+    PromoCalendar,
+    Redemptions,
+    Users,
+)
+from promo_spark.errors import MissingDataError
+from promo_spark.features.daily_sales import daily_sales
+from promo_spark.features.measures import lines_before
+from promo_spark.features.product_profile import product_profile
+from promo_spark.features.user_activity import user_activity
+from promo_spark.features.user_profile import user_profile
+from promo_spark.features.user_tastes import user_tastes
+from promo_spark.runtime.job import Context, job
+from promo_spark.settings import ProfileSettings
+
+
+@job(
+    reads=[OrderLines, Products],
+    optional=[Users, Campaigns, Contacts, Redemptions, PromoCalendar],
+    writes=[UserProfile, ProductProfile, DailySales],
+    settings=ProfileSettings,
+)
+def run(ctx: Context[ProfileSettings]) -> None:
+    s, business, as_of = ctx.settings, ctx.business, ctx.date
+    products = ctx.keep(ctx.read(Products))
+    lines = ctx.keep(lines_before(ctx.read(OrderLines), as_of).drop(*_UNUSED))
+    if lines.isEmpty():
+        raise MissingDataError(f"silver.order_lines has no day before {as_of}: choose a later --date")
+
+    ctx.say("profiling users")
+    activity = ctx.keep(
+        user_activity(lines, as_of=as_of, recent_days=s.recent_days, activity_days=s.activity_days)
+    )
+    tastes = user_tastes(
+        lines, products, as_of=as_of, half_life_days=s.interest_half_life_days,
+        interests_kept=s.interests_kept, repurchases_kept=s.repurchases_kept,
+    )  # fmt: skip
+    master_data = [ctx.read_optional(t) for t in (Users, Campaigns, Contacts, Redemptions)]
+    ctx.write(UserProfile, user_profile(
+        activity, tastes, *master_data, as_of=as_of, timezone=business.timezone, first_time_days=s.first_time_days,
+        loyal_orders_90d=s.loyal_orders_90d, high_value_quantile=s.high_value_quantile,
+        lapsing_cadences=s.lapsing_cadences, lost_days=s.lost_days,
+    ))  # fmt: skip
+
+    ctx.say("profiling products")
+    ctx.write(ProductProfile, product_profile(
+        lines, products, as_of=as_of, recent_days=s.recent_days,
+        excluded_departments=business.excluded_departments, excluded_categories=business.excluded_categories,
+        assumed_margin=business.assumed_margin, assumed_margin_by_department=business.assumed_margin_by_department,
+    ))  # fmt: skip
+
+    ctx.say("making sales series")
+    ctx.write(DailySales, daily_sales(
+        lines, products, ctx.read_optional(PromoCalendar), as_of=as_of, recent_days=s.recent_days,
+        levels=s.series_levels, top_products=s.top_products, top_stores=s.top_stores,
+    ))  # fmt: skip
+
+
+_UNUSED = (OrderLines.line_no, OrderLines.coupon_id, OrderLines.ts, OrderLines.flags, "source_file", "run_id")
