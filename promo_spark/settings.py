@@ -122,8 +122,12 @@ class SegmentSettings(Section):
     starts: Positive
     max_iterations: Positive
     sample_users: Positive
+    min_orders: Positive
     stability_rounds: Annotated[int, Field(ge=2)]
     min_share: Share
+    k_switch_margin: Share
+    max_drift: Annotated[float, Field(gt=0)]
+    top_categories: Positive
     seed: int
 
 
@@ -138,6 +142,7 @@ class BasketsSettings(Section):
     max_items_quantile: Share
     max_antecedent: Annotated[int, Field(ge=1, le=4)]
     max_p_value: Share
+    min_improvement: Share
     max_rules: Positive
 
 
@@ -173,6 +178,8 @@ class ForecastSettings(Section):
     models_regular: list[str]
     models_intermittent: list[str]
     models_top: list[str]
+    champion_by_regular: Literal["mae", "rmse"]
+    champion_by_intermittent: Literal["mae", "rmse"]
     batch_series: Positive
     partitions: Positive
 
@@ -186,6 +193,7 @@ class PromoteSettings(Section):
     daily_budget: Money
     mechanic_budgets: dict[str, Money]
     max_offers_per_user: Positive
+    candidates_per_scenario: Positive
     holdout_share: Share
     holdout_key: Annotated[str, Field(min_length=8)]
     unknown_consent: Literal["eligible", "excluded"]
@@ -193,10 +201,12 @@ class PromoteSettings(Section):
     valid_days: Days
     response_window_days: Days
     response_prior_strength: Annotated[float, Field(gt=0)]
+    unknown_response: Share
     repurchase_lead_days: Annotated[int, Field(ge=0)]
     win_back_lifecycles: list[str]
+    min_spend_stretch: Annotated[float, Field(ge=1)]
+    coupon_min_discounted_share: Share
     clearance_trend: Annotated[float, Field(gt=0)]
-    clearance_cover_days: Days
     welcome_amount: Money
     welcome_min_spend: Money
     policy_version: str
@@ -206,6 +216,7 @@ class PipelineSettings(Section):
     """Which jobs make the daily run."""
 
     jobs: Annotated[list[str], Field(min_length=1)]
+    date: str
 
 
 class Settings(Section):
@@ -271,7 +282,7 @@ def validated(values: Mapping[str, Any]) -> Settings:
 def parsed_date(text: str) -> datetime.date:
     """A date from YYYY-MM-DD, strictly; SettingsError for anything else."""
     try:
-        found = datetime.datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a business day has no zone
+        found = datetime.datetime.strptime(text, "%Y-%m-%d").date()
     except ValueError:
         found = None
     if found is None or found.isoformat() != text:

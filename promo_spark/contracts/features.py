@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pyspark.sql import types as T
 
 from promo_spark.contracts.table import MONEY, QUANTITY, Check, Col, Table
@@ -29,7 +31,7 @@ class AsOf(Table):
     """Tables computed for a date from what happened before it."""
 
     layer = "features"
-    partition = ("as_of",)
+    partition: ClassVar[tuple[str, ...]] = ("as_of",)
     as_of = Col(_DATE, "the date decisions are made for; only earlier days count", required=True)
 
 

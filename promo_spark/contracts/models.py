@@ -44,8 +44,11 @@ class SegmentPortraits(Predicted):
         T.MapType(_TEXT, _DOUBLE), "mean of each feature over the members, in the feature's own unit", required=True
     )
     scaled_centre = Col(
-        T.MapType(_TEXT, _DOUBLE), "centre in log-scaled, standardised features: what ids are matched by",
+        T.MapType(_TEXT, _DOUBLE), "centre in standard deviations from the mean, log-scaled: what names come from",
         required=True,
+    )
+    log_centre = Col(
+        T.MapType(_TEXT, _DOUBLE), "centre in log units, the same every day: what ids are matched by", required=True
     )
     lifts = Col(T.MapType(_TEXT, _DOUBLE), "centre as a multiple of the mean of all users", required=True)
     top_categories = Col(_TEXTS, "categories it buys most beyond the average, most first", required=True)
@@ -107,6 +110,10 @@ class Forecasts(Predicted):
 
     name = "forecasts"
     key = ("as_of", "series_id", "day", "model")
+    checks = (
+        Check("units_not_negative", "units", ">=", 0.0),
+        Check("profile_known", "profile", "in", ("regular", "intermittent", "short", "dead")),
+    )
     series_id = Col(_TEXT, "the series, as in features.daily_sales", required=True)
     day = Col(T.DateType(), "the day forecast, as_of being the first", required=True)
     model = Col(_TEXT, "the model", required=True)
@@ -117,6 +124,7 @@ class Forecasts(Predicted):
     upper_95 = Col(_DOUBLE, "upper end of the 95% interval", unit="units", required=True)
     champion = Col(T.BooleanType(), "the series' best model in the backtest", required=True)
     profile = Col(_TEXT, "what kind of series: regular, intermittent, short, dead", required=True)
+    failure = Col(_TEXT, "of a rule's rows: which models failed on the series, and how; null: none did")
 
 
 class Metrics(Predicted):

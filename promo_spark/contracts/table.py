@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import builtins
 import datetime
 import decimal
 from collections.abc import Mapping, Sequence
@@ -54,10 +55,10 @@ class Col:
     required: bool = False
     personal: bool = False
 
-    def __set_name__(self, owner: type, name: str) -> None:
+    def __set_name__(self, owner: builtins.type, name: str) -> None:
         object.__setattr__(self, "name", name)
 
-    def __get__(self, instance: object, owner: type | None = None) -> str:
+    def __get__(self, instance: object, owner: builtins.type | None = None) -> str:
         name: str = self.__dict__["name"]
         return name
 
@@ -96,7 +97,7 @@ class Check:
             "<=": lambda: c <= self.literal,
             "in": lambda: c.isin(list(self.literal)),
             "between": lambda: c.between(*self.literal),
-            "is not null": lambda: c.isNotNull(),
+            "is not null": c.isNotNull,
         }[self.operator]()
         return F.coalesce(condition, F.lit(True))
 

@@ -3,65 +3,86 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
-
-import pyspark
 
 from promo_spark.errors import RequirementError
 from promo_spark.settings import SparkSettings
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache"
+PROXY_AND_IVY = ("spark.driver.extraJavaOptions", "spark.jars.ivySettings")  # how a closed network is left
 
 
-def delta_jars(spark: SparkSettings, cache: Path = CACHE) -> list[Path]:
-    """Paths of the JARs that `spark.packages` or `spark.jars` stand for, fetching them where needed.
+def delta_jars(spark: SparkSettings, cache: Path = CACHE) -> list[str]:
+    """Paths (or addresses) of the JARs that `spark.packages` or `spark.jars` stand for, fetched where needed.
 
     Raises RequirementError saying which file to place where when they cannot be had.
     """
     if spark.jars:
-        missing = [j for j in spark.jars if "://" not in j and not Path(j).is_file()]
+        missing = [jar for jar in spark.jars if "://" not in jar and not Path(jar).is_file()]
         if missing:
             raise RequirementError(f"spark.jars names files that are not there: {', '.join(missing)}")
-        return [Path(j) for j in spark.jars]
-    wanted = hashlib.sha256("\n".join([*spark.packages, *spark.excludes]).encode()).hexdigest()[:12]
+        return [jar if "://" in jar else str(Path(jar).absolute()) for jar in spark.jars]
+    wanted = hashlib.sha256("\n".join([*spark.packages, "excludes", *spark.excludes]).encode()).hexdigest()[:16]
     home = cache / "jars" / wanted
-    done = home / "complete"
-    if not done.exists():
+    if not home.exists():
         _fetch(spark, home)
-        done.touch()
-    return sorted((home / "jars").glob("*.jar"))
+    return sorted(str(jar) for jar in home.glob("*.jar"))
 
 
 def spark_home() -> Path:
-    """Where the pip-installed Spark lies."""
-    return Path(pyspark.__file__).parent
+    """Where the pip-installed Spark lies. Finds it without importing it: that takes longer than all else here."""
+    found = importlib.util.find_spec("pyspark")
+    if found is None or found.origin is None:
+        raise RequirementError("pyspark is not installed in this Python; run scripts/submit.sh, which installs it")
+    return Path(found.origin).parent
 
 
 def _fetch(spark: SparkSettings, home: Path) -> None:
-    home.mkdir(parents=True, exist_ok=True)
-    nothing = home / "nothing.py"
-    nothing.write_text("", encoding="utf-8")
-    command = [
-        str(spark_home() / "bin" / "spark-submit"), "--master", "local[1]",
-        "--conf", f"spark.jars.ivy={home}", "--packages", ",".join(spark.packages),
-        "--exclude-packages", ",".join(spark.excludes),
-    ]  # fmt: skip
-    if spark.repositories:
-        command += ["--repositories", ",".join(spark.repositories)]
-    environment = os.environ | {"SPARK_HOME": str(spark_home()), "PYSPARK_PYTHON": sys.executable}
-    ran = subprocess.run([*command, str(nothing)], capture_output=True, text=True, env=environment, check=False)
-    if ran.returncode != 0:
-        raise RequirementError(
-            f"Delta's JARs ({', '.join(spark.packages)}) could not be fetched from Maven Central.\n"
-            "Behind a mirror: set spark.repositories = [\"https://your.mirror/maven2\"] in conf/<env>.toml.\n"
-            "Without any network: place delta-spark_4.2_2.13-4.4.0.jar and delta-storage-4.4.0.jar in a folder "
-            'and set spark.jars = ["FOLDER/delta-spark_4.2_2.13-4.4.0.jar", "FOLDER/delta-storage-4.4.0.jar"].\n'
-            f"What Spark said:\n{_tail(ran.stderr)}"
+    """Ivy's result, laid at `home` in one rename: a killed or concurrent fetch leaves no half of it."""
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=home.parent, prefix="fetching-") as folder:
+        nothing = Path(folder) / "nothing.py"
+        nothing.write_text("", encoding="utf-8")
+        command = [
+            str(spark_home() / "bin" / "spark-submit"), "--master", "local[1]",
+            "--conf", f"spark.jars.ivy={folder}", "--packages", ",".join(spark.packages),
+            "--exclude-packages", ",".join(spark.excludes),
+        ]  # fmt: skip
+        for key in PROXY_AND_IVY:
+            if key in spark.conf:
+                command += ["--conf", f"{key}={spark.conf[key]}"]
+        if spark.repositories:
+            command += ["--repositories", ",".join(spark.repositories)]
+        environment = os.environ | {"SPARK_HOME": str(spark_home()), "PYSPARK_PYTHON": sys.executable}
+        ran = subprocess.run(
+            [*command, str(nothing)], capture_output=True, text=True, env=environment, check=False
         )
+        if ran.returncode != 0:
+            raise RequirementError(_unreachable(spark, ran.stderr))
+        if not home.exists():
+            shutil.move(Path(folder) / "jars", home)
 
 
-def _tail(text: str, lines: int = 15) -> str:
-    return "\n".join(text.strip().splitlines()[-lines:])
+def _unreachable(spark: SparkSettings, told: str) -> str:
+    names = []
+    for package in spark.packages:
+        _, name, version = package.split(":")
+        names += [f"{name}-{version}.jar"] + [f"delta-storage-{version}.jar"] * name.startswith("delta-spark_")
+    listed = ", ".join(f'"FOLDER/{name}"' for name in names)
+    problems = [line.strip() for line in told.splitlines() if "not found" in line or "rror" in line]
+    return (
+        f"the JARs of {', '.join(spark.packages)} could not be fetched from Maven Central"
+        f"{' or ' + ', '.join(spark.repositories) if spark.repositories else ''}.\n"
+        'Behind a mirror:      set spark.repositories = ["https://your.mirror/maven2"] in conf/<env>.toml.\n'
+        'Behind a proxy:       set "spark.driver.extraJavaOptions" = "-Dhttps.proxyHost=… -Dhttps.proxyPort=…" '
+        "in [spark.conf].\n"
+        f"Without any network:  place {', '.join(names)} in a folder and set\n"
+        f"                      spark.jars = [{listed}].\n"
+        "What Spark said:\n  " + "\n  ".join((problems or told.strip().splitlines())[-8:])
+    )

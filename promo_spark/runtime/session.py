@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping
 
 from pyspark.sql import SparkSession
+
+from promo_spark.runtime.jars import delta_jars
+from promo_spark.settings import Settings
 
 # SQL-level settings that results and reliability depend on; each with its reason.
 SESSION_CONF: dict[str, str] = {
@@ -36,3 +41,18 @@ def spark_session(app_name: str, conf: Mapping[str, str] | None = None) -> Spark
     session = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
     return session
+
+
+def started_session(app_name: str, settings: Settings) -> SparkSession:
+    """The session of a job: as spark-submit configured it, or on this machine alone when run without it."""
+    conf = dict(settings.spark.conf)
+    if not os.environ.get("SPARK_ENV_LOADED"):  # set by spark-submit's launcher for the driver it starts
+        conf = {
+            **LOCAL_CONF,
+            "spark.master": settings.spark.master,
+            "spark.driver.memory": settings.spark.driver_memory,
+            "spark.driver.extraClassPath": os.pathsep.join(str(p) for p in delta_jars(settings.spark)),
+            **conf,
+        }
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    return spark_session(app_name, conf)

@@ -10,6 +10,7 @@ import datetime
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from delta.tables import DeltaTable
 from pyspark.errors import AnalysisException, PySparkException
@@ -61,11 +62,7 @@ class Lake:
         """All rows, conformed. Raises MissingDataError or ContractError."""
         if not self.exists(table):
             raise MissingDataError(f"{table.full_name()} is not in the lake {self.catalog or self.root}")
-        df = (
-            self.spark.read.table(self.address(table))
-            if self.catalog
-            else self.spark.read.format("delta").load(self.path(table))
-        )
+        df = self._stored(table)
         self._refuse_newer(table, df)
         return table.conform(df)
 
@@ -83,8 +80,7 @@ class Lake:
         """
         exists = self.exists(table)
         if exists:
-            self._refuse_newer(table, self.spark.read.format("delta").load(self.path(table))
-                               if not self.catalog else self.spark.read.table(self.address(table)))
+            self._refuse_newer(table, self._stored(table))
         rows = table.enforced(df)
         try:
             if table.write_mode is WriteMode.MERGE and exists:
@@ -152,12 +148,17 @@ class Lake:
             .execute()
         )
 
+    def _stored(self, table: type[Table]) -> DataFrame:
+        if self.catalog:
+            return self.spark.read.table(self.address(table))
+        return self.spark.read.format("delta").load(self.path(table))
+
     def _delta(self, table: type[Table]) -> DeltaTable:
         if self.catalog:
             return DeltaTable.forName(self.spark, self.address(table))
         return DeltaTable.forPath(self.spark, self.path(table))
 
-    def _last_commit(self, table: type[Table]) -> Mapping[str, object]:
+    def _last_commit(self, table: type[Table]) -> Mapping[str, Any]:
         row = self._delta(table).history(1).select("version", "operationMetrics").collect()[0]
         return dict(row.asDict())
 

@@ -120,16 +120,16 @@ def test_a_lake_of_a_newer_contract_is_refused(
     monkeypatch.setattr(Prices, "version", 2)
     lake.write(Prices, rows, {"day": MONDAY})
     monkeypatch.setattr(Prices, "version", 1)
-    with pytest.raises(ContractError, match="features.prices was written by contract version 2"):
+    with pytest.raises(ContractError, match=r"features.prices was written by contract version 2"):
         lake.read(Prices)
     with pytest.raises(ContractError, match="update promo_spark"):
         lake.write(Prices, rows, {"day": MONDAY})
 
 
 def test_missing_tables_and_unsafe_places_are_named(lake: Lake, spark: SparkSession) -> None:
-    with pytest.raises(MissingDataError, match="features.prices is not in the lake"):
+    with pytest.raises(MissingDataError, match=r"features.prices is not in the lake"):
         lake.read(Prices)
-    with pytest.raises(SettingsError, match="'..' is not allowed"):
+    with pytest.raises(SettingsError, match=r"'\.\.' is not allowed"):
         Lake(spark, "lake/../../etc")
     with pytest.raises(ContractError, match="cannot be a partition value"):
         lake.write(Prices, Prices.frame(spark), {"day": "' OR '1'='1"})

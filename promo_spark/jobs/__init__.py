@@ -1,0 +1,21 @@
+"""The jobs: one file each, named like the job. A module here with a `run` is a job; nothing else registers it."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+
+from promo_spark.runtime.command_line import run_job
+from promo_spark.runtime.job import Job
+
+
+def all_jobs() -> dict[str, Job]:
+    """Every job by name, in alphabetical order."""
+    modules = [m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")]
+    return {name: importlib.import_module(f"{__name__}.{name}").run for name in sorted(modules)}
+
+
+def main() -> None:
+    """Runs the job that the command line names and exits with its code."""
+    sys.exit(run_job(all_jobs(), sys.argv[1:]))

@@ -1,0 +1,158 @@
+"""ops.runs: what ran, on what, with what result; and from it, what need not run again."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import Row
+from pyspark.sql import functions as F
+
+import promo_spark
+from promo_spark.contracts.ops import Runs
+from promo_spark.contracts.table import Table
+from promo_spark.runtime.job import Context, Job
+from promo_spark.settings import Settings
+from promo_spark.tables.lake import Lake
+
+SUCCEEDED, FAILED = "succeeded", "failed"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a run reads: which run last wrote each table, and the table's version."""
+
+    runs: Mapping[str, str]
+    versions: Mapping[str, int]
+
+
+class RunLog:
+    """The succeeded runs of a lake, newest per job and date, read once and kept up to date."""
+
+    def __init__(self, lake: Lake) -> None:
+        self.lake = lake
+        self._runs: list[Row] = self._read()
+
+    def _read(self) -> list[Row]:
+        if not self.lake.exists(Runs):
+            return []
+        runs = self.lake.read(Runs).filter(F.col(Runs.outcome) == SUCCEEDED)
+        return runs.orderBy(Runs.started_at).collect()  # a row per job and day: never grows with the users
+
+    def latest(self, job: str, date: datetime.date) -> Row | None:
+        return next((r for r in reversed(self._runs) if r.job == job and r.date == date), None)
+
+    def writer(self, table: type[Table], date: datetime.date, dated: bool) -> Row | None:
+        """The newest run that wrote the table: for its date, or whenever for tables without one."""
+        name = table.full_name()
+        wrote = (r for r in reversed(self._runs) if name in r.output_versions and (not dated or r.date == date))
+        return next(wrote, None)
+
+    def inputs(self, job: Job, date: datetime.date) -> Inputs:
+        """Where the job's inputs stand now."""
+        runs, versions = {}, {}
+        for table in (*job.reads, *job.optional):
+            if table in job.writes:  # its own earlier dates: the newest of them is what it builds on
+                earlier = [r for r in self._runs if r.job == job.name and r.date < date]
+                runs[table.full_name()] = max(earlier, key=lambda r: r.date).run_id if earlier else "none"
+                continue
+            wrote = self.writer(table, date, job.date_dependent(table))
+            version = self.lake.version(table)
+            runs[table.full_name()] = wrote.run_id if wrote else f"version {version}"
+            if version is not None and not job.date_dependent(table):
+                versions[table.full_name()] = version
+        return Inputs(runs, versions)
+
+    def is_current(self, job: Job, date: datetime.date, run_id: str, inputs: Inputs) -> bool:
+        """Whether the tables already hold what the run would write."""
+        done = self.latest(job.name, date)
+        if done is None or done.run_id != run_id or dict(done.input_versions) != dict(inputs.versions):
+            return False
+        for table in job.writes:
+            recorded = done.output_versions.get(table.full_name())
+            if recorded is not None and (self.lake.version(table) or -1) < recorded:
+                return False
+            wrote = self.writer(table, date, job.date_dependent(table))
+            if recorded is not None and (wrote is None or wrote.run_id != run_id):
+                return False
+        return True
+
+    def record(
+        self, ctx: Context[Any], settings: Settings, inputs: Inputs, started: datetime.datetime,
+        error: BaseException | None = None,
+    ) -> None:  # fmt: skip
+        """Appends the attempt."""
+        now = datetime.datetime.now(datetime.timezone.utc)
+        row = {
+            Runs.run_id: ctx.run_id,
+            Runs.job: ctx.job.name,
+            Runs.date: ctx.date,
+            Runs.started_at: started,
+            Runs.seconds: (now - started).total_seconds(),
+            Runs.outcome: FAILED if error else SUCCEEDED,
+            Runs.message: str(error)[:2000] if error else None,
+            Runs.settings: json.dumps(_logged_settings(ctx.job, settings), sort_keys=True),
+            Runs.code_version: code_version(),
+            Runs.input_runs: dict(inputs.runs),
+            Runs.input_versions: dict(inputs.versions),
+            Runs.output_versions: dict(ctx.versions_out),
+            Runs.rows_out: dict(ctx.rows_out),
+            Runs.sources: {
+                name: (c.rows_in, c.accepted, c.quarantined, c.blank, dict(c.reasons))
+                for name, c in ctx.sources.items()
+            },
+        }
+        frame = Runs.frame(self.lake.spark, [row]).coalesce(1)
+        self.lake.write(Runs, frame)
+        if not error:
+            self._runs.extend(frame.collect())
+
+
+def run_id(job: Job, date: datetime.date, settings: Settings, inputs: Inputs, outside: str) -> str:
+    """The same for the same job, date, settings, code and inputs, so that a repeated run writes the same bytes."""
+    parts = {
+        "job": job.name,
+        "date": date.isoformat(),
+        "settings": _logged_settings(job, settings),
+        "code": code_version(),
+        "inputs": dict(inputs.runs),
+        "outside": outside,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@functools.cache
+def code_version() -> str:
+    """The package's version and a digest of its source."""
+    digest = hashlib.sha256()
+    root = Path(promo_spark.__file__).parent
+    for name, content in _sources(root):
+        digest.update(name.encode() + b"\0" + content + b"\0")
+    return f"{promo_spark.__version__}+{digest.hexdigest()[:12]}"
+
+
+def _sources(root: Path) -> list[tuple[str, bytes]]:
+    """Every module's text, from a folder or from the zip that a cluster was sent."""
+    if root.is_dir():
+        return [(str(p.relative_to(root)), p.read_bytes()) for p in sorted(root.rglob("*.py"))]
+    import zipfile
+
+    archive = next(p for p in root.parents if p.is_file())
+    inside = root.relative_to(archive).as_posix() + "/"
+    with zipfile.ZipFile(archive) as package:
+        names = sorted(n for n in package.namelist() if n.startswith(inside) and n.endswith(".py"))
+        return [(n.removeprefix(inside), package.read(n)) for n in names]
+
+
+def _logged_settings(job: Job, settings: Settings) -> dict[str, Any]:
+    """What of the settings the job's result depends on; secrets are references and stay so."""
+    return {
+        "business": settings.business.model_dump(mode="json"),
+        job.name: getattr(settings, job.name).model_dump(mode="json"),
+    }

@@ -1,0 +1,122 @@
+"""Raw files as their owner left them: read as text or typed columns, never inferred, never changed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from promo_spark.errors import SourceError
+
+RAW, FILE, BLANK, BROKEN = "_raw", "_file", "_blank", "_broken"
+
+
+def typed_rows(spark: SparkSession, path: str, file_format: str, columns: Sequence[str]) -> DataFrame:
+    """Rows of Parquet or Delta files with the named columns as stored, plus the raw row as JSON.
+
+    Raises SourceError when the path is missing or unreadable (a truncated file has no footer), or lacks
+    a column; all before a row is read.
+    """
+    reader = spark.read.format(file_format)
+    if file_format == "parquet":
+        reader = reader.option("recursiveFileLookup", "true")
+    df = _opened(path, lambda: reader.load(path))
+    _require(path, columns, df.columns)
+    file = F.col("_metadata.file_path") if file_format == "parquet" else F.lit(path)
+    return df.select(
+        *[F.col(f"`{c}`") for c in columns],
+        F.to_json(F.struct(*[F.col(f"`{c}`") for c in df.columns])).alias(RAW),
+        file.alias(FILE),
+        F.lit(False).alias(BLANK),
+        F.lit(False).alias(BROKEN),
+    )
+
+
+def csv_rows(spark: SparkSession, path: str, columns: Sequence[str], delimiter: str = ",") -> DataFrame:
+    """Lines of CSV files as text columns; a line of the wrong shape or with open quotes is marked broken.
+
+    Every line stands for itself, so that one stray quote cannot swallow its neighbours. Empty lines and
+    repetitions of the header are marked blank. Raises SourceError for a missing path, an empty file, or
+    a header without the named columns.
+    """
+    lines = _lines(spark, path)
+    first = lines.select("value").head(1)
+    if not first or not (first[0][0] or "").strip():
+        raise SourceError(f"{path} is empty: not even a header line")
+    header_line = first[0][0]
+    header = [h.strip().strip('"') for h in header_line.lstrip("\ufeff").rstrip("\r").split(delimiter)]
+    _require(path, columns, header)
+    doubled = sorted({h for h in header if header.count(h) > 1})
+    if doubled:
+        raise SourceError(f"{path}: the header names {', '.join(doubled)} more than once")
+    schema = ", ".join(f"`{h}` STRING" for h in header) + f", `{BROKEN}` STRING"
+    value = F.regexp_replace("value", "\r$", "")
+    options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": BROKEN, "delimiter": delimiter, "escape": '"'}
+    parsed = lines.select(
+        value.alias(RAW),
+        F.col(FILE),
+        ((F.trim(value) == "") | (F.col("value") == F.lit(header_line))).alias(BLANK),
+        F.from_csv(value, schema, options).alias("line"),
+    )
+    open_quotes = F.length(F.regexp_replace(RAW, '[^"]', "")) % 2 == 1
+    return parsed.select(
+        *[F.col(f"line.`{c}`").alias(c) for c in columns],
+        RAW,
+        FILE,
+        BLANK,
+        (F.col(f"line.{BROKEN}").isNotNull() | open_quotes | F.col("line").isNull()).alias(BROKEN),
+    )
+
+
+def json_rows(spark: SparkSession, path: str, columns: Sequence[str]) -> DataFrame:
+    """Lines of JSON-lines files with the named fields as text; a line that is no JSON object is broken."""
+    lines = _lines(spark, path)
+    schema = ", ".join(f"`{c}` STRING" for c in columns) + f", `{BROKEN}` STRING"
+    options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": BROKEN}
+    parsed = lines.select(
+        F.col("value").alias(RAW),
+        FILE,
+        (F.trim("value") == "").alias(BLANK),
+        F.from_json("value", schema, options).alias("line"),
+    )
+    return parsed.select(
+        *[F.col(f"line.`{c}`").alias(c) for c in columns],
+        RAW,
+        FILE,
+        BLANK,
+        (F.col(f"line.{BROKEN}").isNotNull() | F.col("line").isNull()).alias(BROKEN),
+    )
+
+
+def files_digest(spark: SparkSession, paths: Sequence[str]) -> str:
+    """A digest of the names, sizes and times of the files under the paths: changes when a source does."""
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        listing = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
+        found = _opened(path, lambda at=path, reader=listing: reader.load(at))  # type: ignore[misc]
+        for row in found.select("path", "length", "modificationTime").orderBy("path").collect():
+            digest.update(f"{row[0]}\0{row[1]}\0{row[2].isoformat()}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _lines(spark: SparkSession, path: str) -> DataFrame:
+    reader = spark.read.option("recursiveFileLookup", "true")
+    return _opened(path, lambda: reader.text(path)).select("value", F.col("_metadata.file_path").alias(FILE))
+
+
+def _opened(path: str, load: object) -> DataFrame:
+    try:
+        df: DataFrame = load()  # type: ignore[operator]
+        return df
+    except PySparkException as error:
+        first_line = str(error).strip().splitlines()[0]
+        raise SourceError(f"source {path} cannot be read, so nothing was loaded: {first_line}") from error
+
+
+def _require(path: str, wanted: Sequence[str], found: Sequence[str]) -> None:
+    missing = [c for c in wanted if c not in found]
+    if missing:
+        raise SourceError(f"source {path} lacks the columns {', '.join(missing)}; it has: {', '.join(found)}")
