@@ -108,8 +108,9 @@ class ProfileSettings(Section):
     loyal_orders_90d: Positive
     high_value_quantile: Share
     lapsing_cadences: Annotated[float, Field(gt=0)]
+    lapsing_min_days: Days
     lost_days: Days
-    series_levels: list[Literal["product", "category", "store"]]
+    series_levels: Annotated[list[Literal["product", "category", "store"]], Field(min_length=1)]
     top_products: Positive
     top_stores: Positive
 
@@ -217,6 +218,7 @@ class PipelineSettings(Section):
 
     jobs: Annotated[list[str], Field(min_length=1)]
     date: str
+    side_by_side: Positive
 
 
 class Settings(Section):

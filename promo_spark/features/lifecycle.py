@@ -15,6 +15,7 @@ def lifecycle(
     first_time_days: int,
     loyal_orders_90d: int,
     lapsing_cadences: float,
+    lapsing_min_days: int,
     lost_days: int,
 ) -> Column:
     """The first rule that applies, from the columns of a user profile (inventory row C19).
@@ -24,7 +25,7 @@ def lifecycle(
     | new        | no order yet |
     | lost       | last order at least `lost_days` ago |
     | lapsing    | ordered on one day only, more than `first_time_days` ago; or on several, and the last one at \
-least `lapsing_cadences` times the user's own cadence ago, and a week at least |
+least `lapsing_cadences` times the user's own cadence ago, and `lapsing_min_days` at least |
     | first_time | ordered on one day only |
     | high_value | recent spend positive and at or above `high_value_from` |
     | loyal      | at least `loyal_orders_90d` orders in the recent days |
@@ -34,7 +35,7 @@ least `lapsing_cadences` times the user's own cadence ago, and a week at least |
     """
     recency, cadence = F.col(UserProfile.recency_days), F.col(UserProfile.cadence_days)
     one_day = cadence.isNull()
-    silence = F.greatest(lapsing_cadences * cadence, F.lit(7.0))
+    silence = F.greatest(lapsing_cadences * cadence, F.lit(float(lapsing_min_days)))
     return (
         F.when(F.col(UserProfile.orders) == 0, "new")
         .when(recency >= lost_days, "lost")

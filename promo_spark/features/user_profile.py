@@ -33,6 +33,7 @@ def user_profile(
     loyal_orders_90d: int,
     high_value_quantile: float,
     lapsing_cadences: float,
+    lapsing_min_days: int,
     lost_days: int,
 ) -> DataFrame:
     """One row per user known before `as_of`. user_activity, user_tastes, master data → UserProfile.
@@ -73,6 +74,7 @@ def user_profile(
                 first_time_days=first_time_days,
                 loyal_orders_90d=loyal_orders_90d,
                 lapsing_cadences=lapsing_cadences,
+                lapsing_min_days=lapsing_min_days,
                 lost_days=lost_days,
             ),
         }

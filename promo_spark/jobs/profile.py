@@ -53,7 +53,7 @@ def run(ctx: Context[ProfileSettings]) -> None:
     ctx.write(UserProfile, user_profile(
         activity, tastes, *master_data, as_of=as_of, timezone=business.timezone, first_time_days=s.first_time_days,
         loyal_orders_90d=s.loyal_orders_90d, high_value_quantile=s.high_value_quantile,
-        lapsing_cadences=s.lapsing_cadences, lost_days=s.lost_days,
+        lapsing_cadences=s.lapsing_cadences, lapsing_min_days=s.lapsing_min_days, lost_days=s.lost_days,
     ))  # fmt: skip
 
     ctx.say("profiling products")
