@@ -1,0 +1,77 @@
+# Sourced by the scripts beside it: makes .venv hold the project with the wanted extras.
+#
+#   ready_environment EXTRA…     sets $root and $python; returns at once when nothing has changed
+
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
+venv="${PROMO_SPARK_VENV:-$root/.venv}"
+python="$venv/bin/python"
+
+fail() {
+  printf 'error: %s\n' "$*" >&2
+  exit 7
+}
+
+# Runs a command silently; its output is shown only when it fails.
+quietly() {
+  local log
+  log="$(mktemp)"
+  if ! "$@" >"$log" 2>&1; then
+    cat "$log" >&2
+    rm -f "$log"
+    return 1
+  fi
+  rm -f "$log"
+}
+
+base_python() {
+  local candidate
+  for candidate in ${PROMO_SPARK_PYTHON:-python3.11 python3.12 python3.13 python3.10 python3}; do
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
+      printf '%s\n' "$candidate"
+      return
+    fi
+  done
+  if [ -n "${PROMO_SPARK_PYTHON:-}" ]; then
+    fail "PROMO_SPARK_PYTHON=$PROMO_SPARK_PYTHON is not a Python 3.10 or newer"
+  fi
+  case "$(uname -s)" in
+    Darwin) fail "Python 3.10 or newer is needed. Install it:  brew install python@3.11" ;;
+    *) fail "Python 3.10 or newer is needed. Install it, such as  sudo apt-get install python3 python3-venv" \
+      " or  sudo dnf install python3.11; or set PROMO_SPARK_PYTHON to one that is installed" ;;
+  esac
+}
+
+ready_environment() {
+  local wanted=() extra base
+  for extra in base "$@"; do
+    # The stamp is the file that the installation was made from: one comparison tells whether it still holds.
+    cmp -s "$root/pyproject.toml" "$venv/installed/$extra" || wanted+=("$extra")
+  done
+  [ "${#wanted[@]}" -eq 0 ] && return
+  base="$(base_python)" || exit $?
+  (cd "$root" && "$base" -m promo_spark.runtime.requirements >/dev/null) || exit $?
+  mkdir -p "$(dirname "$venv")"
+  if command -v flock >/dev/null; then # two first calls at once: the second waits for the first
+    exec 8>"$venv.lock"
+    flock 8
+  fi
+  if ! "$python" -c '' 2>/dev/null; then
+    printf 'Creating %s with %s\n' "$venv" "$("$base" --version)" >&2
+    quietly "$base" -m venv --clear "$venv" ||
+      fail "no virtual environment could be made; on Debian or Ubuntu:  sudo apt-get install python3-venv"
+  fi
+  local extras
+  extras="$(IFS=,; printf '%s' "${wanted[*]}")"
+  extras="${extras#base}"
+  extras="${extras#,}"
+  printf 'Installing promo_spark%s (a few minutes the first time)\n' "${extras:+ with $extras}" >&2
+  quietly "$python" -m pip install --disable-pip-version-check --editable "$root${extras:+[$extras]}" ||
+    fail "pip could not install the project; the reason is above"
+  mkdir -p "$venv/installed"
+  for extra in "${wanted[@]}"; do
+    cp "$root/pyproject.toml" "$venv/installed/$extra"
+  done
+  if command -v flock >/dev/null; then
+    exec 8>&-
+  fi
+}

@@ -1,0 +1,3 @@
+from promo_spark.jobs import main
+
+main()
