@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pyspark.sql import SparkSession
 
 from promo_spark.runtime.jars import delta_jars
+from promo_spark.runtime.local_mode import LOCAL_CONF
 from promo_spark.settings import Settings
 
 # SQL-level settings that results and reliability depend on; each with its reason.
@@ -22,14 +23,6 @@ SESSION_CONF: dict[str, str] = {
     "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "20000",
     "spark.ui.showConsoleProgress": "false",  # the suite shows its own progress
-}
-
-# On one machine only: few, larger tasks, and no web server.
-LOCAL_CONF: dict[str, str] = {
-    "spark.sql.shuffle.partitions": "4",
-    "spark.ui.enabled": "false",
-    "spark.driver.bindAddress": "127.0.0.1",
-    "spark.driver.host": "127.0.0.1",
 }
 
 
@@ -46,12 +39,12 @@ def spark_session(app_name: str, conf: Mapping[str, str] | None = None) -> Spark
 def started_session(app_name: str, settings: Settings) -> SparkSession:
     """The session of a job: as spark-submit configured it, or on this machine alone when run without it."""
     conf = dict(settings.spark.conf)
-    if not os.environ.get("SPARK_ENV_LOADED"):  # set by spark-submit's launcher for the driver it starts
+    if "PYSPARK_GATEWAY_PORT" not in os.environ:  # spark-submit sets it for the driver it starts, on every master
         conf = {
             **LOCAL_CONF,
             "spark.master": settings.spark.master,
             "spark.driver.memory": settings.spark.driver_memory,
-            "spark.driver.extraClassPath": os.pathsep.join(str(p) for p in delta_jars(settings.spark)),
+            "spark.driver.extraClassPath": os.pathsep.join(delta_jars(settings.spark)),
             **conf,
         }
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)

@@ -21,21 +21,14 @@ from pathlib import Path
 
 from promo_spark.errors import PromoSparkError, RequirementError, SettingsError
 from promo_spark.runtime import class_archive, requirements, shipment
-from promo_spark.runtime.command_line import parser, required_date
+from promo_spark.runtime.arguments import parser, required_date
 from promo_spark.runtime.jars import delta_jars, spark_home
+from promo_spark.runtime.local_mode import LOCAL_CONF, is_local
 from promo_spark.settings import Settings, SparkSettings, load
 
 PROJECT = shipment.PROJECT
 SHIPPED_PYTHON = "./environment/bin/python"
 INCUBATOR_WARNING = "^WARNING: Using incubator modules: jdk.incubator.vector$"  # the JVM's, at every start
-
-# On one machine only: few, larger tasks, no web server, and no look-up of this machine's name.
-LOCAL_CONF: dict[str, str] = {
-    "spark.sql.shuffle.partitions": "4",
-    "spark.ui.enabled": "false",
-    "spark.driver.bindAddress": "127.0.0.1",
-    "spark.driver.host": "127.0.0.1",
-}
 
 # One thread per Python worker: there are as many workers as cores.
 WORKER_CONF = {f"spark.executorEnv.{name}": "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
@@ -56,10 +49,6 @@ def job_descriptions(jobs: Path = PROJECT / "promo_spark" / "jobs") -> dict[str,
     """Every job's docstring by its name, read without importing the jobs and with them Spark."""
     files = sorted(p for p in jobs.glob("*.py") if not p.stem.startswith("_"))
     return {p.stem: ast.get_docstring(ast.parse(p.read_text(encoding="utf-8"))) or "" for p in files}
-
-
-def is_local(spark: SparkSettings) -> bool:
-    return spark.master.startswith("local")
 
 
 def refuse_impossible(settings: Settings) -> None:
