@@ -161,6 +161,9 @@ class RecommendSettings(Section):
     min_orders: Positive
     min_buyers: Positive
     bought: Literal["exclude", "keep", "due_again"]
+    due_lead_days: Annotated[int, Field(ge=0)]
+    repeat_weight: Annotated[float, Field(ge=0)]
+    popular_days: Days
     holdout_days: Days
     evaluation_users: Positive
     seed: int

@@ -8,9 +8,10 @@ import sys
 
 from promo_spark.runtime.command_line import run_job
 from promo_spark.runtime.job import Job
+from promo_spark.runtime.pipeline import Pipeline
 
 
-def all_jobs() -> dict[str, Job]:
+def all_jobs() -> dict[str, Job | Pipeline]:
     """Every job by name, in alphabetical order."""
     modules = [m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")]
     return {name: importlib.import_module(f"{__name__}.{name}").run for name in sorted(modules)}

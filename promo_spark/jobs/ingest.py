@@ -8,12 +8,14 @@ changes nothing. Rows in = accepted + quarantined + blank, per source, is proved
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
-from promo_spark.contracts.silver import QUARANTINE, SILVER, Coupons, OrderLines, Products
+from promo_spark.contracts.silver import QUARANTINE, SILVER, Coupons, OrderLines, Products, PromoCalendar
 from promo_spark.contracts.table import Table, WriteMode
 from promo_spark.errors import ContractError, SourceError
 from promo_spark.runtime.job import Context, SourceCounts, job
@@ -22,7 +24,8 @@ from promo_spark.sources import checks, complete_journey, mapped_files
 from promo_spark.sources.candidates import BLANK
 from promo_spark.tables import landing
 
-_REFER_TO_PRODUCTS = (OrderLines, Coupons)
+_REFER_TO_PRODUCTS: tuple[type[Table], ...] = (OrderLines, Coupons)
+_LARGEST: tuple[type[Table], ...] = (PromoCalendar, OrderLines)
 
 
 def sources_digest(settings: IngestSettings, spark: SparkSession) -> str:
@@ -35,58 +38,82 @@ def sources_digest(settings: IngestSettings, spark: SparkSession) -> str:
 @job(reads=[], writes=[*SILVER, *QUARANTINE.values()], settings=IngestSettings, inputs=sources_digest)
 def run(ctx: Context[IngestSettings]) -> None:
     sources = _complete_journey(ctx) if ctx.settings.adapter == "complete_journey" else _files(ctx)
-    if Products not in sources or OrderLines not in sources:
-        raise SourceError("ingest needs a source for silver.products and one for silver.order_lines")
-    for table in (OrderLines, Products):
-        if sources[table][1].filter(~F.col(BLANK)).isEmpty():
-            raise SourceError(f"source {sources[table][0]}, for {table.full_name()}, is empty; nothing was loaded")
-    products = ctx.keep(_screened(ctx, Products, sources[Products][1]))
-    known = checks.accepted(Products, products, ctx.run_id)
-    for table in SILVER:  # products before the tables that refer to them
-        if table in sources:
-            source, rows = sources[table]
-            ctx.say(f"{source} → {table.full_name()}")
-            screened = products if table is Products else _screened(ctx, table, rows, known)
-            _load(ctx, table, source, screened)
+    _require_rows(OrderLines, sources)
+    _require_rows(Products, sources)
+    products = ctx.keep(checks.screened(Products, sources[Products][1], ctx.settings.policies))
+    known = checks.good(products)
+    screened: dict[type[Table], tuple[str, DataFrame]] = {Products: (sources[Products][0], products)}
+    for table, (source, rows) in sources.items():
+        if table is not Products:
+            refers = known if table in _REFER_TO_PRODUCTS else None
+            screened[table] = (source, checks.screened(table, rows, ctx.settings.policies, refers))
+    # A large file is read by one task where its owner wrote it as one piece: two loads side by side keep
+    # both the cores of a laptop busy.
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        largest_first = sorted(screened, key=lambda table: table not in _LARGEST)
+        loads = [pool.submit(_load, ctx, t, *screened[t]) for t in largest_first]
+        for load in loads:
+            load.result()
 
 
-def _screened(
-    ctx: Context[IngestSettings], table: type[Table], rows: DataFrame, known: DataFrame | None = None
-) -> DataFrame:
-    return checks.screened(
-        table, rows, ctx.settings.policies, known if table in _REFER_TO_PRODUCTS else None
-    )
+def _require_rows(table: type[Table], sources: Mapping[type[Table], tuple[str, DataFrame]]) -> None:
+    if table not in sources:
+        raise SourceError(f"ingest has no source for {table.full_name()}: add [ingest.files.{table.name}]")
+    source, rows = sources[table]
+    if rows.filter(~F.col(BLANK)).isEmpty():
+        raise SourceError(f"source {source}, for {table.full_name()}, is empty; nothing was loaded")
 
 
 def _load(ctx: Context[IngestSettings], table: type[Table], source: str, screened: DataFrame) -> None:
-    """Writes what is accepted and what is not; the counts come from the pass that writes silver."""
+    """Writes what is accepted and what is not; the counts come from the passes that write."""
+    ctx.say(f"{source} → {table.full_name()}")
+    if table is OrderLines:  # numbering the lines took a shuffle: once is enough
+        screened = ctx.keep(screened)
+    seen = Observation(table.name)
     rejected, blank = F.size(checks.REASONS) > 0, F.col(BLANK)
-    seen = Observation(f"{table.name}")
     observed = screened.observe(
         seen,
         F.count(F.lit(1)).alias("rows_in"),
         F.count_if(blank).alias("blank"),
-        F.count_if(rejected & ~blank).alias("quarantined"),
-        F.count_if(~rejected & ~blank).alias("accepted"),
-        *[F.count_if(~blank & F.array_contains(checks.REASONS, r)).alias(r) for r in checks.reason_names(table)],
+        F.count_if(rejected & ~blank).alias("bad"),
     )
-    written = ctx.write(table, checks.accepted(table, observed, ctx.run_id))
+    keys = ctx.keep(checks.doubled(table, screened))
+    if keys.isEmpty():
+        bad, accepted = checks.bad(screened), checks.good(observed)
+    else:
+        suspects = ctx.keep(checks.ranked(table, checks.with_doubled_key(table, screened, keys)))
+        bad = checks.bad(screened).unionByName(checks.bad(suspects))
+        accepted = checks.without_doubled_key(table, observed, keys).unionByName(checks.good(suspects))
+    written = ctx.write(table, checks.accepted(accepted, ctx.run_id))
     found = seen.get
+    doubled = 0 if keys.isEmpty() else checks.bad(suspects).count()
+    rejected_rows = int(found["bad"]) + doubled
     counts = SourceCounts(
-        **{n: int(found[n]) for n in ("rows_in", "accepted", "quarantined", "blank")},
-        reasons={r: int(found[r]) for r in checks.reason_names(table) if found[r]},
+        rows_in=int(found["rows_in"]),
+        accepted=int(found["rows_in"]) - int(found["blank"]) - rejected_rows,
+        quarantined=rejected_rows,
+        blank=int(found["blank"]),
+        reasons=_quarantine(ctx, table, source, bad, rejected_rows),
     )
     if table.write_mode is not WriteMode.MERGE and written.rows != counts.accepted:
         raise ContractError(f"{table.full_name()}: {counts.accepted} rows accepted, {written.rows} written")
-    quarantine = QUARANTINE[table]
-    if counts.quarantined or ctx.lake.exists(quarantine):
-        bad = checks.quarantined(screened, source, ctx.run_id)
-        kept_aside = ctx.write(quarantine, bad, {"source": source})
-        if kept_aside.rows != counts.quarantined:
-            raise ContractError(
-                f"{quarantine.full_name()}: {counts.quarantined} rows rejected, {kept_aside.rows} kept aside"
-            )
     ctx.count_source(source, counts)
+
+
+def _quarantine(
+    ctx: Context[IngestSettings], table: type[Table], source: str, bad: DataFrame, expected: int
+) -> dict[str, int]:
+    """The source's rejected rows in place of those of its last load; gives the rows per reason."""
+    quarantine = QUARANTINE[table]
+    if expected == 0 and not ctx.lake.exists(quarantine):
+        return {}
+    names = checks.reason_names(table)
+    seen = Observation(quarantine.full_name())
+    observed = bad.observe(seen, *[F.count_if(F.array_contains(checks.REASONS, n)).alias(n) for n in names])
+    kept_aside = ctx.write(quarantine, checks.quarantined(observed, source, ctx.run_id), {"source": source})
+    if kept_aside.rows != expected:
+        raise ContractError(f"{quarantine.full_name()}: {expected} rows rejected, {kept_aside.rows} kept aside")
+    return {name: int(seen.get[name]) for name in names if seen.get[name]}
 
 
 def _complete_journey(ctx: Context[IngestSettings]) -> dict[type[Table], tuple[str, DataFrame]]:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pyspark.errors import PySparkException
-from pyspark.sql import SparkSession
 
 from promo_spark.errors import PromoSparkError
 from promo_spark.runtime.job import Context, Job
-from promo_spark.runtime.progress import Progress
+from promo_spark.runtime.progress import Step
 from promo_spark.runtime.run_log import RunLog, run_id
 from promo_spark.settings import Settings
 from promo_spark.tables.lake import Lake
@@ -26,7 +25,7 @@ class Executed:
 
 
 def execute(
-    job: Job, lake: Lake, settings: Settings, date: datetime.date, progress: Progress, run_log: RunLog,
+    job: Job, lake: Lake, settings: Settings, date: datetime.date, step: Step, run_log: RunLog,
     force: bool = False,
 ) -> Executed:  # fmt: skip
     """Runs one job for one date.
@@ -39,7 +38,7 @@ def execute(
     this_run = run_id(job, date, settings, inputs, outside)
     if not force and run_log.is_current(job, date, this_run, inputs):
         return Executed("current", this_run)
-    ctx: Context[Any] = Context(job, date, section, settings.business, this_run, lake, progress)
+    ctx: Context[Any] = Context(job, date, section, settings.business, this_run, lake, step)
     started = datetime.datetime.now(datetime.timezone.utc)
     try:
         job.function(ctx)
@@ -52,7 +51,3 @@ def execute(
     ctx.release()
     run_log.record(ctx, settings, inputs, started)
     return Executed("written", this_run)
-
-
-def opened_lake(spark: SparkSession, settings: Settings) -> Lake:
-    return Lake(spark, settings.lake.root, settings.lake.catalog)

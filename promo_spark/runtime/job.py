@@ -23,7 +23,7 @@ from pyspark.sql import functions as F
 from promo_spark.contracts.models import Metrics
 from promo_spark.contracts.table import Table, WriteMode
 from promo_spark.errors import ContractError, MissingDataError
-from promo_spark.runtime.progress import Progress
+from promo_spark.runtime.progress import Step
 from promo_spark.settings import BusinessSettings, Section
 from promo_spark.tables.lake import Lake, SliceValue, Written
 
@@ -73,7 +73,7 @@ class Context(Generic[S]):
     business: BusinessSettings
     run_id: str
     lake: Lake
-    progress: Progress
+    step: Step
     rows_out: dict[str, int] = field(default_factory=dict)
     versions_out: dict[str, int] = field(default_factory=dict)
     versions_before: dict[type[Table], int | None] = field(default_factory=dict)
@@ -155,7 +155,7 @@ class Context(Generic[S]):
         self.sources[source] = counts
 
     def say(self, text: str) -> None:
-        self.progress.say(text)
+        self.step.say(text)
 
     def release(self) -> None:
         for df in self._kept:

@@ -1,13 +1,15 @@
-"""What the user sees while a job runs: a spinner on a terminal, plain lines otherwise, always on stderr."""
+"""What the user sees while jobs run: live lines on a terminal, plain lines otherwise, always on stderr."""
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
+from rich.status import Status
 
 
 class Progress:
@@ -15,37 +17,62 @@ class Progress:
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True, highlight=False)
-        self._step: str | None = None
-        self._status = self.console.status("") if self.console.is_terminal else None
+        self._lock = threading.Lock()
+        self._status: Status | None = None
+        self._doing: dict[str, str] = {}
 
     @contextmanager
-    def step(self, name: str, position: int = 1, of: int = 1) -> Iterator[None]:
+    def step(self, name: str, position: int = 1, of: int = 1) -> Iterator[Step]:
         """Shows a step while its block runs; the block's exception passes through."""
-        self._step = f"[{position}/{of}] {name}" if of > 1 else name
+        title = f"[{position}/{of}] {name}" if of > 1 else name
+        step = Step(self, title)
         started = time.monotonic()
-        outcome = "failed"
-        if self._status:
-            self._status.update(f"{escape(self._step)} …")
-            self._status.start()
-        else:
-            self.console.print(f"{self._step} …", markup=False, soft_wrap=True)
+        self._show(title, "")
         try:
-            yield
-            outcome = "done"
+            yield step
+        except BaseException:
+            step.outcome = "failed"
+            raise
         finally:
-            if self._status:
-                self._status.stop()
-            seconds = time.monotonic() - started
-            self.console.print(f"{self._step} {outcome} in {seconds:.1f} s", markup=False, soft_wrap=True)
-            self._step = None
-
-    def say(self, text: str) -> None:
-        """One line about the step that is running."""
-        if self._status:
-            self._status.update(f"{escape(self._step or '')}: {escape(text)}")
-        else:
-            self.console.print(f"    {text}", markup=False, soft_wrap=True)
+            self._hide(title)
+            self.note(f"{title} {step.outcome} ({time.monotonic() - started:.1f} s)")
 
     def note(self, text: str) -> None:
         """One line that stays on the screen."""
         self.console.print(text, markup=False, soft_wrap=True)
+
+    def _show(self, title: str, doing: str) -> None:
+        with self._lock:
+            self._doing[title] = doing
+            if not self.console.is_terminal:
+                self.console.print(f"{title} {doing or '…'}", markup=False, soft_wrap=True)
+            elif self._status is None:
+                self._status = self.console.status(self._lines())
+                self._status.start()
+            else:
+                self._status.update(self._lines())
+
+    def _hide(self, title: str) -> None:
+        with self._lock:
+            self._doing.pop(title, None)
+            if self._status is not None and self._doing:
+                self._status.update(self._lines())
+            elif self._status is not None:
+                self._status.stop()
+                self._status = None
+
+    def _lines(self) -> str:
+        return escape("  ".join(f"{title}: {doing or '…'}" for title, doing in self._doing.items()))
+
+
+class Step:
+    """One running step; `outcome` is the word it ends with."""
+
+    def __init__(self, progress: Progress, title: str) -> None:
+        self.outcome = "done"
+        self._progress = progress
+        self._title = title
+
+    def say(self, text: str) -> None:
+        """What the step is doing now."""
+        self._progress._show(self._title, text)

@@ -45,6 +45,10 @@ class RunLog:
         runs = self.lake.read(Runs).filter(F.col(Runs.outcome) == SUCCEEDED)
         return runs.orderBy(Runs.started_at).collect()  # a row per job and day: never grows with the users
 
+    def succeeded(self) -> list[Row]:
+        """All succeeded attempts, oldest first."""
+        return list(self._runs)
+
     def latest(self, job: str, date: datetime.date) -> Row | None:
         return next((r for r in reversed(self._runs) if r.job == job and r.date == date), None)
 

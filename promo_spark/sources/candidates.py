@@ -6,6 +6,7 @@ without losing it: the raw row, its file, whether it is blank or broken, and whi
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 
 from pyspark.sql import Column, DataFrame
@@ -27,7 +28,8 @@ def candidates(
     cannot be cast becomes null and its column's name is put into `_unparsed`. `parsed` gives the value in
     its type where a cast is not the way to read it, such as a date in the source's own format.
     """
-    cast, unparsed = [], []
+    cast: list[Column] = []
+    failures: dict[str, Column] = {}
     for name, column in table.columns().items():
         if name in GIVEN_BY_THE_RUN:
             continue
@@ -35,22 +37,31 @@ def candidates(
             cast.append(F.lit(None).cast(column.type).alias(name))
             continue
         value = values[name]
-        read = (parsed or {}).get(name, _parsed(value, column.type))
+        found = raw.select(value.alias(name)).schema[name].dataType
+        read = (parsed or {}).get(name, _parsed(value, found, column.type))
         cast.append(read.cast(column.type).alias(name))
-        unparsed.append(F.when(value.isNotNull() & read.isNull(), F.lit(name)))
-    return raw.select(
-        *cast,
-        *[F.col(c) for c in (RAW, FILE, BLANK, BROKEN)],
-        (F.array_compact(F.array(*unparsed)) if unparsed else F.array().cast("array<string>")).alias(UNPARSED),
-    )
+        if found != column.type and not isinstance(column.type, T.StringType):
+            failures[name] = value.isNotNull() & read.isNull()
+    return raw.select(*cast, *[F.col(c) for c in (RAW, FILE, BLANK, BROKEN)], names_of(failures).alias(UNPARSED))
 
 
-def _parsed(value: Column, kind: T.DataType) -> Column:
+def names_of(failures: Mapping[str, Column]) -> Column:
+    """The names whose condition is true, as an array; a row with none costs no more than the conditions."""
+    none = F.array().cast("array<string>")
+    if not failures:
+        return none
+    any_of = functools.reduce(Column.__or__, failures.values())
+    return F.when(any_of, F.array_compact(F.array(*[F.when(c, F.lit(n)) for n, c in failures.items()]))).otherwise(none)
+
+
+def _parsed(value: Column, found: T.DataType, kind: T.DataType) -> Column:
     """The value in its type, null where it does not parse; money is rounded half up to its scale."""
     if isinstance(kind, T.StringType):
-        text = F.trim(value.cast("string"))
+        if not isinstance(found, T.StringType):
+            return value.cast("string")
+        text = F.trim(value)
         return F.when(text != "", text)
-    if isinstance(kind, T.DecimalType):
+    if isinstance(kind, T.DecimalType) and found != kind:
         exact = value.try_cast(T.DecimalType(28, 9))
         return F.round(exact, kind.scale).try_cast(kind)
-    return value.try_cast(kind)
+    return value if found == kind else value.try_cast(kind)

@@ -111,7 +111,7 @@ def _users(raw: Mapping[str, DataFrame]) -> DataFrame:
     """One candidate per household that any file names, with its demographics where there are any."""
     named = [raw[f].select("household_id") for f in ("transactions", "campaigns", "coupon_redemptions")]
     ids = named[0].union(named[1]).union(named[2]).distinct()
-    known = raw["demographics"].withColumn("_known_raw", F.col(RAW)).drop(RAW, BLANK, BROKEN)
+    known = raw["demographics"].withColumn("_known_raw", F.to_json(RAW)).drop(RAW, BLANK, BROKEN)
     households = ids.join(known, on="household_id", how="full").select(
         "*",
         F.coalesce("_known_raw", F.to_json(F.struct("household_id"))).alias(RAW),
@@ -146,9 +146,7 @@ def _products(raw: DataFrame) -> DataFrame:
 
 def _order_lines(raw: DataFrame, timezone: str) -> DataFrame:
     """Lines numbered within their basket; equal lines share a number, so that a doubled one is seen."""
-    in_basket = Window.partitionBy("basket_id").orderBy(
-        "product_id", *[c for c in FILES["transactions"] if c not in ("basket_id", "product_id")]
-    )
+    in_basket = Window.partitionBy("basket_id").orderBy("product_id", F.xxhash64(*FILES["transactions"]))
     numbered = raw.withColumn("_line", F.dense_rank().over(in_basket))
     cents = {c: F.round(F.col(c).cast("decimal(18,6)"), 2) for c in (
         "sales_value", "retail_disc", "coupon_disc", "coupon_match_disc",

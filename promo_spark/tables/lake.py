@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import datetime
 import re
+import threading
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -45,6 +47,7 @@ class Lake:
         self.spark = spark
         self.root = root.rstrip("/") or "/"
         self.catalog = catalog
+        self._locks: defaultdict[type[Table], threading.Lock] = defaultdict(threading.Lock)
 
     def path(self, table: type[Table]) -> str:
         return f"{self.root}/{table.layer}/{table.name}"
@@ -78,20 +81,22 @@ class Lake:
         `slice_values` names the value of each partition column for REPLACE_DATE and REPLACE_SLICE.
         Raises ContractError, with the row's key, when a row breaks the contract; nothing is then written.
         """
-        exists = self.exists(table)
-        if exists:
-            self._refuse_newer(table, self._stored(table))
-        rows = table.enforced(df)
-        try:
-            if table.write_mode is WriteMode.MERGE and exists:
-                self._merge(table, rows)
-            else:
-                self._replace(table, rows, slice_values or {}, exists)
-        except PySparkException as error:
-            raise _readable(error) from error
-        commit = self._last_commit(table)
-        metrics = commit["operationMetrics"] or {}
-        return Written(int(commit["version"]), int(metrics.get("numOutputRows", 0)))
+        # Two jobs of one pipeline may write the same table, such as models.metrics: one after the other.
+        with self._locks[table]:
+            exists = self.exists(table)
+            if exists:
+                self._refuse_newer(table, self._stored(table))
+            rows = table.enforced(df)
+            try:
+                if table.write_mode is WriteMode.MERGE and exists:
+                    self._merge(table, rows)
+                else:
+                    self._replace(table, rows, slice_values or {}, exists)
+            except PySparkException as error:
+                raise _readable(error) from error
+            commit = self._last_commit(table)
+            metrics = commit["operationMetrics"] or {}
+            return Written(int(commit["version"]), int(metrics.get("numOutputRows", 0)))
 
     def restore(self, table: type[Table], version: int | None) -> None:
         """The table as it was at a version; without one, as an empty table."""

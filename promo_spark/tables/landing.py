@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
@@ -15,7 +16,7 @@ RAW, FILE, BLANK, BROKEN = "_raw", "_file", "_blank", "_broken"
 
 
 def typed_rows(spark: SparkSession, path: str, file_format: str, columns: Sequence[str]) -> DataFrame:
-    """Rows of Parquet or Delta files with the named columns as stored, plus the raw row as JSON.
+    """Rows of Parquet or Delta files with the named columns as stored, plus the whole raw row.
 
     Raises SourceError when the path is missing or unreadable (a truncated file has no footer), or lacks
     a column; all before a row is read.
@@ -28,7 +29,7 @@ def typed_rows(spark: SparkSession, path: str, file_format: str, columns: Sequen
     file = F.col("_metadata.file_path") if file_format == "parquet" else F.lit(path)
     return df.select(
         *[F.col(f"`{c}`") for c in columns],
-        F.to_json(F.struct(*[F.col(f"`{c}`") for c in df.columns])).alias(RAW),
+        F.struct(*[F.col(f"`{c}`") for c in df.columns]).alias(RAW),
         file.alias(FILE),
         F.lit(False).alias(BLANK),
         F.lit(False).alias(BROKEN),
@@ -96,7 +97,7 @@ def files_digest(spark: SparkSession, paths: Sequence[str]) -> str:
     digest = hashlib.sha256()
     for path in sorted(paths):
         listing = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
-        found = _opened(path, lambda at=path, reader=listing: reader.load(at))  # type: ignore[misc]
+        found = _opened(path, functools.partial(listing.load, path))
         for row in found.select("path", "length", "modificationTime").orderBy("path").collect():
             digest.update(f"{row[0]}\0{row[1]}\0{row[2].isoformat()}\n".encode())
     return digest.hexdigest()[:16]
@@ -107,10 +108,9 @@ def _lines(spark: SparkSession, path: str) -> DataFrame:
     return _opened(path, lambda: reader.text(path)).select("value", F.col("_metadata.file_path").alias(FILE))
 
 
-def _opened(path: str, load: object) -> DataFrame:
+def _opened(path: str, load: Callable[[], DataFrame]) -> DataFrame:
     try:
-        df: DataFrame = load()  # type: ignore[operator]
-        return df
+        return load()
     except PySparkException as error:
         first_line = str(error).strip().splitlines()[0]
         raise SourceError(f"source {path} cannot be read, so nothing was loaded: {first_line}") from error

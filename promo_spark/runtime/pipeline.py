@@ -1,0 +1,92 @@
+"""The daily run: every job in the order its declarations imply, in one Spark application."""
+
+from __future__ import annotations
+
+import datetime
+import graphlib
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+from promo_spark.errors import SettingsError
+from promo_spark.runtime.execution import Executed, execute
+from promo_spark.runtime.job import Job
+from promo_spark.runtime.progress import Progress
+from promo_spark.runtime.run_log import RunLog
+from promo_spark.runtime.summary import print_summary
+from promo_spark.settings import Settings
+from promo_spark.tables.lake import Lake
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """Several jobs run as one; `jobs` gives them by name when it starts."""
+
+    name: str
+    description: str
+    jobs: Callable[[], Mapping[str, Job]]
+
+    def start(
+        self, lake: Lake, settings: Settings, date: datetime.date, progress: Progress, force: bool = False
+    ) -> None:
+        """Runs what is not current, then shows what there is now.
+
+        Jobs that do not need one another run side by side: one job's waiting is another's work.
+        """
+        known = self.jobs()
+        unknown = [name for name in settings.pipeline.jobs if name not in known]
+        if unknown:
+            raise SettingsError(f"pipeline.jobs names {', '.join(unknown)}; the jobs are: {', '.join(known)}")
+        jobs = [known[name] for name in settings.pipeline.jobs]
+        started = datetime.datetime.now(datetime.timezone.utc)
+        ended = run_in_order(jobs, lake, settings, date, progress, force)
+        seconds = (datetime.datetime.now(datetime.timezone.utc) - started).total_seconds()
+        written = [name for name, done in ended.items() if done.outcome == "written"]
+        print_summary(lake, settings, date, written=written, seconds=seconds)
+
+
+def dependencies(jobs: Sequence[Job]) -> dict[str, set[str]]:
+    """job → the jobs among the given ones that write what it reads."""
+    writer = {table: job.name for job in jobs for table in job.writes}
+    return {
+        job.name: {writer[t] for t in (*job.reads, *job.optional) if t in writer} - {job.name} for job in jobs
+    }
+
+
+def run_in_order(
+    jobs: Sequence[Job], lake: Lake, settings: Settings, date: datetime.date, progress: Progress, force: bool = False
+) -> dict[str, Executed]:
+    """Runs each job once its inputs are written; after a failure what runs is let finish, nothing new starts."""
+    by_name = {job.name: job for job in jobs}
+    order = graphlib.TopologicalSorter(dependencies(jobs))
+    order.prepare()
+    run_log = RunLog(lake)
+    ended: dict[str, Executed] = {}
+    positions = {job.name: i for i, job in enumerate(jobs, start=1)}
+
+    def run_one(job: Job) -> Executed:
+        with progress.step(job.name, positions[job.name], len(jobs)) as step:
+            done = execute(job, lake, settings, date, step, run_log, force)
+            if done.outcome == "current":
+                step.outcome = "unchanged, its tables hold this result already"
+            return done
+
+    running: dict[Future[Executed], str] = {}
+    failure: BaseException | None = None
+    with ThreadPoolExecutor(max_workers=settings.pipeline.side_by_side) as pool:
+        while order.is_active():
+            if failure is None:
+                for name in sorted(order.get_ready(), key=positions.__getitem__):
+                    running[pool.submit(run_one, by_name[name])] = name
+            if not running:
+                break
+            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                name = running.pop(future)
+                failure = failure or future.exception()
+                if future.exception() is None:
+                    ended[name] = future.result()
+                    order.done(name)
+    if failure is not None:
+        raise failure
+    return ended

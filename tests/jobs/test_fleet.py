@@ -1,0 +1,65 @@
+"""What holds for every job, checked over all of them at once. No Spark session is started here."""
+
+from __future__ import annotations
+
+import pytest
+
+from promo_spark.contracts import ALL_TABLES
+from promo_spark.contracts.models import Metrics
+from promo_spark.contracts.ops import Runs
+from promo_spark.errors import SettingsError
+from promo_spark.jobs import all_jobs
+from promo_spark.jobs.pipeline import single_jobs
+from promo_spark.runtime.command_line import parser, required_date
+from promo_spark.runtime.job import Job
+from promo_spark.runtime.pipeline import dependencies
+from promo_spark.settings import Settings, load
+
+JOBS = single_jobs()
+
+
+@pytest.mark.parametrize("name", all_jobs())
+def test_every_job_is_named_like_its_file_and_explains_itself(name: str) -> None:
+    """M06: each job has --help with its description and the shared options."""
+    job = all_jobs()[name]
+    assert job.name == name
+    shown = parser(job.name, job.description).format_help()
+    assert job.description.splitlines()[0] in shown
+    for option in ("--env", "--date", "--set", "--force", "--dry-run"):
+        assert option in shown
+
+
+@pytest.mark.parametrize("job", JOBS.values(), ids=lambda j: j.name)
+def test_every_job_has_the_settings_section_of_its_name(job: Job) -> None:
+    assert Settings.model_fields[job.name].annotation is job.settings
+
+
+def test_every_table_has_exactly_one_writer_but_for_the_metrics() -> None:
+    writers = [(table, job.name) for job in JOBS.values() for table in job.writes if table is not Metrics]
+    assert len({table for table, _ in writers}) == len(writers)
+    unwritten = set(ALL_TABLES) - {table for table, _ in writers} - {Metrics, Runs}
+    assert not unwritten, "a contract nobody writes is a promise nobody keeps"
+
+
+def test_jobs_read_only_tables_to_their_left() -> None:
+    """L01 (order): sources → features → models → decisions; nothing reads from its right."""
+    layers = ["silver", "features", "models", "decisions", "measurement"]
+    for job in JOBS.values():
+        leftmost_written = min(layers.index(t.layer) for t in job.writes if t.layer in layers and t is not Metrics)
+        for table in (*job.reads, *job.optional):
+            assert layers.index(table.layer) <= leftmost_written, f"{job.name} reads {table.full_name()}"
+
+
+def test_the_pipeline_runs_every_job_and_its_order_has_no_cycle() -> None:
+    assert set(load().pipeline.jobs) == set(JOBS)
+    needed = dependencies(list(JOBS.values()))
+    assert needed["ingest"] == set()
+    assert needed["profile"] == {"ingest"}
+    assert {"segment", "baskets", "recommend", "forecast", "profile"} <= needed["promote"] | {"profile"}
+
+
+def test_a_missing_date_is_asked_for() -> None:
+    arguments = parser("profile", "").parse_args([])
+    with pytest.raises(SettingsError, match="--date is missing"):
+        required_date(arguments, load())
+    assert required_date(arguments, load("demo")).isoformat() == "2017-12-01"

@@ -1,0 +1,113 @@
+"""The named checks: nothing is lost, everything rejected has its reasons."""
+
+from __future__ import annotations
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from promo_spark.contracts.silver import Coupons, OrderLines, Products
+from promo_spark.errors import SettingsError
+from promo_spark.settings import load
+from promo_spark.sources import checks
+from promo_spark.sources.candidates import BLANK, BROKEN, FILE, RAW, candidates
+
+POLICIES = load().ingest.policies
+
+
+def raw_lines(spark: SparkSession, rows: list[dict[str, str | None]]) -> DataFrame:
+    """Text rows of order lines, good unless a row says otherwise."""
+    usual = {
+        "order": "o1", "line": "1", "user": "u1", "product": "milk", "pieces": "2", "paid": "3.00",
+        "ts": "2017-11-06 10:00:00", "day": "2017-11-06",
+    }  # fmt: skip
+    schema = ", ".join(f"`{c}` string" for c in usual)
+    df = spark.createDataFrame([tuple((usual | row).values()) for row in rows], schema)
+    return df.select("*", F.to_json(F.struct(*usual)).alias(RAW), F.lit("f.csv").alias(FILE),
+                     F.lit(False).alias(BLANK), F.lit(False).alias(BROKEN))  # fmt: skip
+
+
+def line_candidates(spark: SparkSession, rows: list[dict[str, str | None]]) -> DataFrame:
+    zero = F.lit("0")
+    return candidates(OrderLines, raw_lines(spark, rows), {
+        "order_id": F.col("order"), "line_no": F.col("line"), "user_id": F.col("user"),
+        "product_id": F.col("product"), "quantity": F.col("pieces"), "amount_paid": F.col("paid"),
+        "list_amount": F.col("paid"), "discount_retail": zero, "discount_coupon": zero,
+        "discount_coupon_match": zero, "ts": F.col("ts"), "order_date": F.col("day"),
+    })  # fmt: skip
+
+
+def known(spark: SparkSession) -> DataFrame:
+    return Products.frame(spark, [{"product_id": "milk"}, {"product_id": "bread"}])
+
+
+def test_each_kind_of_dirt_is_rejected_or_flagged_by_its_name(spark: SparkSession) -> None:
+    """B06, B07: non-castable and invalid values go to quarantine under the name of the check."""
+    rows = line_candidates(spark, [
+        {"order": "good"},
+        {"order": "nothing", "pieces": "0", "paid": "0"},  # two reasons; amount_zero only flags
+        {"order": "return", "pieces": "-1", "paid": "-1.50"},  # kept: a return
+        {"order": "refund", "paid": "-1.50"},  # money back without a return
+        {"order": "free", "paid": "0.00"},  # kept: free item
+        {"order": "ghost", "product": "unicorn"},
+        {"order": "text", "pieces": "two", "day": "06/11/2017"},  # two values that do not parse
+        {"order": "open", "product": None},
+        {"order": "huge", "paid": "1e400"},
+        {"order": "nan", "paid": "NaN"},
+    ])  # fmt: skip
+    screened = checks.screened(OrderLines, rows, POLICIES, known(spark))
+    found = {r.order_id: (r[checks.REASONS], r.flags) for r in screened.collect()}
+    assert found == {
+        "good": ([], []),
+        "nothing": (["quantity_zero"], ["amount_zero"]),
+        "return": ([], ["quantity_negative"]),
+        "refund": (["amount_negative"], []),
+        "free": ([], ["amount_zero"]),
+        "ghost": (["unknown_product"], []),
+        "text": (["unparsable_quantity", "unparsable_order_date"], []),
+        "open": (["missing_product_id"], []),
+        "huge": (["unparsable_amount_paid", "unparsable_list_amount"], []),
+        "nan": (["unparsable_amount_paid", "unparsable_list_amount"], []),
+    }
+
+
+def test_a_policy_decides_between_quarantine_and_flag(spark: SparkSession) -> None:
+    rows = line_candidates(spark, [{"order": "return", "pieces": "-1", "paid": "-1.50"}])
+    strict = checks.screened(OrderLines, rows, {**POLICIES, "quantity_negative": "quarantine"})
+    assert strict.collect()[0][checks.REASONS] == ["quantity_negative"]
+
+
+def test_a_policy_for_no_check_is_an_error(spark: SparkSession) -> None:
+    with pytest.raises(SettingsError, match=r"ingest\.policies names quantty_zero; the checks are: quantity_zero"):
+        checks.screened(OrderLines, line_candidates(spark, [{}]), {"quantty_zero": "flag"})
+
+
+def coupons(spark: SparkSession, ids: list[str]) -> DataFrame:
+    df = spark.createDataFrame([(i,) for i in ids], "id string")
+    raw = df.select("*", F.col("id").alias(RAW), F.lit("f").alias(FILE), F.lit(False).alias(BLANK),
+                    F.lit(False).alias(BROKEN))  # fmt: skip
+    values = {c: F.col("id") for c in ("campaign_id", "coupon_id", "product_id")}
+    return checks.screened(Coupons, candidates(Coupons, raw, values), POLICIES)
+
+
+@pytest.mark.parametrize("copies", [2, 10])
+def test_of_copies_one_is_kept_and_the_others_set_aside(spark: SparkSession, copies: int) -> None:
+    """B01: planted duplicates collapse to one; in = kept + duplicates."""
+    screened = coupons(spark, ["a"] * copies + ["b"]).repartition(3)
+    keys = checks.doubled(Coupons, screened)
+    assert keys.count() == 1  # only a
+    ranked = checks.ranked(Coupons, checks.with_doubled_key(Coupons, screened, keys))
+    reasons = sorted(str(r[checks.REASONS]) for r in ranked.collect())
+    assert reasons == ["['duplicate_row']"] * (copies - 1) + ["[]"]
+    assert [r.coupon_id for r in checks.without_doubled_key(Coupons, screened, keys).collect()] == ["b"]
+
+
+def test_rows_that_contradict_each_other_keep_the_same_one_in_any_order(spark: SparkSession) -> None:
+    rows = [{"order": "o1", "pieces": "2"}, {"order": "o1", "pieces": "1"}, {"order": "o1", "pieces": "2"}]
+    for order in (rows, rows[::-1]):
+        screened = checks.screened(OrderLines, line_candidates(spark, order), POLICIES)
+        ranked = checks.ranked(OrderLines, screened).collect()
+        kept = [int(r.quantity) for r in ranked if not r[checks.REASONS]]
+        others = sorted((int(r.quantity), r[checks.REASONS][0]) for r in ranked if r[checks.REASONS])
+        assert kept == [1]
+        assert others == [(2, "duplicate_key"), (2, "duplicate_key")]

@@ -1,0 +1,77 @@
+"""Settings: base < environment < --set, and every mistake is named by its key."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import pytest
+
+from promo_spark.errors import SettingsError
+from promo_spark.settings import environments, load, parsed_date
+
+
+@pytest.mark.parametrize("env", [None, *environments()])
+def test_every_environment_is_valid(env: str | None) -> None:
+    load(env)
+
+
+def test_later_settings_win() -> None:
+    assert load().business.timezone == "UTC"
+    assert load("demo").business.timezone == "America/New_York"
+    assert load("demo", ["business.timezone=Asia/Shanghai"]).business.timezone == "Asia/Shanghai"
+
+
+def test_nested_tables_are_merged_not_replaced() -> None:
+    changed = load(None, ["promote.mechanic_budgets.coupon=1.5"]).promote.mechanic_budgets
+    assert changed["coupon"] == 1.5 and len(changed) == len(load().promote.mechanic_budgets)
+
+
+def test_every_wrong_setting_is_named_at_once() -> None:
+    with pytest.raises(SettingsError) as raised:
+        load(None, [
+            "forecast.horizon_days=0", "promote.budget=5.0", 'baskets.level="shelf"', "profile.top_products=2.5",
+        ])  # fmt: skip
+    message = str(raised.value)
+    assert "forecast.horizon_days: input should be greater than 0, found 0" in message
+    assert "promote.budget: there is no such setting, found 5.0" in message
+    assert "baskets.level: input should be 'product', 'subcategory' or 'category', found 'shelf'" in message
+    assert "profile.top_products: input should be a valid integer, found 2.5" in message
+
+
+@pytest.mark.parametrize("text", ["promote", "promote.daily_budget", "=5", ".=5"])
+def test_a_malformed_override_shows_how_to_write_it(text: str) -> None:
+    with pytest.raises(SettingsError, match=r"write it as section\.key=value"):
+        load(None, [text])
+
+
+def test_an_unknown_environment_lists_the_known() -> None:
+    with pytest.raises(SettingsError, match=r"there is no conf/nowhere\.toml; there are: .*demo"):
+        load("nowhere")
+
+
+def test_a_missing_key_is_named(tmp_path: Path) -> None:
+    (tmp_path / "base.toml").write_text('[lake]\nroot = "lake"\n', encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"lake\.catalog: missing"):
+        load(conf=tmp_path)
+
+
+def test_broken_toml_is_named(tmp_path: Path) -> None:
+    (tmp_path / "base.toml").write_text("[lake\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"base\.toml is not valid TOML"):
+        load(conf=tmp_path)
+
+
+def test_settings_are_frozen_and_have_a_fingerprint() -> None:
+    settings = load()
+    with pytest.raises(ValueError, match="frozen"):
+        settings.lake.root = "elsewhere"  # type: ignore[misc]
+    assert settings.fingerprint("promote") == load().fingerprint("promote")
+    assert settings.fingerprint("promote") != load(None, ["promote.daily_budget=1.0"]).fingerprint("promote")
+
+
+def test_dates_are_strict() -> None:
+    assert parsed_date("2017-12-01") == datetime.date(2017, 12, 1)
+    for wrong in ("2017-12-1", "01.12.2017", "2017-02-30", "today", "2017-12-01' OR '1'='1"):
+        with pytest.raises(SettingsError, match="write it as YYYY-MM-DD"):
+            parsed_date(wrong)
