@@ -29,6 +29,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
 Days = Annotated[int, Field(gt=0, le=3660)]
 Money = Annotated[float, Field(ge=0)]
+Memory = Annotated[str, Field(pattern="^[1-9][0-9]*[kmgt]$")]
 
 
 class Section(BaseModel):
@@ -58,10 +59,10 @@ class BusinessSettings(Section):
 class SparkSettings(Section):
     """How a job is submitted: master, packages, memory, and any other Spark property in `conf`."""
 
-    master: str
+    master: Annotated[str, Field(pattern=r"^(local(\[.+\])?|local-cluster\[.+\]|spark://.+|yarn|k8s://.+)$")]
     deploy_mode: Literal["client", "cluster"]
-    driver_memory: str
-    executor_memory: str
+    driver_memory: Memory
+    executor_memory: Memory
     executor_cores: Positive
     executor_instances: Positive
     packages: list[str]
