@@ -1,0 +1,66 @@
+"""What a segment is called, from where its centre lies: ids play no part, so permuting them changes no name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from promo_spark.contracts.features import UserProfile
+
+NO_ORDERS = "no orders yet"
+AVERAGE = "average customers"
+
+# feature → what its low and its high end are called
+PHRASES: dict[str, tuple[str, str]] = {
+    UserProfile.recency_days: ("recently active", "long inactive"),
+    UserProfile.tenure_days: ("new", "long-standing"),
+    UserProfile.orders: ("few orders", "many orders"),
+    UserProfile.orders_90d: ("few recent orders", "many recent orders"),
+    UserProfile.orders_per_30d: ("infrequent", "frequent"),
+    UserProfile.cadence_days: ("short intervals", "long intervals"),
+    UserProfile.spend: ("low total spend", "high total spend"),
+    UserProfile.spend_90d: ("low-spending", "high-spending"),
+    UserProfile.basket_value: ("small baskets", "large baskets"),
+    UserProfile.basket_lines: ("few items per basket", "many items per basket"),
+    UserProfile.categories: ("narrow range", "wide range"),
+    UserProfile.products: ("few products", "many products"),
+    UserProfile.discount_share: ("low discounts", "deep discounts"),
+    UserProfile.discounted_lines_share: ("full-price", "deal-seeking"),
+    UserProfile.coupons_redeemed: ("no coupons", "coupon users"),
+    UserProfile.campaigns_received: ("rarely contacted", "often contacted"),
+}
+_TELLING = 0.4  # standard deviations from the mean of all, from which on a feature tells something
+_PHRASES_PER_NAME = 3
+
+
+def segment_names(features: Sequence[str], centres: Sequence[Sequence[float]]) -> list[str]:
+    """One name per centre (in standard deviations from the mean of all), different within the call.
+
+    A name says the up to three features that are farthest from the mean, in the order of `features`, so that
+    a small drift does not reword it. Where two centres would be called the same, both say one feature more;
+    if that never parts them, they are numbered in the order of their centres.
+    """
+    said = [min(max(sum(abs(z) >= _TELLING for z in centre), 0), _PHRASES_PER_NAME) for centre in centres]
+    names = [_name(features, centre, n) for centre, n in zip(centres, said, strict=True)]
+    for _ in features:
+        twins = {i for i, name in enumerate(names) if names.count(name) > 1}
+        said = [n + (i in twins) for i, n in enumerate(said)]
+        names = [_name(features, centre, n) for centre, n in zip(centres, said, strict=True)]
+    numbered = list(names)
+    for name in {name for name in names if names.count(name) > 1}:
+        alike = sorted((tuple(centres[i]), i) for i, other in enumerate(names) if other == name)
+        for number, (_, i) in enumerate(alike, start=1):
+            numbered[i] = f"{name} ({number})"
+    return numbered
+
+
+def _name(features: Sequence[str], centre: Sequence[float], said: int) -> str:
+    if said == 0:
+        return AVERAGE
+    farthest = sorted(range(len(features)), key=lambda i: (-abs(centre[i]), i))[:said]
+    return ", ".join(_phrase(features[i], centre[i]) for i in sorted(farthest))
+
+
+def _phrase(feature: str, z: float) -> str:
+    plain = feature.replace("_", " ")
+    low, high = PHRASES.get(feature, (f"low {plain}", f"high {plain}"))
+    return high if z > 0 else low

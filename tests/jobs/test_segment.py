@@ -1,0 +1,86 @@
+"""The segment job over two days on a real lake."""
+
+from __future__ import annotations
+
+import datetime
+
+import numpy as np
+from pyspark.sql import Row, SparkSession
+from pyspark.sql import functions as F
+
+from promo_spark.contracts.features import UserProfile
+from promo_spark.contracts.models import Metrics, SegmentPortraits, Segments
+from promo_spark.jobs.segment import run
+from promo_spark.runtime.job import Context
+from promo_spark.runtime.progress import Progress
+from promo_spark.settings import SegmentSettings, Settings
+from promo_spark.tables.lake import Lake
+
+MONDAY, TUESDAY = datetime.date(2017, 11, 6), datetime.date(2017, 11, 7)
+
+
+def profiles(day: datetime.date, factor: float = 1.0) -> list[dict[str, object]]:
+    """Three groups of 33: rare and small, frequent and large, deal-seeking; one user of one order, one of none."""
+    rng = np.random.default_rng(11)
+    rows: list[dict[str, object]] = []
+    for i in range(99):
+        often, spend, deals = [(2, 20, 0.1), (30, 900, 0.1), (8, 150, 0.8)][i % 3]
+        rows.append({
+            "as_of": day, "user_id": f"u{i:02}", "orders": often, "lifecycle": "repeat", "power_band": 3,
+            "recency_days": 60 // often + i % 4 + 1, "orders_90d": often,
+            "spend": round(spend * rng.uniform(0.8, 1.2) * factor, 2), "spend_90d": spend,
+            "discounted_lines_share": deals + float(rng.uniform(-0.05, 0.05)), "lines": 10,
+        })  # fmt: skip
+    rows.append({"as_of": day, "user_id": "once", "orders": 1, "spend": 30, "lifecycle": "first_time", "lines": 1,
+                 "discounted_lines_share": 0.1, "recency_days": 3})  # fmt: skip
+    rows.append({"as_of": day, "user_id": "nobody", "orders": 0, "lifecycle": "new"})
+    return rows
+
+
+def execute(lake: Lake, settings: Settings, day: datetime.date, seed: int) -> None:
+    chosen = settings.segment.model_copy(update={
+        "features": ["orders", "spend", "discounted_lines_share"], "k": [2, 3, 4], "starts": 2, "seed": seed,
+    })  # fmt: skip
+    ctx: Context[SegmentSettings] = Context(run, day, chosen, settings.business, "r1", lake, Progress())
+    run.function(ctx)
+    ctx.release()
+
+
+def of_day(lake: Lake, day: datetime.date) -> list[list[Row]]:
+    """What the job wrote for a day, ordered by key."""
+    keys = {Segments: "user_id", SegmentPortraits: "segment_id", Metrics: "concat(slice, metric)"}
+    return [lake.read(t).filter(F.col("as_of") == F.lit(day)).orderBy(F.expr(k)).collect() for t, k in keys.items()]
+
+
+def test_segments_are_found_kept_over_a_refit_and_the_same_for_any_partitioning(
+    spark: SparkSession, lake: Lake, settings: Settings
+) -> None:
+    """D16, B08 (part): the next day, with another seed and changed users, all keep their ids; who ordered once or
+    never has a segment too."""
+    lake.write(UserProfile, UserProfile.frame(spark, profiles(MONDAY)), {"as_of": MONDAY})
+    execute(lake, settings, MONDAY, seed=1)
+    users, portraits, metrics = of_day(lake, MONDAY)
+    ids = {r.user_id: r.segment_id for r in users}
+    assert len(ids) == 101
+    assert [{ids[f"u{i:02}"] for i in range(group, 99, 3)} for group in range(3)] == [
+        {ids["u00"]}, {ids["u01"]}, {ids["u02"]},
+    ]  # fmt: skip
+    assert (ids["once"], ids["nobody"]) == (ids["u00"], 0)
+    assert sorted(set(ids.values())) == [0, 1, 2, 3] == [r.segment_id for r in portraits]
+    names = {r.segment_id: r.segment_name for r in portraits}
+    assert names[0] == "no orders yet"
+    assert "deal-seeking" in names[ids["u02"]]
+    assert {r.user_id: r.segment_name for r in users} == {user: names[i] for user, i in ids.items()}
+    assert {r.value for r in metrics if (r.metric, r["slice"]) == ("k", "all")} == {3.0}
+
+    changed = profiles(TUESDAY, factor=1.03)
+    changed[0]["spend"] = 5000  # one user in a hundred buys quite differently
+    lake.write(UserProfile, UserProfile.frame(spark, changed[::-1]).repartition(5), {"as_of": TUESDAY})
+    execute(lake, settings, TUESDAY, seed=2)
+    next_day = {r.user_id: r.segment_id for r in of_day(lake, TUESDAY)[0]}
+    assert {user for user in ids if ids[user] != next_day[user]} <= {"u00"}
+    assert {r.matched_from for r in of_day(lake, TUESDAY)[1] if r.segment_id} == {MONDAY}
+
+    lake.write(UserProfile, UserProfile.frame(spark, profiles(MONDAY)[::-1]).repartition(5), {"as_of": MONDAY})
+    execute(lake, settings, MONDAY, seed=1)
+    assert of_day(lake, MONDAY) == [users, portraits, metrics]
