@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
 
 from promo_spark import settings as promo_settings
 from promo_spark.runtime.jars import delta_jars
+from promo_spark.runtime.job import Context, Job
+from promo_spark.runtime.progress import Progress, Step
 from promo_spark.runtime.session import LOCAL_CONF, spark_session
 from promo_spark.tables.lake import Lake
 
@@ -45,6 +49,23 @@ def spark(settings: promo_settings.Settings, tmp_path_factory: pytest.TempPathFa
 @pytest.fixture
 def lake(spark: SparkSession, tmp_path: Path) -> Lake:
     return Lake(spark, str(tmp_path / "lake"))
+
+
+@pytest.fixture
+def run_job(lake: Lake) -> Callable[..., Context[Any]]:
+    """Runs one job for a date on the test's lake, with settings overridden as on the command line."""
+
+    def run(job: Job, date: datetime.date, *overrides: str) -> Context[Any]:
+        settings = promo_settings.load(None, overrides)
+        step = Step(Progress(), job.name)
+        ctx: Context[Any] = Context(
+            job, date, getattr(settings, job.name), settings.business, "run-1", lake, step
+        )
+        job.function(ctx)
+        ctx.release()
+        return ctx
+
+    return run
 
 
 @pytest.fixture(autouse=True)

@@ -156,6 +156,7 @@ class PromoCalendar(Sourced):
     name = "promo_calendar"
     key = ("product_id", "store_id", "start_date")
     write_mode = WriteMode.OVERWRITE
+    statistics = ("start_date",)
     product_id = Col(_TEXT, "the product", required=True)
     store_id = Col(_TEXT, "the shop", required=True)
     start_date = Col(_DATE, "first business day of the period", required=True)

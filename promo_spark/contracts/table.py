@@ -116,6 +116,9 @@ class Table:
     write_mode: ClassVar[WriteMode] = WriteMode.REPLACE_DATE
     checks: ClassVar[tuple[Check, ...]] = ()
     version: ClassVar[int] = 1
+    # Columns whose smallest and largest value Delta keeps per file, beside the partition. Each costs time at
+    # every write, and what is kept stays readable in the log: never a personal column.
+    statistics: ClassVar[tuple[str, ...]] = ()
     trailing: ClassVar[tuple[str, ...]] = ()  # inherited columns that stand after a subclass's own
 
     def __init__(self) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Mapping
 
 from pyspark.sql import SparkSession
 
 from promo_spark.runtime.jars import delta_jars
-from promo_spark.runtime.local_mode import LOCAL_CONF
+from promo_spark.runtime.local_mode import LOCAL_CONF, is_local
 from promo_spark.settings import Settings
 
 # SQL-level settings that results and reliability depend on; each with its reason.
@@ -22,6 +23,7 @@ SESSION_CONF: dict[str, str] = {
     # Polars, DuckDB and Presto cannot read deletion vectors, and the tables are for them too.
     "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "20000",
+    "spark.cleaner.referenceTracking.cleanCheckpoints": "true",
     "spark.ui.showConsoleProgress": "false",  # the suite shows its own progress
 }
 
@@ -48,4 +50,13 @@ def started_session(app_name: str, settings: Settings) -> SparkSession:
             **conf,
         }
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    return spark_session(app_name, conf)
+    session = spark_session(app_name, conf)
+    session.sparkContext.setCheckpointDir(_checkpoints(settings))
+    return session
+
+
+def _checkpoints(settings: Settings) -> str:
+    """Where iterative fits cut their lineage: beside the tables, where every executor can reach, or on this machine."""
+    if is_local(settings.spark) or settings.lake.catalog:
+        return tempfile.mkdtemp(prefix="promo_spark_checkpoints_")
+    return f"{settings.lake.root}/.checkpoints"

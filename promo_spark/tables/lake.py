@@ -114,6 +114,9 @@ class Lake:
         writer = rows.write.format("delta").mode("append" if table.write_mode is WriteMode.APPEND else "overwrite")
         if table.partition:
             writer = writer.partitionBy(*table.partition).option("optimizeWrite", "true")
+        if not exists:
+            named = {"delta.dataSkippingStatsColumns": ",".join(table.statistics)}
+            writer = writer.options(**(named if table.statistics else {"delta.dataSkippingNumIndexedCols": "0"}))
         predicate = self._predicate(table, rows, slice_values)
         if predicate and exists:
             writer = writer.option("replaceWhere", predicate)

@@ -234,7 +234,7 @@ def test_a_mapping_for_no_table_and_a_missing_product_list_are_named(lake: Lake,
     with pytest.raises(PromoSparkError, match=r"ingest\.files\.orders: there is no table silver\.orders"):
         run(lake, validated(files_settings | {"ingest": misnamed}))
     del files["products"]
-    with pytest.raises(SourceError, match=r"ingest has no source for silver\.products: add \[ingest\.files\.products\]"):
+    with pytest.raises(SourceError, match=r"no source for silver\.products: add \[ingest\.files\.products\]"):
         run(lake, validated(files_settings))
 
 

@@ -1,0 +1,33 @@
+"""Writes docs/tables.md and docs/lineage.md from the contracts and job declarations.
+
+    .venv/bin/python scripts/docs.py           writes them
+    .venv/bin/python scripts/docs.py --check   exit code 1 when they tell anything else than the code
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from promo_spark.contracts import ALL_TABLES
+from promo_spark.jobs.pipeline import single_jobs
+from promo_spark.runtime.documentation import lineage_page, tables_page
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+
+
+def main() -> int:
+    pages = {"tables.md": tables_page(ALL_TABLES), "lineage.md": lineage_page(single_jobs())}
+    stale = [name for name, text in pages.items() if not (DOCS / name).is_file() or (DOCS / name).read_text() != text]
+    if "--check" in sys.argv[1:]:
+        for name in stale:
+            print(f"docs/{name} is not what the code says: run .venv/bin/python scripts/docs.py")
+        return 1 if stale else 0
+    for name in stale:
+        (DOCS / name).write_text(pages[name], encoding="utf-8")
+        print(f"wrote docs/{name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
