@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every check and test of the project, from a bare checkout; stops at the first that fails.
 #
-#   scripts/test.sh [PYTEST ARGUMENT…]     arguments are handed to both runs of pytest
+#   scripts/test.sh [PYTEST ARGUMENT…]     arguments are handed to pytest
 #
 # Environment variables: as in scripts/submit.sh.
 set -euo pipefail
@@ -22,5 +22,4 @@ export JAVA_HOME
 step "$bin/ruff" check .
 step "$bin/mypy"
 step "$bin/lint-imports"
-step "$python" -m pytest -m "not slow" "$@"
-step "$python" -m pytest -m slow "$@"
+step "$python" -m pytest "$@" # the slow ones come last

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from pyspark.errors import PySparkRuntimeError
 
 from promo_spark.errors import RequirementError
 from promo_spark.runtime import requirements
@@ -106,3 +109,25 @@ def test_a_driver_gets_no_more_memory_than_the_machine_can_spare() -> None:
     assert requirements.local_driver_memory("8g", 8 * gb) == "5734m"  # 0.7 × 8192 MB = 5734.4 MB
     with pytest.raises(RequirementError, match="this machine has 1024 MB"):  # 717 MB would be left, 1 GB is needed
         requirements.local_driver_memory("8g", gb)
+
+
+def session(master: str, failure: str) -> Any:
+    """A session whose executors answer the first Python task with `failure`."""
+
+    def collect() -> None:
+        raise PySparkRuntimeError(failure)
+
+    frame = SimpleNamespace(mapInArrow=lambda function, schema: SimpleNamespace(collect=collect))
+    conf = SimpleNamespace(get=lambda key, default: master)
+    return SimpleNamespace(conf=conf, range=lambda rows, numPartitions: frame)
+
+
+def test_executors_with_another_python_are_refused_with_what_to_set() -> None:
+    told = "Traceback\n[PYTHON_VERSION_MISMATCH] Python in worker has different version: 3.10 than that in driver: 3.11"
+    with pytest.raises(RequirementError, match=r"worker has different version: 3\.10 .*\n.*ship_environment = true"):
+        requirements.check_executor_python(session("spark://127.0.0.1:7077", told))
+    with pytest.raises(RequirementError, match="No module named 'pyarrow'"):
+        requirements.check_executor_python(session("yarn", "ModuleNotFoundError: No module named 'pyarrow'"))
+    with pytest.raises(PySparkRuntimeError, match="disk full"):  # any other failure stays what it is
+        requirements.check_executor_python(session("yarn", "disk full"))
+    requirements.check_executor_python(session("local[2]", "never asked"))

@@ -1,0 +1,136 @@
+"""Jobs through real spark-submit: on this machine, and on a standalone cluster of one master and two workers."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from deltalake import DeltaTable
+from pyspark.sql import SparkSession
+
+from promo_spark.contracts.silver import OrderLines, Products
+from promo_spark.errors import MissingDataError
+from promo_spark.runtime.jars import spark_home
+from promo_spark.runtime.requirements import java_home
+from promo_spark.tables.lake import Lake
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # six JVMs on what may be two cores
+PROJECT = Path(__file__).resolve().parents[2]
+
+# 10 baskets. Pasta in 5, 4 of them with sauce, which is in no other: confidence of pasta ⇒ sauce 4/5,
+# lift 4/5 ÷ 4/10 = 2. Milk in all: it tells nothing about the others.
+BASKETS = [["milk", "pasta", "sauce"]] * 4 + [["milk", "pasta"]] + [["bread", "milk"]] * 5
+
+
+def submit(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(PROJECT / "scripts" / "submit.sh"), *arguments], capture_output=True, text=True, check=False,
+        env={**os.environ, "PROMO_SPARK_VENV": sys.prefix},
+    )  # fmt: skip
+
+
+def write_baskets(spark: SparkSession, lake: Lake) -> None:
+    products = [{"product_id": name, "title": name} for name in ("bread", "milk", "pasta", "sauce")]
+    lines = [
+        {"order_id": f"o{n}", "line_no": i, "product_id": name, "quantity": 1, "order_date": "2017-11-30"}
+        for n, basket in enumerate(BASKETS) for i, name in enumerate(basket, start=1)
+    ]  # fmt: skip
+    lake.write(Products, Products.frame(spark, products))
+    lake.write(OrderLines, OrderLines.frame(spark, lines).coalesce(1))
+
+
+@contextmanager
+def standalone_cluster(folder: Path, workers: int) -> Iterator[str]:
+    """The address of a master with workers of one core and 1 GB each, all on loopback; stopped at the end."""
+    environ = {
+        **os.environ, "JAVA_HOME": str(java_home(os.environ)), "SPARK_HOME": str(spark_home()),
+        "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_DAEMON_MEMORY": "256m", "SPARK_LOG_DIR": str(folder),
+    }  # fmt: skip
+    port, page = free_port(), free_port()
+    address = f"spark://127.0.0.1:{port}"
+    master = ["master.Master", "--host", "127.0.0.1", "--port", str(port), "--webui-port", str(page)]
+    worker = ["worker.Worker", "--host", "127.0.0.1", "--cores", "1", "--memory", "1g", "--webui-port", "0",
+              "--work-dir", str(folder / "work"), address]  # fmt: skip
+    processes = []
+    try:
+        for n, (name, *arguments) in enumerate([master, *[worker] * workers]):
+            with (folder / f"daemon-{n}.log").open("w") as log:
+                command = [str(spark_home() / "bin" / "spark-class"), f"org.apache.spark.deploy.{name}", *arguments]
+                processes.append(subprocess.Popen(command, env=environ, cwd=folder, stdout=log, stderr=log))
+            if n == 0:
+                wait_for(page, lambda state: True, processes, folder)
+        wait_for(page, lambda state: state["aliveworkers"] == workers, processes, folder)
+        yield address
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait(timeout=30)
+
+
+def free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
+
+
+def wait_for(page: int, reached: Any, processes: list[subprocess.Popen[bytes]], folder: Path) -> None:
+    """Returns when the master's status page says so; fails with the daemons' logs when one has died."""
+    until = time.monotonic() + 120
+    while time.monotonic() < until and all(p.poll() is None for p in processes):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{page}/json/", timeout=5) as answer:
+                if reached(json.load(answer)):
+                    return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            pass
+        time.sleep(0.3)
+    pytest.fail("\n".join(log.read_text()[-2000:] for log in sorted(folder.glob("daemon-*.log"))))
+
+
+def test_a_job_on_a_standalone_cluster_writes_what_another_engine_reads(
+    spark: SparkSession, lake: Lake, tmp_path: Path
+) -> None:
+    """M06: (baskets, on a cluster) the job runs through spark-submit with its executors in processes of their own."""
+    write_baskets(spark, lake)
+    loopback = '{"spark.driver.host"="127.0.0.1", "spark.driver.bindAddress"="127.0.0.1", ' \
+               '"spark.sql.shuffle.partitions"="1", "spark.ui.enabled"="false"}'  # fmt: skip
+    with standalone_cluster(tmp_path, workers=2) as master:
+        ran = submit(
+            "baskets", "--env", "standalone", "--date", "2017-12-01",
+            "--set", f"lake.root={lake.root}", "--set", f"spark.master={master}", "--set", f"spark.conf={loopback}",
+            "--set", "spark.driver_memory=1g", "--set", "spark.executor_memory=512m",
+            "--set", "spark.executor_cores=1", "--set", "spark.executor_instances=2",
+            "--set", "baskets.level=product", "--set", "baskets.min_baskets=2", "--set", "baskets.min_support=0.1",
+            "--set", "baskets.max_items_quantile=1.0", "--set", "baskets.max_p_value=1.0",
+            "--set", "baskets.max_antecedent=1",
+        )  # fmt: skip
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    rules = DeltaTable(f"{lake.root}/models/basket_rules").to_pyarrow_table().to_pylist()
+    found = {(*r["antecedent"], *r["consequent"]): (r["confidence"], r["lift"]) for r in rules}
+    assert found["pasta", "sauce"] == pytest.approx((4 / 5, 2.0))
+    assert found["sauce", "pasta"] == pytest.approx((1.0, 2.0))
+    executors = {path.parent.name for path in (tmp_path / "work").glob("app-*/*/stderr")}
+    assert len(executors) == 2
+
+
+def test_the_exit_code_and_the_one_message_of_a_job_reach_the_caller(tmp_path: Path) -> None:
+    ran = submit(
+        "baskets", "--date", "2017-12-01", "--set", f"lake.root={tmp_path}/lake", "--set", "spark.master=local[2]"
+    )
+    assert ran.returncode == MissingDataError.exit_code
+    told = ran.stdout + ran.stderr
+    assert "error: silver.products is not in the lake" in told
+    assert "Traceback" not in told and "WARN" not in told and "incubator" not in told
+    assert not (tmp_path / "lake").exists()
