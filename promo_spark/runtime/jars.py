@@ -45,6 +45,7 @@ def spark_home() -> Path:
 
 def _fetch(spark: SparkSettings, home: Path) -> None:
     """Ivy's result, laid at `home` in one rename: a killed or concurrent fetch leaves no half of it."""
+    print(f"Fetching {', '.join(spark.packages)} (once)", file=sys.stderr, flush=True)  # noqa: T201 - the user's terminal
     home.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=home.parent, prefix="fetching-") as folder:
         nothing = Path(folder) / "nothing.py"

@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 
 from promo_spark.runtime.jars import delta_jars
 from promo_spark.runtime.local_mode import LOCAL_CONF, is_local
+from promo_spark.runtime.requirements import check_executor_python
 from promo_spark.settings import Settings
 
 # SQL-level settings that results and reliability depend on; each with its reason.
@@ -51,6 +52,7 @@ def started_session(app_name: str, settings: Settings) -> SparkSession:
         }
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     session = spark_session(app_name, conf)
+    check_executor_python(session)
     session.sparkContext.setCheckpointDir(_checkpoints(settings))
     return session
 

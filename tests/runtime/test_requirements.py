@@ -119,7 +119,7 @@ def session(master: str, failure: str) -> Any:
 
     frame = SimpleNamespace(mapInArrow=lambda function, schema: SimpleNamespace(collect=collect))
     conf = SimpleNamespace(get=lambda key, default: master)
-    return SimpleNamespace(conf=conf, range=lambda rows, numPartitions: frame)
+    return SimpleNamespace(conf=conf, range=lambda *rows, **partitions: frame)
 
 
 def test_executors_with_another_python_are_refused_with_what_to_set() -> None:
