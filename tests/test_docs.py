@@ -1,0 +1,76 @@
+"""The documents say what the code does: generated pages are fresh, named files and commands exist."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from promo_spark.contracts.decisions import Promotions
+from promo_spark.jobs import all_jobs
+from promo_spark.settings import environments, load, validated
+from promo_spark.sources.checks import CHECK_NAMES
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+def test_generated_pages_are_fresh() -> None:
+    """O09 (documentation): tables and lineage pages are what contracts and declarations say."""
+    ran = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "docs.py", "--check"], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stdout
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: p.name)
+def test_every_file_a_document_names_is_there(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    linked = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
+    coded = re.findall(r"`((?:promo_spark|scripts|conf|docs|tests|benchmarks)/[\w./-]*)`", text)
+    missing = [link for link in linked if not (document.parent / link).exists()]
+    missing += [path for path in coded if not (ROOT / path).exists()]
+    assert not missing
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: p.name)
+def test_every_submit_line_names_a_job_an_environment_and_settings_that_exist(document: Path) -> None:
+    lines = re.findall(r"scripts/submit\.sh ([^`\n]*)", document.read_text(encoding="utf-8"))
+    for line in lines:
+        words = line.split("#")[0].split()
+        if not words or not re.fullmatch("[a-z]+", words[0]):
+            continue  # a placeholder such as JOB
+        assert words[0] in all_jobs(), line
+        for option, value in itertools.pairwise(words):
+            if option == "--env" and value.islower() and value != "shop":  # docs/sources.md has the reader write shop
+                assert value in environments(), line
+            if option == "--set" and "=" in value:
+                load(None, [value])
+
+
+def test_the_readme_shows_columns_the_promotions_table_has() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    [header] = re.findall(r"^\| (user_id[^\n]*) \|$", text, flags=re.MULTILINE)
+    assert {name.strip() for name in header.split("|")} <= set(Promotions.columns())
+
+
+def test_the_mapping_in_the_sources_page_is_valid() -> None:
+    [example] = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "sources.md").read_text(encoding="utf-8"), re.DOTALL)
+    values = load().model_dump(mode="json")
+    for section, keys in tomllib.loads(example).items():
+        values[section].update(keys)
+    assert set(validated(values).ingest.files) == {"products", "order_lines", "users"}
+
+
+def test_the_sources_page_names_every_check() -> None:
+    text = (ROOT / "docs" / "sources.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in text for name in CHECK_NAMES)
