@@ -1,0 +1,111 @@
+"""The check before the commit sees every kind of breach, and passes what is right."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from promo_spark.contracts.decisions import Budget, Promotions
+from promo_spark.decisions.invariants import check_invariants
+from promo_spark.errors import InvariantError
+
+DAY = datetime.date(2017, 12, 1)
+
+OFFER: dict[str, Any] = {
+    "date": DAY, "promotion_id": "x1", "scenario": "repurchase", "mechanic": "discount", "product_ids": ["milk"],
+    "discount_rate": "0.1", "list_price": 10, "offer_price": 9, "margin_floor": 8, "valid_from": DAY,
+    "valid_to": DAY, "rank": 1, "expected_cost": "0.05", "expected_margin": "0.10", "arm": "treatment",
+    "reason_codes": ["due"], "text": "Milk, 10% off.",
+}  # fmt: skip
+COUPON = OFFER | {
+    "mechanic": "coupon", "scenario": "win_back", "product_ids": [], "discount_rate": None, "list_price": None,
+    "offer_price": None, "margin_floor": None, "coupon_amount": 2, "min_spend": 10,
+}  # fmt: skip
+NONE: dict[str, Any] = {
+    "date": DAY, "promotion_id": "n", "scenario": "none", "mechanic": "none", "rank": 1, "arm": "treatment",
+    "reason_codes": ["no_candidate"],
+}  # fmt: skip
+
+
+def check(spark: SparkSession, rows: list[dict[str, Any]], users: DataFrame, reserved: str, planned: str) -> None:
+    offers = sum(r["scenario"] != "none" for r in rows)
+    budget = Budget.frame(spark, [
+        {"date": DAY, "constraint": "daily", "planned": planned, "reserved": reserved, "offers": offers}
+    ])  # fmt: skip
+    check_invariants(
+        Promotions.frame(spark, rows), budget, users, date=DAY, limits={"daily": 100}, max_offers=2,
+        unknown_consent="excluded", blocked_risk_tiers=["blocked"],
+    )  # fmt: skip
+
+
+def judged(spark: SparkSession, *rows: tuple[str, bool | None, str | None, str]) -> DataFrame:
+    return spark.createDataFrame(rows, "user_id string, consent_marketing boolean, risk_tier string, arm string")
+
+
+def test_right_decisions_pass(spark: SparkSession) -> None:
+    rows = [OFFER | {"user_id": "a"}, COUPON | {"user_id": "a", "promotion_id": "x2", "rank": 2},
+            NONE | {"user_id": "b"}, NONE | {"user_id": "c", "arm": "holdout"}]  # fmt: skip
+    users = judged(
+        spark, ("a", True, "low", "treatment"), ("b", False, None, "treatment"), ("c", True, None, "holdout")
+    )
+    check(spark, rows, users, reserved="0.10", planned="0.10")
+
+
+def test_every_breach_is_named_with_its_rows_and_an_example(spark: SparkSession) -> None:
+    """I23 and the promises of decisions.promotions: one planted breach for each rule."""
+    wrong: dict[str, tuple[str, list[dict[str, Any]]]] = {
+        "above": ("the price lies between margin floor and list price", [OFFER | {"offer_price": 11}]),
+        "under": ("the price lies between margin floor and list price", [OFFER | {"offer_price": 7}]),
+        "rate": ("the price is the list price less the rate", [OFFER | {"discount_rate": "0.2"}]),
+        "coupon": ("a coupon takes off something, and less", [COUPON | {"coupon_amount": 10}]),
+        "empty": ("an offer is of products or a coupon", [OFFER | {"product_ids": []}]),
+        "dates": ("an offer's dates are in order", [OFFER | {"valid_to": DAY - datetime.timedelta(days=1)}]),
+        "free": ("an offer reserves at least a cent", [OFFER | {"expected_cost": 0}]),
+        "slot": ("an offer is a sentence without empty slots", [OFFER | {"text": "{title}, 10% off."}]),
+        "promise": ("none promises nothing", [NONE | {"text": "Take it."}]),
+        "silent": ("every row has a reason", [OFFER | {"reason_codes": []}]),
+        "held": ("nobody in the holdout gets an offer", [OFFER | {"arm": "holdout"}]),
+        "early": ("every row is of the date", [OFFER | {"date": DAY - datetime.timedelta(days=1)}]),
+        "forgotten": ("every user has exactly one decision set", []),
+        "both": ("every user has exactly one decision set", [OFFER, NONE | {"rank": 2}]),
+        "stranger": ("only users of the day are decided for", [OFFER]),
+        "gap": ("ranks count from 1 without a gap", [OFFER | {"rank": 2}]),
+        "greedy": ("nobody gets more than 2 offers", [
+            OFFER | {"promotion_id": f"x{i}", "rank": i, "product_ids": [f"p{i}"]} for i in (1, 2, 3)
+        ]),
+        "twice": ("a promotion is given to a user once", [OFFER, OFFER | {"rank": 2, "product_ids": ["tea"]}]),
+        "repeat": ("a product is offered to a user once", [OFFER, OFFER | {"rank": 2, "promotion_id": "x2"}]),
+        "refused": ("nobody without consent is targeted", [OFFER]),
+        "unasked": ("nobody without consent is targeted", [OFFER]),
+        "blocked": ("a blocked risk tier gets nothing", [OFFER]),
+        "moved": ("the arm is the one that was drawn", [OFFER]),
+    }  # fmt: skip
+    consent = {"refused": False, "unasked": None}
+    arms = {"held": "holdout", "moved": "holdout"}
+    users = judged(spark, *[
+        (u, consent.get(u, True), "blocked" if u == "blocked" else None, arms.get(u, "treatment"))
+        for u in wrong if u != "stranger"
+    ])  # fmt: skip
+    rows = [row | {"user_id": user} for user, (_, given) in wrong.items() for row in given]
+    with pytest.raises(InvariantError) as caught:
+        check(spark, rows, users, reserved="0.10", planned="0.10")
+    told = dict(line.strip().split(": broken by ") for line in str(caught.value).splitlines() if ": broken by " in line)
+    by_rule: dict[str, list[str]] = {}
+    for user, (rule, _) in wrong.items():
+        by_rule.setdefault(rule, []).append(user)
+    by_rule["the price is the list price less the rate"] += ["above", "under"]
+    for rule, breakers in by_rule.items():
+        [count] = [told[name] for name in told if name.startswith(rule)]
+        assert any(f"such as {u}" in count for u in breakers), (rule, count)
+        assert count.startswith(f"{len(breakers)}, ")
+    assert {"no budget is exceeded", "a budget reserves the sum of its offers' costs"} <= set(told)
+
+
+def test_a_cent_above_the_budget_is_a_breach(spark: SparkSession) -> None:
+    """I29: not one cent above, and a budget without its row is told."""
+    users = judged(spark, ("a", True, None, "treatment"))
+    with pytest.raises(InvariantError, match=r"(?s)for 2017-12-01 .*no budget is exceeded: broken by 1, such as daily"):
+        check(spark, [OFFER | {"user_id": "a"}], users, reserved="0.05", planned="0.04")

@@ -1,0 +1,262 @@
+"""The promote job on a random shop: all promises recomputed from the written tables, without Spark."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import hmac
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from promo_spark.contracts.decisions import Budget, Promotions
+from promo_spark.contracts.features import ProductProfile, UserProfile
+from promo_spark.contracts.models import BasketRules, Forecasts, Metrics, Recommendations, Segments
+from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Redemptions
+from promo_spark.contracts.table import Table
+from promo_spark.errors import SettingsError
+from promo_spark.jobs.promote import run
+from promo_spark.runtime.job import Context
+from promo_spark.runtime.progress import Progress, Step
+from promo_spark.settings import PromoteSettings, Settings
+from promo_spark.tables.lake import Lake
+
+DAY = datetime.date(2017, 12, 1)
+USERS, PRODUCTS, CATEGORIES = 240, 40, 8
+
+Rows = dict[type[Table], list[dict[str, Any]]]
+
+
+def days_before(days: int) -> datetime.date:
+    return DAY - datetime.timedelta(days=days)
+
+
+def shop(seed: int = 7) -> Rows:
+    """A shop with every kind of user and product: no price, no margin, no consent, no order, nothing due."""
+    draw = np.random.default_rng(seed)
+    products = [product(p, draw) for p in range(PRODUCTS)]
+    users = [user(u, draw) for u in range(USERS)]
+    sold = [line(o, draw) for o in range(1500)]
+    rows: Rows = {
+        ProductProfile: products,
+        UserProfile: users,
+        Segments: [{"as_of": DAY, "user_id": u["user_id"], "segment_id": i % 4 if u["orders"] else 0,
+                    "segment_name": f"group {i % 4 if u['orders'] else 0}"} for i, u in enumerate(users)],
+        OrderLines: sold,
+        Recommendations: [
+            {"as_of": DAY, "user_id": u["user_id"], "rank": rank, "product_id": f"p{p}", "source": "als"}
+            for u in users for rank, p in enumerate(draw.permutation(PRODUCTS)[:6], start=1)
+        ],
+        BasketRules: [
+            {"as_of": DAY, "level": "subcategory", "antecedent": [f"s{a}"], "consequent": [f"s{b}"],
+             "confidence": 0.5, "lift": lift, "is_bundle": lift > 1}
+            for a, b, lift in [(1, 2, 4.0), (2, 1, 4.0), (3, 4, 2.0), (5, 6, 0.8)]
+        ],
+        Forecasts: [
+            {"as_of": DAY, "series_id": f"product:p{p}", "day": DAY, "model": model, "units": units, "champion": first}
+            for p in range(0, PRODUCTS, 3)
+            for model, first, units in [("a", True, 0.1 * (p % 5)), ("b", False, 0.0)]
+        ],
+        Campaigns: [{"campaign_id": "c1", "start_date": days_before(60), "end_date": days_before(30)}],
+        Contacts: [{"campaign_id": "c1", "user_id": f"u{u}"} for u in range(0, USERS, 2)],
+        Redemptions: [{"user_id": f"u{u}", "coupon_id": "k", "campaign_id": "c1", "redeemed_on": days_before(50)}
+                      for u in range(0, USERS, 10)],
+    }  # fmt: skip
+    return rows
+
+
+def product(p: int, draw: np.random.Generator) -> dict[str, Any]:
+    price = Decimal(int(draw.integers(9, 2000))) / 100
+    cost_share = Decimal("0.97") if p % 9 == 0 else Decimal("0.70")  # every ninth has no room for an offer
+    return {
+        "as_of": DAY, "product_id": f"p{p}", "title": f"Product {p} {{new}}" if p == 5 else f"Product {p}",
+        "category": f"c{p % CATEGORIES}", "subcategory": f"s{p % CATEGORIES}", "promotable": p % 7 != 0,
+        "list_price": None if p % 11 == 10 else price, "unit_cost": None if p % 11 == 10 else price * cost_share,
+        "cost_is_assumed": p % 2 == 0, "units_28d": int(draw.integers(0, 50)), "buyers": p,
+    }  # fmt: skip
+
+
+def user(u: int, draw: np.random.Generator) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "as_of": DAY, "user_id": f"u{u}", "main_channel": "store",
+        "consent_marketing": [True, True, True, True, False, None][u % 6],
+    }  # fmt: skip
+    if u % 12 == 1:  # registered, never bought
+        return row | {"orders": 0, "lifecycle": "new"}
+    again = [
+        {"product_id": f"p{p}", "orders": 2 + int(draw.integers(0, 9)), "cadence_days": 14.0,
+         "last_bought": days_before(10), "due_date": days_before(int(draw.integers(-5, 6)))}
+        for p in sorted(draw.permutation(PRODUCTS)[:4].tolist())
+    ]  # fmt: skip
+    return row | {
+        "orders": 3, "lifecycle": ["repeat", "loyal", "lapsing", "lost"][u % 4], "recency_days": 20,
+        "basket_value": float(draw.uniform(2, 80)), "discounted_lines_share": round(float(draw.uniform(0, 1)), 6),
+        "repurchases": again, "interests": [{"category": f"c{u % CATEGORIES}", "share": 0.5}],
+    }  # fmt: skip
+
+
+def line(o: int, draw: np.random.Generator) -> dict[str, Any]:
+    return {
+        "order_id": f"o{o // 3}", "line_no": o % 3 + 1, "user_id": f"u{o // 3 % USERS}",
+        "product_id": f"p{draw.integers(0, PRODUCTS)}", "quantity": 1, "amount_paid": 2, "list_amount": 3,
+        "discount_retail": int(draw.integers(0, 2)), "order_date": days_before(int(draw.integers(1, 60))),
+    }  # fmt: skip
+
+
+class FromRows(Context[PromoteSettings]):
+    """A context whose inputs are rows at hand, so that only what the job writes has to be stored."""
+
+    rows: Rows
+    parts = 1
+
+    def read(self, table: type[Table]) -> DataFrame:
+        self._declared(table, self.job.reads + self.job.optional, "reads")
+        return table.frame(self.spark, self.rows[table]).repartition(self.parts)
+
+
+def decide(
+    lake: Lake, settings: Settings, rows: Rows, *, date: datetime.date = DAY, parts: int = 1, **changes: Any
+) -> tuple[pd.DataFrame, ...]:
+    """The job run once; its tables of the date as written, through an independent reader."""
+    chosen = settings.promote.model_copy(update=changes)
+    ctx = FromRows(run, date, chosen, settings.business, "r1", lake, Step(Progress(), "promote"))
+    ctx.rows, ctx.parts = rows, parts
+    try:
+        run.function(ctx)
+    finally:
+        ctx.release()
+    tables = [(Promotions, "date", ["user_id", "rank"]), (Budget, "date", ["constraint"]),
+              (Metrics, "as_of", ["metric", "slice"])]  # fmt: skip
+    return tuple(
+        pl.read_delta(lake.path(table)).filter(pl.col(day) == date).sort(key).to_pandas() for table, day, key in tables
+    )
+
+
+def arm_of(user_id: str, key: str, share: float) -> str:
+    """The holdout by its definition, in plain Python."""
+    salt = hmac.new(key.encode(), b"holdout", hashlib.sha256).hexdigest()
+    digest = hashlib.sha256((salt + user_id).encode()).hexdigest()
+    return "holdout" if int(digest[:15], 16) < int(Decimal(str(share)) * 16**15) else "treatment"
+
+
+TIGHT = {"daily_budget": 1.70, "mechanic_budgets": {"discount": 1.0, "coupon": 0.60, "bundle": 0.21}}
+
+
+@pytest.fixture(scope="module")
+def written(
+    spark: SparkSession, settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Rows, Lake, tuple[pd.DataFrame, ...]]:
+    rows = shop()
+    lake = Lake(spark, str(tmp_path_factory.mktemp("promote") / "lake"))
+    return rows, lake, decide(lake, settings, rows, **TIGHT)
+
+
+def test_each_user_has_one_decision_set_with_reasons(written: Any, settings: Settings) -> None:
+    """D13: every user of every segment gets an offer or a `none` with its reason. I23: each exclusion has its code."""
+    rows, _, (promotions, _, metrics) = written
+    assert set(promotions.user_id) == {u["user_id"] for u in rows[UserProfile]}
+    nones = promotions[promotions.scenario == "none"].set_index("user_id")
+    assert nones.index.is_unique and not set(nones.index) & set(promotions[promotions.scenario != "none"].user_id)
+    for u in rows[UserProfile]:
+        expected = {False: ["no_consent"], None: ["unknown_consent"], True: []}[u["consent_marketing"]]
+        if arm_of(u["user_id"], settings.promote.holdout_key, settings.promote.holdout_share) == "holdout":
+            expected = [*expected, "holdout"]
+        if expected:
+            assert list(nones.loc[u["user_id"]].reason_codes) == expected
+        elif u["user_id"] in nones.index:
+            assert list(nones.loc[u["user_id"]].reason_codes) in (["budget_exhausted"], ["no_candidate"])
+    assert all(len(codes) >= 1 for codes in promotions.reason_codes)
+    reached = metrics[metrics.metric == "users_with_offers_share"].set_index("slice")
+    assert set(reached.index) == {s["segment_name"] for s in rows[Segments]} and (reached.value > 0).all()
+    assert reached.n.sum() == USERS
+
+
+def test_no_budget_and_no_cap_is_exceeded(written: Any, settings: Settings) -> None:
+    """I29: Σ expected cost ≤ budget, no user above the cap; the budget table says the sums of the offers."""
+    _, _, (promotions, budget, metrics) = written
+    offers = promotions[promotions.scenario != "none"]
+    limits = {"daily": TIGHT["daily_budget"], **{f"mechanic:{m}": b for m, b in TIGHT["mechanic_budgets"].items()}}  # type: ignore[attr-defined,dict-item]
+    sums = {"daily": offers.expected_cost.sum(), **{
+        f"mechanic:{m}": offers[offers.mechanic == m].expected_cost.sum() for m in TIGHT["mechanic_budgets"]  # type: ignore[attr-defined]
+    }}  # fmt: skip
+    told = budget.set_index("constraint")
+    for constraint, limit in limits.items():
+        assert told.loc[constraint].planned == Decimal(str(limit)).quantize(Decimal("0.01"))
+        assert told.loc[constraint].reserved == sums[constraint] <= told.loc[constraint].planned
+    assert told.dual_price.notna().any()  # these budgets do bind
+    sizes = offers.groupby("user_id").size()
+    assert sizes.max() == settings.promote.max_offers_per_user
+    for _, own in offers.groupby("user_id"):
+        assert list(own["rank"]) == list(range(1, len(own) + 1))
+        products = [p for ids in own.product_ids for p in ids]
+        assert len(products) == len(set(products))
+    figures = metrics.set_index(["metric", "slice"]).value
+    assert figures["expected_margin", "greedy"] > figures["expected_margin", "random_order"] > 0
+
+
+def test_prices_lie_between_floor_and_list(written: Any, settings: Settings) -> None:
+    """I03: price × (1 − rate) half-up ≥ floor. N07: no user's price is above list. E10: a bundle is below its sum."""
+    rows, _, (promotions, _, _) = written
+    catalogue = {p["product_id"]: p for p in rows[ProductProfile]}
+    items = promotions[promotions.offer_price.notna()]
+    assert set(items.mechanic) == {"discount", "bundle"}
+    cent = Decimal("0.01")
+    for offer in items.itertuples():
+        products = [catalogue[p] for p in offer.product_ids]
+        assert all(p["promotable"] for p in products)
+        assert offer.list_price == sum(p["list_price"] for p in products)
+        assert offer.offer_price == (offer.list_price * (1 - offer.discount_rate)).quantize(cent, ROUND_HALF_UP)
+        cost = sum(p["unit_cost"].quantize(cent, ROUND_HALF_UP) for p in products)
+        assert offer.offer_price - cost >= offer.offer_price * Decimal(str(settings.promote.min_margin))
+        assert offer.margin_floor <= offer.offer_price < offer.list_price
+        least, greatest = settings.promote.depth[offer.scenario]
+        assert least <= float(offer.discount_rate) <= greatest
+
+
+def test_every_offer_says_what_why_and_until_when(written: Any, settings: Settings) -> None:
+    """I25: no unfilled slot in any text. N08: each offer has a reason code. I15: promoted items are in the top-N."""
+    rows, _, (promotions, _, _) = written
+    offers = promotions[promotions.scenario != "none"]
+    top = {(r["user_id"], r["product_id"]) for r in rows[Recommendations]}
+    assert not offers.text.str.contains("[{}]").any() and (offers.text.str.len() > 20).all()
+    assert (offers.valid_from == DAY).all() and (offers.valid_to == DAY + datetime.timedelta(days=6)).all()
+    assert {"new_user_welcome", "repurchase", "win_back", "recommended_item", "bundle"} <= set(offers.scenario)
+    for offer in offers.itertuples():
+        if offer.scenario == "recommended_item":
+            assert (offer.user_id, offer.product_ids[0]) in top
+        assert any(c.startswith(("observed_response", "assumed_response")) for c in offer.reason_codes)
+    coupons = offers[offers.mechanic == "coupon"]
+    assert (coupons.coupon_amount < coupons.min_spend).all() and coupons.product_ids.str.len().max() == 0
+
+
+def test_the_same_inputs_give_the_same_rows_and_the_next_day_leaves_them_alone(
+    written: Any, settings: Settings
+) -> None:
+    """I28: a date's rows are the same on a re-run. I10: granted at most once across runs, and only without orders."""
+    rows, lake, (promotions, budget, metrics) = written
+    turned = {table: content[::-1] for table, content in rows.items()}
+    again = decide(lake, settings, turned, parts=5, **TIGHT)
+    for before, after in zip((promotions, budget, metrics), again, strict=True):
+        pd.testing.assert_frame_equal(before, after)
+    welcomed = promotions[promotions.scenario == "new_user_welcome"]
+    orders = {u["user_id"]: u.get("orders", 0) for u in rows[UserProfile]}
+    assert len(welcomed) > 0 and all(orders[u] == 0 for u in welcomed.user_id)
+
+    tomorrow = DAY + datetime.timedelta(days=1)
+    later, _, _ = decide(lake, settings, rows, date=tomorrow, scenarios=["new_user_welcome"])
+    given = later[later.scenario == "new_user_welcome"]
+    assert not set(given.user_id) & set(welcomed.user_id)
+    assert (later[later.user_id.isin(welcomed.user_id)].reason_codes.str[0] == "no_candidate").all()
+    kept = pl.read_delta(lake.path(Promotions)).filter(pl.col("date") == DAY).sort(["user_id", "rank"]).to_pandas()
+    pd.testing.assert_frame_equal(kept, promotions)
+
+
+def test_an_unknown_scenario_is_named_and_nothing_is_written(lake: Lake, settings: Settings) -> None:
+    with pytest.raises(SettingsError, match=r"flash_sale is unknown; there are: new_user_welcome, repurchase"):
+        decide(lake, settings, shop(), scenarios=["bundle", "flash_sale"])
+    assert not lake.exists(Promotions)
