@@ -11,7 +11,7 @@ AVERAGE = "average customers"
 
 # feature → what its low and its high end are called
 PHRASES: dict[str, tuple[str, str]] = {
-    UserProfile.recency_days: ("recently active", "long inactive"),
+    UserProfile.recency_days: ("recently active", "not recently active"),
     UserProfile.tenure_days: ("new", "long-standing"),
     UserProfile.orders: ("few orders", "many orders"),
     UserProfile.orders_90d: ("few recent orders", "many recent orders"),

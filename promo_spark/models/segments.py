@@ -118,12 +118,13 @@ def segments(
     for at, centre in enumerate(centres, start=1):
         squares = [(F.col(f"z{i}") - float(c)) * (F.col(f"z{i}") - float(c)) for i, c in enumerate(centre)]
         to_each.append(F.struct(F.sqrt(sum(squares[1:], squares[0])).alias("distance"), F.lit(at).alias("at")))
-    closest = F.array_min(F.array(*to_each))
-    return found.withColumn("closest", F.when(F.col("buys"), closest)).select(
+    place = F.col("closest.at")
+    # by F.when, not by a null position: element_at of a literal array takes the last element for null (Spark 4.2)
+    return found.withColumn("closest", F.array_min(F.array(*to_each))).select(
         Segments.user_id,
-        F.coalesce(F.element_at(F.lit([int(i) for i in ids]), F.col("closest.at")), F.lit(NO_ORDERS_ID))
-        .cast(T.IntegerType()).alias(Segments.segment_id),
-        F.coalesce(F.element_at(F.lit(list(names)), F.col("closest.at")), F.lit(NO_ORDERS))
+        F.when(F.col("buys"), F.element_at(F.lit([int(i) for i in ids]), place))
+        .otherwise(NO_ORDERS_ID).cast(T.IntegerType()).alias(Segments.segment_id),
+        F.when(F.col("buys"), F.element_at(F.lit(list(names)), place)).otherwise(NO_ORDERS)
         .alias(Segments.segment_name),
-        F.round("closest.distance", 6).alias(Segments.distance),
+        F.when(F.col("buys"), F.round("closest.distance", 6)).alias(Segments.distance),
     )  # fmt: skip

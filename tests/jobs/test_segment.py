@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from pyspark.sql import Row, SparkSession
@@ -12,11 +14,13 @@ from promo_spark.contracts.features import UserProfile
 from promo_spark.contracts.models import Metrics, SegmentPortraits, Segments
 from promo_spark.jobs.segment import run
 from promo_spark.runtime.job import Context
-from promo_spark.runtime.progress import Progress
-from promo_spark.settings import SegmentSettings, Settings
 from promo_spark.tables.lake import Lake
 
 MONDAY, TUESDAY = datetime.date(2017, 11, 6), datetime.date(2017, 11, 7)
+FEW = (
+    'segment.features=["orders", "spend", "discounted_lines_share"]', "segment.k=[2, 3, 4]", "segment.starts=2",
+)  # fmt: skip
+RunJob = Callable[..., Context[Any]]
 
 
 def profiles(day: datetime.date, factor: float = 1.0) -> list[dict[str, object]]:
@@ -37,15 +41,6 @@ def profiles(day: datetime.date, factor: float = 1.0) -> list[dict[str, object]]
     return rows
 
 
-def execute(lake: Lake, settings: Settings, day: datetime.date, seed: int) -> None:
-    chosen = settings.segment.model_copy(update={
-        "features": ["orders", "spend", "discounted_lines_share"], "k": [2, 3, 4], "starts": 2, "seed": seed,
-    })  # fmt: skip
-    ctx: Context[SegmentSettings] = Context(run, day, chosen, settings.business, "r1", lake, Progress())
-    run.function(ctx)
-    ctx.release()
-
-
 def of_day(lake: Lake, day: datetime.date) -> list[list[Row]]:
     """What the job wrote for a day, ordered by key."""
     keys = {Segments: "user_id", SegmentPortraits: "segment_id", Metrics: "concat(slice, metric)"}
@@ -53,12 +48,12 @@ def of_day(lake: Lake, day: datetime.date) -> list[list[Row]]:
 
 
 def test_segments_are_found_kept_over_a_refit_and_the_same_for_any_partitioning(
-    spark: SparkSession, lake: Lake, settings: Settings
+    spark: SparkSession, lake: Lake, run_job: RunJob
 ) -> None:
     """D16, B08 (part): the next day, with another seed and changed users, all keep their ids; who ordered once or
     never has a segment too."""
     lake.write(UserProfile, UserProfile.frame(spark, profiles(MONDAY)), {"as_of": MONDAY})
-    execute(lake, settings, MONDAY, seed=1)
+    run_job(run, MONDAY, *FEW, "segment.seed=1")
     users, portraits, metrics = of_day(lake, MONDAY)
     ids = {r.user_id: r.segment_id for r in users}
     assert len(ids) == 101
@@ -76,11 +71,11 @@ def test_segments_are_found_kept_over_a_refit_and_the_same_for_any_partitioning(
     changed = profiles(TUESDAY, factor=1.03)
     changed[0]["spend"] = 5000  # one user in a hundred buys quite differently
     lake.write(UserProfile, UserProfile.frame(spark, changed[::-1]).repartition(5), {"as_of": TUESDAY})
-    execute(lake, settings, TUESDAY, seed=2)
+    run_job(run, TUESDAY, *FEW, "segment.seed=2")
     next_day = {r.user_id: r.segment_id for r in of_day(lake, TUESDAY)[0]}
     assert {user for user in ids if ids[user] != next_day[user]} <= {"u00"}
     assert {r.matched_from for r in of_day(lake, TUESDAY)[1] if r.segment_id} == {MONDAY}
 
     lake.write(UserProfile, UserProfile.frame(spark, profiles(MONDAY)[::-1]).repartition(5), {"as_of": MONDAY})
-    execute(lake, settings, MONDAY, seed=1)
+    run_job(run, MONDAY, *FEW, "segment.seed=1")
     assert of_day(lake, MONDAY) == [users, portraits, metrics]

@@ -18,7 +18,7 @@ CENTRES = [
 def test_a_name_says_the_three_most_telling_features() -> None:
     assert segment_names(FEATURES, CENTRES) == [
         "recently active, frequent, high-spending",
-        "long inactive, infrequent, low-spending",
+        "not recently active, infrequent, low-spending",
         "average customers",  # nothing is 0.4 standard deviations from the mean
         "high-spending, large baskets, deal-seeking",
     ]
