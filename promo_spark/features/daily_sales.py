@@ -13,9 +13,7 @@ from promo_spark.contracts.silver import OrderLines
 from promo_spark.contracts.table import MONEY, QUANTITY
 from promo_spark.features.measures import DISCOUNT, lines_before, of_purchases, ratio, share
 from promo_spark.features.promo_exposure import with_promo_exposure
-from promo_spark.features.series import of_levels, wanted_series
-
-_SERIES = [DailySales.level, DailySales.item_id]
+from promo_spark.features.series import SERIES, of_series, wanted_series
 
 
 def daily_sales(
@@ -39,12 +37,12 @@ def daily_sales(
         lines, products, as_of=as_of, recent_days=recent_days, levels=levels,
         top_products=top_products, top_stores=top_stores,
     )  # fmt: skip
-    sold = of_levels(lines_before(lines, as_of), products, levels).join(F.broadcast(wanted), _SERIES, "left_semi")
+    sold = of_series(lines_before(lines, as_of), products, wanted, levels)
     sales = _on_full_calendar(_per_day(sold), as_of)
     return with_promo_exposure(sales, calendar, products, wanted, as_of=as_of, levels=levels).withColumns(
         {
             DailySales.as_of: F.lit(as_of),
-            DailySales.series_id: F.concat_ws(":", *_SERIES),
+            DailySales.series_id: F.concat_ws(":", *SERIES),
             DailySales.stock_out: F.lit(None).cast("boolean"),
         }
     )
@@ -53,7 +51,7 @@ def daily_sales(
 def _per_day(sold: DataFrame) -> DataFrame:
     """One row per series and day with order lines."""
     paid = F.sum(of_purchases(OrderLines.amount_paid))
-    return sold.groupBy(*_SERIES, F.col(OrderLines.order_date).alias(DailySales.day)).agg(
+    return sold.groupBy(*SERIES, F.col(OrderLines.order_date).alias(DailySales.day)).agg(
         F.sum(OrderLines.quantity).cast(QUANTITY).alias(DailySales.units),
         F.sum(OrderLines.amount_paid).cast(MONEY).alias(DailySales.revenue),
         ratio(paid, F.sum(of_purchases(OrderLines.quantity))).alias(DailySales.price),
@@ -68,10 +66,10 @@ def _on_full_calendar(per_day: DataFrame, as_of: datetime.date) -> DataFrame:
 
     So the days between are made without a join, and the price is carried over sale days only.
     """
-    in_order = Window.partitionBy(*_SERIES).orderBy(DailySales.day)
+    in_order = Window.partitionBy(*SERIES).orderBy(DailySales.day)
     until = F.coalesce(F.lead(DailySales.day).over(in_order), F.lit(as_of))
     spans = per_day.select(
-        *_SERIES,
+        *SERIES,
         F.col(DailySales.day).alias("sale_day"),
         DailySales.units,
         DailySales.revenue,

@@ -12,7 +12,8 @@ from pyspark.sql import functions as F
 from promo_spark.contracts.features import ProductProfile
 from promo_spark.contracts.silver import OrderLines, Products
 from promo_spark.contracts.table import MONEY, QUANTITY
-from promo_spark.features.measures import BOUGHT, DISCOUNT, fifth, fifths, lines_before, of_purchases, share
+from promo_spark.features.measures import BOUGHT, DISCOUNT, fifth, fifths, lines_before, of_purchases, ratio, share
+from promo_spark.features.user_products import DAYS
 
 _MONTH = 28
 _COUNTS = (
@@ -23,6 +24,7 @@ _COUNTS = (
 
 def product_profile(
     lines: DataFrame,
+    bought: DataFrame,
     products: DataFrame,
     *,
     as_of: datetime.date,
@@ -32,7 +34,7 @@ def product_profile(
     assumed_margin: float,
     assumed_margin_by_department: Mapping[str, float],
 ) -> DataFrame:
-    """One row per product in the catalogue. OrderLines, Products → ProductProfile as of the date.
+    """One row per product in the catalogue. OrderLines, user_products, Products → ProductProfile as of the date.
 
     Units and revenue are net of returns; days, prices, discounts and buyers are of purchases. A product
     never sold has zero counts and null days, and without a catalogue price no price, tier or cost.
@@ -42,8 +44,9 @@ def product_profile(
     past = lines_before(lines, as_of)
     rows = (
         products.withColumnsRenamed({"list_price": "catalogue_price", "unit_cost": "catalogue_cost"})
-        .join(_sales(past, as_of, recent_days), Products.product_id, "left")
-        .join(_buyers(past), Products.product_id, "left")
+        .join(_sales(past, as_of), Products.product_id, "left")
+        .join(_sold_prices(past, as_of, recent_days), Products.product_id, "left")
+        .join(_buyers(bought), Products.product_id, "left")
         .fillna(0, subset=list(_COUNTS))
         .withColumn(ProductProfile.list_price, F.coalesce("catalogue_price", "sold_list_price"))
     )
@@ -67,12 +70,11 @@ def product_profile(
     )
 
 
-def _sales(past: DataFrame, as_of: datetime.date, recent_days: int) -> DataFrame:
+def _sales(past: DataFrame, as_of: datetime.date) -> DataFrame:
     """One row per product sold or returned before the date."""
     age = F.date_diff(F.lit(as_of), OrderLines.order_date)
     last_month, month_before = age <= _MONTH, (age > _MONTH) & (age <= 2 * _MONTH)
-    quantity, paid, listed = (F.col(c) for c in (OrderLines.quantity, OrderLines.amount_paid, OrderLines.list_amount))
-    list_price, paid_price = of_purchases(F.when(listed > 0, listed / quantity)), of_purchases(paid / quantity)
+    quantity, paid = F.col(OrderLines.quantity), F.col(OrderLines.amount_paid)
     return past.groupBy(OrderLines.product_id).agg(
         F.min(of_purchases(OrderLines.order_date)).alias(ProductProfile.first_sale),
         F.max(of_purchases(OrderLines.order_date)).alias(ProductProfile.last_sale),
@@ -81,31 +83,49 @@ def _sales(past: DataFrame, as_of: datetime.date, recent_days: int) -> DataFrame
         F.sum(F.when(last_month, paid)).cast(MONEY).alias(ProductProfile.revenue_28d),
         F.sum(quantity).cast(QUANTITY).alias(ProductProfile.units),
         F.sum(paid).cast(MONEY).alias(ProductProfile.revenue),
-        _median_price(list_price, age <= recent_days).alias("sold_list_price"),
-        _median_price(paid_price, age <= recent_days).alias(ProductProfile.paid_price),
-        share(F.sum(of_purchases(DISCOUNT)), F.sum(of_purchases(listed))).alias(ProductProfile.discount_depth),
+        share(F.sum(of_purchases(DISCOUNT)), F.sum(of_purchases(OrderLines.list_amount))).alias(
+            ProductProfile.discount_depth
+        ),
         share(F.count_if(F.col(BOUGHT) & (F.col(DISCOUNT) > 0)), F.count_if(BOUGHT)).alias(
             ProductProfile.discounted_units_share
         ),
     )
 
 
-def _median_price(unit_price: Column, recent: Column) -> Column:
-    """Aggregate: the median of the recent lines, of all lines where none is recent."""
-    found = F.coalesce(F.median(F.when(recent, unit_price)), F.median(unit_price))
-    return F.round(found, 2).cast(MONEY)
+def _sold_prices(past: DataFrame, as_of: datetime.date, recent_days: int) -> DataFrame:
+    """One row per product: median list and paid price of the recent lines, of all lines where none is recent.
 
-
-def _buyers(past: DataFrame) -> DataFrame:
-    """Users per product, and those of them who bought it in two orders or more."""
-    orders = (
-        past.filter(F.col(BOUGHT) & F.col(OrderLines.user_id).isNotNull())
-        .groupBy(OrderLines.product_id, OrderLines.user_id)
-        .agg(F.count_distinct(OrderLines.order_id).alias("orders"))
+    A product has few different prices, so lines are counted by price first and medians taken of the counts.
+    """
+    listed, quantity = F.col(OrderLines.list_amount), F.col(OrderLines.quantity)
+    points = (
+        past.filter(BOUGHT)
+        .groupBy(
+            OrderLines.product_id,
+            (F.date_diff(F.lit(as_of), OrderLines.order_date) <= recent_days).alias("recent"),
+            F.when(listed > 0, ratio(listed, quantity)).alias("list"),
+            ratio(F.col(OrderLines.amount_paid), quantity).alias("paid"),
+        )
+        .agg(F.count("*").alias("lines"))
     )
-    return orders.groupBy(OrderLines.product_id).agg(
-        F.count("*").alias(ProductProfile.buyers),
-        F.count_if(F.col("orders") >= 2).alias(ProductProfile.repeat_buyers),
+    medians = points.groupBy(OrderLines.product_id, "recent").agg(
+        *[F.percentile(price, 0.5, F.col("lines")).alias(price) for price in ("list", "paid")]
+    )
+    # the lines that are not recent are all lines, where none is recent
+    recent_else_ever = {
+        price: F.coalesce(F.max(F.when(F.col("recent"), F.col(price))), F.max(price)) for price in ("list", "paid")
+    }
+    return medians.groupBy(OrderLines.product_id).agg(
+        F.round(recent_else_ever["list"], 2).cast(MONEY).alias("sold_list_price"),
+        F.round(recent_else_ever["paid"], 2).cast(MONEY).alias(ProductProfile.paid_price),
+    )
+
+
+def _buyers(bought: DataFrame) -> DataFrame:
+    """Users per product, and those of them who bought it in two orders or more."""
+    return bought.groupBy(OrderLines.product_id).agg(
+        F.count_if(F.size(DAYS) >= 1).alias(ProductProfile.buyers),
+        F.count_if(F.size(DAYS) >= 2).alias(ProductProfile.repeat_buyers),
     )
 
 

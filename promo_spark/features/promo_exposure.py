@@ -9,11 +9,10 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import DailySales
-from promo_spark.contracts.silver import Products, PromoCalendar
-from promo_spark.features.series import of_levels
+from promo_spark.contracts.silver import PromoCalendar
+from promo_spark.features.series import SERIES, of_series
 
 _PERIOD = [PromoCalendar.start_date, PromoCalendar.end_date]
-_SERIES = [DailySales.level, DailySales.item_id]
 
 
 def with_promo_exposure(
@@ -40,21 +39,21 @@ def with_promo_exposure(
     stores = per_store.groupBy(*_PERIOD).agg(F.count("*").alias("stores"))
     counted = []
     if "store" in levels:
-        counted.append(_of_series(per_store, products, ["store"]).withColumn("places", F.col("listed")))
+        counted.append(_per_series(per_store, products, wanted, ["store"]).withColumn("places", F.col("listed")))
     if of_products := [level for level in levels if level != "store"]:
         per_product = _displays(known, PromoCalendar.product_id).withColumn("listed", F.lit(1))
-        per_item = _of_series(per_product, products, of_products).join(F.broadcast(stores), _PERIOD, "inner")
+        per_item = _per_series(per_product, products, wanted, of_products).join(F.broadcast(stores), _PERIOD, "inner")
         counted.append(per_item.withColumn("places", F.col("listed") * F.col("stores")).drop("stores"))
     periods = counted[0] if len(counted) == 1 else counted[0].unionByName(counted[1])
     exposure = (
-        _by_day(periods.join(F.broadcast(wanted), _SERIES, "left_semi"), as_of)
-        .groupBy(*_SERIES, DailySales.day)
+        _by_day(periods, as_of)
+        .groupBy(*SERIES, DailySales.day)
         .agg(_share("displayed").alias(DailySales.display_share), _share("mailed").alias(DailySales.mailer_share))
     )
     covered = _by_day(stores, as_of).select(DailySales.day).distinct().withColumn("covered", F.lit(True))
     elsewhere = F.when(F.col("covered") & (F.col(DailySales.level) != "store"), 0.0)
     return (
-        sales.join(exposure, [*_SERIES, DailySales.day], "left")
+        sales.join(exposure, [*SERIES, DailySales.day], "left")
         .join(F.broadcast(covered), DailySales.day, "left")
         .withColumns({c: F.coalesce(c, elsewhere) for c in (DailySales.display_share, DailySales.mailer_share)})
     )
@@ -69,12 +68,10 @@ def _displays(calendar: DataFrame, item: str) -> DataFrame:
     )
 
 
-def _of_series(displays: DataFrame, products: DataFrame, levels: Sequence[str]) -> DataFrame:
+def _per_series(displays: DataFrame, products: DataFrame, wanted: DataFrame, levels: Sequence[str]) -> DataFrame:
     """One row per level, item and period."""
     counts = [F.sum(c).alias(c) for c in ("listed", "displayed", "mailed")]
-    return of_levels(displays, products.select(Products.product_id, Products.category), levels).groupBy(
-        *_SERIES, *_PERIOD
-    ).agg(*counts)
+    return of_series(displays, products, wanted, levels).groupBy(*SERIES, *_PERIOD).agg(*counts)
 
 
 def _by_day(periods: DataFrame, as_of: datetime.date) -> DataFrame:

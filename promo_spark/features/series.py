@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 from collections.abc import Sequence
 
 from pyspark.sql import DataFrame
@@ -11,6 +12,8 @@ from pyspark.sql import functions as F
 from promo_spark.contracts.features import DailySales
 from promo_spark.contracts.silver import OrderLines, Products
 from promo_spark.features.measures import lines_before
+
+SERIES = [DailySales.level, DailySales.item_id]
 
 _ITEM_OF = {"product": OrderLines.product_id, "category": Products.category, "store": OrderLines.store_id}
 
@@ -30,23 +33,25 @@ def wanted_series(
     Equal revenue goes by id, so that the same lines always give the same series.
     """
     recent = lines_before(lines, as_of).filter(F.date_diff(F.lit(as_of), OrderLines.order_date) <= recent_days)
-    revenue = (
-        of_levels(recent, products, levels)
-        .groupBy(DailySales.level, DailySales.item_id)
-        .agg(F.sum(OrderLines.amount_paid).alias("revenue"))
-    )
-    best = [F.desc("revenue"), F.asc(DailySales.item_id)]
-    kept = {"product": top_products, "store": top_stores}
-    wanted = products.filter(F.lit("category" in levels) & F.col(Products.category).isNotNull()).select(
-        F.lit("category").alias(DailySales.level), F.col(Products.category).alias(DailySales.item_id)
-    ).distinct()
-    for level in (level for level in kept if level in levels):
-        top = revenue.filter(F.col(DailySales.level) == level).orderBy(*best).limit(kept[level])
-        wanted = wanted.union(top.select(DailySales.level, DailySales.item_id))
-    return wanted
+    wanted = []
+    if "category" in levels:
+        in_category = products.filter(F.col(Products.category).isNotNull())
+        item = F.col(Products.category).alias(DailySales.item_id)
+        wanted.append(in_category.select(F.lit("category").alias(DailySales.level), item).distinct())
+    for level, count in (("product", top_products), ("store", top_stores)):
+        if level in levels:
+            sold = _of_levels(recent, products, [level]).groupBy(*SERIES)
+            revenue = sold.agg(F.sum(OrderLines.amount_paid).alias("revenue"))
+            wanted.append(revenue.orderBy(F.desc("revenue"), DailySales.item_id).limit(count).select(*SERIES))
+    return functools.reduce(DataFrame.union, wanted)
 
 
-def of_levels(rows: DataFrame, products: DataFrame, levels: Sequence[str]) -> DataFrame:
+def of_series(rows: DataFrame, products: DataFrame, wanted: DataFrame, levels: Sequence[str]) -> DataFrame:
+    """Each row once per wanted series it belongs to."""
+    return _of_levels(rows, products, levels).join(F.broadcast(wanted), SERIES, "left_semi")
+
+
+def _of_levels(rows: DataFrame, products: DataFrame, levels: Sequence[str]) -> DataFrame:
     """Each row once per level, with `level` and `item_id`; not where its item is unknown."""
     if "category" in levels:
         catalogue = products.select(Products.product_id, Products.category)

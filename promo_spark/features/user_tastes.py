@@ -9,42 +9,30 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from promo_spark.contracts.features import INTEREST, REPURCHASE, UserProfile
-from promo_spark.contracts.silver import OrderLines, Products
+from promo_spark.contracts.silver import Products
 from promo_spark.features.cadence import due_date, median_gap
-from promo_spark.features.measures import lines_before, of_purchases
-
-_EXACT = T.DecimalType(28, 9)  # a sum of decimals does not depend on the order of the rows
+from promo_spark.features.user_products import DAYS, WEIGHT
 
 
-def user_tastes(
-    lines: DataFrame,
-    products: DataFrame,
-    *,
-    as_of: datetime.date,
-    half_life_days: int,
-    interests_kept: int,
-    repurchases_kept: int,
-) -> DataFrame:
-    """One row per user with order lines before `as_of`: products, categories, interests, repurchases.
+def user_tastes(bought: DataFrame, products: DataFrame, *, interests_kept: int, repurchases_kept: int) -> DataFrame:
+    """One row per user. user_products, Products → products, categories, interests, repurchases of UserProfile.
 
-    An interest is a category's share of the user's spend, each purchase weighing amount × 0.5^(age in days /
-    `half_life_days`); returns take their weight back, and categories left at or below zero are no interest.
-    The lines are grouped once, by user and product; all else is made from those pairs.
+    An interest is a category's share of the user's faded spend; categories left at or below zero by returns
+    are no interest, nor are products of no category. A repurchase is a product bought on two days or more.
     """
-    pairs = _user_products(lines_before(lines, as_of), as_of, half_life_days)
     catalogue = products.select(Products.product_id, Products.category)
     per_category = (
-        pairs.join(catalogue, Products.product_id, "left")
-        .groupBy(OrderLines.user_id, Products.category)
+        bought.join(catalogue, Products.product_id, "left")
+        .groupBy(UserProfile.user_id, Products.category)
         .agg(
-            F.sum("weight").alias("weight"),
-            F.count_if(F.size("visits") > 0).alias("products"),
+            F.sum(WEIGHT).alias(WEIGHT),
+            F.count_if(F.size(DAYS) > 0).alias("products"),
             F.collect_list(_repurchase()).alias("repurchases"),
         )
     )
-    category, weight = F.col(Products.category), F.col("weight")
+    category, weight = F.col(Products.category), F.col(WEIGHT)
     liked = category.isNotNull() & (weight > 0)
-    per_user = per_category.groupBy(OrderLines.user_id).agg(
+    per_user = per_category.groupBy(UserProfile.user_id).agg(
         F.sum("products").alias(UserProfile.products),
         F.count_if(category.isNotNull() & (F.col("products") > 0)).alias(UserProfile.categories),
         F.sum(F.when(liked, weight)).alias("total"),
@@ -52,7 +40,7 @@ def user_tastes(
         F.flatten(F.collect_list("repurchases")).alias("again"),
     )
     return per_user.select(
-        OrderLines.user_id,
+        UserProfile.user_id,
         UserProfile.products,
         UserProfile.categories,
         _interests(interests_kept).alias(UserProfile.interests),
@@ -60,31 +48,15 @@ def user_tastes(
     )
 
 
-def _user_products(past: DataFrame, as_of: datetime.date, half_life_days: int) -> DataFrame:
-    """One row per user and product: its orders as sorted (day, order id), and its decayed spend."""
-    age = F.date_diff(F.lit(as_of), OrderLines.order_date)
-    decayed = F.col(OrderLines.amount_paid).cast("double") * F.pow(F.lit(0.5), age / half_life_days)
-    visit = F.struct(F.col(OrderLines.order_date).alias("day"), F.col(OrderLines.order_id))
-    return (
-        past.filter(F.col(OrderLines.user_id).isNotNull())
-        .groupBy(OrderLines.user_id, OrderLines.product_id)
-        .agg(
-            F.sort_array(F.collect_set(of_purchases(visit))).alias("visits"),
-            F.sum(decayed.cast(_EXACT)).alias("weight"),
-        )
-    )
-
-
 def _repurchase() -> Column:
     """A product bought on two or more days, led by what it is ranked by; null for any other."""
-    days = F.array_distinct(F.col("visits")["day"])
-    cadence, last, orders = median_gap(days), F.array_max(days), F.size("visits").cast("long")
+    cadence, last, orders = median_gap(F.array_distinct(DAYS)), F.array_max(DAYS), F.size(DAYS).cast("long")
     return F.when(
-        F.size(days) >= 2,
+        F.get(DAYS, F.lit(0)) < last,  # most pairs stop here: the rhythm is reckoned for the few
         F.struct(
             (-orders).alias("fewer_orders"),
             F.date_diff(F.lit(datetime.date(1970, 1, 1)), last).alias("longer_ago"),
-            F.col(OrderLines.product_id),
+            F.col(Products.product_id),
             orders.alias("orders"),
             cadence.alias("cadence_days"),
             last.alias("last_bought"),

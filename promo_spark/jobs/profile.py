@@ -7,6 +7,8 @@ stay 0 or null.
 
 from __future__ import annotations
 
+from pyspark.sql import functions as F
+
 from promo_spark.contracts.features import DailySales, ProductProfile, UserProfile
 from promo_spark.contracts.silver import (
     Campaigns,
@@ -19,9 +21,9 @@ from promo_spark.contracts.silver import (
 )
 from promo_spark.errors import MissingDataError
 from promo_spark.features.daily_sales import daily_sales
-from promo_spark.features.measures import lines_before
 from promo_spark.features.product_profile import product_profile
 from promo_spark.features.user_activity import user_activity
+from promo_spark.features.user_products import user_products
 from promo_spark.features.user_profile import user_profile
 from promo_spark.features.user_tastes import user_tastes
 from promo_spark.runtime.job import Context, job
@@ -37,7 +39,7 @@ from promo_spark.settings import ProfileSettings
 def run(ctx: Context[ProfileSettings]) -> None:
     s, business, as_of = ctx.settings, ctx.business, ctx.date
     products = ctx.keep(ctx.read(Products))
-    lines = ctx.keep(lines_before(ctx.read(OrderLines), as_of).drop(*_UNUSED))
+    lines = ctx.keep(ctx.read(OrderLines).filter(F.col(OrderLines.order_date) < F.lit(as_of)).drop(*_UNUSED))
     if lines.isEmpty():
         raise MissingDataError(f"silver.order_lines has no day before {as_of}: choose a later --date")
 
@@ -45,10 +47,10 @@ def run(ctx: Context[ProfileSettings]) -> None:
     activity = ctx.keep(
         user_activity(lines, as_of=as_of, recent_days=s.recent_days, activity_days=s.activity_days)
     )
+    bought = ctx.keep(user_products(lines, as_of=as_of, half_life_days=s.interest_half_life_days))
     tastes = user_tastes(
-        lines, products, as_of=as_of, half_life_days=s.interest_half_life_days,
-        interests_kept=s.interests_kept, repurchases_kept=s.repurchases_kept,
-    )  # fmt: skip
+        bought, products, interests_kept=s.interests_kept, repurchases_kept=s.repurchases_kept
+    )
     master_data = [ctx.read_optional(t) for t in (Users, Campaigns, Contacts, Redemptions)]
     ctx.write(UserProfile, user_profile(
         activity, tastes, *master_data, as_of=as_of, timezone=business.timezone, first_time_days=s.first_time_days,
@@ -58,7 +60,7 @@ def run(ctx: Context[ProfileSettings]) -> None:
 
     ctx.say("profiling products")
     ctx.write(ProductProfile, product_profile(
-        lines, products, as_of=as_of, recent_days=s.recent_days,
+        lines, bought, products, as_of=as_of, recent_days=s.recent_days,
         excluded_departments=business.excluded_departments, excluded_categories=business.excluded_categories,
         assumed_margin=business.assumed_margin, assumed_margin_by_department=business.assumed_margin_by_department,
     ))  # fmt: skip

@@ -1,0 +1,49 @@
+"""The profile job, from silver to features, on a real lake."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from pyspark.sql import SparkSession
+
+from promo_spark.contracts.features import DailySales, ProductProfile, UserProfile
+from promo_spark.contracts.silver import OrderLines, Products
+from promo_spark.errors import MissingDataError
+from promo_spark.jobs.profile import run
+from promo_spark.runtime.job import Context
+from promo_spark.runtime.progress import Progress, Step
+from promo_spark.settings import ProfileSettings, Settings
+from promo_spark.tables.lake import Lake
+
+DAY = datetime.date(2017, 6, 10)
+
+
+def execute(lake: Lake, settings: Settings, date: datetime.date) -> None:
+    step = Step(Progress(), "profile")
+    ctx: Context[ProfileSettings] = Context(run, date, settings.profile, settings.business, "r1", lake, step)
+    run.function(ctx)
+    ctx.release()
+
+
+def test_the_three_tables_are_written_from_products_and_orders_alone(
+    spark: SparkSession, lake: Lake, settings: Settings
+) -> None:
+    lake.write(Products, Products.frame(spark, [{"product_id": "milk", "category": "dairy"}, {"product_id": "tea"}]))
+    lake.write(OrderLines, OrderLines.frame(spark, [
+        {"order_id": f"o{n}", "line_no": 1, "user_id": "u1", "product_id": "milk", "quantity": 1, "amount_paid": 2,
+         "list_amount": 2, "order_date": datetime.date(2017, 6, n)} for n in (1, 4, 10)
+    ]))  # fmt: skip
+    execute(lake, settings, DAY)
+    [user] = lake.read(UserProfile).collect()
+    assert (user.as_of, user.orders, user.recency_days, user.due_date) == (DAY, 2, 6, datetime.date(2017, 6, 7))
+    assert {r.product_id: r.units for r in lake.read(ProductProfile).collect()} == {"milk": 2, "tea": 0}
+    sales = lake.read(DailySales).orderBy("series_id", "day").collect()
+    assert [(r.series_id, r.day.day) for r in sales] == [
+        (series, n) for series in ("category:dairy", "product:milk") for n in range(1, 10)
+    ]
+    assert {r.display_share for r in sales} == {None}  # there is no promo calendar
+
+    with pytest.raises(MissingDataError, match=r"silver\.order_lines has no day before 2017-06-01"):
+        execute(lake, settings, datetime.date(2017, 6, 1))
+    assert lake.read(UserProfile).count() == 1
