@@ -138,6 +138,7 @@ class BasketsSettings(Section):
 
     level: Literal["product", "subcategory", "category"]
     history_days: Days
+    miner: Literal["levels", "fpgrowth"]
     min_baskets: Positive
     min_support: Share
     min_confidence: Share

@@ -1,4 +1,4 @@
-"""What is bought together: frequent itemsets (MLlib FPGrowth) and the rules that follow from them."""
+"""What is bought together: frequent itemsets (Apriori by joins, or MLlib's FPGrowth) and the rules that follow."""
 
 from __future__ import annotations
 
@@ -32,10 +32,9 @@ def run(ctx: Context[BasketsSettings]) -> None:
     ctx.say(f"mining {count:,} baskets of up to {cut} items")
     items = items.filter(F.col("basket_items") <= cut)
     fewest = mining.fewest_baskets(count, min_support=chosen.min_support, min_baskets=chosen.min_baskets)
-    frequent = mining.frequent_items(items, fewest)
     itemsets = ctx.keep(mining.frequent_itemsets(
-        ctx.keep(mining.coded_baskets(items, frequent)), frequent, fewest=fewest, all_baskets=count,
-        largest=chosen.max_antecedent + 1, level=chosen.level,
+        items, fewest=fewest, all_baskets=count, largest=chosen.max_antecedent + 1, level=chosen.level,
+        miner=chosen.miner, keep=ctx.keep,
     ))  # fmt: skip
     mined = ctx.write(FrequentItemsets, itemsets.withColumn(FrequentItemsets.as_of, as_of)).rows
 
@@ -50,7 +49,7 @@ def run(ctx: Context[BasketsSettings]) -> None:
     bundles = best.filter(BasketRules.is_bundle).count()
     figures = {
         "baskets": count, "giant_baskets_cut": sum(sizes.values()) - count, "largest_basket_kept": cut,
-        "fewest_baskets_of_an_itemset": fewest, "frequent_items": len(frequent), "itemsets": mined,
+        "fewest_baskets_of_an_itemset": fewest, "itemsets": mined,
         "rules": kept, "bundles": bundles,
     }  # fmt: skip
     ctx.metrics(Metrics.frame(ctx.spark, [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
 from pyspark.ml.fpm import FPGrowth
@@ -79,54 +79,85 @@ def fewest_baskets(all_baskets: int, *, min_support: float, min_baskets: int) ->
 
 
 def frequent_items(items: DataFrame, fewest: int) -> list[str]:
-    """Items that occur in at least so many baskets, sorted.
+    """Items that occur in at least so many baskets, rarest first; their positions, from 0, are their codes.
 
     Bounded, whatever the catalogue: there are at most (all rows / fewest) of them.
     """
     counts = items.groupBy("item").count().filter(F.col("count") >= fewest)
-    return sorted(str(r["item"]) for r in counts.collect())
-
-
-def coded_baskets(items: DataFrame, frequent: Sequence[str]) -> DataFrame:
-    """One row per basket with a frequent item: `codes`, the sorted positions of its frequent items, from 1.
-
-    Rare items go before any array is built, and numbers take a quarter less time to mine than names.
-    """
-    coded = items.sparkSession.createDataFrame(
-        [(item, code) for code, item in enumerate(frequent, start=1)], "item string, code int"
-    )
-    return (
-        items.join(F.broadcast(coded), on="item", how="inner")
-        .groupBy(OrderLines.order_id)
-        .agg(F.sort_array(F.collect_list("code")).alias("codes"))
-    )
+    return [item for _, item in sorted((int(r["count"]), str(r["item"])) for r in counts.collect())]
 
 
 def frequent_itemsets(
-    coded: DataFrame, frequent: Sequence[str], *, fewest: int, all_baskets: int, largest: int, level: str
+    items: DataFrame,
+    *,
+    fewest: int,
+    all_baskets: int,
+    largest: int,
+    level: str,
+    miner: str,
+    keep: Callable[[DataFrame], DataFrame],
 ) -> DataFrame:
-    """One row per set of up to `largest` items in at least `fewest` baskets. Coded baskets → FrequentItemsets.
+    """One row per set of up to `largest` items in at least `fewest` baskets. Basket items → FrequentItemsets.
 
-    The support's denominator is all baskets, those with one item or without a frequent one included.
-    MLlib's FPGrowth (PFP, Li et al. 2008) mines again at each action: persist the result. Its own rules are
-    not used: they have no counts, and would mine a second time.
+    The support's denominator is all baskets, those with one item or without a frequent one included. Rare
+    items go before anything is built, and numbers stand for names: both miners then have half the work.
+    Both find the same. `levels` (Apriori by joins) is several times faster for sets of two or three items;
+    `fpgrowth` (MLlib) is for longer ones, whose candidates would be too many. `keep` persists what is used
+    twice.
     """
-    spark = coded.sparkSession
-    baskets = coded.count()
-    if baskets == 0:
+    spark = items.sparkSession
+    frequent = frequent_items(items, fewest)
+    if not frequent:
         return FrequentItemsets.frame(spark).drop(FrequentItemsets.as_of)
-    # MLlib takes ceil(share × rows) as its count; half a basket less keeps that at `fewest`, whatever the float
-    miner = FPGrowth(itemsCol="codes", minSupport=(fewest - 0.5) / baskets)
-    names = spark.createDataFrame([(list(frequent),)], "names array<string>")
-    return (
-        miner.fit(coded)
-        .freqItemsets.filter(F.size("items") <= largest)
-        .crossJoin(F.broadcast(names))
-        .select(
-            F.lit(level).alias(FrequentItemsets.level),
-            F.transform(F.sort_array("items"), lambda code: F.element_at("names", code)).alias("items"),
-            F.size("items").cast(T.IntegerType()).alias(FrequentItemsets.size),
-            F.col("freq").alias(FrequentItemsets.baskets),
-            (F.col("freq") / F.lit(all_baskets)).alias(FrequentItemsets.support),
-        )
+    codes = spark.createDataFrame([(item, code) for code, item in enumerate(frequent)], "item string, code int")
+    coded = keep(items.join(F.broadcast(codes), on="item", how="inner").select(OrderLines.order_id, "code"))
+    mined = {"levels": _by_levels, "fpgrowth": _by_fpgrowth}[miner](coded, fewest, largest, keep)
+    names = spark.createDataFrame([(frequent,)], "names array<string>")
+    return mined.crossJoin(F.broadcast(names)).select(
+        F.lit(level).alias(FrequentItemsets.level),
+        F.array_sort(F.transform("codes", lambda code: F.get("names", code))).alias("items"),
+        F.size("codes").cast(T.IntegerType()).alias(FrequentItemsets.size),
+        F.col("baskets"),
+        (F.col("baskets") / F.lit(all_baskets)).alias(FrequentItemsets.support),
     )
+
+
+def _by_levels(coded: DataFrame, fewest: int, largest: int, keep: Callable[[DataFrame], DataFrame]) -> DataFrame:
+    """Codes and baskets of the frequent sets. Level k + 1 joins what two k-sets of one basket have in common.
+
+    A k-set is its first k − 1 codes (`prefix`) and its `last`; only those that are frequent go on (Agrawal &
+    Srikant 1994). Codes rise with frequency, so that prefixes are rare and few pairs share one.
+    """
+    found = coded.groupBy(F.array("code").alias("codes")).agg(F.count(F.lit(1)).alias("baskets"))
+    occurrences = coded.select(
+        OrderLines.order_id, F.array().cast("array<int>").alias("prefix"), F.col("code").alias("last")
+    )
+    for size in range(2, largest + 1):
+        longer = (
+            occurrences.join(
+                occurrences.withColumnRenamed("last", "next"), on=[OrderLines.order_id, "prefix"], how="inner"
+            )
+            .filter(F.col("last") < F.col("next"))
+            .select(
+                OrderLines.order_id, F.concat("prefix", F.array("last")).alias("prefix"), F.col("next").alias("last")
+            )
+        )
+        counted = longer.groupBy("prefix", "last").agg(F.count(F.lit(1)).alias("baskets"))
+        frequent = keep(counted.filter(F.col("baskets") >= fewest))
+        found = found.unionByName(frequent.select(F.concat("prefix", F.array("last")).alias("codes"), "baskets"))
+        if size < largest:
+            sets = F.broadcast(frequent.select("prefix", "last"))
+            occurrences = keep(longer.join(sets, on=["prefix", "last"], how="left_semi"))
+    return found
+
+
+def _by_fpgrowth(coded: DataFrame, fewest: int, largest: int, keep: Callable[[DataFrame], DataFrame]) -> DataFrame:
+    """Codes and baskets of the frequent sets, by MLlib's FPGrowth (PFP, Li et al. 2008).
+
+    It mines again at each action, so its result is kept. Its own rules are not used: they have no counts.
+    """
+    baskets = keep(coded.groupBy(OrderLines.order_id).agg(F.sort_array(F.collect_list("code")).alias("items")))
+    # MLlib takes ceil(share × rows) as its count; half a basket less keeps that at `fewest`, whatever the float
+    miner = FPGrowth(itemsCol="items", minSupport=(fewest - 0.5) / baskets.count())
+    sets = miner.fit(baskets).freqItemsets.filter(F.size("items") <= largest)
+    return keep(sets.select(F.col("items").alias("codes"), F.col("freq").alias("baskets")))

@@ -16,9 +16,7 @@ from promo_spark.contracts.silver import OrderLines, Products
 from promo_spark.models.basket_itemsets import (
     basket_items,
     basket_sizes,
-    coded_baskets,
     fewest_baskets,
-    frequent_items,
     frequent_itemsets,
     largest_kept,
 )
@@ -49,13 +47,11 @@ def items_of(spark: SparkSession, baskets: Sequence[Sequence[str]]) -> DataFrame
 
 
 def mined(
-    spark: SparkSession, baskets: Sequence[Sequence[str]], fewest: int, largest: int = 3
+    spark: SparkSession, baskets: Sequence[Sequence[str]], fewest: int, largest: int = 3, miner: str = "levels"
 ) -> dict[tuple[str, ...], tuple[int, float]]:
-    items = items_of(spark, baskets)
-    frequent = frequent_items(items, fewest)
     found = frequent_itemsets(
-        coded_baskets(items, frequent), frequent,
-        fewest=fewest, all_baskets=len(baskets), largest=largest, level="product",
+        items_of(spark, baskets), fewest=fewest, all_baskets=len(baskets), largest=largest, level="product",
+        miner=miner, keep=DataFrame.persist,
     )  # fmt: skip
     return {tuple(r["items"]): (r["baskets"], r["support"]) for r in found.collect()}
 
@@ -110,7 +106,7 @@ def test_the_support_threshold_is_inclusive_and_free_of_float_noise() -> None:
 
 def test_the_seed_baskets_give_ten_itemsets_at_half(spark: SparkSession) -> None:
     """E01 (itemsets): θ = 0.5 on {ABC, ABD, ACD, BCD} gives 4 items at 0.75 and 6 pairs at 0.5, no triple."""
-    found = mined(spark, SEED_BASKETS, fewest=2)
+    found = mined(spark, SEED_BASKETS, fewest=2, miner="fpgrowth")
     singles = {(item,): (3, 0.75) for item in "ABCD"}
     assert found == singles | dict.fromkeys(combinations("ABCD", 2), (2, 0.5))
 
@@ -126,14 +122,17 @@ def test_baskets_with_other_items_lower_support_in_proportion(spark: SparkSessio
     baskets=st.lists(st.frozensets(st.sampled_from("ABCDEF"), min_size=1), min_size=1, max_size=12),
     fewest=st.integers(1, 4),
     largest=st.integers(1, 4),
+    miner=st.sampled_from(["fpgrowth", "levels"]),
 )
-@example(baskets=[frozenset("A")], fewest=2, largest=3)  # nothing is frequent
+@example(baskets=[frozenset("ABCD")] * 2, fewest=2, largest=3, miner="levels")
+@example(baskets=[frozenset("A")], fewest=2, largest=3, miner="levels")  # nothing is frequent
 @budget(max_examples=5, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_the_miner_finds_what_apriori_finds(
-    spark: SparkSession, baskets: list[frozenset[str]], fewest: int, largest: int
+def test_both_miners_find_what_apriori_finds(
+    spark: SparkSession, baskets: list[frozenset[str]], fewest: int, largest: int, miner: str
 ) -> None:
     """E02, E07: equal itemsets with equal counts on random baskets, and every subset of one is there."""
-    found = {items: n for items, (n, _) in mined(spark, [sorted(b) for b in baskets], fewest, largest).items()}
+    counted = mined(spark, [sorted(b) for b in baskets], fewest, largest, miner)
+    found = {items: n for items, (n, _) in counted.items()}
     assert found == apriori(baskets, fewest, largest)
     assert all(subset in found for items in found for subset in combinations(items, len(items) - 1) if subset)
 
