@@ -41,37 +41,46 @@ base_python() {
   esac
 }
 
-ready_environment() {
-  local wanted=() extra base
+# The stamp of an extra is the file that it was installed from: one comparison tells whether it still holds.
+not_installed() {
+  local extra
   for extra in base "$@"; do
-    # The stamp is the file that the installation was made from: one comparison tells whether it still holds.
-    cmp -s "$root/pyproject.toml" "$venv/installed/$extra" || wanted+=("$extra")
+    cmp -s "$root/pyproject.toml" "$venv/installed/$extra" || printf '%s\n' "$extra"
   done
-  [ "${#wanted[@]}" -eq 0 ] && return
+}
+
+ready_environment() {
+  local base wanted
+  wanted="$(not_installed "$@")"
+  [ -z "$wanted" ] && return
   base="$(base_python)" || exit $?
   (cd "$root" && "$base" -m promo_spark.runtime.requirements >/dev/null) || exit $?
-  mkdir -p "$(dirname "$venv")"
-  if command -v flock >/dev/null; then # two first calls at once: the second waits for the first
-    exec 8>"$venv.lock"
+  if command -v flock >/dev/null; then # of two first calls at once, the second finds the first one's work
+    mkdir -p "$root/.cache"
+    exec 8>"$root/.cache/install.lock"
     flock 8
+    wanted="$(not_installed "$@")"
   fi
+  [ -z "$wanted" ] || install_environment "$base" $wanted
+  exec 8>&-
+}
+
+install_environment() {
+  local base="$1" extra extras
+  shift
   if ! "$python" -c '' 2>/dev/null; then
     printf 'Creating %s with %s\n' "$venv" "$("$base" --version)" >&2
     quietly "$base" -m venv --clear "$venv" ||
       fail "no virtual environment could be made; on Debian or Ubuntu:  sudo apt-get install python3-venv"
   fi
-  local extras
-  extras="$(IFS=,; printf '%s' "${wanted[*]}")"
+  extras="$(IFS=, && printf '%s' "$*")"
   extras="${extras#base}"
   extras="${extras#,}"
   printf 'Installing promo_spark%s (a few minutes the first time)\n' "${extras:+ with $extras}" >&2
   quietly "$python" -m pip install --disable-pip-version-check --editable "$root${extras:+[$extras]}" ||
     fail "pip could not install the project; the reason is above"
   mkdir -p "$venv/installed"
-  for extra in "${wanted[@]}"; do
+  for extra in "$@"; do
     cp "$root/pyproject.toml" "$venv/installed/$extra"
   done
-  if command -v flock >/dev/null; then
-    exec 8>&-
-  fi
 }

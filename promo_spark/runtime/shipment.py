@@ -51,14 +51,15 @@ def package_zip(package: Path = PROJECT / "promo_spark", build: Path = BUILD) ->
     return _made(build / f"{package.name}-{digest}.zip", zipped)
 
 
-def environment_archive(build: Path = BUILD) -> Path:
-    """This virtual environment, relocatable, for --archives. Takes a minute when its packages have changed.
+def environment_archive(build: Path = BUILD, make: bool = True) -> Path:
+    """This virtual environment, relocatable, for --archives. Takes minutes when its packages have changed.
 
-    Raises RequirementError if it cannot be packed.
+    Without `make`, only where it lies or would lie. Raises RequirementError if it cannot be packed.
     """
     packages = sorted(f"{d.name}=={d.version}" for d in importlib.metadata.distributions())
     machine = f"{platform.python_version()} {platform.machine()} {platform.system()}"
-    return _made(build / f"environment-{_digest(machine.encode(), *map(str.encode, packages))}.tar.gz", _packed)
+    path = build / f"environment-{_digest(machine.encode(), *map(str.encode, packages))}.tar.gz"
+    return _made(path, _packed) if make else path
 
 
 def _packed(path: Path) -> None:

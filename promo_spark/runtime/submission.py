@@ -154,7 +154,7 @@ def prepared(settings: Settings, environ: Mapping[str, str], dry_run: bool = Fal
         settings=shipment.settings_file(settings),
         jars=jars,
         package=shipment.package_zip() if remote else None,
-        environment=shipment.environment_archive() if remote and spark.ship_environment else None,
+        environment=shipment.environment_archive(make=not dry_run) if remote and spark.ship_environment else None,
         java_options=options,
     )
     return cargo, variables
