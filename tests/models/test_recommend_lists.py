@@ -30,7 +30,10 @@ SHELF = Shelf(
 
 
 def shopper(
-    vector: tuple[float, float] | None, own: dict[int, float] | None = None, banned: Sequence[int] = (), segment: int = 0
+    vector: tuple[float, float] | None,
+    own: dict[int, float] | None = None,
+    banned: Sequence[int] = (),
+    segment: int = 0,
 ) -> Shoppers:
     own = own or {}
     return Shoppers(
