@@ -97,11 +97,18 @@ class Recommendations(Predicted):
 
     name = "recommendations"
     key = ("as_of", "user_id", "rank")
+    checks = (
+        Check("rank_from_1", "rank", ">=", 1),
+        Check("source_known", "source", "in", ("als", "buy_again", "popular_in_segment", "popular")),
+    )
     user_id = Col(_TEXT, "the user", required=True)
     rank = Col(T.IntegerType(), "1 = best", required=True)
     product_id = Col(_TEXT, "the product", required=True)
     score = Col(_DOUBLE, "the recommender's own score, comparable within a source only", required=True)
-    source = Col(_TEXT, "als, buy_again, popular_in_segment, …", required=True)
+    source = Col(
+        _TEXT, "als: not bought before; buy_again: bought before; popular_in_segment, popular: the fallback",
+        required=True,
+    )
     reason = Col(_TEXT, "why, in words a customer could read", required=True)
 
 

@@ -1,0 +1,158 @@
+"""Rank products for every user: silver.order_lines, features.* and models.segments → models.recommendations.
+
+First each recommender is measured: fitted on all but the last `holdout_days`, asked what was bought in them
+(models.metrics: als, blend, buy_again, popularity; `:new` of products not bought before; as the policy
+`bought` would publish them). Then the best under the policy is fitted on everything and published. Users with
+fewer than `min_orders` get what is popular in their segment, users without a segment what is popular.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from promo_spark.contracts.features import ProductProfile, UserProfile
+from promo_spark.contracts.models import Metrics, Recommendations, Segments
+from promo_spark.contracts.silver import OrderLines, Products
+from promo_spark.errors import MissingDataError
+from promo_spark.features.user_products import user_products
+from promo_spark.features.user_tastes import user_tastes
+from promo_spark.models import purchase_strengths as purchase
+from promo_spark.models import recommend_holdout as holdout
+from promo_spark.models import recommendations as lists
+from promo_spark.models.als import als_factors
+from promo_spark.models.ranking_metrics import sparsity
+from promo_spark.models.recommend_lists import Recommender, Shelf
+from promo_spark.runtime.job import Context, job
+from promo_spark.settings import RecommendSettings
+
+_BEFORE_MEASUREMENT: Recommender = "blend"  # published where the holdout has nobody to measure on
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What is known at a date: catalogue, shelf, and the users with their purchases and vectors."""
+
+    items: DataFrame
+    shelf: Shelf
+    users: DataFrame
+    figures: dict[str, int]
+
+
+@job(
+    reads=[OrderLines, Products, UserProfile, ProductProfile, Segments],
+    writes=[Recommendations, Metrics],
+    settings=RecommendSettings,
+)
+def run(ctx: Context[RecommendSettings]) -> None:
+    s, as_of = ctx.settings, ctx.date
+    bought = ctx.keep(
+        purchase.purchases(ctx.read(OrderLines), before=as_of, days=s.history_days + s.holdout_days)
+    )
+    users = lists.with_segment(ctx.read(UserProfile), ctx.read(Segments))
+    ctx.say(f"measuring recommenders on the last {s.holdout_days} days")
+    measured = _measured(ctx, bought)
+    best = _best(measured, s.bought)
+
+    ctx.say(f"recommending by {best}")
+    due = purchase.due_again(ctx.read(UserProfile), as_of=as_of, lead_days=s.due_lead_days)
+    fitted = _fitted(ctx, bought, users, due, ctx.read(Segments), as_of)
+    entries = lists.recommended_items(
+        fitted.users, fitted.shelf, recommender=best, repeat_weight=s.repeat_weight, top_n=s.top_n
+    )
+    told = lists.recommendations(entries, fitted.items, popular_days=s.popular_days)
+    written = ctx.write(Recommendations, told.withColumn(Recommendations.as_of, F.lit(as_of)))
+    sizes = {**fitted.figures, "rows": written.rows}
+    ctx.metrics(measured.unionByName(_published(measured, f"{best}:{s.bought}")).unionByName(
+        Metrics.frame(ctx.spark, [
+            {"metric": "sparsity", "slice": "model", "n": sizes["pairs"],
+             "value": sparsity(sizes["pairs"], sizes["users"], sizes["products"])},
+            *({"metric": m, "slice": "model", "value": float(v), "n": v} for m, v in sizes.items()),
+        ]).select("metric", "slice", "value", "n")
+    ))  # fmt: skip
+
+
+def _measured(ctx: Context[RecommendSettings], bought: DataFrame) -> DataFrame:
+    """The metrics of all candidates on the holdout; empty where nobody can be measured."""
+    s, cutoff = ctx.settings, ctx.date - datetime.timedelta(days=ctx.settings.holdout_days)
+    past = bought.filter(F.col(OrderLines.order_date) < F.lit(cutoff))
+    later = bought.filter(F.col(OrderLines.order_date) >= F.lit(cutoff))
+    promotable = ctx.read(ProductProfile).filter(ProductProfile.promotable)
+    known = ctx.keep(holdout.sample_by_hash(
+        past.join(later, OrderLines.user_id, "left_semi").select(OrderLines.user_id).distinct(), s.evaluation_users
+    ))  # fmt: skip
+    if known.isEmpty():
+        return ctx.keep(Metrics.frame(ctx.spark).select("metric", "slice", "value", "n"))
+    lines = ctx.read(OrderLines).join(known, OrderLines.user_id, "left_semi")
+    tastes = user_tastes(
+        user_products(lines, as_of=cutoff, half_life_days=s.half_life_days), ctx.read(Products),
+        interests_kept=1, repurchases_kept=_repurchases_kept(ctx),
+    )  # fmt: skip
+    due = purchase.due_again(tastes, as_of=cutoff, lead_days=s.due_lead_days)
+    nobody = Segments.frame(ctx.spark)
+    fitted = _fitted(ctx, past, known.withColumn("segment_id", F.lit(0)), due, nobody, cutoff)
+    truth = holdout.bought_later(later, promotable, fitted.items, known)
+    per_user = holdout.figures_per_user(
+        fitted.users.join(truth, OrderLines.user_id), fitted.shelf,
+        measured=holdout.candidates(s.bought), repeat_weight=s.repeat_weight,
+    )  # fmt: skip
+    return ctx.keep(holdout.measured_metrics(per_user, fitted.items.count()))
+
+
+def _fitted(
+    ctx: Context[RecommendSettings], bought: DataFrame, users: DataFrame, due: DataFrame, segments: DataFrame,
+    as_of: datetime.date,
+) -> Fitted:  # fmt: skip
+    """ALS on the purchases before a date, and all that turns it into lists."""
+    s = ctx.settings
+    since = as_of - datetime.timedelta(days=s.history_days)
+    bought = bought.filter(F.col(OrderLines.order_date) >= F.lit(since))
+    items = ctx.keep(
+        purchase.catalogue(bought, ctx.read(ProductProfile), as_of=as_of, popular_days=s.popular_days)
+    )
+    if as_of == ctx.date and items.isEmpty():
+        raise MissingDataError(
+            f"no promotable product was bought in the {s.history_days} days before {as_of}: check --date, "
+            "recommend.history_days and business.excluded_*"
+        )
+    pairs = ctx.keep(purchase.strengths(bought, as_of=as_of, half_life_days=s.half_life_days))
+    modelled = ctx.keep(
+        purchase.model_pairs(pairs, bought, items, min_orders=s.min_orders, min_buyers=s.min_buyers)
+    )
+    factors = als_factors(
+        modelled, rank=s.rank, iterations=s.iterations, regularisation=s.regularisation, alpha=s.alpha,
+        blocks=s.blocks, seed=s.seed,
+    )  # fmt: skip
+    popular_since = as_of - datetime.timedelta(days=s.popular_days)
+    popular = purchase.popularity(bought, items, segments, since=popular_since)
+    own = purchase.own_products(
+        pairs.join(due, [OrderLines.user_id, OrderLines.product_id], "left"), items,
+        lists.banned(s.bought, F.col("due")),
+    )  # fmt: skip
+    sizes = modelled.agg(
+        F.count("*").alias("pairs"), F.count_distinct(OrderLines.user_id).alias("users"),
+        F.count_distinct("item").alias("products"),
+    ).collect()[0]  # fmt: skip
+    ready = lists.users_with_purchases(users, own, factors, blocks=s.blocks)
+    return Fitted(items, lists.shelf(factors, popular), ready, sizes.asDict())
+
+
+def _repurchases_kept(ctx: Context[RecommendSettings]) -> int:
+    """How many repurchases the profile keeps per user, so that the holdout has no more than what is published."""
+    found = ctx.read(UserProfile).agg(F.max(F.size(UserProfile.repurchases)).alias("n")).collect()[0]
+    return int(found.n or 0)
+
+
+def _best(measured: DataFrame, policy: str) -> Recommender:
+    """The recommender with the highest nDCG under the policy; the name decides a tie."""
+    under_policy = (F.col("metric") == f"ndcg@{holdout.DEPTH}") & F.col("slice").endswith(f":{policy}")
+    rows = measured.filter(under_policy).orderBy(F.desc("value"), "slice").collect()
+    published: Recommender = rows[0].slice.split(":")[0] if rows else _BEFORE_MEASUREMENT
+    return published
+
+
+def _published(measured: DataFrame, name: str) -> DataFrame:
+    return measured.filter(F.col("slice") == name).withColumn("slice", F.lit("published"))
