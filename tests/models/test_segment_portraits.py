@@ -35,9 +35,7 @@ def test_a_portrait_is_its_members_in_numbers(spark: SparkSession) -> None:
     ])  # fmt: skip
     scaling = Scaling(("spend", "discounted_lines_share"), np.array([3.0, 0.2]), np.array([0.5, 0.1]))
     found = segment_portraits(profiles, members, scaling, matched_from={6: YESTERDAY}, categories_kept=2)
-    tea, milk, nobody = (
-        next(r for r in found.collect() if r.segment_id == segment_id) for segment_id in (5, 6, 0)
-    )
+    nobody, tea, milk = sorted(found.collect(), key=lambda r: r.segment_id)
     assert (tea.users, tea.users_share, tea.revenue_share) == (2, 0.5, 0.4)  # 40 of 100
     assert tea.centre == {"spend": 20.0, "discounted_lines_share": 0.3}
     # all four users spent 100, a mean of 25; three have a discounted share, 0.2 on average
@@ -52,3 +50,7 @@ def test_a_portrait_is_its_members_in_numbers(spark: SparkSession) -> None:
     assert (milk.top_categories, milk.coupon_response, milk.matched_from) == (["milk"], None, YESTERDAY)
     assert (nobody.users, nobody.top_categories, nobody.discounted_lines_share) == (1, [], None)
     assert (nobody.centre, nobody.log_centre, nobody.scaled_centre) == ({"spend": 0.0}, {}, {})
+    apart = segment_portraits(
+        profiles.repartition(4), members.repartition(3), scaling, matched_from={6: YESTERDAY}, categories_kept=2
+    )
+    assert sorted(apart.collect(), key=lambda r: r.segment_id) == [nobody, tea, milk]
