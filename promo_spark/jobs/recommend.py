@@ -96,7 +96,7 @@ def _measured(ctx: Context[RecommendSettings], bought: DataFrame) -> DataFrame:
     fitted = _fitted(ctx, past, known.withColumn("segment_id", F.lit(0)), due, nobody, cutoff)
     truth = holdout.bought_later(later, promotable, fitted.items, known)
     per_user = holdout.figures_per_user(
-        fitted.users.join(truth, OrderLines.user_id), fitted.shelf,
+        fitted.users.join(F.broadcast(truth), OrderLines.user_id), fitted.shelf,
         measured=holdout.candidates(s.bought), repeat_weight=s.repeat_weight,
     )  # fmt: skip
     return ctx.keep(holdout.measured_metrics(per_user, fitted.items.count()))

@@ -36,7 +36,8 @@ def strengths(bought: DataFrame, *, as_of: datetime.date, half_life_days: int) -
     """One row per user and product: (user_id, product_id, strength, orders, last_bought).
 
     Strength is the number of orders with the product, each counting 0.5^(age in days / half-life): purchases
-    that still count. It is not damped by a logarithm: on the demo's holdout that made ALS 10% worse.
+    that still count. No logarithm damps it: on the demo's holdout one took the nDCG@10 of ALS from 0.219
+    down to 0.205.
     """
     age = F.date_diff(F.lit(as_of), OrderLines.order_date)
     weight = F.pow(F.lit(0.5), age / half_life_days).cast(_EXACT)

@@ -33,6 +33,7 @@ from promo_spark.models.recommend_lists import (
     ranked_lists,
     shoppers,
 )
+from promo_spark.models.top_n import Integers
 
 _ENTRIES = (
     "user_id string, rank int, item int, score double, source string, "
@@ -85,7 +86,7 @@ def recommended_items(
                     shelf, group, preferences(shelf, group), recommender=recommender,
                     repeat_weight=repeat_weight, banned=group.banned, n=top_n,
                 )  # fmt: skip
-                yield _flat(chunk, group, lists, nearest_own(shelf, group, lists))
+                yield list_rows(chunk, group, lists, nearest_own(shelf, group, lists))
 
     return users.select("user_id", "segment_id", "own", "features").mapInArrow(entries, _ENTRIES)
 
@@ -96,7 +97,7 @@ def recommendations(entries: DataFrame, items: DataFrame, *, popular_days: int) 
     The score is ALS preference + repeat_weight × strength for als and buy_again, and the number of recent
     buyers for the popular ones: comparable within a source only.
     """
-    named = items.select("item", "product_id", "title")
+    named = items.select("item", "product_id")
     cause = items.select(F.col("item").alias("because"), F.col("title").alias("because_title"))
     return (
         entries.join(F.broadcast(named), "item")
@@ -116,7 +117,7 @@ def with_segment(users: DataFrame, segments: DataFrame) -> DataFrame:
 
 
 def _reason(popular_days: int) -> Column:
-    count, days = F.col("score").cast("bigint"), F.lit(f" in the last {popular_days} days")
+    count, days = F.col("score").cast("bigint").cast("string"), F.lit(f" in the last {popular_days} days")
     idle = F.lit("Bought by other customers before")
     again = F.format_string("You bought it in %d orders, last on %s", "orders", F.col("last_bought").cast("string"))
     once = F.format_string("You bought it on %s", F.col("last_bought").cast("string"))
@@ -128,12 +129,12 @@ def _reason(popular_days: int) -> Column:
         .when(F.col("source") == "buy_again", F.when(F.col("orders") > 1, again).otherwise(once))
         .when(F.col("source") == "popular_in_segment",
               F.concat(F.lit("Popular with customers like you: bought by "), count, days))
-        .when(count == 0, idle)
+        .when(F.col("score") == 0, idle)
         .otherwise(F.concat(F.lit("Popular with all customers: bought by "), count, days))
     )  # fmt: skip
 
 
-def _flat(chunk: pa.RecordBatch, users: Shoppers, lists: Lists, nearest: np.ndarray) -> pa.RecordBatch:
+def list_rows(chunk: pa.RecordBatch, users: Shoppers, lists: Lists, nearest: Integers) -> pa.RecordBatch:
     """The lists as rows, with what their reasons need."""
     row, rank = np.nonzero(lists.items != NOTHING)
     items, sources = lists.items[row, rank], lists.sources[row, rank]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from promo_spark.models.recommend_lists import (
@@ -18,7 +20,9 @@ from promo_spark.models.recommend_lists import (
     nearest_own,
     preferences,
     ranked_lists,
+    shoppers,
 )
+from promo_spark.models.recommendations import list_rows
 
 # Products 0 to 5. 0, 2, 3 and 5 are modelled; 1 and 4 have too few buyers.
 SHELF = Shelf(
@@ -114,3 +118,31 @@ def test_an_empty_shelf_gives_empty_lists() -> None:
         empty, who, preferences(empty, who), recommender="blend", repeat_weight=1, banned=who.banned, n=3
     )
     assert shown(found) == []
+
+
+def test_rows_of_spark_become_users_and_lists_become_rows() -> None:
+    """Arrow in, Arrow out: a user with a vector and purchases, one with neither; a slice of a larger batch."""
+    day = datetime.date(2017, 11, 2)
+    entry = pa.struct([("item", pa.int32()), ("strength", pa.float64()), ("orders", pa.int64()),
+                       ("last_bought", pa.date32()), ("banned", pa.bool_())])  # fmt: skip
+    batch = pa.RecordBatch.from_arrays([
+        pa.array(["other", "regular", "new"]),
+        pa.array([2, 1, None], pa.int32()),
+        pa.array([
+            [{"item": 3, "strength": 1.0, "orders": 1, "last_bought": day, "banned": False}],
+            [{"item": 0, "strength": 3.0, "orders": 7, "last_bought": day, "banned": False},
+             {"item": 2, "strength": 1.0, "orders": 1, "last_bought": day, "banned": True}],
+            None,
+        ], pa.list_(entry)),
+        pa.array([[0.0, 1.0], [1.0, 0.0], None], pa.list_(pa.float32())),
+    ], names=["user_id", "segment_id", "own", "features"]).slice(1)  # fmt: skip
+    group = shoppers(batch, rank=2)
+    assert (group.offsets.tolist(), group.items.tolist(), group.banned.tolist()) == ([0, 2, 2], [0, 2], [False, True])
+    found = lists(group, "als", n=2)
+    rows = list_rows(batch, group, found, nearest_own(SHELF, group, found)).to_pylist()
+    assert [(r["user_id"], r["rank"], r["item"], r["source"]) for r in rows] == [
+        ("regular", 1, 0, "buy_again"), ("regular", 2, 5, "als"), ("new", 1, 4, "popular"), ("new", 2, 0, "popular"),
+    ]  # fmt: skip
+    assert [(r["because"], r["orders"], r["last_bought"]) for r in rows] == [
+        (None, 7, day), (2, None, None), (None, None, None), (None, None, None),
+    ]  # fmt: skip
