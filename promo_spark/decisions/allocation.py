@@ -1,16 +1,18 @@
 """Which candidates become offers: greedy by expected margin per expected cost, under all constraints at once.
 
-The rule, as if one clerk went through all candidates of all users: from the best ratio down, give the user the
+The rule, as if one clerk went through the candidates of all users: from the best ratio down, give the user the
 candidate unless it would be one too many for this user, or repeats a product or category this user already
 has. The first candidate that no longer fits a mechanic's budget closes that mechanic; the first that no longer
-fits the daily budget closes the day. So no budget is exceeded, each is used up to less than one offer's cost,
-and a larger daily budget only adds offers.
+fits the daily budget closes the day. So no budget is exceeded, and each is used up to less than one offer's cost.
 
-Ratios within 5% of one another count as equal; among them the larger expected margin comes first, as a user
-has few places and a cent of rounding must not decide who gets them. Then comes promotion_id, a digest, so that
-no user is favoured by name. Without the most offers per user binding, what is given falls short of the best
-possible by less than one offer and the 5% (the bound of the fractional knapsack, Dantzig 1957). Where that limit
-binds and budgets do not, a user may get the more efficient of two offers where the larger would have brought more.
+A user has few places, and the most efficient offer is often the smallest. So the clerk first goes through each
+user's best offers only, best by expected margin: where no budget binds, that is the best there is. Where one
+does, the clerk also goes through all candidates, and the way that brings the larger expected margin is taken.
+Either way a larger daily budget never lowers the margin. Without a most per user, what is given falls short of the
+optimum by less than one offer and 5% (the bound of the fractional knapsack, Dantzig 1957).
+
+Ratios within 5% of one another count as equal; among them the larger expected margin comes first, as a cent of
+rounding must not decide. Then comes promotion_id, a digest, so that no user is favoured by name.
 
 Nobody goes through tens of millions of users one by one: users are independent but for the budgets, and each
 budget closes once. So each round lets every user choose under the closings known so far, in parallel, and then
@@ -22,7 +24,7 @@ most as many rounds as budgets, plus one. The result does not depend on how the 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -79,6 +81,7 @@ def choices(candidates: DataFrame, *, by_ratio: bool = True) -> DataFrame:
         "promotion_id",
         "mechanic",
         F.col("cost_cents").alias("cost"),
+        F.col("margin_micro").alias("margin"),
         F.round(ratio, 6).alias("ratio"),
         topics.alias("topics"),
     )
@@ -90,6 +93,15 @@ def allocate(choices: DataFrame, *, limits: Mapping[str, int], max_offers: int) 
 
     A mechanic without a limit of its own is bound by the daily limit only.
     """
+    wanted = filled(best_of_each_user(choices, max_offers), limits=limits, max_offers=max_offers)
+    if not wanted.closed:
+        return wanted
+    efficient = filled(choices, limits=limits, max_offers=max_offers)
+    return max(wanted, efficient, key=lambda allocation: _margin(allocation.offers))
+
+
+def filled(choices: DataFrame, *, limits: Mapping[str, int], max_offers: int) -> Allocation:
+    """Offers as the clerk gives them out of these choices."""
     closed: dict[str, Place] = {}
     while True:
         offers = chosen(choices, closed, max_offers)
@@ -100,30 +112,47 @@ def allocate(choices: DataFrame, *, limits: Mapping[str, int], max_offers: int) 
         closed |= dict.fromkeys(constraints, place)
 
 
+def best_of_each_user(choices: DataFrame, max_offers: int) -> DataFrame:
+    """The choices cut down to those a user would get if no budget were in the way, best by expected margin."""
+    by_margin = F.transform("choices", lambda c: F.struct(-c["margin"], c["promotion_id"], c.alias("choice")))
+    order = F.transform(F.array_sort(by_margin), lambda c: c["choice"])
+    best = _picked(choices, order, max_offers, lambda _: F.lit(True))
+    return choices.withColumn("choices", F.array_sort(best))
+
+
 def chosen(choices: DataFrame, closed: Mapping[str, Place], max_offers: int) -> DataFrame:
     """One row per offer: what each user gets when every constraint closes where `closed` says."""
-    nothing = F.array().cast("array<string>")
+    given = _picked(choices, F.col("choices"), max_offers, lambda choice: _open(choice, closed))
+    return (
+        choices.select("user_id", F.posexplode(given).alias("pos", "choice"))
+        .select("user_id", (F.col("pos") + 1).alias("rank"), "choice.*")
+        .drop("topics")
+    )
+
+
+def _picked(choices: DataFrame, order: Column, max_offers: int, allowed: Callable[[Column], Column]) -> Column:
+    """The choices that a user gets, going through `order`: as many as allowed, no product or category twice."""
+    no_choices = F.array().cast(choices.schema["choices"].dataType)
+    no_topics = F.array().cast("array<string>")
 
     def step(held: Column, choice: Column) -> Column:
         fits = (
-            _open(choice, closed)
-            & (F.size(held["ids"]) < max_offers)
+            allowed(choice)
+            & (F.size(held["given"]) < max_offers)
             & ~F.arrays_overlap(held["topics"], choice["topics"])
         )
         more = F.struct(
-            F.concat(held["ids"], F.array(choice["promotion_id"])).alias("ids"),
+            F.concat(held["given"], F.array(choice)).alias("given"),
             F.concat(held["topics"], choice["topics"]).alias("topics"),
         )
         return F.when(fits, more).otherwise(held)
 
-    held = F.aggregate("choices", F.struct(nothing.alias("ids"), nothing.alias("topics")), step)
-    given = F.filter("choices", lambda choice: F.array_contains(F.col("ids"), choice["promotion_id"]))
-    return (
-        choices.withColumn("ids", held["ids"])
-        .select("user_id", F.posexplode(given).alias("pos", "choice"))
-        .select("user_id", (F.col("pos") + 1).alias("rank"), "choice.*")
-        .drop("topics")
-    )
+    held = F.aggregate(order, F.struct(no_choices.alias("given"), no_topics.alias("topics")), step)
+    return held["given"]
+
+
+def _margin(offers: DataFrame) -> int:
+    return int(offers.agg(F.coalesce(F.sum("margin"), F.lit(0))).collect()[0][0])
 
 
 def first_overrun(offers: DataFrame, limits: Mapping[str, int]) -> tuple[Place, list[str]] | None:

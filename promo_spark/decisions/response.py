@@ -27,35 +27,40 @@ from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Redemp
 from promo_spark.contracts.table import RATE
 from promo_spark.decisions.world import is_sale
 
+MOST_PERIODS = 60  # they are bits of a long
 KINDS = ("coupon", "repeat_item", "known_item", "new_item")
 
 
 def purchases(lines: DataFrame, *, date: datetime.date, window_days: int, valid_days: int) -> DataFrame:
     """One row per user and product ever bought. OrderLines → orders, orders before the window, periods.
 
-    `periods` are those of the last window_days, counted back in steps of valid_days from 0, in which the user
-    bought the product at a discount.
+    Orders count as 0, 1 or 2, where 2 stands for several: nothing here needs more, and whether the least and the
+    greatest digest of their ids differ is known without sorting orders. `periods` has bit n set if the user bought
+    the product at a discount in the n-th period of valid_days counted back from the date, within window_days.
     """
-    periods = max(1, window_days // valid_days)
+    periods = max(1, min(window_days // valid_days, MOST_PERIODS))
     start = date - datetime.timedelta(days=periods * valid_days)
     day = F.col(OrderLines.order_date)
     kinds = (OrderLines.discount_retail, OrderLines.discount_coupon, OrderLines.discount_coupon_match)
-    discounted = F.greatest(*kinds) > 0
     period = F.floor((F.datediff(F.lit(date), day) - 1) / valid_days).cast("int")
-    per_order = (
+    bit = F.when((F.greatest(*kinds) > 0) & (day >= F.lit(start)), F.pow(F.lit(2.0), period).cast("long"))
+    order = F.xxhash64(OrderLines.order_id)
+    earlier = F.when(day < F.lit(start), order)
+    return (
         lines.filter(is_sale() & (day < F.lit(date)))
-        .repartition(F.col(OrderLines.user_id), F.col(OrderLines.product_id))  # one shuffle for both groupings
-        .groupBy(OrderLines.user_id, OrderLines.product_id, OrderLines.order_id)
+        .groupBy(OrderLines.user_id, OrderLines.product_id)
         .agg(
-            F.min(day).alias("day"),
-            F.min(F.when(discounted & (day >= F.lit(start)), period)).alias("period"),
+            _up_to_two(order).alias("orders"),
+            _up_to_two(earlier).alias("orders_before"),
+            F.coalesce(F.bit_or(bit), F.lit(0).cast("long")).alias("periods"),
         )
     )
-    return per_order.groupBy(OrderLines.user_id, OrderLines.product_id).agg(
-        F.count("*").alias("orders"),
-        F.count(F.when(F.col("day") < F.lit(start), 1)).alias("orders_before"),
-        F.sort_array(F.collect_set("period")).alias("periods"),
-    )
+
+
+def _up_to_two(order: Column) -> Column:
+    """How many different orders there are: 0, 1, or 2 for any more."""
+    least, greatest = F.min(order), F.max(order)
+    return F.when(least.isNull(), 0).when(least == greatest, 1).otherwise(2)
 
 
 def coupon_trials(
@@ -82,16 +87,16 @@ def item_trials(bought: DataFrame, products: DataFrame) -> DataFrame:
     """One row per user and product tried, for products that may be offered. `purchases` → kind, trials, successes."""
     known = bought.join(products.select("product_id", "category"), "product_id", "inner")
     sold_off = (
-        known.select("product_id", F.explode("periods").alias("period"))
-        .groupBy("product_id")
-        .agg(F.count_distinct("period").alias("trials"))
+        known.groupBy("product_id")
+        .agg(F.bit_count(F.bit_or("periods")).alias("trials"))
+        .filter(F.col("trials") > 0)
     )
     before = known.filter(F.col("orders_before") > 0)
     repeated = before.join(sold_off, "product_id", "inner").select(
         "user_id",
         F.when(F.col("orders_before") >= 2, "repeat_item").otherwise("known_item").alias("kind"),
         "trials",
-        F.size("periods").alias("successes"),
+        F.bit_count("periods").alias("successes"),
     )
     order = Window.partitionBy("category").orderBy(F.desc("buyers"), "product_id")
     popular = (
@@ -107,7 +112,7 @@ def item_trials(bought: DataFrame, products: DataFrame) -> DataFrame:
         .join(known.select("user_id", "product_id", "orders_before", "periods"), ["user_id", "product_id"], "left")
         .filter(F.coalesce(F.col("orders_before"), F.lit(0)) == 0)
         .select("user_id", F.lit("new_item").alias("kind"), "trials",
-                F.coalesce(F.size("periods"), F.lit(0)).alias("successes"))
+                F.coalesce(F.bit_count("periods"), F.lit(0)).alias("successes"))
     )  # fmt: skip
     return repeated.unionByName(new)
 

@@ -22,7 +22,7 @@ class World:
     """The date, the settings and the frames that scenarios make candidates of.
 
     `users` are those who may get offers; `products` those that may be in one. `purchases` has one row per
-    user and product ever bought, with the number of `orders`. `welcomed` are users who got a welcome before.
+    user and product ever bought, with `orders`: 1, or 2 for several. `welcomed` are users who got a welcome before.
     """
 
     date: datetime.date

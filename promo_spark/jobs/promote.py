@@ -80,7 +80,7 @@ def run(ctx: Context[PromoteSettings]) -> None:
     ctx.write(Budget, budget)
 
     ctx.say("comparing with the same budget given in random order")
-    shuffled = allocation.allocate(
+    shuffled = allocation.filled(
         _settled(allocation.choices(valued, by_ratio=False)), limits=limits, max_offers=settings.max_offers_per_user
     )
     ctx.metrics(

@@ -58,7 +58,8 @@ def test_item_trials_are_products_sold_off_to_anybody(spark: SparkSession) -> No
         [("milk", "food"), ("oats", "food"), ("salt", "spice")], "product_id string, category string"
     )
     known = purchases(lines, date=DAY, window_days=28, valid_days=7)
-    assert {(r.user_id, r.product_id): r.orders for r in known.collect()}[("ann", "milk")] == 4
+    times = {(r.user_id, r.product_id): (r.orders, r.orders_before) for r in known.collect()}
+    assert times["ann", "milk"] == (2, 2) and times["cy", "milk"] == (1, 0)  # 2 stands for several
     trials = item_trials(known, products).collect()
     assert sorted((t.kind, t.user_id, t.trials, t.successes) for t in trials) == [
         ("known_item", "bob", 2, 0), ("new_item", "cy", 2, 1), ("repeat_item", "ann", 2, 1),

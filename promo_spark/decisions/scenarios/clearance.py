@@ -55,7 +55,12 @@ def candidates(world: World) -> DataFrame:
     interested = users.select("user_id", F.explode("interests.category").alias("category")).join(
         F.broadcast(of_category), "category", "inner"
     )
-    bought = world.purchases.select("user_id", "product_id").join(users.select("user_id"), "user_id", "inner")
+    bought = (
+        world.purchases.select("user_id", "product_id")
+        .join(F.broadcast(priced.select("product_id")), "product_id", "left_semi")
+        .join(users.select("user_id"), "user_id", "left_semi")
+        .select("user_id", "product_id")
+    )
     liked = (
         bought.withColumn("bought", F.lit(1))
         .unionByName(interested.select("user_id", "product_id", F.lit(0).alias("bought")))
