@@ -13,6 +13,7 @@ import pytest
 from promo_spark.errors import PromoSparkError, RequirementError, SettingsError
 from promo_spark.runtime import submission
 from promo_spark.runtime.jars import delta_jars
+from promo_spark.runtime.local_mode import LOCAL_CONF
 from promo_spark.runtime.submission import Cargo, job_application, spark_submit_command
 from promo_spark.settings import Settings, load
 
@@ -53,10 +54,7 @@ def test_local_mode_needs_no_files_and_puts_the_jars_on_the_class_path() -> None
         "spark.pyspark.driver.python": "PYTHON",
         "spark.executorEnv.OMP_NUM_THREADS": "1",
         "spark.executorEnv.OPENBLAS_NUM_THREADS": "1",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.host": "127.0.0.1",
-        "spark.ui.enabled": "false",
-        "spark.sql.shuffle.partitions": "4",
+        **LOCAL_CONF,
         "application": "~/scripts/run_job.py baskets --date 2017-12-01 --settings-file /build/settings-1.json",
     }
 
