@@ -78,16 +78,18 @@ def _load(ctx: Context[IngestSettings], table: type[Table], source: str, screene
         F.count_if(rejected & ~blank).alias("bad"),
     )
     keys = ctx.keep(checks.doubled(table, screened))
-    if keys.isEmpty():
-        bad, accepted = checks.bad(screened), checks.good(observed)
-    else:
+    accepted, losers = checks.good(observed), None
+    if not keys.isEmpty():
         suspects = ctx.keep(checks.ranked(table, checks.with_doubled_key(table, screened, keys)))
-        bad = checks.bad(screened).unionByName(checks.bad(suspects))
         accepted = checks.without_doubled_key(table, observed, keys).unionByName(checks.good(suspects))
+        losers = checks.bad(suspects)
     written = ctx.write(table, checks.accepted(accepted, ctx.run_id))
     found = seen.get
-    doubled = 0 if keys.isEmpty() else checks.bad(suspects).count()
-    rejected_rows = int(found["bad"]) + doubled
+    rejected_rows = int(found["bad"]) + (losers.count() if losers else 0)
+    # The source is read once more only where some row of it was rejected for itself.
+    bad = checks.bad(screened) if found["bad"] or losers is None else losers
+    if found["bad"] and losers is not None:
+        bad = bad.unionByName(losers)
     counts = SourceCounts(
         rows_in=int(found["rows_in"]),
         accepted=int(found["rows_in"]) - int(found["blank"]) - rejected_rows,

@@ -19,6 +19,7 @@ from promo_spark.settings import Settings
 from promo_spark.tables.lake import Lake
 
 BEST_RULES = 3
+WIDTH_OF_LOGS = 132  # a file or pipe has no width of its own
 
 
 def print_summary(
@@ -26,7 +27,9 @@ def print_summary(
     console: Console | None = None,
 ) -> None:  # fmt: skip
     """Prints what the lake holds for the date; sections of jobs that never ran are left out."""
-    out = console or Console(highlight=False, soft_wrap=True)
+    out = console or Console(highlight=False)
+    if console is None and not out.is_terminal:
+        out.width = WIDTH_OF_LOGS
     metrics = {(m.job, m.metric, m.slice): m.value for m in _rows(lake, Metrics, date)}
     out.rule(f"promo_spark, promotions for {date}")
     for section in (
@@ -48,8 +51,8 @@ def print_summary(
 
 # (what a reader sees, metric, slice); a figure that no job measured is left out.
 FORECAST_FIGURES = (
-    ("MASE, champion models (below 1 beats last week's value)", "mase", "champion"),
-    ("MASE, last week's value repeated", "mase", "SeasonalNaive"),
+    ("MASE, champion models", "mase", "champion"),
+    ("MASE, last week repeated (the baseline)", "mase", "SeasonalNaive"),
     ("WAPE, categories", "wape", "champion:category"),
     ("WAPE, products", "wape", "champion:product"),
 )

@@ -111,9 +111,11 @@ class Lake:
     def _replace(
         self, table: type[Table], rows: DataFrame, slice_values: Mapping[str, SliceValue], exists: bool
     ) -> None:
+        if table.partition:  # few whole files: small days share a task, a large one is cut into several
+            rows = rows.hint("rebalance", *table.partition)
         writer = rows.write.format("delta").mode("append" if table.write_mode is WriteMode.APPEND else "overwrite")
         if table.partition:
-            writer = writer.partitionBy(*table.partition).option("optimizeWrite", "true")
+            writer = writer.partitionBy(*table.partition)
         if not exists:
             named = {"delta.dataSkippingStatsColumns": ",".join(table.statistics)}
             writer = writer.options(**(named if table.statistics else {"delta.dataSkippingNumIndexedCols": "0"}))
