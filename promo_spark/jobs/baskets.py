@@ -1,4 +1,4 @@
-"""What is bought together: frequent itemsets (Apriori by joins, or MLlib's FPGrowth) and the rules that follow."""
+"""What is bought together: frequent itemsets, mined once, and the rules that follow."""
 
 from __future__ import annotations
 

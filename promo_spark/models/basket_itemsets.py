@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
+import numpy as np
+import pyarrow as pa
 from pyspark.ml.fpm import FPGrowth
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
@@ -14,6 +17,11 @@ from pyspark.sql import types as T
 
 from promo_spark.contracts.models import FrequentItemsets
 from promo_spark.contracts.silver import OrderLines, Products
+from promo_spark.errors import SettingsError
+
+MOST_CANDIDATES = 50_000_000  # sets × items: 400 MB of counts in a worker
+_BLOCK = 2048  # baskets to a matrix product
+_COUNTS = "at long, code long, baskets long"
 
 LEVELS = {"product": Products.product_id, "subcategory": Products.subcategory, "category": Products.category}
 
@@ -101,9 +109,9 @@ def frequent_itemsets(
 
     The support's denominator is all baskets, those with one item or without a frequent one included. Rare
     items go before anything is built, and numbers stand for names: both miners then have half the work.
-    Both find the same. `levels` (Apriori by joins) is several times faster for sets of two or three items;
-    `fpgrowth` (MLlib) is for longer ones, whose candidates would be too many. `keep` persists what is used
-    twice.
+    Both find the same. `levels` (Apriori by matrix products) is for sets of two or three of some hundreds of
+    frequent items; `fpgrowth` (MLlib) for longer sets and more items. `keep` persists what is used twice.
+    Raises SettingsError where `levels` would have too many candidates.
     """
     spark = items.sparkSession
     frequent = frequent_items(items, fewest)
@@ -111,7 +119,9 @@ def frequent_itemsets(
         return FrequentItemsets.frame(spark).drop(FrequentItemsets.as_of)
     codes = spark.createDataFrame([(item, code) for code, item in enumerate(frequent)], "item string, code int")
     coded = keep(items.join(F.broadcast(codes), on="item", how="inner").select(OrderLines.order_id, "code"))
-    mined = {"levels": _by_levels, "fpgrowth": _by_fpgrowth}[miner](coded, fewest, largest, keep)
+    mined = {"levels": _by_levels, "fpgrowth": _by_fpgrowth}[miner](
+        coded, len(frequent), fewest, largest, keep
+    )
     names = spark.createDataFrame([(frequent,)], "names array<string>")
     return mined.crossJoin(F.broadcast(names)).select(
         F.lit(level).alias(FrequentItemsets.level),
@@ -122,36 +132,68 @@ def frequent_itemsets(
     )
 
 
-def _by_levels(coded: DataFrame, fewest: int, largest: int, keep: Callable[[DataFrame], DataFrame]) -> DataFrame:
-    """Codes and baskets of the frequent sets. Level k + 1 joins what two k-sets of one basket have in common.
+def _by_levels(
+    coded: DataFrame, items: int, fewest: int, largest: int, keep: Callable[[DataFrame], DataFrame]
+) -> DataFrame:
+    """Codes and baskets of the frequent sets, level by level (Agrawal & Srikant 1994).
 
-    A k-set is its first k − 1 codes (`prefix`) and its `last`; only those that are frequent go on (Agrawal &
-    Srikant 1994). Codes rise with frequency, so that prefixes are rare and few pairs share one.
+    The baskets that hold a set and one more item, for all sets and items at once, are a matrix product: sets
+    held (baskets × sets) transposed, times items held (baskets × items). Only counts leave a partition. The
+    frequent sets of a level come to the driver: there are as many as rows in the table that is made of them.
     """
-    found = coded.groupBy(F.array("code").alias("codes")).agg(F.count(F.lit(1)).alias("baskets"))
-    occurrences = coded.select(
-        OrderLines.order_id, F.array().cast("array<int>").alias("prefix"), F.col("code").alias("last")
+    spark = coded.sparkSession
+    baskets = keep(coded.groupBy(OrderLines.order_id).agg(F.collect_list("code").alias("codes")).select("codes"))
+    sets: list[tuple[int, ...]] = [(code,) for code in range(items)]
+    singles = coded.groupBy("code").count().collect()
+    found = [((int(r["code"]),), int(r["count"])) for r in singles]
+    for _ in range(2, largest + 1):
+        if len(sets) * items > MOST_CANDIDATES:
+            raise SettingsError(
+                f"baskets: {len(sets):,} frequent sets × {items:,} frequent items are more candidates than fit in "
+                'memory; raise baskets.min_support or baskets.min_baskets, or set baskets.miner = "fpgrowth"'
+            )
+        counted = baskets.mapInArrow(functools.partial(extended_counts, sets=sets, items=items), _COUNTS)
+        sums = counted.groupBy("at", "code").agg(F.sum("baskets").alias("baskets"))
+        rows = sums.filter(F.col("baskets") >= fewest).collect()
+        longer = {(*sets[r["at"]], int(r["code"])): int(r["baskets"]) for r in rows}
+        sets = sorted(longer)
+        found += sorted(longer.items())
+        if not sets:
+            break
+    return spark.createDataFrame([(list(codes), n) for codes, n in found], "codes array<int>, baskets long")
+
+
+def extended_counts(
+    batches: Iterator[pa.RecordBatch], *, sets: Sequence[tuple[int, ...]], items: int
+) -> Iterator[pa.RecordBatch]:
+    """Per set (its position) and item with a higher code: the baskets of these batches that hold them all.
+
+    Baskets are lists of different codes below `items`. The sums of a block are whole numbers far below 2^24,
+    so that float32 holds them exactly.
+    """
+    members = np.array(sets, dtype=np.int64).T  # one row of codes per place in the set
+    counts = np.zeros((len(sets), items), dtype=np.int64)
+    for batch in batches:
+        codes = batch.column(0)
+        for start in range(0, len(codes), _BLOCK):
+            block = codes.slice(start, _BLOCK)
+            of_basket = np.repeat(np.arange(len(block)), np.diff(block.offsets.to_numpy()))
+            held = np.zeros((len(block), items), dtype=np.float32)
+            held[of_basket, block.flatten().to_numpy()] = 1.0
+            sets_held = held[:, members[0]]
+            for place in members[1:]:
+                sets_held *= held[:, place]
+            counts += (sets_held.T @ held).astype(np.int64)
+    higher = np.arange(items) > members[-1][:, None]
+    at, code = np.nonzero(higher & (counts > 0))
+    yield pa.RecordBatch.from_arrays(
+        [pa.array(at), pa.array(code), pa.array(counts[at, code])], names=["at", "code", "baskets"]
     )
-    for size in range(2, largest + 1):
-        longer = (
-            occurrences.join(
-                occurrences.withColumnRenamed("last", "next"), on=[OrderLines.order_id, "prefix"], how="inner"
-            )
-            .filter(F.col("last") < F.col("next"))
-            .select(
-                OrderLines.order_id, F.concat("prefix", F.array("last")).alias("prefix"), F.col("next").alias("last")
-            )
-        )
-        counted = longer.groupBy("prefix", "last").agg(F.count(F.lit(1)).alias("baskets"))
-        frequent = keep(counted.filter(F.col("baskets") >= fewest))
-        found = found.unionByName(frequent.select(F.concat("prefix", F.array("last")).alias("codes"), "baskets"))
-        if size < largest:
-            sets = F.broadcast(frequent.select("prefix", "last"))
-            occurrences = keep(longer.join(sets, on=["prefix", "last"], how="left_semi"))
-    return found
 
 
-def _by_fpgrowth(coded: DataFrame, fewest: int, largest: int, keep: Callable[[DataFrame], DataFrame]) -> DataFrame:
+def _by_fpgrowth(
+    coded: DataFrame, items: int, fewest: int, largest: int, keep: Callable[[DataFrame], DataFrame]
+) -> DataFrame:
     """Codes and baskets of the frequent sets, by MLlib's FPGrowth (PFP, Li et al. 2008).
 
     It mines again at each action, so its result is kept. Its own rules are not used: they have no counts.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -48,17 +50,19 @@ def basket_rules(
     everything = F.lit(all_baskets).cast("bigint")
     confidence, expected = n / a, c / everything
     lift = (n * everything) / (a * c)  # the same number for both directions, to the last bit
-    return (
+    confident = (
         sides.join(antecedents, on="antecedent", how="inner")
         .join(consequents, on="consequent", how="inner")
         .filter(confidence >= min_confidence)
+    )
+    return (
+        _with_chance(confident, all_baskets)
         .withColumn(BasketRules.all_baskets, everything)
         .withColumn(BasketRules.support, n / everything)
         .withColumn(BasketRules.confidence, confidence)
         .withColumn(BasketRules.lift, lift)
         .withColumn(BasketRules.leverage, n / everything - a / everything * expected)
         .withColumn(BasketRules.conviction, F.when(n < a, (1 - expected) / (1 - confidence)))
-        .withColumn(BasketRules.p_value, _chance(n, a, c, all_baskets))
         .withColumn(BasketRules.is_bundle, (lift > 1) & (F.col(BasketRules.p_value) <= max_p_value))
     )
 
@@ -132,16 +136,28 @@ def with_sentence(rules: DataFrame, names: DataFrame) -> DataFrame:
     return rules.crossJoin(F.broadcast(entries)).withColumn(BasketRules.sentence, sentence).drop("names")
 
 
-def _chance(n: Column, a: Column, c: Column, all_baskets: int) -> Column:
-    """P(N ≥ n) under independence; 1 where either side is in every basket, as nothing can then be learnt."""
+def _with_chance(rules: DataFrame, all_baskets: int) -> DataFrame:
+    """The rules with `p_value`: P(N ≥ n) under independence.
+
+    1 where either side is in every basket, as nothing can then be learnt. In steps, so that no term is
+    computed, or compiled, more than once.
+    """
     total = float(all_baskets)
+    n, a, c = F.col("baskets"), F.col("antecedent_baskets"), F.col("consequent_baskets")
     mean = a * c / total
     spread = F.sqrt(mean * ((total - a) / total) * ((total - c) / max(total - 1, 1)))
-    z = (n - 0.5 - mean) / spread
-    x = F.abs(z) / F.sqrt(F.lit(2.0))
-    t = 1 / (1 + x / 2)
+    z, x, t = F.col("z"), F.col("x"), F.col("t")
     exponent = F.lit(_ERFC[-1])
     for coefficient in reversed(_ERFC[:-1]):
         exponent = exponent * t + coefficient
-    tail = t * F.exp(exponent - x * x) / 2
-    return F.when(spread > 0, F.when(z >= 0, tail).otherwise(1 - tail)).otherwise(1.0)
+    return (
+        rules.withColumn("z", F.when(spread > 0, (n - 0.5 - mean) / spread))
+        .withColumn("x", F.abs("z") / math.sqrt(2))
+        .withColumn("t", 1 / (1 + x / 2))
+        .withColumn("tail", t * F.exp(exponent - x * x) / 2)
+        .withColumn(
+            BasketRules.p_value,
+            F.when(z >= 0, F.col("tail")).when(z < 0, 1 - F.col("tail")).otherwise(1.0),
+        )
+        .drop("z", "x", "t", "tail")
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from pyspark.errors import PySparkException
@@ -38,6 +39,14 @@ def run_job(jobs: Mapping[str, Job | Pipeline], argv: Sequence[str]) -> int:
         progress.note(f"error: {error}")
         return error.exit_code
     except PySparkException as error:
-        progress.note(f"error: Spark stopped the job: {str(error).strip().splitlines()[0]}")
+        progress.note(f"error: Spark stopped the job: {_cause(error)}")
         return 1
     return 0
+
+
+def _cause(error: PySparkException) -> str:
+    """What went wrong, without the stacks: the last error a Python worker told of, else Spark's first line."""
+    lines = str(error).strip().splitlines()
+    told = [line.strip() for line in lines if re.match(r"\s*([A-Za-z_]+\.)*[A-Za-z_]+(Error|Exception): \S", line)]
+    of_python = [line for line in told if not line.startswith(("org.", "java.", "pyspark."))]
+    return (of_python or told or lines)[-1 if of_python else 0]
