@@ -1,0 +1,72 @@
+"""The forecast job, from daily sales to forecasts and figures, on a real lake."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from pyspark.sql import SparkSession
+
+from promo_spark.contracts.features import DailySales
+from promo_spark.contracts.models import Forecasts, Metrics
+from promo_spark.errors import ContractError, MissingDataError, SettingsError
+from promo_spark.jobs.forecast import run
+from promo_spark.runtime.job import Context
+from promo_spark.runtime.progress import Progress, Step
+from promo_spark.settings import ForecastSettings, load
+from promo_spark.tables.lake import Lake
+
+DAY = datetime.date(2017, 12, 1)
+SMALL = ("forecast.horizon_days=7", "forecast.partitions=2", "forecast.models_top=[]")
+
+
+def execute(lake: Lake, *overrides: str, date: datetime.date = DAY) -> None:
+    settings = load(overrides=(*SMALL, *overrides))
+    ctx: Context[ForecastSettings] = Context(
+        run, date, settings.forecast, settings.business, "r1", lake, Step(Progress(), "forecast")
+    )
+    run.function(ctx)
+    ctx.release()
+
+
+def sales(series: str, units: list[float]) -> list[dict[str, object]]:
+    first = DAY - datetime.timedelta(days=len(units))
+    return [
+        {"as_of": DAY, "series_id": series, "level": series.split(":")[0], "units": u, "revenue": u,
+         "day": first + datetime.timedelta(days=i)}
+        for i, u in enumerate(units)
+    ]  # fmt: skip
+
+
+def test_every_series_is_forecast_and_the_figures_stand_beside_the_baseline(spark: SparkSession, lake: Lake) -> None:
+    """F10 (part: figures by model and level are in models.metrics)."""
+    week = [5.0, 3.0, 4.0, 6.0, 9.0, 14.0, 12.0]
+    rows = sales("category:tea", week * 12) + sales("product:new", [100, 120, 150, 180, 200, 220, 250])
+    lake.write(DailySales, DailySales.frame(spark, rows), {"as_of": DAY})
+    execute(lake)
+    found = lake.read(Forecasts).orderBy("series_id", "day").filter("champion").collect()
+    assert [r.units for r in found if r.series_id == "category:tea"] == week
+    assert [r.units for r in found if r.series_id == "product:new"][:3] == [275.0, 300.0, 325.0]
+    assert [r.day for r in found][:7] == [DAY + datetime.timedelta(days=i) for i in range(7)]
+    metrics = {(r.metric, r.slice): (r.value, r.n) for r in lake.read(Metrics).collect()}
+    assert metrics["mae", "champion"] == metrics["mae", "SeasonalNaive:category"] == (0.0, 1)
+    assert metrics["mae", "WindowAverage"] == (pytest.approx(172 / 7 / 7), 1)  # Σ |week − 53/7| = 172/7
+    assert metrics["series", "short"] == (1.0, 1)
+    assert metrics["failures", "all"][0] == 0.0
+    before = lake.read(Forecasts).orderBy("series_id", "model", "day").collect()
+    execute(lake, "forecast.partitions=3", "forecast.batch_series=1")
+    assert lake.read(Forecasts).orderBy("series_id", "model", "day").collect() == before
+
+
+def test_what_cannot_be_forecast_is_said_and_nothing_written(spark: SparkSession, lake: Lake) -> None:
+    with pytest.raises(MissingDataError, match=r"features\.daily_sales"):
+        execute(lake)
+    rows = sales("product:gap", [1.0] * 9)
+    lake.write(DailySales, DailySales.frame(spark, rows[:4] + rows[5:]), {"as_of": DAY})
+    with pytest.raises(ContractError, match="series product:gap has 8 days where its calendar has 9"):
+        execute(lake)
+    with pytest.raises(MissingDataError, match="has no rows for 2017-12-02"):
+        execute(lake, date=DAY + datetime.timedelta(days=1))
+    with pytest.raises(SettingsError, match=r"forecast.models_regular: there is no model Prophet"):
+        execute(lake, 'forecast.models_regular=["Prophet"]')
+    assert not lake.exists(Forecasts)
