@@ -131,7 +131,7 @@ def test_known_is_who_bought_registered_or_was_contacted_before_the_date(found: 
 
 
 def test_orders_spend_and_days_are_those_reckoned_by_hand(found: dict[str, Row]) -> None:
-    """C01: purchase frequency in windows. C02: frequency and amount. C16: user, product and time as keys."""
+    """C01: purchase frequency in windows. C02: frequency and amount; there is no browse time."""
     anna = found["anna"].asDict()
     assert {k: anna[k] for k in list(anna)[2:8]} == {
         "orders": 3,  # a1, a2, a3; the return a4 is none
