@@ -13,30 +13,25 @@ from promo_spark.contracts.silver import OrderLines
 from promo_spark.contracts.table import MONEY, QUANTITY
 from promo_spark.features.measures import DISCOUNT, lines_before, of_purchases, ratio, share
 from promo_spark.features.promo_exposure import with_promo_exposure
-from promo_spark.features.series import SERIES, of_series, wanted_series
+from promo_spark.features.series import SERIES, of_series
 
 
 def daily_sales(
     lines: DataFrame,
     products: DataFrame,
     calendar: DataFrame,
+    wanted: DataFrame,
     *,
     as_of: datetime.date,
-    recent_days: int,
     levels: Sequence[str],
-    top_products: int,
-    top_stores: int,
 ) -> DataFrame:
     """One row per series and day, first sale to the day before `as_of`. OrderLines, PromoCalendar → DailySales.
 
     Units and revenue are net of returns and sum to those of the series' order lines; a day without lines has
     0 of both. The price is the mean paid per unit purchased that day, else that of the last such day, null
-    before the first. There is no stock table, so `stock_out` is null (inventory row A06).
+    before the first. There is no stock table, so `stock_out` is null (inventory row A06). `wanted` is what
+    wanted_series gives for the same levels; it is read twice: keep it.
     """
-    wanted = wanted_series(
-        lines, products, as_of=as_of, recent_days=recent_days, levels=levels,
-        top_products=top_products, top_stores=top_stores,
-    )  # fmt: skip
     sold = of_series(lines_before(lines, as_of), products, wanted, levels)
     sales = _on_full_calendar(_per_day(sold), as_of)
     return with_promo_exposure(sales, calendar, products, wanted, as_of=as_of, levels=levels).withColumns(

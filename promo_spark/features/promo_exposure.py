@@ -50,8 +50,9 @@ def with_promo_exposure(
         .groupBy(*SERIES, DailySales.day)
         .agg(_share("displayed").alias(DailySales.display_share), _share("mailed").alias(DailySales.mailer_share))
     )
-    covered = _by_day(stores, as_of).select(DailySales.day).distinct().withColumn("covered", F.lit(True))
-    elsewhere = F.when(F.col("covered") & (F.col(DailySales.level) != "store"), 0.0)
+    # with its count, so that this is the frame joined above: without, the calendar would be scanned once more
+    covered = _by_day(stores, as_of).groupBy(DailySales.day).agg(F.max("stores").alias("stores"))
+    elsewhere = F.when((F.col("stores") > 0) & (F.col(DailySales.level) != "store"), 0.0)
     return (
         sales.join(exposure, [*SERIES, DailySales.day], "left")
         .join(F.broadcast(covered), DailySales.day, "left")

@@ -22,12 +22,15 @@ from promo_spark.contracts.silver import (
 from promo_spark.errors import MissingDataError
 from promo_spark.features.daily_sales import daily_sales
 from promo_spark.features.product_profile import product_profile
+from promo_spark.features.series import wanted_series
 from promo_spark.features.user_activity import user_activity
 from promo_spark.features.user_products import user_products
 from promo_spark.features.user_profile import user_profile
 from promo_spark.features.user_tastes import user_tastes
 from promo_spark.runtime.job import Context, job
 from promo_spark.settings import ProfileSettings
+
+_UNUSED = (OrderLines.line_no, OrderLines.coupon_id, OrderLines.ts, OrderLines.flags, "source_file", "run_id")
 
 
 @job(
@@ -66,10 +69,9 @@ def run(ctx: Context[ProfileSettings]) -> None:
     ))  # fmt: skip
 
     ctx.say("making sales series")
-    ctx.write(DailySales, daily_sales(
-        lines, products, ctx.read_optional(PromoCalendar), as_of=as_of, recent_days=s.recent_days,
-        levels=s.series_levels, top_products=s.top_products, top_stores=s.top_stores,
+    wanted = ctx.keep(wanted_series(
+        lines, products, as_of=as_of, recent_days=s.recent_days, levels=s.series_levels,
+        top_products=s.top_products, top_stores=s.top_stores,
     ))  # fmt: skip
-
-
-_UNUSED = (OrderLines.line_no, OrderLines.coupon_id, OrderLines.ts, OrderLines.flags, "source_file", "run_id")
+    calendar = ctx.read_optional(PromoCalendar)
+    ctx.write(DailySales, daily_sales(lines, products, calendar, wanted, as_of=as_of, levels=s.series_levels))

@@ -12,6 +12,7 @@ from pyspark.sql import Row, SparkSession
 from promo_spark.contracts.features import DailySales
 from promo_spark.contracts.silver import OrderLines, Products, PromoCalendar
 from promo_spark.features.daily_sales import daily_sales
+from promo_spark.features.series import wanted_series
 
 AS_OF = datetime.date(2017, 6, 15)
 
@@ -56,11 +57,13 @@ CALENDAR = [
 def series(
     spark: SparkSession, lines: list[dict[str, Any]], calendar: list[dict[str, Any]], partitions: int = 1
 ) -> dict[tuple[str, int], Row]:
-    df = daily_sales(
-        OrderLines.frame(spark, lines).repartition(partitions), Products.frame(spark, CATALOGUE),
-        PromoCalendar.frame(spark, calendar).repartition(partitions), as_of=AS_OF, recent_days=90,
-        levels=["product", "category", "store"], top_products=3, top_stores=5,
-    )  # fmt: skip
+    sold, products = OrderLines.frame(spark, lines).repartition(partitions), Products.frame(spark, CATALOGUE)
+    placements = PromoCalendar.frame(spark, calendar).repartition(partitions)
+    levels = ["product", "category", "store"]
+    wanted = wanted_series(
+        sold, products, as_of=AS_OF, recent_days=90, levels=levels, top_products=3, top_stores=5
+    )
+    df = daily_sales(sold, products, placements, wanted, as_of=AS_OF, levels=levels)
     rows = DailySales.enforced(df).collect()
     found = {(r.series_id, r.day.day): r for r in rows}
     assert len(found) == len(rows), "a series has a day twice"
