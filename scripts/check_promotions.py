@@ -1,0 +1,110 @@
+"""Recomputes the promises of decisions.promotions outside Spark, from what is stored.
+
+    .venv/bin/python scripts/check_promotions.py [LAKE] [--date YYYY-MM-DD]
+
+Reads decisions.promotions, decisions.budget, features.user_profile and features.product_profile with polars,
+prints each promise with the rows that break it, and ends with exit code 1 if there are any.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import sys
+from pathlib import Path
+
+import polars as pl
+
+from promo_spark.contracts.decisions import Promotions
+from promo_spark.settings import Settings, load
+
+
+def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict[str, int]:
+    """promise → rows, users or constraints that break it."""
+
+    def of_date(table: str, column: str) -> pl.DataFrame:
+        return pl.read_delta(str(lake / table)).filter(pl.col(column) == date)
+
+    rows = of_date("decisions/promotions", "date")
+    budget = of_date("decisions/budget", "date")
+    users = of_date("features/user_profile", "as_of").select("user_id", "consent_marketing")
+    products = of_date("features/product_profile", "as_of").select(
+        "product_id", "promotable", "list_price", "unit_cost"
+    )
+    offers, none = rows.filter(pl.col("scenario") != "none"), rows.filter(pl.col("scenario") == "none")
+    per_user = rows.group_by("user_id").agg(
+        pl.len().alias("rows"),
+        (pl.col("scenario") == "none").sum().alias("nones"),
+        pl.col("rank").max().alias("last"),
+        pl.col("rank").n_unique().alias("ranks"),
+        pl.col("arm").n_unique().alias("arms"),
+    )
+    priced = offers.filter(pl.col("product_ids").list.len() > 0)
+    parts = (
+        priced.select("promotion_id", "user_id", "offer_price", "list_price", pl.col("product_ids").alias("product_id"))
+        .explode("product_id")
+        .join(products, on="product_id", how="left", suffix="_each")
+    )
+    sums = parts.group_by("promotion_id", "user_id").agg(
+        pl.col("list_price_each").sum().alias("listed"), pl.col("unit_cost").sum().alias("cost"),
+        pl.col("promotable").all().alias("promotable"), pl.col("offer_price").first(), pl.col("list_price").first(),
+    )  # fmt: skip
+    least = 1 - pl.lit(settings.promote.min_margin).cast(pl.Decimal(9, 6))
+    spent = {"daily": sum(offers["expected_cost"])} | {
+        f"mechanic:{m}": sum(offers.filter(pl.col("mechanic") == m)["expected_cost"])
+        for m in offers["mechanic"].unique()
+    }
+    may = pl.col("consent_marketing").fill_null(settings.promote.unknown_consent == "eligible")
+    refused = users.filter(~may)["user_id"].implode()
+    return {
+        "every user of the day has exactly one decision set": users.join(per_user, on="user_id", how="anti").height
+        + per_user.join(users, on="user_id", how="anti").height
+        + per_user.filter((pl.col("nones") > 0) & (pl.col("rows") > 1)).height,
+        "ranks count from 1 without a gap": per_user.filter(
+            (pl.col("last") != pl.col("rows")) | (pl.col("ranks") != pl.col("rows"))
+        ).height,
+        "nobody gets more offers than the cap": per_user.filter(
+            pl.col("rows") - pl.col("nones") > settings.promote.max_offers_per_user
+        ).height,
+        "keys are unique": rows.height - rows.select(Promotions.key).n_unique(),
+        "no budget is exceeded by a cent": budget.filter(pl.col("reserved") > pl.col("planned")).height,
+        "each budget row is the sum of its offers": sum(
+            spent.get(r["constraint"], 0) != r["reserved"] for r in budget.to_dicts()
+        ),
+        "planned is what the settings plan": sum(
+            float(r["planned"]) != {"daily": settings.promote.daily_budget, **{
+                f"mechanic:{m}": b for m, b in settings.promote.mechanic_budgets.items()
+            }}[r["constraint"]]
+            for r in budget.to_dicts()
+        ),
+        "list price is that of the products together": sums.filter(pl.col("listed") != pl.col("list_price")).height,
+        "no price above list": sums.filter(pl.col("offer_price") > pl.col("list_price")).height,
+        "no price below the margin floor": sums.filter(pl.col("offer_price") * least < pl.col("cost")).height,
+        "only promotable products": sums.filter(~pl.col("promotable")).height,
+        "nobody in the holdout gets an offer": offers.filter(pl.col("arm") == "holdout").height,
+        "a user is in one arm": per_user.filter(pl.col("arms") != 1).height,
+        "nobody without consent gets an offer": offers.filter(pl.col("user_id").is_in(refused)).height,
+        "every row has a reason": rows.filter(pl.col("reason_codes").list.len() == 0).height,
+        "offers have text and dates in order": offers.filter(
+            (pl.col("text") == "") | (pl.col("valid_from") < date) | (pl.col("valid_to") < pl.col("valid_from"))
+        ).height,
+        "none costs nothing": none.filter((pl.col("expected_cost") != 0) | (pl.col("mechanic") != "none")).height,
+    }
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("lake", nargs="?", default="lake", type=Path)
+    options.add_argument("--env", default="demo")
+    options.add_argument("--date", type=datetime.date.fromisoformat)
+    chosen = options.parse_args()
+    settings = load(chosen.env)
+    date = chosen.date or datetime.date.fromisoformat(settings.pipeline.date)
+    broken = broken_promises(chosen.lake, date, settings)
+    for promise, n in broken.items():
+        print(f"{'ok    ' if n == 0 else f'{n:6}'}  {promise}")
+    return 1 if any(broken.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
