@@ -92,7 +92,6 @@ class IngestSettings(Section):
 
     adapter: Literal["complete_journey", "files"]
     folder: str
-    household_limit: Annotated[int, Field(ge=0)]
     policies: dict[str, Literal["quarantine", "flag"]]
     files: dict[str, FileMapping]
 

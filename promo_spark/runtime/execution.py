@@ -6,6 +6,7 @@ import datetime
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
 from promo_spark.errors import PromoSparkError
@@ -42,7 +43,7 @@ def execute(
     started = datetime.datetime.now(datetime.timezone.utc)
     try:
         job.function(ctx)
-    except (PromoSparkError, PySparkException, ValueError, OSError, ArithmeticError) as error:
+    except (PromoSparkError, PySparkException, Py4JError, ValueError, OSError, ArithmeticError) as error:
         ctx.release()
         ctx.take_back()
         if ctx.versions_before:  # a job that stopped before its first write leaves no trace at all

@@ -56,6 +56,8 @@ def screened(
         ids = known_products.select(F.col(Products.product_id).alias("_known")).distinct()
         rows = rows.join(ids, rows["product_id"] == F.col("_known"), how="left")
         failures["unknown_product"] = F.col("product_id").isNotNull() & F.col("_known").isNull()
+    # Of a row whose fields are not where they belong, no field is judged.
+    failures = {"broken_row": F.col(BROKEN), **{n: ~F.col(BROKEN) & f for n, f in failures.items()}}
     flagged = {n: f for n, f in failures.items() if policies.get(n) == FLAG and FLAGS in table.columns()}
     rejecting = {n: f for n, f in failures.items() if n not in flagged}
     rows = rows.withColumn(REASONS, names_of(rejecting))
@@ -144,19 +146,19 @@ def _key_hash(table: type[Table]) -> Column:
 
 def reason_names(table: type[Table]) -> list[str]:
     """Every reason for which a row of the table can be rejected."""
-    names = list(_parse_failures(table))
+    names = ["broken_row", *_parse_failures(table)]
     names += [c.name for c in VALUE_CHECKS.get(table, ())]
     return [*names, "amount_negative", "unknown_product", "duplicate_row", "duplicate_key"]
 
 
 def _parse_failures(table: type[Table]) -> dict[str, Column]:
-    failures = {"broken_row": F.col(BROKEN)}
+    failures: dict[str, Column] = {}
     for name, column in table.columns().items():
         if name in GIVEN_BY_THE_RUN:
             continue
         unparsable = (F.size(UNPARSED) > 0) & F.array_contains(UNPARSED, name)
         if not isinstance(column.type, T.StringType):
-            failures[f"unparsable_{name}"] = ~F.col(BROKEN) & unparsable
+            failures[f"unparsable_{name}"] = unparsable
         if column.required:
-            failures[f"missing_{name}"] = ~F.col(BROKEN) & F.col(name).isNull() & ~unparsable
+            failures[f"missing_{name}"] = F.col(name).isNull() & ~unparsable
     return failures

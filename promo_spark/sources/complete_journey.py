@@ -57,25 +57,6 @@ SOURCE_OF: dict[type[Table], str] = {
 _WEEK_1 = "2016-12-26"  # Monday of week 1, of which 2017 has only the Sunday
 
 
-def limited(raw: Mapping[str, DataFrame], households: int) -> dict[str, DataFrame]:
-    """The files cut to the households with the lowest ids, for a quick look; 0 leaves them whole.
-
-    Placements are cut to the products and stores where those households shopped.
-    """
-    if households == 0:
-        return dict(raw)
-    lines = raw["transactions"]
-    chosen = lines.select("household_id").distinct().orderBy("household_id").limit(households)
-    cut = dict(raw)
-    for name in ("transactions", "demographics", "campaigns", "coupon_redemptions"):
-        cut[name] = raw[name].join(F.broadcast(chosen), on="household_id", how="left_semi")
-    shopped = cut["transactions"].select("product_id", "store_id").distinct()
-    cut["promotions"] = raw["promotions"].join(
-        F.broadcast(shopped), on=["product_id", "store_id"], how="left_semi"
-    )
-    return cut
-
-
 def tables(raw: Mapping[str, DataFrame], timezone: str) -> dict[type[Table], DataFrame]:
     """Candidates for every silver table that the files can fill."""
     return {

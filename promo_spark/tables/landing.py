@@ -6,6 +6,7 @@ import functools
 import hashlib
 from collections.abc import Callable, Sequence
 
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -111,9 +112,9 @@ def _lines(spark: SparkSession, path: str) -> DataFrame:
 def _opened(path: str, load: Callable[[], DataFrame]) -> DataFrame:
     try:
         return load()
-    except PySparkException as error:
-        first_line = str(error).strip().splitlines()[0]
-        raise SourceError(f"source {path} cannot be read, so nothing was loaded: {first_line}") from error
+    except (PySparkException, Py4JJavaError) as error:  # a footer's error comes as the JVM's own
+        told = next((line for line in str(error).splitlines() if "Exception: " in line), str(error).splitlines()[0])
+        raise SourceError(f"source {path} cannot be read, so nothing was loaded: {told.strip(': ')}") from error
 
 
 def _require(path: str, wanted: Sequence[str], found: Sequence[str]) -> None:
