@@ -80,10 +80,11 @@ class RunLog:
             return False
         for table in job.writes:
             recorded = done.output_versions.get(table.full_name())
-            if recorded is not None and (self.lake.version(table) or -1) < recorded:
-                return False
+            if recorded is None:
+                continue
+            version = self.lake.version(table)
             wrote = self.writer(table, date, job.date_dependent(table))
-            if recorded is not None and (wrote is None or wrote.run_id != run_id):
+            if version is None or version < recorded or wrote is None or wrote.run_id != run_id:
                 return False
         return True
 

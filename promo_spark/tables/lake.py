@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from delta.tables import DeltaTable
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.table import CONTRACT_VERSION_KEY, Table, WriteMode
-from promo_spark.errors import ContractError, MissingDataError, PromoSparkError, SettingsError
+from promo_spark.errors import ContractError, MissingDataError, SettingsError
 
 SliceValue = str | datetime.date
 
@@ -92,7 +93,7 @@ class Lake:
                     self._merge(table, rows)
                 else:
                     self._replace(table, rows, slice_values or {}, exists)
-            except PySparkException as error:
+            except (PySparkException, Py4JJavaError) as error:
                 raise _readable(error) from error
             commit = self._last_commit(table)
             metrics = commit["operationMetrics"] or {}
@@ -190,12 +191,12 @@ def _literal(table: type[Table], value: SliceValue) -> str:
     return f"'{text}'"
 
 
-def _readable(error: PySparkException) -> PromoSparkError | PySparkException:
+def _readable(error: PySparkException | Py4JJavaError) -> Exception:
     """A contract failure raised inside a query, as the ContractError it is; any other error as it came."""
     text = str(error)
     found = re.search(r"\[contract\] ([^\n]*)", text)
     if found:
-        return ContractError(found.group(1).strip().rstrip("."))
+        return ContractError(re.sub(r" SQLSTATE: .*", "", found.group(1)).strip())
     if isinstance(error, AnalysisException):
         return ContractError(f"the write was refused: {text.splitlines()[0]}")
     return error

@@ -98,6 +98,7 @@ def test_every_breach_is_named_with_its_rows_and_an_example(spark: SparkSession)
         by_rule.setdefault(rule, []).append(user)
     by_rule["the price is the list price less the rate"] += ["above", "under"]
     by_rule["nobody without consent is targeted"] += ["stranger"]
+    by_rule["the arm is the one that was drawn"] += ["stranger"]
     for rule, breakers in by_rule.items():
         [count] = [told[name] for name in told if name.startswith(rule)]
         assert any(f"such as {u}" in count for u in breakers), (rule, count)

@@ -144,7 +144,8 @@ def arm_of(user_id: str, key: str, share: float) -> str:
     return "holdout" if int(digest[:15], 16) < int(Decimal(str(share)) * 16**15) else "treatment"
 
 
-TIGHT = {"daily_budget": 24.0, "mechanic_budgets": {"discount": 3.0, "coupon": 20.0, "bundle": 1.0}}
+# Discounts and bundles run out; coupons do not, so that every scenario gets its turn.
+TIGHT = {"daily_budget": 1000.0, "mechanic_budgets": {"discount": 3.0, "coupon": 990.0, "bundle": 1.0}}
 
 
 @pytest.fixture(scope="module")
