@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 
 import promo_spark
 from promo_spark.contracts.ops import Runs
-from promo_spark.contracts.table import Table
+from promo_spark.contracts.table import Table, WriteMode
 from promo_spark.runtime.job import Context, Job
 from promo_spark.settings import Settings
 from promo_spark.tables.lake import Lake
@@ -83,8 +83,12 @@ class RunLog:
             if recorded is None:
                 continue
             version = self.lake.version(table)
+            if version is None or version < recorded:
+                return False
+            if table.write_mode is WriteMode.REPLACE_SLICE:
+                continue  # others write their own slices of it, such as their metrics
             wrote = self.writer(table, date, job.date_dependent(table))
-            if version is None or version < recorded or wrote is None or wrote.run_id != run_id:
+            if wrote is None or wrote.run_id != run_id:
                 return False
         return True
 

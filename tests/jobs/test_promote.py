@@ -145,7 +145,7 @@ def arm_of(user_id: str, key: str, share: float) -> str:
 
 
 # Discounts and bundles run out; coupons do not, so that every scenario gets its turn.
-TIGHT = {"daily_budget": 1000.0, "mechanic_budgets": {"discount": 3.0, "coupon": 990.0, "bundle": 1.0}}
+TIGHT = {"daily_budget": 1000.0, "mechanic_budgets": {"discount": 1.0, "coupon": 990.0, "bundle": 0.2}}
 
 
 @pytest.fixture(scope="module")
