@@ -9,8 +9,6 @@ end in `_secret`.
 from __future__ import annotations
 
 import datetime
-import hashlib
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -84,7 +82,6 @@ class FileMapping(Section):
     timestamp_format: str = "yyyy-MM-dd'T'HH:mm:ss[.SSSSSS][XXX]"
     date_format: str = "yyyy-MM-dd"
     delimiter: str = ","
-    encoding: str = "UTF-8"
 
 
 class IngestSettings(Section):
@@ -239,11 +236,6 @@ class Settings(Section):
     forecast: ForecastSettings
     promote: PromoteSettings
     pipeline: PipelineSettings
-
-    def fingerprint(self, *sections: str) -> str:
-        """A digest of the named sections: equal settings, equal digest."""
-        named = {name: getattr(self, name).model_dump(mode="json") for name in sections}
-        return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:16]
 
 
 CONF = Path(__file__).resolve().parents[1] / "conf"

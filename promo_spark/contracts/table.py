@@ -152,10 +152,6 @@ class Table:
         return T.StructType(fields)
 
     @classmethod
-    def ddl_without_comments(cls) -> T.StructType:
-        return T.StructType([T.StructField(n, c.type, True) for n, c in cls.columns().items()])
-
-    @classmethod
     def conform(cls, df: DataFrame) -> DataFrame:
         """The frame cut to the contract's columns, in its order and with its comments.
 

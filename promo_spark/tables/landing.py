@@ -12,8 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from promo_spark.errors import SourceError
-
-RAW, FILE, BLANK, BROKEN = "_raw", "_file", "_blank", "_broken"
+from promo_spark.sources.candidates import BLANK, BROKEN, FILE, RAW
 
 
 def typed_rows(spark: SparkSession, path: str, file_format: str, columns: Sequence[str]) -> DataFrame:
