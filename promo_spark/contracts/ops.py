@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyspark.sql import types as T
 
-from promo_spark.contracts.table import Col, Table, WriteMode
+from promo_spark.contracts.table import Check, Col, Table, WriteMode
 
 _TEXT = T.StringType()
 _LONG = T.LongType()
@@ -44,4 +44,27 @@ class Runs(Table):
     )
 
 
-OPS: tuple[type[Table], ...] = (Runs,)
+class DataQuality(Table):
+    """One row per date, source and rule that judged it: how many rows it judged, how many failed it."""
+
+    layer, name = "ops", "data_quality"
+    key = ("date", "source", "rule")
+    partition = ("date",)
+    checks = (Check("criticality_known", "criticality", "in", ("reject", "warn", "gate")),)
+    date = Col(T.DateType(), "the date that ingest ran for", required=True)
+    source = Col(_TEXT, "the configured source", required=True)
+    table = Col(_TEXT, "the silver table it feeds", required=True)
+    rule = Col(_TEXT, "the check, or the rule of the gate", required=True)
+    criticality = Col(
+        _TEXT, "reject: a row that fails is quarantined; warn: kept and flagged; gate: the source is refused",
+        required=True,
+    )
+    rows = Col(_LONG, "rows judged; days, for a rule about days", required=True)
+    failed = Col(_LONG, "rows that failed; a row may fail several rules", required=True)
+    value = Col(T.DoubleType(), "what was compared with the threshold: the failed share, or the rule's own measure")
+    threshold = Col(T.DoubleType(), "the limit set for it; null: none")
+    passed = Col(T.BooleanType(), "false: a limit was broken", required=True)
+    run_id = Col(_TEXT, "the ingest run", required=True)
+
+
+OPS: tuple[type[Table], ...] = (Runs, DataQuality)

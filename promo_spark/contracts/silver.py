@@ -14,6 +14,8 @@ from promo_spark.contracts.table import MONEY, QUANTITY, RATE, Check, Col, Table
 _TEXT = T.StringType()
 _DATE = T.DateType()
 
+EVENT_TYPES = ("view", "search", "click", "cart", "purchase", "review", "share", "coupon_claim")
+
 
 class Sourced(Table):
     """Columns that every silver table ends with."""
@@ -167,8 +169,117 @@ class PromoCalendar(Sourced):
     discount_depth = Col(RATE, "announced reduction as a share of list price; null where not said", unit="share")
 
 
+class Events(Sourced):
+    """One row per thing a user did: looked at, searched for, put into the cart, rated, shared …
+
+    Purchases stand in order_lines with their money; a purchase event only tells that a session ended in one.
+    """
+
+    name = "events"
+    key = ("event_id",)
+    partition = ("event_date",)
+    write_mode = WriteMode.REPLACE_DAYS
+    checks = (
+        Check("event_type_known", "event_type", "in", EVENT_TYPES),
+        Check("rating_in_range", "rating", "between", (1, 5)),
+        Check("duration_not_negative", "duration_s", ">=", 0),
+    )
+    event_id = Col(_TEXT, "the event; a digest of the whole row where the shop gives none", required=True)
+    user_id = Col(_TEXT, "who; null for visitors nobody knows")
+    event_type = Col(_TEXT, "one of: " + ", ".join(EVENT_TYPES), required=True)
+    product_id = Col(_TEXT, "the product; null where there is none, as in a search")
+    ts = Col(T.TimestampType(), "when, UTC", required=True)
+    event_date = Col(_DATE, "business day of ts in the shop's time zone", required=True)
+    channel = Col(_TEXT, "store, web, app, …; null where unknown")
+    session_id = Col(_TEXT, "the visit; null where the shop does not say")
+    duration_s = Col(T.DoubleType(), "how long it was looked at; null where not measured", unit="s")
+    query = Col(_TEXT, "what was searched for, as typed; null for other events")
+    rating = Col(T.DoubleType(), "stars of a review; null for other events", unit="1 to 5 stars")
+    review_text = Col(_TEXT, "what the review says; null without one")
+    coupon_id = Col(_TEXT, "the coupon claimed; null for other events")
+
+
+class Holidays(Sourced):
+    """One row per country, day and holiday or shopping festival."""
+
+    name = "holidays"
+    key = ("country", "day", "holiday")
+    write_mode = WriteMode.OVERWRITE
+    country = Col(_TEXT, "ISO 3166 code of the country it is kept in", required=True)
+    day = Col(_DATE, "the day", required=True)
+    holiday = Col(_TEXT, "its name in English, such as Spring Festival or Double 11", required=True)
+    kind = Col(_TEXT, "public (a day off) or shopping (a day of offers)", required=True)
+
+
+class Inventory(Sourced):
+    """One row per product, store and day: what lay on the shelf when the day ended."""
+
+    name = "inventory"
+    key = ("product_id", "store_id", "day")
+    partition = ("day",)
+    write_mode = WriteMode.REPLACE_DAYS
+    checks = (
+        Check("on_hand_not_negative", "on_hand", ">=", 0),
+        Check("on_order_not_negative", "on_order", ">=", 0),
+        Check("lead_time_not_negative", "lead_time_days", ">=", 0),
+    )
+    product_id = Col(_TEXT, "the product", required=True)
+    store_id = Col(_TEXT, "the shop or warehouse; 'all' where the retailer keeps one stock", required=True)
+    day = Col(_DATE, "the business day", required=True)
+    on_hand = Col(QUANTITY, "what can be sold", unit="units", required=True)
+    on_order = Col(QUANTITY, "ordered, not yet there; null where unknown", unit="units")
+    lead_time_days = Col(T.IntegerType(), "from order to shelf; null where unknown", unit="days")
+
+
+class Feedback(Sourced):
+    """One row per answer of a user about a promotion: a score, a text, or both."""
+
+    name = "feedback"
+    key = ("feedback_id",)
+    write_mode = WriteMode.MERGE
+    checks = (Check("score_in_range", "score", "between", (1, 5)),)
+    feedback_id = Col(_TEXT, "the answer; a digest of the whole row where the shop gives none", required=True)
+    user_id = Col(_TEXT, "who answered; null where anonymous")
+    promotion_id = Col(_TEXT, "about which promotion; null: about promotions in general")
+    kind = Col(_TEXT, "survey, complaint, opt-out, …")
+    score = Col(T.DoubleType(), "satisfaction; null without a score", unit="1 to 5")
+    text = Col(_TEXT, "what the user wrote; null without a text")
+    ts = Col(T.TimestampType(), "when, UTC", required=True)
+
+
+class IdentityMap(Sourced):
+    """One row per channel and id used there: the person behind it.
+
+    Ids of other sources that stand here become the person's before anything else is done with them.
+    """
+
+    name = "identity_map"
+    key = ("channel", "channel_user_id")
+    write_mode = WriteMode.MERGE
+    channel = Col(_TEXT, "where the id is used: web, app, store, …; '*' for every channel", required=True)
+    channel_user_id = Col(_TEXT, "the id as that channel's data has it", required=True)
+    user_id = Col(_TEXT, "the person", required=True)
+
+
+class Market(Sourced):
+    """One row per day and category: what the whole market sold and what competitors ask."""
+
+    name = "market"
+    key = ("day", "category")
+    write_mode = WriteMode.MERGE
+    checks = (
+        Check("market_sales_not_negative", "market_sales", ">=", 0),
+        Check("competitor_price_positive", "competitor_price", ">", 0),
+    )
+    day = Col(_DATE, "the day", required=True)
+    category = Col(_TEXT, "the category, named as in products", required=True)
+    market_sales = Col(MONEY, "sales of all sellers together; null where unknown", unit="currency")
+    competitor_price = Col(MONEY, "the least price a competitor asks; null where unknown", unit="currency")
+
+
 SILVER: tuple[type[Table], ...] = (
-    Users, Products, OrderLines, Campaigns, Contacts, Coupons, Redemptions, PromoCalendar,
+    Users, Products, OrderLines, Events, Campaigns, Contacts, Coupons, Redemptions, PromoCalendar, Holidays,
+    Inventory, Feedback, IdentityMap, Market,
 )  # fmt: skip
 
 
