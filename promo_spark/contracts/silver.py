@@ -20,6 +20,8 @@ EVENT_TYPES = ("view", "search", "click", "cart", "purchase", "review", "share",
 _UNKNOWN_USER = SourceCheck("unknown_user", "the user is not in the user list delivered with it", "warn", "user_id")
 _TEST_USER = SourceCheck("test_user", "the user is one of ingest.test_users", "reject", "user_id")
 
+_ENDS_BEFORE_START = SourceCheck("ends_before_start", "it ends before it starts", "reject", "end_date")
+
 
 def _unknown_product(criticality: Criticality) -> SourceCheck:
     return SourceCheck("unknown_product", "the product is not in the product list", criticality, "product_id")
@@ -137,9 +139,7 @@ class Campaigns(Sourced):
     name = "campaigns"
     key = ("campaign_id",)
     write_mode = WriteMode.MERGE
-    source_checks = (
-        SourceCheck("ends_before_start", "the campaign ends before it starts", "reject", "end_date"),
-    )
+    source_checks = (_ENDS_BEFORE_START,)
     campaign_id = Col(_TEXT, "the campaign", required=True)
     kind = Col(_TEXT, "the shop's own type of campaign")
     start_date = Col(_DATE, "first day", required=True)
@@ -200,7 +200,7 @@ class PromoCalendar(Sourced):
             "discount_depth_out_of_range", "the reduction is negative or more than the whole price", "reject",
             "discount_depth", "between", (0, 1),
         ),
-        SourceCheck("ends_before_start", "the period ends before it starts", "reject", "end_date"),
+        _ENDS_BEFORE_START,
     )
     product_id = Col(_TEXT, "the product", required=True)
     store_id = Col(_TEXT, "the shop", required=True)

@@ -55,7 +55,7 @@ def check_names(own: Sequence[SourceCheck] = ()) -> list[str]:
     return sorted({c.name for table in SILVER for c in table.source_checks} | {c.name for c in own})
 
 
-def own_check(table_name: str, name: str, column: str, operator: str, literal: Any, criticality: Any,
+def own_check(table: str, name: str, column: str, operator: str, literal: Any, criticality: Any,
               meaning: str) -> tuple[type[Table], SourceCheck]:  # fmt: skip
     """A check that the settings define, with its literal in the column's type.
 
@@ -63,26 +63,29 @@ def own_check(table_name: str, name: str, column: str, operator: str, literal: A
     fit the column and the operator.
     """
     key = f"ingest.checks, {name}"
-    table = next((t for t in SILVER if t.name == table_name), None)
-    if table is None:
-        raise SettingsError(f"{key}: there is no table silver.{table_name}; there are: "
+    of = next((t for t in SILVER if t.name == table), None)
+    if of is None:
+        raise SettingsError(f"{key}: there is no table silver.{table}; there are: "
                             f"{', '.join(t.name for t in SILVER)}")
-    columns = {n: c for n, c in table.columns().items() if n not in GIVEN_BY_THE_RUN}
+    columns = {n: c for n, c in of.columns().items() if n not in GIVEN_BY_THE_RUN}
     if column not in columns:
-        raise SettingsError(f"{key}: {table.full_name()} has no column {column}; it has: {', '.join(columns)}")
-    if name in {r.name for r in _structure(table)} | set(check_names()):
+        raise SettingsError(f"{key}: {of.full_name()} has no column {column}; it has: {', '.join(columns)}")
+    if name in {r.name for r in _structure(of)} | set(check_names()):
         raise SettingsError(f"{key}: there is a check of this name already; give yours another")
-    many = {"in": None, "between": 2, "is not null": 0}.get(operator, 1)
-    literals = literal if isinstance(literal, list) else [] if literal is None else [literal]
-    if isinstance(literal, list) == (operator not in ("in", "between")) and many != 0:
-        raise SettingsError(f"{key}: {operator} takes {'a list' if operator in ('in', 'between') else 'one value'}, "
-                            f"found {literal!r}")
-    if (many is None and not literals) or (many is not None and len(literals) != many):
-        raise SettingsError(f"{key}: {operator} takes {many or 'some'} values, found {literal!r}")
-    typed = [_typed(key, value, columns[column]) for value in literals]
-    value = None if many == 0 else tuple(typed) if isinstance(literal, list) else typed[0]
+    takes, fits = {
+        "in": ("a list", isinstance(literal, list) and len(literal) > 0),
+        "between": ("2 values", isinstance(literal, list) and len(literal) == 2),
+        "is not null": ("no value", literal is None),
+    }.get(operator, ("one value", literal is not None and not isinstance(literal, list)))
+    if not fits:
+        raise SettingsError(f"{key}: {operator} takes {takes}, found {literal!r}")
+    value = literal
+    if isinstance(literal, list):
+        value = tuple(_typed(key, v, columns[column]) for v in literal)
+    elif literal is not None:
+        value = _typed(key, literal, columns[column])
     told = meaning or f"not {Check(name, column, operator, literal)}"
-    return table, SourceCheck(name, told, criticality, column, operator, value)
+    return of, SourceCheck(name, told, criticality, column, operator, value)
 
 
 def rules(
@@ -94,11 +97,11 @@ def rules(
     enforces can only reject: a row kept with it could not be written. Raises SettingsError for a policy on
     a check that does not exist, or on such a one.
     """
-    enforced = {(c.column, c.operator) for c in table.checks}
+    enforced = [(c.column, c.operator, c.literal) for c in table.checks]
     found = _structure(table)
     for check in (*table.source_checks, *own):
         criticality = policies.get(check.name, check.criticality)
-        if criticality != REJECT and (check.column, check.operator) in enforced:
+        if criticality != REJECT and (check.column, check.operator, check.literal) in enforced:
             raise SettingsError(
                 f"ingest.policies.{check.name} is {criticality}, but {table.full_name()} never holds such a row: "
                 "it can only be reject"
