@@ -229,7 +229,9 @@ class Table:
         for message, holds in reversed(rules):
             failure = F.raise_error(F.concat(F.lit(f"[contract] {cls.full_name()}: {message} at "), keys))
             verdict = F.when(holds, verdict).otherwise(failure.cast("boolean"))
-        return df.filter(verdict)
+        # A condition that depends on the partition is not moved below other filters and joins: there it would
+        # judge rows, and stop for them, that never come here.
+        return df.filter(F.when(F.spark_partition_id() >= 0, verdict))
 
     @classmethod
     def frame(cls, spark: SparkSession, rows: Sequence[Mapping[str, Any]] = ()) -> DataFrame:

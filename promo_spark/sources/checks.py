@@ -30,6 +30,7 @@ from promo_spark.sources.predicates import PREDICATES, Circumstances, mark
 REASONS, WARNINGS, FLAGS, DOUBLED, LINE = "_reasons", "_warnings", "flags", "_doubled", "_source_line"
 ROWS_IN, BLANK_ROWS, BAD_ROWS, DAYS = "rows_in", "blank_rows", "bad_rows", "days"
 REJECT, WARN, OFF = "reject", "warn", "off"
+_GIVEN_NAMES = ("broken_", "unparsable_", "missing_", "duplicate_")
 FARTHEST_DAY = 3660  # days further back than this are not looked at for gaps
 
 
@@ -70,7 +71,7 @@ def own_check(table: str, name: str, column: str, operator: str, literal: Any, c
     columns = {n: c for n, c in of.columns().items() if n not in GIVEN_BY_THE_RUN}
     if column not in columns:
         raise SettingsError(f"{key}: {of.full_name()} has no column {column}; it has: {', '.join(columns)}")
-    if name in {r.name for r in _structure(of)} | set(check_names()):
+    if name in check_names() or name.startswith(_GIVEN_NAMES):
         raise SettingsError(f"{key}: there is a check of this name already; give yours another")
     takes, fits = {
         "in": ("a list", isinstance(literal, list) and len(literal) > 0),

@@ -73,9 +73,9 @@ def test_each_rule_counts_the_rows_planted_for_it(lake: Lake, tmp_path: Path) ->
     write(tmp_path, "events", "event_id,user_id,event_type,product_id,ts,event_date,session_id,duration_s,rating",
           *[f"b{n},u1,view,milk,2024-06-13 10:00:0{n},2024-06-13,bot,," for n in range(4)],  # four within a minute
           "e1,u1,view,milk,2024-06-13 10:00:00,2024-06-13,s1,-5,",
-          "e2,u1,stare,milk,2024-06-13 10:00:00,2024-06-13,s1,,",
-          "e3,u1,review,tea,2024-06-13 10:00:00,2024-06-13,s1,,6",  # six stars, for no product we know: two rules
-          "e4,u1,view,milk,2024-06-13 10:00:00,2024-06-13,s1,5,5")  # fmt: skip
+          "e2,u1,stare,milk,2024-06-13 10:01:00,2024-06-13,s1,,",
+          "e3,u1,review,tea,2024-06-13 10:02:00,2024-06-13,s1,,6",  # six stars, for no product we know: two rules
+          "e4,u1,view,milk,2024-06-13 10:03:00,2024-06-13,s1,5,5")  # fmt: skip
     limit = {"name": "dear", "table": "order_lines", "column": "amount_paid", "operator": "<", "literal": 3,
              "criticality": "warn"}  # fmt: skip
     chosen = settings(tmp_path, [Products, Users, OrderLines, Events], test_users=["qa-*"], bot_events_per_minute=3,
