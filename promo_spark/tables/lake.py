@@ -91,8 +91,8 @@ class Lake:
             try:
                 if table.write_mode is WriteMode.MERGE and exists:
                     self._merge(table, rows)
-                else:
-                    self._replace(table, rows, slice_values or {}, exists)
+                elif not self._replace(table, rows, slice_values or {}, exists):
+                    return Written(int(self._last_commit(table)["version"]), 0)
             except (PySparkException, Py4JJavaError) as error:
                 raise _readable(error) from error
             commit = self._last_commit(table)
@@ -111,7 +111,8 @@ class Lake:
 
     def _replace(
         self, table: type[Table], rows: DataFrame, slice_values: Mapping[str, SliceValue], exists: bool
-    ) -> None:
+    ) -> bool:
+        """Writes; whether there was anything to write. A table that is not there yet is made, if need be empty."""
         if table.partition:  # few whole files: small days share a task, a large one is cut into several
             rows = rows.hint("rebalance", *table.partition)
         writer = rows.write.format("delta").mode("append" if table.write_mode is WriteMode.APPEND else "overwrite")
@@ -121,15 +122,16 @@ class Lake:
             named = {"delta.dataSkippingStatsColumns": ",".join(table.statistics)}
             writer = writer.options(**(named if table.statistics else {"delta.dataSkippingNumIndexedCols": "0"}))
         predicate = self._predicate(table, rows, slice_values)
+        if predicate == "" and exists:
+            return False
         if predicate and exists:
             writer = writer.option("replaceWhere", predicate)
-        if predicate == "":
-            return
         if self.catalog:
             self.spark.sql(f"CREATE SCHEMA IF NOT EXISTS {self.catalog}.{table.layer}")
             writer.saveAsTable(self.address(table))
         else:
             writer.save(self.path(table))
+        return True
 
     def _predicate(
         self, table: type[Table], rows: DataFrame, slice_values: Mapping[str, SliceValue]

@@ -133,3 +133,22 @@ def test_missing_tables_and_unsafe_places_are_named(lake: Lake, spark: SparkSess
         Lake(spark, "lake/../../etc")
     with pytest.raises(ContractError, match="cannot be a partition value"):
         lake.write(Prices, Prices.frame(spark), {"day": "' OR '1'='1"})
+
+
+def test_a_delivery_without_a_day_changes_none_and_makes_the_table(spark: SparkSession, lake: Lake) -> None:
+    assert lake.write(OrderLines, OrderLines.frame(spark)).rows == 0
+    assert lake.read(OrderLines).count() == 0
+    line = {"order_id": "o1", "line_no": 1, "quantity": 1, "order_date": MONDAY}
+    assert lake.write(OrderLines, OrderLines.frame(spark, [line])).rows == 1
+    assert lake.write(OrderLines, OrderLines.frame(spark)).rows == 0  # not the row of the write before
+    assert lake.read(OrderLines).count() == 1
+
+
+def test_a_contract_judges_only_the_rows_that_are_written(spark: SparkSession, lake: Lake) -> None:
+    rows = spark.createDataFrame(
+        [(MONDAY, "a", 1.0), (MONDAY, None, 2.0)],  # the second has no product, but is taken out before the write
+        "day date, product_id string, price double",
+    )
+    withdrawn = spark.createDataFrame([(2.0,)], "withdrawn double")
+    left = rows.join(withdrawn, F.col("price") == F.col("withdrawn"), how="left").filter(F.col("withdrawn").isNull())
+    assert lake.write(Prices, left, {"day": MONDAY}).rows == 1
