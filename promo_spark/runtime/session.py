@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from pyspark.sql import SparkSession
 
-from promo_spark.runtime.jars import delta_jars
+from promo_spark.runtime.jars import suite_jars
 from promo_spark.runtime.local_mode import LOCAL_CONF, is_local
 from promo_spark.runtime.requirements import check_executor_python
 from promo_spark.settings import Settings
@@ -49,7 +49,7 @@ def started_session(app_name: str, settings: Settings) -> SparkSession:
             **LOCAL_CONF,
             "spark.master": settings.spark.master,
             "spark.driver.memory": settings.spark.driver_memory,
-            "spark.driver.extraClassPath": os.pathsep.join(delta_jars(settings.spark)),
+            "spark.driver.extraClassPath": os.pathsep.join(suite_jars(settings)),
             **conf,
         }
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)

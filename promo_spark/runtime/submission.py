@@ -22,7 +22,7 @@ from pathlib import Path
 from promo_spark.errors import PromoSparkError, RequirementError, SettingsError
 from promo_spark.runtime import class_archive, requirements, shipment
 from promo_spark.runtime.arguments import parser, required_date
-from promo_spark.runtime.jars import delta_jars, spark_home
+from promo_spark.runtime.jars import spark_home, suite_jars
 from promo_spark.runtime.local_mode import LOCAL_CONF, is_local
 from promo_spark.settings import Settings, SparkSettings, load
 
@@ -142,7 +142,7 @@ def prepared(settings: Settings, environ: Mapping[str, str], dry_run: bool = Fal
     spark = settings.spark
     java = requirements.java_home(environ)
     variables = {"JAVA_HOME": str(java), "SPARK_HOME": str(spark_home())}
-    jars = delta_jars(spark)
+    jars = suite_jars(settings)
     options: list[str] = []
     if spark.class_archive and spark.deploy_mode == "client":
         archive = class_archive.archive_path(java, importlib.metadata.version("pyspark"), jars)
