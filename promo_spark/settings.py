@@ -157,12 +157,53 @@ class FileMapping(Extraction):
     delimiter: str = ","
 
 
+class OwnCheck(Section):
+    """A check of the user's own: what holds of a good row of a table, as column, operator and literal."""
+
+    table: str
+    name: Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
+    column: str
+    operator: Literal["=", "!=", ">", ">=", "<", "<=", "in", "between", "is not null"]
+    literal: bool | int | float | str | list[int | float | str] | None = None
+    criticality: Literal["reject", "warn"]
+    meaning: str = ""
+
+
+class GateLimits(Section):
+    """Limits of one source that differ from those of all."""
+
+    judged_from_rows: Positive | None = None
+    max_rejected_share: Share | None = None
+    min_share_of_usual: Annotated[float, Field(ge=0)] | None = None
+    max_share_of_usual: Annotated[float, Field(gt=0)] | None = None
+    max_missing_days: Annotated[int, Field(ge=0)] | None = None
+    day_before_expected: bool | None = None
+
+
+class GateSettings(Section):
+    """When a delivery as a whole is refused."""
+
+    judged_from_rows: Positive
+    max_rejected_share: Share
+    usual_loads: Positive
+    least_loads: Positive
+    min_share_of_usual: Annotated[float, Field(ge=0)]
+    max_share_of_usual: Annotated[float, Field(gt=0)]
+    max_missing_days: Annotated[int, Field(ge=0)]
+    day_before_expected: bool
+    sources: dict[str, GateLimits]
+
+
 class IngestSettings(Section):
-    """Which source feeds silver, and what happens to rows that fail a check."""
+    """Which source feeds silver, what happens to rows that fail a check, and when a delivery is refused."""
 
     adapter: Literal["complete_journey", "files"]
     folder: str
-    policies: dict[str, Literal["quarantine", "flag"]]
+    policies: dict[str, Literal["reject", "warn", "off"]]
+    checks: list[OwnCheck]
+    test_users: list[str]
+    bot_events_per_minute: Positive
+    gate: GateSettings
     connections: dict[Identifier, ConnectionSettings]
     files: dict[str, FileMapping]
 

@@ -9,12 +9,29 @@ from __future__ import annotations
 
 from pyspark.sql import types as T
 
-from promo_spark.contracts.table import MONEY, QUANTITY, RATE, Check, Col, Table, WriteMode
+from promo_spark.contracts.table import MONEY, QUANTITY, RATE, Check, Col, Criticality, SourceCheck, Table, WriteMode
 
 _TEXT = T.StringType()
 _DATE = T.DateType()
 
+
 EVENT_TYPES = ("view", "search", "click", "cart", "purchase", "review", "share", "coupon_claim")
+
+_UNKNOWN_USER = SourceCheck("unknown_user", "the user is not in the user list delivered with it", "warn", "user_id")
+_TEST_USER = SourceCheck("test_user", "the user is one of ingest.test_users", "reject", "user_id")
+
+
+def _unknown_product(criticality: Criticality) -> SourceCheck:
+    return SourceCheck("unknown_product", "the product is not in the product list", criticality, "product_id")
+
+
+def _future_timestamp(column: str) -> SourceCheck:
+    return SourceCheck("future_timestamp", "it is dated later than the day that ingest ran for", "warn", column)
+
+
+def _future_day(column: str) -> SourceCheck:
+    return SourceCheck("future_day", "its day is later than the one that ingest ran for", "warn", column)
+
 
 
 class Sourced(Table):
@@ -32,6 +49,7 @@ class Users(Sourced):
     name = "users"
     key = ("user_id",)
     write_mode = WriteMode.MERGE
+    source_checks = (_TEST_USER, _future_timestamp("registered_at"))
     user_id = Col(_TEXT, "the customer", required=True)
     registered_at = Col(T.TimestampType(), "when the account was opened; null where the shop does not say")
     gender = Col(_TEXT, "as declared; null is not imputed", personal=True)
@@ -55,6 +73,10 @@ class Products(Sourced):
     key = ("product_id",)
     write_mode = WriteMode.MERGE
     checks = (Check("list_price_positive", "list_price", ">", 0), Check("cost_positive", "unit_cost", ">", 0))
+    source_checks = (
+        SourceCheck("list_price_not_positive", "the list price is zero or negative", "reject", "list_price", ">", 0),
+        SourceCheck("cost_not_positive", "the unit cost is zero or negative", "reject", "unit_cost", ">", 0),
+    )
     product_id = Col(_TEXT, "the product", required=True)
     department = Col(_TEXT, "top of the category path")
     category = Col(_TEXT, "middle of the category path")
@@ -76,6 +98,13 @@ class OrderLines(Sourced):
     partition = ("order_date",)
     write_mode = WriteMode.REPLACE_DAYS
     checks = (Check("quantity_not_zero", "quantity", "!=", 0),)
+    source_checks = (
+        SourceCheck("quantity_zero", "no pieces: not a sale", "reject", "quantity", "!=", 0),
+        SourceCheck("quantity_negative", "pieces were given back: a return", "warn", "quantity", ">=", 0),
+        SourceCheck("amount_zero", "nothing was paid: a free item", "warn", "amount_paid", "!=", 0),
+        SourceCheck("amount_negative", "money went back without a return", "reject", "amount_paid"),
+        _future_timestamp("ts"), _TEST_USER, _unknown_product("reject"), _UNKNOWN_USER,
+    )  # fmt: skip
     order_id = Col(_TEXT, "the order or basket", required=True)
     line_no = Col(T.IntegerType(), "line within the order, from 1", required=True)
     user_id = Col(_TEXT, "who bought; null for anonymous sales")
@@ -98,7 +127,7 @@ class OrderLines(Sourced):
     ts = Col(T.TimestampType(), "when, UTC", required=True)
     order_date = Col(_DATE, "business day of ts in the shop's time zone", required=True)
     flags = Col(
-        T.ArrayType(_TEXT), "names of checks the line failed and was kept with, such as free_item", required=True
+        T.ArrayType(_TEXT), "names of checks the line failed and was kept with, such as amount_zero", required=True
     )
 
 
@@ -108,6 +137,9 @@ class Campaigns(Sourced):
     name = "campaigns"
     key = ("campaign_id",)
     write_mode = WriteMode.MERGE
+    source_checks = (
+        SourceCheck("ends_before_start", "the campaign ends before it starts", "reject", "end_date"),
+    )
     campaign_id = Col(_TEXT, "the campaign", required=True)
     kind = Col(_TEXT, "the shop's own type of campaign")
     start_date = Col(_DATE, "first day", required=True)
@@ -120,6 +152,7 @@ class Contacts(Sourced):
     name = "contacts"
     key = ("campaign_id", "user_id")
     write_mode = WriteMode.MERGE
+    source_checks = (_TEST_USER, _UNKNOWN_USER, _future_day("contacted_on"))
     campaign_id = Col(_TEXT, "the campaign", required=True)
     user_id = Col(_TEXT, "who was offered it", required=True)
     contacted_on = Col(_DATE, "the day of the message; null: the campaign's first day stands for it")
@@ -132,6 +165,7 @@ class Coupons(Sourced):
     name = "coupons"
     key = ("campaign_id", "coupon_id", "product_id")
     write_mode = WriteMode.MERGE
+    source_checks = (_unknown_product("reject"),)
     campaign_id = Col(_TEXT, "the campaign that carried it", required=True)
     coupon_id = Col(_TEXT, "the coupon", required=True)
     product_id = Col(_TEXT, "a product it is good for", required=True)
@@ -143,6 +177,7 @@ class Redemptions(Sourced):
     name = "redemptions"
     key = ("user_id", "coupon_id", "campaign_id", "redeemed_on")
     write_mode = WriteMode.MERGE
+    source_checks = (_TEST_USER, _UNKNOWN_USER, _future_day("redeemed_on"))
     user_id = Col(_TEXT, "who redeemed", required=True)
     coupon_id = Col(_TEXT, "the coupon", required=True)
     campaign_id = Col(_TEXT, "its campaign", required=True)
@@ -159,6 +194,14 @@ class PromoCalendar(Sourced):
     key = ("product_id", "store_id", "start_date")
     write_mode = WriteMode.OVERWRITE
     statistics = ("start_date",)
+    source_checks = (
+        SourceCheck("price_not_positive", "the announced price is zero or negative", "reject", "price", ">", 0),
+        SourceCheck(
+            "discount_depth_out_of_range", "the reduction is negative or more than the whole price", "reject",
+            "discount_depth", "between", (0, 1),
+        ),
+        SourceCheck("ends_before_start", "the period ends before it starts", "reject", "end_date"),
+    )
     product_id = Col(_TEXT, "the product", required=True)
     store_id = Col(_TEXT, "the shop", required=True)
     start_date = Col(_DATE, "first business day of the period", required=True)
@@ -184,6 +227,16 @@ class Events(Sourced):
         Check("rating_in_range", "rating", "between", (1, 5)),
         Check("duration_not_negative", "duration_s", ">=", 0),
     )
+    source_checks = (
+        SourceCheck("unknown_event_type", "the kind of event is none that is known", "reject", "event_type", "in",
+                    EVENT_TYPES),
+        SourceCheck("rating_out_of_range", "the stars are fewer than 1 or more than 5", "reject", "rating", "between",
+                    (1, 5)),
+        SourceCheck("duration_negative", "it was looked at for a negative time", "reject", "duration_s", ">=", 0),
+        SourceCheck("bot_session", "its session has more events within a minute than ingest.bot_events_per_minute",
+                    "reject", "session_id"),
+        _future_timestamp("ts"), _TEST_USER, _unknown_product("warn"), _UNKNOWN_USER,
+    )  # fmt: skip
     event_id = Col(_TEXT, "the event; a digest of the whole row where the shop gives none", required=True)
     user_id = Col(_TEXT, "who; null for visitors nobody knows")
     event_type = Col(_TEXT, "one of: " + ", ".join(EVENT_TYPES), required=True)
@@ -223,6 +276,12 @@ class Inventory(Sourced):
         Check("on_order_not_negative", "on_order", ">=", 0),
         Check("lead_time_not_negative", "lead_time_days", ">=", 0),
     )
+    source_checks = (
+        SourceCheck("on_hand_negative", "less than nothing is on the shelf", "reject", "on_hand", ">=", 0),
+        SourceCheck("on_order_negative", "less than nothing is on order", "reject", "on_order", ">=", 0),
+        SourceCheck("lead_time_negative", "it arrives before it is ordered", "reject", "lead_time_days", ">=", 0),
+        _future_day("day"), _unknown_product("warn"),
+    )  # fmt: skip
     product_id = Col(_TEXT, "the product", required=True)
     store_id = Col(_TEXT, "the shop or warehouse; 'all' where the retailer keeps one stock", required=True)
     day = Col(_DATE, "the business day", required=True)
@@ -238,6 +297,11 @@ class Feedback(Sourced):
     key = ("feedback_id",)
     write_mode = WriteMode.MERGE
     checks = (Check("score_in_range", "score", "between", (1, 5)),)
+    source_checks = (
+        SourceCheck("score_out_of_range", "the score is less than 1 or more than 5", "reject", "score", "between",
+                    (1, 5)),
+        _future_timestamp("ts"), _TEST_USER, _UNKNOWN_USER,
+    )  # fmt: skip
     feedback_id = Col(_TEXT, "the answer; a digest of the whole row where the shop gives none", required=True)
     user_id = Col(_TEXT, "who answered; null where anonymous")
     promotion_id = Col(_TEXT, "about which promotion; null: about promotions in general")
@@ -271,6 +335,11 @@ class Market(Sourced):
         Check("market_sales_not_negative", "market_sales", ">=", 0),
         Check("competitor_price_positive", "competitor_price", ">", 0),
     )
+    source_checks = (
+        SourceCheck("market_sales_negative", "the market sold less than nothing", "reject", "market_sales", ">=", 0),
+        SourceCheck("competitor_price_not_positive", "a competitor's price is zero or negative", "reject",
+                    "competitor_price", ">", 0),
+    )  # fmt: skip
     day = Col(_DATE, "the day", required=True)
     category = Col(_TEXT, "the category, named as in products", required=True)
     market_sales = Col(MONEY, "sales of all sellers together; null where unknown", unit="currency")
@@ -293,6 +362,7 @@ class Quarantined(Table):
     raw = Col(_TEXT, "the row as it came: the line of text, or its columns as JSON", required=True)
     reasons = Col(T.ArrayType(_TEXT), "the names of all checks that rejected it", required=True)
     source_file = Col(_TEXT, "the file or table the row came from")
+    source_line = Col(T.LongType(), "its line in the file, from 1; null for formats without lines")
     run_id = Col(_TEXT, "the ingest run that rejected it", required=True)
 
 

@@ -19,7 +19,7 @@ import decimal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -106,6 +106,32 @@ class Check:
         return f"{self.column} {self.operator}{shown}"
 
 
+Criticality = Literal["reject", "warn", "off"]
+
+
+@dataclass(frozen=True)
+class SourceCheck:
+    """A named check of what a source delivers, with what happens to a row that fails it if settings do not say else.
+
+    The name and `meaning` say what is wrong with a row that fails. The rule is a triple (column, operator,
+    literal) that holds of a good row; without an operator it is the named predicate of
+    promo_spark/sources/predicates.py, on the column. reject: the row goes to quarantine; warn: it is kept and
+    counted; off: it is not judged.
+    """
+
+    name: str
+    meaning: str
+    criticality: Criticality
+    column: str
+    operator: str = ""
+    literal: Any = None
+
+    @property
+    def triple(self) -> Check | None:
+        """The rule as a triple; None for a named predicate."""
+        return Check(self.name, self.column, self.operator, self.literal) if self.operator else None
+
+
 class Table:
     """Base of all contracts. Subclasses state layer, name, key, partition, columns and checks."""
 
@@ -115,6 +141,7 @@ class Table:
     partition: ClassVar[tuple[str, ...]] = ()
     write_mode: ClassVar[WriteMode] = WriteMode.REPLACE_DATE
     checks: ClassVar[tuple[Check, ...]] = ()
+    source_checks: ClassVar[tuple[SourceCheck, ...]] = ()  # what ingest judges rows by on their way here
     version: ClassVar[int] = 1
     # Columns whose smallest and largest value Delta keeps per file, beside the partition. Each costs time at
     # every write, and what is kept stays readable in the log: never a personal column.
@@ -234,6 +261,9 @@ class Table:
             lines.append(f"| {name} | {col.type.simpleString()} | {col.comment} | {null} |")
         if cls.checks:
             lines += ["", "Checks: " + "; ".join(f"{c.name} ({c})" for c in cls.checks) + "."]
+        if cls.source_checks:
+            told = (f"`{c.name}` {c.meaning} ({c.criticality})" for c in cls.source_checks)
+            lines += ["", "Rows that a source delivers are checked for: " + "; ".join(told) + "."]
         return "\n".join(lines) + "\n"
 
 

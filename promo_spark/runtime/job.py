@@ -74,6 +74,7 @@ class Context(Generic[S]):
     run_id: str
     lake: Lake
     step: Step
+    earlier_rows: Mapping[str, Sequence[int]] = field(default_factory=dict)  # source → rows of loads for other dates
     rows_out: dict[str, int] = field(default_factory=dict)
     versions_out: dict[str, int] = field(default_factory=dict)
     versions_before: dict[type[Table], int | None] = field(default_factory=dict)
@@ -118,11 +119,15 @@ class Context(Generic[S]):
         return self.lake.read(table).filter(F.col(date_column) < F.lit(self.date))
 
     def write(
-        self, table: type[Table], df: DataFrame, slice_values: Mapping[str, SliceValue] | None = None
-    ) -> Written:
-        """The frame in place of what the table held for this date; taken back if the job fails later."""
+        self, table: type[Table], df: DataFrame, slice_values: Mapping[str, SliceValue] | None = None,
+        stays: bool = False,
+    ) -> Written:  # fmt: skip
+        """The frame in place of what the table held for this date; taken back if the job fails later.
+
+        What `stays` is not taken back: it tells why the job failed.
+        """
         self._declared(table, self.job.writes, "writes")
-        if table not in self.versions_before:
+        if table not in self.versions_before and not stays:
             self.versions_before[table] = self.lake.version(table)
         of_date: dict[str, SliceValue] = {c: self.date for c in _DATE_COLUMNS if c in table.columns()}
         if table is Metrics:

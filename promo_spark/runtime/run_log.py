@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from pyspark.sql import Row
-from pyspark.sql import functions as F
 
 import promo_spark
 from promo_spark.contracts.ops import Runs
@@ -33,17 +32,20 @@ class Inputs:
 
 
 class RunLog:
-    """The succeeded runs of a lake, newest per job and date, read once and kept up to date."""
+    """The runs of a lake, read once and kept up to date."""
 
     def __init__(self, lake: Lake) -> None:
         self.lake = lake
-        self._runs: list[Row] = self._read()
+        attempts = self._read()
+        self._runs = [r for r in attempts if r.outcome == SUCCEEDED]
+        newest = {(r.job, r.date): r.outcome for r in attempts}
+        self._failed_last = {attempt for attempt, outcome in newest.items() if outcome == FAILED}
 
     def _read(self) -> list[Row]:
+        """All attempts, oldest first; one per job and day or few more: never grows with the users."""
         if not self.lake.exists(Runs):
             return []
-        runs = self.lake.read(Runs).filter(F.col(Runs.outcome) == SUCCEEDED)
-        return runs.orderBy(Runs.started_at).collect()  # a row per job and day: never grows with the users
+        return self.lake.read(Runs).orderBy(Runs.started_at).collect()
 
     def succeeded(self) -> list[Row]:
         """All succeeded attempts, oldest first."""
@@ -57,6 +59,15 @@ class RunLog:
         name = table.full_name()
         wrote = (r for r in reversed(self._runs) if name in r.output_versions and (not dated or r.date == date))
         return next(wrote, None)
+
+    def earlier_rows(self, job: Job, date: datetime.date) -> dict[str, list[int]]:
+        """source → the rows, blank ones left out, that the newest run of each other date took in; newest last."""
+        newest = {r.date: r for r in self._runs if r.job == job.name and r.date != date}
+        found: dict[str, list[int]] = {}
+        for run in sorted(newest.values(), key=lambda r: r.started_at):
+            for source, counts in run.sources.items():
+                found.setdefault(source, []).append(counts.rows_in - counts.blank)
+        return found
 
     def inputs(self, job: Job, date: datetime.date) -> Inputs:
         """Where the job's inputs stand now."""
@@ -74,8 +85,13 @@ class RunLog:
         return Inputs(runs, versions)
 
     def is_current(self, job: Job, date: datetime.date, run_id: str, inputs: Inputs) -> bool:
-        """Whether the tables already hold what the run would write."""
+        """Whether the tables already hold what the run would write.
+
+        Not after a failed attempt: what it says of itself, such as its data-quality report, stands in the lake.
+        """
         done = self.latest(job.name, date)
+        if (job.name, date) in self._failed_last:
+            return False
         if done is None or done.run_id != run_id or dict(done.input_versions) != dict(inputs.versions):
             return False
         for table in job.writes:
@@ -119,7 +135,10 @@ class RunLog:
         }
         frame = Runs.frame(self.lake.spark, [row]).coalesce(1)
         self.lake.write(Runs, frame)
-        if not error:
+        if error:
+            self._failed_last.add((ctx.job.name, ctx.date))
+        else:
+            self._failed_last.discard((ctx.job.name, ctx.date))
             self._runs.extend(frame.collect())
 
 

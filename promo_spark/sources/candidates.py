@@ -1,7 +1,8 @@
 """Rows on their way to silver: what every adapter hands over and what the checks judge.
 
 A candidate frame has the columns of its silver table, and beside them what is needed to reject a row
-without losing it: the raw row, its file, whether it is blank or broken, and which values did not parse.
+without losing it: the raw row, its file and place there, whether it is blank or broken, and which values did
+not parse.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ from pyspark.sql import types as T
 from promo_spark.contracts.table import Table
 
 RAW, FILE, BLANK, BROKEN, UNPARSED = "_raw", "_file", "_blank", "_broken", "_unparsed"
+# Where a line of a text file stands: the start of the block that was read, and a number that rises by one from
+# line to line of the block. Null for formats without lines.
+POSITION = "_position"
+POSITION_TYPE = T.StructType([T.StructField("block", T.LongType()), T.StructField("nth", T.LongType())])
 GIVEN_BY_THE_RUN = {"source_file", "run_id", "flags"}
 
 
@@ -42,7 +47,9 @@ def candidates(
         cast.append(read.cast(column.type).alias(name))
         if found != column.type and not isinstance(column.type, T.StringType):
             failures[name] = value.isNotNull() & read.isNull()
-    return raw.select(*cast, *[F.col(c) for c in (RAW, FILE, BLANK, BROKEN)], names_of(failures).alias(UNPARSED))
+    position = F.col(POSITION) if POSITION in raw.columns else F.lit(None).cast(POSITION_TYPE).alias(POSITION)
+    kept = [F.col(c) for c in (RAW, FILE, BLANK, BROKEN)]
+    return raw.select(*cast, *kept, position, names_of(failures).alias(UNPARSED))
 
 
 def names_of(failures: Mapping[str, Column]) -> Column:

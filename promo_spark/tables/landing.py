@@ -10,9 +10,10 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.window import Window
 
 from promo_spark.errors import SourceError
-from promo_spark.sources.candidates import BLANK, BROKEN, FILE, RAW
+from promo_spark.sources.candidates import BLANK, BROKEN, FILE, POSITION, RAW
 
 
 def typed_rows(spark: SparkSession, path: str, file_format: str, columns: Sequence[str]) -> DataFrame:
@@ -59,6 +60,7 @@ def csv_rows(spark: SparkSession, path: str, columns: Sequence[str], delimiter: 
     parsed = lines.select(
         value.alias(RAW),
         F.col(FILE),
+        F.col(POSITION),
         ((F.trim(value) == "") | (F.col("value") == F.lit(header_line))).alias(BLANK),
         F.from_csv(value, schema, options).alias("line"),
     )
@@ -67,6 +69,7 @@ def csv_rows(spark: SparkSession, path: str, columns: Sequence[str], delimiter: 
         *[F.col(f"line.`{c}`").alias(c) for c in columns],
         RAW,
         FILE,
+        POSITION,
         BLANK,
         (F.col(f"line.{BROKEN}").isNotNull() | open_quotes | F.col("line").isNull()).alias(BROKEN),
     )
@@ -80,6 +83,7 @@ def json_rows(spark: SparkSession, path: str, columns: Sequence[str]) -> DataFra
     parsed = lines.select(
         F.col("value").alias(RAW),
         FILE,
+        POSITION,
         (F.trim("value") == "").alias(BLANK),
         F.from_json("value", schema, options).alias("line"),
     )
@@ -87,6 +91,7 @@ def json_rows(spark: SparkSession, path: str, columns: Sequence[str]) -> DataFra
         *[F.col(f"line.`{c}`").alias(c) for c in columns],
         RAW,
         FILE,
+        POSITION,
         BLANK,
         (F.col(f"line.{BROKEN}").isNotNull() | F.col("line").isNull()).alias(BROKEN),
     )
@@ -103,9 +108,34 @@ def files_digest(spark: SparkSession, paths: Sequence[str]) -> str:
     return digest.hexdigest()[:16]
 
 
+def numbered(spark: SparkSession, path: str, rows: DataFrame, name: str) -> DataFrame:
+    """The rows of the text files under the path, with the number of each row's line in its file, from 1.
+
+    A row knows its line only within the block of the file that its task read. So the lines of all blocks are
+    counted, in one pass that reads nothing but line ends: worth it for the few rows that are rejected.
+    """
+    blocks = (
+        _lines(spark, path)
+        .groupBy(F.col(FILE).alias("_block_file"), F.col(f"{POSITION}.block").alias("_block"))
+        .agg(F.count(F.lit(1)).alias("_lines"), F.min(f"{POSITION}.nth").alias("_block_nth"))
+    )
+    before = Window.partitionBy("_block_file").orderBy("_block").rowsBetween(Window.unboundedPreceding, -1)
+    blocks = blocks.withColumn("_before", F.coalesce(F.sum("_lines").over(before), F.lit(0))).drop("_lines")
+    here = (F.col(FILE) == F.col("_block_file")) & (F.col(f"{POSITION}.block") == F.col("_block"))
+    line = F.col("_before") + F.col(f"{POSITION}.nth") - F.col("_block_nth") + 1
+    placed = rows.join(F.broadcast(blocks), here, how="left").withColumn(name, line)
+    return placed.drop("_block_file", "_block", "_block_nth", "_before")
+
+
 def _lines(spark: SparkSession, path: str) -> DataFrame:
+    """One row per line: its text, file and position, which is the same in every reading of the same files."""
     reader = spark.read.option("recursiveFileLookup", "true")
-    return _opened(path, lambda: reader.text(path)).select("value", F.col("_metadata.file_path").alias(FILE))
+    position = F.struct(
+        F.col("_metadata.file_block_start").alias("block"), F.monotonically_increasing_id().alias("nth")
+    )
+    return _opened(path, lambda: reader.text(path)).select(
+        "value", F.col("_metadata.file_path").alias(FILE), position.alias(POSITION)
+    )
 
 
 def _opened(path: str, load: Callable[[], DataFrame]) -> DataFrame:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime
+
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.silver import Coupons, OrderLines, Products
 from promo_spark.errors import SettingsError
-from promo_spark.settings import load
 from promo_spark.sources import checks
 from promo_spark.sources.candidates import BLANK, BROKEN, FILE, RAW, candidates
+from promo_spark.sources.predicates import Circumstances, known_ids
 
-POLICIES = load().ingest.policies
+RUN = Circumstances(datetime.date(2017, 12, 1), "America/New_York")
 
 
 def raw_lines(spark: SparkSession, rows: list[dict[str, str | None]]) -> DataFrame:
@@ -55,7 +58,8 @@ def test_each_kind_of_dirt_is_rejected_or_flagged_by_its_name(spark: SparkSessio
         {"order": "huge", "paid": "1e400"},
         {"order": "nan", "paid": "NaN"},
     ])  # fmt: skip
-    screened = checks.screened(OrderLines, rows, POLICIES, known(spark))
+    run = dataclasses.replace(RUN, products=known_ids(known(spark), "product_id"))
+    screened = checks.screened(OrderLines, rows, checks.rules(OrderLines, run, {}))
     found = {r.order_id: (r[checks.REASONS], r.flags) for r in screened.collect()}
     assert found == {
         "good": ([], []),
@@ -71,15 +75,17 @@ def test_each_kind_of_dirt_is_rejected_or_flagged_by_its_name(spark: SparkSessio
     }
 
 
-def test_a_policy_decides_between_quarantine_and_flag(spark: SparkSession) -> None:
+def test_a_policy_decides_between_reject_warn_and_off(spark: SparkSession) -> None:
     rows = line_candidates(spark, [{"order": "return", "pieces": "-1", "paid": "-1.50"}])
-    strict = checks.screened(OrderLines, rows, {**POLICIES, "quantity_negative": "quarantine"})
+    strict = checks.screened(OrderLines, rows, checks.rules(OrderLines, RUN, {"quantity_negative": "reject"}))
     assert strict.collect()[0][checks.REASONS] == ["quantity_negative"]
+    ignored = checks.screened(OrderLines, rows, checks.rules(OrderLines, RUN, {"quantity_negative": "off"}))
+    assert [(r[checks.REASONS], r.flags) for r in ignored.collect()] == [([], [])]
 
 
-def test_a_policy_for_no_check_is_an_error(spark: SparkSession) -> None:
-    with pytest.raises(SettingsError, match=r"ingest\.policies names quantty_zero; the checks are: quantity_zero"):
-        checks.screened(OrderLines, line_candidates(spark, [{}]), {"quantty_zero": "flag"})
+def test_a_policy_for_no_check_is_an_error() -> None:
+    with pytest.raises(SettingsError, match=r"ingest\.policies names quantty_zero; the checks are: .*quantity_zero"):
+        checks.refuse_unknown({"quantty_zero": "warn"})
 
 
 def coupons(spark: SparkSession, ids: list[str]) -> DataFrame:
@@ -87,7 +93,7 @@ def coupons(spark: SparkSession, ids: list[str]) -> DataFrame:
     raw = df.select("*", F.col("id").alias(RAW), F.lit("f").alias(FILE), F.lit(False).alias(BLANK),
                     F.lit(False).alias(BROKEN))  # fmt: skip
     values = {c: F.col("id") for c in ("campaign_id", "coupon_id", "product_id")}
-    return checks.screened(Coupons, candidates(Coupons, raw, values), POLICIES)
+    return checks.screened(Coupons, candidates(Coupons, raw, values), checks.rules(Coupons, RUN, {}))
 
 
 @pytest.mark.parametrize("copies", [2, 10])
@@ -105,7 +111,7 @@ def test_of_copies_one_is_kept_and_the_others_set_aside(spark: SparkSession, cop
 def test_rows_that_contradict_each_other_keep_the_same_one_in_any_order(spark: SparkSession) -> None:
     rows = [{"order": "o1", "pieces": "2"}, {"order": "o1", "pieces": "1"}, {"order": "o1", "pieces": "2"}]
     for order in (rows, rows[::-1]):
-        screened = checks.screened(OrderLines, line_candidates(spark, order), POLICIES)
+        screened = checks.screened(OrderLines, line_candidates(spark, order), checks.rules(OrderLines, RUN, {}))
         ranked = checks.ranked(OrderLines, screened).collect()
         kept = [int(r.quantity) for r in ranked if not r[checks.REASONS]]
         others = sorted((int(r.quantity), r[checks.REASONS][0]) for r in ranked if r[checks.REASONS])
