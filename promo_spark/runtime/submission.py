@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import importlib.metadata
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -29,6 +30,10 @@ from promo_spark.settings import Settings, SparkSettings, load
 PROJECT = shipment.PROJECT
 SHIPPED_PYTHON = "./environment/bin/python"
 INCUBATOR_WARNING = "^WARNING: Using incubator modules: jdk.incubator.vector$"  # the JVM's, at every start
+
+_SECRET_PROPERTY = re.compile(
+    r"^spark\.hadoop\..*(secret[.]?key|access[.]?key|session[.]?token|account[.]key|password$|secret$)", re.IGNORECASE
+)
 
 # One thread per Python worker: there are as many workers as cores.
 WORKER_CONF = {f"spark.executorEnv.{name}": "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
@@ -66,6 +71,12 @@ def refuse_impossible(settings: Settings) -> None:
         missing = [key for key in needed if not spark.conf.get(key)]
         if missing:
             raise SettingsError(f"spark.conf lacks {' and '.join(missing)}, needed on Kubernetes: see docs/clusters.md")
+    named = sorted(key for key in spark.conf if _SECRET_PROPERTY.search(key))
+    if named:
+        raise SettingsError(
+            f"spark.conf.{named[0]} would stand on the command line for all to see: give it as a reference, "
+            f'[spark.hadoop_secret] "{named[0].removeprefix("spark.hadoop.")}" = "env:NAME" or "file:PATH"'
+        )
     shared = settings.lake.catalog or root.startswith("/") or ":/" in root
     if not is_local(spark) and not shared:
         raise SettingsError(
