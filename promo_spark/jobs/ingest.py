@@ -99,10 +99,7 @@ def _is_files(source: FileMapping) -> bool:
     return source.format not in ("jdbc", "delta_changes")
 
 
-@job(
-    reads=[], optional=_REFERRED_TO, writes=[*SILVER, *QUARANTINE.values(), DataQuality], settings=IngestSettings,
-    inputs=sources_digest,
-)  # fmt: skip
+@job(reads=[], writes=[*SILVER, *QUARANTINE.values(), DataQuality], settings=IngestSettings, inputs=sources_digest)
 def run(ctx: Context[IngestSettings]) -> None:
     deliveries = _complete_journey(ctx) if ctx.settings.adapter == "complete_journey" else _files(ctx)
     _require(deliveries, OrderLines, Products)
@@ -142,7 +139,7 @@ def _known(ctx: Context[IngestSettings], judged: Sequence[Judged], table: type[T
     of_table = [j for j in judged if j.delivery.table is table]
     rows = [checks.good(j.screened).select(table.key[0]) for j in of_table]
     if any(j.delivery.by_key for j in of_table):
-        rows.append(ctx.read_optional(table).select(table.key[0]))
+        rows.append(ctx.own(table).select(table.key[0]))
     return predicates.known_ids(functools.reduce(DataFrame.union, rows), table.key[0]) if rows else None
 
 
@@ -327,19 +324,21 @@ def _files(ctx: Context[IngestSettings]) -> list[Delivery]:
         mapped_files.checked_mapping(table, mapping.columns, mapping.constants)
         if mapping.by_rows:
             deliveries_of_rows.checked_rows_delivery(name, table, [*mapping.columns, *mapping.constants])
+        follows = mapping.format == "delta_changes"
+        raw, whole = _changed_rows(ctx, name, table, mapping) if follows else (_raw_rows(ctx, name, mapping), True)
         rows = mapped_files.mapped(
-            table, _raw_rows(ctx, name, table, mapping), mapping.columns, mapping.constants,
+            table, raw, mapping.columns, mapping.constants,
             mapping.timestamp_format, mapping.date_format, ctx.business.timezone,
         )  # fmt: skip
         text_path = mapping.path if mapping.format in ("csv", "json") else ""
         delivery = Delivery(name, table, rows, text_path, mapping.by_rows, deletes=mapping.deletes)
-        deliveries.append(_last_words(ctx, delivery) if mapping.format == "delta_changes" else delivery)
+        deliveries.append(_last_words(ctx, delivery, mapping.path, whole) if follows else delivery)
     return deliveries
 
 
-def _raw_rows(ctx: Context[IngestSettings], name: str, table: type[Table], source: FileMapping) -> DataFrame:
+def _raw_rows(ctx: Context[IngestSettings], name: str, source: FileMapping) -> DataFrame:
     """The source's rows as they stand there, with the columns that its mapping names."""
-    theirs = list(dict.fromkeys(source.columns.values()))
+    theirs = _their_columns(source)
     if source.format == "csv":
         return landing.csv_rows(ctx.spark, source.path, theirs, source.delimiter)
     if source.format == "json":
@@ -349,25 +348,31 @@ def _raw_rows(ctx: Context[IngestSettings], name: str, table: type[Table], sourc
         rows = ctx.keep(databases.table_rows(ctx.spark, name, source, connection, theirs))
         databases.told_plainly(name, source, connection, rows.count)  # read once: it may change under our hands
         return rows
-    if source.format == "delta_changes":
-        return _changed_rows(ctx, name, table, source, theirs)
     return landing.typed_rows(ctx.spark, source.path, source.format, theirs)
 
 
+def _their_columns(source: FileMapping) -> list[str]:
+    return list(dict.fromkeys(source.columns.values()))
+
+
 def _changed_rows(
-    ctx: Context[IngestSettings], name: str, table: type[Table], source: FileMapping, theirs: Sequence[str]
-) -> DataFrame:
-    """What changed since the last succeeded run; everything where there was none, or its table is gone."""
+    ctx: Context[IngestSettings], name: str, table: type[Table], source: FileMapping
+) -> tuple[DataFrame, bool]:
+    """What changed since the last succeeded run; where there was none, or its table is gone, all rows, and True."""
     newest = change_feed.newest(ctx.spark, name, source.path)
     feed = f"{name} {newest.table_id}"
     taken = ctx.taken.get(feed) if ctx.lake.exists(table) else None
     ctx.takes[feed] = newest.version
-    rows = ctx.keep(change_feed.changed_rows(ctx.spark, name, source.path, taken, newest, theirs))
+    changed = change_feed.changed_rows(ctx.spark, name, source.path, taken, newest, _their_columns(source))
+    rows = ctx.keep(changed)
     change_feed.told_plainly(name, source.path, rows.count)  # change data that is gone shows only when it is read
-    return rows
+    return rows, taken is None
 
 
-def _last_words(ctx: Context[IngestSettings], delivery: Delivery) -> Delivery:
+def _last_words(ctx: Context[IngestSettings], delivery: Delivery, path: str, whole: bool) -> Delivery:
+    """The rows of a change feed as they are now, and which are gone: of all rows, those that are not among them."""
     rows, gone = deliveries_of_rows.latest_changes(delivery.table, delivery.rows)
+    if whole:
+        gone = deliveries_of_rows.no_longer_there(delivery.table, ctx.own(delivery.table), rows, path)
     gone = ctx.keep(gone)
     return replace(delivery, rows=rows, gone=gone, gone_rows=gone.count())

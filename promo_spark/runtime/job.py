@@ -110,6 +110,11 @@ class Context(Generic[S]):
         except MissingDataError:
             return table.frame(self.spark)
 
+    def own(self, table: type[Table]) -> DataFrame:
+        """What this job itself wrote into the table before; an empty frame where it did not."""
+        self._declared(table, self.job.writes, "writes")
+        return self.lake.read(table) if self.lake.exists(table) else table.frame(self.spark)
+
     def history(self, table: type[Table]) -> DataFrame:
         """The rows of dates before the job's date; an empty frame where there are none."""
         self._declared(table, self.job.optional, "optional")

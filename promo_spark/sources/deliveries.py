@@ -48,3 +48,12 @@ def latest_changes(table: type[Table], changes: DataFrame) -> tuple[DataFrame, D
     last = ranked.filter(~keyed | (F.col("_nth") == 1)).drop("_nth")
     gone = last.filter(keyed & ~now).select(*table.key).distinct()
     return last.filter(now), gone
+
+
+def no_longer_there(table: type[Table], silver: DataFrame, rows: DataFrame, path: str) -> DataFrame:
+    """Keys that silver has from the table at the path, and that it no longer has. Silver, all its rows → keys.
+
+    What a run took that was killed before it could say so, or one of the source's earlier name.
+    """
+    of_feed = silver.filter(F.col("source_file").startswith(f"{path}@"))
+    return of_feed.select(*table.key).join(rows.select(*table.key), on=list(table.key), how="left_anti")

@@ -104,6 +104,6 @@ def told_plainly(name: str, path: str, read: Callable[[], R]) -> R:
             why = (
                 "no longer has all changes since they were last taken (its change feed was off for a while, or VACUUM "
                 "or the clean-up of its log removed them). Give the source another name to begin with all of its rows "
-                "again; rows deleted meanwhile stay in silver"
+                "again"
             )
         raise SourceError(f"source {name}: {path} {why}; nothing was loaded. What Delta said: {line[:300]}") from error

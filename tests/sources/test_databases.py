@@ -12,17 +12,19 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import boto3
 import database_servers
 import pytest
 from database_servers import PASSWORD, USER, Server
 from deltalake import DeltaTable
+from moto.server import ThreadedMotoServer
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from promo_spark.errors import SettingsError, SourceError
 from promo_spark.settings import ConnectionSettings, Extraction, load, validated
 from promo_spark.sources.candidates import RAW
-from promo_spark.tables import databases
+from promo_spark.tables import databases, landing
 from promo_spark.tables.databases import table_digest, table_rows
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -200,29 +202,64 @@ def test_settings_of_a_database_are_refused_before_anything_starts(changed: dict
     assert message in str(error.value) and "hunter2" not in str(error.value)
 
 
+S3_KEY, S3_SECRET = "CANARYKEY0b77", "canary-s3-secret-9d20"
+SDK = "2.35.4"  # what hadoop-aws 3.5.0 is built with; its bundle of everything has 686 MB, these parts 15
+S3_PACKAGES = ["org.apache.hadoop:hadoop-aws:3.5.0", *(f"software.amazon.awssdk:{part}:{SDK}" for part in (
+    "s3", "s3-transfer-manager", "sts",
+))]  # fmt: skip
+
+
+@pytest.fixture
+def object_store() -> Iterator[str]:
+    """The address of an S3 server on loopback, with a bucket `shop` that holds a product list."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    address = f"http://{host}:{port}"
+    client = boto3.client(
+        "s3", endpoint_url=address, region_name="us-east-1", aws_access_key_id=S3_KEY, aws_secret_access_key=S3_SECRET
+    )
+    client.create_bucket(Bucket="shop")
+    client.put_object(Bucket="shop", Key="products/1.csv", Body=b"sku,price\nmilk,1.50\nbread,-1\n")
+    yield address
+    server.stop()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_ingest_from_both_databases_shows_no_secret_anywhere(tmp_path: Path) -> None:
-    """A14: orders from PostgreSQL and products from MariaDB to silver, by a job with Spark's event log on."""
-    with database_servers.postgresql() as orders, database_servers.mariadb() as products:
+def test_ingest_from_databases_and_an_object_store_shows_no_secret_anywhere(
+    tmp_path: Path, object_store: str
+) -> None:
+    """A12, A14: lines from PostgreSQL, users from MariaDB, products from S3, by a job with Spark's event log on."""
+    secrets = {"user_secret": "env:DB_USER", "password_secret": "env:DB_PASSWORD"}
+    values = load().model_dump(mode="json")
+    (tmp_path / "events").mkdir()
+    values["lake"]["root"] = str(tmp_path / "lake")
+    values["spark"]["packages"] += S3_PACKAGES
+    values["spark"]["excludes"] += ["software.amazon.awssdk:bundle"]
+    values["spark"] |= {
+        "master": "local[2]", "driver_memory": "1g",
+        "hadoop_secret": {"fs.s3a.access.key": "env:S3_KEY", "fs.s3a.secret.key": "env:S3_SECRET"},
+        "conf": {
+            "spark.eventLog.enabled": "true", "spark.eventLog.compress": "false",
+            "spark.eventLog.dir": (tmp_path / "events").as_uri(),
+            "spark.hadoop.fs.s3a.endpoint": object_store, "spark.hadoop.fs.s3a.endpoint.region": "us-east-1",
+            "spark.hadoop.fs.s3a.path.style.access": "true",
+        },
+    }  # fmt: skip
+    with database_servers.postgresql() as orders, database_servers.mariadb() as users:
         orders.execute("CREATE TABLE lines (o int, n int, sku text, pieces int, paid numeric(8,2), at timestamptz)")
         orders.execute("INSERT INTO lines VALUES (1, 1, 'milk', 2, 3.00, '2024-06-01 10:00+00'), "
                        "(2, 1, 'milk', 0, 1.50, '2024-06-01 11:00+00')")  # nothing sold: rejected, kept raw
-        products.execute("CREATE TABLE items (sku varchar(20), price decimal(8,2))")
-        products.execute("INSERT INTO items VALUES ('milk', 1.50)")
-        secrets = {"user_secret": "env:DB_USER", "password_secret": "env:DB_PASSWORD"}
-        values = load().model_dump(mode="json")
-        (tmp_path / "events").mkdir()
-        values["lake"]["root"] = str(tmp_path / "lake")
-        values["spark"] |= {"master": "local[2]", "driver_memory": "1g", "conf": {
-            "spark.eventLog.enabled": "true", "spark.eventLog.compress": "false",
-            "spark.eventLog.dir": (tmp_path / "events").as_uri(),
-        }}  # fmt: skip
+        users.execute("CREATE TABLE customers (id int, region varchar(20))")
+        users.execute("INSERT INTO customers VALUES (7, 'north')")
         values["ingest"] |= {
-            "connections": {"erp": {"url": orders.url, **secrets}, "shop": {"url": products.url, **secrets}},
+            "connections": {"erp": {"url": orders.url, **secrets}, "crm": {"url": users.url, **secrets}},
             "files": {
-                "products": {"format": "jdbc", "connection": "shop", "db_table": "items",
+                "products": {"format": "csv", "path": "s3a://shop/products",
                              "columns": {"product_id": "sku", "list_price": "price"}},
+                "users": {"format": "jdbc", "connection": "crm", "db_table": "customers",
+                          "columns": {"user_id": "id", "region": "region"}},
                 "order_lines": {
                     "format": "jdbc", "connection": "erp", "db_table": "public.lines",
                     "partition_column": "o", "partitions": 2,
@@ -235,22 +272,39 @@ def test_ingest_from_both_databases_shows_no_secret_anywhere(tmp_path: Path) -> 
         ran = subprocess.run(
             [sys.executable, "-m", "promo_spark.jobs", "ingest", "--date", "2024-06-02",
              "--settings-file", str(tmp_path / "settings.json")],
-            cwd=PROJECT, env={**os.environ, "DB_USER": USER, "DB_PASSWORD": PASSWORD},
-            capture_output=True, text=True, check=False,
+            cwd=PROJECT, capture_output=True, text=True, check=False,
+            env={**os.environ, "DB_USER": USER, "DB_PASSWORD": PASSWORD, "S3_KEY": S3_KEY, "S3_SECRET": S3_SECRET},
         )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
-    lines = DeltaTable(str(tmp_path / "lake/silver/order_lines")).to_pyarrow_table().to_pylist()
-    assert [(r["order_id"], r["product_id"], float(r["amount_paid"]), r["source_file"]) for r in lines] == [
-        ("1", "milk", 3.0, "erp/public.lines")
+
+    def rows(table: str) -> list[dict[str, Any]]:
+        return DeltaTable(str(tmp_path / "lake" / table)).to_pyarrow_table().to_pylist()
+
+    assert [(r["order_id"], float(r["amount_paid"]), r["source_file"]) for r in rows("silver/order_lines")] == [
+        ("1", 3.0, "erp/public.lines")
     ]
-    kept_aside = DeltaTable(str(tmp_path / "lake/quarantine/order_lines")).to_pyarrow_table().to_pylist()
-    assert [(r["reasons"], json.loads(r["raw"])["o"]) for r in kept_aside] == [(["quantity_zero"], 2)]
-    runs = DeltaTable(str(tmp_path / "lake/ops/runs")).to_pyarrow_table().to_pylist()
+    assert [(r["reasons"], json.loads(r["raw"])["o"]) for r in rows("quarantine/order_lines")] == [
+        (["quantity_zero"], 2)
+    ]
+    assert [(r["user_id"], r["region"]) for r in rows("silver/users")] == [("7", "north")]
+    assert [(r["product_id"], r["source_file"]) for r in rows("silver/products")] == [
+        ("milk", "s3a://shop/products/1.csv")
+    ]
+    runs = rows("ops/runs")
     assert "env:DB_PASSWORD" in runs[0]["settings"]
 
     logged = b"".join(p.read_bytes() for p in (tmp_path / "events").rglob("*") if p.is_file())
-    assert b"JDBCRelation" in logged  # the event log is there, uncompressed, and shows the read
+    assert b"JDBCRelation" in logged and b"fs.s3a.secret.key" in logged  # the log is whole, and not compressed
     shown = ran.stdout.encode() + ran.stderr.encode() + logged + str(runs).encode()
     stored = b"".join(p.read_bytes() for p in (tmp_path / "lake").rglob("*") if p.is_file())
-    for secret in (USER, PASSWORD):
+    for secret in (USER, PASSWORD, S3_KEY, S3_SECRET):
         assert secret.encode() not in shown + stored
+
+
+def test_a_name_node_that_does_not_answer_is_named(spark: SparkSession) -> None:
+    spark.conf.set("ipc.client.connect.max.retries", "0")  # a test does not wait for one to come
+    try:
+        with pytest.raises(SourceError, match=r"source hdfs://127\.0\.0\.1:1/orders cannot be read"):
+            landing.typed_rows(spark, "hdfs://127.0.0.1:1/orders", "parquet", ["id"])
+    finally:
+        spark.conf.unset("ipc.client.connect.max.retries")
