@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from promo_spark.errors import SettingsError
+from promo_spark.secret_references import HOW_TO_WRITE, REFERENCE
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -29,6 +31,8 @@ Positive = Annotated[int, Field(gt=0)]
 Days = Annotated[int, Field(gt=0, le=3660)]
 Money = Annotated[float, Field(ge=0)]
 Memory = Annotated[str, Field(pattern="^[1-9][0-9]*[kmgt]$")]
+Identifier = Annotated[str, Field(pattern=r"^[^\W\d][\w$]*$")]
+SecretReference = Annotated[str, Field(pattern=REFERENCE)]  # of keys that end in _secret
 
 
 class Section(BaseModel):
@@ -65,19 +69,88 @@ class SparkSettings(Section):
     executor_cores: Positive
     executor_instances: Positive
     packages: list[str]
+    drivers: dict[Literal["postgresql", "mysql"], Annotated[str, Field(pattern=r"^[^:\s]+:[^:\s]+:[^:\s]+$")]]
     excludes: list[str]
     jars: list[str]
     repositories: list[str]
     ship_environment: bool
     class_archive: bool
     conf: dict[str, str]
+    hadoop_secret: dict[str, SecretReference]
 
 
-class FileMapping(Section):
-    """One table read from files: where, in which format, and which column becomes which."""
+class ConnectionSettings(Section):
+    """A database that sources are read from; who reads it is said by reference only."""
 
-    path: str
-    format: Literal["csv", "json", "parquet", "delta"]
+    url: str
+    user_secret: SecretReference
+    password_secret: SecretReference
+    fetch_rows: Positive = 10_000
+
+    @field_validator("url")
+    @classmethod
+    def _address_alone(cls, url: str) -> str:
+        """Refuses a url that names a user or a password: Spark and the drivers print urls."""
+        if not re.match(r"jdbc:(postgresql|mysql)://", url):
+            raise ValueError("write it as jdbc:postgresql://HOST:PORT/DATABASE or jdbc:mysql://HOST:PORT/DATABASE")
+        address, _, parameters = url.partition("?")
+        named = [p.partition("=")[0].lower() for p in parameters.split("&")]
+        if "@" in address or "(" in address or any(n == "user" or "passw" in n for n in named):
+            raise ValueError("no user and no password in a url: give them as user_secret and password_secret")
+        return url
+
+    @property
+    def database(self) -> Literal["postgresql", "mysql"]:
+        """Which kind of database: the key of its driver in spark.drivers."""
+        return "mysql" if self.url.startswith("jdbc:mysql:") else "postgresql"
+
+
+class Extraction(Section):
+    """How the rows of a source are had: from files, a table in a database, or a Delta table's change feed."""
+
+    path: str = ""
+    format: Literal["csv", "json", "parquet", "orc", "delta", "delta_changes", "jdbc"]
+    delivery: Literal["whole_days", "rows"] = "whole_days"
+    deletes: Literal["apply", "keep"] = "apply"
+    connection: str = ""
+    db_table: Annotated[str, Field(pattern=r"^([^\W\d][\w$]*(\.[^\W\d][\w$]*)?)?$")] = ""
+    db_where: list[Annotated[list[str | int], Field(min_length=3, max_length=3)]] = Field(default_factory=list)
+    partition_column: Annotated[str, Field(pattern=r"^([^\W\d][\w$]*)?$")] = ""
+    partitions: Annotated[int, Field(gt=0, le=1000)] = 1
+    lower_bound: str = ""
+    upper_bound: str = ""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Extraction:
+        """Refuses what does not go together, in one sentence."""
+        of_database = {
+            "connection": self.connection, "db_table": self.db_table, "db_where": self.db_where,
+            "partition_column": self.partition_column, "lower_bound": self.lower_bound, "upper_bound": self.upper_bound,
+        }  # fmt: skip
+        if self.format == "jdbc":
+            needed = [k for k in ("connection", "db_table") if not of_database[k]] + ["no path"] * bool(self.path)
+            if needed:
+                raise ValueError(f'format = "jdbc" needs {" and ".join(needed)}')
+            if (self.partitions > 1) != bool(self.partition_column):
+                raise ValueError("partitions (2 or more) and partition_column go together")
+            if bool(self.lower_bound) != bool(self.upper_bound) or (self.lower_bound and not self.partition_column):
+                raise ValueError("lower_bound and upper_bound go together, with partition_column; or leave both out")
+        elif not self.path:
+            raise ValueError(f'format = "{self.format}" needs a path')
+        elif any(of_database.values()) or self.partitions > 1:
+            given = next((k for k, v in of_database.items() if v), "partitions")
+            raise ValueError(f'{given} is for format = "jdbc" only')
+        return self
+
+    @property
+    def by_rows(self) -> bool:
+        """Whether a delivery holds single rows, merged by their key, and not all rows of its days."""
+        return self.delivery == "rows" or self.format == "delta_changes"
+
+
+class FileMapping(Extraction):
+    """One table of a source: how it is had, and which column becomes which."""
+
     columns: dict[str, str]
     constants: dict[str, str] = Field(default_factory=dict)
     timestamp_format: str = "yyyy-MM-dd'T'HH:mm:ss[.SSSSSS][XXX]"
@@ -132,7 +205,23 @@ class IngestSettings(Section):
     test_users: list[str]
     bot_events_per_minute: Positive
     gate: GateSettings
+    connections: dict[Identifier, ConnectionSettings]
     files: dict[str, FileMapping]
+
+    @model_validator(mode="after")
+    def _known_connections(self) -> IngestSettings:
+        for name, source in self.files.items():
+            if source.format == "jdbc" and source.connection not in self.connections:
+                raise ValueError(
+                    f"files.{name}.connection is {source.connection!r}, which is not in ingest.connections; "
+                    f"there are: {', '.join(self.connections) or 'none'}"
+                )
+        return self
+
+    def databases(self) -> list[Literal["postgresql", "mysql"]]:
+        """The kinds of database that a source is read from."""
+        read = {self.connections[s.connection].database for s in self.files.values() if s.format == "jdbc"}
+        return sorted(read) if self.adapter == "files" else []
 
 
 class ProfileSettings(Section):
@@ -311,9 +400,7 @@ def validated(values: Mapping[str, Any]) -> Settings:
         return Settings.model_validate(values)
     except ValidationError as error:
         problems = [
-            f"  {'.'.join(str(p) for p in e['loc'])}: {_sentence(e['type'], e['msg'])}, found {e['input']!r}"
-            if e["type"] != "missing"
-            else f"  {'.'.join(str(p) for p in e['loc'])}: missing"
+            f"  {'.'.join(str(p) for p in e['loc'])}: {_sentence(e['type'], e['msg'])}{_found(e)}"
             for e in error.errors()
         ]
         raise SettingsError("these settings are wrong (see conf/base.toml):\n" + "\n".join(problems)) from None
@@ -331,7 +418,25 @@ def parsed_date(text: str) -> datetime.date:
 
 
 def _sentence(kind: str, message: str) -> str:
-    return "there is no such setting" if kind == "extra_forbidden" else message[0].lower() + message[1:]
+    if kind == "extra_forbidden":
+        return "there is no such setting"
+    if kind == "missing":
+        return kind
+    return message.removeprefix("Value error, ") if kind == "value_error" else message[0].lower() + message[1:]
+
+
+_SENSITIVE = re.compile(r"secret|passw|token|credential|api_?key|connections\.", re.IGNORECASE)
+
+
+def _found(problem: Any) -> str:
+    """The value that was found, unless it may be a secret, or hold one, or is a whole section."""
+    if problem["type"] in ("missing", "value_error"):
+        return ""
+    named = ".".join(str(p) for p in problem["loc"])
+    if _SENSITIVE.search(named):
+        return f", found a value that is not shown; a secret is given by reference: {HOW_TO_WRITE}"
+    found = repr(problem["input"])
+    return f", found {'values that are not shown' if _SENSITIVE.search(found) else found}"
 
 
 def _toml(path: Path) -> dict[str, Any]:

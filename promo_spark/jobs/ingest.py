@@ -1,15 +1,17 @@
 """Take a retailer's data in: raw files → silver.*, and every rejected row → quarantine.* with its reasons.
 
-The source is chosen in [ingest] of the settings: `complete_journey`, the demo's retailer, or `files`, any
-CSV, JSON-lines, Parquet or Delta files under an explicit mapping of columns. Loading the same input again
-changes nothing. Every source is judged before anything is written: what a check rejects is quarantined, a
-delivery that breaks a limit of [ingest.gate] is refused as a whole. Rows in = accepted + quarantined + blank,
-per source, is proved in ops.runs; what was judged and found, in ops.data_quality and its page.
+The source is chosen in [ingest] of the settings: `complete_journey`, the demo's retailer, or `files`: any
+CSV, JSON-lines, Parquet, ORC or Delta files, tables of databases and change feeds of Delta tables, under an
+explicit mapping of columns. Loading the same input again changes nothing. Every source is judged before
+anything is written: what a check rejects is quarantined, a delivery that breaks a limit of [ingest.gate] is
+refused as a whole. Rows in = accepted + quarantined + blank, per source, is proved in ops.runs; what was
+judged and found, in ops.data_quality and its page.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,14 +23,26 @@ from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.ops import DataQuality
-from promo_spark.contracts.silver import QUARANTINE, SILVER, Events, OrderLines, Products, PromoCalendar, Users
+from promo_spark.contracts.silver import (
+    QUARANTINE,
+    SILVER,
+    Events,
+    OrderLines,
+    Products,
+    PromoCalendar,
+    Quarantined,
+    Users,
+)
 from promo_spark.contracts.table import SourceCheck, Table, WriteMode
 from promo_spark.errors import ContractError, SourceError
 from promo_spark.runtime.job import Context, SourceCounts, job
 from promo_spark.runtime.quality_page import quality_page
-from promo_spark.settings import IngestSettings
+from promo_spark.settings import FileMapping, IngestSettings
 from promo_spark.sources import checks, complete_journey, gate, mapped_files, predicates, quality
-from promo_spark.tables import landing
+from promo_spark.sources import deliveries as deliveries_of_rows
+from promo_spark.sources.candidates import FILE
+from promo_spark.tables import change_feed, databases, landing
+from promo_spark.tables.lake import SliceValue
 from promo_spark.tables.pages import why_no_pages, write_page
 
 _REFERRED_TO: tuple[type[Table], ...] = (Products, Users)
@@ -49,6 +63,10 @@ class Delivery:
     table: type[Table]
     rows: DataFrame
     text_path: str = ""
+    by_key: bool = False  # single rows, merged by their key, and not all rows of their days
+    gone: DataFrame | None = None  # keys that were deleted at the source
+    gone_rows: int = 0
+    deletes: str = "apply"
 
 
 @dataclass(frozen=True)
@@ -66,10 +84,20 @@ class Judged:
 
 
 def sources_digest(settings: IngestSettings, spark: SparkSession) -> str:
-    """Changes when a file of the source does."""
+    """Changes when a file of the source does, a row of a database's table, or the version of a table with a feed."""
     if settings.adapter == "complete_journey":
         return landing.files_digest(spark, [_complete_journey_folder(settings)])
-    return landing.files_digest(spark, sorted({m.path for m in settings.files.values()}))
+    parts = [landing.files_digest(spark, sorted({m.path for m in settings.files.values() if _is_files(m)}))]
+    for name, source in sorted(settings.files.items()):
+        if source.format == "jdbc":
+            parts.append(databases.table_digest(spark, name, source, settings.connections[source.connection]))
+        elif source.format == "delta_changes":
+            parts.append(str(change_feed.newest(spark, name, source.path)))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16] if len(parts) > 1 else parts[0]
+
+
+def _is_files(source: FileMapping) -> bool:
+    return source.format not in ("jdbc", "delta_changes")
 
 
 @job(reads=[], writes=[*SILVER, *QUARANTINE.values(), DataQuality], settings=IngestSettings, inputs=sources_digest)
@@ -99,14 +127,20 @@ def _judged(ctx: Context[IngestSettings], deliveries: Sequence[Delivery]) -> lis
         return _judge(ctx, delivery, run, [check for table, check in own if table is delivery.table])
 
     first = _side_by_side(lambda d: judge(d, run), [d for d in deliveries if d.table in _REFERRED_TO])
-    run = replace(run, products=_known(first, Products), users=_known(first, Users))
+    run = replace(run, products=_known(ctx, first, Products), users=_known(ctx, first, Users))
     rest = _side_by_side(lambda d: judge(d, run), [d for d in deliveries if d.table not in _REFERRED_TO])
     return [*first, *rest]
 
 
-def _known(judged: Sequence[Judged], table: type[Table]) -> DataFrame | None:
-    """The ids of the table's good rows; None where no source delivers them."""
-    rows = [checks.good(j.screened).select(table.key[0]) for j in judged if j.delivery.table is table]
+def _known(ctx: Context[IngestSettings], judged: Sequence[Judged], table: type[Table]) -> DataFrame | None:
+    """The ids of the table's good rows; None where no source delivers them.
+
+    Where a delivery holds only what is new, what was taken in before is known too.
+    """
+    of_table = [j for j in judged if j.delivery.table is table]
+    rows = [checks.good(j.screened).select(table.key[0]) for j in of_table]
+    if any(j.delivery.by_key for j in of_table):
+        rows.append(ctx.own(table).select(table.key[0]))
     return predicates.known_ids(functools.reduce(DataFrame.union, rows), table.key[0]) if rows else None
 
 
@@ -140,9 +174,11 @@ def _judge(
         rows_in=int(found[checks.ROWS_IN]),
         blank=int(found[checks.BLANK_ROWS]),
         rejected=alone + failed[checks.DUPLICATE_ROW.name] + failed[checks.DUPLICATE_KEY.name],
-        days=sorted(found[checks.DAYS]) if checks.day_column(table) else None,
+        # Single rows come for any days, and as many as there are: no day is missing among them.
+        days=sorted(found[checks.DAYS]) if checks.day_column(table) and not delivery.by_key else None,
     )
-    if delivered.rows_in == delivered.blank and table in (OrderLines, Products):
+    may_be_empty = delivery.by_key and ctx.lake.exists(table)
+    if delivered.rows_in == delivered.blank and table in (OrderLines, Products) and not may_be_empty:
         raise SourceError(f"source {source}, for {table.full_name()}, is empty; nothing was loaded")
     return Judged(delivery, by, screened, keys, suspects, delivered, alone, failed)
 
@@ -154,7 +190,8 @@ def _pass_gate(ctx: Context[IngestSettings], judged: Sequence[Judged]) -> list[d
     for found in judged:
         source = found.delivery.source
         limits = gate.limits_of(ctx.settings.gate, source)
-        verdicts = gate.verdicts(found.delivered, ctx.earlier_rows.get(source, ()), limits, ctx.date)
+        usual = () if found.delivery.by_key else ctx.earlier_rows.get(source, ())
+        verdicts = gate.verdicts(found.delivered, usual, limits, ctx.date)
         report += quality.quality_rows(
             source, found.delivery.table, found.delivered, found.rules, found.failed, verdicts, ctx.date, ctx.run_id
         )
@@ -215,16 +252,21 @@ def _load(ctx: Context[IngestSettings], judged: Judged) -> None:
         alone = checks.without_doubled_key(table, judged.screened, judged.doubled_keys)
         accepted = alone.unionByName(checks.good(judged.suspects))
         losers = checks.bad(judged.suspects)
-    written = ctx.write(table, checks.accepted(accepted, ctx.run_id))
+    by_key, gone = judged.delivery.by_key, judged.delivery.gone_rows
+    applied = gone if judged.delivery.deletes == "apply" else 0
+    written = ctx.write(
+        table, checks.accepted(accepted, ctx.run_id), by_key=by_key, gone=judged.delivery.gone if applied else None
+    )
+    reasons = {r.name: judged.failed[r.name] for r in judged.rules
+               if r.criticality == checks.REJECT and judged.failed[r.name]}  # fmt: skip
     counts = SourceCounts(
-        rows_in=delivered.rows_in,
-        accepted=delivered.rows_in - delivered.blank - delivered.rejected,
+        rows_in=delivered.rows_in + gone,
+        accepted=delivered.rows_in - delivered.blank - delivered.rejected + applied,
         quarantined=delivered.rejected,
-        blank=delivered.blank,
-        reasons={r.name: judged.failed[r.name] for r in judged.rules
-                 if r.criticality == checks.REJECT and judged.failed[r.name]},
-    )  # fmt: skip
-    if table.write_mode is not WriteMode.MERGE and written.rows != counts.accepted:
+        blank=delivered.blank + gone - applied,
+        reasons=reasons | ({"deleted_at_source": gone} if gone else {}),
+    )
+    if table.write_mode is not WriteMode.MERGE and not by_key and written.rows != counts.accepted:
         raise SourceError(
             f"source {source} changed while it was read: {counts.accepted} rows accepted, then {written.rows} found "
             f"for {table.full_name()}; nothing was loaded, run again when the delivery is complete"
@@ -236,15 +278,20 @@ def _load(ctx: Context[IngestSettings], judged: Judged) -> None:
 
 
 def _quarantine(ctx: Context[IngestSettings], delivery: Delivery, bad: DataFrame, expected: int) -> None:
-    """The source's rejected rows in place of those of its last load."""
+    """The source's rejected rows in place of those of its last load; of single rows, of those of the same file.
+
+    What an earlier file delivered stays rejected: the next one says nothing about it.
+    """
     quarantine = QUARANTINE[delivery.table]
     if expected == 0 and not ctx.lake.exists(quarantine):
         return
     if expected and delivery.text_path:
         bad = landing.numbered(ctx.spark, delivery.text_path, bad, checks.LINE)
-    kept_aside = ctx.write(
-        quarantine, checks.quarantined(bad, delivery.source, ctx.run_id), {"source": delivery.source}
-    )
+    replaced: dict[str, SliceValue] = {"source": delivery.source}
+    if delivery.by_key:
+        files = sorted(r[0] for r in delivery.rows.select(FILE).distinct().collect())
+        replaced[Quarantined.source_file] = files
+    kept_aside = ctx.write(quarantine, checks.quarantined(bad, delivery.source, ctx.run_id), replaced)
     if kept_aside.rows != expected:
         raise ContractError(f"{quarantine.full_name()}: {expected} rows rejected, {kept_aside.rows} kept aside")
 
@@ -277,16 +324,57 @@ def _files(ctx: Context[IngestSettings]) -> list[Delivery]:
     for name, mapping in ctx.settings.files.items():
         table = mapped_files.mapped_table(name)
         mapped_files.checked_mapping(table, mapping.columns, mapping.constants)
-        theirs = list(dict.fromkeys(mapping.columns.values()))
-        if mapping.format == "csv":
-            raw = landing.csv_rows(ctx.spark, mapping.path, theirs, mapping.delimiter)
-        elif mapping.format == "json":
-            raw = landing.json_rows(ctx.spark, mapping.path, theirs)
-        else:
-            raw = landing.typed_rows(ctx.spark, mapping.path, mapping.format, theirs)
+        if mapping.by_rows:
+            deliveries_of_rows.checked_rows_delivery(name, table, [*mapping.columns, *mapping.constants])
+        follows = mapping.format == "delta_changes"
+        raw, whole = _changed_rows(ctx, name, table, mapping) if follows else (_raw_rows(ctx, name, mapping), True)
         rows = mapped_files.mapped(
             table, raw, mapping.columns, mapping.constants,
             mapping.timestamp_format, mapping.date_format, ctx.business.timezone,
         )  # fmt: skip
-        deliveries.append(Delivery(name, table, rows, mapping.path if mapping.format in ("csv", "json") else ""))
+        text_path = mapping.path if mapping.format in ("csv", "json") else ""
+        delivery = Delivery(name, table, rows, text_path, mapping.by_rows, deletes=mapping.deletes)
+        deliveries.append(_last_words(ctx, delivery, mapping.path, whole) if follows else delivery)
     return deliveries
+
+
+def _raw_rows(ctx: Context[IngestSettings], name: str, source: FileMapping) -> DataFrame:
+    """The source's rows as they stand there, with the columns that its mapping names."""
+    theirs = _their_columns(source)
+    if source.format == "csv":
+        return landing.csv_rows(ctx.spark, source.path, theirs, source.delimiter)
+    if source.format == "json":
+        return landing.json_rows(ctx.spark, source.path, theirs)
+    if source.format == "jdbc":
+        connection = ctx.settings.connections[source.connection]
+        rows = ctx.keep(databases.table_rows(ctx.spark, name, source, connection, theirs))
+        databases.told_plainly(name, source, connection, rows.count)  # read once: it may change under our hands
+        return rows
+    return landing.typed_rows(ctx.spark, source.path, source.format, theirs)
+
+
+def _their_columns(source: FileMapping) -> list[str]:
+    return list(dict.fromkeys(source.columns.values()))
+
+
+def _changed_rows(
+    ctx: Context[IngestSettings], name: str, table: type[Table], source: FileMapping
+) -> tuple[DataFrame, bool]:
+    """What changed since the last succeeded run; where there was none, or its table is gone, all rows, and True."""
+    newest = change_feed.newest(ctx.spark, name, source.path)
+    feed = f"{name} {newest.table_id}"
+    taken = ctx.taken.get(feed) if ctx.lake.exists(table) else None
+    ctx.takes[feed] = newest.version
+    changed = change_feed.changed_rows(ctx.spark, name, source.path, taken, newest, _their_columns(source))
+    rows = ctx.keep(changed)
+    change_feed.told_plainly(name, source.path, rows.count)  # change data that is gone shows only when it is read
+    return rows, taken is None
+
+
+def _last_words(ctx: Context[IngestSettings], delivery: Delivery, path: str, whole: bool) -> Delivery:
+    """The rows of a change feed as they are now, and which are gone: of all rows, those that are not among them."""
+    rows, gone = deliveries_of_rows.latest_changes(delivery.table, delivery.rows)
+    if whole:
+        gone = deliveries_of_rows.no_longer_there(delivery.table, ctx.own(delivery.table), rows, path)
+    gone = ctx.keep(gone)
+    return replace(delivery, rows=rows, gone=gone, gone_rows=gone.count())

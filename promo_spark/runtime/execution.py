@@ -40,7 +40,8 @@ def execute(
     if not force and run_log.is_current(job, date, this_run, inputs):
         return Executed("current", this_run)
     earlier = run_log.earlier_rows(job, date)
-    ctx: Context[Any] = Context(job, date, section, settings.business, this_run, lake, step, earlier)
+    taken = run_log.taken(job)
+    ctx: Context[Any] = Context(job, date, section, settings.business, this_run, lake, step, earlier, taken)
     started = datetime.datetime.now(datetime.timezone.utc)
     try:
         job.function(ctx)

@@ -75,6 +75,8 @@ class Context(Generic[S]):
     lake: Lake
     step: Step
     earlier_rows: Mapping[str, Sequence[int]] = field(default_factory=dict)  # source → rows of loads for other dates
+    taken: Mapping[str, int] = field(default_factory=dict)  # change feed → version that the last succeeded run took
+    takes: dict[str, int] = field(default_factory=dict)  # change feed → version that this run takes
     rows_out: dict[str, int] = field(default_factory=dict)
     versions_out: dict[str, int] = field(default_factory=dict)
     versions_before: dict[type[Table], int | None] = field(default_factory=dict)
@@ -108,6 +110,11 @@ class Context(Generic[S]):
         except MissingDataError:
             return table.frame(self.spark)
 
+    def own(self, table: type[Table]) -> DataFrame:
+        """What this job itself wrote into the table before; an empty frame where it did not."""
+        self._declared(table, self.job.writes, "writes")
+        return self.lake.read(table) if self.lake.exists(table) else table.frame(self.spark)
+
     def history(self, table: type[Table]) -> DataFrame:
         """The rows of dates before the job's date; an empty frame where there are none."""
         self._declared(table, self.job.optional, "optional")
@@ -120,11 +127,12 @@ class Context(Generic[S]):
 
     def write(
         self, table: type[Table], df: DataFrame, slice_values: Mapping[str, SliceValue] | None = None,
-        stays: bool = False,
+        stays: bool = False, by_key: bool = False, gone: DataFrame | None = None,
     ) -> Written:  # fmt: skip
         """The frame in place of what the table held for this date; taken back if the job fails later.
 
-        What `stays` is not taken back: it tells why the job failed.
+        With `by_key` and `gone` rows are merged and deleted by their keys, see Lake.write. What `stays` is not
+        taken back: it tells why the job failed.
         """
         self._declared(table, self.job.writes, "writes")
         if table not in self.versions_before and not stays:
@@ -132,7 +140,7 @@ class Context(Generic[S]):
         of_date: dict[str, SliceValue] = {c: self.date for c in _DATE_COLUMNS if c in table.columns()}
         if table is Metrics:
             of_date["job"] = self.job.name
-        written = self.lake.write(table, df, {**of_date, **(slice_values or {})})
+        written = self.lake.write(table, df, {**of_date, **(slice_values or {})}, by_key, gone)
         name = table.full_name()
         self.versions_out[name] = written.version
         self.rows_out[name] = self.rows_out.get(name, 0) + written.rows

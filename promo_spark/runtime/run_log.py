@@ -21,6 +21,7 @@ from promo_spark.settings import Settings
 from promo_spark.tables.lake import Lake
 
 SUCCEEDED, FAILED = "succeeded", "failed"
+_FEED = "feed "  # before the name of a change feed, among the versions of tables
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,14 @@ class RunLog:
                 found.setdefault(source, []).append(counts.rows_in - counts.blank)
         return found
 
+    def taken(self, job: Job) -> dict[str, int]:
+        """change feed → the version that the newest succeeded run took, for whatever date it ran."""
+        found: dict[str, int] = {}
+        for run in self._runs:
+            if run.job == job.name:
+                found |= {k.removeprefix(_FEED): v for k, v in run.input_versions.items() if k.startswith(_FEED)}
+        return found
+
     def inputs(self, job: Job, date: datetime.date) -> Inputs:
         """Where the job's inputs stand now."""
         runs, versions = {}, {}
@@ -92,7 +101,7 @@ class RunLog:
         done = self.latest(job.name, date)
         if (job.name, date) in self._failed_last:
             return False
-        if done is None or done.run_id != run_id or dict(done.input_versions) != dict(inputs.versions):
+        if done is None or done.run_id != run_id or _tables(done.input_versions) != dict(inputs.versions):
             return False
         for table in job.writes:
             recorded = done.output_versions.get(table.full_name())
@@ -125,7 +134,7 @@ class RunLog:
             Runs.settings: json.dumps(_logged_settings(ctx.job, settings), sort_keys=True),
             Runs.code_version: code_version(),
             Runs.input_runs: dict(inputs.runs),
-            Runs.input_versions: dict(inputs.versions),
+            Runs.input_versions: {**inputs.versions, **{_FEED + feed: version for feed, version in ctx.takes.items()}},
             Runs.output_versions: dict(ctx.versions_out),
             Runs.rows_out: dict(ctx.rows_out),
             Runs.sources: {
@@ -140,6 +149,11 @@ class RunLog:
         else:
             self._failed_last.discard((ctx.job.name, ctx.date))
             self._runs.extend(frame.collect())
+
+
+def _tables(versions: Mapping[str, int]) -> dict[str, int]:
+    """The versions of tables of the lake alone."""
+    return {name: version for name, version in versions.items() if not name.startswith(_FEED)}
 
 
 def run_id(job: Job, date: datetime.date, settings: Settings, inputs: Inputs, outside: str) -> str:

@@ -19,7 +19,7 @@ from promo_spark.sources.candidates import BLANK, BROKEN, FILE, POSITION, RAW
 def typed_rows(
     spark: SparkSession, path: str, file_format: str, columns: Sequence[str], shares: int = 1
 ) -> DataFrame:
-    """Rows of Parquet or Delta files with the named columns as stored, plus the whole raw row.
+    """Rows of Parquet, ORC or Delta files with the named columns as stored, plus the whole raw row.
 
     A file that was written as one piece is read by one task, with all that is then done to its rows. With
     `shares` as many tasks read it, each keeping its share of the rows: decoding is the cheap part.
@@ -27,11 +27,11 @@ def typed_rows(
     a column; all before a row is read.
     """
     reader = spark.read.format(file_format)
-    if file_format == "parquet":
+    if file_format != "delta":
         reader = reader.option("recursiveFileLookup", "true")
     df = _opened(path, lambda: reader.load(path))
     _require(path, columns, df.columns)
-    file = F.col("_metadata.file_path") if file_format == "parquet" else F.lit(path)
+    file = F.col("_metadata.file_path") if file_format != "delta" else F.lit(path)
     rows = df.select(
         *[F.col(f"`{c}`") for c in columns],
         F.struct(*[F.col(f"`{c}`") for c in df.columns]).alias(RAW),
