@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from promo_spark.worlds.catalogue import catalogue
-from promo_spark.worlds.population import drawn_topics
+from promo_spark.worlds.population import liked_products
 from promo_spark.worlds.shopping import STORE, History
 from promo_spark.worlds.spec import WorldSpec
 from promo_spark.worlds.streams import Bools, Floats, Ints, stream
@@ -59,11 +59,11 @@ def events(spec: WorldSpec, past: History, block: int, day: int | None = None) -
     at = np.full(int(session.max(initial=0)) + 1, NOTHING)
     at[session] = np.arange(len(session))  # row of a session
     decoy = np.repeat(np.arange(len(session)), draw.poisson(_DECOYS, len(session)))
-    liked = shop.topic_choices.drawn(drawn_topics(users.tastes, who[decoy], draw.random(len(decoy))), draw.random(len(decoy)))
+    liked = liked_products(shop, users, who[decoy], draw)
     on_sale = shop.on_sale(liked, when[decoy])
     decoy, liked = decoy[on_sale], liked[on_sale]
     searched = np.flatnonzero(draw.random(len(session)) < _SEARCHES)
-    sought = shop.topic_choices.drawn(drawn_topics(users.tastes, who[searched], draw.random(len(searched))), draw.random(len(searched)))
+    sought = liked_products(shop, users, who[searched], draw)
     own = at[bought[0]]
     reviewed = (draw.random(len(of_line)) < _REVIEWS) | ~honest
     rating = _ratings(draw, shop.products, bought[1], honest)
@@ -76,9 +76,9 @@ def events(spec: WorldSpec, past: History, block: int, day: int | None = None) -
         (REVIEW, own[reviewed], bought[1][reviewed], NOTHING, rating[reviewed], 0),
     ]  # fmt: skip
     columns: list[list[Ints]] = [[], [], [], [], [], []]
-    for kind, row, *values in parts:
-        for column, value in zip(columns, (kind, row, *values), strict=True):
-            column.append(np.broadcast_to(value, np.shape(row)).astype(np.int64))
+    for part in parts:
+        for column, value in zip(columns, part, strict=True):
+            column.append(np.broadcast_to(value, np.shape(part[1])).astype(np.int64))
     kind, row, product, query, stars, before = (np.concatenate(c) for c in columns)
     return Events(
         kind=kind, user=who[row], product=product, query=query, rating=stars, session=session[row], day=when[row],

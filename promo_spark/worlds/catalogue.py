@@ -5,6 +5,7 @@ Every array is a function of the spec. Products are rows, weeks of the world col
 
 from __future__ import annotations
 
+import datetime
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -176,7 +177,8 @@ def catalogue(spec: WorldSpec) -> Catalogue:
 def _zipf(rank: Ints, products: int) -> Floats:
     """Zipf–Mandelbrot shares: the offset keeps the first products from selling all there is."""
     weight = 1.0 / (rank + 1.0 + products / 400)
-    return weight / weight.sum()
+    shares: Floats = weight / weight.sum()
+    return shares
 
 
 def _topics(
@@ -185,7 +187,8 @@ def _topics(
     """Each topic likes a few subcategories, and within them some products more than others."""
     liked = draw.gamma(0.25, 1.0, (topics, subcategories)) + 0.01
     weight = popularity * liked[:, subcategory] * draw.gamma(0.8, 1.0, (topics, len(subcategory)))
-    return (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)
+    shares: Floats32 = (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)
+    return shares
 
 
 def _lives(draw: np.random.Generator, spec: WorldSpec) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
@@ -247,7 +250,8 @@ def _visits(spec: WorldSpec) -> Floats32:
     yearly = 1 + 0.1 * np.cos(2 * np.pi * (day_of_year - 340) / 365.25)
     growth = (1 + spec.yearly_growth) ** (np.arange(spec.all_days) / 365)
     holiday = [max((v for v, _ in _holidays_ahead(spec, d)), default=1.0) for d in range(spec.all_days)]
-    return (by_weekday * yearly * growth * np.array(holiday)).astype(np.float32)
+    factors: Floats32 = (by_weekday * yearly * growth * np.array(holiday)).astype(np.float32)
+    return factors
 
 
 def _holidays_ahead(spec: WorldSpec, day: int) -> list[tuple[float, float]]:
@@ -255,7 +259,7 @@ def _holidays_ahead(spec: WorldSpec, day: int) -> list[tuple[float, float]]:
     date, found = spec.date(day), []
     for month, number, _, visits, festive in HOLIDAYS:
         for year in (date.year, date.year + 1):
-            if 0 <= (date.replace(year=year, month=month, day=number) - date).days <= HOLIDAY_LEAD:
+            if 0 <= (datetime.date(year, month, number) - date).days <= HOLIDAY_LEAD:
                 found.append((visits, festive))
     return found
 
@@ -285,7 +289,8 @@ def _campaigns(draw: np.random.Generator, spec: WorldSpec, categories: int) -> C
     count = len(start)
     return Campaigns(
         start=start, end=np.minimum(start + spec.campaign_days, spec.days),
-        department=draw.integers(0, min(categories, len(DEPARTMENTS)), count), depth=draw.choice([0.1, 0.2, 0.3], count),
+        department=draw.integers(0, min(categories, len(DEPARTMENTS)), count),
+        depth=draw.choice([0.1, 0.2, 0.3], count),
         randomised=np.arange(count) % 2 == 0,
     )  # fmt: skip
 

@@ -18,6 +18,8 @@ REASONS = {  # the check that has to reject the row; None: it is to be accepted
 
 def dirt_of_lines(spec: WorldSpec, orders: Orders, lines: Lines, block: int, *keys: int) -> Ints:
     """Per line its kind of dirt, a number into DIRT, or CLEAN; only paid purchases are made dirty."""
+    if not spec.dirt:
+        return np.full(len(lines), CLEAN)
     rates = dict(spec.dirt)
     edges = np.cumsum([rates.get(kind, 0.0) for kind in DIRT])
     drawn = stream(spec.seed, "dirt", block, *keys).random(len(lines))

@@ -163,7 +163,14 @@ def drawn_topics(tastes: Floats32, user: Ints, u: Floats) -> Ints:
     cumulative += np.arange(len(tastes))[:, None]
     flat = cumulative.ravel()
     found = np.searchsorted(flat, np.minimum(user + u, np.nextafter(len(tastes), 0.0)), side="right")
-    return np.clip(found - user * tastes.shape[1], 0, tastes.shape[1] - 1)
+    topic: Ints = np.clip(found - user * tastes.shape[1], 0, tastes.shape[1] - 1)
+    return topic
+
+
+def liked_products(shop: Catalogue, users: Population, user: Ints, draw: np.random.Generator) -> Ints:
+    """A product per user named, drawn by the user's tastes."""
+    topic = drawn_topics(users.tastes, user, draw.random(len(user)))
+    return shop.topic_choices.drawn(topic, draw.random(len(user)))
 
 
 def _fraud(spec: WorldSpec, first: int, n: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from promo_spark.worlds import browsing
-from promo_spark.worlds.catalogue import DEPARTMENTS, Catalogue, catalogue
+from promo_spark.worlds.catalogue import DEPARTMENTS, catalogue
 from promo_spark.worlds.dirt import CLEAN, REASONS, dirt_of_lines
-from promo_spark.worlds.population import REGIONS, Population, population
+from promo_spark.worlds.population import REGIONS, population
 from promo_spark.worlds.shopping import CHANNELS, NO_CAMPAIGN, STORE, History, contacts
 from promo_spark.worlds.spec import DIRT, WorldSpec
 from promo_spark.worlds.streams import Bools, Ints, stream
@@ -164,7 +164,7 @@ def order_lines(
     `coupon_ids` are what the lines' campaign numbers stand for, by default the history's campaigns.
     """
     shop, orders, lines = catalogue(spec), past.orders, past.lines
-    kind = dirt_of_lines(spec, orders, lines, block, *([] if day is None else [day])) if spec.dirt else np.full(len(lines), CLEAN)
+    kind = dirt_of_lines(spec, orders, lines, block, *([] if day is None else [day]))
     is_late = kind == DIRT.index("late_row")
     rows = np.flatnonzero(is_late if late else ~is_late)
     rows = np.concatenate([rows, rows[kind[rows] == DIRT.index("duplicate_row")]])
@@ -248,9 +248,9 @@ def contacts_of(spec: WorldSpec, block: int) -> pa.RecordBatch:
 
 
 def redemptions(
-    spec: WorldSpec, past: History, coupon_ids: pa.Array | None = None, campaign: str | None = None
+    spec: WorldSpec, past: History, coupon_ids: pa.Array | None = None, carriers: pa.Array | None = None
 ) -> pa.RecordBatch:
-    """One row per user, coupon and day on which lines carry it; `campaign` names that of a simulated day."""
+    """One row per user, coupon and day on which lines carry it; `carriers` are the campaigns of the coupons."""
     lines, orders = past.lines, past.orders
     rows = np.flatnonzero(lines.campaign != NO_CAMPAIGN)
     keys = np.stack([orders.user[lines.order[rows]], lines.campaign[rows], orders.day[lines.order[rows]]], axis=1)
@@ -258,7 +258,7 @@ def redemptions(
     coupon = _taken(campaign_ids(len(catalogue(spec).campaigns)) if coupon_ids is None else coupon_ids, number)
     return batch("redemptions", {
         "user_id": _taken(user_ids(past.users.numbers), user), "coupon_id": coupon,
-        "campaign_id": coupon if campaign is None else pa.array([campaign] * len(user), pa.string()),
+        "campaign_id": coupon if carriers is None else _taken(carriers, number),
         "redeemed_on": _taken(date_texts(spec), day),
     })  # fmt: skip
 
@@ -335,7 +335,8 @@ def promo_calendar(spec: WorldSpec, block: int) -> pa.RecordBatch:
     days, depth = date_texts(spec), shop.depth[product, week]
     price = shop.list_price[product, week] - np.rint(shop.list_price[product, week] * depth)
     return batch("promo_calendar", {
-        "product_id": _taken(product_ids(np.arange(shop.products)), product), "store_id": _taken(store_ids(spec), store),
+        "product_id": _taken(product_ids(np.arange(shop.products)), product),
+        "store_id": _taken(store_ids(spec), store),
         "start_date": _taken(days, week * 7), "end_date": _taken(days, np.minimum(week * 7 + 6, spec.all_days - 1)),
         "display": _taken(pa.array(["front"]), np.zeros(len(product), int), ~shop.on_display[product, week]),
         "mailer": _taken(pa.array(["cover"]), np.zeros(len(product), int), ~shop.in_mailer[product, week]),
@@ -343,19 +344,19 @@ def promo_calendar(spec: WorldSpec, block: int) -> pa.RecordBatch:
     })  # fmt: skip
 
 
-def inventory(spec: WorldSpec, block: int) -> pa.RecordBatch:
-    """The last days for every product on sale; before them only the days without stock."""
+def inventory(spec: WorldSpec, block: int, day: int | None = None) -> pa.RecordBatch:
+    """The last days for every product on sale, before them only the days without stock; or one day after them."""
     shop, chosen = catalogue(spec), products_in(spec, block)
-    days = np.arange(spec.days)
-    empty = shop.stock_out[chosen, : spec.days]
+    days = np.arange(spec.days) if day is None else np.array([day])
+    empty = shop.stock_out[np.ix_(chosen, days)]
     told = empty | (days >= spec.days - spec.inventory_days)
     told &= (shop.launched[chosen, None] <= days) & (shop.dies[chosen, None] > days)
-    product, day = np.nonzero(told)
-    out = empty[product, day]
-    level = stream(spec.seed, "inventory", block).integers(5, 200, len(product))
+    product, column = np.nonzero(told)
+    out = empty[product, column]
+    level = stream(spec.seed, "inventory", block, int(days[0])).integers(5, 200, len(product))
     return batch("inventory", {
         "product_id": product_ids(chosen[product]), "store_id": pa.array(["all"] * len(product), pa.string()),
-        "day": _taken(date_texts(spec), day), "on_hand": np.where(out, 0.0, level),
+        "day": _taken(date_texts(spec), days[column]), "on_hand": np.where(out, 0.0, level),
     })  # fmt: skip
 
 
@@ -372,4 +373,3 @@ OF_HISTORY: dict[str, Callable[[WorldSpec, History, int], pa.RecordBatch]] = {
     "redemptions": lambda spec, past, block: redemptions(spec, past),
 }  # fmt: skip
 
-__all__ = ["OF_HISTORY", "OF_PRODUCT_BLOCK", "OF_USER_BLOCK", "RAW", "Catalogue", "Population", "batch", "campaigns", "ddl"]

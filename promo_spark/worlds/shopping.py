@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from promo_spark.worlds.catalogue import Catalogue, catalogue
-from promo_spark.worlds.population import ITEMS_SIGMA, Population, drawn_topics, population
+from promo_spark.worlds.population import ITEMS_SIGMA, Population, liked_products, population
 from promo_spark.worlds.spec import MECHANICS, WorldSpec
 from promo_spark.worlds.streams import Bools, Floats, Floats32, Ints, stream
 
@@ -85,7 +85,7 @@ def history(spec: WorldSpec, block: int) -> History:
     shop = catalogue(spec)
     natural = natural_picks(spec, block)
     users, user, day, picks = natural.users, natural.user, natural.day, natural.picks
-    picks = _joined([picks, _attached(shop, users, stream(spec.seed, "bundles", block), user, day, picks)])
+    picks = _joined([picks, _attached(shop, stream(spec.seed, "bundles", block), day, picks)])
     in_stock = ~shop.stock_out[picks.product, day[picks.visit]]
     missed = picks.visit[~in_stock]
     lost = Lost(picks.product[~in_stock], day[missed], users.segment[user[missed]], picks.units[~in_stock])
@@ -169,7 +169,7 @@ def _wanted(spec: WorldSpec, shop: Catalogue, users: Population, block: int, use
     count = np.floor(WANTED * np.minimum(items, MOST_ITEMS) + draw.random(len(user))).astype(np.int64)
     visit = np.repeat(np.arange(len(user)), count)
     who, when = user[visit], day[visit]
-    product = shop.topic_choices.drawn(drawn_topics(users.tastes, who, draw.random(len(visit))), draw.random(len(visit)))
+    product = liked_products(shop, users, who, draw)
     multiple = shop.demand(product, when, users.segment[who])
     units = units_bought(multiple, draw.random(len(visit)), draw.random(len(visit)))
     return _bought(visit, product, units)
@@ -211,17 +211,18 @@ def _mentioned(
         inside = np.flatnonzero(
             contacted[user, number] & (day >= campaigns.start[number]) & (day < campaigns.end[number])
         )
-        usual = np.exp(users.log_items[user[inside]] + ITEMS_SIGMA**2 / 2) * shares[user[inside], campaigns.department[number]]
-        more = np.maximum(np.exp(users.attention[user[inside]] * campaigns.depth[number]) - 1, 0)
+        who, department = user[inside], int(campaigns.department[number])
+        usual = np.exp(users.log_items[who] + ITEMS_SIGMA**2 / 2) * shares[who, department]
+        more = np.maximum(np.exp(users.attention[who] * campaigns.depth[number]) - 1, 0)
         visit = np.repeat(inside, draw.poisson(usual * more))
-        product = shop.department_choices.drawn(np.full(len(visit), campaigns.department[number]), draw.random(len(visit)))
+        product = shop.department_choices.drawn(np.full(len(visit), department), draw.random(len(visit)))
         multiple = shop.demand(product, day[visit], users.segment[user[visit]])
         units = units_bought(multiple, draw.random(len(visit)), draw.random(len(visit)), wanted=1.0)
         found.append(_bought(visit, product, units))
     return _joined(found)
 
 
-def _attached(shop: Catalogue, users: Population, draw: np.random.Generator, user: Ints, day: Ints, picks: Picks) -> Picks:
+def _attached(shop: Catalogue, draw: np.random.Generator, day: Ints, picks: Picks) -> Picks:
     """The planted bundles: once per visit that holds the antecedent, the consequent with the rule's chance."""
     rule = shop.rule_of[shop.subcategory[picks.product]]
     of_rule = np.flatnonzero(rule >= 0)
@@ -299,7 +300,8 @@ def _with_returns(
     back, day = back[day < spec.days], day[day < spec.days]
     source = lines.order[back]
     number = len(orders) + np.arange(len(back))
-    returned = Orders(orders.user[source], day, orders.second[source], orders.channel[source], np.ones(len(back), np.int64))
+    is_return = np.ones(len(back), np.int64)
+    returned = Orders(orders.user[source], day, orders.second[source], orders.channel[source], is_return)
     none = np.full(len(back), NO_CAMPAIGN)
     return _both_orders(orders, returned), _both_lines(lines, Lines(
         number, lines.product[back], -lines.quantity[back], -lines.listed[back], -lines.reduced[back],

@@ -6,7 +6,9 @@ import dataclasses
 import datetime
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from promo_spark.settings import GenerateSettings
 
@@ -95,16 +97,20 @@ def world_spec(settings: GenerateSettings, date: datetime.date) -> WorldSpec:
             name=name, share=s.share / shares, visits_per_week=s.visits_per_week, items_per_visit=s.items_per_visit,
             price_sensitivity=s.price_sensitivity, online_share=s.online_share, weekend_share=s.weekend_share,
             churn_per_year=s.churn_per_year,
-            responses=tuple(s.responses[r] / sum(s.responses.values()) for r in RESPONSES),
+            responses=_shares(s.responses),
         )
         for name, s in sorted(settings.segments.items())
     )  # fmt: skip
     taken = {f.name for f in dataclasses.fields(WorldSpec)} - {"start", "segments", "dirt"}
     return WorldSpec(
         start=date - datetime.timedelta(days=settings.days), segments=segments,
-        dirt=tuple((kind, settings.dirt[kind]) for kind in DIRT if settings.dirt.get(kind)),
+        dirt=tuple((kind, rate) for kind, rate in sorted(settings.dirt.items()) if rate),
         **{name: getattr(settings, name) for name in taken},
     )  # fmt: skip
+
+
+def _shares(responses: Mapping[Any, float]) -> tuple[float, ...]:
+    return tuple(responses[r] / sum(responses.values()) for r in RESPONSES)
 
 
 def spec_from_json(text: str) -> WorldSpec:

@@ -10,10 +10,10 @@ import pyarrow as pa
 
 from promo_spark.worlds.catalogue import catalogue
 from promo_spark.worlds.population import FRAUD_KINDS, ITEMS_SIGMA, Population, population
-from promo_spark.worlds.records import date_texts, product_ids, products_in, user_ids
+from promo_spark.worlds.records import product_ids, products_in, user_ids
 from promo_spark.worlds.shopping import SECOND_PIECE, History, natural_picks
 from promo_spark.worlds.spec import MECHANICS, RESPONSES, WorldSpec
-from promo_spark.worlds.streams import Floats, Ints
+from promo_spark.worlds.streams import Floats, Floats32, Ints
 
 EFFECT_DEPTHS = (0.1, 0.2, 0.3)
 EFFECT_DAYS, NEXT_DAYS = 7, 28
@@ -173,7 +173,7 @@ def elasticities(spec: WorldSpec) -> list[dict[str, Any]]:
     ]
 
 
-def states(spec: WorldSpec, users: Population, due: Floats, block: int, day: int) -> pa.RecordBatch:
+def states(spec: WorldSpec, users: Population, due: Floats32, block: int, day: int) -> pa.RecordBatch:
     """Contract SimulatedStates: all users of a block when a day begins."""
     rows = len(users)
     return _batch(
@@ -203,6 +203,3 @@ def _offsets(lengths: np.ndarray[Any, Any]) -> pa.Array:
 def _batch(**columns: pa.Array) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 
-
-__all__ = ["date_texts", "demand", "demand_counts", "effects", "elasticities", "next_purchases", "products", "rules",
-           "states", "units_at_price", "users"]  # fmt: skip

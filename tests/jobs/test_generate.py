@@ -60,13 +60,18 @@ def made(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Itera
     yield lake, settings, world_spec(settings.generate, DATE)
 
 
-def test_ingest_takes_in_every_file_and_quarantines_just_what_was_made_dirty(made: tuple[Lake, Settings, WorldSpec]) -> None:
+Made = tuple[Lake, Settings, WorldSpec]
+
+
+def test_ingest_takes_in_every_file_and_quarantines_just_what_was_made_dirty(made: Made) -> None:
+    """A13, B05: every source is balanced, and each kind of planted dirt is rejected for its own reason."""
     lake, settings, _ = made
     run_in_order([ingest], lake, settings, DATE, Progress())
     sources = RunLog(lake).succeeded()[-1].sources
     assert {t.name for t in SILVER} - {"holidays", "identity_map", "market"} <= set(sources)
     assert {name: s.quarantined for name, s in sources.items() if name != "order_lines" and s.quarantined} == {}
-    delivered = pl.scan_parquet(Path(settings.generate.folder) / "order_lines" / "**/*.parquet").select(pl.len()).collect()
+    files = Path(settings.generate.folder) / "order_lines" / "**/*.parquet"
+    delivered = pl.scan_parquet(files).select(pl.len()).collect()
     found, dirty = sources["order_lines"], lake.read(DirtyRows).toPandas()
     assert found.rows_in == delivered.item() == found.accepted + found.quarantined
     planted = dirty.reason.value_counts().to_dict()
@@ -85,11 +90,12 @@ def test_ingest_takes_in_every_file_and_quarantines_just_what_was_made_dirty(mad
     assert lake.read(Events).filter("product_id is not null").join(known, "product_id", "left_anti").isEmpty()
 
 
-def test_rows_do_not_depend_on_the_number_of_tasks(made: tuple[Lake, Settings, WorldSpec]) -> None:
+def test_rows_do_not_depend_on_the_number_of_tasks(made: Made) -> None:
     lake, _, spec = made
 
     def checksum(partitions: int) -> list[tuple[int, int]]:
-        frames = [raw_table(lake.spark, spec, t, partitions) for t in ("order_lines", "events", "users", "promo_calendar")]
+        raw = ("order_lines", "events", "users", "promo_calendar")
+        frames = [raw_table(lake.spark, spec, table, partitions) for table in raw]
         frames.append(truth_table(lake.spark, spec, TrueDemand, partitions))
         sums = [f.agg(F.count("*"), F.sum(F.xxhash64(*f.columns).cast("decimal(38,0)"))).first() for f in frames]
         return [(int(s[0]), int(s[1])) for s in sums]
@@ -97,8 +103,8 @@ def test_rows_do_not_depend_on_the_number_of_tasks(made: tuple[Lake, Settings, W
     assert checksum(1) == checksum(8) == checksum(64)
 
 
-def test_the_truth_is_complete_and_agrees_with_the_files(made: tuple[Lake, Settings, WorldSpec]) -> None:
-    lake, settings, spec = made
+def test_the_truth_is_complete_and_agrees_with_the_files(made: Made) -> None:
+    lake, settings, _ = made
     users = lake.read(TrueUsers).toPandas().set_index("user_id")
     assert len(users) == 120 and set(users.segment) == set(settings.generate.segments)
     assert {"ring", "fake_orders"} <= set(users.fraud.dropna())
@@ -125,7 +131,7 @@ def test_the_truth_is_complete_and_agrees_with_the_files(made: tuple[Lake, Setti
 def test_files_may_be_text(lake: Lake, tmp_path: Path, file_format: str) -> None:
     values = world_settings(tmp_path / "raw").model_dump(mode="json")
     values["generate"] |= {"format": file_format, "truth": False, "days": 28, "users": 40, "dirt": {}}
-    for name, mapping in values["ingest"]["files"].items():
+    for mapping in values["ingest"]["files"].values():
         mapping["format"] = file_format
     values["ingest"]["files"] = {n: values["ingest"]["files"][n] for n in ("products", "order_lines", "users")}
     settings = validated(values)
