@@ -121,8 +121,8 @@ class TrueNextPurchases(Truth):
     key = ("user_id", "product_id")
     user_id = Col(_TEXT, "the user", required=True)
     product_id = Col(_TEXT, "the staple", required=True)
-    due = Col(_DATE, "day from which the next visit buys it", required=True)
-    chance = Col(_NUMBER, "that a visit of the 28 days buys it, at usual demand", required=True)
+    due = Col(_DATE, "day from which it is needed again", required=True)
+    chance = Col(_NUMBER, "that some visit of the 28 days buys it, offers and bundles aside", required=True)
 
 
 class TrueDemand(Truth):

@@ -157,6 +157,8 @@ def catalogue(spec: WorldSpec) -> Catalogue:
     repeatable = draw.random(subcategories) < 0.6
     cadence = np.where(repeatable, np.exp(draw.uniform(np.log(6), np.log(50), subcategories)), 0)
     rules = _rules(draw, subcategories, spec.rules)
+    stays = np.isin(subcategory, rules[1])  # what a bundle draws is always on sale: its chance is the planted one
+    launched, dies = np.where(stays, 0, launched), np.where(stays, spec.all_days, dies)
     rule_of = np.full(subcategories, -1, np.int32)
     rule_of[rules[0]] = np.arange(len(rules[0]))
     return Catalogue(
@@ -164,7 +166,8 @@ def catalogue(spec: WorldSpec) -> Catalogue:
         subcategory_names=_subcategory_names(categories), category_names=_category_names(categories),
         category_of=category_of, brand=draw.integers(0, max(8, products // 40), products).astype(np.int32),
         popularity=popularity, topic_weights=_topics(draw, topics, subcategory, popularity, subcategories),
-        price=price.astype(np.int64), cost=cost.astype(np.int64), launched=launched, dies=dies,
+        price=price.astype(np.int64), cost=cost.astype(np.int64), launched=launched.astype(np.int32),
+        dies=dies.astype(np.int32),
         intermittent=intermittent, cadence=cadence, list_price=list_price, depth=depth, on_display=on_display,
         in_mailer=in_mailer, lift=lift.astype(np.float32),
         log_price=np.log(list_price / price[:, None] * (1 - depth)).astype(np.float32),

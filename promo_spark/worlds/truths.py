@@ -92,17 +92,20 @@ def products(spec: WorldSpec, block: int) -> pa.RecordBatch:
 
 
 def next_purchases(spec: WorldSpec, past: History, block: int) -> pa.RecordBatch:
-    """Contract TrueNextPurchases: the next visit from the due day on buys the staple."""
-    people = past.users
-    ahead = np.cumsum(expected_visits(spec, people, spec.days, spec.days + NEXT_DAYS)[:, ::-1], axis=1)[:, ::-1]
-    ahead = np.concatenate([ahead, np.zeros((len(people), 1))], axis=1)
+    """Contract TrueNextPurchases: visits before the due day buy the staple by taste, later ones by need as well."""
+    people, shop = past.users, catalogue(spec)
     there = (people.churned > spec.days) & (people.joined < spec.days)
     user, which = np.nonzero((people.staples >= 0) & there[:, None])
+    product = people.staples[user, which]
     due = np.maximum(np.ceil(past.due[user, which]).astype(np.int64), spec.days)
+    days = np.arange(spec.days, min(spec.days + NEXT_DAYS, spec.all_days))
+    rates = expected_visits(spec, people, spec.days, spec.days + NEXT_DAYS)[user]
+    multiple = shop.demand(product[:, None], days[None, :], people.segment[user][:, None])
+    by_taste = np.exp(people.log_items[user] + ITEMS_SIGMA**2 / 2) * people.taste_for(shop, user, product)
+    left = np.exp(-by_taste[:, None] * multiple) * np.where(days >= due[:, None], 1 - np.minimum(multiple, 1), 1.0)
     return _batch(
-        user_id=user_ids(people.numbers).take(pa.array(user)), product_id=product_ids(people.staples[user, which]),
-        due=_dates(spec, due),
-        chance=pa.array(-np.expm1(-ahead[user, np.minimum(due - spec.days, ahead.shape[1] - 1)])),
+        user_id=user_ids(people.numbers).take(pa.array(user)), product_id=product_ids(product),
+        due=_dates(spec, due), chance=pa.array(-np.expm1(-(rates * (1 - left)).sum(axis=1))),
     )  # fmt: skip
 
 
