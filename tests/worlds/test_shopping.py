@@ -178,3 +178,29 @@ def test_effects_have_the_sign_of_the_users_response(spec: WorldSpec) -> None:
     assert (change[here & (response == "sleeping_dog")] < 0).all()
     assert (change[response == "lost_cause"] == 0).all()
     assert change[here & (response == "sure_thing")].mean() < change[here & (response == "persuadable")].mean() / 3
+
+
+def test_the_true_elasticities_are_those_that_explain_what_was_bought(world: Worlds) -> None:
+    """Of all multiples of the true elasticities, 1 makes the weekly units per segment most likely (Poisson)."""
+    spec = world("products=120", "days=364", "promotion_share=0.2", "rules=0")
+    shop, weeks, segments = catalogue(spec), 52, len(spec.segments)
+    counts = truths.demand_counts(spec, history(spec, 0), 0)
+    product, segment, day, wanted = (counts.column(c).to_numpy() for c in ("product", "segment", "day", "wanted"))
+    units = np.zeros((spec.products, weeks, segments))
+    np.add.at(units, (product, day // 7, segment), wanted)
+    season = np.exp(shop.season[:, :364].astype(float)).reshape(-1, weeks, 7).mean(axis=2)[shop.category]
+    usual = np.exp(shop.lift[:, :weeks].astype(float)) * season
+    visits = shop.visits[:, :364].reshape(segments, weeks, 7).mean(axis=2)
+    stays = (shop.launched <= 0) & (shop.dies >= spec.all_days) & ~shop.intermittent
+    log_price = shop.log_price[:, :weeks].astype(float)
+    for s in range(segments):
+        elasticity = shop.elasticity[shop.category, s][:, None]
+
+        def fit(multiple: float, s: int = s, elasticity: np.ndarray = elasticity) -> float:
+            log_factor = -multiple * elasticity * log_price
+            expected = (usual * visits[s] * np.exp(log_factor)).sum(axis=1)  # a product's own level is free
+            likely = (units[:, :, s] * log_factor).sum(axis=1) - units[:, :, s].sum(axis=1) * np.log(expected)
+            return float(likely[stays].sum())
+
+        multiples = np.arange(0, 2.5, 0.02)
+        assert multiples[np.argmax([fit(m) for m in multiples])] == pytest.approx(1, abs=0.25), spec.segments[s].name
