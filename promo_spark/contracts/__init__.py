@@ -8,9 +8,10 @@ from promo_spark.contracts.models import MODELS
 from promo_spark.contracts.ops import OPS
 from promo_spark.contracts.silver import QUARANTINE, SILVER
 from promo_spark.contracts.table import Table
+from promo_spark.contracts.truth import TRUTH
 
 ALL_TABLES: tuple[type[Table], ...] = (
-    *SILVER, *QUARANTINE.values(), *FEATURES, *MODELS, *DECISIONS, *OPS,
+    *SILVER, *QUARANTINE.values(), *FEATURES, *MODELS, *DECISIONS, *OPS, *TRUTH,
 )  # fmt: skip
 
-__all__ = ["ALL_TABLES", "DECISIONS", "FEATURES", "MODELS", "OPS", "QUARANTINE", "SILVER", "Table"]
+__all__ = ["ALL_TABLES", "DECISIONS", "FEATURES", "MODELS", "OPS", "QUARANTINE", "SILVER", "TRUTH", "Table"]

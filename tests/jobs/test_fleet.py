@@ -7,6 +7,7 @@ import pytest
 from promo_spark.contracts import ALL_TABLES
 from promo_spark.contracts.models import Metrics
 from promo_spark.contracts.ops import Runs
+from promo_spark.contracts.truth import TRUTH
 from promo_spark.errors import SettingsError
 from promo_spark.jobs import all_jobs
 from promo_spark.jobs.pipeline import single_jobs
@@ -16,6 +17,7 @@ from promo_spark.runtime.pipeline import dependencies
 from promo_spark.settings import Settings, load
 
 JOBS = single_jobs()
+OF_SYNTHETIC_RETAILERS = {"generate", "simulate"}
 
 
 @pytest.mark.parametrize("name", all_jobs())
@@ -43,15 +45,21 @@ def test_every_table_has_exactly_one_writer_but_for_the_metrics() -> None:
 
 def test_jobs_read_only_tables_to_their_left() -> None:
     """L01 (order): sources → features → models → decisions; nothing reads from its right."""
-    layers = ["silver", "features", "models", "decisions", "measurement"]
+    layers = ["silver", "features", "models", "decisions", "measurement", "truth"]
     for job in JOBS.values():
         leftmost_written = min(layers.index(t.layer) for t in job.writes if t.layer in layers and t is not Metrics)
         for table in (*job.reads, *job.optional):
             assert layers.index(table.layer) <= leftmost_written, f"{job.name} reads {table.full_name()}"
 
 
+def test_no_job_that_works_on_a_retailers_data_knows_the_truth_about_it() -> None:
+    for job in JOBS.values():
+        if job.name not in OF_SYNTHETIC_RETAILERS:
+            assert not {*job.reads, *job.optional, *job.writes} & set(TRUTH), job.name
+
+
 def test_the_pipeline_runs_every_job_and_its_order_has_no_cycle() -> None:
-    assert set(load().pipeline.jobs) == set(JOBS)
+    assert set(load().pipeline.jobs) == set(JOBS) - OF_SYNTHETIC_RETAILERS
     needed = dependencies(list(JOBS.values()))
     assert needed["ingest"] == set()
     assert needed["profile"] == {"ingest"}

@@ -1,0 +1,31 @@
+"""Dirt on order lines, and the truth of which lines are dirty and how."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from promo_spark.worlds.shopping import Lines, Orders
+from promo_spark.worlds.spec import DIRT, WorldSpec
+from promo_spark.worlds.streams import Ints, stream
+
+CLEAN = -1
+REASONS = {  # the check that has to reject the row; None: it is to be accepted
+    "duplicate_row": "duplicate_row", "broken_date": "unparsable_ts", "unknown_product": "unknown_product",
+    "zero_quantity": "quantity_zero", "negative_amount": "amount_negative", "missing_product": "missing_product_id",
+    "missing_user": None, "late_row": None,
+}  # fmt: skip
+
+
+def dirt_of_lines(spec: WorldSpec, orders: Orders, lines: Lines, block: int, *keys: int) -> Ints:
+    """Per line its kind of dirt, a number into DIRT, or CLEAN; only paid purchases are made dirty."""
+    if not spec.dirt:
+        return np.full(len(lines), CLEAN)
+    rates = dict(spec.dirt)
+    edges = np.cumsum([rates.get(kind, 0.0) for kind in DIRT])
+    drawn = stream(spec.seed, "dirt", block, *keys).random(len(lines))
+    kind = np.searchsorted(edges, drawn, side="right")
+    paid = lines.listed - lines.reduced - lines.coupon > 0
+    kind = np.where((kind < len(DIRT)) & paid & (lines.quantity > 0), kind, CLEAN)
+    if keys:  # a day that is delivered by itself has nothing that came late
+        kind = np.where(kind == DIRT.index("late_row"), CLEAN, kind)
+    return kind

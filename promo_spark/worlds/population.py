@@ -1,0 +1,201 @@
+"""Who the users of a block are: planted segment, habits, tastes, staples, and how they respond to offers."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from promo_spark.worlds.catalogue import Catalogue, catalogue
+from promo_spark.worlds.spec import MECHANICS, RESPONSES, WorldSpec
+from promo_spark.worlds.streams import Bools, Floats, Floats32, Ints, stream
+
+STAPLES = 8
+FRAUD_KINDS = ("none", "ring", "fake_orders")
+RING_SIZE = 6
+REGIONS = ("north", "east", "south", "west", "centre")
+
+# What an offer of depth x does, by response: visits are multiplied by exp(x · pull) per mechanic, the offered
+# products come to mind exp(attention) times as often, and baskets grow by `stretch` to reach a coupon's minimum.
+_PULL = {  # discount, coupon, bundle
+    "persuadable": (1.5, 3.0, 1.0), "sure_thing": (0.05, 0.1, 0.0), "lost_cause": (0.0, 0.0, 0.0),
+    "sleeping_dog": (-1.5, -2.5, -1.0),
+}  # fmt: skip
+_ATTENTION = {"persuadable": 3.0, "sure_thing": 0.5, "lost_cause": 0.0, "sleeping_dog": -1.0}
+_STRETCH = {"persuadable": 0.3, "sure_thing": 0.05, "lost_cause": 0.0, "sleeping_dog": 0.0}
+_EARLY = {"persuadable": 40.0, "sure_thing": 5.0, "lost_cause": 0.0, "sleeping_dog": 0.0}
+
+
+@dataclass(frozen=True)
+class Population:
+    """Users first to first + n − 1 of the world, one row each."""
+
+    first: int
+    segment: npt.NDArray[np.int32]
+    joined: npt.NDArray[np.int32]  # day the account was opened; negative: before the history
+    churned: npt.NDArray[np.int32]  # first day on which the user shops no more
+    visit_rate: Floats32  # visits per day, usual day
+    log_items: Floats  # mean of the log of items wanted per visit
+    tastes: Floats32  # user × topic, each row sums to 1
+    staples: Ints  # user × STAPLES products bought again and again, −1: none
+    staple_gaps: Floats32  # days between purchases of each
+    first_due: Floats32  # day of each staple's first purchase
+    response: npt.NDArray[np.int32]  # into RESPONSES
+    pull: Floats32  # user × mechanic: log of the factor on visits per unit of depth
+    attention: Floats32  # log of the factor on an offered product's chance
+    stretch: Floats32  # share by which the basket grows to reach a minimum spend
+    early: Floats32  # days per unit of depth by which a reduced staple is bought before it is due
+    online: Floats32  # share of visits on web or app
+    home_store: npt.NDArray[np.int32]
+    hour: Floats32  # usual hour of shopping, UTC
+    fraud: npt.NDArray[np.int32]  # into FRAUD_KINDS
+    ring: npt.NDArray[np.int32]  # −1: in none
+    consent: npt.NDArray[np.int32]  # 1 yes, 0 no, −1 not said
+    demography: Ints  # user × 5: gender, age, income, region, household size, as numbers
+
+    def __len__(self) -> int:
+        return len(self.segment)
+
+    @property
+    def numbers(self) -> Ints:
+        """The users' numbers in the world."""
+        return self.first + np.arange(len(self))
+
+    def active(self, days: Ints) -> Bools:
+        """User × day: has joined and not churned."""
+        found: Bools = (self.joined[:, None] <= days) & (self.churned[:, None] > days)
+        return found
+
+    def taste_for(self, shop: Catalogue, user: Ints, product: Ints) -> Floats:
+        """The true probability that a wanted item of the user is the product."""
+        chance: Floats = np.einsum("it,ti->i", self.tastes[user], shop.topic_weights[:, product])
+        return chance
+
+
+@functools.lru_cache(maxsize=8)
+def segment_tastes(spec: WorldSpec) -> Floats:
+    """Segment × topic: what a segment's users like on average; half of it is common to all."""
+    draw = stream(spec.seed, "segment tastes")
+    common = draw.dirichlet(np.full(spec.topics, 0.5))
+    own = draw.dirichlet(np.full(spec.topics, 0.25), len(spec.segments))
+    tastes: Floats = 0.5 * common + 0.5 * own
+    return tastes
+
+
+def population(spec: WorldSpec, block: int) -> Population:
+    """The users of a block."""
+    shop = catalogue(spec)
+    first = block * spec.users_per_block
+    n = min(spec.users_per_block, spec.users - first)
+    draw = stream(spec.seed, "population", block)
+    segment = draw.choice(len(spec.segments), n, p=[s.share for s in spec.segments]).astype(np.int32)
+    joined, churned = _stays(draw, spec, segment)
+    tastes = draw.standard_gamma(12 * segment_tastes(spec)[segment] + 1e-3).astype(np.float32) + 1e-6
+    tastes /= tastes.sum(axis=1, keepdims=True)
+    per_week = np.array([s.visits_per_week for s in spec.segments])[segment]
+    items = np.array([s.items_per_visit for s in spec.segments])[segment]
+    shares = np.array([s.responses for s in spec.segments]).cumsum(axis=1)[segment]
+    response = (draw.random(n)[:, None] > shares[:, :-1]).sum(axis=1).astype(np.int32)
+    scatter = draw.lognormal(0, 0.2, (n, 6)).astype(np.float32)
+    staples, gaps = _staples(draw, shop, tastes)
+    fraud, ring = _fraud(spec, first, n)
+    online = np.array([s.online_share for s in spec.segments])[segment]
+    return Population(
+        first=first, segment=segment, joined=joined, churned=churned,
+        visit_rate=(per_week / 7 * draw.gamma(4.0, 0.25, n)).astype(np.float32),
+        log_items=np.log(items) - ITEMS_SIGMA**2 / 2 + draw.normal(0, 0.3, n),
+        tastes=tastes, staples=staples, staple_gaps=gaps,
+        first_due=np.maximum(joined, 0)[:, None] + (gaps * draw.random(gaps.shape)).astype(np.float32),
+        response=response,
+        pull=np.array([_PULL[r] for r in RESPONSES], np.float32)[response] * scatter[:, :3],
+        attention=_by_response(_ATTENTION)[response] * scatter[:, 3],
+        stretch=_by_response(_STRETCH)[response] * scatter[:, 4],
+        early=_by_response(_EARLY)[response] * scatter[:, 5],
+        online=np.clip(online + draw.normal(0, 0.15, n), 0, 1).astype(np.float32),
+        home_store=draw.integers(0, spec.stores, n).astype(np.int32),
+        hour=np.clip(draw.normal(14, 3.5, n), 6, 22).astype(np.float32),
+        fraud=fraud, ring=ring,
+        consent=draw.choice([1, 0, -1], n, p=[0.85, 0.1, 0.05]).astype(np.int32),
+        demography=_demography(draw, segment),
+    )  # fmt: skip
+
+
+ITEMS_SIGMA = 0.8  # of the log of items wanted per visit
+assert len(MECHANICS) == 3
+
+
+def _by_response(values: dict[str, float]) -> Floats32:
+    return np.array([values[r] for r in RESPONSES], np.float32)
+
+
+def _stays(
+    draw: np.random.Generator, spec: WorldSpec, segment: npt.NDArray[np.int32]
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """New users join on every day of history and future; each day some leave for good."""
+    n = len(segment)
+    newcomer = draw.random(n) < spec.newcomer_share * spec.all_days / spec.days
+    joined = np.where(newcomer, draw.integers(0, spec.all_days, n), -draw.integers(1, 1500, n))
+    hazard = -np.log1p(-np.array([s.churn_per_year for s in spec.segments])[segment]) / 365
+    stay = draw.exponential(1, n) / np.maximum(hazard, 1e-9)
+    churned = np.minimum(np.maximum(joined, 0) + 1 + stay, spec.all_days)
+    return joined.astype(np.int32), churned.astype(np.int32)
+
+
+def _staples(draw: np.random.Generator, shop: Catalogue, tastes: Floats32) -> tuple[Ints, Floats32]:
+    """Products drawn by taste; those of subcategories that nobody needs again are no staples, nor repetitions."""
+    n = len(tastes)
+    user = np.repeat(np.arange(n), STAPLES)
+    topic = drawn_topics(tastes, user, draw.random(len(user)))
+    product = shop.topic_choices.drawn(topic, draw.random(len(user))).reshape(n, STAPLES)
+    gaps = shop.cadence[shop.subcategory[product]] * draw.lognormal(0, 0.35, product.shape)
+    usable = (gaps > 0) & (draw.random(product.shape) < 0.8)
+    earlier = product[:, :, None] == product[:, None, :]
+    usable &= ~np.any(np.tril(earlier, -1), axis=2)
+    return np.where(usable, product, -1), np.where(usable, np.maximum(gaps, 3), 1e9).astype(np.float32)
+
+
+def drawn_topics(tastes: Floats32, user: Ints, u: Floats) -> Ints:
+    """A topic per wanted item, by its user's tastes."""
+    cumulative = tastes.cumsum(axis=1, dtype=np.float64)
+    cumulative /= cumulative[:, -1:]
+    cumulative += np.arange(len(tastes))[:, None]
+    flat = cumulative.ravel()
+    found = np.searchsorted(flat, np.minimum(user + u, np.nextafter(len(tastes), 0.0)), side="right")
+    topic: Ints = np.clip(found - user * tastes.shape[1], 0, tastes.shape[1] - 1)
+    return topic
+
+
+def liked_products(shop: Catalogue, users: Population, user: Ints, draw: np.random.Generator) -> Ints:
+    """A product per user named, drawn by the user's tastes."""
+    topic = drawn_topics(users.tastes, user, draw.random(len(user)))
+    return shop.topic_choices.drawn(topic, draw.random(len(user)))
+
+
+def _fraud(spec: WorldSpec, first: int, n: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Rings take neighbouring accounts, opened one after the other; half of the fraudulent users act alone."""
+    numbers = first + np.arange(n)
+    ring = numbers // RING_SIZE
+    rings = -(-spec.users // RING_SIZE)
+    draw = stream(spec.seed, "fraud")
+    in_ring = draw.permutation(rings)[: round(rings * spec.fraud_share / 2)]
+    alone = draw.permutation(spec.users)[: round(spec.users * spec.fraud_share / 2)]
+    fraud = np.where(np.isin(ring, in_ring), 1, np.where(np.isin(numbers, alone), 2, 0))
+    return fraud.astype(np.int32), np.where(fraud == 1, ring, -1).astype(np.int32)
+
+
+def _demography(draw: np.random.Generator, segment: npt.NDArray[np.int32]) -> Ints:
+    """Weakly tied to the segment: enough to help a little, not to tell."""
+    n = len(segment)
+    lean = segment % 3
+    return np.stack(
+        [
+            draw.integers(0, 3, n),
+            np.clip(draw.integers(0, 4, n) + lean, 0, 5),
+            np.clip(draw.integers(0, 4, n) + (segment % 2) * 2, 0, 5),
+            draw.integers(0, len(REGIONS), n),
+            np.clip(draw.integers(1, 4, n) + lean, 1, 5),
+        ],
+        axis=1,
+    )

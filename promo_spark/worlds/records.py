@@ -1,0 +1,375 @@
+"""A world's raw files row by row, as a retailer's systems would export them: Arrow batches by block.
+
+Dates and times are text, money is in units of currency; ids are text with leading zeros.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from promo_spark.worlds import browsing
+from promo_spark.worlds.catalogue import DEPARTMENTS, catalogue
+from promo_spark.worlds.dirt import CLEAN, REASONS, dirt_of_lines
+from promo_spark.worlds.population import REGIONS, population
+from promo_spark.worlds.shopping import CHANNELS, NO_CAMPAIGN, STORE, History, contacts
+from promo_spark.worlds.spec import DIRT, WorldSpec
+from promo_spark.worlds.streams import Bools, Ints, stream
+
+PRODUCTS_PER_BLOCK = 500
+
+RAW: dict[str, dict[str, str]] = {
+    "users": {
+        "user_id": "string", "registered_at": "string", "gender": "string", "age_band": "string",
+        "income_band": "string", "region": "string", "household_size": "string", "consent_marketing": "boolean",
+        "consent_profiling": "boolean",
+    },
+    "products": {
+        "product_id": "string", "department": "string", "category": "string", "subcategory": "string",
+        "brand": "string", "manufacturer_id": "string", "title": "string", "list_price": "double",
+        "unit_cost": "double", "launched_on": "string",
+    },
+    "order_lines": {
+        "order_id": "string", "line_no": "bigint", "user_id": "string", "product_id": "string", "store_id": "string",
+        "channel": "string", "quantity": "bigint", "amount_paid": "double", "list_amount": "double",
+        "discount_retail": "double", "discount_coupon_match": "double", "coupon_id": "string", "ts": "string",
+    },
+    "events": {
+        "event_id": "string", "user_id": "string", "event_type": "string", "product_id": "string", "ts": "string",
+        "event_date": "string", "channel": "string", "session_id": "string", "duration_s": "double",
+        "query": "string", "rating": "double",
+    },
+    "campaigns": {"campaign_id": "string", "kind": "string", "start_date": "string", "end_date": "string"},
+    "contacts": {"campaign_id": "string", "user_id": "string", "contacted_on": "string", "channel": "string"},
+    "coupons": {"campaign_id": "string", "coupon_id": "string", "product_id": "string"},
+    "redemptions": {"user_id": "string", "coupon_id": "string", "campaign_id": "string", "redeemed_on": "string"},
+    "promo_calendar": {
+        "product_id": "string", "store_id": "string", "start_date": "string", "end_date": "string",
+        "display": "string", "mailer": "string", "price": "double", "discount_depth": "double",
+    },
+    "inventory": {"product_id": "string", "store_id": "string", "day": "string", "on_hand": "double"},
+    "feedback": {
+        "feedback_id": "string", "user_id": "string", "promotion_id": "string", "kind": "string", "score": "double",
+        "ts": "string",
+    },
+}  # fmt: skip
+OF_PRODUCTS = ("products", "coupons", "promo_calendar", "inventory")
+
+_ARROW = {"string": pa.string(), "bigint": pa.int64(), "double": pa.float64(), "boolean": pa.bool_()}
+_AGES = ("18-24", "25-34", "35-44", "45-54", "55-64", "65+")
+_INCOMES = ("Under 25K", "25-34K", "35-49K", "50-74K", "75-99K", "100K+")
+_GENDERS = ("F", "M", None)
+
+
+def ddl(columns: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {kind}" for name, kind in columns.items())
+
+
+def batch(table: str, columns: Mapping[str, object]) -> pa.RecordBatch:
+    kinds = RAW[table]
+    arrays = [_array(columns[name], _ARROW[kind]) for name, kind in kinds.items()]
+    return pa.RecordBatch.from_arrays(arrays, names=list(kinds))
+
+
+def _array(values: object, kind: pa.DataType) -> pa.Array:
+    if isinstance(values, pa.Array):
+        return values
+    if isinstance(values, np.ndarray) and kind == pa.int64():
+        return pa.array(values.astype(np.int64))
+    return pa.array(values, kind)
+
+
+# ids and times as text: made once per distinct value, then taken
+
+
+def user_ids(numbers: Ints) -> pa.Array:
+    return pc.binary_join_element_wise("U", pc.utf8_lpad(pa.array(numbers).cast(pa.string()), 8, "0"), "")
+
+
+def product_ids(numbers: Ints) -> pa.Array:
+    return pc.binary_join_element_wise("P", pc.utf8_lpad(pa.array(numbers).cast(pa.string()), 6, "0"), "")
+
+
+def campaign_ids(count: int) -> pa.Array:
+    return pa.array([f"C{n:04d}" for n in range(count)], pa.string())
+
+
+def store_ids(spec: WorldSpec) -> pa.Array:
+    return pa.array([f"S{n:03d}" for n in range(spec.stores)], pa.string())
+
+
+def date_texts(spec: WorldSpec, first: int = 0) -> pa.Array:
+    """Days from `first` on, to the end of the world."""
+    return pa.array([spec.date(d).isoformat() for d in range(first, spec.all_days)], pa.string())
+
+
+def _times(second: Ints) -> pa.Array:
+    return pa.array([f"{s // 3600:02d}:{s // 60 % 60:02d}:{s % 60:02d}" for s in range(86400)]).take(pa.array(second))
+
+
+def moments(spec: WorldSpec, day: Ints, second: Ints) -> pa.Array:
+    return pc.binary_join_element_wise(date_texts(spec).take(pa.array(day)), _times(second), " ")
+
+
+def _units(cents: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
+    return cents / 100.0
+
+
+def _taken(values: pa.Array, index: npt.NDArray[np.integer], missing: Bools | None = None) -> pa.Array:
+    return values.take(pa.array(index, mask=missing))
+
+
+# blocks of users
+
+
+def users(spec: WorldSpec, block: int, first_day: int = -1500, end: int | None = None) -> pa.RecordBatch:
+    """Accounts opened from a day of the world to another; by default those of the history."""
+    people = population(spec, block)
+    chosen = np.flatnonzero((people.joined >= first_day) & (people.joined < (spec.days if end is None else end)))
+    opened = [spec.date(int(d)).isoformat() + " 12:00:00" for d in people.joined[chosen]]
+    gender, age, income, region, size = people.demography[chosen].T
+    consent = people.consent[chosen]
+    said = pa.array(consent == 1, mask=consent < 0)
+    return batch("users", {
+        "user_id": user_ids(people.numbers[chosen]), "registered_at": opened,
+        "gender": _taken(pa.array(_GENDERS), gender), "age_band": _taken(pa.array(_AGES), age),
+        "income_band": _taken(pa.array(_INCOMES), income), "region": _taken(pa.array(REGIONS), region),
+        "household_size": pa.array(size).cast(pa.string()), "consent_marketing": said, "consent_profiling": said,
+    })  # fmt: skip
+
+
+def order_ids(past: History, day: int | None = None) -> pa.Array:
+    """By user and number within the block's history, or within the simulated day."""
+    owners = user_ids(past.users.numbers).take(pa.array(past.orders.user))
+    mark = "-" if day is None else f"-D{day}-"
+    return pc.binary_join_element_wise(owners, pa.array(np.arange(len(past.orders))).cast(pa.string()), mark)
+
+
+def line_numbers(past: History) -> Ints:
+    order = past.lines.order
+    starts = np.flatnonzero(np.diff(order, prepend=-1))
+    return np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order)))) + 1
+
+
+def order_lines(
+    spec: WorldSpec, past: History, block: int, *, late: bool = False, day: int | None = None,
+    coupon_ids: pa.Array | None = None,
+) -> pa.RecordBatch:  # fmt: skip
+    """The lines as delivered, dirt included; with `late`, only those that are delivered later than the rest.
+
+    `coupon_ids` are what the lines' campaign numbers stand for, by default the history's campaigns.
+    """
+    shop, orders, lines = catalogue(spec), past.orders, past.lines
+    kind = dirt_of_lines(spec, orders, lines, block, *([] if day is None else [day]))
+    is_late = kind == DIRT.index("late_row")
+    rows = np.flatnonzero(is_late if late else ~is_late)
+    rows = np.concatenate([rows, rows[kind[rows] == DIRT.index("duplicate_row")]])
+    kind, order = kind[rows], lines.order[rows]
+
+    def dirty(name: str) -> Bools:
+        return np.asarray(kind == DIRT.index(name))
+
+    listed, reduced, coupon = lines.listed[rows], lines.reduced[rows], lines.coupon[rows]
+    paid = listed - reduced - coupon
+    per_order = pa.array(order)
+    channel, store = orders.channel[order], past.users.home_store[orders.user[order]]
+    moment = moments(spec, orders.day, orders.second).take(per_order)
+    product = _taken(product_ids(np.arange(shop.products)), lines.product[rows], dirty("missing_product"))
+    carried = lines.campaign[rows]
+    return batch("order_lines", {
+        "order_id": order_ids(past, day).take(per_order), "line_no": line_numbers(past)[rows],
+        "user_id": _taken(user_ids(past.users.numbers), orders.user[order], dirty("missing_user")),
+        "product_id": _where(dirty("unknown_product"), "X-UNKNOWN", product),
+        "store_id": _taken(store_ids(spec), store, channel != STORE),
+        "channel": _taken(pa.array(CHANNELS), channel),
+        "quantity": np.where(dirty("zero_quantity"), 0, lines.quantity[rows]),
+        "amount_paid": _units(np.where(dirty("negative_amount"), -paid, paid)), "list_amount": _units(listed),
+        "discount_retail": _units(reduced), "discount_coupon_match": _units(coupon),
+        "coupon_id": _taken(campaign_ids(len(shop.campaigns)) if coupon_ids is None else coupon_ids,
+                            np.maximum(carried, 0), carried == NO_CAMPAIGN),
+        "ts": _where(dirty("broken_date"), "2024-02-31 25:61:00", moment),
+    })  # fmt: skip
+
+
+def _where(condition: Bools, text: str, otherwise: pa.Array) -> pa.Array:
+    return pc.if_else(pa.array(condition), text, otherwise) if condition.any() else otherwise
+
+
+def dirty_rows(spec: WorldSpec, past: History, block: int) -> pa.RecordBatch:
+    """The truth about the history's dirty lines: contracts' DirtyRows."""
+    kind = dirt_of_lines(spec, past.orders, past.lines, block)
+    rows = np.flatnonzero(kind != CLEAN)
+    return pa.RecordBatch.from_arrays(
+        [
+            order_ids(past).take(pa.array(past.lines.order[rows])),
+            pa.array(line_numbers(past)[rows].astype(np.int32)),
+            _taken(pa.array(DIRT), kind[rows]),
+            _taken(pa.array([REASONS[k] for k in DIRT], pa.string()), kind[rows]),
+        ],
+        names=["order_id", "line_no", "kind", "reason"],
+    )
+
+
+def events(spec: WorldSpec, past: History, block: int, day: int | None = None) -> pa.RecordBatch:
+    shop, found = catalogue(spec), browsing.events(spec, past, block, day)
+    prefix = f"E{block}" if day is None else f"E{block}-D{day}"
+    numbers = pa.array(np.arange(len(found.kind))).cast(pa.string())
+    days = date_texts(spec)
+    return batch("events", {
+        "event_id": pc.binary_join_element_wise(prefix, numbers, "-"),
+        "user_id": _taken(user_ids(past.users.numbers), found.user),
+        "event_type": _taken(pa.array(browsing.EVENTS), found.kind),
+        "product_id": _taken(product_ids(np.arange(shop.products)), np.maximum(found.product, 0),
+                             found.product == browsing.NOTHING),
+        "ts": moments(spec, found.day, found.second), "event_date": _taken(days, found.day),
+        "channel": _taken(pa.array(CHANNELS), found.channel),
+        "session_id": pc.binary_join_element_wise(prefix.replace("E", "V", 1),
+                                                  pa.array(found.session).cast(pa.string()), "-"),
+        "duration_s": pa.array(found.seconds_viewed.astype(np.float64), mask=found.seconds_viewed == browsing.NOTHING),
+        "query": _taken(pc.utf8_lower(pa.array(shop.subcategory_names)), np.maximum(found.query, 0),
+                        found.query == browsing.NOTHING),
+        "rating": pa.array(found.rating.astype(np.float64), mask=found.rating == browsing.NOTHING),
+    })  # fmt: skip
+
+
+def contacts_of(spec: WorldSpec, block: int) -> pa.RecordBatch:
+    people, campaigns = population(spec, block), catalogue(spec).campaigns
+    user, number = np.nonzero(contacts(spec, people, block))
+    return batch("contacts", {
+        "campaign_id": _taken(campaign_ids(len(campaigns)), number),
+        "user_id": _taken(user_ids(people.numbers), user),
+        "contacted_on": _taken(date_texts(spec), campaigns.start[number]),
+        "channel": _taken(pa.array(["mail", "push"]), (people.online[user] > 0.5).astype(np.int64)),
+    })  # fmt: skip
+
+
+def redemptions(
+    spec: WorldSpec, past: History, coupon_ids: pa.Array | None = None, carriers: pa.Array | None = None
+) -> pa.RecordBatch:
+    """One row per user, coupon and day on which lines carry it; `carriers` are the campaigns of the coupons."""
+    lines, orders = past.lines, past.orders
+    rows = np.flatnonzero(lines.campaign != NO_CAMPAIGN)
+    keys = np.stack([orders.user[lines.order[rows]], lines.campaign[rows], orders.day[lines.order[rows]]], axis=1)
+    user, number, day = (np.unique(keys, axis=0) if len(rows) else keys).T
+    coupon = _taken(campaign_ids(len(catalogue(spec).campaigns)) if coupon_ids is None else coupon_ids, number)
+    return batch("redemptions", {
+        "user_id": _taken(user_ids(past.users.numbers), user), "coupon_id": coupon,
+        "campaign_id": coupon if carriers is None else _taken(carriers, number),
+        "redeemed_on": _taken(date_texts(spec), day),
+    })  # fmt: skip
+
+
+def feedback(spec: WorldSpec, block: int) -> pa.RecordBatch:
+    """Some of the contacted answer a survey; who is harmed by offers likes them less."""
+    people, campaigns = population(spec, block), catalogue(spec).campaigns
+    draw = stream(spec.seed, "feedback", block)
+    user, number = np.nonzero(contacts(spec, people, block))
+    answers = draw.random(len(user)) < 0.03
+    user, number = user[answers], number[answers]
+    mood = np.array([4.2, 3.6, 3.0, 1.8])[people.response[user]]
+    day = np.minimum(campaigns.start[number] + draw.integers(1, 7, len(user)), spec.days - 1)
+    return batch("feedback", {
+        "feedback_id": pc.binary_join_element_wise(f"F{block}", pa.array(np.arange(len(user))).cast(pa.string()), "-"),
+        "user_id": _taken(user_ids(people.numbers), user), "promotion_id": pa.nulls(len(user), pa.string()),
+        "kind": ["survey"] * len(user), "score": np.clip(np.rint(mood + draw.normal(0, 0.9, len(user))), 1, 5),
+        "ts": moments(spec, day, np.full(len(user), 43200)),
+    })  # fmt: skip
+
+
+# blocks of products
+
+
+def products_in(spec: WorldSpec, block: int) -> Ints:
+    return np.arange(block * PRODUCTS_PER_BLOCK, min(spec.products, (block + 1) * PRODUCTS_PER_BLOCK))
+
+
+def products(spec: WorldSpec, block: int) -> pa.RecordBatch:
+    shop, chosen = catalogue(spec), products_in(spec, block)
+    launched = shop.launched[chosen]
+    kinds = pa.array([n.rsplit(" ", 1)[1].lower() for n in shop.subcategory_names])
+    brand = pa.array([f"BRAND {n:03d}" for n in range(int(shop.brand.max()) + 1)])
+    names = [
+        f"{brand[int(b)]} {shop.category_names[c].lower()} {kinds[int(s)]} {p}"
+        for p, b, c, s in zip(chosen, shop.brand[chosen], shop.category[chosen], shop.subcategory[chosen], strict=True)
+    ]
+    return batch("products", {
+        "product_id": product_ids(chosen), "department": _taken(pa.array(DEPARTMENTS), shop.department[chosen]),
+        "category": _taken(pa.array(shop.category_names), shop.category[chosen]),
+        "subcategory": _taken(pa.array(shop.subcategory_names), shop.subcategory[chosen]),
+        "brand": _taken(brand, shop.brand[chosen]),
+        "manufacturer_id": pa.array(shop.brand[chosen] // 4).cast(pa.string()), "title": names,
+        "list_price": _units(shop.list_price[chosen, spec.days // 7]), "unit_cost": _units(shop.cost[chosen]),
+        "launched_on": _taken(date_texts(spec), launched, launched <= 0),
+    })  # fmt: skip
+
+
+def campaigns(spec: WorldSpec) -> pa.RecordBatch:
+    found, days = catalogue(spec).campaigns, date_texts(spec)
+    return batch("campaigns", {
+        "campaign_id": campaign_ids(len(found)),
+        "kind": _taken(pa.array(["targeted", "randomised"]), found.randomised.astype(np.int64)),
+        "start_date": _taken(days, found.start), "end_date": _taken(days, found.end - 1),
+    })  # fmt: skip
+
+
+def coupons(spec: WorldSpec, block: int) -> pa.RecordBatch:
+    """A campaign's coupon has the campaign's name, and is good for the products of its department."""
+    shop, chosen = catalogue(spec), products_in(spec, block)
+    number, product = np.nonzero(shop.campaigns.department[:, None] == shop.department[chosen])
+    campaign = _taken(campaign_ids(len(shop.campaigns)), number)
+    return batch("coupons", {
+        "campaign_id": campaign, "coupon_id": campaign, "product_id": product_ids(chosen[product]),
+    })  # fmt: skip
+
+
+def promo_calendar(spec: WorldSpec, block: int) -> pa.RecordBatch:
+    """Reductions hold a week and in all stores alike; the calendar reaches as far as the world does."""
+    shop, chosen = catalogue(spec), products_in(spec, block)
+    product, week = np.nonzero(shop.depth[chosen] > 0)
+    product = np.repeat(chosen[product], spec.stores)
+    week, store = np.repeat(week, spec.stores), np.tile(np.arange(spec.stores), len(week))
+    days, depth = date_texts(spec), shop.depth[product, week]
+    price = shop.list_price[product, week] - np.rint(shop.list_price[product, week] * depth)
+    return batch("promo_calendar", {
+        "product_id": _taken(product_ids(np.arange(shop.products)), product),
+        "store_id": _taken(store_ids(spec), store),
+        "start_date": _taken(days, week * 7), "end_date": _taken(days, np.minimum(week * 7 + 6, spec.all_days - 1)),
+        "display": _taken(pa.array(["front"]), np.zeros(len(product), int), ~shop.on_display[product, week]),
+        "mailer": _taken(pa.array(["cover"]), np.zeros(len(product), int), ~shop.in_mailer[product, week]),
+        "price": _units(price), "discount_depth": np.round(depth.astype(np.float64), 6),
+    })  # fmt: skip
+
+
+def inventory(spec: WorldSpec, block: int, day: int | None = None) -> pa.RecordBatch:
+    """The last days for every product on sale, before them only the days without stock; or one day after them."""
+    shop, chosen = catalogue(spec), products_in(spec, block)
+    days = np.arange(spec.days) if day is None else np.array([day])
+    empty = shop.stock_out[np.ix_(chosen, days)]
+    told = empty | (days >= spec.days - spec.inventory_days)
+    told &= (shop.launched[chosen, None] <= days) & (shop.dies[chosen, None] > days)
+    product, column = np.nonzero(told)
+    out = empty[product, column]
+    level = stream(spec.seed, "inventory", block, int(days[0])).integers(5, 200, len(product))
+    return batch("inventory", {
+        "product_id": product_ids(chosen[product]), "store_id": pa.array(["all"] * len(product), pa.string()),
+        "day": _taken(date_texts(spec), days[column]), "on_hand": np.where(out, 0.0, level),
+    })  # fmt: skip
+
+
+OF_PRODUCT_BLOCK: dict[str, Callable[[WorldSpec, int], pa.RecordBatch]] = {
+    "products": products, "coupons": coupons, "promo_calendar": promo_calendar, "inventory": inventory,
+}  # fmt: skip
+OF_USER_BLOCK: dict[str, Callable[[WorldSpec, int], pa.RecordBatch]] = {
+    "users": users, "contacts": contacts_of, "feedback": feedback,
+}  # fmt: skip
+OF_HISTORY: dict[str, Callable[[WorldSpec, History, int], pa.RecordBatch]] = {
+    "order_lines": order_lines,
+    "late_order_lines": lambda spec, past, block: order_lines(spec, past, block, late=True),
+    "events": events,
+    "redemptions": lambda spec, past, block: redemptions(spec, past),
+}  # fmt: skip
+

@@ -1,0 +1,77 @@
+"""A day played on the published promotions, and the loop that follows from it."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from promo_spark.contracts.decisions import Promotions
+from promo_spark.contracts.silver import OrderLines, Redemptions
+from promo_spark.contracts.truth import SimulatedStates
+from promo_spark.errors import MissingDataError, SettingsError
+from promo_spark.jobs.generate import run as generate
+from promo_spark.jobs.ingest import run as ingest
+from promo_spark.jobs.simulate import run as simulate
+from promo_spark.runtime.pipeline import run_in_order
+from promo_spark.runtime.progress import Progress
+from promo_spark.runtime.run_log import RunLog
+from promo_spark.settings import load, validated
+from promo_spark.tables.lake import Lake
+
+DATE = datetime.date(2024, 6, 1)
+NEXT = DATE + datetime.timedelta(days=1)
+
+
+def test_a_simulated_day_is_delivered_taken_in_and_goes_on_the_next_day(lake: Lake, tmp_path: Path) -> None:
+    folder = tmp_path / "raw"
+    values = load("world", [
+        "generate.users=200", "generate.products=60", "generate.days=30", "generate.partitions=2",
+        "generate.users_per_block=100", "generate.truth=false", f"generate.folder={folder}",
+        f"simulate.folder={folder}", *(f"generate.dirt.{k}=0.0" for k in load("world").generate.dirt),
+    ]).model_dump(mode="json")  # fmt: skip
+    kept = {n: m for n, m in values["ingest"]["files"].items() if n in ("products", "order_lines", "redemptions")}
+    values["ingest"]["files"] = kept
+    for mapping in kept.values():
+        mapping["path"] = mapping["path"].replace("world/raw", str(folder))
+    settings = validated(values)
+    run_in_order([generate], lake, settings, DATE, Progress())
+
+    with pytest.raises(MissingDataError, match="simulate the day before first"):
+        run_in_order([simulate], lake, settings, NEXT, Progress())
+    with pytest.raises(SettingsError, match="the world's history ends before 2024-06-01"):
+        run_in_order([simulate], lake, settings, DATE - datetime.timedelta(days=1), Progress())
+
+    # everyone gets a coupon worth having: some come, and use it
+    lake.write(Promotions, Promotions.frame(lake.spark, [
+        {"date": DATE, "user_id": f"U{u:08d}", "promotion_id": f"o{u}", "scenario": "win_back", "mechanic": "coupon",
+         "coupon_amount": 2, "min_spend": 5, "valid_from": DATE, "valid_to": DATE + datetime.timedelta(days=6),
+         "arm": "treatment", "currency": "USD"} for u in range(200)
+    ]), {"date": DATE})  # fmt: skip
+    for day in (DATE, NEXT):
+        run_in_order([simulate], lake, settings, day, Progress())
+    delivered = {d: pl.read_parquet(folder / f"order_lines/{d}/*.parquet") for d in (DATE, NEXT)}
+    for day, lines in delivered.items():
+        assert set(lines["ts"].str.slice(0, 10)) == {day.isoformat()}
+        by_order = lines.group_by("order_id").agg(
+            (pl.col("amount_paid") + pl.col("discount_coupon_match")).sum().alias("before"),
+            pl.col("discount_coupon_match").sum().round(2).alias("off"),
+        )
+        assert set(by_order.filter(pl.col("before") >= 5)["off"]) == {2.0}
+        assert set(by_order.filter(pl.col("before") < 4.99)["off"]) <= {0.0}
+    contacted = pl.read_parquet(folder / f"contacts/{DATE}/*.parquet")
+    assert len(contacted) == 200 and set(contacted["campaign_id"]) == {f"PROMOTIONS-{DATE}"}
+
+    run_in_order([simulate], lake, settings, DATE, Progress(), force=True)
+    again = pl.read_parquet(folder / f"order_lines/{DATE}/*.parquet")
+    assert again.sort("order_id", "line_no").equals(delivered[DATE].sort("order_id", "line_no"))
+    assert lake.read(SimulatedStates).groupBy("date").count().count() == 2  # for the 2nd and the 3rd of June
+
+    run_in_order([ingest], lake, settings, DATE + datetime.timedelta(days=2), Progress())
+    sources = RunLog(lake).succeeded()[-1].sources
+    assert {s.quarantined for s in sources.values()} == {0}
+    taken_in = lake.read(OrderLines).filter(f"order_date >= '{DATE}'").count()
+    assert taken_in == sum(len(lines) for lines in delivered.values())
+    assert lake.read(Redemptions).filter("coupon_id like 'o%'").count() > 20
