@@ -16,17 +16,20 @@ from pyspark.sql import types as T
 from promo_spark.contracts.table import Table
 
 RAW, FILE, BLANK, BROKEN, UNPARSED = "_raw", "_file", "_blank", "_broken", "_unparsed"
+SOURCE = "_source"
 GIVEN_BY_THE_RUN = {"source_file", "run_id", "flags"}
 
 
 def candidates(
-    table: type[Table], raw: DataFrame, values: Mapping[str, Column], parsed: Mapping[str, Column] | None = None
+    table: type[Table], raw: DataFrame, values: Mapping[str, Column], parsed: Mapping[str, Column] | None = None,
+    beside: Mapping[str, Column] | None = None,
 ) -> DataFrame:
     """One row per raw row, cast to the table's types. Raw rows → candidates.
 
     `values` gives each column from raw columns; columns not named are null. A value that is there but
     cannot be cast becomes null and its column's name is put into `_unparsed`. `parsed` gives the value in
-    its type where a cast is not the way to read it, such as a date in the source's own format.
+    its type where a cast is not the way to read it, such as a date in the source's own format. `beside` gives
+    columns that are none of the table's.
     """
     cast: list[Column] = []
     failures: dict[str, Column] = {}
@@ -42,7 +45,19 @@ def candidates(
         cast.append(read.cast(column.type).alias(name))
         if found != column.type and not isinstance(column.type, T.StringType):
             failures[name] = value.isNotNull() & read.isNull()
-    return raw.select(*cast, *[F.col(c) for c in (RAW, FILE, BLANK, BROKEN)], names_of(failures).alias(UNPARSED))
+    more = [value.alias(name) for name, value in (beside or {}).items()]
+    return raw.select(
+        *cast, *[F.col(c) for c in (RAW, FILE, BLANK, BROKEN)], names_of(failures).alias(UNPARSED), *more
+    )
+
+
+def together(by_source: Mapping[str, DataFrame]) -> DataFrame:
+    """The candidates of one table from all its sources, each row with its source's name."""
+    frames = [rows.withColumn(SOURCE, F.lit(source)) for source, rows in by_source.items()]
+    if len(frames) > 1:
+        typed = [isinstance(rows.schema[RAW].dataType, T.StructType) for rows in frames]
+        frames = [f.withColumn(RAW, F.to_json(RAW)) if t else f for f, t in zip(frames, typed, strict=True)]
+    return functools.reduce(DataFrame.unionByName, frames)
 
 
 def names_of(failures: Mapping[str, Column]) -> Column:

@@ -18,19 +18,19 @@ from pyspark.sql.window import Window
 from promo_spark.contracts.silver import OrderLines, Products, Quarantined
 from promo_spark.contracts.table import Check, Table
 from promo_spark.errors import SettingsError
-from promo_spark.sources.candidates import BLANK, BROKEN, FILE, GIVEN_BY_THE_RUN, RAW, UNPARSED, names_of
+from promo_spark.sources.candidates import BLANK, BROKEN, FILE, GIVEN_BY_THE_RUN, RAW, SOURCE, UNPARSED, names_of
 
 REASONS, FLAGS, DOUBLED = "_reasons", "flags", "_doubled"
 QUARANTINE, FLAG = "quarantine", "flag"
 
-# A check states what holds of a good row; its name states what is wrong with a bad one.
+# A check states what holds of a good row; its name states what is wrong with a bad one. A table that does not
+# stand here is judged by the checks of its contract.
 VALUE_CHECKS: dict[type[Table], tuple[Check, ...]] = {
     OrderLines: (
         Check("quantity_zero", OrderLines.quantity, "!=", 0),
         Check("quantity_negative", OrderLines.quantity, ">=", 0),
         Check("amount_zero", OrderLines.amount_paid, "!=", 0),
     ),
-    Products: Products.checks,
 }
 CHECK_NAMES = ("quantity_zero", "quantity_negative", "amount_negative", "amount_zero", "unknown_product")
 
@@ -47,7 +47,7 @@ def screened(
     if unknown:
         raise SettingsError(f"ingest.policies names {', '.join(unknown)}; the checks are: {', '.join(CHECK_NAMES)}")
     failures = _parse_failures(table)
-    for check in VALUE_CHECKS.get(table, ()):
+    for check in VALUE_CHECKS.get(table, table.checks):
         failures[check.name] = ~check.holds()
     if table is OrderLines:
         money_back_without_return = (F.col(OrderLines.amount_paid) < 0) & (F.col(OrderLines.quantity) >= 0)
@@ -104,7 +104,8 @@ def ranked(table: type[Table], suspects: DataFrame) -> DataFrame:
     values = [c for c in table.columns() if c not in GIVEN_BY_THE_RUN]
     content = F.xxhash64(*values)
     order = [F.col(c).asc_nulls_last() for c in values if c not in table.key]
-    same_key = Window.partitionBy(*table.key).orderBy(*order, F.col(FILE))
+    tie_break = [F.col(c) for c in (FILE, SOURCE) if c in suspects.columns]
+    same_key = Window.partitionBy(*table.key).orderBy(*order, *tie_break)
     reason = F.when(content == F.col("_first"), F.lit("duplicate_row")).otherwise(F.lit("duplicate_key"))
     return (
         suspects.withColumn("_nth", F.row_number().over(same_key))
@@ -147,7 +148,7 @@ def _key_hash(table: type[Table]) -> Column:
 def reason_names(table: type[Table]) -> list[str]:
     """Every reason for which a row of the table can be rejected."""
     names = ["broken_row", *_parse_failures(table)]
-    names += [c.name for c in VALUE_CHECKS.get(table, ())]
+    names += [c.name for c in VALUE_CHECKS.get(table, table.checks)]
     return [*names, "amount_negative", "unknown_product", "duplicate_row", "duplicate_key"]
 
 

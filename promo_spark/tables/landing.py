@@ -15,11 +15,18 @@ from promo_spark.errors import SourceError
 from promo_spark.sources.candidates import BLANK, BROKEN, FILE, RAW
 
 
-def typed_rows(spark: SparkSession, path: str, file_format: str, columns: Sequence[str]) -> DataFrame:
+def no_other(_: str) -> bool:
+    """Wants no column but the named ones."""
+    return False
+
+
+def typed_rows(
+    spark: SparkSession, path: str, file_format: str, columns: Sequence[str], also: Callable[[str], bool] = no_other
+) -> DataFrame:
     """Rows of Parquet or Delta files with the named columns as stored, plus the whole raw row.
 
-    Raises SourceError when the path is missing or unreadable (a truncated file has no footer), or lacks
-    a column; all before a row is read.
+    `also` tells of any other column whether it is wanted too. Raises SourceError when the path is missing or
+    unreadable (a truncated file has no footer), or lacks a column; all before a row is read.
     """
     reader = spark.read.format(file_format)
     if file_format == "parquet":
@@ -28,7 +35,7 @@ def typed_rows(spark: SparkSession, path: str, file_format: str, columns: Sequen
     _require(path, columns, df.columns)
     file = F.col("_metadata.file_path") if file_format == "parquet" else F.lit(path)
     return df.select(
-        *[F.col(f"`{c}`") for c in columns],
+        *[F.col(f"`{c}`") for c in _wanted(columns, df.columns, also)],
         F.struct(*[F.col(f"`{c}`") for c in df.columns]).alias(RAW),
         file.alias(FILE),
         F.lit(False).alias(BLANK),
@@ -36,7 +43,10 @@ def typed_rows(spark: SparkSession, path: str, file_format: str, columns: Sequen
     )
 
 
-def csv_rows(spark: SparkSession, path: str, columns: Sequence[str], delimiter: str = ",") -> DataFrame:
+def csv_rows(
+    spark: SparkSession, path: str, columns: Sequence[str], delimiter: str = ",",
+    also: Callable[[str], bool] = no_other,
+) -> DataFrame:  # fmt: skip
     """Lines of CSV files as text columns; a line of the wrong shape or with open quotes is marked broken.
 
     Every line stands for itself, so that one stray quote cannot swallow its neighbours. Empty lines and
@@ -64,7 +74,7 @@ def csv_rows(spark: SparkSession, path: str, columns: Sequence[str], delimiter: 
     )
     open_quotes = F.length(F.regexp_replace(RAW, '[^"]', "")) % 2 == 1
     return parsed.select(
-        *[F.col(f"line.`{c}`").alias(c) for c in columns],
+        *[F.col(f"line.`{c}`").alias(c) for c in _wanted(columns, header, also)],
         RAW,
         FILE,
         BLANK,
@@ -114,6 +124,10 @@ def _opened(path: str, load: Callable[[], DataFrame]) -> DataFrame:
     except (PySparkException, Py4JJavaError) as error:  # a footer's error comes as the JVM's own
         told = next((line for line in str(error).splitlines() if "Exception: " in line), str(error).splitlines()[0])
         raise SourceError(f"source {path} cannot be read, so nothing was loaded: {told.strip(': ')}") from error
+
+
+def _wanted(columns: Sequence[str], found: Sequence[str], also: Callable[[str], bool]) -> list[str]:
+    return [*columns, *[c for c in found if c not in columns and also(c)]]
 
 
 def _require(path: str, wanted: Sequence[str], found: Sequence[str]) -> None:
