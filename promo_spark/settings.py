@@ -1,9 +1,9 @@
-"""Typed settings: conf/base.toml < conf/<env>.toml < --set section.key=value.
+"""Typed settings: conf/base.toml < conf/sources/<mapping>.toml < conf/<env>.toml < --set section.key=value.
 
 One frozen section per job, named like the job. The numbers stand in conf/base.toml and only there, so
-a section here has types and bounds but no defaults. Unknown keys, missing keys and wrong types are
-errors that name the key. Secrets appear only as references, `env:NAME` or `file:PATH`, under keys that
-end in `_secret`.
+a section here has types and bounds but no defaults; only what a user writes per source has them. Unknown
+keys, missing keys and wrong types are errors that name the key. Secrets appear only as references,
+`env:NAME` or `file:PATH`, under keys that end in `_secret`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from promo_spark.errors import SettingsError
 from promo_spark.secret_references import HOW_TO_WRITE, REFERENCE
@@ -33,6 +41,15 @@ Money = Annotated[float, Field(ge=0)]
 Memory = Annotated[str, Field(pattern="^[1-9][0-9]*[kmgt]$")]
 Identifier = Annotated[str, Field(pattern=r"^[^\W\d][\w$]*$")]
 SecretReference = Annotated[str, Field(pattern=REFERENCE)]  # of keys that end in _secret
+
+
+def _spark_time_pattern(text: str) -> str:
+    if not re.fullmatch(r"('[^']*'|[GyMLdDEFaHhKkmsSVzOXxZ]|[^A-Za-z'])+", text):
+        raise ValueError("write a pattern as Spark does, such as yyyy-MM-dd HH:mm:ss, other letters between ' and '")
+    return text
+
+
+TimePattern = Annotated[str, AfterValidator(_spark_time_pattern)]
 
 
 class Section(BaseModel):
@@ -57,6 +74,8 @@ class BusinessSettings(Section):
     excluded_categories: list[str]
     assumed_margin: Share
     assumed_margin_by_department: dict[str, Share]
+    holiday_countries: list[Annotated[str, Field(pattern="^[A-Z]{2}$")]]
+    holiday_years: Annotated[int, Field(ge=0, le=50)]
 
 
 class SparkSettings(Section):
@@ -148,14 +167,123 @@ class Extraction(Section):
         return self.delivery == "rows" or self.format == "delta_changes"
 
 
-class FileMapping(Extraction):
-    """One table of a source: how it is had, and which column becomes which."""
+class Condition(Section):
+    """What must hold of a row: one of their columns, an operator, a literal; written as a list of the three.
 
-    columns: dict[str, str]
-    constants: dict[str, str] = Field(default_factory=dict)
-    timestamp_format: str = "yyyy-MM-dd'T'HH:mm:ss[.SSSSSS][XXX]"
-    date_format: str = "yyyy-MM-dd"
+    A number compares as a number, a text as a text; `in` takes a list, `is not null` nothing.
+    """
+
+    column: str
+    operator: Literal["=", "!=", ">", ">=", "<", "<=", "in", "starts with", "is not null"]
+    literal: str | int | float | list[str] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_triple(cls, value: Any) -> Any:
+        if not isinstance(value, list):
+            return value
+        if len(value) not in (2, 3):
+            raise ValueError('write a condition as ["column", "operator", literal]')
+        return dict(zip(("column", "operator", "literal"), value, strict=False))
+
+    @model_validator(mode="after")
+    def _literal_fits(self) -> Condition:
+        if (self.literal is None) != (self.operator == "is not null"):
+            raise ValueError("every operator but 'is not null' needs a literal, and that one takes none")
+        if isinstance(self.literal, list) != (self.operator == "in"):
+            raise ValueError("the operator 'in', and only this one, takes a list")
+        return self
+
+
+class ColumnMapping(Section):
+    """How one of our columns is read: where the value comes from, and what is done to it, in this order.
+
+    A plain text stands for { column = "theirs" }. The value comes from exactly one of `column`, `constant`,
+    `first_of`, `concat` and `product_of`.
+    """
+
+    column: str | None = None  # their column
+    constant: str | None = None  # the same for every row
+    first_of: list[str] | None = None  # the first of their columns that has a value
+    concat: list[str] | None = None  # their columns joined by `separator`; none where one of them has no value
+    separator: str = "-"
+    product_of: list[str] | None = None  # their columns multiplied, such as pieces and price
+
+    map: dict[str, str] | None = None  # their value to ours; "" means no value
+    otherwise: str | None = None  # what a value outside `map` becomes; without it, it stays
+    whole_number: bool = False  # 13085.0 is the id 13085
+    decimal_comma: bool = False  # 1.234,50 is 1234.50
+    unit: Literal["s", "ms"] | None = None  # time as a number: seconds or milliseconds since 1970, UTC
+    format: TimePattern | None = None  # of a date or time, as Spark writes patterns
+    scale: float | None = None  # the number is multiplied by this
+    negative_when: Condition | None = None  # rows whose number counts as negative, such as cancellations
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return {"column": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> ColumnMapping:
+        origins = ("column", "constant", "first_of", "concat", "product_of")
+        given = [name for name in origins if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"name exactly one of {', '.join(origins)}, not {' and '.join(given) or 'none'}")
+        if self.otherwise is not None and self.map is None:
+            raise ValueError("`otherwise` needs a `map`")
+        return self
+
+    def theirs(self) -> list[str]:
+        """Their columns that the value needs."""
+        named = [self.column] if self.column is not None else []
+        named += [c for group in (self.first_of, self.concat, self.product_of) for c in group or ()]
+        return named + ([self.negative_when.column] if self.negative_when else [])
+
+
+class LookupSettings(Section):
+    """A second file that completes the rows: joined by `keys`, of which each should stand there once.
+
+    `keys` maps a column of the row to the key's name in the second file, `columns` a new name to the
+    second file's column.
+    """
+
+    path: str
+    format: Literal["csv", "json", "parquet", "delta"] = "csv"
     delimiter: str = ","
+    keys: Annotated[dict[str, str], Field(min_length=1)]
+    columns: Annotated[dict[str, str], Field(min_length=1)]
+
+
+class UnpivotSettings(Section):
+    """Wide to long: one row per row and column whose name starts with `prefix`, or is none of `except_columns`."""
+
+    prefix: str = ""
+    except_columns: list[str] = Field(default_factory=list)
+    name: str  # the new column that holds the old column's name
+    value: str  # the new column that holds its value
+
+    @model_validator(mode="after")
+    def _one_choice(self) -> UnpivotSettings:
+        if bool(self.prefix) == bool(self.except_columns):
+            raise ValueError("say which columns become rows: by `prefix`, or all but `except_columns`")
+        return self
+
+
+class SourceSettings(Extraction):
+    """One source of one silver table: how its rows are had, and which column becomes which."""
+
+    table: str = ""  # the silver table; "": the one of the source's name
+    delimiter: str = ","
+    columns: Annotated[dict[str, ColumnMapping], Field(min_length=1)]
+    timestamp_format: TimePattern = "yyyy-MM-dd[['T'][' ']HH:mm:ss[.SSSSSS][XXX]]"
+    date_format: TimePattern = "yyyy-MM-dd"
+    timezone: str = ""  # of times that name none; "": business.timezone
+    where: list[Condition] = Field(default_factory=list)
+    unpivot: UnpivotSettings | None = None
+    lookups: list[LookupSettings] = Field(default_factory=list)
+    distinct: bool = False  # one row per key of the table, with the value that most rows have
+    latest_by: str = ""  # with distinct: the values of the row with the largest such column
+    equal_rows: Literal["duplicates", "pieces"] = "duplicates"  # what equal lines of an order are
 
 
 class OwnCheck(Section):
@@ -196,9 +324,10 @@ class GateSettings(Section):
 
 
 class IngestSettings(Section):
-    """Which source feeds silver, what happens to rows that fail a check, and when a delivery is refused."""
+    """Which sources feed silver, what happens to rows that fail a check, and when a delivery is refused."""
 
     adapter: Literal["complete_journey", "files"]
+    mapping: str
     folder: str
     policies: dict[str, Literal["reject", "warn", "off"]]
     checks: list[OwnCheck]
@@ -206,21 +335,21 @@ class IngestSettings(Section):
     bot_events_per_minute: Positive
     gate: GateSettings
     connections: dict[Identifier, ConnectionSettings]
-    files: dict[str, FileMapping]
+    sources: dict[str, SourceSettings]
 
     @model_validator(mode="after")
     def _known_connections(self) -> IngestSettings:
-        for name, source in self.files.items():
+        for name, source in self.sources.items():
             if source.format == "jdbc" and source.connection not in self.connections:
                 raise ValueError(
-                    f"files.{name}.connection is {source.connection!r}, which is not in ingest.connections; "
+                    f"sources.{name}.connection is {source.connection!r}, which is not in ingest.connections; "
                     f"there are: {', '.join(self.connections) or 'none'}"
                 )
         return self
 
     def databases(self) -> list[Literal["postgresql", "mysql"]]:
         """The kinds of database that a source is read from."""
-        read = {self.connections[s.connection].database for s in self.files.values() if s.format == "jdbc"}
+        read = {self.connections[s.connection].database for s in self.sources.values() if s.format == "jdbc"}
         return sorted(read) if self.adapter == "files" else []
 
 
@@ -450,21 +579,39 @@ def environments(conf: Path = CONF) -> list[str]:
     return sorted(p.stem for p in conf.glob("*.toml") if p.stem != "base")
 
 
+def mappings(conf: Path = CONF) -> list[str]:
+    """Names that ingest.mapping takes: the files of conf/sources/."""
+    return sorted(p.stem for p in (conf / "sources").glob("*.toml"))
+
+
 def load(env: str | None = None, overrides: Sequence[str] = (), conf: Path = CONF) -> Settings:
     """The settings of an environment with overrides such as "promote.daily_budget=500.0".
 
-    Raises SettingsError naming each key that is unknown, missing, mistyped or out of bounds.
+    A ready mapping, chosen by ingest.mapping, stands between base and environment, so that either of the
+    user's ways to set a key changes it. Raises SettingsError naming each key that is unknown, missing,
+    mistyped or out of bounds.
     """
-    values = _toml(conf / "base.toml")
+    base, own = _toml(conf / "base.toml"), {}
     if env is not None:
         if env not in environments(conf):
             raise SettingsError(
                 f"--env {env}: there is no conf/{env}.toml; there are: {', '.join(environments(conf))}"
             )
-        values = _merged(values, _toml(conf / f"{env}.toml"))
+        own = _toml(conf / f"{env}.toml")
     for override in overrides:
-        values = _merged(values, _override(override))
-    return validated(values)
+        own = _merged(own, _override(override))
+    chosen = _merged(base, own).get("ingest", {})
+    mapping = chosen.get("mapping", "")
+    if mapping:
+        if mapping not in mappings(conf):
+            raise SettingsError(
+                f"ingest.mapping {mapping!r}: there is no conf/sources/{mapping}.toml; there are: "
+                f"{', '.join(mappings(conf))}"
+            )
+        if not chosen.get("folder"):
+            raise SettingsError(f"ingest.folder is empty: say where the files of the mapping {mapping} lie")
+        base = _merged(base, _toml(conf / "sources" / f"{mapping}.toml"))
+    return validated(_merged(base, own))
 
 
 def validated(values: Mapping[str, Any]) -> Settings:

@@ -13,8 +13,9 @@ import pytest
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.silver import SILVER
 from promo_spark.jobs import all_jobs
-from promo_spark.settings import GateLimits, environments, load, validated
+from promo_spark.settings import GateLimits, environments, load, mappings, validated
 from promo_spark.sources.checks import own_check
+from promo_spark.sources.mappings import checked_mapping, mapped_table
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -69,7 +70,15 @@ def test_the_mapping_in_the_sources_page_is_valid() -> None:
     values = load().model_dump(mode="json")
     for section, keys in tomllib.loads(example).items():
         values[section].update(keys)
-    assert set(validated(values).ingest.files) == {"products", "order_lines", "users"}
+    sources = validated(values).ingest.sources
+    assert set(sources) == {"products", "web_orders", "till", "users"}
+    for name, source in sources.items():
+        checked_mapping(name, mapped_table(name, source), source)
+
+
+def test_the_sources_page_names_every_ready_mapping() -> None:
+    text = (ROOT / "docs" / "sources.md").read_text(encoding="utf-8")
+    assert all(f"| `{name}` |" in text for name in mappings())
 
 
 def test_the_quality_page_tells_every_check_with_its_meaning_and_criticality() -> None:

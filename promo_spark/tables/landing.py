@@ -16,13 +16,20 @@ from promo_spark.errors import SourceError
 from promo_spark.sources.candidates import BLANK, BROKEN, FILE, POSITION, RAW
 
 
+def no_other(_: str) -> bool:
+    """Wants no column but the named ones."""
+    return False
+
+
 def typed_rows(
-    spark: SparkSession, path: str, file_format: str, columns: Sequence[str], shares: int = 1
-) -> DataFrame:
+    spark: SparkSession, path: str, file_format: str, columns: Sequence[str],
+    also: Callable[[str], bool] = no_other, shares: int = 1,
+) -> DataFrame:  # fmt: skip
     """Rows of Parquet, ORC or Delta files with the named columns as stored, plus the whole raw row.
 
-    A file that was written as one piece is read by one task, with all that is then done to its rows. With
-    `shares` as many tasks read it, each keeping its share of the rows: decoding is the cheap part.
+    `also` tells of any other column whether it is wanted too. A file that was written as one piece is read by
+    one task, with all that is then done to its rows. With `shares` as many tasks read it, each keeping its
+    share of the rows: decoding is the cheap part.
     Raises SourceError when the path is missing or unreadable (a truncated file has no footer), or lacks
     a column; all before a row is read.
     """
@@ -33,7 +40,7 @@ def typed_rows(
     _require(path, columns, df.columns)
     file = F.col("_metadata.file_path") if file_format != "delta" else F.lit(path)
     rows = df.select(
-        *[F.col(f"`{c}`") for c in columns],
+        *[F.col(f"`{c}`") for c in _wanted(columns, df.columns, also)],
         F.struct(*[F.col(f"`{c}`") for c in df.columns]).alias(RAW),
         file.alias(FILE),
         F.lit(False).alias(BLANK),
@@ -45,7 +52,10 @@ def typed_rows(
     return functools.reduce(DataFrame.unionAll, [rows.filter(share == i) for i in range(shares)])
 
 
-def csv_rows(spark: SparkSession, path: str, columns: Sequence[str], delimiter: str = ",") -> DataFrame:
+def csv_rows(
+    spark: SparkSession, path: str, columns: Sequence[str], delimiter: str = ",",
+    also: Callable[[str], bool] = no_other,
+) -> DataFrame:  # fmt: skip
     """Lines of CSV files as text columns; a line of the wrong shape or with open quotes is marked broken.
 
     Every line stands for itself, so that one stray quote cannot swallow its neighbours. Empty lines and
@@ -74,7 +84,7 @@ def csv_rows(spark: SparkSession, path: str, columns: Sequence[str], delimiter: 
     )
     open_quotes = F.length(F.regexp_replace(RAW, '[^"]', "")) % 2 == 1
     return parsed.select(
-        *[F.col(f"line.`{c}`").alias(c) for c in columns],
+        *[F.col(f"line.`{c}`").alias(c) for c in _wanted(columns, header, also)],
         RAW,
         FILE,
         POSITION,
@@ -152,6 +162,10 @@ def _opened(path: str, load: Callable[[], DataFrame]) -> DataFrame:
     except (PySparkException, Py4JJavaError) as error:  # a footer's error comes as the JVM's own
         told = next((line for line in str(error).splitlines() if "Exception: " in line), str(error).splitlines()[0])
         raise SourceError(f"source {path} cannot be read, so nothing was loaded: {told.strip(': ')}") from error
+
+
+def _wanted(columns: Sequence[str], found: Sequence[str], also: Callable[[str], bool]) -> list[str]:
+    return [*columns, *[c for c in found if c not in columns and also(c)]]
 
 
 def _require(path: str, wanted: Sequence[str], found: Sequence[str]) -> None:
