@@ -28,7 +28,7 @@ from promo_spark.contracts.silver import (
     PromoCalendar,
 )
 from promo_spark.contracts.table import Table, WriteMode
-from promo_spark.errors import ContractError, SourceError
+from promo_spark.errors import ContractError, SettingsError, SourceError
 from promo_spark.runtime.job import Context, SourceCounts, job
 from promo_spark.settings import IngestSettings, LookupSettings, SourceSettings
 from promo_spark.sources import checks, complete_journey, holidays, identities, mappings
@@ -229,6 +229,9 @@ def _raw_rows(
 
 
 def _in_folder(settings: IngestSettings, path: str) -> str:
-    """A path of a mapping: relative ones lie in the folder."""
-    absolute = path.startswith("/") or "://" in path or not settings.folder
-    return path if absolute else f"{settings.folder.rstrip('/')}/{path}"
+    """A path of a mapping: relative ones lie in the folder, or in the working folder where there is none."""
+    if path.startswith("/") or "://" in path:
+        return path
+    if settings.mapping and not settings.folder:
+        raise SettingsError(f"ingest.folder is empty: say where the files of the mapping {settings.mapping} lie")
+    return f"{settings.folder.rstrip('/')}/{path}" if settings.folder else path
