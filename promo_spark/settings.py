@@ -600,16 +600,13 @@ def load(env: str | None = None, overrides: Sequence[str] = (), conf: Path = CON
         own = _toml(conf / f"{env}.toml")
     for override in overrides:
         own = _merged(own, _override(override))
-    chosen = _merged(base, own).get("ingest", {})
-    mapping = chosen.get("mapping", "")
+    mapping = _merged(base, own).get("ingest", {}).get("mapping", "")
     if mapping:
         if mapping not in mappings(conf):
             raise SettingsError(
                 f"ingest.mapping {mapping!r}: there is no conf/sources/{mapping}.toml; there are: "
                 f"{', '.join(mappings(conf))}"
             )
-        if not chosen.get("folder"):
-            raise SettingsError(f"ingest.folder is empty: say where the files of the mapping {mapping} lie")
         base = _merged(base, _toml(conf / "sources" / f"{mapping}.toml"))
     return validated(_merged(base, own))
 

@@ -163,9 +163,12 @@ def _last_words(ctx: Context[IngestSettings], delivery: Delivery, path: str, who
 
 
 def _in_folder(settings: IngestSettings, path: str) -> str:
-    """A path of a mapping: relative ones lie in the folder."""
-    absolute = path.startswith("/") or "://" in path or not settings.folder
-    return path if absolute else f"{settings.folder.rstrip('/')}/{path}"
+    """A path of a mapping: relative ones lie in the folder, or in the working folder where there is none."""
+    if path.startswith("/") or "://" in path:
+        return path
+    if settings.mapping and not settings.folder:
+        raise SettingsError(f"ingest.folder is empty: say where the files of the mapping {settings.mapping} lie")
+    return f"{settings.folder.rstrip('/')}/{path}" if settings.folder else path
 
 
 def _complete_journey(ctx: Context[IngestSettings]) -> list[Delivery]:

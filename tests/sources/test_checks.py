@@ -33,7 +33,7 @@ def raw_lines(spark: SparkSession, rows: list[dict[str, str | None]]) -> DataFra
 
 def line_candidates(spark: SparkSession, rows: list[dict[str, str | None]]) -> DataFrame:
     zero = F.lit("0")
-    return candidates(OrderLines, raw_lines(spark, rows), {
+    return of_source(candidates(OrderLines, raw_lines(spark, rows), {
         "order_id": F.col("order"), "line_no": F.col("line"), "user_id": F.col("user"),
         "product_id": F.col("product"), "quantity": F.col("pieces"), "amount_paid": F.col("paid"),
         "list_amount": F.col("paid"), "discount_retail": zero, "discount_coupon": zero,

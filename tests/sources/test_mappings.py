@@ -12,6 +12,7 @@ from pyspark.sql import types as T
 from promo_spark.contracts.silver import Events, Products
 from promo_spark.contracts.table import MONEY
 from promo_spark.errors import SettingsError
+from promo_spark.jobs.ingest import sources_digest
 from promo_spark.settings import ColumnMapping, Condition, SourceSettings, load, validated
 from promo_spark.sources import mappings, reshaping
 from promo_spark.sources.candidates import BLANK, BROKEN, FILE, RAW, UNPARSED
@@ -167,9 +168,10 @@ def test_a_wrong_word_is_named(keys: dict[str, Any], message: str) -> None:
         validated(values)
 
 
-def test_a_ready_mapping_needs_a_folder_and_gives_way_to_the_user() -> None:
+def test_a_ready_mapping_needs_a_folder_and_gives_way_to_the_user(spark: SparkSession) -> None:
+    ingest_settings = load(None, ["ingest.mapping=hm"]).ingest
     with pytest.raises(SettingsError, match=r"ingest\.folder is empty: say where the files of the mapping hm lie"):
-        load(None, ["ingest.mapping=hm"])
+        sources_digest(ingest_settings, spark)
     with pytest.raises(SettingsError, match=r"there is no conf/sources/ikea\.toml; there are: hm, instacart"):
         load(None, ["ingest.mapping=ikea", "ingest.folder=/data"])
     changed = load(None, [
