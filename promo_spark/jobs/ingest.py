@@ -27,7 +27,7 @@ from promo_spark.errors import ContractError, SourceError
 from promo_spark.runtime.job import Context, SourceCounts, job
 from promo_spark.runtime.quality_page import quality_page
 from promo_spark.settings import IngestSettings
-from promo_spark.sources import checks, complete_journey, gate, mapped_files, predicates, quality
+from promo_spark.sources import checks, complete_journey, gate, mapped_files, own_checks, predicates, quality
 from promo_spark.tables import landing
 from promo_spark.tables.pages import why_no_pages, write_page
 
@@ -89,7 +89,7 @@ def _require(deliveries: Sequence[Delivery], *tables: type[Table]) -> None:
 
 def _judged(ctx: Context[IngestSettings], deliveries: Sequence[Delivery]) -> list[Judged]:
     """Every delivery judged, row by row and as a whole; nothing is written yet. What others refer to comes first."""
-    own = [checks.own_check(**c.model_dump()) for c in ctx.settings.checks]
+    own = [own_checks.own_check(**c.model_dump()) for c in ctx.settings.checks]
     checks.refuse_unknown(ctx.settings.policies, [check for _, check in own])
     gate.refuse_unknown(ctx.settings.gate, [d.source for d in deliveries])
     run = predicates.Circumstances(ctx.date, ctx.business.timezone, ctx.settings.test_users)

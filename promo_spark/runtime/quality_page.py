@@ -140,8 +140,12 @@ as it was. Broken limits: {{ refused|join(", ") }}.</p>
 <div class="scroll"><table>
 <tr><th>rule</th><th>broken when</th><th class="n">found</th><th class="n">limit</th><th>verdict</th></tr>
 {% for g in s.gate %}
-<tr><td><code>{{ g.rule }}</code></td><td>{{ g.meaning }}</td><td class="n">{{ g.found }}</td><td class="n">{{ g.limit }}</td>
-<td>{% if not g.limit %}<span class="quiet">not judged</span>{% elif g.passed %}<span class="good">passed</span>{% else %}<span class="bad">broken</span>{% endif %}</td></tr>
+<tr><td><code>{{ g.rule }}</code></td><td>{{ g.meaning }}</td><td class="n">{{ g.found }}</td>
+<td class="n">{{ g.limit }}</td><td>
+{% if not g.limit %}<span class="quiet">not judged</span>
+{% elif g.passed %}<span class="good">passed</span>
+{% else %}<span class="bad">broken</span>
+{% endif %}</td></tr>
 {% endfor %}
 </table></div>
 {% if s.gate|rejectattr("limit")|list %}

@@ -14,6 +14,7 @@ from promo_spark.contracts.silver import SILVER, Coupons, Events, OrderLines, Pr
 from promo_spark.errors import SettingsError
 from promo_spark.sources import checks
 from promo_spark.sources.candidates import BLANK, BROKEN, FILE, RAW, candidates
+from promo_spark.sources.own_checks import own_check
 from promo_spark.sources.predicates import PREDICATES, Circumstances, bot_sessions, known_ids
 
 RUN = Circumstances(datetime.date(2017, 12, 1), "America/New_York")
@@ -161,7 +162,7 @@ def test_a_check_of_one_s_own_is_a_triple_with_a_literal_of_the_column_s_type(sp
         ("cheap", "amount_paid", "<=", 2.5, "reject"),
         ("this_year", "order_date", "between", ["2017-01-01", "2017-12-31"], "reject"),
     ]
-    own = [checks.own_check("order_lines", *triple, "") for triple in triples]
+    own = [own_check("order_lines", *triple, "") for triple in triples]
     rows = line_candidates(spark, [
         {"order": "good", "paid": "2.50"}, {"order": "dear", "paid": "2.51"}, {"order": "old", "day": "2016-12-31"},
     ])  # fmt: skip
@@ -192,4 +193,4 @@ def test_a_check_of_one_s_own_is_a_triple_with_a_literal_of_the_column_s_type(sp
 )
 def test_a_wrong_check_of_one_s_own_is_named(triple: tuple[Any, ...], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
-        checks.own_check(*triple, "reject", "")
+        own_check(*triple, "reject", "")
