@@ -14,8 +14,8 @@ from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.silver import SILVER
 from promo_spark.jobs import all_jobs
 from promo_spark.settings import GateLimits, environments, load, mappings, validated
-from promo_spark.sources.checks import own_check
 from promo_spark.sources.mappings import checked_mapping, mapped_table
+from promo_spark.sources.own_checks import own_check
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

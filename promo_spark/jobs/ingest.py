@@ -38,7 +38,7 @@ from promo_spark.jobs._deliveries import Delivery, deliveries, sources_digest
 from promo_spark.runtime.job import Context, SourceCounts, job
 from promo_spark.runtime.quality_page import quality_page
 from promo_spark.settings import IngestSettings
-from promo_spark.sources import checks, gate, holidays, identities, predicates, quality
+from promo_spark.sources import checks, gate, holidays, identities, own_checks, predicates, quality
 from promo_spark.sources.candidates import FILE, SOURCE
 from promo_spark.tables import landing
 from promo_spark.tables.lake import SliceValue
@@ -104,7 +104,7 @@ def _judged(ctx: Context[IngestSettings], handed: Sequence[Delivery]) -> list[Ju
 
     Who is who comes first, as it decides whose rows all others are; then what others refer to.
     """
-    own = [checks.own_check(**c.model_dump()) for c in ctx.settings.checks]
+    own = [own_checks.own_check(**c.model_dump()) for c in ctx.settings.checks]
     checks.refuse_unknown(ctx.settings.policies, [check for _, check in own])
     gate.refuse_unknown(ctx.settings.gate, [source for d in handed for source in d.sources])
     run = predicates.Circumstances(ctx.date, ctx.business.timezone, ctx.settings.test_users)

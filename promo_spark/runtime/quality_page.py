@@ -23,7 +23,7 @@ def quality_page(
     """The page from the rows of one date. `meanings`: (source, rule) → what is wrong with what fails it."""
     sources = [_source(name, [r for r in rows if r[DataQuality.source] == name], meanings)
                for name in sorted({r[DataQuality.source] for r in rows})]  # fmt: skip
-    sources.sort(key=lambda s: (s["passed"], s["name"]))
+    sources.sort(key=lambda s: (s["passed"], not s["failed"], s["name"]))
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(count=lambda n: f"{n:,}", share=_shown_share)
     return environment.from_string(_PAGE).render(
@@ -60,7 +60,6 @@ def _told(row: Row, meanings: Mapping[tuple[str, str], str]) -> dict[str, Any]:
     days = row[DataQuality.rule] in ("max_missing_days", "day_before_expected")
     shown = (lambda n: "" if n is None else f"{n:g}") if days else _shown_share
     told["found"], told["limit"] = shown(row[DataQuality.value]), shown(row[DataQuality.threshold])
-    told["unit"] = "days" if days else "rows"
     told["meaning"] = meanings.get((row[DataQuality.source], row[DataQuality.rule]), "")
     return told
 
@@ -141,11 +140,17 @@ as it was. Broken limits: {{ refused|join(", ") }}.</p>
 <div class="scroll"><table>
 <tr><th>rule</th><th>broken when</th><th class="n">found</th><th class="n">limit</th><th>verdict</th></tr>
 {% for g in s.gate %}
-<tr><td><code>{{ g.rule }}</code></td><td>{{ g.meaning }}</td><td class="n">{{ g.found or "not judged" }}</td>
-<td class="n">{{ g.limit or "none" }}</td>
-<td>{% if g.passed %}<span class="good">passed</span>{% else %}<span class="bad">broken</span>{% endif %}</td></tr>
+<tr><td><code>{{ g.rule }}</code></td><td>{{ g.meaning }}</td><td class="n">{{ g.found }}</td>
+<td class="n">{{ g.limit }}</td><td>
+{% if not g.limit %}<span class="quiet">not judged</span>
+{% elif g.passed %}<span class="good">passed</span>
+{% else %}<span class="bad">broken</span>
+{% endif %}</td></tr>
 {% endfor %}
 </table></div>
+{% if s.gate|rejectattr("limit")|list %}
+<p class="quiet">Not judged: too few rows, or too few loads before this one to say what is usual.</p>
+{% endif %}
 <details><summary class="quiet">{{ s.silent|length }} checks that no row failed</summary>
 <p class="quiet">{% for name in s.silent %}<code>{{ name }}</code>{{ ", " if not loop.last }}{% endfor %}</p></details>
 {% endfor %}

@@ -9,10 +9,8 @@ the contract's source checks, the user's own checks, and other rows with the sam
 from __future__ import annotations
 
 import datetime
-import decimal
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +20,7 @@ from pyspark.sql import types as T
 from pyspark.sql.window import Window
 
 from promo_spark.contracts.silver import SILVER, Quarantined
-from promo_spark.contracts.table import Check, Col, SourceCheck, Table, WriteMode
+from promo_spark.contracts.table import Col, SourceCheck, Table, WriteMode
 from promo_spark.errors import SettingsError
 from promo_spark.sources.candidates import BLANK, BROKEN, FILE, GIVEN_BY_THE_RUN, RAW, SOURCE, UNPARSED, names_of
 from promo_spark.sources.predicates import PREDICATES, Circumstances, mark
@@ -30,7 +28,6 @@ from promo_spark.sources.predicates import PREDICATES, Circumstances, mark
 REASONS, WARNINGS, FLAGS, DOUBLED, LINE = "_reasons", "_warnings", "flags", "_doubled", "_source_line"
 ROWS_IN, BLANK_ROWS, BAD_ROWS, DAYS = "rows_in", "blank_rows", "bad_rows", "days"
 REJECT, WARN, OFF = "reject", "warn", "off"
-_GIVEN_NAMES = ("broken_", "unparsable_", "missing_", "duplicate_")
 FARTHEST_DAY = 3660  # days further back than this are not looked at for gaps
 
 
@@ -54,39 +51,6 @@ DUPLICATE_KEY = Rule("duplicate_key", "another row has the same key and other va
 def check_names(own: Sequence[SourceCheck] = ()) -> list[str]:
     """Every check that settings may set to reject, warn or off."""
     return sorted({c.name for table in SILVER for c in table.source_checks} | {c.name for c in own})
-
-
-def own_check(table: str, name: str, column: str, operator: str, literal: Any, criticality: Any,
-              meaning: str) -> tuple[type[Table], SourceCheck]:  # fmt: skip
-    """A check that the settings define, with its literal in the column's type.
-
-    Raises SettingsError when there is no such table or column, the name is taken, or the literal does not
-    fit the column and the operator.
-    """
-    key = f"ingest.checks, {name}"
-    of = next((t for t in SILVER if t.name == table), None)
-    if of is None:
-        raise SettingsError(f"{key}: there is no table silver.{table}; there are: "
-                            f"{', '.join(t.name for t in SILVER)}")
-    columns = {n: c for n, c in of.columns().items() if n not in GIVEN_BY_THE_RUN}
-    if column not in columns:
-        raise SettingsError(f"{key}: {of.full_name()} has no column {column}; it has: {', '.join(columns)}")
-    if name in check_names() or name.startswith(_GIVEN_NAMES):
-        raise SettingsError(f"{key}: there is a check of this name already; give yours another")
-    takes, fits = {
-        "in": ("a list", isinstance(literal, list) and len(literal) > 0),
-        "between": ("2 values", isinstance(literal, list) and len(literal) == 2),
-        "is not null": ("no value", literal is None),
-    }.get(operator, ("one value", literal is not None and not isinstance(literal, list)))
-    if not fits:
-        raise SettingsError(f"{key}: {operator} takes {takes}, found {literal!r}")
-    value = literal
-    if isinstance(literal, list):
-        value = tuple(_typed(key, v, columns[column]) for v in literal)
-    elif literal is not None:
-        value = _typed(key, literal, columns[column])
-    told = meaning or f"not {Check(name, column, operator, literal)}"
-    return of, SourceCheck(name, told, criticality, column, operator, value)
 
 
 def rules(
@@ -292,26 +256,3 @@ def _kind(column: Col) -> str:
     if isinstance(column.type, T.DateType):
         return "a date"
     return "true or false" if isinstance(column.type, T.BooleanType) else "a number that fits"
-
-
-def _typed(key: str, value: Any, column: Col) -> Any:
-    """A literal of the settings as the column has it; dates and times are written in ISO form."""
-    kind = column.type
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    try:
-        if isinstance(kind, T.StringType) and isinstance(value, str):
-            return value
-        if isinstance(kind, T.BooleanType) and isinstance(value, bool):
-            return value
-        if isinstance(kind, T.DecimalType) and number:
-            return decimal.Decimal(str(value))
-        if isinstance(kind, (T.IntegralType, T.DoubleType)) and number:
-            return value
-        if isinstance(kind, T.DateType) and isinstance(value, str):
-            return datetime.date.fromisoformat(value)
-        if isinstance(kind, T.TimestampType) and isinstance(value, str):
-            parsed = datetime.datetime.fromisoformat(value)
-            return parsed if parsed.tzinfo else parsed.replace(tzinfo=datetime.timezone.utc)
-    except ValueError:
-        pass
-    raise SettingsError(f"{key}: the column is of type {kind.simpleString()}, the literal is {value!r}")

@@ -13,7 +13,8 @@ from pyspark.sql import functions as F
 from promo_spark.contracts.silver import SILVER, Coupons, Events, OrderLines, Products
 from promo_spark.errors import SettingsError
 from promo_spark.sources import checks
-from promo_spark.sources.candidates import BLANK, BROKEN, FILE, RAW, candidates
+from promo_spark.sources.candidates import BLANK, BROKEN, FILE, RAW, candidates, of_source
+from promo_spark.sources.own_checks import own_check
 from promo_spark.sources.predicates import PREDICATES, Circumstances, bot_sessions, known_ids
 
 RUN = Circumstances(datetime.date(2017, 12, 1), "America/New_York")
@@ -38,7 +39,7 @@ def line_candidates(spark: SparkSession, rows: list[dict[str, str | None]]) -> D
         "product_id": F.col("product"), "quantity": F.col("pieces"), "amount_paid": F.col("paid"),
         "list_amount": F.col("paid"), "discount_retail": zero, "discount_coupon": zero,
         "discount_coupon_match": zero, "ts": F.col("ts"), "order_date": F.col("day"),
-    })  # fmt: skip
+    }), "till")  # fmt: skip
 
 
 def known(spark: SparkSession) -> DataFrame:
@@ -94,7 +95,7 @@ def coupons(spark: SparkSession, ids: list[str]) -> DataFrame:
     raw = df.select("*", F.col("id").alias(RAW), F.lit("f").alias(FILE), F.lit(False).alias(BLANK),
                     F.lit(False).alias(BROKEN))  # fmt: skip
     values = {c: F.col("id") for c in ("campaign_id", "coupon_id", "product_id")}
-    return checks.screened(Coupons, candidates(Coupons, raw, values), checks.rules(Coupons, RUN, {}))
+    return checks.screened(Coupons, of_source(candidates(Coupons, raw, values), "coupons"), checks.rules(Coupons, RUN, {}))
 
 
 @pytest.mark.parametrize("copies", [2, 10])
@@ -130,7 +131,7 @@ def test_of_what_a_table_enforces_nothing_reaches_the_write() -> None:
             assert check.triple is not None or check.name in PREDICATES, check.name
 
 
-def test_a_check_that_the_table_enforces_can_only_reject() -> None:
+def test_a_check_that_the_table_enforces_can_only_reject(spark: SparkSession) -> None:
     with pytest.raises(SettingsError, match=r"ingest\.policies\.quantity_zero is warn, but silver\.order_lines never"):
         checks.rules(OrderLines, RUN, {"quantity_zero": "warn"})
 
@@ -161,7 +162,7 @@ def test_a_check_of_one_s_own_is_a_triple_with_a_literal_of_the_column_s_type(sp
         ("cheap", "amount_paid", "<=", 2.5, "reject"),
         ("this_year", "order_date", "between", ["2017-01-01", "2017-12-31"], "reject"),
     ]
-    own = [checks.own_check("order_lines", *triple, "") for triple in triples]
+    own = [own_check("order_lines", *triple, "") for triple in triples]
     rows = line_candidates(spark, [
         {"order": "good", "paid": "2.50"}, {"order": "dear", "paid": "2.51"}, {"order": "old", "day": "2016-12-31"},
     ])  # fmt: skip
@@ -192,4 +193,4 @@ def test_a_check_of_one_s_own_is_a_triple_with_a_literal_of_the_column_s_type(sp
 )
 def test_a_wrong_check_of_one_s_own_is_named(triple: tuple[Any, ...], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
-        checks.own_check(*triple, "reject", "")
+        own_check(*triple, "reject", "")
