@@ -9,6 +9,7 @@ end in `_secret`.
 from __future__ import annotations
 
 import datetime
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from promo_spark.errors import SettingsError
+from promo_spark.secret_references import HOW_TO_WRITE, REFERENCE
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -28,6 +30,7 @@ Positive = Annotated[int, Field(gt=0)]
 Days = Annotated[int, Field(gt=0, le=3660)]
 Money = Annotated[float, Field(ge=0)]
 Memory = Annotated[str, Field(pattern="^[1-9][0-9]*[kmgt]$")]
+SecretReference = Annotated[str, Field(pattern=REFERENCE)]  # of keys that end in _secret
 
 
 class Section(BaseModel):
@@ -269,7 +272,7 @@ def validated(values: Mapping[str, Any]) -> Settings:
         return Settings.model_validate(values)
     except ValidationError as error:
         problems = [
-            f"  {'.'.join(str(p) for p in e['loc'])}: {_sentence(e['type'], e['msg'])}, found {e['input']!r}"
+            f"  {'.'.join(str(p) for p in e['loc'])}: {_sentence(e['type'], e['msg'])}, found {_shown(e)}"
             if e["type"] != "missing"
             else f"  {'.'.join(str(p) for p in e['loc'])}: missing"
             for e in error.errors()
@@ -290,6 +293,18 @@ def parsed_date(text: str) -> datetime.date:
 
 def _sentence(kind: str, message: str) -> str:
     return "there is no such setting" if kind == "extra_forbidden" else message[0].lower() + message[1:]
+
+
+_SENSITIVE = re.compile("secret|passw|token|credential|api_?key", re.IGNORECASE)
+
+
+def _shown(problem: Any) -> str:
+    """The value that was found, unless it may be a secret, or hold one."""
+    named = ".".join(str(p) for p in problem["loc"])
+    if _SENSITIVE.search(named):
+        return f"a value that is not shown; a secret is given by reference: {HOW_TO_WRITE}"
+    found = repr(problem["input"])
+    return "values that are not shown" if _SENSITIVE.search(found) else found
 
 
 def _toml(path: Path) -> dict[str, Any]:
