@@ -46,6 +46,14 @@ class LakeSettings(Section):
     catalog: str
 
 
+class PrivacySettings(Section):
+    """Whether ids become pseudonyms, with which key, and whom the suite may profile."""
+
+    pseudonymise: bool
+    key_secret: SecretReference
+    unknown_profiling_consent: Literal["eligible", "excluded"]
+
+
 class BusinessSettings(Section):
     """What all jobs must agree on."""
 
@@ -55,6 +63,7 @@ class BusinessSettings(Section):
     excluded_categories: list[str]
     assumed_margin: Share
     assumed_margin_by_department: dict[str, Share]
+    privacy: PrivacySettings
 
 
 class SparkSettings(Section):

@@ -6,11 +6,17 @@ from promo_spark.contracts.decisions import DECISIONS
 from promo_spark.contracts.features import FEATURES
 from promo_spark.contracts.models import MODELS
 from promo_spark.contracts.ops import OPS
-from promo_spark.contracts.silver import QUARANTINE, SILVER
+from promo_spark.contracts.restricted import RESTRICTED_QUARANTINE, RESTRICTED_TABLES
+from promo_spark.contracts.silver import QUARANTINE as SILVER_QUARANTINE
+from promo_spark.contracts.silver import SILVER
 from promo_spark.contracts.table import Table
 
+QUARANTINE = {**SILVER_QUARANTINE, **RESTRICTED_QUARANTINE}
+
 ALL_TABLES: tuple[type[Table], ...] = (
-    *SILVER, *QUARANTINE.values(), *FEATURES, *MODELS, *DECISIONS, *OPS,
+    *SILVER, *RESTRICTED_TABLES, *QUARANTINE.values(), *FEATURES, *MODELS, *DECISIONS, *OPS,
 )  # fmt: skip
 
-__all__ = ["ALL_TABLES", "DECISIONS", "FEATURES", "MODELS", "OPS", "QUARANTINE", "SILVER", "Table"]
+__all__ = [
+    "ALL_TABLES", "DECISIONS", "FEATURES", "MODELS", "OPS", "QUARANTINE", "RESTRICTED_TABLES", "SILVER", "Table",
+]  # fmt: skip

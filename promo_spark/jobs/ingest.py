@@ -15,12 +15,14 @@ from pathlib import Path
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
-from promo_spark.contracts.silver import QUARANTINE, SILVER, Coupons, OrderLines, Products, PromoCalendar
+from promo_spark.contracts import QUARANTINE, RESTRICTED_TABLES, SILVER
+from promo_spark.contracts.silver import Coupons, OrderLines, Products, PromoCalendar
 from promo_spark.contracts.table import Table, WriteMode
 from promo_spark.errors import ContractError, SourceError
+from promo_spark.jobs import _identities
 from promo_spark.runtime.job import Context, SourceCounts, job
 from promo_spark.settings import IngestSettings
-from promo_spark.sources import checks, complete_journey, mapped_files
+from promo_spark.sources import checks, complete_journey, mapped_files, pseudonyms
 from promo_spark.sources.candidates import BLANK
 from promo_spark.tables import landing
 
@@ -35,11 +37,16 @@ def sources_digest(settings: IngestSettings, spark: SparkSession) -> str:
     return landing.files_digest(spark, sorted({m.path for m in settings.files.values()}))
 
 
-@job(reads=[], writes=[*SILVER, *QUARANTINE.values()], settings=IngestSettings, inputs=sources_digest)
+@job(
+    reads=[], writes=[*SILVER, *RESTRICTED_TABLES, *QUARANTINE.values()], settings=IngestSettings,
+    inputs=sources_digest,
+)  # fmt: skip
 def run(ctx: Context[IngestSettings]) -> None:
     sources = _complete_journey(ctx) if ctx.settings.adapter == "complete_journey" else _files(ctx)
     _require_rows(OrderLines, sources)
     _require_rows(Products, sources)
+    key = _identities.recorded_key(ctx, [(table, rows) for table, (_, rows) in sources.items()])
+    sources = {t: (source, pseudonyms.protected(t, rows, key)) for t, (source, rows) in sources.items()}
     products = ctx.keep(checks.screened(Products, sources[Products][1], ctx.settings.policies))
     known = checks.good(products)
     screened: dict[type[Table], tuple[str, DataFrame]] = {Products: (sources[Products][0], products)}
@@ -51,7 +58,7 @@ def run(ctx: Context[IngestSettings]) -> None:
     # both the cores of a laptop busy.
     with ThreadPoolExecutor(max_workers=2) as pool:
         largest_first = sorted(screened, key=lambda table: table not in _LARGEST)
-        loads = [pool.submit(_load, ctx, t, *screened[t]) for t in largest_first]
+        loads = [pool.submit(_load, ctx, t, *screened[t], key) for t in largest_first]
         for load in loads:
             load.result()
 
@@ -64,7 +71,9 @@ def _require_rows(table: type[Table], sources: Mapping[type[Table], tuple[str, D
         raise SourceError(f"source {source}, for {table.full_name()}, is empty; nothing was loaded")
 
 
-def _load(ctx: Context[IngestSettings], table: type[Table], source: str, screened: DataFrame) -> None:
+def _load(
+    ctx: Context[IngestSettings], table: type[Table], source: str, screened: DataFrame, key: bytes | None
+) -> None:
     """Writes what is accepted and what is not; the counts come from the passes that write."""
     ctx.say(f"{source} → {table.full_name()}")
     if table is OrderLines:  # numbering the lines took a shuffle: once is enough
@@ -95,7 +104,7 @@ def _load(ctx: Context[IngestSettings], table: type[Table], source: str, screene
         accepted=int(found["rows_in"]) - int(found["blank"]) - rejected_rows,
         quarantined=rejected_rows,
         blank=int(found["blank"]),
-        reasons=_quarantine(ctx, table, source, bad, rejected_rows),
+        reasons=_quarantine(ctx, table, source, bad, rejected_rows, key),
     )
     if table.write_mode is not WriteMode.MERGE and written.rows != counts.accepted:
         raise ContractError(f"{table.full_name()}: {counts.accepted} rows accepted, {written.rows} written")
@@ -103,16 +112,23 @@ def _load(ctx: Context[IngestSettings], table: type[Table], source: str, screene
 
 
 def _quarantine(
-    ctx: Context[IngestSettings], table: type[Table], source: str, bad: DataFrame, expected: int
+    ctx: Context[IngestSettings], table: type[Table], source: str, bad: DataFrame, expected: int, key: bytes | None
 ) -> dict[str, int]:
-    """The source's rejected rows in place of those of its last load; gives the rows per reason."""
+    """The source's rejected rows in place of those of its last load; gives the rows per reason.
+
+    Given a key, what is raw in them goes to restricted.raw_rows, and quarantine has its digest.
+    """
     quarantine = QUARANTINE[table]
     if expected == 0 and not ctx.lake.exists(quarantine):
         return {}
     names = checks.reason_names(table)
     seen = Observation(quarantine.full_name())
     observed = bad.observe(seen, *[F.count_if(F.array_contains(checks.REASONS, n)).alias(n) for n in names])
-    kept_aside = ctx.write(quarantine, checks.quarantined(observed, source, ctx.run_id), {"source": source})
+    rejected = checks.quarantined(observed, source, ctx.run_id)
+    if key is not None:
+        _identities.set_aside(ctx, table, source, checks.quarantined(bad, source, ctx.run_id), key)
+        rejected = pseudonyms.without_raw(rejected, key)
+    kept_aside = ctx.write(quarantine, rejected, {"source": source})
     if kept_aside.rows != expected:
         raise ContractError(f"{quarantine.full_name()}: {expected} rows rejected, {kept_aside.rows} kept aside")
     return {name: int(seen.get[name]) for name in names if seen.get[name]}

@@ -3,7 +3,8 @@
 First each recommender is measured: fitted on all but the last `holdout_days`, asked what was bought in them
 (models.metrics: als, blend, buy_again, popularity; `:new` of products not bought before; as the policy
 `bought` would publish them). Then the best under the policy is fitted on everything and published. Users with
-fewer than `min_orders` get what is popular in their segment, users without a segment what is popular.
+fewer than `min_orders` get what is popular in their segment, users without a segment what is popular. Users who
+may not be profiled get nothing, and nothing is learnt from what they bought.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import Metrics, Recommendations, Segments
-from promo_spark.contracts.silver import OrderLines, Products
+from promo_spark.contracts.silver import OrderLines, Products, Users
 from promo_spark.errors import MissingDataError
+from promo_spark.features.consent import profiled
 from promo_spark.features.user_products import user_products
 from promo_spark.features.user_tastes import user_tastes
 from promo_spark.models import purchase_strengths as purchase
@@ -44,13 +46,14 @@ class Fitted:
 
 @job(
     reads=[OrderLines, Products, UserProfile, ProductProfile, Segments],
+    optional=[Users],
     writes=[Recommendations, Metrics],
     settings=RecommendSettings,
 )
 def run(ctx: Context[RecommendSettings]) -> None:
     s, as_of = ctx.settings, ctx.date
     bought = ctx.keep(
-        purchase.purchases(ctx.read(OrderLines), before=as_of, days=s.history_days + s.holdout_days)
+        purchase.purchases(_lines(ctx), before=as_of, days=s.history_days + s.holdout_days)
     )
     users = lists.with_segment(ctx.read(UserProfile), ctx.read(Segments))
     ctx.say(f"measuring recommenders on the last {s.holdout_days} days")
@@ -75,6 +78,12 @@ def run(ctx: Context[RecommendSettings]) -> None:
     ))  # fmt: skip
 
 
+def _lines(ctx: Context[RecommendSettings]) -> DataFrame:
+    """Order lines of those who may be profiled."""
+    unknown = ctx.business.privacy.unknown_profiling_consent
+    return profiled(ctx.read(OrderLines), ctx.read_optional(Users), unknown_consent=unknown)
+
+
 def _measured(ctx: Context[RecommendSettings], bought: DataFrame) -> DataFrame:
     """The metrics of all candidates on the holdout; empty where nobody can be measured."""
     s, cutoff = ctx.settings, ctx.date - datetime.timedelta(days=ctx.settings.holdout_days)
@@ -86,7 +95,7 @@ def _measured(ctx: Context[RecommendSettings], bought: DataFrame) -> DataFrame:
     ))  # fmt: skip
     if known.isEmpty():
         return ctx.keep(Metrics.frame(ctx.spark).select("metric", "slice", "value", "n"))
-    lines = ctx.read(OrderLines).join(known, OrderLines.user_id, "left_semi")
+    lines = _lines(ctx).join(known, OrderLines.user_id, "left_semi")
     tastes = user_tastes(
         user_products(lines, as_of=cutoff, half_life_days=s.half_life_days), ctx.read(Products),
         interests_kept=1, repurchases_kept=_repurchases_kept(ctx),

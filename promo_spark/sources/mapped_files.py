@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.window import Window
 
+from promo_spark.contracts.restricted import PERSONAL_SOURCES
 from promo_spark.contracts.silver import SILVER, OrderLines
 from promo_spark.contracts.table import Table
 from promo_spark.errors import SettingsError
@@ -26,11 +27,12 @@ _DERIVED = {
 
 
 def mapped_table(name: str) -> type[Table]:
-    """The silver table a mapping is for; SettingsError when there is none of the name."""
-    found = next((t for t in SILVER if t.name == name), None)
+    """The table a mapping is for, silver or restricted; SettingsError when there is none of the name."""
+    known = (*SILVER, *PERSONAL_SOURCES)
+    found = next((t for t in known if t.name == name), None)
     if found is None:
         raise SettingsError(f"ingest.files.{name}: there is no table silver.{name}; there are: "
-                            f"{', '.join(t.name for t in SILVER)}")
+                            f"{', '.join(t.name for t in known)}")
     return found
 
 
