@@ -9,6 +9,7 @@ end in `_secret`.
 from __future__ import annotations
 
 import datetime
+import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -334,16 +335,14 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _override(text: str) -> dict[str, Any]:
-    """`section.key=value` with the value in TOML; a bare word counts as text."""
+    """`section.key=value` as a line of TOML, so that a key with dots may be quoted; a bare word counts as text."""
     path, equals, raw = text.partition("=")
-    keys = [k.strip() for k in path.split(".")]
-    if not equals or len(keys) < 2 or not all(keys):
-        raise SettingsError(f"--set {text!r}: write it as section.key=value, such as promote.daily_budget=500.0")
-    try:
-        value = tomllib.loads(f"value = {raw}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = raw
-    nested: dict[str, Any] = {keys[-1]: value}
-    for key in reversed(keys[:-1]):
-        nested = {key: nested}
-    return nested
+    for value in (raw, json.dumps(raw)):
+        try:
+            nested = tomllib.loads(f"{path} = {value}")
+        except tomllib.TOMLDecodeError:
+            continue
+        if equals and isinstance(next(iter(nested.values())), dict):
+            return nested
+    shown = "(what may be a secret is not shown)" if _SENSITIVE.search(text) else repr(text)
+    raise SettingsError(f"--set {shown}: write it as section.key=value, such as promote.daily_budget=500.0")

@@ -28,6 +28,7 @@ from promo_spark.tables import landing
 
 _REFER_TO_PRODUCTS: tuple[type[Table], ...] = (OrderLines, Coupons)
 _LARGEST: tuple[type[Table], ...] = (PromoCalendar, OrderLines)
+_MOST_SHARES = 4  # each share decodes the whole file once more
 
 
 def sources_digest(settings: IngestSettings, spark: SparkSession) -> str:
@@ -136,8 +137,9 @@ def _quarantine(
 
 def _complete_journey(ctx: Context[IngestSettings]) -> dict[type[Table], tuple[str, DataFrame]]:
     folder = _complete_journey_folder(ctx.settings)
+    shares = {complete_journey.LARGEST: min(_MOST_SHARES, ctx.spark.sparkContext.defaultParallelism)}
     raw = {
-        name: landing.typed_rows(ctx.spark, f"{folder}/{name}.parquet", "parquet", columns)
+        name: landing.typed_rows(ctx.spark, f"{folder}/{name}.parquet", "parquet", columns, shares.get(name, 1))
         for name, columns in complete_journey.FILES.items()
     }
     tables = complete_journey.tables(raw, ctx.business.timezone)

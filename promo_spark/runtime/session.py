@@ -25,7 +25,7 @@ SESSION_CONF: dict[str, str] = {
     "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "20000",
     # Lists and exact medians by group: from 128 groups on, Spark's default sorts the rows of every task instead.
-    "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "100000",
+    "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "500000",
     "spark.cleaner.referenceTracking.cleanCheckpoints": "true",
     "spark.ui.showConsoleProgress": "false",  # the suite shows its own progress
 }

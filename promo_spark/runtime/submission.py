@@ -23,7 +23,7 @@ from promo_spark.errors import PromoSparkError, RequirementError, SettingsError
 from promo_spark.runtime import class_archive, requirements, shipment
 from promo_spark.runtime.arguments import parser, required_date
 from promo_spark.runtime.jars import delta_jars, spark_home
-from promo_spark.runtime.local_mode import LOCAL_CONF, is_local
+from promo_spark.runtime.local_mode import LOCAL_CONF, collector, is_local
 from promo_spark.settings import Settings, SparkSettings, load
 
 PROJECT = shipment.PROJECT
@@ -118,7 +118,9 @@ def _properties(spark: SparkSettings, cargo: Cargo) -> dict[str, str]:
     if spark.deploy_mode == "client":
         found["spark.pyspark.driver.python"] = found["spark.pyspark.python"] = sys.executable
         logging = f"-Dlog4j2.configurationFile={(PROJECT / 'conf' / 'log4j2.properties').as_uri()}"
-        found["spark.driver.extraJavaOptions"] = " ".join(_quoted(o) for o in (logging, *cargo.java_options))
+        chosen = collector(spark.conf.get("spark.driver.extraJavaOptions", "")) if is_local(spark) else ()
+        options = (logging, *chosen, *cargo.java_options)
+        found["spark.driver.extraJavaOptions"] = " ".join(_quoted(o) for o in options)
         # On the driver's class path rather than added to it later: only so the class archive covers them.
         found["spark.driver.extraClassPath"] = os.pathsep.join(jar for jar in cargo.jars if "://" not in jar)
     if cargo.environment:
