@@ -42,16 +42,20 @@ class Persons(Sourced):
 
 
 class RawRows(Table):
-    """One row per silver table, source and rejected raw row: the text that quarantine names by its digest."""
+    """One row per table, source, file and rejected raw row: the text that quarantine names by its digest.
+
+    Replaced together with the rows of quarantine that name it.
+    """
 
     layer, name = RESTRICTED, "raw_rows"
-    key = ("table", "source", "digest")
+    key = ("table", "source", "source_file", "digest")
     partition = ("table", "source")
     write_mode = WriteMode.REPLACE_SLICE
     table = Col(_TEXT, "the table the row was meant for", required=True)
     source = Col(_TEXT, "the configured source the row came from", required=True)
     digest = Col(_TEXT, "keyed digest of the raw row, as quarantine has it", required=True)
     raw = Col(_TEXT, "the row as it came", required=True, personal=Personal.DIRECT)
+    source_file = Col(_TEXT, "the file or table the row came from")
     run_id = Col(_TEXT, "the ingest run that rejected it", required=True)
 
 

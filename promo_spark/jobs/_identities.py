@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -15,6 +15,7 @@ from promo_spark.contracts.table import Table
 from promo_spark.errors import SettingsError
 from promo_spark.runtime.job import Context
 from promo_spark.sources import pseudonyms
+from promo_spark.tables.lake import SliceValue
 
 _SETTING = "business.privacy.pseudonymise"
 
@@ -36,9 +37,11 @@ def recorded_key(ctx: Context[Any], candidates: Sequence[tuple[type[Table], Data
     return key
 
 
-def set_aside(ctx: Context[Any], table: type[Table], source: str, rejected: DataFrame, key: bytes) -> None:
-    """The raw rows of a source's rejected rows, in place of those of its last load. Quarantined → RawRows."""
-    ctx.write(RawRows, pseudonyms.raw_rows(table, rejected, key), {"table": table.name, "source": source})
+def set_aside(
+    ctx: Context[Any], table: type[Table], rejected: DataFrame, replaced: Mapping[str, SliceValue], key: bytes
+) -> None:
+    """Writes the raw rows of rejected rows in place of those whose rows in quarantine are `replaced`."""
+    ctx.write(RawRows, pseudonyms.raw_rows(table, rejected, key), {RawRows.table: table.name, **replaced})
 
 
 def _refuse_raw_ids(ctx: Context[Any], tables: Sequence[type[Table]]) -> None:

@@ -127,7 +127,7 @@ def _quarantine(
     observed = bad.observe(seen, *[F.count_if(F.array_contains(checks.REASONS, n)).alias(n) for n in names])
     rejected = checks.quarantined(observed, source, ctx.run_id)
     if key is not None:
-        _identities.set_aside(ctx, table, source, checks.quarantined(bad, source, ctx.run_id), key)
+        _identities.set_aside(ctx, table, checks.quarantined(bad, source, ctx.run_id), {"source": source}, key)
         rejected = pseudonyms.without_raw(rejected, key)
     kept_aside = ctx.write(quarantine, rejected, {"source": source})
     if kept_aside.rows != expected:

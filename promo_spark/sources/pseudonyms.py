@@ -61,10 +61,13 @@ def pseudonym(raw_id: str, key: bytes) -> str:
 def protected(table: type[Table], rows: DataFrame, key: bytes | None) -> DataFrame:
     """The rows with free text masked and, given a key, pseudonyms in place of ids. Null stays null.
 
-    To be applied once, after ids of several channels became one: a pseudonym of a pseudonym is another.
+    To be applied once, after ids of several channels became one: a pseudonym of a pseudonym is another. The rows
+    may have only some of the table's columns, such as its key.
     """
     changed: dict[str, Column] = {}
     for name, kind in table.personal().items():
+        if name not in rows.columns:
+            continue
         if kind is Personal.FREE_TEXT:
             changed[name] = masked(F.col(name))
         if kind is Personal.IDENTIFIER and key is not None:
@@ -100,8 +103,8 @@ def without_raw(rejected: DataFrame, key: bytes) -> DataFrame:
 
 
 def raw_rows(table: type[Table], rejected: DataFrame, key: bytes) -> DataFrame:
-    """One row per different raw row, under the digest that quarantine has of it. Quarantined → RawRows."""
-    different = rejected.groupBy(Quarantined.source, Quarantined.raw).agg(
+    """One row per file and different raw row, under the digest that quarantine has of it. Quarantined → RawRows."""
+    different = rejected.groupBy(Quarantined.source, Quarantined.source_file, Quarantined.raw).agg(
         F.first(Quarantined.run_id).alias(RawRows.run_id)  # the same in all of them
     )
     return different.withColumns(

@@ -62,6 +62,9 @@ def test_ids_of_every_source_become_pseudonyms_and_free_text_is_masked(
     [person] = pseudonyms.protected(IdentityMap, people, KEY).collect()
     assert (person.channel, person.channel_user_id, person.user_id) == ("web", ben, anna)
 
+    gone = pseudonyms.protected(OrderLines, lines.select("user_id"), KEY)  # a key alone, of what was deleted
+    assert gone.columns == ["user_id"] and gone.first() == (anna,)
+
     sources = [(t, df.selectExpr("*", f"false {BLANK}", f"false {BROKEN}")) for t, df in (
         (OrderLines, lines), (IdentityMap, people),
     )]  # fmt: skip
@@ -75,10 +78,10 @@ def test_rejected_rows_are_found_again_by_their_digest(spark: SparkSession) -> N
     """Nothing is lost: as many rows in quarantine, every different raw row under the digest that stands there."""
     quarantine = QUARANTINE[OrderLines]
     rejected = quarantine.frame(spark, [
-        {"source": "till", "raw": raw, "run_id": "r1"} for raw in ("anna;1", "ben;2", "anna;1")
+        {"source": "till", "raw": raw, "source_file": "f.csv", "run_id": "r1"} for raw in ("anna;1", "ben;2", "anna;1")
     ])  # fmt: skip
     kept = [r.raw for r in pseudonyms.without_raw(rejected, KEY).collect()]
     raw = RawRows.conform(pseudonyms.raw_rows(OrderLines, rejected, KEY)).collect()
-    assert {(r.table, r.source, r.run_id) for r in raw} == {("order_lines", "till", "r1")}
+    assert {(r.table, r.source, r.source_file, r.run_id) for r in raw} == {("order_lines", "till", "f.csv", "r1")}
     found = {r.digest: r.raw for r in raw}
     assert [found[digest] for digest in kept] == ["anna;1", "ben;2", "anna;1"] and len(raw) == 2
