@@ -65,6 +65,14 @@ class LakeSettings(Section):
     catalog: str
 
 
+class PrivacySettings(Section):
+    """Whether ids become pseudonyms, with which key, and whom the suite may profile."""
+
+    pseudonymise: bool
+    key_secret: SecretReference
+    unknown_profiling_consent: Literal["eligible", "excluded"]
+
+
 class BusinessSettings(Section):
     """What all jobs must agree on."""
 
@@ -76,6 +84,7 @@ class BusinessSettings(Section):
     assumed_margin_by_department: dict[str, Share]
     holiday_countries: list[Annotated[str, Field(pattern="^[A-Z]{2}$")]]
     holiday_years: Annotated[int, Field(ge=0, le=50)]
+    privacy: PrivacySettings
 
 
 class SparkSettings(Section):
@@ -683,4 +692,5 @@ def _override(text: str) -> dict[str, Any]:
             continue
         if equals and isinstance(next(iter(nested.values())), dict):
             return nested
-    raise SettingsError(f"--set {text!r}: write it as section.key=value, such as promote.daily_budget=500.0")
+    shown = "(what may be a secret is not shown)" if _SENSITIVE.search(text) else repr(text)
+    raise SettingsError(f"--set {shown}: write it as section.key=value, such as promote.daily_budget=500.0")

@@ -42,3 +42,6 @@ def test_settings_errors_do_not_show_what_may_be_a_secret(key: str) -> None:
     with pytest.raises(SettingsError) as raised:
         load(None, [f'{key}="hunter2"'])
     assert key in str(raised.value) and "hunter2" not in str(raised.value)
+    with pytest.raises(SettingsError) as raised:
+        load(None, [f"{key}:hunter2"])  # no equals sign
+    assert "hunter2" not in str(raised.value)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pyspark.sql import types as T
 
+from promo_spark.contracts.personal import Personal
 from promo_spark.contracts.table import MONEY, QUANTITY, RATE, Check, Col, Criticality, SourceCheck, Table, WriteMode
 
 _TEXT = T.StringType()
@@ -52,17 +53,17 @@ class Users(Sourced):
     key = ("user_id",)
     write_mode = WriteMode.MERGE
     source_checks = (_TEST_USER, _future_timestamp("registered_at"))
-    user_id = Col(_TEXT, "the customer", required=True)
+    user_id = Col(_TEXT, "the customer", required=True, personal=Personal.IDENTIFIER)
     registered_at = Col(T.TimestampType(), "when the account was opened; null where the shop does not say")
-    gender = Col(_TEXT, "as declared; null is not imputed", personal=True)
-    age_band = Col(_TEXT, "age band, such as 35-44", personal=True)
-    income_band = Col(_TEXT, "yearly income band, such as 50-74K", personal=True)
-    region = Col(_TEXT, "region of the customer")
-    home_ownership = Col(_TEXT, "owner, renter, …", personal=True)
-    marital_status = Col(_TEXT, "as declared", personal=True)
-    household_size = Col(_TEXT, "persons in the household, may be open such as 5+", personal=True)
-    household_composition = Col(_TEXT, "such as '2 Adults Kids'", personal=True)
-    kids_count = Col(_TEXT, "children, may be open such as 3+", personal=True)
+    gender = Col(_TEXT, "as declared; null is not imputed", personal=Personal.ATTRIBUTE)
+    age_band = Col(_TEXT, "age band, such as 35-44", personal=Personal.ATTRIBUTE)
+    income_band = Col(_TEXT, "yearly income band, such as 50-74K", personal=Personal.ATTRIBUTE)
+    region = Col(_TEXT, "region of the customer", personal=Personal.ATTRIBUTE)
+    home_ownership = Col(_TEXT, "owner, renter, …", personal=Personal.ATTRIBUTE)
+    marital_status = Col(_TEXT, "as declared", personal=Personal.ATTRIBUTE)
+    household_size = Col(_TEXT, "persons in the household, may be open such as 5+", personal=Personal.ATTRIBUTE)
+    household_composition = Col(_TEXT, "such as '2 Adults Kids'", personal=Personal.ATTRIBUTE)
+    kids_count = Col(_TEXT, "children, may be open such as 3+", personal=Personal.ATTRIBUTE)
     member_tier = Col(_TEXT, "tier of the loyalty programme")
     consent_marketing = Col(T.BooleanType(), "may be sent offers; null where the shop does not say")
     consent_profiling = Col(T.BooleanType(), "may be profiled; null where the shop does not say")
@@ -109,7 +110,7 @@ class OrderLines(Sourced):
     )  # fmt: skip
     order_id = Col(_TEXT, "the order or basket", required=True)
     line_no = Col(T.IntegerType(), "line within the order, from 1", required=True)
-    user_id = Col(_TEXT, "who bought; null for anonymous sales")
+    user_id = Col(_TEXT, "who bought; null for anonymous sales", personal=Personal.IDENTIFIER)
     product_id = Col(_TEXT, "what was bought", required=True)
     store_id = Col(_TEXT, "the shop, or null online")
     channel = Col(_TEXT, "store, web, app, …")
@@ -154,7 +155,7 @@ class Contacts(Sourced):
     write_mode = WriteMode.MERGE
     source_checks = (_TEST_USER, _UNKNOWN_USER, _future_day("contacted_on"))
     campaign_id = Col(_TEXT, "the campaign", required=True)
-    user_id = Col(_TEXT, "who was offered it", required=True)
+    user_id = Col(_TEXT, "who was offered it", required=True, personal=Personal.IDENTIFIER)
     contacted_on = Col(_DATE, "the day of the message; null: the campaign's first day stands for it")
     channel = Col(_TEXT, "mail, push, … ; null where unknown")
 
@@ -178,7 +179,7 @@ class Redemptions(Sourced):
     key = ("user_id", "coupon_id", "campaign_id", "redeemed_on")
     write_mode = WriteMode.MERGE
     source_checks = (_TEST_USER, _UNKNOWN_USER, _future_day("redeemed_on"))
-    user_id = Col(_TEXT, "who redeemed", required=True)
+    user_id = Col(_TEXT, "who redeemed", required=True, personal=Personal.IDENTIFIER)
     coupon_id = Col(_TEXT, "the coupon", required=True)
     campaign_id = Col(_TEXT, "its campaign", required=True)
     redeemed_on = Col(_DATE, "the business day", required=True)
@@ -238,7 +239,7 @@ class Events(Sourced):
         _future_timestamp("ts"), _TEST_USER, _unknown_product("warn"), _UNKNOWN_USER,
     )  # fmt: skip
     event_id = Col(_TEXT, "the event; a digest of the whole row where the shop gives none", required=True)
-    user_id = Col(_TEXT, "who; null for visitors nobody knows")
+    user_id = Col(_TEXT, "who; null for visitors nobody knows", personal=Personal.IDENTIFIER)
     event_type = Col(_TEXT, "one of: " + ", ".join(EVENT_TYPES), required=True)
     product_id = Col(_TEXT, "the product; null where there is none, as in a search")
     ts = Col(T.TimestampType(), "when, UTC", required=True)
@@ -246,9 +247,9 @@ class Events(Sourced):
     channel = Col(_TEXT, "store, web, app, …; null where unknown")
     session_id = Col(_TEXT, "the visit; null where the shop does not say")
     duration_s = Col(T.DoubleType(), "how long it was looked at; null where not measured", unit="s")
-    query = Col(_TEXT, "what was searched for, as typed; null for other events")
+    query = Col(_TEXT, "what was searched for, as typed; null for other events", personal=Personal.FREE_TEXT)
     rating = Col(T.DoubleType(), "stars of a review; null for other events", unit="1 to 5 stars")
-    review_text = Col(_TEXT, "what the review says; null without one")
+    review_text = Col(_TEXT, "what the review says; null without one", personal=Personal.FREE_TEXT)
     coupon_id = Col(_TEXT, "the coupon claimed; null for other events")
 
 
@@ -303,11 +304,11 @@ class Feedback(Sourced):
         _future_timestamp("ts"), _TEST_USER, _UNKNOWN_USER,
     )  # fmt: skip
     feedback_id = Col(_TEXT, "the answer; a digest of the whole row where the shop gives none", required=True)
-    user_id = Col(_TEXT, "who answered; null where anonymous")
+    user_id = Col(_TEXT, "who answered; null where anonymous", personal=Personal.IDENTIFIER)
     promotion_id = Col(_TEXT, "about which promotion; null: about promotions in general")
     kind = Col(_TEXT, "survey, complaint, opt-out, …")
     score = Col(T.DoubleType(), "satisfaction; null without a score", unit="1 to 5")
-    text = Col(_TEXT, "what the user wrote; null without a text")
+    text = Col(_TEXT, "what the user wrote; null without a text", personal=Personal.FREE_TEXT)
     ts = Col(T.TimestampType(), "when, UTC", required=True)
 
 
@@ -321,8 +322,8 @@ class IdentityMap(Sourced):
     key = ("channel", "channel_user_id")
     write_mode = WriteMode.MERGE
     channel = Col(_TEXT, "where the id is used: web, app, store, …; '*' for every channel", required=True)
-    channel_user_id = Col(_TEXT, "the id as that channel's data has it", required=True)
-    user_id = Col(_TEXT, "the person", required=True)
+    channel_user_id = Col(_TEXT, "the id as that channel's data has it", required=True, personal=Personal.IDENTIFIER)
+    user_id = Col(_TEXT, "the person", required=True, personal=Personal.IDENTIFIER)
 
 
 class Market(Sourced):
@@ -359,22 +360,27 @@ class Quarantined(Table):
     partition = ("source",)
     write_mode = WriteMode.REPLACE_SLICE
     source = Col(_TEXT, "the configured source the row came from", required=True)
-    raw = Col(_TEXT, "the row as it came: the line of text, or its columns as JSON", required=True)
+    raw = Col(
+        _TEXT, "the row as it came, the line of text or its columns as JSON; where ids are pseudonyms, the digest "
+        "under which restricted.raw_rows has it", required=True,
+    )
     reasons = Col(T.ArrayType(_TEXT), "the names of all checks that rejected it", required=True)
     source_file = Col(_TEXT, "the file or table the row came from")
     source_line = Col(T.LongType(), "its line in the file, from 1; null for formats without lines")
     run_id = Col(_TEXT, "the ingest run that rejected it", required=True)
 
 
-QUARANTINE: dict[type[Table], type[Quarantined]] = {
-    silver: type(
-        f"Quarantined{silver.__name__}",
+def quarantine_of(table: type[Table]) -> type[Quarantined]:
+    """The contract of the table's rejected rows."""
+    return type(
+        f"Quarantined{table.__name__}",
         (Quarantined,),
         {
-            "name": silver.name,
-            "__doc__": f"One row per rejected row on its way to silver.{silver.name}, raw and with every reason.",
+            "name": table.name,
+            "__doc__": f"One row per rejected row on its way to {table.full_name()}, raw and with every reason.",
             "__module__": __name__,
         },
     )
-    for silver in SILVER
-}
+
+
+QUARANTINE: dict[type[Table], type[Quarantined]] = {silver: quarantine_of(silver) for silver in SILVER}

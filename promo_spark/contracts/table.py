@@ -25,6 +25,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from promo_spark.contracts.personal import RESTRICTED, Personal
 from promo_spark.errors import ContractError
 
 MONEY = T.DecimalType(18, 2)
@@ -47,13 +48,13 @@ class WriteMode(Enum):
 
 @dataclass(frozen=True)
 class Col:
-    """A column: type, meaning, unit, and whether null is allowed (`required`)."""
+    """A column: type, meaning, unit, whether null is allowed (`required`), and what is personal in it."""
 
     type: T.DataType
     meaning: str
     unit: str | None = None
     required: bool = False
-    personal: bool = False
+    personal: Personal | None = None
 
     def __set_name__(self, owner: builtins.type, name: str) -> None:
         object.__setattr__(self, "name", name)
@@ -148,6 +149,20 @@ class Table:
     statistics: ClassVar[tuple[str, ...]] = ()
     trailing: ClassVar[tuple[str, ...]] = ()  # inherited columns that stand after a subclass's own
 
+    def __init_subclass__(cls) -> None:
+        """Refuses a contract that would let personal data out: raises ContractError when the class is made."""
+        personal = cls.personal()
+        shown = [c for c in (*cls.partition, *cls.statistics) if c in personal]
+        if shown:
+            raise ContractError(
+                f"{cls.__name__}: {', '.join(shown)} is personal, so it cannot be a partition or have statistics: "
+                "both can be read without reading a row"
+            )
+        direct = [n for n, kind in personal.items() if kind is Personal.DIRECT]
+        if direct and getattr(cls, "layer", None) != RESTRICTED:
+            raise ContractError(f"{cls.__name__}: {', '.join(direct)} identifies a person directly: such columns stand "
+                                f"in {RESTRICTED} tables only")
+
     def __init__(self) -> None:
         raise TypeError(f"{type(self).__name__} is a contract: use the class itself, it has no instances")
 
@@ -157,6 +172,11 @@ class Table:
         for base in reversed(cls.__mro__):
             found.update({k: v for k, v in vars(base).items() if isinstance(v, Col)})
         return {n: c for n, c in found.items() if n not in cls.trailing} | {n: found[n] for n in cls.trailing}
+
+    @classmethod
+    def personal(cls) -> dict[str, Personal]:
+        """The columns that hold personal data, by name, with their kind."""
+        return {n: c.personal for n, c in cls.columns().items() if c.personal}
 
     @classmethod
     def full_name(cls) -> str:
@@ -257,10 +277,11 @@ class Table:
         lines = [f"### {cls.full_name()}", "", " ".join((cls.__doc__ or "").split()), ""]
         lines.append(f"Key: {', '.join(cls.key) or 'none'}. Partition: {', '.join(cls.partition) or 'none'}. "
                      f"Written by: {cls.write_mode.value}.")
-        lines += ["", "| column | type | meaning | null |", "|---|---|---|---|"]
+        lines += ["", "| column | type | meaning | null | personal |", "|---|---|---|---|---|"]
         for name, col in cls.columns().items():
             null = "never" if col.required else "allowed"
-            lines.append(f"| {name} | {col.type.simpleString()} | {col.comment} | {null} |")
+            kind = col.personal.value if col.personal else ""
+            lines.append(f"| {name} | {col.type.simpleString()} | {col.comment} | {null} | {kind} |")
         if cls.checks:
             lines += ["", "Checks: " + "; ".join(f"{c.name} ({c})" for c in cls.checks) + "."]
         if cls.source_checks:

@@ -36,6 +36,7 @@ class Delivery:
     by_key: bool = False  # single rows, merged by their key, and not all rows of their days
     gone: DataFrame | None = None  # keys that were deleted at the source
     gone_rows: int = 0
+    whole_feed: str = ""  # the path of a change feed that was taken whole: what silver has of it beside is gone
     deletes: str = "apply"
 
     @property
@@ -113,7 +114,8 @@ def _delivery(ctx: Context[IngestSettings], name: str, source: SourceSettings) -
     text_paths = {name: path} if source.format in ("csv", "json") else {}
     delivery = Delivery(table, (name,), rows, text_paths, source.by_rows, deletes=source.deletes)
     if follows:
-        delivery = _last_words(ctx, delivery, path, whole)
+        rows, gone = rows_of.latest_changes(table, rows)
+        delivery = replace(delivery, rows=rows, gone=gone, whole_feed=path if whole else "")
     return replace(delivery, rows=of_source(delivery.rows, name))
 
 
@@ -151,15 +153,6 @@ def _changed_rows(
     rows = ctx.keep(change_feed.changed_rows(ctx.spark, name, path, taken, newest, columns))
     change_feed.told_plainly(name, path, rows.count)  # change data that is gone shows only when it is read
     return rows, taken is None
-
-
-def _last_words(ctx: Context[IngestSettings], delivery: Delivery, path: str, whole: bool) -> Delivery:
-    """The rows of a change feed as they are now, and which are gone: of all rows, those that are not among them."""
-    rows, gone = rows_of.latest_changes(delivery.table, delivery.rows)
-    if whole:
-        gone = rows_of.no_longer_there(delivery.table, ctx.own(delivery.table), rows, path)
-    gone = ctx.keep(gone)
-    return replace(delivery, rows=rows, gone=gone, gone_rows=gone.count())
 
 
 def _in_folder(settings: IngestSettings, path: str) -> str:

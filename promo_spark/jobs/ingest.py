@@ -19,10 +19,9 @@ from typing import Any, TypeVar
 from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
+from promo_spark.contracts import QUARANTINE, RESTRICTED_TABLES, SILVER
 from promo_spark.contracts.ops import DataQuality
 from promo_spark.contracts.silver import (
-    QUARANTINE,
-    SILVER,
     Events,
     Holidays,
     IdentityMap,
@@ -34,11 +33,13 @@ from promo_spark.contracts.silver import (
 )
 from promo_spark.contracts.table import SourceCheck, Table, WriteMode
 from promo_spark.errors import ContractError, SourceError
+from promo_spark.jobs import _identities
 from promo_spark.jobs._deliveries import Delivery, deliveries, sources_digest
 from promo_spark.runtime.job import Context, SourceCounts, job
 from promo_spark.runtime.quality_page import quality_page
 from promo_spark.settings import IngestSettings
-from promo_spark.sources import checks, gate, holidays, identities, own_checks, predicates, quality
+from promo_spark.sources import checks, gate, holidays, identities, own_checks, predicates, pseudonyms, quality
+from promo_spark.sources import deliveries as rows_of
 from promo_spark.sources.candidates import FILE, SOURCE
 from promo_spark.tables import landing
 from promo_spark.tables.lake import SliceValue
@@ -75,15 +76,22 @@ class Judged:
     counted: Mapping[str, Counted]
 
 
-@job(reads=[], writes=[*SILVER, *QUARANTINE.values(), DataQuality], settings=IngestSettings, inputs=sources_digest)
+@job(
+    reads=[],
+    writes=[*SILVER, *RESTRICTED_TABLES, *QUARANTINE.values(), DataQuality],
+    settings=IngestSettings,
+    inputs=sources_digest,
+)
 def run(ctx: Context[IngestSettings]) -> None:
     handed = sorted(deliveries(ctx), key=lambda d: d.table not in _LARGEST)
     _require_tables({d.table for d in handed})
-    judged = _judged(ctx, handed)
+    handed = _of_persons(ctx, handed)
+    key = _identities.recorded_key(ctx, [(d.table, d.rows) for d in handed])
+    judged = _judged(ctx, [_as_kept(ctx, d, key) for d in handed])
     report = _pass_gate(ctx, judged)
     if not any(d.table is Holidays for d in handed) and ctx.business.holiday_countries:
         _write_holidays(ctx)
-    _side_by_side(lambda found: _load(ctx, found), judged)
+    _side_by_side(lambda found: _load(ctx, found, key), judged)
     _write_report(ctx, judged, report)
 
 
@@ -99,11 +107,36 @@ def _require_tables(fed: set[type[Table]]) -> None:
         )
 
 
-def _judged(ctx: Context[IngestSettings], handed: Sequence[Delivery]) -> list[Judged]:
-    """Every delivery judged, row by row and as a whole; nothing is written yet.
+def _of_persons(ctx: Context[IngestSettings], handed: Sequence[Delivery]) -> list[Delivery]:
+    """The deliveries with the ids of channels replaced by persons, where the retailer says who is who."""
+    run = predicates.Circumstances(ctx.date, ctx.business.timezone)
+    maps = [d for d in handed if d.table is IdentityMap]
+    if not maps:
+        return list(handed)
+    by = checks.rules(IdentityMap, run, ctx.settings.policies)
+    columns = [*IdentityMap.key, IdentityMap.user_id]
+    known = [checks.good(checks.screened(IdentityMap, d.rows, by)).select(*columns) for d in maps]
+    if any(d.by_key for d in maps):
+        known.append(ctx.own(IdentityMap).select(*columns))
+    persons = ctx.keep(functools.reduce(DataFrame.union, known))
+    return [replace(d, rows=identities.with_persons(d.table, d.rows, persons)) for d in handed]
 
-    Who is who comes first, as it decides whose rows all others are; then what others refer to.
-    """
+
+def _as_kept(ctx: Context[IngestSettings], delivery: Delivery, key: bytes | None) -> Delivery:
+    """The delivery with what its rows may say of persons, and with what is gone at its source."""
+    rows = predicates.with_test_users(delivery.rows, ctx.settings.test_users)
+    rows = pseudonyms.protected(delivery.table, rows, key)
+    if delivery.gone is None:
+        return replace(delivery, rows=rows)
+    gone = pseudonyms.protected(delivery.table, delivery.gone, key)
+    if delivery.whole_feed:
+        gone = rows_of.no_longer_there(delivery.table, ctx.own(delivery.table), rows, delivery.whole_feed)
+    gone = ctx.keep(gone)
+    return replace(delivery, rows=rows, gone=gone, gone_rows=gone.count())
+
+
+def _judged(ctx: Context[IngestSettings], handed: Sequence[Delivery]) -> list[Judged]:
+    """Every delivery judged, row by row and as a whole; nothing is written yet. What others refer to comes first."""
     own = [own_checks.own_check(**c.model_dump()) for c in ctx.settings.checks]
     checks.refuse_unknown(ctx.settings.policies, [check for _, check in own])
     gate.refuse_unknown(ctx.settings.gate, [source for d in handed for source in d.sources])
@@ -112,23 +145,10 @@ def _judged(ctx: Context[IngestSettings], handed: Sequence[Delivery]) -> list[Ju
     def judge(delivery: Delivery, run: predicates.Circumstances) -> Judged:
         return _judge(ctx, delivery, run, [check for table, check in own if table is delivery.table])
 
-    maps = [judge(d, run) for d in handed if d.table is IdentityMap]
-    others = [_of_persons(ctx, d, maps) for d in handed if d.table is not IdentityMap]
-    first = _side_by_side(lambda d: judge(d, run), [d for d in others if d.table in _REFERRED_TO])
+    first = _side_by_side(lambda d: judge(d, run), [d for d in handed if d.table in _REFERRED_TO])
     run = replace(run, products=_known(ctx, first, Products), users=_known(ctx, first, Users))
-    rest = _side_by_side(lambda d: judge(d, run), [d for d in others if d.table not in _REFERRED_TO])
-    return sorted([*maps, *first, *rest], key=lambda j: j.delivery.table not in _LARGEST)
-
-
-def _of_persons(ctx: Context[IngestSettings], delivery: Delivery, maps: Sequence[Judged]) -> Delivery:
-    """The delivery with the ids of channels replaced by persons, where the retailer says who is who."""
-    if not maps:
-        return delivery
-    known = [checks.good(m.screened).select(*IdentityMap.key, IdentityMap.user_id) for m in maps]
-    if any(m.delivery.by_key for m in maps):
-        known.append(ctx.own(IdentityMap).select(*IdentityMap.key, IdentityMap.user_id))
-    persons = functools.reduce(DataFrame.union, known)
-    return replace(delivery, rows=identities.with_persons(delivery.table, delivery.rows, persons))
+    rest = _side_by_side(lambda d: judge(d, run), [d for d in handed if d.table not in _REFERRED_TO])
+    return sorted([*first, *rest], key=lambda j: j.delivery.table not in _LARGEST)
 
 
 def _known(ctx: Context[IngestSettings], judged: Sequence[Judged], table: type[Table]) -> DataFrame | None:
@@ -257,7 +277,7 @@ def _side_by_side(what: Callable[[T], R], of: Sequence[T]) -> list[R]:
         return list(pool.map(what, of))
 
 
-def _load(ctx: Context[IngestSettings], judged: Judged) -> None:
+def _load(ctx: Context[IngestSettings], judged: Judged, key: bytes | None) -> None:
     """Writes what is accepted and what is not, as judged."""
     delivery, table = judged.delivery, judged.delivery.table
     ctx.say(f"{delivery.name} → {table.full_name()}")
@@ -281,7 +301,7 @@ def _load(ctx: Context[IngestSettings], judged: Judged) -> None:
         # The source is read once more only where some row of it was rejected for itself.
         bad = checks.bad(judged.screened).filter(F.lit(counted.alone > 0))
         bad = (bad.unionByName(losers) if losers is not None else bad).filter(F.col(SOURCE) == source)
-        _quarantine(ctx, delivery, source, bad, counted.delivered.rejected)
+        _quarantine(ctx, delivery, source, bad, counted.delivered.rejected, key)
         ctx.count_source(source, balances[source])
 
 
@@ -300,11 +320,12 @@ def _balance(judged: Judged, counted: Counted, applied: int) -> SourceCounts:
 
 
 def _quarantine(
-    ctx: Context[IngestSettings], delivery: Delivery, source: str, bad: DataFrame, expected: int
+    ctx: Context[IngestSettings], delivery: Delivery, source: str, bad: DataFrame, expected: int, key: bytes | None
 ) -> None:
     """The source's rejected rows in place of those of its last load; of single rows, of those of the same file.
 
-    What an earlier file delivered stays rejected: the next one says nothing about it.
+    What an earlier file delivered stays rejected: the next one says nothing about it. Given a key, what is raw
+    in them goes to restricted.raw_rows, and quarantine has its digest.
     """
     quarantine = QUARANTINE[delivery.table]
     if expected == 0 and not ctx.lake.exists(quarantine):
@@ -315,6 +336,10 @@ def _quarantine(
     if delivery.by_key:
         files = sorted(r[0] for r in delivery.rows.select(FILE).distinct().collect())
         replaced[Quarantined.source_file] = files
-    kept_aside = ctx.write(quarantine, checks.quarantined(bad, source, ctx.run_id), replaced)
+    rejected = checks.quarantined(bad, source, ctx.run_id)
+    if key is not None:
+        _identities.set_aside(ctx, delivery.table, rejected, replaced, key)
+        rejected = pseudonyms.without_raw(rejected, key)
+    kept_aside = ctx.write(quarantine, rejected, replaced)
     if kept_aside.rows != expected:
         raise ContractError(f"{quarantine.full_name()}: {expected} rows rejected, {kept_aside.rows} kept aside")

@@ -3,7 +3,8 @@
 First each recommender is measured: fitted on all but the last `holdout_days`, asked what was bought in them
 (models.metrics: als, blend, buy_again, popularity; `:new` of products not bought before; as the policy
 `bought` would publish them). Then the best under the policy is fitted on everything and published. Users with
-fewer than `min_orders` get what is popular in their segment, users without a segment what is popular.
+fewer than `min_orders` get what is popular in their segment, users without a segment what is popular. Users who
+may not be profiled get nothing, and nothing is learnt from what they bought.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import Metrics, Recommendations, Segments
-from promo_spark.contracts.silver import OrderLines
+from promo_spark.contracts.silver import OrderLines, Users
 from promo_spark.errors import MissingDataError
+from promo_spark.features.consent import profiled
 from promo_spark.features.user_tastes import user_repurchases
 from promo_spark.models import purchase_strengths as purchase
 from promo_spark.models import recommend_holdout as holdout
@@ -47,13 +49,18 @@ class Fitted:
 
 @job(
     reads=[OrderLines, UserProfile, ProductProfile, Segments],
+    optional=[Users],
     writes=[Recommendations, Metrics],
     settings=RecommendSettings,
 )
 def run(ctx: Context[RecommendSettings]) -> None:
     s, as_of = ctx.settings, ctx.date
+    lines = profiled(
+        ctx.read(OrderLines), ctx.read_optional(Users),
+        unknown_consent=ctx.business.privacy.unknown_profiling_consent,
+    )  # fmt: skip
     bought = ctx.keep(
-        purchase.purchases(ctx.read(OrderLines), before=as_of, days=s.history_days + s.holdout_days)
+        purchase.purchases(lines, before=as_of, days=s.history_days + s.holdout_days)
     )
     users = lists.with_segment(ctx.read(UserProfile), ctx.read(Segments))
     ctx.say(f"measuring recommenders on the last {s.holdout_days} days")

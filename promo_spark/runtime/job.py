@@ -21,6 +21,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.models import Metrics
+from promo_spark.contracts.personal import RESTRICTED
 from promo_spark.contracts.table import Table, WriteMode
 from promo_spark.errors import ContractError, MissingDataError
 from promo_spark.runtime.progress import Step
@@ -30,6 +31,9 @@ from promo_spark.tables.lake import Lake, SliceValue, Written
 S = TypeVar("S", bound=Section)
 
 _DATE_COLUMNS = ("as_of", "date")
+
+# Jobs that may declare restricted tables: none of those that profile, model or decide.
+_MAY_KNOW_PERSONS = frozenset({"ingest", "export", "maintain"})
 
 
 @dataclass(frozen=True)
@@ -136,7 +140,8 @@ class Context(Generic[S]):
         """
         self._declared(table, self.job.writes, "writes")
         if table not in self.versions_before and not stays:
-            self.versions_before[table] = self.lake.version(table)
+            # two loads side by side may write the same table: the first counts
+            self.versions_before.setdefault(table, self.lake.version(table))
         of_date: dict[str, SliceValue] = {c: self.date for c in _DATE_COLUMNS if c in table.columns()}
         if table is Metrics:
             of_date["job"] = self.job.name
@@ -196,14 +201,17 @@ def job(
     """Declares the function as the job that its file is named after.
 
     `inputs` gives a digest of what the job reads from outside the lake, so that a change of it is noticed.
+    Raises ContractError for a restricted table in a job that is not to know who a user is.
     """
 
     def declared(function: Callable[[Context[S]], None]) -> Job:
         module = inspect.getmodule(function)
         file = inspect.getsourcefile(function)
         assert module is not None and file is not None
+        name = Path(file).stem
+        _refuse_restricted(name, [*reads, *optional, *writes])
         return Job(
-            name=Path(file).stem,
+            name=name,
             description=(module.__doc__ or "").strip(),
             reads=tuple(reads),
             optional=tuple(optional),
@@ -214,6 +222,15 @@ def job(
         )
 
     return declared
+
+
+def _refuse_restricted(name: str, tables: Sequence[type[Table]]) -> None:
+    restricted = sorted({t.full_name() for t in tables if t.layer == RESTRICTED})
+    if restricted and name not in _MAY_KNOW_PERSONS:
+        raise ContractError(
+            f"job {name} declares {', '.join(restricted)}: only {', '.join(sorted(_MAY_KNOW_PERSONS))} may; "
+            "work with the pseudonym, user_id"
+        )
 
 
 def _date_column(table: type[Table]) -> str | None:

@@ -15,6 +15,7 @@ from pyspark.sql import Row
 
 import promo_spark
 from promo_spark.contracts.ops import Runs
+from promo_spark.contracts.personal import redacted
 from promo_spark.contracts.table import Table, WriteMode
 from promo_spark.runtime.job import Context, Job
 from promo_spark.settings import Settings
@@ -130,7 +131,7 @@ class RunLog:
             Runs.started_at: started,
             Runs.seconds: (now - started).total_seconds(),
             Runs.outcome: FAILED if error else SUCCEEDED,
-            Runs.message: str(error)[:2000] if error else None,
+            Runs.message: redacted(str(error))[:2000] if error else None,
             Runs.settings: json.dumps(_logged_settings(ctx.job, settings), sort_keys=True),
             Runs.code_version: code_version(),
             Runs.input_runs: dict(inputs.runs),

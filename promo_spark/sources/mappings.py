@@ -13,6 +13,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
+from promo_spark.contracts.restricted import PERSONAL_SOURCES
 from promo_spark.contracts.silver import SILVER, Events, Feedback, IdentityMap, Inventory, OrderLines
 from promo_spark.contracts.table import Table
 from promo_spark.errors import SettingsError
@@ -35,13 +36,13 @@ _DERIVED: dict[type[Table], set[str]] = {
 
 
 def mapped_table(name: str, source: SourceSettings) -> type[Table]:
-    """The silver table a source feeds; SettingsError when there is none of the name."""
-    wanted = source.table or name
-    found = next((t for t in SILVER if t.name == wanted), None)
+    """The table a source feeds, silver or restricted; SettingsError when there is none of the name."""
+    wanted, known = source.table or name, (*SILVER, *PERSONAL_SOURCES)
+    found = next((t for t in known if t.name == wanted), None)
     if found is None:
         raise SettingsError(
             f"ingest.sources.{name}: there is no table silver.{wanted}; write table = \"…\" with one of: "
-            f"{', '.join(t.name for t in SILVER)}"
+            f"{', '.join(t.name for t in known)}"
         )
     return found
 

@@ -74,12 +74,19 @@ def bot_sessions(events: DataFrame, events_per_minute: int) -> DataFrame:
     return known_ids(busy, Events.session_id)
 
 
+def with_test_users(rows: DataFrame, test_users: Sequence[str]) -> DataFrame:
+    """The candidates with a mark on those of test users: made while ids are still those of the settings."""
+    if not test_users or "user_id" not in rows.columns:
+        return rows
+    user = F.col("user_id")
+    found = user.isin([name for name in test_users if not name.endswith("*")])
+    for beginning in (name[:-1] for name in test_users if name.endswith("*")):
+        found = found | user.startswith(beginning)
+    return rows.withColumn(mark("test_user"), F.coalesce(found, F.lit(False)))
+
+
 def _test_user(column: str, run: Circumstances) -> Column:
-    exact = [user for user in run.test_users if not user.endswith("*")]
-    failed = F.col(column).isin(exact)
-    for beginning in (user[:-1] for user in run.test_users if user.endswith("*")):
-        failed = failed | F.col(column).startswith(beginning)
-    return failed
+    return F.col(mark("test_user"))
 
 
 def _amount_negative(column: str, run: Circumstances) -> Column:

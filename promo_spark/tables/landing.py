@@ -170,5 +170,10 @@ def _wanted(columns: Sequence[str], found: Sequence[str], also: Callable[[str], 
 
 def _require(path: str, wanted: Sequence[str], found: Sequence[str]) -> None:
     missing = [c for c in wanted if c not in found]
+    if missing and len(missing) == len(wanted):  # then what stands there may be no header, but somebody's data
+        raise SourceError(
+            f"source {path} has none of the columns {', '.join(missing)}; what it has instead is not shown: does its "
+            "first line name the columns?"
+        )
     if missing:
         raise SourceError(f"source {path} lacks the columns {', '.join(missing)}; it has: {', '.join(found)}")

@@ -182,7 +182,7 @@ def files_settings(tmp_path: Path) -> dict[str, object]:
     (tmp_path / "products.jsonl").write_text(
         '{"sku": "milk", "price": "1.50"}\n{"sku": "milk, white", "price": 1.25}\nnot json\n', encoding="utf-8"
     )
-    values = load().model_dump(mode="json")
+    values = load(None, ["business.privacy.pseudonymise=false"]).model_dump(mode="json")
     values["ingest"]["sources"] = {
         "products": mapping(tmp_path / "products.jsonl", product_id="sku", list_price="price"),
         "order_lines": mapping(

@@ -95,7 +95,8 @@ def coupons(spark: SparkSession, ids: list[str]) -> DataFrame:
     raw = df.select("*", F.col("id").alias(RAW), F.lit("f").alias(FILE), F.lit(False).alias(BLANK),
                     F.lit(False).alias(BROKEN))  # fmt: skip
     values = {c: F.col("id") for c in ("campaign_id", "coupon_id", "product_id")}
-    return checks.screened(Coupons, of_source(candidates(Coupons, raw, values), "coupons"), checks.rules(Coupons, RUN, {}))
+    rows = of_source(candidates(Coupons, raw, values), "coupons")
+    return checks.screened(Coupons, rows, checks.rules(Coupons, RUN, {}))
 
 
 @pytest.mark.parametrize("copies", [2, 10])
