@@ -109,7 +109,7 @@ def settings_files(folder: Path, lake: Path, events: Path) -> list[Path]:
         f"lake.root={lake}", 'spark.master="local[2]"', 'spark.driver_memory="2g"',
         'pipeline.jobs=["ingest", "profile"]', 'business.privacy.key_secret="env:CANARY_KEY"',
     ]).model_dump(mode="json")  # fmt: skip
-    values["ingest"]["files"] = shop(folder)
+    values["ingest"]["sources"] = shop(folder)
     values["spark"]["conf"] = {
         "spark.eventLog.enabled": "true", "spark.eventLog.dir": events.as_uri(), "spark.eventLog.compress": "false",
         "spark.hadoop.fs.s3a.secret.key": SECRETS["a store's secret among Spark's properties"],
@@ -136,9 +136,9 @@ def settings_files(folder: Path, lake: Path, events: Path) -> list[Path]:
     run({key: f"file:{folder / 'bytes.key'}"})
     run({key: SECRETS["a key where its reference belongs"]})
     run({("ingest", "password"): SECRETS["a password nobody asked for"]})
-    run({("ingest", "files", "users", "api_token"): SECRETS["a token in a mapping"]})
+    run({("ingest", "sources", "users", "api_token"): SECRETS["a token in a mapping"]})
     run({key: f"vault:{SECRETS['a key that leads nowhere']}"})
-    run({("ingest", "files", "persons", "path"): str(folder / "headless.csv")})  # its first line is a person
+    run({("ingest", "sources", "persons", "path"): str(folder / "headless.csv")})  # its first line is a person
     return written
 
 

@@ -37,8 +37,8 @@ def shop(tmp_path: Path, **order_lines: Any) -> Settings:
     products = tmp_path / "products.parquet"
     if not products.exists():
         pl.DataFrame({"sku": ["milk", "bread"]}).write_parquet(products)
-    values = load().model_dump(mode="json")
-    values["ingest"]["files"] = {
+    values = load(None, ["business.privacy.pseudonymise=false"]).model_dump(mode="json")
+    values["ingest"]["sources"] = {
         "products": {"path": str(products), "format": "parquet", "columns": {"product_id": "sku"}},
         "order_lines": {"columns": COLUMNS, "timestamp_format": "yyyy-MM-dd HH:mm"} | order_lines,
     }

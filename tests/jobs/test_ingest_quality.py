@@ -25,7 +25,7 @@ DATE = datetime.date(2024, 6, 14)
 
 def settings(folder: Path, tables: list[type[Table]], **ingest_settings: Any) -> Any:
     """Files named like their tables, with our column names where the header has them."""
-    values = load().model_dump(mode="json")
+    values = load(None, ["business.privacy.pseudonymise=false"]).model_dump(mode="json")
     for key, value in ingest_settings.items():
         if isinstance(value, dict):
             values["ingest"][key].update(value)
@@ -34,7 +34,7 @@ def settings(folder: Path, tables: list[type[Table]], **ingest_settings: Any) ->
     for table in tables:
         file = folder / f"{table.name}.csv"
         header = file.read_text(encoding="utf-8").splitlines()[0].split(",")
-        values["ingest"]["files"][table.name] = {
+        values["ingest"]["sources"][table.name] = {
             "path": str(file), "format": "csv", "columns": {c: c for c in header},
             "timestamp_format": "yyyy-MM-dd HH:mm:ss",
         }  # fmt: skip

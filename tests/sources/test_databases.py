@@ -172,22 +172,23 @@ def test_a_literal_that_its_column_cannot_have_and_a_missing_secret_are_named(
         ({"connections.shop.url": "jdbc:oracle:thin:hunter2"}, "write it as jdbc:postgresql://"),
         ({"connections.shop.password_secret": "hunter2"}, "a secret is given by reference"),
         ({"connections.shop.pw": "hunter2"}, "there is no such setting"),
-        ({"files.orders.db_table": 'orders"; DROP TABLE orders'}, "files.orders.db_table"),
-        ({"files.orders.db_table": "(SELECT 1) t"}, "files.orders.db_table"),
-        ({"files.orders.partition_column": "id) OR (1=1"}, "files.orders.partition_column"),
-        ({"files.orders.partitions": 4}, "partitions (2 or more) and partition_column go together"),
-        ({"files.orders.connection": "till"}, "'till', which is not in ingest.connections; there are: shop"),
-        ({"files.orders.path": "/data"}, 'format = "jdbc" needs no path'),
-        ({"files.orders.format": "csv", "files.orders.path": "/data"}, 'connection is for format = "jdbc" only'),
-        ({"files.orders.format": "csv", "files.orders.connection": "", "files.orders.db_table": ""}, "needs a path"),
+        ({"sources.orders.db_table": 'orders"; DROP TABLE orders'}, "sources.orders.db_table"),
+        ({"sources.orders.db_table": "(SELECT 1) t"}, "sources.orders.db_table"),
+        ({"sources.orders.partition_column": "id) OR (1=1"}, "sources.orders.partition_column"),
+        ({"sources.orders.partitions": 4}, "partitions (2 or more) and partition_column go together"),
+        ({"sources.orders.connection": "till"}, "'till', which is not in ingest.connections; there are: shop"),
+        ({"sources.orders.path": "/data"}, 'format = "jdbc" needs no path'),
+        ({"sources.orders.format": "csv", "sources.orders.path": "/data"}, 'connection is for format = "jdbc" only'),
+        ({"sources.orders.format": "csv", "sources.orders.connection": "", "sources.orders.db_table": ""},
+         "needs a path"),
     ],
 )  # fmt: skip
 def test_settings_of_a_database_are_refused_before_anything_starts(changed: dict[str, Any], message: str) -> None:
-    values = load().model_dump(mode="json")
+    values = load(None, ["business.privacy.pseudonymise=false"]).model_dump(mode="json")
     values["ingest"]["connections"] = {"shop": {
         "url": "jdbc:postgresql://h/db", "user_secret": "env:U", "password_secret": "env:P",
     }}  # fmt: skip
-    values["ingest"]["files"] = {
+    values["ingest"]["sources"] = {
         "orders": {"format": "jdbc", "connection": "shop", "db_table": "public.orders", "columns": {"order_id": "id"}}
     }
     validated(values)
@@ -232,7 +233,7 @@ def test_ingest_from_databases_and_an_object_store_shows_no_secret_anywhere(
 ) -> None:
     """A12, A14: lines from PostgreSQL, users from MariaDB, products from S3, by a job with Spark's event log on."""
     secrets = {"user_secret": "env:DB_USER", "password_secret": "env:DB_PASSWORD"}
-    values = load().model_dump(mode="json")
+    values = load(None, ["business.privacy.pseudonymise=false"]).model_dump(mode="json")
     (tmp_path / "events").mkdir()
     values["lake"]["root"] = str(tmp_path / "lake")
     values["spark"]["packages"] += S3_PACKAGES
@@ -255,7 +256,7 @@ def test_ingest_from_databases_and_an_object_store_shows_no_secret_anywhere(
         users.execute("INSERT INTO customers VALUES (7, 'north')")
         values["ingest"] |= {
             "connections": {"erp": {"url": orders.url, **secrets}, "crm": {"url": users.url, **secrets}},
-            "files": {
+            "sources": {
                 "products": {"format": "csv", "path": "s3a://shop/products",
                              "columns": {"product_id": "sku", "list_price": "price"}},
                 "users": {"format": "jdbc", "connection": "crm", "db_table": "customers",

@@ -54,7 +54,9 @@ def test_channel_ids_become_persons_and_every_table_is_a_target(lake: Lake, tmp_
     """A09, A10, A11, A18: one person with two channel ids is one user_id; without an entry the ids stay apart."""
     for name, text in FILES.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
-    values = load(None, ['business.holiday_countries=["CN"]', "business.holiday_years=0"]).model_dump(mode="json")
+    values = load(None, [
+        'business.holiday_countries=["CN"]', "business.holiday_years=0", "business.privacy.pseudonymise=false",
+    ]).model_dump(mode="json")
     values["ingest"]["folder"] = str(tmp_path)
     values["ingest"]["sources"] = {
         table: {"path": file, "format": "csv", "columns": columns} for table, (file, columns) in SOURCES.items()

@@ -54,7 +54,7 @@ def loaded(lake: Lake, tmp_path: Path) -> Any:
             (folder / name).write_text(text, encoding="utf-8")
         # No holidays: what the library says is tested elsewhere, and each table costs a write.
         chosen = (f"ingest.mapping={mapping}", f"ingest.folder={folder}", "business.holiday_countries=[]")
-        settings = load(None, [*chosen, *overrides])
+        settings = load(None, [*chosen, "business.privacy.pseudonymise=false", *overrides])
         run_in_order([ingest], lake, settings, datetime.date.fromisoformat(day), Progress())
         return Loaded(lake)
 
