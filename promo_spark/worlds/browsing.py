@@ -67,11 +67,11 @@ def events(spec: WorldSpec, past: History, block: int, day: int | None = None) -
     own = at[bought[0]]
     reviewed = (draw.random(len(of_line)) < _REVIEWS) | ~honest
     rating = _ratings(draw, shop.products, bought[1], honest)
-    parts = [  # kind, row of the session, product, query, rating, seconds before its end
-        (VIEW, own[honest], bought[1][honest], NOTHING, NOTHING, 120),
-        (CART, own, bought[1], NOTHING, NOTHING, 60),
-        (VIEW, decoy, liked, NOTHING, NOTHING, 300),
-        (SEARCH, searched, NOTHING, shop.subcategory[sought], NOTHING, 600),
+    parts = [  # kind, row of the session, product, query, rating, earliest second before its end
+        (VIEW, own[honest], bought[1][honest], NOTHING, NOTHING, 900),
+        (CART, own, bought[1], NOTHING, NOTHING, 300),
+        (VIEW, decoy, liked, NOTHING, NOTHING, 900),
+        (SEARCH, searched, NOTHING, shop.subcategory[sought], NOTHING, 1200),
         (PURCHASE, at[session_orders], NOTHING, NOTHING, NOTHING, 0),
         (REVIEW, own[reviewed], bought[1][reviewed], NOTHING, rating[reviewed], 0),
     ]  # fmt: skip
@@ -82,7 +82,7 @@ def events(spec: WorldSpec, past: History, block: int, day: int | None = None) -
     kind, row, product, query, stars, before = (np.concatenate(c) for c in columns)
     return Events(
         kind=kind, user=who[row], product=product, query=query, rating=stars, session=session[row], day=when[row],
-        second=np.clip(second[row] - before - (before > 0) * draw.integers(0, 60, len(row)), 0, 86399),
+        second=np.clip(second[row] - before * (1 - 0.9 * draw.random(len(row))), 0, 86399).astype(np.int64),
         channel=channel[row],
         seconds_viewed=np.where(kind == VIEW, draw.geometric(1 / 40, len(row)), NOTHING),
     )  # fmt: skip

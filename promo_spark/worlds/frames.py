@@ -122,7 +122,11 @@ def campaign_of(date: Column) -> Column:
 def simulated_table(users: DataFrame, spec: WorldSpec, table: str, day: int) -> DataFrame:
     """Rows of one raw table of the day, or with `states` the states of the day after. One task per block."""
     schema = SimulatedStates.schema() if table == "states" else records.ddl(records.RAW[table])
-    return users.groupBy("block").applyInArrow(functools.partial(_simulated, spec, table, day), schema)
+
+    def of_block(rows: pa.Table) -> pa.Table:  # Spark reads its hints, which a partial does not show
+        return _simulated(spec, table, day, rows)
+
+    return users.groupBy("block").applyInArrow(of_block, schema)
 
 
 def stock_of_day(spark: SparkSession, spec: WorldSpec, day: int) -> DataFrame:

@@ -5,6 +5,7 @@ Dates and times are text, money is in units of currency; ids are text with leadi
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -107,12 +108,14 @@ def date_texts(spec: WorldSpec, first: int = 0) -> pa.Array:
     return pa.array([spec.date(d).isoformat() for d in range(first, spec.all_days)], pa.string())
 
 
-def _times(second: Ints) -> pa.Array:
-    return pa.array([f"{s // 3600:02d}:{s // 60 % 60:02d}:{s % 60:02d}" for s in range(86400)]).take(pa.array(second))
+@functools.cache
+def _times() -> pa.Array:
+    """Every second of a day."""
+    return pa.array([f"{s // 3600:02d}:{s // 60 % 60:02d}:{s % 60:02d}" for s in range(86400)])
 
 
 def moments(spec: WorldSpec, day: Ints, second: Ints) -> pa.Array:
-    return pc.binary_join_element_wise(date_texts(spec).take(pa.array(day)), _times(second), " ")
+    return pc.binary_join_element_wise(date_texts(spec).take(pa.array(day)), _times().take(pa.array(second)), " ")
 
 
 def _units(cents: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
@@ -177,13 +180,15 @@ def order_lines(
     paid = listed - reduced - coupon
     per_order = pa.array(order)
     channel, store = orders.channel[order], past.users.home_store[orders.user[order]]
-    moment = moments(spec, orders.day, orders.second).take(per_order)
-    product = _taken(product_ids(np.arange(shop.products)), lines.product[rows], dirty("missing_product"))
+    # what stands in the place of a dirty value comes after the true ones
+    products_told = pa.concat_arrays([product_ids(np.arange(shop.products)), pa.array(["X-UNKNOWN"])])
+    moments_told = pa.concat_arrays([moments(spec, orders.day, orders.second), pa.array(["2024-02-31 25:61:00"])])
+    product = np.where(dirty("unknown_product"), shop.products, lines.product[rows])
     carried = lines.campaign[rows]
     return batch("order_lines", {
         "order_id": order_ids(past, day).take(per_order), "line_no": line_numbers(past)[rows],
         "user_id": _taken(user_ids(past.users.numbers), orders.user[order], dirty("missing_user")),
-        "product_id": _where(dirty("unknown_product"), "X-UNKNOWN", product),
+        "product_id": _taken(products_told, product, dirty("missing_product")),
         "store_id": _taken(store_ids(spec), store, channel != STORE),
         "channel": _taken(pa.array(CHANNELS), channel),
         "quantity": np.where(dirty("zero_quantity"), 0, lines.quantity[rows]),
@@ -191,12 +196,8 @@ def order_lines(
         "discount_retail": _units(reduced), "discount_coupon_match": _units(coupon),
         "coupon_id": _taken(campaign_ids(len(shop.campaigns)) if coupon_ids is None else coupon_ids,
                             np.maximum(carried, 0), carried == NO_CAMPAIGN),
-        "ts": _where(dirty("broken_date"), "2024-02-31 25:61:00", moment),
+        "ts": _taken(moments_told, np.where(dirty("broken_date"), len(orders), order)),
     })  # fmt: skip
-
-
-def _where(condition: Bools, text: str, otherwise: pa.Array) -> pa.Array:
-    return pc.if_else(pa.array(condition), text, otherwise) if condition.any() else otherwise
 
 
 def dirty_rows(spec: WorldSpec, past: History, block: int) -> pa.RecordBatch:

@@ -126,16 +126,15 @@ def test_the_truth_is_complete_and_agrees_with_the_files(made: Made) -> None:
     assert set(pl.read_parquet(Path(settings.generate.folder) / "users/*.parquet")["user_id"]) == set(joined)
 
 
-@pytest.mark.parametrize("file_format", ["csv", "json"])
-def test_files_may_be_text(made: Made, lake: Lake, tmp_path: Path, file_format: str) -> None:
-    """A13: the same rows as Parquet, CSV and JSON lines are the same silver rows."""
+def test_files_may_be_text(made: Made, lake: Lake, tmp_path: Path) -> None:
+    """A13: the same rows as CSV and JSON lines are the same silver rows."""
     _, settings, spec = made
     values = settings.model_dump(mode="json")
     kept = {n: values["ingest"]["sources"][n] for n in ("products", "order_lines", "users")}
     values["ingest"]["sources"] = kept
     for name, mapping in kept.items():
-        mapping |= {"format": file_format, "path": str(tmp_path / name)}
-        write_raw(raw_table(lake.spark, spec, name, 1), str(tmp_path), name, file_format)
+        mapping |= {"format": "csv" if name == "order_lines" else "json", "path": str(tmp_path / name)}
+        write_raw(raw_table(lake.spark, spec, name, 1), str(tmp_path), name, mapping["format"])
     run_in_order([ingest], lake, validated(values), DATE, Progress())
     dirty = truth_table(lake.spark, spec, DirtyRows, 1).filter("reason is not null").count()
     sources = RunLog(lake).succeeded()[-1].sources
