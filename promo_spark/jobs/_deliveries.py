@@ -157,7 +157,7 @@ def _changed_rows(
 
 def _in_folder(settings: IngestSettings, path: str) -> str:
     """A path of a mapping: relative ones lie in the folder, or in the working folder where there is none."""
-    if path.startswith("/") or "://" in path:
+    if path.startswith("/") or ":/" in path:
         return path
     if settings.mapping and not settings.folder:
         raise SettingsError(f"ingest.folder is empty: say where the files of the mapping {settings.mapping} lie")

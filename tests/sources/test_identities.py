@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from promo_spark.contracts.silver import Events, Feedback, Holidays, Inventory, Market, OrderLines, Users
 from promo_spark.jobs.ingest import run as ingest
-from promo_spark.runtime.pipeline import run_in_order
-from promo_spark.runtime.progress import Progress
-from promo_spark.runtime.run_log import RunLog
-from promo_spark.settings import load, validated
-from promo_spark.tables.lake import Lake
+from promo_spark.runtime.job import Context
 
 FILES = {
     "orders.csv": (
@@ -50,18 +48,25 @@ SOURCES = {
 }  # fmt: skip
 
 
-def test_channel_ids_become_persons_and_every_table_is_a_target(lake: Lake, tmp_path: Path) -> None:
+def _toml(columns: dict[str, str]) -> str:
+    return ", ".join(f'{ours} = "{theirs}"' for ours, theirs in columns.items())
+
+
+def test_channel_ids_become_persons_and_every_table_is_a_target(
+    run_job: Callable[..., Context[Any]], tmp_path: Path
+) -> None:
     """A09, A10, A11, A18: one person with two channel ids is one user_id; without an entry the ids stay apart."""
     for name, text in FILES.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
-    values = load(None, [
+    columns = [
+        f'ingest.sources.{table}={{path="{file}",format="csv",columns={{{_toml(theirs)}}}}}'
+        for table, (file, theirs) in SOURCES.items()
+    ]
+    ctx = run_job(
+        ingest, datetime.date(2024, 6, 3), f"ingest.folder={tmp_path}", *columns,
         'business.holiday_countries=["CN"]', "business.holiday_years=0", "business.privacy.pseudonymise=false",
-    ]).model_dump(mode="json")
-    values["ingest"]["folder"] = str(tmp_path)
-    values["ingest"]["sources"] = {
-        table: {"path": file, "format": "csv", "columns": columns} for table, (file, columns) in SOURCES.items()
-    }
-    run_in_order([ingest], lake, validated(values), datetime.date(2024, 6, 3), Progress())
+    )  # fmt: skip
+    lake = ctx.lake
 
     assert {r.order_id: r.user_id for r in lake.read(OrderLines).collect()} == {
         "o1": "Ann", "o2": "Ann", "o3": "w7", "o4": "Bob", "o5": None,
@@ -77,7 +82,7 @@ def test_channel_ids_become_persons_and_every_table_is_a_target(lake: Lake, tmp_
         "2024-11-11", "2025-11-11",
     }  # fmt: skip
 
-    reasons = {name: dict(c.reasons) for name, c in RunLog(lake).succeeded()[-1].sources.items()}
+    reasons = {name: dict(c.reasons) for name, c in ctx.sources.items()}
     assert reasons["identity_map"] == {"missing_channel_user_id": 1}
     assert reasons["users"] == {"duplicate_row": 1}  # two ids, one person, the same city
     assert reasons["inventory"] == {"on_hand_not_negative": 1}

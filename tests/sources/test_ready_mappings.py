@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +12,16 @@ import pytest
 from promo_spark.contracts.silver import QUARANTINE, Events, OrderLines, Products, Users
 from promo_spark.contracts.table import Table
 from promo_spark.jobs.ingest import run as ingest
-from promo_spark.runtime.pipeline import run_in_order
-from promo_spark.runtime.progress import Progress
-from promo_spark.runtime.run_log import RunLog
-from promo_spark.settings import load, mappings
-from promo_spark.tables.lake import Lake
+from promo_spark.runtime.job import Context
+from promo_spark.settings import mappings
 
 
 class Loaded:
     """What an ingest run left: rows by table, counts by source."""
 
-    def __init__(self, lake: Lake) -> None:
-        self.lake = lake
-        self.sources = RunLog(lake).succeeded()[-1].sources
+    def __init__(self, ctx: Context[Any]) -> None:
+        self.lake = ctx.lake
+        self.sources = ctx.sources
 
     def counts(self, source: str) -> tuple[int, int, int, int]:
         """Rows in, accepted, quarantined, blank."""
@@ -46,17 +44,15 @@ def _plain(value: Any) -> Any:
 
 
 @pytest.fixture
-def loaded(lake: Lake, tmp_path: Path) -> Any:
-    def load_files(mapping: str, files: dict[str, str], *overrides: str, day: str = "2020-01-01") -> Loaded:
+def loaded(run_job: Callable[..., Context[Any]], tmp_path: Path) -> Any:
+    def load_files(mapping: str, files: dict[str, str], *overrides: str) -> Loaded:
         folder = tmp_path / mapping
         folder.mkdir()
         for name, text in files.items():
             (folder / name).write_text(text, encoding="utf-8")
         # No holidays: what the library says is tested elsewhere, and each table costs a write.
         chosen = (f"ingest.mapping={mapping}", f"ingest.folder={folder}", "business.holiday_countries=[]")
-        settings = load(None, [*chosen, "business.privacy.pseudonymise=false", *overrides])
-        run_in_order([ingest], lake, settings, datetime.date.fromisoformat(day), Progress())
-        return Loaded(lake)
+        return Loaded(run_job(ingest, datetime.date(2020, 1, 1), *chosen, "business.privacy.pseudonymise=false", *overrides))
 
     return load_files
 
