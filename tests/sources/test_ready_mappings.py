@@ -52,7 +52,8 @@ def loaded(run_job: Callable[..., Context[Any]], tmp_path: Path) -> Any:
             (folder / name).write_text(text, encoding="utf-8")
         # No holidays: what the library says is tested elsewhere, and each table costs a write.
         chosen = (f"ingest.mapping={mapping}", f"ingest.folder={folder}", "business.holiday_countries=[]")
-        return Loaded(run_job(ingest, datetime.date(2020, 1, 1), *chosen, "business.privacy.pseudonymise=false", *overrides))
+        chosen = (*chosen, "business.privacy.pseudonymise=false")
+        return Loaded(run_job(ingest, datetime.date(2020, 1, 1), *chosen, *overrides))
 
     return load_files
 
