@@ -103,7 +103,7 @@ def told_plainly(name: str, source: Extraction, connection: ConnectionSettings, 
     try:
         return read()
     except (PySparkException, Py4JJavaError) as error:
-        text = str(error)
+        text = _whole_text(error)
         for secret in _credentials(name, source, connection).values():
             text = text.replace(secret, "***")
     # Outside the handler: the error itself, which may hold what was just taken out, is not to be seen behind it.
@@ -251,6 +251,16 @@ def _origin(source: Extraction) -> str:
     """What stands for the source's file: connection, table, and which of its rows."""
     conditions = " and ".join(" ".join(str(part) for part in c) for c in source.db_where)
     return f"{source.connection}/{source.db_table}{' where ' if conditions else ''}{conditions}"
+
+
+def _whole_text(error: BaseException) -> str:
+    """What an error says, with its causes: of a refused connection Spark itself only says that there was none."""
+    told = []
+    cause: BaseException | None = error
+    while cause is not None:
+        told.append(str(cause))
+        cause = getattr(cause, "_cause", None)  # PySpark keeps what lies behind an error of the JVM here
+    return "\n".join(told)
 
 
 def _said(text: str) -> str:

@@ -19,6 +19,7 @@ from promo_spark.runtime.pipeline import run_in_order
 from promo_spark.runtime.progress import Progress
 from promo_spark.runtime.run_log import RunLog
 from promo_spark.settings import Settings, load, validated
+from promo_spark.sources.deliveries import no_longer_there
 from promo_spark.tables import change_feed
 from promo_spark.tables.lake import Lake
 
@@ -86,18 +87,9 @@ def test_a_change_feed_is_followed_and_no_change_is_lost_or_taken_twice(
     """A12 (incremental): inserts, updates, deletes of a Delta table since the last succeeded run, exactly once."""
     till = Till(spark, tmp_path / "till")
     settings = shop(tmp_path, path=till.path, format="delta_changes")
-
-    def killed(*arguments: object) -> None:
-        raise KeyboardInterrupt
-
-    till.insert("gone before it was told")
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(RunLog, "record", killed)  # after silver was written, before anything says that it was
-        run(lake, settings)
-    till.delete("gone before it was told")
-    run(lake, settings)  # still the first time: all rows there are
+    run(lake, settings)  # the first time: all rows there are
     assert silver(lake) == {(o, "01", "milk", 1.0) for o in ("o1", "o2", "o3", "o4")}
-    assert counts(lake) == (5, 5, 0, 0, {"deleted_at_source": 1})
+    assert counts(lake) == (4, 4, 0, 0, {})
     assert run(lake, settings).outcome == "current"
 
     till.update("o1", pieces="2")
@@ -110,8 +102,11 @@ def test_a_change_feed_is_followed_and_no_change_is_lost_or_taken_twice(
     till.delete("o4")
     till.insert("bad", pieces=0)
 
+    def killed(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(RunLog, "record", killed)
+        patch.setattr(RunLog, "record", killed)  # after silver was written, before anything says that it was
         run(lake, settings)
     till.update("o5", sku="'bread'")
     run(lake, settings)
@@ -122,7 +117,7 @@ def test_a_change_feed_is_followed_and_no_change_is_lost_or_taken_twice(
     assert silver(lake) == expected
     # Keys as they are now: o1, o2, renamed, o5 and bad; gone: o3, o4 and the one that went back and forth.
     assert counts(lake) == (8, 7, 1, 0, {"quantity_zero": 1, "deleted_at_source": 3})
-    assert [r.source_file for r in lake.read(QUARANTINE[OrderLines]).collect()] == [f"{till.path}@12"]
+    assert [r.source_file for r in lake.read(QUARANTINE[OrderLines]).collect()] == [f"{till.path}@10"]
 
     settings = shop(tmp_path, path=till.path, format="delta_changes", deletes="keep")
     till.delete("o1")
@@ -155,20 +150,39 @@ def test_a_feed_that_is_off_or_has_gaps_is_refused_with_what_to_do(
         change_feed.changed_rows(spark, "till", till.path, 1, newest, ["colour"])
 
 
-def test_a_late_file_adds_its_rows_and_keeps_what_was_rejected_before(lake: Lake, tmp_path: Path) -> None:
+def test_a_late_file_adds_its_rows_and_keeps_what_was_rejected_before(
+    spark: SparkSession, lake: Lake, tmp_path: Path
+) -> None:
     """A12: a file of single rows; the other rows of their days stay, and so do rows rejected from other files."""
-    header = "o,n,sku,pieces,paid,at\n"
-    (tmp_path / "first.csv").write_text(
-        f"{header}o1,1,milk,1,1.50,2024-06-01 10:00\no2,1,milk,0,1.50,2024-06-01 10:00\n", encoding="utf-8"
-    )
+    line = {"line_no": 1, "product_id": "milk", "quantity": 1, "order_date": datetime.date(2024, 6, 1)}
+    lake.write(OrderLines, OrderLines.frame(spark, [line | {"order_id": "o1"}, line | {"order_id": "o2"}]))
+    earlier = {"source": "order_lines", "source_file": "first.csv", "raw": "o3,1,milk,0"}
+    quarantine = QUARANTINE[OrderLines]
+    lake.write(quarantine, quarantine.frame(spark, [earlier]), {"source": "order_lines"})
     (tmp_path / "late.csv").write_text(
-        f"{header}o9,1,milk,1,1.50,2024-06-01 09:00\no1,1,milk,5,7.50,2024-06-01 10:00\n", encoding="utf-8"
+        "o,n,sku,pieces,paid,at\n"
+        "o9,1,milk,1,1.50,2024-06-01 09:00\n"  # late
+        "o1,1,milk,5,7.50,2024-06-01 10:00\n"  # corrected
+        "o8,1,milk,0,0.00,2024-06-01 10:00\n",  # rejected
+        encoding="utf-8",
     )
-    by_rows = {"format": "csv", "delivery": "rows"}
-    run(lake, shop(tmp_path, path=str(tmp_path / "first.csv"), **by_rows))
-    run(lake, shop(tmp_path, path=str(tmp_path / "late.csv"), **by_rows))
-    assert silver(lake) == {("o1", "01", "milk", 5.0), ("o9", "01", "milk", 1.0)}
-    assert [Path(r.source_file).name for r in lake.read(QUARANTINE[OrderLines]).collect()] == ["first.csv"]
+    run(lake, shop(tmp_path, path=str(tmp_path / "late.csv"), format="csv", delivery="rows"))
+    assert silver(lake) == {("o1", "01", "milk", 5.0), ("o2", "01", "milk", 1.0), ("o9", "01", "milk", 1.0)}
+    rejected = {Path(r.source_file).name for r in lake.read(quarantine).collect()}
+    assert rejected == {"first.csv", "late.csv"}
+
+
+def test_all_rows_of_a_feed_also_tell_which_are_gone(spark: SparkSession) -> None:
+    """After a run that was killed before it could say so, the next first run takes back what went meanwhile."""
+    line = {"line_no": 1, "order_date": datetime.date(2024, 6, 1)}
+    before = OrderLines.frame(spark, [
+        line | {"order_id": "stays", "source_file": "/till@3"},
+        line | {"order_id": "gone", "source_file": "/till@3"},
+        line | {"order_id": "of another source", "source_file": "/till2@3"},
+    ])  # fmt: skip
+    now = OrderLines.frame(spark, [line | {"order_id": "stays"}, line | {"order_id": "new"}])
+    gone = no_longer_there(OrderLines, before, now, "/till")
+    assert [(r.order_id, r.line_no) for r in gone.collect()] == [("gone", 1)]
 
 
 def test_single_rows_need_line_numbers_of_the_source(lake: Lake, tmp_path: Path) -> None:

@@ -138,6 +138,7 @@ def test_what_is_wrong_is_named_without_a_secret(
     spark: SparkSession, server: Server, connection: ConnectionSettings, monkeypatch: pytest.MonkeyPatch,
     wrong: dict[str, Any], message: str,
 ) -> None:  # fmt: skip
+    wrong = dict(wrong)
     if "url" in wrong:
         elsewhere = f"jdbc:{server.kind}://{wrong.pop('url')}shop"
         connection = connection.model_copy(update={"url": elsewhere})
