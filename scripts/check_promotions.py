@@ -55,10 +55,12 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
         for m in offers["mechanic"].unique()
     }
     may = pl.col("consent_marketing").fill_null(settings.promote.unknown_consent == "eligible")
+    # Who may not be profiled stands in no profile, and gets one `none` that says so.
+    unprofiled = none.filter(pl.col("reason_codes").list.contains("not_profiled"))["user_id"].implode()
     refused = users.filter(~may)["user_id"].implode()
     return {
         "every user of the day has exactly one decision set": users.join(per_user, on="user_id", how="anti").height
-        + per_user.join(users, on="user_id", how="anti").height
+        + per_user.join(users, on="user_id", how="anti").filter(~pl.col("user_id").is_in(unprofiled)).height
         + per_user.filter((pl.col("nones") > 0) & (pl.col("rows") > 1)).height,
         "ranks count from 1 without a gap": per_user.filter(
             (pl.col("last") != pl.col("rows")) | (pl.col("ranks") != pl.col("rows"))

@@ -24,6 +24,7 @@ import time
 from pathlib import Path
 
 import polars as pl
+import polars.selectors as cs
 from deltalake import DeltaTable
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -45,7 +46,8 @@ def slice_of_demo(households: int, folder: Path) -> Path:
     cut["promotions"] = whole["promotions"].join(shopped, on=["product_id", "store_id"], how="semi")
     folder.mkdir()
     for name, rows in cut.items():
-        rows.collect().write_parquet(folder / f"{name}.parquet")
+        in_microseconds = cs.datetime().dt.cast_time_unit("us")  # Spark reads no nanoseconds
+        rows.with_columns(in_microseconds).collect().write_parquet(folder / f"{name}.parquet")
     return folder
 
 

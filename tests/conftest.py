@@ -13,7 +13,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from promo_spark import settings as promo_settings
-from promo_spark.runtime.jars import delta_jars
+from promo_spark.runtime.jars import delta_jars, driver_jars
 from promo_spark.runtime.job import Context, Job
 from promo_spark.runtime.progress import Progress, Step
 from promo_spark.runtime.session import LOCAL_CONF, spark_session
@@ -29,7 +29,7 @@ def settings() -> promo_settings.Settings:
 def spark(settings: promo_settings.Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # two task slots, two threads
-    jars = delta_jars(settings.spark)
+    jars = delta_jars(settings.spark) + driver_jars(settings.spark, sorted(settings.spark.drivers))
     session = spark_session(
         "tests",
         {

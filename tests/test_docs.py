@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from promo_spark.contracts.decisions import Promotions
+from promo_spark.contracts.silver import SILVER
 from promo_spark.jobs import all_jobs
-from promo_spark.settings import environments, load, validated
-from promo_spark.sources.checks import CHECK_NAMES
+from promo_spark.settings import GateLimits, environments, load, mappings, validated
+from promo_spark.sources.mappings import checked_mapping, mapped_table
+from promo_spark.sources.own_checks import own_check
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -68,9 +70,32 @@ def test_the_mapping_in_the_sources_page_is_valid() -> None:
     values = load().model_dump(mode="json")
     for section, keys in tomllib.loads(example).items():
         values[section].update(keys)
-    assert set(validated(values).ingest.files) == {"products", "order_lines", "users"}
+    sources = validated(values).ingest.sources
+    assert set(sources) == {"products", "web_orders", "till", "users"}
+    for name, source in sources.items():
+        checked_mapping(name, mapped_table(name, source), source)
 
 
-def test_the_sources_page_names_every_check() -> None:
+def test_the_sources_page_names_every_ready_mapping() -> None:
     text = (ROOT / "docs" / "sources.md").read_text(encoding="utf-8")
-    assert all(f"`{name}`" in text for name in CHECK_NAMES)
+    assert all(f"| `{name}` |" in text for name in mappings())
+
+
+def test_the_quality_page_tells_every_check_with_its_meaning_and_criticality() -> None:
+    told = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", (ROOT / "docs" / "quality.md").read_text("utf-8"), re.MULTILINE))
+    for table in SILVER:
+        for check in table.source_checks:
+            meaning, criticality = told[check.name].split(" | ")
+            assert meaning == check.meaning
+            of_table = {kind for kind, tables in re.findall(r"(\w+) \(([^)]*)\)", criticality) if table.name in tables}
+            assert (of_table or {criticality}) == {check.criticality}, f"{check.name} of {table.full_name()}"
+
+
+def test_every_limit_and_own_check_of_the_quality_page_is_a_setting() -> None:
+    text = (ROOT / "docs" / "quality.md").read_text(encoding="utf-8")
+    assert all(f"`{limit}`" in text for limit in GateLimits.model_fields)
+    [example] = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    values = load().model_dump(mode="json")
+    values["ingest"]["checks"] = tomllib.loads(example)["ingest"]["checks"]
+    [own] = validated(values).ingest.checks
+    assert own_check(**own.model_dump())[1].literal == ("s1", "s2")

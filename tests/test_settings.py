@@ -27,6 +27,11 @@ def test_nested_tables_are_merged_not_replaced() -> None:
     assert changed["coupon"] == 1.5 and len(changed) == len(load().promote.mechanic_budgets)
 
 
+def test_an_override_may_quote_a_key_with_dots() -> None:
+    conf = load(None, ['spark.conf."spark.sql.shuffle.partitions"="8"']).spark.conf
+    assert conf == {"spark.sql.shuffle.partitions": "8"}
+
+
 def test_every_wrong_setting_is_named_at_once() -> None:
     with pytest.raises(SettingsError) as raised:
         load(None, [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyspark.sql import types as T
 
+from promo_spark.contracts.personal import Personal
 from promo_spark.contracts.table import MONEY, RATE, Check, Col, Table
 
 _TEXT = T.StringType()
@@ -37,7 +38,7 @@ class Promotions(Table):
         Check("cost_not_negative", "expected_cost", ">=", 0),
     )
     date = Col(_DATE, "the day the offers are for", required=True)
-    user_id = Col(_TEXT, "who gets it", required=True)
+    user_id = Col(_TEXT, "who gets it", required=True, personal=Personal.IDENTIFIER)
     promotion_id = Col(_TEXT, "same for the same date, user, scenario and products", required=True)
     scenario = Col(_TEXT, f"why there is an offer: {', '.join(SCENARIOS)}", required=True)
     mechanic = Col(_TEXT, f"how it is given: {', '.join(MECHANICS)}", required=True)

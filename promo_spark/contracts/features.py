@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from pyspark.sql import types as T
 
+from promo_spark.contracts.personal import Personal
 from promo_spark.contracts.table import MONEY, QUANTITY, Check, Col, Table
 
 _TEXT = T.StringType()
@@ -46,7 +47,7 @@ class UserProfile(AsOf):
         Check("discount_share_is_share", "discount_share", "between", (0.0, 1.0)),
         Check("power_band_1_to_5", "power_band", "between", (1, 5)),
     )
-    user_id = Col(_TEXT, "the user", required=True)
+    user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
     orders = Col(_LONG, "orders ever", required=True)
     lines = Col(_LONG, "order lines ever", required=True)
     spend = Col(MONEY, "amount paid ever, less returns", unit="currency", required=True)
@@ -88,7 +89,7 @@ class UserProfile(AsOf):
     power_band = Col(
         T.IntegerType(), "purchasing power, 1 low to 5 high: quintile of spend per 30 days; null: no order"
     )
-    region = Col(_TEXT, "region of the user; null: unknown")
+    region = Col(_TEXT, "region of the user; null: unknown", personal=Personal.ATTRIBUTE)
     member_tier = Col(_TEXT, "loyalty tier; null: unknown")
     consent_marketing = Col(T.BooleanType(), "may be sent offers; null: the shop does not say")
 
@@ -112,8 +113,8 @@ class ProductProfile(AsOf):
     revenue_28d = Col(MONEY, "amount received in the last 28 days", unit="currency", required=True)
     units = Col(QUANTITY, "units sold ever", required=True)
     revenue = Col(MONEY, "amount received ever", unit="currency", required=True)
-    buyers = Col(_LONG, "different users who bought it", required=True)
-    repeat_buyers = Col(_LONG, "users who bought it in two or more orders", required=True)
+    buyers = Col(_LONG, "different users who bought it, of those who may be profiled", required=True)
+    repeat_buyers = Col(_LONG, "such users who bought it in two or more orders", required=True)
     list_price = Col(
         MONEY,
         "catalogue price, else the median list price of units sold in the last 90 days, else ever; null: no sale",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyspark.sql import types as T
 
 from promo_spark.contracts.features import AsOf
+from promo_spark.contracts.personal import Personal
 from promo_spark.contracts.table import Check, Col, Table, WriteMode
 
 _TEXT = T.StringType()
@@ -24,7 +25,7 @@ class Segments(Predicted):
 
     name = "segments"
     key = ("as_of", "user_id")
-    user_id = Col(_TEXT, "the user", required=True)
+    user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
     segment_id = Col(T.IntegerType(), "stable id of the segment; 0 is for users without orders", required=True)
     segment_name = Col(_TEXT, "the segment's name, from its centre", required=True)
     distance = Col(_DOUBLE, "distance to the centre in scaled features; null: users without orders")
@@ -101,7 +102,7 @@ class Recommendations(Predicted):
         Check("rank_from_1", "rank", ">=", 1),
         Check("source_known", "source", "in", ("als", "buy_again", "popular_in_segment", "popular")),
     )
-    user_id = Col(_TEXT, "the user", required=True)
+    user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
     rank = Col(T.IntegerType(), "1 = best", required=True)
     product_id = Col(_TEXT, "the product", required=True)
     score = Col(_DOUBLE, "the recommender's own score, comparable within a source only", required=True)

@@ -19,12 +19,13 @@ import decimal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from promo_spark.contracts.personal import RESTRICTED, Personal
 from promo_spark.errors import ContractError
 
 MONEY = T.DecimalType(18, 2)
@@ -47,13 +48,13 @@ class WriteMode(Enum):
 
 @dataclass(frozen=True)
 class Col:
-    """A column: type, meaning, unit, and whether null is allowed (`required`)."""
+    """A column: type, meaning, unit, whether null is allowed (`required`), and what is personal in it."""
 
     type: T.DataType
     meaning: str
     unit: str | None = None
     required: bool = False
-    personal: bool = False
+    personal: Personal | None = None
 
     def __set_name__(self, owner: builtins.type, name: str) -> None:
         object.__setattr__(self, "name", name)
@@ -106,6 +107,32 @@ class Check:
         return f"{self.column} {self.operator}{shown}"
 
 
+Criticality = Literal["reject", "warn", "off"]
+
+
+@dataclass(frozen=True)
+class SourceCheck:
+    """A named check of what a source delivers, with what happens to a row that fails it if settings do not say else.
+
+    The name and `meaning` say what is wrong with a row that fails. The rule is a triple (column, operator,
+    literal) that holds of a good row; without an operator it is the named predicate of
+    promo_spark/sources/predicates.py, on the column. reject: the row goes to quarantine; warn: it is kept and
+    counted; off: it is not judged.
+    """
+
+    name: str
+    meaning: str
+    criticality: Criticality
+    column: str
+    operator: str = ""
+    literal: Any = None
+
+    @property
+    def triple(self) -> Check | None:
+        """The rule as a triple; None for a named predicate."""
+        return Check(self.name, self.column, self.operator, self.literal) if self.operator else None
+
+
 class Table:
     """Base of all contracts. Subclasses state layer, name, key, partition, columns and checks."""
 
@@ -115,11 +142,26 @@ class Table:
     partition: ClassVar[tuple[str, ...]] = ()
     write_mode: ClassVar[WriteMode] = WriteMode.REPLACE_DATE
     checks: ClassVar[tuple[Check, ...]] = ()
+    source_checks: ClassVar[tuple[SourceCheck, ...]] = ()  # what ingest judges rows by on their way here
     version: ClassVar[int] = 1
     # Columns whose smallest and largest value Delta keeps per file, beside the partition. Each costs time at
     # every write, and what is kept stays readable in the log: never a personal column.
     statistics: ClassVar[tuple[str, ...]] = ()
     trailing: ClassVar[tuple[str, ...]] = ()  # inherited columns that stand after a subclass's own
+
+    def __init_subclass__(cls) -> None:
+        """Refuses a contract that would let personal data out: raises ContractError when the class is made."""
+        personal = cls.personal()
+        shown = [c for c in (*cls.partition, *cls.statistics) if c in personal]
+        if shown:
+            raise ContractError(
+                f"{cls.__name__}: {', '.join(shown)} is personal, so it cannot be a partition or have statistics: "
+                "both can be read without reading a row"
+            )
+        direct = [n for n, kind in personal.items() if kind is Personal.DIRECT]
+        if direct and getattr(cls, "layer", None) != RESTRICTED:
+            raise ContractError(f"{cls.__name__}: {', '.join(direct)} identifies a person directly: such columns stand "
+                                f"in {RESTRICTED} tables only")
 
     def __init__(self) -> None:
         raise TypeError(f"{type(self).__name__} is a contract: use the class itself, it has no instances")
@@ -130,6 +172,11 @@ class Table:
         for base in reversed(cls.__mro__):
             found.update({k: v for k, v in vars(base).items() if isinstance(v, Col)})
         return {n: c for n, c in found.items() if n not in cls.trailing} | {n: found[n] for n in cls.trailing}
+
+    @classmethod
+    def personal(cls) -> dict[str, Personal]:
+        """The columns that hold personal data, by name, with their kind."""
+        return {n: c.personal for n, c in cls.columns().items() if c.personal}
 
     @classmethod
     def full_name(cls) -> str:
@@ -202,7 +249,9 @@ class Table:
         for message, holds in reversed(rules):
             failure = F.raise_error(F.concat(F.lit(f"[contract] {cls.full_name()}: {message} at "), keys))
             verdict = F.when(holds, verdict).otherwise(failure.cast("boolean"))
-        return df.filter(verdict)
+        # A condition that depends on the partition is not moved below other filters and joins: there it would
+        # judge rows, and stop for them, that never come here.
+        return df.filter(F.when(F.spark_partition_id() >= 0, verdict))
 
     @classmethod
     def frame(cls, spark: SparkSession, rows: Sequence[Mapping[str, Any]] = ()) -> DataFrame:
@@ -228,12 +277,16 @@ class Table:
         lines = [f"### {cls.full_name()}", "", " ".join((cls.__doc__ or "").split()), ""]
         lines.append(f"Key: {', '.join(cls.key) or 'none'}. Partition: {', '.join(cls.partition) or 'none'}. "
                      f"Written by: {cls.write_mode.value}.")
-        lines += ["", "| column | type | meaning | null |", "|---|---|---|---|"]
+        lines += ["", "| column | type | meaning | null | personal |", "|---|---|---|---|---|"]
         for name, col in cls.columns().items():
             null = "never" if col.required else "allowed"
-            lines.append(f"| {name} | {col.type.simpleString()} | {col.comment} | {null} |")
+            kind = col.personal.value if col.personal else ""
+            lines.append(f"| {name} | {col.type.simpleString()} | {col.comment} | {null} | {kind} |")
         if cls.checks:
             lines += ["", "Checks: " + "; ".join(f"{c.name} ({c})" for c in cls.checks) + "."]
+        if cls.source_checks:
+            told = (f"`{c.name}` {c.meaning} ({c.criticality})" for c in cls.source_checks)
+            lines += ["", "Rows that a source delivers are checked for: " + "; ".join(told) + "."]
         return "\n".join(lines) + "\n"
 
 

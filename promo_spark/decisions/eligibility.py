@@ -1,4 +1,4 @@
-"""Who may get offers today, and why not: consent, risk, holdout. Each exclusion has its reason code."""
+"""Who may get offers today, and why not: consent, profile, risk, holdout. Each exclusion has its reason code."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from pyspark.sql import functions as F
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.features import UserProfile
 from promo_spark.contracts.table import RATE
+from promo_spark.decisions.world import PROFILED
 
-EXCLUSIONS = ("no_consent", "unknown_consent", "risk_blocked", "holdout")
+EXCLUSIONS = ("no_consent", "unknown_consent", "not_profiled", "risk_blocked", "holdout")
 
 _RANGE = 16**15  # 15 hex digits of a digest fit a long
 
@@ -40,6 +41,7 @@ def verdicts(
 ) -> DataFrame:
     """One row per user, with arm, its propensity and all reasons not to send an offer (none: eligible).
 
+    A user who may not be profiled gets none: every offer there is follows from what a user bought or did not buy.
     The arm comes from the hash alone, whatever the consent, so that it never depends on what a user does.
     """
     consent, tier = F.col(UserProfile.consent_marketing), F.col(Promotions.risk_tier)
@@ -48,6 +50,7 @@ def verdicts(
     applies = {
         "no_consent": consent.isNotNull() & ~consent,
         "unknown_consent": consent.isNull() & F.lit(unknown_consent == "excluded"),
+        "not_profiled": ~F.col(PROFILED),
         "risk_blocked": tier.isNotNull() & tier.isin(list(blocked_risk_tiers)),
         "holdout": held,
     }

@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 
 from promo_spark.contracts.decisions import Budget, Promotions
 from promo_spark.decisions.promotions import reserved
+from promo_spark.decisions.world import PROFILED
 from promo_spark.errors import InvariantError
 
 
@@ -112,7 +113,7 @@ def per_user(promotions: DataFrame, judged: DataFrame) -> DataFrame:
         F.min(Promotions.arm).alias("least_arm"),
         F.max(Promotions.arm).alias("greatest_arm"),
     )
-    known = judged.select("user_id", "consent_marketing", "risk_tier", "arm", F.lit(True).alias("known"))
+    known = judged.select("user_id", "consent_marketing", PROFILED, "risk_tier", "arm", F.lit(True).alias("known"))
     return decided.join(known, "user_id", "full").na.fill(0, ["rows", "nones", "ids", "repeated"])
 
 
@@ -132,6 +133,7 @@ def user_rules(max_offers: int, unknown_may: bool, blocked_risk_tiers: Sequence[
         "a promotion is given to a user once": F.col("ids") != rows,
         "a product is offered to a user once": F.col("repeated") > 0,
         "nobody without consent is targeted": ~may & (offers > 0),
+        "nobody without profile is targeted": ~F.coalesce(F.col(PROFILED), F.lit(True)) & (offers > 0),
         "a blocked risk tier gets nothing": blocked & (offers > 0),
         "the arm is the one that was drawn": (rows > 0)
         & _fails((F.col("least_arm") == F.col("arm")) & (F.col("greatest_arm") == F.col("arm"))),

@@ -16,13 +16,13 @@ def decision_metrics(
     """One row per figure: metric, slice, value, n.
 
     candidates, offers by scenario; none by reason; users with offers by segment; budget use by constraint;
-    observed response by kind (n = trials).
+    observed response by kind (n = trials). `segments` are the users with a profile.
     """
     is_offer = F.col(Promotions.scenario) != "none"
     offers = promotions.filter(is_offer)
     reasons = promotions.filter(~is_offer).select(F.explode(Promotions.reason_codes).alias("slice"))
     names = segments.groupBy("segment_id").agg(F.min("segment_name").alias("slice"))
-    first = promotions.filter(F.col(Promotions.rank) == 1)
+    first = promotions.filter(F.col(Promotions.rank) == 1).join(segments, Promotions.user_id, "left_semi")
     reached = first.join(F.broadcast(names), "segment_id", "inner")
     has_trials = F.when(F.sum("trials") > 0, F.sum("successes") / F.sum("trials"))
     figures = [

@@ -11,10 +11,12 @@ from pyspark.sql import types as T
 
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import Segments
-from promo_spark.contracts.silver import OrderLines
+from promo_spark.contracts.silver import OrderLines, Users
 from promo_spark.decisions.pricing import margin_floor
 from promo_spark.errors import SettingsError
 from promo_spark.settings import PromoteSettings
+
+PROFILED = "profiled"  # of a user: whether there is a profile to decide by
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,27 @@ def users_in_segments(profiles: DataFrame, segments: DataFrame) -> DataFrame:
             Segments.segment_name: F.coalesce(Segments.segment_name, F.lit("unknown")),
             "risk_tier": F.lit(None).cast(T.StringType()),
         }
+    )
+
+
+def with_unprofiled(known: DataFrame, unprofiled: DataFrame, *, date: datetime.date, timezone: str) -> DataFrame:
+    """The users of `users_in_segments`, and those who may not be profiled, with nothing known of them but consent.
+
+    One row per user, `profiled` telling which. `unprofiled` are such users of the master data; those who
+    registered on the date (a day in `timezone`) or later are left out. They count as segment 0.
+    """
+    registered_on = F.to_date(F.from_utc_timestamp(Users.registered_at, timezone))
+    others = unprofiled.filter(F.coalesce(registered_on < F.lit(date), F.lit(True))).join(
+        known, UserProfile.user_id, "left_anti"
+    )
+    nameless = others.select(
+        Users.user_id,
+        Users.consent_marketing,
+        F.lit(0).alias(Segments.segment_id),
+        F.lit("not profiled").alias(Segments.segment_name),
+    )
+    return known.withColumn(PROFILED, F.lit(True)).unionByName(
+        nameless.withColumn(PROFILED, F.lit(False)), allowMissingColumns=True
     )
 
 

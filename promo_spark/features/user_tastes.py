@@ -48,6 +48,15 @@ def user_tastes(bought: DataFrame, products: DataFrame, *, interests_kept: int, 
     )
 
 
+def user_repurchases(bought: DataFrame, *, kept: int) -> DataFrame:
+    """One row per user with a product bought on two days or more: (user_id, repurchases), as in user_tastes."""
+    again = F.collect_list(_repurchase()).alias("again")
+    per_user = bought.filter(F.size(DAYS) > 1).groupBy(UserProfile.user_id).agg(again)
+    return per_user.filter(F.size("again") > 0).select(
+        UserProfile.user_id, _most_repeated(kept).alias(UserProfile.repurchases)
+    )
+
+
 def _repurchase() -> Column:
     """A product bought on two or more days, led by what it is ranked by; null for any other."""
     cadence, last, orders = median_gap(F.array_distinct(DAYS)), F.array_max(DAYS), F.size(DAYS).cast("long")

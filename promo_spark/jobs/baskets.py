@@ -1,23 +1,34 @@
-"""What is bought together: frequent itemsets, mined once, and the rules that follow."""
+"""What is bought together: frequent itemsets, mined once, and the rules that follow.
+
+Baskets of users who may not be profiled are left out.
+"""
 
 from __future__ import annotations
 
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.models import BasketRules, FrequentItemsets, Metrics
-from promo_spark.contracts.silver import OrderLines, Products
+from promo_spark.contracts.silver import OrderLines, Products, Users
 from promo_spark.errors import MissingDataError
+from promo_spark.features.consent import profiled
 from promo_spark.models import basket_itemsets as mining
 from promo_spark.models import basket_rules as rules
 from promo_spark.runtime.job import Context, job
 from promo_spark.settings import BasketsSettings
 
 
-@job(reads=[OrderLines, Products], writes=[FrequentItemsets, BasketRules, Metrics], settings=BasketsSettings)
+@job(
+    reads=[OrderLines, Products], optional=[Users], writes=[FrequentItemsets, BasketRules, Metrics],
+    settings=BasketsSettings,
+)  # fmt: skip
 def run(ctx: Context[BasketsSettings]) -> None:
     chosen, products, as_of = ctx.settings, ctx.read(Products), F.lit(ctx.date)
+    lines = profiled(
+        ctx.read(OrderLines), ctx.read_optional(Users),
+        unknown_consent=ctx.business.privacy.unknown_profiling_consent,
+    )  # fmt: skip
     items = ctx.keep(mining.basket_items(
-        ctx.read(OrderLines), products, as_of=ctx.date, level=chosen.level, history_days=chosen.history_days,
+        lines, products, as_of=ctx.date, level=chosen.level, history_days=chosen.history_days,
         excluded_departments=ctx.business.excluded_departments,
         excluded_categories=ctx.business.excluded_categories,
     ))  # fmt: skip

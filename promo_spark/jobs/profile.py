@@ -1,8 +1,9 @@
 """Profile users and products, and make the sales series: silver.* → features.*, as of the date.
 
-Nothing that happened on or after the date is used. Which windows, thresholds and series: [profile] of the
-settings. Without users, campaigns, contacts, redemptions or a promo calendar the columns made from them
-stay 0 or null.
+Nothing that happened on or after the date is used. Users who may not be profiled have no row in
+features.user_profile, and their purchases count only in sums over all users. Which windows, thresholds and
+series: [profile] of the settings. Without users, campaigns, contacts, redemptions or a promo calendar the
+columns made from them stay 0 or null.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from promo_spark.contracts.silver import (
     Users,
 )
 from promo_spark.errors import MissingDataError
+from promo_spark.features.consent import profiled
 from promo_spark.features.daily_sales import daily_sales
 from promo_spark.features.product_profile import product_profile
 from promo_spark.features.series import wanted_series
@@ -47,16 +49,22 @@ def run(ctx: Context[ProfileSettings]) -> None:
         raise MissingDataError(f"silver.order_lines has no day before {as_of}: choose a later --date")
 
     ctx.say("profiling users")
+    users = ctx.read_optional(Users)
+    unknown = business.privacy.unknown_profiling_consent
+    theirs = profiled(lines, users, unknown_consent=unknown)
     activity = ctx.keep(
-        user_activity(lines, as_of=as_of, recent_days=s.recent_days, activity_days=s.activity_days)
+        user_activity(theirs, as_of=as_of, recent_days=s.recent_days, activity_days=s.activity_days)
     )
-    bought = ctx.keep(user_products(lines, as_of=as_of, half_life_days=s.interest_half_life_days))
+    bought = ctx.keep(user_products(theirs, as_of=as_of, half_life_days=s.interest_half_life_days))
     tastes = user_tastes(
         bought, products, interests_kept=s.interests_kept, repurchases_kept=s.repurchases_kept
     )
-    master_data = [ctx.read_optional(t) for t in (Users, Campaigns, Contacts, Redemptions)]
+    of_them = [profiled(df, users, unknown_consent=unknown) for df in (
+        users, ctx.read_optional(Contacts), ctx.read_optional(Redemptions),
+    )]  # fmt: skip
     ctx.write(UserProfile, user_profile(
-        activity, tastes, *master_data, as_of=as_of, timezone=business.timezone, first_time_days=s.first_time_days,
+        activity, tastes, of_them[0], ctx.read_optional(Campaigns), *of_them[1:],
+        as_of=as_of, timezone=business.timezone, first_time_days=s.first_time_days,
         loyal_orders_90d=s.loyal_orders_90d, high_value_quantile=s.high_value_quantile,
         lapsing_cadences=s.lapsing_cadences, lapsing_min_days=s.lapsing_min_days, lost_days=s.lost_days,
     ))  # fmt: skip

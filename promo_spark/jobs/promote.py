@@ -2,7 +2,8 @@
 
 Scenarios propose candidates for every user who may be targeted; observed response says how often such an offer
 is taken up; a greedy allocation by expected margin per cost picks offers under the daily budget, the budgets of
-the mechanics and the most offers per user. A keyed-hash holdout gets nothing. All promises of
+the mechanics and the most offers per user. A keyed-hash holdout gets nothing, nor
+do users who may not be profiled: their `none` says so. All promises of
 decisions.promotions are checked before anything is written.
 """
 
@@ -14,7 +15,7 @@ from pyspark.sql import functions as F
 from promo_spark.contracts.decisions import Budget, Promotions
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import BasketRules, Forecasts, Metrics, Recommendations, Segments
-from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Redemptions
+from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Redemptions, Users
 from promo_spark.decisions import (
     allocation,
     candidates,
@@ -27,13 +28,14 @@ from promo_spark.decisions import (
     world,
 )
 from promo_spark.decisions import promotions as decided
+from promo_spark.features.consent import profiled, unprofiled_users
 from promo_spark.runtime.job import Context, job
 from promo_spark.settings import PromoteSettings
 
 
 @job(
     reads=[UserProfile, ProductProfile, Segments, Recommendations, Forecasts, OrderLines],
-    optional=[BasketRules, Campaigns, Contacts, Redemptions, Promotions],
+    optional=[BasketRules, Campaigns, Contacts, Redemptions, Promotions, Users],
     writes=[Promotions, Budget, Metrics],
     settings=PromoteSettings,
 )
@@ -41,7 +43,10 @@ def run(ctx: Context[PromoteSettings]) -> None:
     settings = ctx.settings
     judged = _settled(
         eligibility.verdicts(
-            world.users_in_segments(ctx.read(UserProfile), ctx.read(Segments)),
+            world.with_unprofiled(
+                world.users_in_segments(ctx.read(UserProfile), ctx.read(Segments)), _unprofiled(ctx),
+                date=ctx.date, timezone=ctx.business.timezone,
+            ),
             unknown_consent=settings.unknown_consent,
             blocked_risk_tiers=settings.blocked_risk_tiers,
             holdout_share=settings.holdout_share,
@@ -84,15 +89,24 @@ def run(ctx: Context[PromoteSettings]) -> None:
         _settled(allocation.choices(valued, by_ratio=False)), limits=limits, max_offers=settings.max_offers_per_user
     )
     ctx.metrics(
-        quality.decision_metrics(promotions, budget, valued, rates, judged)
+        quality.decision_metrics(promotions, budget, valued, rates, judged.filter(world.PROFILED))
         .unionByName(quality.expected_totals(valued, allocated.offers, "greedy"))
         .unionByName(quality.expected_totals(valued, shuffled.offers, "random_order"))
     )
 
 
+def _unprofiled(ctx: Context[PromoteSettings]) -> DataFrame:
+    return unprofiled_users(
+        ctx.read_optional(Users), unknown_consent=ctx.business.privacy.unknown_profiling_consent
+    )
+
+
 def _world(ctx: Context[PromoteSettings], judged: DataFrame) -> world.World:
     settings = ctx.settings
-    lines = ctx.read(OrderLines)
+    lines = profiled(
+        ctx.read(OrderLines), ctx.read_optional(Users),
+        unknown_consent=ctx.business.privacy.unknown_profiling_consent,
+    )  # fmt: skip
     return world.World(
         date=ctx.date,
         currency=ctx.business.currency,
@@ -118,7 +132,7 @@ def _response(ctx: Context[PromoteSettings], here: world.World, judged: DataFram
     )  # fmt: skip
     return response.response_rates(
         coupons.unionByName(response.item_trials(here.purchases, here.products)),
-        judged,
+        judged.filter(world.PROFILED),
         prior_strength=ctx.settings.response_prior_strength,
         unknown_response=ctx.settings.unknown_response,
     )

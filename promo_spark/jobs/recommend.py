@@ -3,23 +3,26 @@
 First each recommender is measured: fitted on all but the last `holdout_days`, asked what was bought in them
 (models.metrics: als, blend, buy_again, popularity; `:new` of products not bought before; as the policy
 `bought` would publish them). Then the best under the policy is fitted on everything and published. Users with
-fewer than `min_orders` get what is popular in their segment, users without a segment what is popular.
+fewer than `min_orders` get what is popular in their segment, users without a segment what is popular. Users who
+may not be profiled get nothing, and nothing is learnt from what they bought.
 """
 
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import Metrics, Recommendations, Segments
-from promo_spark.contracts.silver import OrderLines, Products
+from promo_spark.contracts.silver import OrderLines, Users
 from promo_spark.errors import MissingDataError
-from promo_spark.features.user_products import user_products
-from promo_spark.features.user_tastes import user_tastes
+from promo_spark.features.consent import profiled
+from promo_spark.features.user_tastes import user_repurchases
 from promo_spark.models import purchase_strengths as purchase
 from promo_spark.models import recommend_holdout as holdout
 from promo_spark.models import recommendations as lists
@@ -28,6 +31,8 @@ from promo_spark.models.ranking_metrics import sparsity
 from promo_spark.models.recommend_lists import Recommender, Shelf
 from promo_spark.runtime.job import Context, job
 from promo_spark.settings import RecommendSettings
+
+Metric = dict[str, Any]  # metric, slice, value, n
 
 _BEFORE_MEASUREMENT: Recommender = "blend"  # published where the holdout has nobody to measure on
 
@@ -43,14 +48,19 @@ class Fitted:
 
 
 @job(
-    reads=[OrderLines, Products, UserProfile, ProductProfile, Segments],
+    reads=[OrderLines, UserProfile, ProductProfile, Segments],
+    optional=[Users],
     writes=[Recommendations, Metrics],
     settings=RecommendSettings,
 )
 def run(ctx: Context[RecommendSettings]) -> None:
     s, as_of = ctx.settings, ctx.date
+    lines = profiled(
+        ctx.read(OrderLines), ctx.read_optional(Users),
+        unknown_consent=ctx.business.privacy.unknown_profiling_consent,
+    )  # fmt: skip
     bought = ctx.keep(
-        purchase.purchases(ctx.read(OrderLines), before=as_of, days=s.history_days + s.holdout_days)
+        purchase.purchases(lines, before=as_of, days=s.history_days + s.holdout_days)
     )
     users = lists.with_segment(ctx.read(UserProfile), ctx.read(Segments))
     ctx.say(f"measuring recommenders on the last {s.holdout_days} days")
@@ -66,17 +76,17 @@ def run(ctx: Context[RecommendSettings]) -> None:
     told = lists.recommendations(entries, fitted.items, popular_days=s.popular_days)
     written = ctx.write(Recommendations, told.withColumn(Recommendations.as_of, F.lit(as_of)))
     sizes = {**fitted.figures, "rows": written.rows}
-    ctx.metrics(measured.unionByName(_published(measured, f"{best}:{s.bought}")).unionByName(
-        Metrics.frame(ctx.spark, [
-            {"metric": "sparsity", "slice": "model", "n": sizes["pairs"],
-             "value": sparsity(sizes["pairs"], sizes["users"], sizes["products"])},
-            *({"metric": m, "slice": "model", "value": float(v), "n": v} for m, v in sizes.items()),
-        ]).select("metric", "slice", "value", "n")
-    ))  # fmt: skip
+    ctx.metrics(Metrics.frame(ctx.spark, [
+        *measured,
+        *(m | {"slice": "published"} for m in measured if m["slice"] == f"{best}:{s.bought}"),
+        {"metric": "sparsity", "slice": "model", "n": sizes["pairs"],
+         "value": sparsity(sizes["pairs"], sizes["users"], sizes["products"])},
+        *({"metric": m, "slice": "model", "value": float(v), "n": v} for m, v in sizes.items()),
+    ]))  # fmt: skip
 
 
-def _measured(ctx: Context[RecommendSettings], bought: DataFrame) -> DataFrame:
-    """The metrics of all candidates on the holdout; empty where nobody can be measured."""
+def _measured(ctx: Context[RecommendSettings], bought: DataFrame) -> list[Metric]:
+    """The metrics of all candidates on the holdout; none where nobody can be measured."""
     s, cutoff = ctx.settings, ctx.date - datetime.timedelta(days=ctx.settings.holdout_days)
     past = bought.filter(F.col(OrderLines.order_date) < F.lit(cutoff))
     later = bought.filter(F.col(OrderLines.order_date) >= F.lit(cutoff))
@@ -85,13 +95,10 @@ def _measured(ctx: Context[RecommendSettings], bought: DataFrame) -> DataFrame:
         past.join(later, OrderLines.user_id, "left_semi").select(OrderLines.user_id).distinct(), s.evaluation_users
     ))  # fmt: skip
     if known.isEmpty():
-        return ctx.keep(Metrics.frame(ctx.spark).select("metric", "slice", "value", "n"))
-    lines = ctx.read(OrderLines).join(known, OrderLines.user_id, "left_semi")
-    tastes = user_tastes(
-        user_products(lines, as_of=cutoff, half_life_days=s.half_life_days), ctx.read(Products),
-        interests_kept=1, repurchases_kept=_repurchases_kept(ctx),
-    )  # fmt: skip
-    due = purchase.due_again(tastes, as_of=cutoff, lead_days=s.due_lead_days)
+        return []
+    days = purchase.days_bought(past.join(known, OrderLines.user_id, "left_semi"))
+    again = user_repurchases(days, kept=_repurchases_kept(ctx))
+    due = purchase.due_again(again, as_of=cutoff, lead_days=s.due_lead_days)
     nobody = Segments.frame(ctx.spark)
     fitted = _fitted(ctx, past, known.withColumn("segment_id", F.lit(0)), due, nobody, cutoff)
     truth = holdout.bought_later(later, promotable, fitted.items, known)
@@ -99,7 +106,8 @@ def _measured(ctx: Context[RecommendSettings], bought: DataFrame) -> DataFrame:
         fitted.users.join(F.broadcast(truth), OrderLines.user_id), fitted.shelf,
         measured=holdout.candidates(s.bought), repeat_weight=s.repeat_weight,
     )  # fmt: skip
-    return ctx.keep(holdout.measured_metrics(per_user, fitted.items.count()))
+    measured = holdout.measured_metrics(per_user, fitted.items.count())
+    return [row.asDict() for row in measured.orderBy("metric", "slice").collect()]  # as many as there are candidates
 
 
 def _fitted(
@@ -146,13 +154,8 @@ def _repurchases_kept(ctx: Context[RecommendSettings]) -> int:
     return int(found.n or 0)
 
 
-def _best(measured: DataFrame, policy: str) -> Recommender:
+def _best(measured: Sequence[Metric], policy: str) -> Recommender:
     """The recommender with the highest nDCG under the policy; the name decides a tie."""
-    under_policy = (F.col("metric") == f"ndcg@{holdout.DEPTH}") & F.col("slice").endswith(f":{policy}")
-    rows = measured.filter(under_policy).orderBy(F.desc("value"), "slice").collect()
-    published: Recommender = rows[0].slice.split(":")[0] if rows else _BEFORE_MEASUREMENT
-    return published
-
-
-def _published(measured: DataFrame, name: str) -> DataFrame:
-    return measured.filter(F.col("slice") == name).withColumn("slice", F.lit("published"))
+    ndcg = {m["slice"]: m["value"] for m in measured if m["metric"] == f"ndcg@{holdout.DEPTH}"}
+    rivals = {c.slice: c.recommender for c in holdout.candidates(policy) if c.bans == "policy" and c.slice in ndcg}
+    return rivals[min(rivals, key=lambda name: (-ndcg[name], name))] if rivals else _BEFORE_MEASUREMENT

@@ -9,12 +9,11 @@ import datetime
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.silver import OrderLines
 
-_EXACT = T.DecimalType(28, 9)  # a sum of decimals does not depend on the order of the rows
+_BILLION = 1_000_000_000  # weights are summed in whole billionths: a sum of integers has no order
 
 
 def purchases(lines: DataFrame, *, before: datetime.date, days: int) -> DataFrame:
@@ -40,12 +39,18 @@ def strengths(bought: DataFrame, *, as_of: datetime.date, half_life_days: int) -
     down to 0.205.
     """
     age = F.date_diff(F.lit(as_of), OrderLines.order_date)
-    weight = F.pow(F.lit(0.5), age / half_life_days).cast(_EXACT)
+    weight = F.round(F.pow(F.lit(0.5), age / half_life_days) * _BILLION).cast("long")
     return bought.groupBy(OrderLines.user_id, OrderLines.product_id).agg(
-        F.sum(weight).cast("double").alias("strength"),
+        (F.sum(weight) / _BILLION).alias("strength"),
         F.count("*").alias("orders"),
         F.max(OrderLines.order_date).alias("last_bought"),
     )
+
+
+def days_bought(bought: DataFrame) -> DataFrame:
+    """One row per user and product with the day of each order, sorted. purchases → (user_id, product_id, days)."""
+    days = F.sort_array(F.collect_list(OrderLines.order_date)).alias("days")
+    return bought.groupBy(OrderLines.user_id, OrderLines.product_id).agg(days)
 
 
 def catalogue(

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
+from promo_spark.contracts.personal import redacted
 from promo_spark.errors import PromoSparkError, SettingsError
 from promo_spark.runtime.arguments import parser, required_date, resolved_settings
 from promo_spark.runtime.job import Job
@@ -37,10 +38,10 @@ def run_job(jobs: Mapping[str, Job | Pipeline], argv: Sequence[str]) -> int:
         finally:
             spark.stop()
     except PromoSparkError as error:
-        progress.note(f"error: {error}")
+        progress.note(f"error: {redacted(str(error))}")
         return error.exit_code
     except (PySparkException, Py4JError) as error:
-        progress.note(f"error: Spark stopped the job: {_cause(error)}")
+        progress.note(f"error: Spark stopped the job: {redacted(_cause(error))}")
         return 1
     return 0
 

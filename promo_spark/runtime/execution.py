@@ -39,14 +39,16 @@ def execute(
     this_run = run_id(job, date, settings, inputs, outside)
     if not force and run_log.is_current(job, date, this_run, inputs):
         return Executed("current", this_run)
-    ctx: Context[Any] = Context(job, date, section, settings.business, this_run, lake, step)
+    earlier = run_log.earlier_rows(job, date)
+    taken = run_log.taken(job)
+    ctx: Context[Any] = Context(job, date, section, settings.business, this_run, lake, step, earlier, taken)
     started = datetime.datetime.now(datetime.timezone.utc)
     try:
         job.function(ctx)
     except (PromoSparkError, PySparkException, Py4JError, ValueError, OSError, ArithmeticError) as error:
         ctx.release()
         ctx.take_back()
-        if ctx.versions_before:  # a job that stopped before its first write leaves no trace at all
+        if ctx.versions_out:  # a job that stopped before its first write leaves no trace at all
             run_log.record(ctx, settings, inputs, started, error)
         raise
     ctx.release()

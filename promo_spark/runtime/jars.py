@@ -1,4 +1,4 @@
-"""Delta's JARs: fetched once from a Maven repository by Spark's own Ivy, then used from the cache."""
+"""Delta's JARs and databases' drivers: fetched once from Maven Central by Spark's own Ivy, then used from the cache."""
 
 from __future__ import annotations
 
@@ -9,13 +9,35 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from promo_spark.errors import RequirementError
-from promo_spark.settings import SparkSettings
+from promo_spark.settings import Settings, SparkSettings
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache"
 PROXY_AND_IVY = ("spark.driver.extraJavaOptions", "spark.jars.ivySettings")  # how a closed network is left
+# What drivers name beside themselves and do not need for reading tables.
+NOT_FOR_DRIVERS = ("com.google.protobuf:protobuf-java", "org.checkerframework:checker-qual")
+
+
+def suite_jars(settings: Settings, cache: Path = CACHE) -> list[str]:
+    """All JARs that a job of these settings needs: Delta's, and the drivers of the databases its sources name.
+
+    Raises RequirementError saying which file to place where when they cannot be had.
+    """
+    return delta_jars(settings.spark, cache) + driver_jars(settings.spark, settings.ingest.databases(), cache)
+
+
+def driver_jars(spark: SparkSettings, databases: Sequence[str], cache: Path = CACHE) -> list[str]:
+    """Paths of the drivers' JARs, fetched where needed; none with `spark.jars`, which lists every JAR there is."""
+    if spark.jars or not databases:
+        return []
+    drivers = [coordinates for kind, coordinates in sorted(spark.drivers.items()) if kind in databases]
+    missing = sorted(set(databases) - set(spark.drivers))
+    if missing:
+        raise RequirementError(f"spark.drivers names no driver for {', '.join(missing)}: see conf/base.toml")
+    return _fetched(spark, drivers, NOT_FOR_DRIVERS, cache)
 
 
 def delta_jars(spark: SparkSettings, cache: Path = CACHE) -> list[str]:
@@ -28,11 +50,7 @@ def delta_jars(spark: SparkSettings, cache: Path = CACHE) -> list[str]:
         if missing:
             raise RequirementError(f"spark.jars names files that are not there: {', '.join(missing)}")
         return [jar if "://" in jar else str(Path(jar).absolute()) for jar in spark.jars]
-    wanted = hashlib.sha256("\n".join([*spark.packages, "excludes", *spark.excludes]).encode()).hexdigest()[:16]
-    home = cache / "jars" / wanted
-    if not home.exists():
-        _fetch(spark, home)
-    return sorted(str(jar) for jar in home.glob("*.jar"))
+    return _fetched(spark, spark.packages, spark.excludes, cache)
 
 
 def spark_home() -> Path:
@@ -43,17 +61,25 @@ def spark_home() -> Path:
     return Path(found.origin).parent
 
 
-def _fetch(spark: SparkSettings, home: Path) -> None:
+def _fetched(spark: SparkSettings, packages: Sequence[str], excludes: Sequence[str], cache: Path) -> list[str]:
+    wanted = hashlib.sha256("\n".join([*packages, "excludes", *excludes]).encode()).hexdigest()[:16]
+    home = cache / "jars" / wanted
+    if not home.exists():
+        _fetch(spark, packages, excludes, home)
+    return sorted(str(jar) for jar in home.glob("*.jar"))
+
+
+def _fetch(spark: SparkSettings, packages: Sequence[str], excludes: Sequence[str], home: Path) -> None:
     """Ivy's result, laid at `home` in one rename: a killed or concurrent fetch leaves no half of it."""
-    print(f"Fetching {', '.join(spark.packages)} (once)", file=sys.stderr, flush=True)  # noqa: T201 - the user's terminal
+    print(f"Fetching {', '.join(packages)} (once)", file=sys.stderr, flush=True)  # noqa: T201 - the user's terminal
     home.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=home.parent, prefix="fetching-") as folder:
         nothing = Path(folder) / "nothing.py"
         nothing.write_text("", encoding="utf-8")
         command = [
             str(spark_home() / "bin" / "spark-submit"), "--master", "local[1]",
-            "--conf", f"spark.jars.ivy={folder}", "--packages", ",".join(spark.packages),
-            "--exclude-packages", ",".join(spark.excludes),
+            "--conf", f"spark.jars.ivy={folder}", "--packages", ",".join(packages),
+            "--exclude-packages", ",".join(excludes),
         ]  # fmt: skip
         for key in PROXY_AND_IVY:
             if key in spark.conf:
@@ -65,25 +91,25 @@ def _fetch(spark: SparkSettings, home: Path) -> None:
             [*command, str(nothing)], capture_output=True, text=True, env=environment, check=False
         )
         if ran.returncode != 0:
-            raise RequirementError(_unreachable(spark, ran.stderr))
+            raise RequirementError(_unreachable(spark, packages, ran.stderr))
         if not home.exists():
             shutil.move(Path(folder) / "jars", home)
 
 
-def _unreachable(spark: SparkSettings, told: str) -> str:
+def _unreachable(spark: SparkSettings, packages: Sequence[str], told: str) -> str:
     names = []
-    for package in spark.packages:
+    for package in packages:
         _, name, version = package.split(":")
         names += [f"{name}-{version}.jar"] + [f"delta-storage-{version}.jar"] * name.startswith("delta-spark_")
     listed = ", ".join(f'"FOLDER/{name}"' for name in names)
     problems = [line.strip() for line in told.splitlines() if "not found" in line or "rror" in line]
     return (
-        f"the JARs of {', '.join(spark.packages)} could not be fetched from Maven Central"
+        f"the JARs of {', '.join(packages)} could not be fetched from Maven Central"
         f"{' or ' + ', '.join(spark.repositories) if spark.repositories else ''}.\n"
         'Behind a mirror:      set spark.repositories = ["https://your.mirror/maven2"] in conf/<env>.toml.\n'
         'Behind a proxy:       set "spark.driver.extraJavaOptions" = "-Dhttps.proxyHost=… -Dhttps.proxyPort=…" '
         "in [spark.conf].\n"
         f"Without any network:  place {', '.join(names)} in a folder and set\n"
-        f"                      spark.jars = [{listed}].\n"
+        f"                      spark.jars = [{listed}], with every other JAR that the job needs.\n"
         "What Spark said:\n  " + "\n  ".join((problems or told.strip().splitlines())[-8:])
     )

@@ -21,6 +21,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.models import Metrics
+from promo_spark.contracts.personal import RESTRICTED
 from promo_spark.contracts.table import Table, WriteMode
 from promo_spark.errors import ContractError, MissingDataError
 from promo_spark.runtime.progress import Step
@@ -30,6 +31,9 @@ from promo_spark.tables.lake import Lake, SliceValue, Written
 S = TypeVar("S", bound=Section)
 
 _DATE_COLUMNS = ("as_of", "date")
+
+# Jobs that may declare restricted tables: none of those that profile, model or decide.
+_MAY_KNOW_PERSONS = frozenset({"ingest", "export", "maintain"})
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,9 @@ class Context(Generic[S]):
     run_id: str
     lake: Lake
     step: Step
+    earlier_rows: Mapping[str, Sequence[int]] = field(default_factory=dict)  # source → rows of loads for other dates
+    taken: Mapping[str, int] = field(default_factory=dict)  # change feed → version that the last succeeded run took
+    takes: dict[str, int] = field(default_factory=dict)  # change feed → version that this run takes
     rows_out: dict[str, int] = field(default_factory=dict)
     versions_out: dict[str, int] = field(default_factory=dict)
     versions_before: dict[type[Table], int | None] = field(default_factory=dict)
@@ -107,6 +114,11 @@ class Context(Generic[S]):
         except MissingDataError:
             return table.frame(self.spark)
 
+    def own(self, table: type[Table]) -> DataFrame:
+        """What this job itself wrote into the table before; an empty frame where it did not."""
+        self._declared(table, self.job.writes, "writes")
+        return self.lake.read(table) if self.lake.exists(table) else table.frame(self.spark)
+
     def history(self, table: type[Table]) -> DataFrame:
         """The rows of dates before the job's date; an empty frame where there are none."""
         self._declared(table, self.job.optional, "optional")
@@ -118,16 +130,22 @@ class Context(Generic[S]):
         return self.lake.read(table).filter(F.col(date_column) < F.lit(self.date))
 
     def write(
-        self, table: type[Table], df: DataFrame, slice_values: Mapping[str, SliceValue] | None = None
-    ) -> Written:
-        """The frame in place of what the table held for this date; taken back if the job fails later."""
+        self, table: type[Table], df: DataFrame, slice_values: Mapping[str, SliceValue] | None = None,
+        stays: bool = False, by_key: bool = False, gone: DataFrame | None = None,
+    ) -> Written:  # fmt: skip
+        """The frame in place of what the table held for this date; taken back if the job fails later.
+
+        With `by_key` and `gone` rows are merged and deleted by their keys, see Lake.write. What `stays` is not
+        taken back: it tells why the job failed.
+        """
         self._declared(table, self.job.writes, "writes")
-        if table not in self.versions_before:
-            self.versions_before[table] = self.lake.version(table)
+        if table not in self.versions_before and not stays:
+            # two loads side by side may write the same table: the first counts
+            self.versions_before.setdefault(table, self.lake.version(table))
         of_date: dict[str, SliceValue] = {c: self.date for c in _DATE_COLUMNS if c in table.columns()}
         if table is Metrics:
             of_date["job"] = self.job.name
-        written = self.lake.write(table, df, {**of_date, **(slice_values or {})})
+        written = self.lake.write(table, df, {**of_date, **(slice_values or {})}, by_key, gone)
         name = table.full_name()
         self.versions_out[name] = written.version
         self.rows_out[name] = self.rows_out.get(name, 0) + written.rows
@@ -183,14 +201,17 @@ def job(
     """Declares the function as the job that its file is named after.
 
     `inputs` gives a digest of what the job reads from outside the lake, so that a change of it is noticed.
+    Raises ContractError for a restricted table in a job that is not to know who a user is.
     """
 
     def declared(function: Callable[[Context[S]], None]) -> Job:
         module = inspect.getmodule(function)
         file = inspect.getsourcefile(function)
         assert module is not None and file is not None
+        name = Path(file).stem
+        _refuse_restricted(name, [*reads, *optional, *writes])
         return Job(
-            name=Path(file).stem,
+            name=name,
             description=(module.__doc__ or "").strip(),
             reads=tuple(reads),
             optional=tuple(optional),
@@ -201,6 +222,15 @@ def job(
         )
 
     return declared
+
+
+def _refuse_restricted(name: str, tables: Sequence[type[Table]]) -> None:
+    restricted = sorted({t.full_name() for t in tables if t.layer == RESTRICTED})
+    if restricted and name not in _MAY_KNOW_PERSONS:
+        raise ContractError(
+            f"job {name} declares {', '.join(restricted)}: only {', '.join(sorted(_MAY_KNOW_PERSONS))} may; "
+            "work with the pseudonym, user_id"
+        )
 
 
 def _date_column(table: type[Table]) -> str | None:

@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from pyspark.sql import Row
-from pyspark.sql import functions as F
 
 import promo_spark
 from promo_spark.contracts.ops import Runs
+from promo_spark.contracts.personal import redacted
 from promo_spark.contracts.table import Table, WriteMode
 from promo_spark.runtime.job import Context, Job
 from promo_spark.settings import Settings
 from promo_spark.tables.lake import Lake
 
 SUCCEEDED, FAILED = "succeeded", "failed"
+_FEED = "feed "  # before the name of a change feed, among the versions of tables
 
 
 @dataclass(frozen=True)
@@ -33,17 +34,20 @@ class Inputs:
 
 
 class RunLog:
-    """The succeeded runs of a lake, newest per job and date, read once and kept up to date."""
+    """The runs of a lake, read once and kept up to date."""
 
     def __init__(self, lake: Lake) -> None:
         self.lake = lake
-        self._runs: list[Row] = self._read()
+        attempts = self._read()
+        self._runs = [r for r in attempts if r.outcome == SUCCEEDED]
+        newest = {(r.job, r.date): r.outcome for r in attempts}
+        self._failed_last = {attempt for attempt, outcome in newest.items() if outcome == FAILED}
 
     def _read(self) -> list[Row]:
+        """All attempts, oldest first; one per job and day or few more: never grows with the users."""
         if not self.lake.exists(Runs):
             return []
-        runs = self.lake.read(Runs).filter(F.col(Runs.outcome) == SUCCEEDED)
-        return runs.orderBy(Runs.started_at).collect()  # a row per job and day: never grows with the users
+        return self.lake.read(Runs).orderBy(Runs.started_at).collect()
 
     def succeeded(self) -> list[Row]:
         """All succeeded attempts, oldest first."""
@@ -57,6 +61,23 @@ class RunLog:
         name = table.full_name()
         wrote = (r for r in reversed(self._runs) if name in r.output_versions and (not dated or r.date == date))
         return next(wrote, None)
+
+    def earlier_rows(self, job: Job, date: datetime.date) -> dict[str, list[int]]:
+        """source → the rows, blank ones left out, that the newest run of each other date took in; newest last."""
+        newest = {r.date: r for r in self._runs if r.job == job.name and r.date != date}
+        found: dict[str, list[int]] = {}
+        for run in sorted(newest.values(), key=lambda r: r.started_at):
+            for source, counts in run.sources.items():
+                found.setdefault(source, []).append(counts.rows_in - counts.blank)
+        return found
+
+    def taken(self, job: Job) -> dict[str, int]:
+        """change feed → the version that the newest succeeded run took, for whatever date it ran."""
+        found: dict[str, int] = {}
+        for run in self._runs:
+            if run.job == job.name:
+                found |= {k.removeprefix(_FEED): v for k, v in run.input_versions.items() if k.startswith(_FEED)}
+        return found
 
     def inputs(self, job: Job, date: datetime.date) -> Inputs:
         """Where the job's inputs stand now."""
@@ -74,9 +95,14 @@ class RunLog:
         return Inputs(runs, versions)
 
     def is_current(self, job: Job, date: datetime.date, run_id: str, inputs: Inputs) -> bool:
-        """Whether the tables already hold what the run would write."""
+        """Whether the tables already hold what the run would write.
+
+        Not after a failed attempt: what it says of itself, such as its data-quality report, stands in the lake.
+        """
         done = self.latest(job.name, date)
-        if done is None or done.run_id != run_id or dict(done.input_versions) != dict(inputs.versions):
+        if (job.name, date) in self._failed_last:
+            return False
+        if done is None or done.run_id != run_id or _tables(done.input_versions) != dict(inputs.versions):
             return False
         for table in job.writes:
             recorded = done.output_versions.get(table.full_name())
@@ -105,11 +131,11 @@ class RunLog:
             Runs.started_at: started,
             Runs.seconds: (now - started).total_seconds(),
             Runs.outcome: FAILED if error else SUCCEEDED,
-            Runs.message: str(error)[:2000] if error else None,
+            Runs.message: redacted(str(error))[:2000] if error else None,
             Runs.settings: json.dumps(_logged_settings(ctx.job, settings), sort_keys=True),
             Runs.code_version: code_version(),
             Runs.input_runs: dict(inputs.runs),
-            Runs.input_versions: dict(inputs.versions),
+            Runs.input_versions: {**inputs.versions, **{_FEED + feed: version for feed, version in ctx.takes.items()}},
             Runs.output_versions: dict(ctx.versions_out),
             Runs.rows_out: dict(ctx.rows_out),
             Runs.sources: {
@@ -119,8 +145,16 @@ class RunLog:
         }
         frame = Runs.frame(self.lake.spark, [row]).coalesce(1)
         self.lake.write(Runs, frame)
-        if not error:
+        if error:
+            self._failed_last.add((ctx.job.name, ctx.date))
+        else:
+            self._failed_last.discard((ctx.job.name, ctx.date))
             self._runs.extend(frame.collect())
+
+
+def _tables(versions: Mapping[str, int]) -> dict[str, int]:
+    """The versions of tables of the lake alone."""
+    return {name: version for name, version in versions.items() if not name.startswith(_FEED)}
 
 
 def run_id(job: Job, date: datetime.date, settings: Settings, inputs: Inputs, outside: str) -> str:

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 
 from pyspark.sql import SparkSession
 
-from promo_spark.runtime.jars import delta_jars
+from promo_spark.runtime.jars import suite_jars
 from promo_spark.runtime.local_mode import LOCAL_CONF, is_local
 from promo_spark.runtime.requirements import check_executor_python
-from promo_spark.settings import Settings
+from promo_spark.secret_references import resolved
+from promo_spark.settings import Settings, SparkSettings
 
 # SQL-level settings that results and reliability depend on; each with its reason.
 SESSION_CONF: dict[str, str] = {
@@ -25,8 +26,10 @@ SESSION_CONF: dict[str, str] = {
     "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "20000",
     # Lists and exact medians by group: from 128 groups on, Spark's default sorts the rows of every task instead.
-    "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "100000",
+    "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "500000",
     "spark.cleaner.referenceTracking.cleanCheckpoints": "true",
+    # What Spark takes out of event logs and pages: its own words, and those of the object stores' keys.
+    "spark.redaction.regex": "(?i)secret|password|token|access[.]?key|account[.]key|passphrase",
     "spark.ui.showConsoleProgress": "false",  # the suite shows its own progress
 }
 
@@ -49,14 +52,25 @@ def started_session(app_name: str, settings: Settings) -> SparkSession:
             **LOCAL_CONF,
             "spark.master": settings.spark.master,
             "spark.driver.memory": settings.spark.driver_memory,
-            "spark.driver.extraClassPath": os.pathsep.join(delta_jars(settings.spark)),
+            "spark.driver.extraClassPath": os.pathsep.join(suite_jars(settings)),
             **conf,
         }
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    session = spark_session(app_name, conf)
+    session = spark_session(app_name, {**conf, **hadoop_secrets(settings.spark)})
     check_executor_python(session)
     session.sparkContext.setCheckpointDir(_checkpoints(settings))
     return session
+
+
+def hadoop_secrets(spark: SparkSettings) -> dict[str, str]:
+    """The Hadoop properties that are given by reference: looked up here, so that no command line shows them.
+
+    Raises SettingsError naming the key of a secret that is not there.
+    """
+    return {
+        f"spark.hadoop.{name}": resolved(reference, f"spark.hadoop_secret.{name}")
+        for name, reference in spark.hadoop_secret.items()
+    }
 
 
 def _checkpoints(settings: Settings) -> str:

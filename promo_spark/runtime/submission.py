@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import importlib.metadata
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -22,13 +23,17 @@ from pathlib import Path
 from promo_spark.errors import PromoSparkError, RequirementError, SettingsError
 from promo_spark.runtime import class_archive, requirements, shipment
 from promo_spark.runtime.arguments import parser, required_date
-from promo_spark.runtime.jars import delta_jars, spark_home
-from promo_spark.runtime.local_mode import LOCAL_CONF, is_local
+from promo_spark.runtime.jars import spark_home, suite_jars
+from promo_spark.runtime.local_mode import LOCAL_CONF, collector, is_local
 from promo_spark.settings import Settings, SparkSettings, load
 
 PROJECT = shipment.PROJECT
 SHIPPED_PYTHON = "./environment/bin/python"
 INCUBATOR_WARNING = "^WARNING: Using incubator modules: jdk.incubator.vector$"  # the JVM's, at every start
+
+_SECRET_PROPERTY = re.compile(
+    r"^spark\.hadoop\..*(secret[.]?key|access[.]?key|session[.]?token|account[.]key|password$|secret$)", re.IGNORECASE
+)
 
 # One thread per Python worker: there are as many workers as cores.
 WORKER_CONF = {f"spark.executorEnv.{name}": "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
@@ -66,6 +71,12 @@ def refuse_impossible(settings: Settings) -> None:
         missing = [key for key in needed if not spark.conf.get(key)]
         if missing:
             raise SettingsError(f"spark.conf lacks {' and '.join(missing)}, needed on Kubernetes: see docs/clusters.md")
+    named = sorted(key for key in spark.conf if _SECRET_PROPERTY.search(key))
+    if named:
+        raise SettingsError(
+            f"spark.conf.{named[0]} would stand on the command line for all to see: give it as a reference, "
+            f'[spark.hadoop_secret] "{named[0].removeprefix("spark.hadoop.")}" = "env:NAME" or "file:PATH"'
+        )
     shared = settings.lake.catalog or root.startswith("/") or ":/" in root
     if not is_local(spark) and not shared:
         raise SettingsError(
@@ -118,7 +129,9 @@ def _properties(spark: SparkSettings, cargo: Cargo) -> dict[str, str]:
     if spark.deploy_mode == "client":
         found["spark.pyspark.driver.python"] = found["spark.pyspark.python"] = sys.executable
         logging = f"-Dlog4j2.configurationFile={(PROJECT / 'conf' / 'log4j2.properties').as_uri()}"
-        found["spark.driver.extraJavaOptions"] = " ".join(_quoted(o) for o in (logging, *cargo.java_options))
+        chosen = collector(spark.conf.get("spark.driver.extraJavaOptions", "")) if is_local(spark) else ()
+        options = (logging, *chosen, *cargo.java_options)
+        found["spark.driver.extraJavaOptions"] = " ".join(_quoted(o) for o in options)
         # On the driver's class path rather than added to it later: only so the class archive covers them.
         found["spark.driver.extraClassPath"] = os.pathsep.join(jar for jar in cargo.jars if "://" not in jar)
     if cargo.environment:
@@ -142,7 +155,7 @@ def prepared(settings: Settings, environ: Mapping[str, str], dry_run: bool = Fal
     spark = settings.spark
     java = requirements.java_home(environ)
     variables = {"JAVA_HOME": str(java), "SPARK_HOME": str(spark_home())}
-    jars = delta_jars(spark)
+    jars = suite_jars(settings)
     options: list[str] = []
     if spark.class_archive and spark.deploy_mode == "client":
         archive = class_archive.archive_path(java, importlib.metadata.version("pyspark"), jars)

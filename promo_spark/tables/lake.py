@@ -10,7 +10,7 @@ import datetime
 import re
 import threading
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,10 +23,11 @@ from pyspark.sql import functions as F
 from promo_spark.contracts.table import CONTRACT_VERSION_KEY, Table, WriteMode
 from promo_spark.errors import ContractError, MissingDataError, SettingsError
 
-SliceValue = str | datetime.date
+SliceValue = str | datetime.date | Sequence[str]
 
 _SAFE_VALUE = re.compile(r"[A-Za-z0-9_.:-]+")
 _NOT_COMPARED = {"run_id", "source_file"}
+_GONE = "_gone"
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,15 @@ class Lake:
         return int(self._last_commit(table)["version"]) if self.exists(table) else None
 
     def write(
-        self, table: type[Table], df: DataFrame, slice_values: Mapping[str, SliceValue] | None = None
-    ) -> Written:
+        self, table: type[Table], df: DataFrame, slice_values: Mapping[str, SliceValue] | None = None,
+        by_key: bool = False, gone: DataFrame | None = None,
+    ) -> Written:  # fmt: skip
         """The frame's rows in place of those its WriteMode says, in one commit.
 
-        `slice_values` names the value of each partition column for REPLACE_DATE and REPLACE_SLICE.
+        `slice_values` names the value of each partition column for REPLACE_DATE and REPLACE_SLICE; a list for
+        another column narrows what is replaced to the rows that have one of its values. With `by_key` rows are
+        merged by their key whatever the WriteMode: the other rows of their days stay, and a row whose day has
+        changed moves. `gone` are keys whose rows are deleted in the same commit.
         Raises ContractError, with the row's key, when a row breaks the contract; nothing is then written.
         """
         # Two jobs of one pipeline may write the same table, such as models.metrics: one after the other.
@@ -88,14 +93,17 @@ class Lake:
             if exists:
                 self._refuse_newer(table, self._stored(table))
             rows = table.enforced(df)
+            before = self.version(table)
             try:
-                if table.write_mode is WriteMode.MERGE and exists:
-                    self._merge(table, rows)
+                if exists and (by_key or gone is not None or table.write_mode is WriteMode.MERGE):
+                    self._merge(table, rows, gone)
                 else:
                     self._replace(table, rows, slice_values or {}, exists)
             except (PySparkException, Py4JJavaError) as error:
                 raise _readable(error) from error
             commit = self._last_commit(table)
+            if commit["version"] == before:  # there was nothing to write
+                return Written(int(commit["version"]), 0)
             metrics = commit["operationMetrics"] or {}
             return Written(int(commit["version"]), int(metrics.get("numOutputRows", 0)))
 
@@ -112,6 +120,7 @@ class Lake:
     def _replace(
         self, table: type[Table], rows: DataFrame, slice_values: Mapping[str, SliceValue], exists: bool
     ) -> None:
+        """Writes, if there is anything to write; a table that is not there yet is made, if need be empty."""
         if table.partition:  # few whole files: small days share a task, a large one is cut into several
             rows = rows.hint("rebalance", *table.partition)
         writer = rows.write.format("delta").mode("append" if table.write_mode is WriteMode.APPEND else "overwrite")
@@ -121,10 +130,10 @@ class Lake:
             named = {"delta.dataSkippingStatsColumns": ",".join(table.statistics)}
             writer = writer.options(**(named if table.statistics else {"delta.dataSkippingNumIndexedCols": "0"}))
         predicate = self._predicate(table, rows, slice_values)
+        if predicate == "" and exists:
+            return
         if predicate and exists:
             writer = writer.option("replaceWhere", predicate)
-        if predicate == "":
-            return
         if self.catalog:
             self.spark.sql(f"CREATE SCHEMA IF NOT EXISTS {self.catalog}.{table.layer}")
             writer.saveAsTable(self.address(table))
@@ -139,25 +148,47 @@ class Lake:
             missing = [p for p in table.partition if p not in slice_values]
             if missing:
                 raise ContractError(f"{table.full_name()}: a write must say which {', '.join(missing)} it replaces")
-            return " AND ".join(f"{p} = {_literal(table, slice_values[p])}" for p in table.partition)
+            parts = [f"{p} = {_literal(table, slice_values[p])}" for p in table.partition]
+            for column, values in slice_values.items():
+                if isinstance(values, Sequence) and not isinstance(values, str):
+                    if not values:
+                        return ""
+                    parts.append(f"{column} IN ({', '.join(_text(v) for v in values)})")
+            return " AND ".join(parts)
         if table.write_mode is WriteMode.REPLACE_DAYS:
             day = table.partition[0]
             days = sorted(r[0] for r in rows.select(F.col(day)).distinct().collect())
             return f"{day} IN ({', '.join(_literal(table, d) for d in days)})" if days else ""
         return None
 
-    def _merge(self, table: type[Table], rows: DataFrame) -> None:
-        """New keys in, changed rows updated; where only the run differs, the row stays as it was."""
+    def _merge(self, table: type[Table], rows: DataFrame, gone: DataFrame | None) -> None:
+        """New keys in, changed rows updated, gone keys out; where only the run differs, the row stays as it was."""
+        on = " AND ".join(f"old.{k} = new.{k}" for k in table.key)
+        if table.partition:
+            keys = rows.select(*table.key)
+            days = self._days_of(table, rows, keys if gone is None else keys.unionByName(gone.select(*table.key)))
+            if not days:
+                return
+            on = f"old.{table.partition[0]} IN ({', '.join(_literal(table, d) for d in days)}) AND {on}"
+        if gone is not None:
+            gone = gone.select(*table.key).withColumn(_GONE, F.lit(True))
+            rows = rows.withColumn(_GONE, F.lit(False)).unionByName(gone, allowMissingColumns=True)
         compared = [c for c in table.columns() if c not in table.key and c not in _NOT_COMPARED]
         changed = " OR ".join(f"NOT (old.{c} <=> new.{c})" for c in compared) or "false"
-        (
-            self._delta(table)
-            .alias("old")
-            .merge(rows.alias("new"), " AND ".join(f"old.{k} = new.{k}" for k in table.key))
-            .whenMatchedUpdateAll(condition=changed)
-            .whenNotMatchedInsertAll()
-            .execute()
-        )
+        merge = self._delta(table).alias("old").merge(rows.alias("new"), on)
+        if gone is not None:
+            merge = merge.whenMatchedDelete(condition=f"new.{_GONE}")
+        merge = merge.whenMatchedUpdateAll(condition=changed)
+        merge.whenNotMatchedInsertAll(condition=None if gone is None else f"NOT new.{_GONE}").execute()
+
+    def _days_of(self, table: type[Table], rows: DataFrame, keys: DataFrame) -> list[SliceValue]:
+        """The days that a merge touches: those of the rows, and those on which their keys stand now.
+
+        Looking for the keys reads only them and their days, where the merge itself reads every column of its days.
+        """
+        day = table.partition[0]
+        stored = self._stored(table).join(keys, on=list(table.key), how="left_semi").select(day)
+        return sorted(r[0] for r in rows.select(day).unionByName(stored).distinct().collect())
 
     def _stored(self, table: type[Table]) -> DataFrame:
         if self.catalog:
@@ -184,11 +215,16 @@ class Lake:
 
 def _literal(table: type[Table], value: SliceValue) -> str:
     text = value.isoformat() if isinstance(value, datetime.date) else value
-    if not _SAFE_VALUE.fullmatch(text):
+    if not isinstance(text, str) or not _SAFE_VALUE.fullmatch(text):
         raise ContractError(
             f"{table.full_name()}: {text!r} cannot be a partition value; use letters, digits and _ . : -"
         )
     return f"'{text}'"
+
+
+def _text(value: str) -> str:
+    """A text such as a file's name, whatever it contains, as one literal."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _readable(error: PySparkException | Py4JJavaError) -> Exception:

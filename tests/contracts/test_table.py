@@ -65,4 +65,4 @@ def test_markdown_says_type_unit_and_null() -> None:
     page = OrderLines.markdown()
     assert "### silver.order_lines" in page and "Key: order_id, line_no." in page
     [amount] = [line for line in page.splitlines() if line.startswith("| amount_paid |")]
-    assert amount.startswith("| amount_paid | decimal(18,2) |") and amount.endswith("[currency] | never |")
+    assert amount.startswith("| amount_paid | decimal(18,2) |") and amount.endswith("[currency] | never |  |")

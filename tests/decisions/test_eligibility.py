@@ -19,7 +19,8 @@ def test_truth_table_of_consent_and_risk(spark: SparkSession) -> None:
     """I23: truth table; each exclusion has a reason code."""
     cases = list(product([True, False, None], ["low", "blocked", None]))
     users = spark.createDataFrame(
-        [(f"{c}/{t}", c, t) for c, t in cases], "user_id string, consent_marketing boolean, risk_tier string"
+        [(f"{c}/{t}", c, t, True) for c, t in cases],
+        "user_id string, consent_marketing boolean, risk_tier string, profiled boolean",
     )
     for policy in ("excluded", "eligible"):
         judged = verdicts(
@@ -57,7 +58,8 @@ def test_the_holdout_is_a_fixed_share_by_keyed_hash(spark: SparkSession) -> None
 def test_the_arm_and_its_probability_do_not_depend_on_consent(spark: SparkSession) -> None:
     """K06: the split depends on the user's hash alone, and its propensity is logged."""
     users = spark.createDataFrame(
-        [("u1", False, None), ("u2", True, "blocked")], "user_id string, consent_marketing boolean, risk_tier string"
+        [("u1", False, None, True), ("u2", True, "blocked", True), ("u3", True, None, False)],
+        "user_id string, consent_marketing boolean, risk_tier string, profiled boolean",
     )
     judged = verdicts(
         users, unknown_consent="excluded", blocked_risk_tiers=["blocked"], holdout_share=1.0, holdout_key=KEY
@@ -66,4 +68,5 @@ def test_the_arm_and_its_probability_do_not_depend_on_consent(spark: SparkSessio
     assert found == {
         "u1": ("holdout", Decimal(1), ["no_consent", "holdout"]),
         "u2": ("holdout", Decimal(1), ["risk_blocked", "holdout"]),
+        "u3": ("holdout", Decimal(1), ["not_profiled", "holdout"]),
     }

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from promo_spark.contracts.decisions import Budget, Promotions
 from promo_spark.decisions.invariants import check_invariants
@@ -42,7 +43,8 @@ def check(spark: SparkSession, rows: list[dict[str, Any]], users: DataFrame, res
 
 
 def judged(spark: SparkSession, *rows: tuple[str, bool | None, str | None, str]) -> DataFrame:
-    return spark.createDataFrame(rows, "user_id string, consent_marketing boolean, risk_tier string, arm string")
+    users = spark.createDataFrame(rows, "user_id string, consent_marketing boolean, risk_tier string, arm string")
+    return users.withColumn("profiled", F.col("user_id") != "unprofiled")
 
 
 def test_right_decisions_pass(spark: SparkSession) -> None:
@@ -80,6 +82,7 @@ def test_every_breach_is_named_with_its_rows_and_an_example(spark: SparkSession)
         "repeat": ("a product is offered to a user once", [OFFER, OFFER | {"rank": 2, "promotion_id": "x2"}]),
         "refused": ("nobody without consent is targeted", [OFFER]),
         "unasked": ("nobody without consent is targeted", [OFFER]),
+        "unprofiled": ("nobody without profile is targeted", [OFFER]),
         "blocked": ("a blocked risk tier gets nothing", [OFFER]),
         "moved": ("the arm is the one that was drawn", [OFFER]),
     }  # fmt: skip

@@ -7,14 +7,17 @@ import pytest
 from promo_spark.contracts import ALL_TABLES
 from promo_spark.contracts.models import Metrics
 from promo_spark.contracts.ops import Runs
+from promo_spark.contracts.personal import RESTRICTED
+from promo_spark.contracts.restricted import Persons
 from promo_spark.contracts.truth import TRUTH
-from promo_spark.errors import SettingsError
+from promo_spark.errors import ContractError, SettingsError
 from promo_spark.jobs import all_jobs
 from promo_spark.jobs.pipeline import single_jobs
 from promo_spark.runtime.command_line import parser, required_date
-from promo_spark.runtime.job import Job
+from promo_spark.runtime.job import Context, Job
+from promo_spark.runtime.job import job as declared_job
 from promo_spark.runtime.pipeline import dependencies
-from promo_spark.settings import Settings, load
+from promo_spark.settings import PromoteSettings, Settings, load
 
 JOBS = single_jobs()
 OF_SYNTHETIC_RETAILERS = {"generate", "simulate"}
@@ -56,6 +59,20 @@ def test_no_job_that_works_on_a_retailers_data_knows_the_truth_about_it() -> Non
     for job in JOBS.values():
         if job.name not in OF_SYNTHETIC_RETAILERS:
             assert not {*job.reads, *job.optional, *job.writes} & set(TRUTH), job.name
+
+
+def test_no_job_that_models_or_decides_knows_who_a_user_is() -> None:
+    """N03: strategy jobs do not reference the restricted layer, and could not: declaring it is refused."""
+    for name, known in JOBS.items():
+        declared = {t.layer for t in (*known.reads, *known.optional, *known.writes)}
+        assert (RESTRICTED in declared) == (name == "ingest"), name
+
+    def run(ctx: Context[PromoteSettings]) -> None:
+        raise AssertionError("never runs")
+
+    for where in ({"reads": [Persons], "writes": []}, {"reads": [], "writes": [Persons]}):
+        with pytest.raises(ContractError, match=r"declares restricted\.persons: only export, ingest, maintain may"):
+            declared_job(settings=PromoteSettings, **where)(run)
 
 
 def test_the_pipeline_runs_every_job_and_its_order_has_no_cycle() -> None:

@@ -47,10 +47,8 @@ SMALL = [
 
 def world_settings(folder: Path) -> Settings:
     """conf/world.toml with its raw files in a folder of the test's own."""
-    values = load("world", [*SMALL, f"generate.folder={folder}", f"simulate.folder={folder}"]).model_dump(mode="json")
-    for mapping in values["ingest"]["files"].values():
-        mapping["path"] = mapping["path"].replace("world/raw", str(folder))
-    return validated(values)
+    folders = (f"{section}.folder={folder}" for section in ("generate", "simulate", "ingest"))
+    return load("world", [*SMALL, *folders])
 
 
 @pytest.fixture(scope="module")
@@ -132,8 +130,8 @@ def test_files_may_be_text(made: Made, lake: Lake, tmp_path: Path) -> None:
     """A13: the same rows as CSV and JSON lines are the same silver rows."""
     _, settings, spec = made
     values = settings.model_dump(mode="json")
-    kept = {n: values["ingest"]["files"][n] for n in ("products", "order_lines", "users")}
-    values["ingest"]["files"] = kept
+    kept = {n: values["ingest"]["sources"][n] for n in ("products", "order_lines", "users")}
+    values["ingest"]["sources"] = kept
     for name, mapping in kept.items():
         mapping |= {"format": "csv" if name == "order_lines" else "json", "path": str(tmp_path / name)}
         write_raw(raw_table(lake.spark, spec, name, 1), str(tmp_path), name, mapping["format"])

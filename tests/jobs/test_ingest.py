@@ -182,8 +182,8 @@ def files_settings(tmp_path: Path) -> dict[str, object]:
     (tmp_path / "products.jsonl").write_text(
         '{"sku": "milk", "price": "1.50"}\n{"sku": "milk, white", "price": 1.25}\nnot json\n', encoding="utf-8"
     )
-    values = load().model_dump(mode="json")
-    values["ingest"]["files"] = {
+    values = load(None, ["business.privacy.pseudonymise=false"]).model_dump(mode="json")
+    values["ingest"]["sources"] = {
         "products": mapping(tmp_path / "products.jsonl", product_id="sku", list_price="price"),
         "order_lines": mapping(
             tmp_path / "lines.csv", order_id="order", product_id="sku", quantity="pieces", amount_paid="paid", ts="when"
@@ -215,26 +215,26 @@ def test_mapped_files_become_silver_with_every_line_accounted_for(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("order_lines", "columns", {"order": "o"}), r"ingest\.files\.order_lines\.columns: .* has no column order"),
-        (("order_lines", "columns", {}), r"say which column of the file holds amount_paid, order_id, product_id"),
+        (("order_lines", "columns", {"order": "o"}), r"ingest\.sources\.order_lines\.columns: .* has no column order"),
+        (("order_lines", "columns", {"user_id": "o"}), r"say which column of the file holds amount_paid, order_id"),
     ],
 )
 def test_a_wrong_mapping_is_named(
     lake: Lake, files_settings: dict, change: tuple[str, str, dict[str, str]], message: str
 ) -> None:
     table, key, value = change
-    files_settings["ingest"]["files"][table][key] = value
+    files_settings["ingest"]["sources"][table][key] = value
     with pytest.raises(SettingsError, match=message):
         run(lake, validated(files_settings))
 
 
 def test_a_mapping_for_no_table_and_a_missing_product_list_are_named(lake: Lake, files_settings: dict) -> None:
-    files = files_settings["ingest"]["files"]
-    misnamed = files_settings["ingest"] | {"files": {"orders": files["products"]}}
-    with pytest.raises(PromoSparkError, match=r"ingest\.files\.orders: there is no table silver\.orders"):
+    files = files_settings["ingest"]["sources"]
+    misnamed = files_settings["ingest"] | {"sources": {"orders": files["products"]}}
+    with pytest.raises(PromoSparkError, match=r"ingest\.sources\.orders: there is no table silver\.orders"):
         run(lake, validated(files_settings | {"ingest": misnamed}))
     del files["products"]
-    with pytest.raises(SourceError, match=r"no source for silver\.products: add \[ingest\.files\.products\]"):
+    with pytest.raises(SourceError, match=r"no source for silver\.products, .*: add \[ingest\.sources\.products\]"):
         run(lake, validated(files_settings))
 
 

@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from promo_spark.contracts.features import DailySales, ProductProfile, UserProfile
-from promo_spark.contracts.silver import OrderLines, Products
+from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Products, Users
 from promo_spark.errors import MissingDataError
 from promo_spark.jobs.profile import run
 from promo_spark.runtime.job import Context
@@ -47,3 +47,35 @@ def test_the_three_tables_are_written_from_products_and_orders_alone(
     with pytest.raises(MissingDataError, match=r"silver\.order_lines has no day before 2017-06-01"):
         execute(lake, settings, datetime.date(2017, 6, 1))
     assert lake.read(UserProfile).count() == 1
+
+
+def test_who_refused_profiling_is_in_no_profile_but_in_the_sales(
+    spark: SparkSession, lake: Lake, settings: Settings
+) -> None:
+    """N04: non-consented user absent from user_profile, with orders, contacts or a mere registration."""
+    long_ago = datetime.datetime(2017, 1, 1, tzinfo=datetime.timezone.utc)
+    lake.write(Products, Products.frame(spark, [{"product_id": "milk", "category": "dairy"}]))
+    lake.write(OrderLines, OrderLines.frame(spark, [
+        {"order_id": f"o{u}", "line_no": 1, "user_id": u, "product_id": "milk", "quantity": 1, "amount_paid": 2,
+         "list_amount": 2, "order_date": datetime.date(2017, 6, 1)} for u in ("yes", "no", "unsaid", "stranger", None)
+    ]))  # fmt: skip
+    lake.write(Users, Users.frame(spark, [
+        {"user_id": "yes", "consent_profiling": True, "registered_at": long_ago},
+        {"user_id": "no", "consent_profiling": False, "registered_at": long_ago},
+        {"user_id": "no, and no order", "consent_profiling": False, "registered_at": long_ago},
+        {"user_id": "unsaid", "registered_at": long_ago},
+    ]))  # fmt: skip
+    lake.write(Campaigns, Campaigns.frame(spark, [
+        {"campaign_id": "c", "start_date": "2017-05-01", "end_date": "2017-05-02"}
+    ]))  # fmt: skip
+    lake.write(Contacts, Contacts.frame(spark, [{"campaign_id": "c", "user_id": "no"}]))
+
+    execute(lake, settings, DAY)
+    assert {r.user_id for r in lake.read(UserProfile).collect()} == {"yes", "unsaid", "stranger"}
+    [milk] = lake.read(ProductProfile).collect()
+    assert (milk.units, milk.buyers) == (5, 3)  # every sale counts, buyers are those who may be known
+
+    privacy = settings.business.privacy.model_copy(update={"unknown_profiling_consent": "excluded"})
+    business = settings.business.model_copy(update={"privacy": privacy})
+    execute(lake, settings.model_copy(update={"business": business}), DAY)
+    assert {r.user_id for r in lake.read(UserProfile).collect()} == {"yes"}

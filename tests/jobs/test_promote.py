@@ -17,7 +17,7 @@ from pyspark.sql import DataFrame, SparkSession
 from promo_spark.contracts.decisions import Budget, Promotions
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import BasketRules, Forecasts, Metrics, Recommendations, Segments
-from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Redemptions
+from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Redemptions, Users
 from promo_spark.contracts.table import Table
 from promo_spark.errors import SettingsError
 from promo_spark.jobs.promote import run
@@ -48,6 +48,7 @@ def shop(seed: int = 7) -> Rows:
         Segments: [{"as_of": DAY, "user_id": u["user_id"], "segment_id": i % 4 if u["orders"] else 0,
                     "segment_name": f"group {i % 4 if u['orders'] else 0}"} for i, u in enumerate(users)],
         OrderLines: sold,
+        Users: [],
         Recommendations: [
             {"as_of": DAY, "user_id": u["user_id"], "rank": rank, "product_id": f"p{p}", "source": "als"}
             for u in users for rank, p in enumerate(draw.permutation(PRODUCTS)[:6], start=1)
@@ -175,6 +176,35 @@ def test_each_user_has_one_decision_set_with_reasons(written: Any, settings: Set
     reached = metrics[metrics.metric == "users_with_offers_share"].set_index("slice")
     assert set(reached.index) == {s["segment_name"] for s in rows[Segments]} and (reached.value > 0).all()
     assert reached.n.sum() == USERS
+
+
+def test_who_may_not_be_profiled_gets_one_none_and_teaches_nothing(lake: Lake, settings: Settings) -> None:
+    """N04: without consent to profiling no personal promotion, whatever was bought; others' are as without them."""
+    rows = shop()
+    everyone = decide(lake, settings, rows, **TIGHT)
+    bought = [line(o, np.random.default_rng(1)) | {"user_id": "refused", "order_id": f"r{o}"} for o in range(30)]
+    refusing = rows | {
+        OrderLines: rows[OrderLines] + bought,
+        Contacts: [*rows[Contacts], {"campaign_id": "c1", "user_id": "refused"}],
+        Redemptions: [*rows[Redemptions],
+                      {"user_id": "refused", "coupon_id": "k", "campaign_id": "c1", "redeemed_on": days_before(50)}],
+        Users: [
+            {"user_id": "refused", "consent_marketing": True, "consent_profiling": False},
+            {"user_id": "u2", "consent_profiling": None},  # unknown: profiled, as the setting says
+            {"user_id": "later", "consent_profiling": False,  # registers on the day: not known yet
+             "registered_at": datetime.datetime(2017, 12, 1, tzinfo=datetime.timezone.utc)},
+        ],
+    }  # fmt: skip
+    promotions, budget, metrics = decide(lake, settings, refusing, **TIGHT)
+    [none] = promotions[promotions.user_id == "refused"].itertuples()
+    held = arm_of("refused", settings.promote.holdout_key, settings.promote.holdout_share) == "holdout"
+    assert none.scenario == "none" and list(none.reason_codes) == ["not_profiled", *(["holdout"] if held else [])]
+    pd.testing.assert_frame_equal(
+        promotions[promotions.user_id != "refused"].reset_index(drop=True), everyone[0].reset_index(drop=True)
+    )
+    pd.testing.assert_frame_equal(budget, everyone[1])
+    reached = metrics[metrics.metric == "users_with_offers_share"]
+    assert reached.n.sum() == USERS  # shares are of those who may be reached
 
 
 def test_no_budget_and_no_cap_is_exceeded(written: Any, settings: Settings) -> None:

@@ -30,12 +30,11 @@ def test_a_simulated_day_is_delivered_taken_in_and_goes_on_the_next_day(lake: La
     values = load("world", [
         "generate.users=200", "generate.products=60", "generate.days=30", "generate.partitions=2",
         "generate.users_per_block=100", "generate.truth=false", f"generate.folder={folder}",
-        f"simulate.folder={folder}", *(f"generate.dirt.{k}=0.0" for k in load("world").generate.dirt),
+        f"simulate.folder={folder}", f"ingest.folder={folder}",
+        *(f"generate.dirt.{k}=0.0" for k in load("world").generate.dirt),
     ]).model_dump(mode="json")  # fmt: skip
-    kept = {n: m for n, m in values["ingest"]["files"].items() if n in ("products", "order_lines", "redemptions")}
-    values["ingest"]["files"] = kept
-    for mapping in kept.values():
-        mapping["path"] = mapping["path"].replace("world/raw", str(folder))
+    kept = {n: m for n, m in values["ingest"]["sources"].items() if n in ("products", "order_lines", "redemptions")}
+    values["ingest"]["sources"] = kept
     settings = validated(values)
     run_in_order([generate], lake, settings, DATE, Progress())
 

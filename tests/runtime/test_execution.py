@@ -97,6 +97,10 @@ def test_a_repeated_run_changes_nothing_and_a_moved_input_runs_what_depends_on_i
     # Another date leaves the first one's rows alone; the source is current whatever the date.
     assert shop.run(lake, date=DATE + datetime.timedelta(1))["baskets"] == "written"
     assert lake.read(Sums).count() == 2
+    # What a delivery is compared with: the 3 numbers and the odd row of the other date, its blank one left out.
+    [take_in] = [job for job in shop.jobs() if job.name == "ingest"]
+    assert RunLog(lake).earlier_rows(take_in, DATE) == {"numbers": [4]}
+    assert RunLog(lake).earlier_rows(take_in, DATE + datetime.timedelta(2)) == {"numbers": [4, 4]}
 
 
 def test_force_runs_what_is_current(lake: Lake) -> None:

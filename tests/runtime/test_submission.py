@@ -49,7 +49,9 @@ def test_local_mode_needs_no_files_and_puts_the_jars_on_the_class_path() -> None
         "--name": "baskets",
         "--driver-memory": "8g",
         "spark.driver.extraClassPath": "/jars/delta-spark.jar:/jars/delta-storage.jar",
-        "spark.driver.extraJavaOptions": f"{LOG} -XX:SharedArchiveFile=/cache/a.jsa".replace(str(PROJECT), "~"),
+        "spark.driver.extraJavaOptions": (
+            f"{LOG} -XX:+UseParallelGC -XX:SharedArchiveFile=/cache/a.jsa".replace(str(PROJECT), "~")
+        ),
         "spark.pyspark.python": "PYTHON",
         "spark.pyspark.driver.python": "PYTHON",
         "spark.executorEnv.OMP_NUM_THREADS": "1",
@@ -120,12 +122,12 @@ def test_a_shipped_environment_is_for_the_executors_where_the_driver_stays_here(
 
 def test_the_users_properties_win_but_java_options_and_class_paths_add_up() -> None:
     settings = load("demo", [
-        'spark.conf={"spark.ui.enabled"="true", "spark.driver.extraJavaOptions"="-Da=b", '
+        'spark.conf={"spark.ui.enabled"="true", "spark.driver.extraJavaOptions"="-Da=b -XX:+UseG1GC", '
         '"spark.driver.extraClassPath"="/x.jar"}'
     ])  # fmt: skip
     found = options(line(settings))
     assert found["spark.ui.enabled"] == "true"
-    assert found["spark.driver.extraJavaOptions"] == f"{LOG} -Da=b".replace(str(PROJECT), "~")
+    assert found["spark.driver.extraJavaOptions"] == f"{LOG} -Da=b -XX:+UseG1GC".replace(str(PROJECT), "~")
     assert found["spark.driver.extraClassPath"] == "/jars/delta-spark.jar:/jars/delta-storage.jar:/x.jar"
 
 

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from promo_spark.contracts.silver import OrderLines, Users
+from promo_spark.contracts.silver import QUARANTINE, OrderLines, Users
 from promo_spark.contracts.table import Col, Table
 from promo_spark.errors import ContractError, MissingDataError, SettingsError
 from promo_spark.tables.lake import Lake
@@ -81,6 +81,70 @@ def test_days_in_the_delivery_are_replaced(spark: SparkSession, lake: Lake) -> N
     assert {r.order_id for r in lake.read(OrderLines).collect()} == {"o1", "o3"}
 
 
+def by_line(lake: Lake) -> dict[tuple[str, int], tuple[str, int, str]]:
+    return {
+        (r.order_id, r.line_no): (r.order_date.strftime("%a"), int(r.quantity), r.run_id)
+        for r in lake.read(OrderLines).collect()
+    }
+
+
+def test_rows_delivered_late_leave_the_other_rows_of_their_day(spark: SparkSession, lake: Lake) -> None:
+    def line(order: str, day: datetime.date, pieces: int, run: str) -> dict[str, object]:
+        same = {"line_no": 1, "product_id": "p"}
+        return same | {"order_id": order, "quantity": pieces, "order_date": day, "run_id": run}
+
+    lake.write(OrderLines, OrderLines.frame(spark, [
+        line("o1", MONDAY, 1, "r1"), line("o2", MONDAY, 1, "r1"), line("o3", MONDAY, 1, "r1"),
+        line("o4", TUESDAY, 1, "r1"),
+    ]))  # fmt: skip
+    tuesday_files = set(lake.read(OrderLines).filter(F.col("order_date") == TUESDAY).inputFiles())
+    late = OrderLines.frame(spark, [
+        line("late", MONDAY, 7, "r2"),  # new: in
+        line("o1", MONDAY, 5, "r2"),  # other pieces: updated
+        line("o2", MONDAY, 1, "r2"),  # only the run differs: stays as it was
+    ])  # fmt: skip
+    lake.write(OrderLines, late, by_key=True)
+    expected = {
+        ("o1", 1): ("Mon", 5, "r2"), ("o2", 1): ("Mon", 1, "r1"), ("o3", 1): ("Mon", 1, "r1"),
+        ("late", 1): ("Mon", 7, "r2"), ("o4", 1): ("Tue", 1, "r1"),
+    }  # fmt: skip
+    assert by_line(lake) == expected
+    assert set(lake.read(OrderLines).filter(F.col("order_date") == TUESDAY).inputFiles()) == tuesday_files
+
+    lake.write(OrderLines, late, by_key=True)  # the same delivery again
+    assert by_line(lake) == expected
+
+
+def test_a_row_whose_day_changed_moves_and_a_gone_key_goes_in_one_commit(spark: SparkSession, lake: Lake) -> None:
+    line = {"line_no": 1, "product_id": "p", "quantity": 1, "run_id": "r1"}
+    lake.write(OrderLines, OrderLines.frame(spark, [
+        line | {"order_id": "moved", "order_date": MONDAY}, line | {"order_id": "gone", "order_date": MONDAY},
+        line | {"order_id": "stays", "order_date": MONDAY},
+    ]))  # fmt: skip
+    moved = OrderLines.frame(spark, [line | {"order_id": "moved", "order_date": TUESDAY, "run_id": "r2"}])
+    gone = spark.createDataFrame([("gone", 1), ("never there", 1)], "order_id string, line_no int")
+    before = lake.version(OrderLines)
+    lake.write(OrderLines, moved, by_key=True, gone=gone)
+    assert by_line(lake) == {("moved", 1): ("Tue", 1, "r2"), ("stays", 1): ("Mon", 1, "r1")}
+    assert lake.version(OrderLines) == before + 1
+
+    written = lake.write(OrderLines, OrderLines.frame(spark), by_key=True)  # an empty delivery: no commit at all
+    assert (written.version, written.rows) == (before + 1, 0)
+
+
+def test_a_slice_can_be_narrowed_to_the_rows_of_some_files(spark: SparkSession, lake: Lake) -> None:
+    quarantine = QUARANTINE[OrderLines]
+
+    def rejected(file: str, raw: str) -> dict[str, object]:
+        return {"source": "shop", "source_file": file, "raw": raw}
+
+    odd = "it's a \\ file"
+    lake.write(quarantine, quarantine.frame(spark, [rejected("a", "1"), rejected(odd, "2")]), {"source": "shop"})
+    again = quarantine.frame(spark, [rejected(odd, "3")])
+    lake.write(quarantine, again, {"source": "shop", "source_file": [odd]})
+    assert {(r.source_file, r.raw) for r in lake.read(quarantine).collect()} == {("a", "1"), (odd, "3")}
+
+
 def test_a_broken_row_aborts_the_write_and_names_itself(spark: SparkSession, lake: Lake) -> None:
     good = {"order_id": "o1", "line_no": 1, "product_id": "p", "quantity": 1, "order_date": MONDAY}
     lake.write(OrderLines, OrderLines.frame(spark, [good]))
@@ -133,3 +197,22 @@ def test_missing_tables_and_unsafe_places_are_named(lake: Lake, spark: SparkSess
         Lake(spark, "lake/../../etc")
     with pytest.raises(ContractError, match="cannot be a partition value"):
         lake.write(Prices, Prices.frame(spark), {"day": "' OR '1'='1"})
+
+
+def test_a_delivery_without_a_day_changes_none_and_makes_the_table(spark: SparkSession, lake: Lake) -> None:
+    assert lake.write(OrderLines, OrderLines.frame(spark)).rows == 0
+    assert lake.read(OrderLines).count() == 0
+    line = {"order_id": "o1", "line_no": 1, "quantity": 1, "order_date": MONDAY}
+    assert lake.write(OrderLines, OrderLines.frame(spark, [line])).rows == 1
+    assert lake.write(OrderLines, OrderLines.frame(spark)).rows == 0  # not the row of the write before
+    assert lake.read(OrderLines).count() == 1
+
+
+def test_a_contract_judges_only_the_rows_that_are_written(spark: SparkSession, lake: Lake) -> None:
+    rows = spark.createDataFrame(
+        [(MONDAY, "a", 1.0), (MONDAY, None, 2.0)],  # the second has no product, but is taken out before the write
+        "day date, product_id string, price double",
+    )
+    withdrawn = spark.createDataFrame([(2.0,)], "withdrawn double")
+    left = rows.join(withdrawn, F.col("price") == F.col("withdrawn"), how="left").filter(F.col("withdrawn").isNull())
+    assert lake.write(Prices, left, {"day": MONDAY}).rows == 1

@@ -1,0 +1,129 @@
+"""The named predicates: what is wrong with a row that no comparison of one column with a literal can say.
+
+Each gives a condition on the row's own columns, so that it costs no pass of its own. Those that need to know
+other rows (the product list, the users, what a session did) compare with a small set of ids.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from promo_spark.contracts.silver import Events, OrderLines
+
+MARK = "_mark_"  # a row whose column stands in the set of a predicate has a mark of the predicate's name
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What a row is compared with beyond itself; a set that is None is not known."""
+
+    date: datetime.date
+    timezone: str
+    test_users: Sequence[str] = ()
+    products: DataFrame | None = None
+    users: DataFrame | None = None
+    bot_sessions: DataFrame | None = None
+
+    def next_day(self) -> datetime.datetime:
+        """The instant at which the day after the run's date begins where the shop is."""
+        midnight = datetime.datetime.combine(self.date + datetime.timedelta(1), datetime.time())
+        return midnight.replace(tzinfo=ZoneInfo(self.timezone))
+
+
+Condition = Callable[[str, Circumstances], Column]
+IdsOf = Callable[[Circumstances], DataFrame | None]
+
+
+def _always(run: Circumstances) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Predicate:
+    """When a row fails, given the check's column; `ids` is the set, of one column, that it looks up.
+
+    Where it does not apply (nothing to compare with is known) the check is left out.
+    """
+
+    fails: Condition
+    applies: Callable[[Circumstances], bool] = _always
+    ids: IdsOf | None = None
+
+
+def mark(name: str) -> str:
+    return MARK + name
+
+
+def known_ids(rows: DataFrame, column: str) -> DataFrame:
+    """The ids of the rows, each once."""
+    return rows.select(F.col(column).alias("id")).distinct()
+
+
+def bot_sessions(events: DataFrame, events_per_minute: int) -> DataFrame:
+    """The sessions with more events within one minute of the clock than a person makes. Candidates → ids."""
+    minutes = events.filter(F.col(Events.session_id).isNotNull()).groupBy(
+        Events.session_id, F.date_trunc("minute", Events.ts).alias("minute")
+    )
+    busy = minutes.agg(F.count(F.lit(1)).alias("events")).filter(F.col("events") > events_per_minute)
+    return known_ids(busy, Events.session_id)
+
+
+def with_test_users(rows: DataFrame, test_users: Sequence[str]) -> DataFrame:
+    """The candidates with a mark on those of test users: made while ids are still those of the settings."""
+    if not test_users or "user_id" not in rows.columns:
+        return rows
+    user = F.col("user_id")
+    found = user.isin([name for name in test_users if not name.endswith("*")])
+    for beginning in (name[:-1] for name in test_users if name.endswith("*")):
+        found = found | user.startswith(beginning)
+    return rows.withColumn(mark("test_user"), F.coalesce(found, F.lit(False)))
+
+
+def _test_user(column: str, run: Circumstances) -> Column:
+    return F.col(mark("test_user"))
+
+
+def _amount_negative(column: str, run: Circumstances) -> Column:
+    return (F.col(column) < 0) & (F.col(OrderLines.quantity) >= 0)
+
+
+def _future_timestamp(column: str, run: Circumstances) -> Column:
+    return F.col(column) >= F.lit(run.next_day())
+
+
+def _future_day(column: str, run: Circumstances) -> Column:
+    return F.col(column) > F.lit(run.date)
+
+
+def _ends_before_start(column: str, run: Circumstances) -> Column:
+    return F.col(column) < F.col("start_date")
+
+
+def _not_found(name: str) -> Condition:
+    return lambda column, run: F.col(column).isNotNull() & F.col(mark(name)).isNull()
+
+
+def _found(name: str) -> Condition:
+    return lambda column, run: F.col(mark(name)).isNotNull()
+
+
+def _looked_up(fails: Condition, ids: IdsOf) -> Predicate:
+    return Predicate(fails, lambda run: ids(run) is not None, ids)
+
+
+PREDICATES: Mapping[str, Predicate] = {
+    "amount_negative": Predicate(_amount_negative),
+    "bot_session": _looked_up(_found("bot_session"), lambda run: run.bot_sessions),
+    "ends_before_start": Predicate(_ends_before_start),
+    "future_day": Predicate(_future_day),
+    "future_timestamp": Predicate(_future_timestamp),
+    "test_user": Predicate(_test_user, lambda run: bool(run.test_users)),
+    "unknown_product": _looked_up(_not_found("unknown_product"), lambda run: run.products),
+    "unknown_user": _looked_up(_not_found("unknown_user"), lambda run: run.users),
+}
