@@ -81,7 +81,8 @@ class FileMapping(Section):
     constants: dict[str, str] = Field(default_factory=dict)
     timestamp_format: str = "yyyy-MM-dd'T'HH:mm:ss[.SSSSSS][XXX]"
     date_format: str = "yyyy-MM-dd"
-    delimiter: str = ","
+    delimiter: Annotated[str, Field(min_length=1, pattern=r'^[^"\r\n]+$')] = ","
+    encoding: Literal["UTF-8", "GB18030", "Big5", "Shift_JIS", "EUC-KR", "ISO-8859-1", "windows-1252"] = "UTF-8"
 
 
 class OwnCheck(Section):

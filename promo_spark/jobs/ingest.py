@@ -95,7 +95,8 @@ def _judged(ctx: Context[IngestSettings], deliveries: Sequence[Delivery]) -> lis
     run = predicates.Circumstances(ctx.date, ctx.business.timezone, ctx.settings.test_users)
 
     def judge(delivery: Delivery, run: predicates.Circumstances) -> Judged:
-        return _judge(ctx, delivery, run, [check for table, check in own if table is delivery.table])
+        with landing.refusing_unreadable(delivery.source, only="FAILED_READ_FILE"):  # damaged behind its first rows
+            return _judge(ctx, delivery, run, [check for table, check in own if table is delivery.table])
 
     first = _side_by_side(lambda d: judge(d, run), [d for d in deliveries if d.table in _REFERRED_TO])
     run = replace(run, products=_known(first, Products), users=_known(first, Users))
@@ -277,9 +278,11 @@ def _files(ctx: Context[IngestSettings]) -> list[Delivery]:
         mapped_files.checked_mapping(table, mapping.columns, mapping.constants)
         theirs = list(dict.fromkeys(mapping.columns.values()))
         if mapping.format == "csv":
-            raw = landing.csv_rows(ctx.spark, mapping.path, theirs, mapping.delimiter)
+            raw = landing.csv_rows(
+                ctx.spark, mapping.path, theirs, mapping.delimiter, encoding=mapping.encoding
+            )
         elif mapping.format == "json":
-            raw = landing.json_rows(ctx.spark, mapping.path, theirs)
+            raw = landing.json_rows(ctx.spark, mapping.path, theirs, mapping.encoding)
         else:
             raw = landing.typed_rows(ctx.spark, mapping.path, mapping.format, theirs)
         rows = mapped_files.mapped(

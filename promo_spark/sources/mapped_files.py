@@ -17,7 +17,7 @@ from pyspark.sql.window import Window
 from promo_spark.contracts.silver import SILVER, OrderLines
 from promo_spark.contracts.table import Table
 from promo_spark.errors import SettingsError
-from promo_spark.sources.candidates import BLANK, BROKEN, FILE, GIVEN_BY_THE_RUN, POSITION, RAW, candidates
+from promo_spark.sources.candidates import BLANK, BROKEN, FAULT, FILE, GIVEN_BY_THE_RUN, POSITION, RAW, candidates
 
 _DERIVED = {
     OrderLines.line_no, OrderLines.order_date, OrderLines.list_amount, OrderLines.discount_retail,
@@ -87,7 +87,7 @@ def _completed_lines(
         complete[OrderLines.order_date] = F.to_date(F.from_utc_timestamp(instant, timezone))
     if OrderLines.line_no not in values:
         raw = raw.withColumn("_order", complete[OrderLines.order_id].cast("string"))
-        theirs = sorted(c for c in raw.columns if c not in (RAW, FILE, BLANK, BROKEN, POSITION, "_order"))
+        theirs = sorted(c for c in raw.columns if c not in (RAW, FILE, BLANK, BROKEN, POSITION, FAULT, "_order"))
         raw = raw.withColumn("_line", F.dense_rank().over(Window.partitionBy("_order").orderBy(*theirs)))
         complete[OrderLines.line_no] = F.col("_line")
     return raw, complete
