@@ -60,7 +60,16 @@ def candidates(
     position = F.col(POSITION) if POSITION in raw.columns else F.lit(None).cast(POSITION_TYPE).alias(POSITION)
     fault = F.col(FAULT) if FAULT in raw.columns else F.lit(None).cast("string").alias(FAULT)
     kept = [F.col(c) for c in (RAW, FILE, BLANK, BROKEN)]
-    return raw.select(*cast, *kept, position, fault, names_of(failures).alias(UNPARSED))
+    return raw.select(*cast, *kept, position, fault, once(names_of(failures)).alias(UNPARSED))
+
+
+def once(value: Column) -> Column:
+    """The value, computed once per row however many filters and columns name it later.
+
+    Spark would move every later filter in front of it, with the whole expression in each of its conditions: a
+    thousand casts for a row of ten columns. It moves none in front of what depends on a row's number.
+    """
+    return F.when(F.monotonically_increasing_id() >= 0, value)
 
 
 def names_of(failures: Mapping[str, Column]) -> Column:
