@@ -554,7 +554,7 @@ def write(files: list[DirtyFile], folder: Path) -> None:
         (folder / source).mkdir(parents=True, exist_ok=True)
         (folder / source / "_SUCCESS").write_bytes(b"")
         (folder / source / ".hidden.csv").write_bytes(b"not,for,us\n1,2,3\n")
-        (folder / source / ".f00000.csv.crc").write_bytes(b"crc\0\1\2")
+        (folder / source / ".old.csv.crc").write_bytes(b"crc\0\1\2")
     for file in files:
         data = gzip.compress(file.data, mtime=0) if file.name.endswith(".gz") else file.data
         (folder / file.source / file.name).write_bytes(data)

@@ -59,17 +59,17 @@ def candidates(
             failures[name] = value.isNotNull() & read.isNull()
     position = F.col(POSITION) if POSITION in raw.columns else F.lit(None).cast(POSITION_TYPE).alias(POSITION)
     fault = F.col(FAULT) if FAULT in raw.columns else F.lit(None).cast("string").alias(FAULT)
-    kept = [F.col(c) for c in (RAW, FILE, BLANK, BROKEN)]
-    return raw.select(*cast, *kept, position, fault, once(names_of(failures)).alias(UNPARSED))
+    kept = [*[F.col(c) for c in (RAW, FILE, BLANK)], fenced(F.col(BROKEN)).alias(BROKEN)]
+    return raw.select(*cast, *kept, position, fault, names_of(failures).alias(UNPARSED))
 
 
-def once(value: Column) -> Column:
-    """The value, computed once per row however many filters and columns name it later.
+def fenced(flag: Column) -> Column:
+    """The flag as it is, as a fence: Spark moves no later filter in front of the frame that has it.
 
-    Spark would move every later filter in front of it, with the whole expression in each of its conditions: a
+    It would move each of them, with the whole expression of a column in every condition that names it: a
     thousand casts for a row of ten columns. It moves none in front of what depends on a row's number.
     """
-    return F.when(F.monotonically_increasing_id() >= 0, value)
+    return flag & (F.monotonically_increasing_id() >= 0)
 
 
 def names_of(failures: Mapping[str, Column]) -> Column:

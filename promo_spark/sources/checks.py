@@ -25,7 +25,7 @@ from promo_spark.contracts.silver import SILVER, Quarantined
 from promo_spark.contracts.table import Check, Col, SourceCheck, Table, WriteMode
 from promo_spark.errors import SettingsError
 from promo_spark.sources import candidates
-from promo_spark.sources.candidates import BLANK, BROKEN, FAULT, FILE, GIVEN_BY_THE_RUN, RAW, UNPARSED, names_of, once
+from promo_spark.sources.candidates import BLANK, BROKEN, FAULT, FILE, GIVEN_BY_THE_RUN, RAW, UNPARSED, fenced, names_of
 from promo_spark.sources.predicates import PREDICATES, Circumstances, mark
 
 REASONS, WARNINGS, FLAGS, DOUBLED, LINE = "_reasons", "_warnings", "flags", "_doubled", "_source_line"
@@ -147,7 +147,8 @@ def screened(table: type[Table], rows: DataFrame, by: Sequence[Rule]) -> DataFra
     unjudged = F.col(BLANK) | F.col(BROKEN)
     reasons = F.when(unjudged, F.when(F.col(BLANK), none).otherwise(broken)).otherwise(names_of(failures[REJECT]))
     rows = rows.withColumns({
-        REASONS: once(reasons),
+        BLANK: fenced(F.col(BLANK)),
+        REASONS: reasons,
         WARNINGS: F.when(unjudged, none).otherwise(names_of(failures[WARN])) if failures[WARN] else none,
     })  # fmt: skip
     if FLAGS in table.columns():

@@ -167,7 +167,7 @@ def _lines(spark: SparkSession, path: str, encoding: str = UTF_8) -> DataFrame:
     """One row per line: its text, file, and the block of the file that it was read with.
 
     A byte order mark is cut off. A line with a zero byte, or that is not valid in the encoding, is `_no_text`;
-    its text has every byte as the character of the same number (ISO-8859-1), so that none is lost.
+    one that is not valid has every byte as the character of the same number (ISO-8859-1), so that none is lost.
     """
     reader = spark.read.option("recursiveFileLookup", "true")
     lines = _opened(path, lambda: reader.text(path)).select(
@@ -176,13 +176,13 @@ def _lines(spark: SparkSession, path: str, encoding: str = UTF_8) -> DataFrame:
     value, utf8 = F.col("value"), encoding == UTF_8
     text = value if utf8 else F.decode(value.cast("binary"), encoding)
     invalid = ~F.is_valid_utf8(value) if utf8 else F.contains(text, F.lit("\ufffd"))
-    lines = lines.select(FILE, _BLOCK, value, text.alias(RAW)).withColumn(
-        _NO_TEXT, invalid | F.contains(value, F.lit("\0"))
-    )
+    lines = lines.select(FILE, _BLOCK, value, text.alias(RAW)).withColumn(_NO_TEXT, invalid)
     text = F.col(RAW)
     unmarked = F.when(F.startswith(text, F.lit(_BOM)), F.substr(text, F.lit(2))).otherwise(text)
     as_bytes = F.decode(value.cast("binary"), "ISO-8859-1")
-    return lines.withColumn(RAW, F.when(F.col(_NO_TEXT), as_bytes).otherwise(unmarked)).drop("value")
+    raw = F.when(F.col(_NO_TEXT), as_bytes).otherwise(unmarked)
+    no_text = F.col(_NO_TEXT) | F.contains(value, F.lit("\0"))
+    return lines.select(FILE, _BLOCK, raw.alias(RAW), no_text.alias(_NO_TEXT))
 
 
 def _placed(lines: DataFrame, values: Mapping[str, Column]) -> DataFrame:

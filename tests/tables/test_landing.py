@@ -162,7 +162,7 @@ def test_parquet_files_are_read_by_name_and_refused_when_one_is_damaged(spark: S
     pl.DataFrame({"sales": [3.0], "note": ["x"], "sku": ["bread"]}).write_parquet(tmp_path / "b.parquet")
     pl.DataFrame({"sku": ["x"], "sales": [0.0]}).head(0).write_parquet(tmp_path / "c.parquet")
     (tmp_path / "_SUCCESS").write_bytes(b"")
-    (tmp_path / ".a.parquet.crc").write_bytes(b"crc")
+    (tmp_path / ".old.parquet.crc").write_bytes(b"crc")
     rows = landing.typed_rows(spark, str(tmp_path), "parquet", ["sku", "sales"])
     assert sorted((r.sku, r.sales) for r in rows.collect()) == [("bread", 3.0), ("milk", 2.0)]
     pl.DataFrame({"sku": ["milk"], "sales": ["two"]}).write_parquet(tmp_path / "d.parquet")
