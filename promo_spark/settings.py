@@ -50,6 +50,8 @@ def _spark_time_pattern(text: str) -> str:
 
 
 TimePattern = Annotated[str, AfterValidator(_spark_time_pattern)]
+Delimiter = Annotated[str, Field(min_length=1, pattern=r'^[^"\r\n]+$')]
+Encoding = Literal["UTF-8", "GB18030", "Big5", "Shift_JIS", "EUC-KR", "ISO-8859-1", "windows-1252"]
 
 
 class Section(BaseModel):
@@ -258,7 +260,8 @@ class LookupSettings(Section):
 
     path: str
     format: Literal["csv", "json", "parquet", "delta"] = "csv"
-    delimiter: str = ","
+    delimiter: Delimiter = ","
+    encoding: Encoding = "UTF-8"
     keys: Annotated[dict[str, str], Field(min_length=1)]
     columns: Annotated[dict[str, str], Field(min_length=1)]
 
@@ -282,7 +285,8 @@ class SourceSettings(Extraction):
     """One source of one silver table: how its rows are had, and which column becomes which."""
 
     table: str = ""  # the silver table; "": the one of the source's name
-    delimiter: str = ","
+    delimiter: Delimiter = ","
+    encoding: Encoding = "UTF-8"
     columns: Annotated[dict[str, ColumnMapping], Field(min_length=1)]
     timestamp_format: TimePattern = "yyyy-MM-dd[['T'][' ']HH:mm:ss[.SSSSSS][XXX]]"
     date_format: TimePattern = "yyyy-MM-dd"

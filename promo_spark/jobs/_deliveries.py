@@ -127,9 +127,9 @@ def _file_rows(
 ) -> DataFrame:
     path = _in_folder(ctx.settings, source.path)
     if source.format == "csv":
-        return landing.csv_rows(ctx.spark, path, columns, source.delimiter, also)
+        return landing.csv_rows(ctx.spark, path, columns, source.delimiter, also, source.encoding)
     if source.format == "json":
-        return landing.json_rows(ctx.spark, path, columns)
+        return landing.json_rows(ctx.spark, path, columns, source.encoding)
     return landing.typed_rows(ctx.spark, path, source.format, columns, also)
 
 

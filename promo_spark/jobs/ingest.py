@@ -143,7 +143,8 @@ def _judged(ctx: Context[IngestSettings], handed: Sequence[Delivery]) -> list[Ju
     run = predicates.Circumstances(ctx.date, ctx.business.timezone, ctx.settings.test_users)
 
     def judge(delivery: Delivery, run: predicates.Circumstances) -> Judged:
-        return _judge(ctx, delivery, run, [check for table, check in own if table is delivery.table])
+        with landing.refusing_unreadable(delivery.name, only="FAILED_READ_FILE"):  # damaged behind its first rows
+            return _judge(ctx, delivery, run, [check for table, check in own if table is delivery.table])
 
     first = _side_by_side(lambda d: judge(d, run), [d for d in handed if d.table in _REFERRED_TO])
     run = replace(run, products=_known(ctx, first, Products), users=_known(ctx, first, Users))

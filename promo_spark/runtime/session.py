@@ -21,6 +21,8 @@ SESSION_CONF: dict[str, str] = {
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     "spark.sql.session.timeZone": "UTC",  # else the JVM's zone decides what a timestamp means
     "spark.sql.ansi.enabled": "true",  # a bad cast or an overflow is an error, never a silent null
+    "spark.sql.legacy.javaCharsets": "true",  # else files in GB18030 or windows-1252 cannot be decoded
+    "spark.sql.legacy.codingErrorAction": "true",  # a byte that is no text shows as U+FFFD; the row is quarantined
     "spark.databricks.delta.snapshotPartitions": "2",  # the default of 50 adds a 50-task stage to each write
     # Polars, DuckDB and Presto cannot read deletion vectors, and the tables are for them too.
     "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",

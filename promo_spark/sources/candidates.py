@@ -22,7 +22,14 @@ RAW, FILE, BLANK, BROKEN, UNPARSED = "_raw", "_file", "_blank", "_broken", "_unp
 POSITION = "_position"
 POSITION_TYPE = T.StructType([T.StructField("block", T.LongType()), T.StructField("nth", T.LongType())])
 SOURCE = "_source"
-BESIDE = (RAW, FILE, BLANK, BROKEN, POSITION)  # what a raw row has beside the source's own columns
+# What is wrong with a broken row as a whole; null: it is broken_row, or not broken.
+FAULT = "_fault"
+BROKEN_ROW, BROKEN_ENCODING, BROKEN_HEADER = "broken_row", "broken_encoding", "broken_header"
+_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_DAY = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"
+# Types whose every value can be kept: numbers with a point have NaN, times have years beyond 9999.
+_ALL_GOOD = (T.StringType, T.IntegralType, T.DecimalType, T.BooleanType, T.ArrayType)
+BESIDE = (RAW, FILE, BLANK, BROKEN, POSITION, FAULT)  # what a raw row has beside the source's own columns
 GIVEN_BY_THE_RUN = {"source_file", "run_id", "flags"}
 
 
@@ -48,13 +55,26 @@ def candidates(
         value = values[name]
         found = raw.select(value.alias(name)).schema[name].dataType
         read = (parsed or {}).get(name, _parsed(value, found, column.type))
+        if isinstance(column.type, (T.DateType, T.TimestampType)):
+            read = F.when(F.year(read).between(1, 9999), read)  # no other year can be written down, or read by others
         cast.append(read.cast(column.type).alias(name))
-        if found != column.type and not isinstance(column.type, T.StringType):
+        may_be_lost = found != column.type or not isinstance(found, _ALL_GOOD)
+        if may_be_lost and not isinstance(column.type, T.StringType):
             failures[name] = value.isNotNull() & read.isNull()
     position = F.col(POSITION) if POSITION in raw.columns else F.lit(None).cast(POSITION_TYPE).alias(POSITION)
-    kept = [F.col(c) for c in (RAW, FILE, BLANK, BROKEN)]
+    fault = F.col(FAULT) if FAULT in raw.columns else F.lit(None).cast("string").alias(FAULT)
+    kept = [*[F.col(c) for c in (RAW, FILE, BLANK)], fenced(F.col(BROKEN)).alias(BROKEN)]
     more = [value.alias(name) for name, value in (beside or {}).items()]
-    return raw.select(*cast, *kept, position, names_of(failures).alias(UNPARSED), *more)
+    return raw.select(*cast, *kept, position, fault, names_of(failures).alias(UNPARSED), *more)
+
+
+def fenced(flag: Column) -> Column:
+    """The flag as it is, as a fence: Spark moves no later filter in front of the frame that has it.
+
+    It would move each of them, with the whole expression of a column in every condition that names it: a
+    thousand casts for a row of ten columns. It moves none in front of what depends on a row's number.
+    """
+    return flag & (F.monotonically_increasing_id() >= 0)
 
 
 def of_source(rows: DataFrame, source: str) -> DataFrame:
@@ -83,13 +103,32 @@ def names_of(failures: Mapping[str, Column]) -> Column:
 
 
 def _parsed(value: Column, found: T.DataType, kind: T.DataType) -> Column:
-    """The value in its type, null where it does not parse; money is rounded half up to its scale."""
+    """The value in its type, null where it does not parse; money is rounded half up to its scale.
+
+    Stricter with text than Spark's cast, which takes digits of other scripts, 5d, 0x1p3 and NaN for numbers and
+    12:30 for a time of the day it runs.
+    """
     if isinstance(kind, T.StringType):
         if not isinstance(found, T.StringType):
             return value.cast("string")
         text = F.trim(value)
         return F.when(text != "", text)
+    written = value
+    if isinstance(found, T.StringType):
+        text = F.trim(value)
+        if isinstance(kind, (T.DoubleType, T.FloatType)):
+            written = F.when(text.rlike(_NUMBER), text)
+        elif isinstance(kind, T.DateType):
+            written = F.when(text.rlike(f"{_DAY}$"), text)
+        elif isinstance(kind, T.TimestampType):
+            written = F.when(text.rlike(f"{_DAY}([T ].*)?$"), text)
+        else:
+            written = F.when(F.octet_length(text) == F.length(text), text)
     if isinstance(kind, T.DecimalType) and found != kind:
-        exact = value.try_cast(T.DecimalType(28, 9))
+        exact = written.try_cast(T.DecimalType(28, 9))
         return F.round(exact, kind.scale).try_cast(kind)
-    return value if found == kind else value.try_cast(kind)
+    read = written if found == kind else written.try_cast(kind)
+    if isinstance(kind, (T.DoubleType, T.FloatType)):
+        infinity = F.lit(float("inf"))
+        return F.when(~F.isnan(read) & (F.abs(read) < infinity), read)
+    return read

@@ -22,7 +22,19 @@ from pyspark.sql.window import Window
 from promo_spark.contracts.silver import SILVER, Quarantined
 from promo_spark.contracts.table import Col, SourceCheck, Table, WriteMode
 from promo_spark.errors import SettingsError
-from promo_spark.sources.candidates import BLANK, BROKEN, FILE, GIVEN_BY_THE_RUN, RAW, SOURCE, UNPARSED, names_of
+from promo_spark.sources import candidates
+from promo_spark.sources.candidates import (
+    BLANK,
+    BROKEN,
+    FAULT,
+    FILE,
+    GIVEN_BY_THE_RUN,
+    RAW,
+    SOURCE,
+    UNPARSED,
+    fenced,
+    names_of,
+)
 from promo_spark.sources.predicates import PREDICATES, Circumstances, mark
 
 REASONS, WARNINGS, FLAGS, DOUBLED, LINE = "_reasons", "_warnings", "flags", "_doubled", "_source_line"
@@ -43,7 +55,15 @@ class Rule:
     ids: DataFrame | None = None  # the set of ids, of one column, that `fails` looks the column up in
 
 
-BROKEN_ROW = Rule("broken_row", "the row is not of the file's shape: fields too few or too many, an open quote", REJECT)
+BROKEN_ROW = Rule(
+    candidates.BROKEN_ROW, "the row is not of the file's shape: fields too few or too many, an open quote", REJECT
+)
+BROKEN_ENCODING = Rule(
+    candidates.BROKEN_ENCODING, "the row is not text in the file's encoding, or has a zero byte", REJECT
+)
+BROKEN_HEADER = Rule(
+    candidates.BROKEN_HEADER, "the row's file has a header without a mapped column, or with one twice", REJECT
+)
 DUPLICATE_ROW = Rule("duplicate_row", "the same row is there more than once; one is kept", REJECT)
 DUPLICATE_KEY = Rule("duplicate_key", "another row has the same key and other values; one is kept", REJECT)
 
@@ -99,10 +119,12 @@ def screened(table: type[Table], rows: DataFrame, by: Sequence[Rule]) -> DataFra
             rows = rows.join(ids, F.col(rule.column) == F.col(marks[-1]), how="left")
     failures = {kind: {r.name: r.fails for r in by if r.fails is not None and r.criticality == kind}
                 for kind in (REJECT, WARN)}  # fmt: skip
-    none, broken = names_of({}), F.array(F.lit(BROKEN_ROW.name))
+    none, broken = names_of({}), F.array(F.coalesce(F.col(FAULT), F.lit(BROKEN_ROW.name)))
     unjudged = F.col(BLANK) | F.col(BROKEN)
+    reasons = F.when(unjudged, F.when(F.col(BLANK), none).otherwise(broken)).otherwise(names_of(failures[REJECT]))
     rows = rows.withColumns({
-        REASONS: F.when(unjudged, F.when(F.col(BLANK), none).otherwise(broken)).otherwise(names_of(failures[REJECT])),
+        BLANK: fenced(F.col(BLANK)),
+        REASONS: reasons,
         WARNINGS: F.when(unjudged, none).otherwise(names_of(failures[WARN])) if failures[WARN] else none,
     })  # fmt: skip
     if FLAGS in table.columns():
@@ -225,7 +247,7 @@ def _key_hash(table: type[Table]) -> Column:
 
 def _structure(table: type[Table]) -> list[Rule]:
     """What every table's rows are judged by: their shape and, column by column, their values."""
-    found = [BROKEN_ROW]
+    found = [BROKEN_ROW, BROKEN_ENCODING, BROKEN_HEADER]
     for name, column in table.columns().items():
         if name in GIVEN_BY_THE_RUN:
             continue

@@ -20,6 +20,7 @@ from promo_spark.sources.candidates import (
     BESIDE,
     BLANK,
     BROKEN,
+    FAULT,
     FILE,
     GIVEN_BY_THE_RUN,
     POSITION,
@@ -118,6 +119,7 @@ def folded(table: type[Table], rows: DataFrame, filled: Sequence[str]) -> DataFr
         *[F.col(c) if c in table.key else {**nothing, **read}[c].alias(c) for c in columns],
         RAW, FILE, F.lit(False).alias(BLANK), F.lit(False).alias(BROKEN),
         F.lit(None).cast(POSITION_TYPE).alias(POSITION),  # a row made of several has no line
+        F.lit(None).cast("string").alias(FAULT),
         F.array().cast("array<string>").alias(UNPARSED),
     )  # fmt: skip
     return one.unionByName(text.filter(apart).drop(LATEST))

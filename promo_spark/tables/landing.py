@@ -4,16 +4,43 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
 from promo_spark.errors import SourceError
-from promo_spark.sources.candidates import BLANK, BROKEN, FILE, POSITION, RAW
+from promo_spark.sources.candidates import (
+    BLANK,
+    BROKEN,
+    BROKEN_ENCODING,
+    BROKEN_HEADER,
+    BROKEN_ROW,
+    FAULT,
+    FILE,
+    POSITION,
+    RAW,
+)
+
+UTF_8 = "UTF-8"
+
+_BOM = "\ufeff"
+# What a line has while it is taken apart: the block it was read with, whether it is no text, whether it has
+# quotes, its fields, how many its file has, and where in them the wanted ones stand.
+_BLOCK, _NO_TEXT, _QUOTES = "_block", "_no_text", "_quotes"
+_FIELDS, _WIDTH, _PLACES = "_fields", "_width", "_places"
+# Possessive, so that a field of megabytes neither backtracks nor deepens the stack.
+_QUOTED = ' *+"(?:[^"]++|"")*+" *+'
+# Half of a character that JSON writes as two.
+_LONE_SURROGATE = (
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
 
 
 def no_other(_: str) -> bool:
@@ -34,13 +61,14 @@ def typed_rows(
     a column; all before a row is read.
     """
     reader = spark.read.format(file_format)
-    if file_format != "delta":
-        reader = reader.option("recursiveFileLookup", "true")
+    if file_format != "delta":  # the footers of all files are read, so that a damaged or contrary one shows
+        reader = reader.options(recursiveFileLookup="true", mergeSchema="true")
     df = _opened(path, lambda: reader.load(path))
     _require(path, columns, df.columns)
+    wanted = [*columns, *(c for c in df.columns if c not in columns and also(c))]
     file = F.col("_metadata.file_path") if file_format != "delta" else F.lit(path)
     rows = df.select(
-        *[F.col(f"`{c}`") for c in _wanted(columns, df.columns, also)],
+        *[F.col(f"`{c}`") for c in wanted],
         F.struct(*[F.col(f"`{c}`") for c in df.columns]).alias(RAW),
         file.alias(FILE),
         F.lit(False).alias(BLANK),
@@ -54,65 +82,66 @@ def typed_rows(
 
 def csv_rows(
     spark: SparkSession, path: str, columns: Sequence[str], delimiter: str = ",",
-    also: Callable[[str], bool] = no_other,
+    also: Callable[[str], bool] = no_other, encoding: str = UTF_8,
 ) -> DataFrame:  # fmt: skip
-    """Lines of CSV files as text columns; a line of the wrong shape or with open quotes is marked broken.
+    """Lines of CSV files as text columns; a line that is not a row of its file is broken, and its fault named.
 
-    Every line stands for itself, so that one stray quote cannot swallow its neighbours. Empty lines and
-    repetitions of the header are marked blank. Raises SourceError for a missing path, an empty file, or
-    a header without the named columns.
+    Every line stands for itself, so that one stray quote cannot swallow its neighbours. In every file its own
+    first line that is not empty names the columns, in whatever order; `also` tells of a column that is not
+    named here whether it is wanted too (null where a file lacks it). A file whose header lacks a named column
+    or has it twice is `broken_header` in every line; a line that is not text in the encoding is
+    `broken_encoding`; one with fewer or more fields than its header, or a quote that does not close,
+    `broken_row`. Empty lines and repetitions of the header are blank.
+
+    Raises SourceError for a missing or unreadable path, and when no file has a usable header.
     """
-    lines = _lines(spark, path)
-    first = lines.select("value").head(1)
-    if not first or not (first[0][0] or "").strip():
-        raise SourceError(f"{path} is empty: not even a header line")
-    header_line = first[0][0]
-    header = [h.strip().strip('"') for h in header_line.lstrip("\ufeff").rstrip("\r").split(delimiter)]
-    _require(path, columns, header)
-    doubled = sorted({h for h in header if header.count(h) > 1})
-    if doubled:
-        raise SourceError(f"{path}: the header names {', '.join(doubled)} more than once")
-    schema = ", ".join(f"`{h}` STRING" for h in header) + f", `{BROKEN}` STRING"
-    value = F.regexp_replace("value", "\r$", "")
-    options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": BROKEN, "delimiter": delimiter, "escape": '"'}
-    parsed = lines.select(
-        value.alias(RAW),
-        F.col(FILE),
-        F.col(POSITION),
-        ((F.trim(value) == "") | (F.col("value") == F.lit(header_line))).alias(BLANK),
-        F.from_csv(value, schema, options).alias("line"),
+    lines = _lines(spark, path, encoding)
+    layouts = _layouts(path, lines, columns, delimiter, also, encoding)
+    wanted = list(dict.fromkeys([*columns, *(n for one in layouts for n in one.names if also(n))]))
+    text, no_layout = F.col(RAW), F.col(_WIDTH).isNull()
+    lines = _with_layout(lines, layouts, wanted).withColumn(_QUOTES, F.contains(text, F.lit('"')))
+    lines = lines.withColumn(_FIELDS, _fields(text, F.col(_QUOTES), delimiter))
+    misshapen = (F.size(_FIELDS) != F.col(_WIDTH)) | (F.col(_QUOTES) & _badly_quoted(text, delimiter))
+    fault = (
+        F.when(F.col(BLANK), None)
+        .when(no_layout, BROKEN_HEADER)
+        .when(F.col(_NO_TEXT), BROKEN_ENCODING)
+        .when(misshapen, BROKEN_ROW)
     )
-    open_quotes = F.length(F.regexp_replace(RAW, '[^"]', "")) % 2 == 1
-    return parsed.select(
-        *[F.col(f"line.`{c}`").alias(c) for c in _wanted(columns, header, also)],
-        RAW,
-        FILE,
-        POSITION,
-        BLANK,
-        (F.col(f"line.{BROKEN}").isNotNull() | open_quotes | F.col("line").isNull()).alias(BROKEN),
-    )
+    values = [F.get(_FIELDS, F.get(_PLACES, F.lit(i))).alias(f"_{i}") for i in range(len(wanted))]
+    lines = lines.select(*values, RAW, FILE, _BLOCK, BLANK, _QUOTES, fault.alias(FAULT))
+    found = {name: F.col(f"_{i}") for i, name in enumerate(wanted)}
+    return _placed(lines, {n: F.when(F.col(_QUOTES), _unquoted(v)).otherwise(v) for n, v in found.items()})
 
 
-def json_rows(spark: SparkSession, path: str, columns: Sequence[str]) -> DataFrame:
-    """Lines of JSON-lines files with the named fields as text; a line that is no JSON object is broken."""
-    lines = _lines(spark, path)
-    schema = ", ".join(f"`{c}` STRING" for c in columns) + f", `{BROKEN}` STRING"
-    options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": BROKEN}
-    parsed = lines.select(
-        F.col("value").alias(RAW),
-        FILE,
-        POSITION,
-        (F.trim("value") == "").alias(BLANK),
-        F.from_json("value", schema, options).alias("line"),
+def json_rows(spark: SparkSession, path: str, columns: Sequence[str], encoding: str = UTF_8) -> DataFrame:
+    """Lines of JSON-lines files with the named fields as text; a line that is not one JSON object is broken.
+
+    A number with a point is read in double precision, as JSON's are: ids belong in quotes. Raises SourceError
+    for a missing or unreadable path.
+    """
+    lines = _lines(spark, path, encoding)
+    # Spark reads the first object of a line and ignores what follows; in a list that we close, it must be alone.
+    closing = "$closing"
+    schema = f"array<struct<{', '.join(f'`{c}`: string' for c in columns)}, `{closing}`: string>>"
+    options = {"mode": "PERMISSIVE", "allowNonNumericNumbers": "false", "allowSingleQuotes": "false"}
+    text = F.col(RAW)
+    listed = F.concat(F.lit("["), text, F.lit(f',{{"{closing}":"1"}}]'))
+    lines = lines.withColumns({BLANK: F.trim(text) == "", "_objects": F.from_json(listed, schema, options)})
+    lines = lines.withColumns({"_object": F.get("_objects", F.lit(0)), _FIELDS: F.json_object_keys(text)})
+    alone = (F.size("_objects") == 2) & (F.get("_objects", F.lit(1))[closing] == "1")
+    named_twice = F.size(_FIELDS) != F.size(F.array_distinct(_FIELDS))
+    infinite = [F.col("_object")[c].isin('"Infinity"', '"-Infinity"') for c in columns]  # what 1e400 becomes
+    whole = alone & ~named_twice & F.startswith(F.ltrim(text), F.lit("{"))
+    for value in infinite:
+        whole &= F.coalesce(~value, F.lit(True))
+    no_character = F.contains(text, F.lit("\\u0000")) | text.rlike(_LONE_SURROGATE)
+    fault = (
+        F.when(F.col(BLANK), None)
+        .when(F.col(_NO_TEXT) | no_character, BROKEN_ENCODING)
+        .when(~F.coalesce(whole, F.lit(False)), BROKEN_ROW)
     )
-    return parsed.select(
-        *[F.col(f"line.`{c}`").alias(c) for c in columns],
-        RAW,
-        FILE,
-        POSITION,
-        BLANK,
-        (F.col(f"line.{BROKEN}").isNotNull() | F.col("line").isNull()).alias(BROKEN),
-    )
+    return _placed(lines.withColumn(FAULT, fault), {c: F.col("_object")[c] for c in columns})
 
 
 def files_digest(spark: SparkSession, paths: Sequence[str]) -> str:
@@ -133,7 +162,7 @@ def numbered(spark: SparkSession, path: str, rows: DataFrame, name: str) -> Data
     counted, in one pass that reads nothing but line ends: worth it for the few rows that are rejected.
     """
     blocks = (
-        _lines(spark, path)
+        _placed(_lines(spark, path), {})
         .groupBy(F.col(FILE).alias("_block_file"), F.col(f"{POSITION}.block").alias("_block"))
         .agg(F.count(F.lit(1)).alias("_lines"), F.min(f"{POSITION}.nth").alias("_block_nth"))
     )
@@ -145,35 +174,162 @@ def numbered(spark: SparkSession, path: str, rows: DataFrame, name: str) -> Data
     return placed.drop("_block_file", "_block", "_block_nth", "_before")
 
 
-def _lines(spark: SparkSession, path: str) -> DataFrame:
-    """One row per line: its text, file and position, which is the same in every reading of the same files."""
+def _lines(spark: SparkSession, path: str, encoding: str = UTF_8) -> DataFrame:
+    """One row per line: its text, file, and the block of the file that it was read with.
+
+    A byte order mark is cut off. A line with a zero byte, or that is not valid in the encoding, is `_no_text`;
+    one that is not valid has every byte as the character of the same number (ISO-8859-1), so that none is lost.
+    """
     reader = spark.read.option("recursiveFileLookup", "true")
-    position = F.struct(
-        F.col("_metadata.file_block_start").alias("block"), F.monotonically_increasing_id().alias("nth")
+    lines = _opened(path, lambda: reader.text(path)).select(
+        "value", F.col("_metadata.file_path").alias(FILE), F.col("_metadata.file_block_start").alias(_BLOCK)
     )
-    return _opened(path, lambda: reader.text(path)).select(
-        "value", F.col("_metadata.file_path").alias(FILE), position.alias(POSITION)
-    )
+    value, utf8 = F.col("value"), encoding == UTF_8
+    text = value if utf8 else F.decode(value.cast("binary"), encoding)
+    invalid = ~F.is_valid_utf8(value) if utf8 else F.contains(text, F.lit("\ufffd"))
+    lines = lines.select(FILE, _BLOCK, value, text.alias(RAW)).withColumn(_NO_TEXT, invalid)
+    text = F.col(RAW)
+    unmarked = F.when(F.startswith(text, F.lit(_BOM)), F.substr(text, F.lit(2))).otherwise(text)
+    as_bytes = F.decode(value.cast("binary"), "ISO-8859-1")
+    raw = F.when(F.col(_NO_TEXT), as_bytes).otherwise(unmarked)
+    no_text = F.col(_NO_TEXT) | F.contains(value, F.lit("\0"))
+    return lines.select(FILE, _BLOCK, raw.alias(RAW), no_text.alias(_NO_TEXT))
+
+
+def _placed(lines: DataFrame, values: Mapping[str, Column]) -> DataFrame:
+    """The values beside what rejects or finds a line; its position is the same in every reading of the same files.
+
+    The numbers rise from line to line of a block only as long as no line was dropped before. They also keep
+    Spark from moving later filters in front of the parsing: it would parse again for each of their conditions.
+    """
+    nth = F.monotonically_increasing_id().alias("nth")
+    position = F.struct(F.col(_BLOCK).alias("block"), nth).alias(POSITION)
+    known = [c for c in (RAW, FILE, BLANK, FAULT) if c in lines.columns]
+    broken = [F.col(FAULT).isNotNull().alias(BROKEN)] if FAULT in known else []
+    return lines.select(*[v.alias(n) for n, v in values.items()], *known, *broken, position)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """What one file's header says: its columns, or what is wrong with it."""
+
+    file: str
+    header: str
+    names: tuple[str, ...]
+    problem: str = ""
+
+
+def _layouts(
+    path: str, lines: DataFrame, columns: Sequence[str], delimiter: str, also: Callable[[str], bool], encoding: str
+) -> list[_Layout]:
+    """The layout of every file that has a line that is not empty; SourceError when none of them can be used."""
+    first = F.min_by(F.struct(RAW, _NO_TEXT), F.struct(_BLOCK, F.col("_nth"))).alias("first")
+    with refusing_unreadable(path):
+        told = lines.withColumn("_nth", F.monotonically_increasing_id()).filter(F.trim(RAW) != "")
+        found = told.groupBy(FILE).agg(first).orderBy(FILE).collect()
+    if not found:
+        raise SourceError(f"{path} is empty: not even a header line")
+    layouts = []
+    for file, (header, no_text) in found:
+        names = tuple(_header_names(header, delimiter))
+        doubled = sorted({n for n in names if names.count(n) > 1 and (n in columns or also(n))})
+        missing = [c for c in columns if c not in names]
+        problem = ""
+        if no_text:
+            looks = "UTF-16" if header.startswith(("\xff\xfe", "\xfe\xff")) or "\0" in header else "something else"
+            problem = f"the header is not text in {encoding}; it looks like {looks}: convert the file to UTF-8"
+        elif missing:
+            problem = f"source {path} {_lacking(missing, columns, names)}"
+        elif doubled:
+            problem = f"the header names {', '.join(doubled)} more than once"
+        layouts.append(_Layout(file, header, names, problem))
+    if all(one.problem for one in layouts):
+        if len(layouts) == 1:
+            raise SourceError(f"{path}: {layouts[0].problem}")
+        raise SourceError(f"{path}: none of {len(layouts)} files has a usable header; {layouts[0].file}: "
+                          f"{layouts[0].problem}")  # fmt: skip
+    return [one for one in layouts if not one.problem]
+
+
+def _header_names(header: str, delimiter: str) -> list[str]:
+    one = re.escape(delimiter)
+    fields = re.findall(rf'{one}( *"(?:[^"]|"")*" *(?={one}|$)|(?:(?!{one}).)*)', delimiter + header)
+    return [f.strip()[1:-1].replace('""', '"').strip() if f.strip()[:1] == '"' else f.strip() for f in fields]
+
+
+def _with_layout(lines: DataFrame, layouts: Sequence[_Layout], wanted: Sequence[str]) -> DataFrame:
+    """The lines with the width of their file and the places of the wanted columns; null in a file without layout."""
+
+    def places(of: _Layout) -> list[int | None]:
+        return [of.names.index(n) if n in of.names else None for n in wanted]
+
+    rows = [(one.file, one.header, len(one.names), places(one)) for one in layouts]
+    schema = f"_of string, _header string, {_WIDTH} int, {_PLACES} array<int>"
+    known = lines.sparkSession.createDataFrame(rows, schema)
+    lines = lines.join(F.broadcast(known), F.col(FILE) == F.col("_of"), how="left").drop("_of")
+    repeated = F.coalesce(F.col(RAW) == F.col("_header"), F.lit(False))
+    return lines.withColumn(BLANK, (F.trim(RAW) == "") | repeated).drop("_header")
+
+
+def _fields(text: Column, quotes: Column, delimiter: str) -> Column:
+    """The fields of a line, quoted ones as they stand."""
+    one = re.escape(delimiter)
+    led = F.concat(F.lit(delimiter), text)  # so that every field begins with a delimiter, the first one too
+    listed = F.regexp_extract_all(led, F.lit(rf"{one}({_QUOTED}(?={one}|\z)|{_bare(delimiter)})"), F.lit(1))
+    return F.when(quotes, listed).otherwise(F.split(text, one, -1))
+
+
+def _badly_quoted(text: Column, delimiter: str) -> Column:
+    """Whether quotes stay open, or a field begins with a quote and does not end with one."""
+    one = re.escape(delimiter)
+    odd = F.length(F.regexp_replace(text, '[^"]++', "")) % 2 == 1
+    bare = F.regexp_replace(F.concat(F.lit(delimiter), text), rf"{one}{_QUOTED}(?={one}|\z)", "")
+    return odd | bare.rlike(rf'{one} *+"')
+
+
+def _unquoted(field: Column) -> Column:
+    trimmed = F.trim(field)
+    inner = F.substr(trimmed, F.lit(2), F.length(trimmed) - 2)
+    return F.when(F.startswith(trimmed, F.lit('"')), F.replace(inner, F.lit('""'), F.lit('"'))).otherwise(field)
+
+
+def _bare(delimiter: str) -> str:
+    one = re.escape(delimiter)
+    return f"[^{one}]*+" if len(delimiter) == 1 else f"(?s:(?!{one}).)*+"
+
+
+@contextmanager
+def refusing_unreadable(source: str, only: str = "") -> Iterator[None]:
+    """Raises SourceError in place of what Spark raises where a file is missing, truncated or damaged.
+
+    With `only`, such as FAILED_READ_FILE, errors that do not say it pass as they are.
+    """
+    try:
+        yield
+    except (PySparkException, Py4JJavaError) as error:  # a footer's error comes as the JVM's own
+        if only not in str(error):
+            raise
+        lines = str(error).splitlines()
+        told = next((line for line in lines if "FAILED_READ_FILE" in line or "Exception: " in line), lines[0])
+        raise SourceError(f"source {source} cannot be read, so nothing was loaded: {told.strip(': ')}") from error
 
 
 def _opened(path: str, load: Callable[[], DataFrame]) -> DataFrame:
-    try:
+    with refusing_unreadable(path):
         return load()
-    except (PySparkException, Py4JJavaError) as error:  # a footer's error comes as the JVM's own
-        told = next((line for line in str(error).splitlines() if "Exception: " in line), str(error).splitlines()[0])
-        raise SourceError(f"source {path} cannot be read, so nothing was loaded: {told.strip(': ')}") from error
-
-
-def _wanted(columns: Sequence[str], found: Sequence[str], also: Callable[[str], bool]) -> list[str]:
-    return [*columns, *[c for c in found if c not in columns and also(c)]]
 
 
 def _require(path: str, wanted: Sequence[str], found: Sequence[str]) -> None:
     missing = [c for c in wanted if c not in found]
-    if missing and len(missing) == len(wanted):  # then what stands there may be no header, but somebody's data
-        raise SourceError(
-            f"source {path} has none of the columns {', '.join(missing)}; what it has instead is not shown: does its "
-            "first line name the columns?"
-        )
     if missing:
-        raise SourceError(f"source {path} lacks the columns {', '.join(missing)}; it has: {', '.join(found)}")
+        raise SourceError(f"source {path} {_lacking(missing, wanted, found)}")
+
+
+def _lacking(missing: Sequence[str], wanted: Sequence[str], found: Sequence[str]) -> str:
+    """What to say of columns that are not there; what may be no header, but somebody's data, is not shown."""
+    if len(missing) == len(wanted):
+        return (
+            f"has none of the columns {', '.join(missing)}; what it has instead is not shown: does its first line "
+            "name the columns?"
+        )
+    return f"lacks the columns {', '.join(missing)}; it has: {', '.join(found)[:2000]}"
