@@ -518,7 +518,8 @@ def fuzz(spark: SparkSession, folder: Path, files: int, seed: int) -> tuple[dict
     made = list(dirty_files(files, seed))
     write(made, folder)
     lake = Lake(spark, str(folder / "lake"))
-    settings = validated(load().model_dump(mode="json") | {"ingest": ingest_settings(folder)})
+    base = load(None, ["business.privacy.pseudonymise=false"]).model_dump(mode="json")
+    settings = validated(base | {"ingest": ingest_settings(folder)})
     problems: list[str] = []
     tallies: dict[str, Tally] = defaultdict(Tally)
     try:
@@ -564,15 +565,17 @@ def write(files: list[DirtyFile], folder: Path) -> None:
 def ingest_settings(folder: Path) -> dict[str, Any]:
     """Every source mapped; nothing refused for its share of dirt."""
     base = load().ingest.model_dump(mode="json")
-    files: dict[str, Any] = {"products": {"path": str(folder / "products.csv"), "format": "csv",
-                                          "columns": {"product_id": "sku"}}}  # fmt: skip
+    sources: dict[str, Any] = {"products": {"path": str(folder / "products.csv"), "format": "csv",
+                                            "columns": {"product_id": "sku"}}}  # fmt: skip
     for source, shape in SHAPES.items():
-        files[source] = {
+        constants = {ours: {"constant": value} for ours, value in shape.constants.items()}
+        sources[source] = {
             "path": str(folder / source), "format": shape.file_format, "delimiter": shape.delimiter,
-            "columns": {c.ours: c.theirs for c in shape.columns()}, "constants": shape.constants,
+            "columns": {c.ours: c.theirs for c in shape.columns()} | constants,
+            "timestamp_format": "yyyy-MM-dd'T'HH:mm:ss[.SSSSSS][XXX]",
         }  # fmt: skip
     gate = base["gate"] | {"max_rejected_share": 1.0, "max_missing_days": 10_000}
-    return base | {"adapter": "files", "files": files, "gate": gate, "policies": {"unknown_user": "off"}}
+    return base | {"adapter": "files", "sources": sources, "gate": gate, "policies": {"unknown_user": "off"}}
 
 
 def _found(lake: Lake) -> tuple[dict[str, dict[str, dict[str, Any]]], dict[str, list[tuple[str, list[str]]]]]:
