@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -311,8 +310,9 @@ def refusing_unreadable(source: str, only: str = "") -> Iterator[None]:
         if only not in str(error):
             raise
         lines = str(error).splitlines()
-        whole = " ".join(itertools.takewhile(lambda line: not line.startswith(("\tat", "JVM stacktrace")), lines))
-        told = next((line for line in lines if "FAILED_READ_FILE" in line or "Exception: " in line), whole[:500])
+        told = next((line for line in lines if "FAILED_READ_FILE" in line or "Exception: " in line), lines[0])
+        if contrary := re.search(r"\[CANNOT_MERGE_SCHEMAS\].*?(?=SQLSTATE)", str(error), re.DOTALL):
+            told = " ".join(contrary.group().split())[:1000]
         raise SourceError(f"source {source} cannot be read, so nothing was loaded: {told.strip(': ')}") from error
 
 
