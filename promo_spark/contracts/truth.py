@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pyspark.sql import types as T
 
+from promo_spark.contracts.personal import Personal
 from promo_spark.contracts.table import Col, Table, WriteMode
 
 _TEXT = T.StringType()
@@ -25,7 +26,7 @@ class Truth(Table):
 
 
 class Worlds(Truth):
-    """One row: the parameters from which every draw of the world follows."""
+    """One row per world: the parameters from which every draw of the world follows."""
 
     name = "worlds"
     key = ("start",)
@@ -38,7 +39,7 @@ class TrueUsers(Truth):
 
     name = "users"
     key = ("user_id",)
-    user_id = Col(_TEXT, "the user", required=True)
+    user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
     segment = Col(_TEXT, "planted segment", required=True)
     response = Col(_TEXT, "persuadable, sure_thing, lost_cause or sleeping_dog (harmed by offers)", required=True)
     joined = Col(_DATE, "day the account was opened", required=True)
@@ -103,7 +104,7 @@ class TrueEffects(Truth):
 
     name = "effects"
     key = ("user_id", "mechanic", "depth")
-    user_id = Col(_TEXT, "the user", required=True)
+    user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
     mechanic = Col(_TEXT, "discount, coupon or bundle", required=True)
     depth = Col(_NUMBER, "share off", required=True)
     visit_without = Col(_NUMBER, "chance of a visit in the seven days without the offer", required=True)
@@ -119,7 +120,7 @@ class TrueNextPurchases(Truth):
 
     name = "next_purchases"
     key = ("user_id", "product_id")
-    user_id = Col(_TEXT, "the user", required=True)
+    user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
     product_id = Col(_TEXT, "the staple", required=True)
     due = Col(_DATE, "day from which it is needed again", required=True)
     chance = Col(_NUMBER, "that some visit of the 28 days buys it, offers and bundles aside", required=True)
@@ -163,7 +164,7 @@ class SimulatedStates(Truth):
     world = Col(_TEXT, "digest of the world's parameters", required=True)
     block = Col(_WHOLE, "block of users that is drawn together", required=True)
     user_number = Col(_WHOLE, "the user's row in the block", required=True)
-    user_id = Col(_TEXT, "the user", required=True)
+    user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
     due = Col(T.ArrayType(T.FloatType()), "day of the world from which each staple is due", required=True)
 
 
