@@ -29,7 +29,8 @@ from promo_spark.settings import Settings, SparkSettings, load
 
 PROJECT = shipment.PROJECT
 SHIPPED_PYTHON = "./environment/bin/python"
-INCUBATOR_WARNING = "^WARNING: Using incubator modules: jdk.incubator.vector$"  # the JVM's, at every start
+# Lines that no option silences: the JVM's at every start, and of native libraries that MLlib can do without.
+NO_NEWS = "^WARNING: Using incubator modules: jdk.incubator.vector$|^netlib-[a-z]+: JNI_OnLoad: dlopen"
 
 _SECRET_PROPERTY = re.compile(
     r"^spark\.hadoop\..*(secret[.]?key|access[.]?key|session[.]?token|account[.]key|password$|secret$)", re.IGNORECASE
@@ -218,7 +219,7 @@ def submit(argv: Sequence[str]) -> None:
         return
     if settings.spark.master == "yarn" and not {"HADOOP_CONF_DIR", "YARN_CONF_DIR"} & set(os.environ):
         raise RequirementError("set HADOOP_CONF_DIR to the folder of the YARN cluster's configuration files")
-    _without_incubator_warning()
+    _without_no_news()
     os.execve(command[0], command, {**os.environ, **variables, **_terminal()})
 
 
@@ -229,10 +230,10 @@ def _terminal() -> dict[str, str]:
     return {"FORCE_COLOR": "1", "COLUMNS": str(shutil.get_terminal_size().columns)}
 
 
-def _without_incubator_warning() -> None:
-    """Sends what follows on stderr through a filter for the one line that no JVM option silences."""
+def _without_no_news() -> None:
+    """Sends what follows on stderr through a filter for lines that tell a user nothing."""
     filtering = subprocess.Popen(
-        ["grep", "--line-buffered", "-v", INCUBATOR_WARNING], stdin=subprocess.PIPE, stdout=sys.stderr,
+        ["grep", "--line-buffered", "-vE", NO_NEWS], stdin=subprocess.PIPE, stdout=sys.stderr,
         start_new_session=True,  # Ctrl-C is for the job; its last words are still wanted
     )  # fmt: skip
     assert filtering.stdin is not None

@@ -57,10 +57,10 @@ FORECAST_FIGURES = (
     ("WAPE, products", "wape", "champion:product"),
 )
 RECOMMENDATION_FIGURES = (
-    ("recall@10, what is published", "recall@10", "published"),
-    ("recall@10, matrix factorisation (ALS)", "recall@10", "als"),
-    ("recall@10, buy again", "recall@10", "buy_again"),
-    ("recall@10, most popular", "recall@10", "popularity"),
+    ("recall@10, what is published, by the policy recommend.bought", "recall@10", "published"),
+    ("recall@10, matrix factorisation (ALS), nothing held back", "recall@10", "als"),
+    ("recall@10, buy again, nothing held back", "recall@10", "buy_again"),
+    ("recall@10, most popular, nothing held back", "recall@10", "popularity"),
     ("nDCG@10, what is published", "ndcg@10", "published"),
     ("nDCG@10, most popular", "ndcg@10", "popularity"),
 )
