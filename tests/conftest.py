@@ -36,7 +36,7 @@ def spark(settings: promo_settings.Settings, tmp_path_factory: pytest.TempPathFa
             **LOCAL_CONF,
             "spark.master": "local[2]",
             "spark.driver.memory": "2g",
-            # Thousands of small queries: what the second compiler and a collector beside the work would save, they cost.
+            # Thousands of small queries: the second compiler and a collector beside the work cost more than they save.
             "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -XX:TieredStopAtLevel=1",
             "spark.driver.extraClassPath": os.pathsep.join(map(str, jars)),
             "spark.sql.shuffle.partitions": "2",  # test frames are tiny
