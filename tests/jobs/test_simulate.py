@@ -34,7 +34,7 @@ def test_a_simulated_day_is_delivered_taken_in_and_goes_on_the_next_day(lake: La
         *(f"generate.dirt.{k}=0.0" for k in load("world").generate.dirt),
     ]).model_dump(mode="json")  # fmt: skip
     kept = {n: m for n, m in values["ingest"]["sources"].items() if n in ("products", "order_lines", "redemptions")}
-    values["ingest"]["sources"] = kept
+    values["ingest"]["sources"], values["ingest"]["gate"]["sources"] = kept, {}
     settings = validated(values)
     run_in_order([generate], lake, settings, DATE, Progress())
 
