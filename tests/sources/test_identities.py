@@ -85,5 +85,5 @@ def test_channel_ids_become_persons_and_every_table_is_a_target(
     reasons = {name: dict(c.reasons) for name, c in ctx.sources.items()}
     assert reasons["identity_map"] == {"missing_channel_user_id": 1}
     assert reasons["users"] == {"duplicate_row": 1}  # two ids, one person, the same city
-    assert reasons["inventory"] == {"on_hand_not_negative": 1}
-    assert reasons["feedback"] == {"score_in_range": 1}
+    assert reasons["inventory"] == {"on_hand_negative": 1}
+    assert reasons["feedback"] == {"score_out_of_range": 1}

@@ -77,7 +77,7 @@ def test_user_behavior(loaded: Any) -> None:
         ("u1", "view", "2024-06-01 10:00:00", "2024-06-01"),
     ]
     assert found.counts("events") == (5, 2, 2, 1)  # the header is blank
-    assert found.reasons("events") == {"event_type_known": 1, "unparsable_ts": 1, "missing_event_date": 1}
+    assert found.reasons("events") == {"unknown_event_type": 1, "unparsable_ts": 1, "missing_event_date": 1}
     assert found.rows(Users, "user_id") == [("u1",), ("u2",)]
     assert found.counts("users") == (3, 2, 0, 1)  # two users, not four rows
 
@@ -127,7 +127,7 @@ def test_ratings(loaded: Any) -> None:
     ]  # fmt: skip
     # Six cells, the header and the broken line; blank are the header, u1's empty cell and u2's 0.
     assert found.counts("events") == (8, 3, 2, 3)
-    assert found.reasons("events") == {"broken_row": 1, "rating_in_range": 1}
+    assert found.reasons("events") == {"broken_row": 1, "rating_out_of_range": 1}
     raw = {row.raw for row in found.lake.read(QUARANTINE[Events]).collect()}
     assert raw == {"u3,1", '{"user_id":"u2","product_id":"p2","rating":"7"}'}
     assert found.rows(Products, "product_id") == [("p1",), ("p2",), ("p3",)]
