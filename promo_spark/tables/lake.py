@@ -90,10 +90,11 @@ class Lake:
         # Two jobs of one pipeline may write the same table, such as models.metrics: one after the other.
         with self._locks[table]:
             exists = self.exists(table)
+            before = None
             if exists:
                 self._refuse_newer(table, self._stored(table))
+                before = self._last_commit(table)["version"]
             rows = table.enforced(df)
-            before = self.version(table)
             try:
                 if exists and (by_key or gone is not None or table.write_mode is WriteMode.MERGE):
                     self._merge(table, rows, gone)
