@@ -1,13 +1,15 @@
 """Synthetic retailers: rows per second and peak memory at growing sizes, after the checksums at 1, 8 and 64 tasks.
 
-    python benchmarks/generate.py [USERS …]      default: 10000 100000
+    .venv/bin/python benchmarks/generate.py [USERS …] [--keep FOLDER]      default: 10000 100000
 
-Each size makes all raw files (20,000 products, 365 days) on two cores into a folder that is thrown away. Memory is
+Each size makes all raw files (20,000 products, 365 days) on two cores. They are thrown away, or stay in a folder per
+size: what benchmarks/world_statistics.py reads. Memory is
 the sum over this process, the JVM and the Python workers, sampled; and the largest Python worker by itself.
 """
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import os
 import shutil
@@ -77,8 +79,8 @@ class Memory(threading.Thread):
             self.peak = max(self.peak, total)
 
 
-def measured(spark: SparkSession, users: int) -> None:
-    spec, folder = world(users), tempfile.mkdtemp(prefix="generate_")
+def measured(spark: SparkSession, users: int, keep: Path | None) -> None:
+    spec, folder = world(users), str(keep / str(users)) if keep else tempfile.mkdtemp(prefix="generate_")
     memory, all_rows, started = Memory(), 0, time.perf_counter()
     memory.start()
     try:
@@ -91,7 +93,8 @@ def measured(spark: SparkSession, users: int) -> None:
                 print(f"{users:>9,} users  {table:12}{rows:>13,} rows {seconds:8.1f} s {rows / seconds:>10,.0f} rows/s")
         written = sum(f.stat().st_size for f in Path(folder).rglob("*.parquet"))
     finally:
-        shutil.rmtree(folder)
+        if keep is None:
+            shutil.rmtree(folder)
         memory.ended.set()
         memory.join()
     seconds = time.perf_counter() - started
@@ -100,7 +103,7 @@ def measured(spark: SparkSession, users: int) -> None:
           f"largest Python worker {memory.worker / MIB:,.0f} MiB")  # fmt: skip
 
 
-def main(sizes: list[int]) -> None:
+def main(sizes: list[int], keep: Path | None) -> None:
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # two task slots, two threads
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     spark = spark_session("generate_benchmark", {
@@ -109,9 +112,13 @@ def main(sizes: list[int]) -> None:
     })  # fmt: skip
     print(f"equal content: {checksums(spark)}")
     for users in sizes:
-        measured(spark, users)
+        measured(spark, users, keep)
     spark.stop()
 
 
 if __name__ == "__main__":
-    main([int(given) for given in sys.argv[1:]] or [10_000, 100_000])
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("users", nargs="*", type=int, default=[10_000, 100_000])
+    options.add_argument("--keep", type=Path, default=None, help="folder in which the files of each size stay")
+    chosen = options.parse_args()
+    main(chosen.users, chosen.keep)
