@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/generate.py [USERS …] [--keep FOLDER]      default: 10000 100000
 
 Each size makes all raw files (20,000 products, 365 days) on two cores. They are thrown away, or stay in a folder per
-size: what benchmarks/world_statistics.py reads. Memory is
-the sum over this process, the JVM and the Python workers, sampled; and the largest Python worker by itself.
+size: what benchmarks/world_statistics.py reads. Memory is the sum over this process, the JVM and the Python
+workers, sampled; and the largest Python worker by itself.
 """
 
 from __future__ import annotations

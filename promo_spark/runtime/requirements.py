@@ -134,7 +134,7 @@ def check_executor_python(spark: SparkSession) -> None:
 
     Raises RequirementError if executors run another minor version of Python, or lack a package.
     """
-    if spark.conf.get("spark.master", "").startswith("local"):  # type: ignore[union-attr]
+    if spark.conf.get("spark.master", "").startswith("local"):  # type: ignore[union-attr]  # a default is given
         return
     from pyspark.errors import PySparkException
 

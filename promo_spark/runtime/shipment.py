@@ -66,7 +66,7 @@ def _packed(path: Path) -> None:
     print("Packing the Python environment for the cluster (once per set of packages)", file=sys.stderr)  # noqa: T201
     if importlib.util.find_spec("venv_pack") is None:
         _install_venv_pack()
-    from venv_pack import Env, VenvPackException  # type: ignore[import-untyped]
+    from venv_pack import Env, VenvPackException  # type: ignore[import-untyped]  # it ships no types
 
     try:
         packing = Env(sys.prefix)

@@ -128,7 +128,7 @@ def _hashed(of_one: Callable[[str], str]) -> Callable[[Column], Column]:
         different = pa.array([of_one(v) for v in encoded.dictionary.to_pylist()], pa.string())
         return different.take(encoded.indices)  # a null index takes a null
 
-    as_function: Callable[[Column], Column] = arrow_udf(hashed, T.StringType())  # type: ignore[call-overload]
+    as_function: Callable[[Column], Column] = arrow_udf(hashed, T.StringType())  # type: ignore[call-overload]  # its stubs take no type object
     return as_function
 
 
