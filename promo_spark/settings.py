@@ -224,6 +224,7 @@ class ColumnMapping(Section):
     otherwise: str | None = None  # what a value outside `map` becomes; without it, it stays
     whole_number: bool = False  # 13085.0 is the id 13085
     decimal_comma: bool = False  # 1.234,50 is 1234.50
+    thousands: Literal[",", ".", "'", " "] | None = None  # 1,234.50 is 1234.50, and so with another sign between
     unit: Literal["s", "ms"] | None = None  # time as a number: seconds or milliseconds since 1970, UTC
     format: TimePattern | None = None  # of a date or time, as Spark writes patterns
     scale: float | None = None  # the number is multiplied by this
@@ -242,6 +243,8 @@ class ColumnMapping(Section):
             raise ValueError(f"name exactly one of {', '.join(origins)}, not {' and '.join(given) or 'none'}")
         if self.otherwise is not None and self.map is None:
             raise ValueError("`otherwise` needs a `map`")
+        if self.thousands == ("," if self.decimal_comma else "."):
+            raise ValueError(f"`thousands` and the decimal mark are both {self.thousands}")
         return self
 
     def theirs(self) -> list[str]:
@@ -336,6 +339,48 @@ class GateSettings(Section):
     sources: dict[str, GateLimits]
 
 
+class ColumnCleaning(Section):
+    """What is done to the missing values of a column and to its outliers on the way to silver.
+
+    An outlier lies beyond a fence: `robust_z` deviations from the median, or outside two `quantiles`.
+    """
+
+    missing: Literal["keep", "mean", "median", "forward_fill", "constant", "drop"] = "keep"
+    constant: bool | int | float | str | None = None
+    order_by: str = ""  # forward_fill: the last value along this column of ours
+    outliers: Literal["keep", "flag", "winsorise", "drop"] = "keep"
+    robust_z: Annotated[float, Field(ge=1)] | None = None
+    quantiles: Annotated[list[Share], Field(min_length=2, max_length=2)] | None = None
+    log: bool = False  # deviations of the logarithm: for amounts, whose large values are no mistakes; only above 0
+    least_values: Positive = 20  # with fewer values nothing tells what is usual
+    spare_promotions: bool = True  # of order lines: what sells on promotion is no outlier
+    within: list[Identifier] = Field(default_factory=list)  # our columns: each combination of their values by itself
+
+    @model_validator(mode="after")
+    def _complete(self) -> ColumnCleaning:
+        if (self.constant is not None) != (self.missing == "constant"):
+            raise ValueError('missing = "constant" and a constant go together')
+        if (self.missing == "forward_fill") != bool(self.order_by):
+            raise ValueError('missing = "forward_fill" and order_by go together')
+        if self.missing == "forward_fill" and not self.within:
+            raise ValueError('missing = "forward_fill" needs within: the columns that tell one series from another')
+        fences = [name for name in ("robust_z", "quantiles") if getattr(self, name) is not None]
+        if len(fences) != (self.outliers != "keep"):
+            raise ValueError("outliers need exactly one of robust_z and quantiles, and neither makes sense without")
+        if self.quantiles and self.quantiles[0] >= self.quantiles[1]:
+            raise ValueError("quantiles are the lower and the upper one, such as [0.005, 0.995]")
+        if self.missing == "keep" and self.outliers == "keep":
+            raise ValueError("nothing is to be done: say what to do with missing values or with outliers")
+        return self
+
+
+class MostlyMissing(Section):
+    """Rows that say too little: those where a larger share of the columns than this has no value are rejected."""
+
+    columns: Annotated[list[Identifier], Field(min_length=1)]
+    max_share: Share
+
+
 class IngestSettings(Section):
     """Which sources feed silver, what happens to rows that fail a check, and when a delivery is refused."""
 
@@ -344,6 +389,8 @@ class IngestSettings(Section):
     folder: str
     policies: dict[str, Literal["reject", "warn", "off"]]
     checks: list[OwnCheck]
+    cleaning: dict[str, dict[str, ColumnCleaning]]
+    mostly_missing: dict[str, MostlyMissing]
     test_users: list[str]
     bot_events_per_minute: Positive
     gate: GateSettings

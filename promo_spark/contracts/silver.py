@@ -7,6 +7,8 @@ order of rows. Timestamps are UTC; dates are business days in the configured tim
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pyspark.sql import types as T
 
 from promo_spark.contracts.personal import Personal
@@ -14,6 +16,9 @@ from promo_spark.contracts.table import MONEY, QUANTITY, RATE, Check, Col, Criti
 
 _TEXT = T.StringType()
 _DATE = T.DateType()
+CLEANED_TYPE = T.ArrayType(
+    T.StructType([T.StructField("column", T.StringType()), T.StructField("was", T.StringType())])
+)
 
 
 EVENT_TYPES = ("view", "search", "click", "cart", "purchase", "review", "share", "coupon_claim")
@@ -41,12 +46,22 @@ class Sourced(Table):
     """Columns that every silver table ends with."""
 
     layer = "silver"
-    trailing = ("source_file", "run_id")
+    trailing: ClassVar[tuple[str, ...]] = ("source_file", "run_id")
     source_file = Col(_TEXT, "the file or table the row came from")
     run_id = Col(_TEXT, "the ingest run that wrote the row")
 
 
-class Users(Sourced):
+class Cleanable(Sourced):
+    """Tables with values that settings may clean; what a cleaned value was stays in the row."""
+
+    trailing = ("cleaned", *Sourced.trailing)
+    cleaned = Col(
+        CLEANED_TYPE, "columns whose value ingest.cleaning filled or changed, with what it was (null: missing); null: "
+        "nothing was",
+    )
+
+
+class Users(Cleanable):
     """One row per customer (person, household or account: whoever gets offers)."""
 
     name = "users"
@@ -69,7 +84,7 @@ class Users(Sourced):
     consent_profiling = Col(T.BooleanType(), "may be profiled; null where the shop does not say")
 
 
-class Products(Sourced):
+class Products(Cleanable):
     """One row per product that can be sold."""
 
     name = "products"
@@ -93,7 +108,7 @@ class Products(Sourced):
     launched_on = Col(_DATE, "first day on sale; null where unknown")
 
 
-class OrderLines(Sourced):
+class OrderLines(Cleanable):
     """One row per order and line, returns and free items flagged."""
 
     name = "order_lines"
@@ -185,7 +200,7 @@ class Redemptions(Sourced):
     redeemed_on = Col(_DATE, "the business day", required=True)
 
 
-class PromoCalendar(Sourced):
+class PromoCalendar(Cleanable):
     """One row per product, store and period in which it was on display, in the mailer or reduced.
 
     A period (often a week) is one row, not one per day: seven times fewer rows, nothing lost.
@@ -213,7 +228,7 @@ class PromoCalendar(Sourced):
     discount_depth = Col(RATE, "announced reduction as a share of list price; null where not said", unit="share")
 
 
-class Events(Sourced):
+class Events(Cleanable):
     """One row per thing a user did: looked at, searched for, put into the cart, rated, shared …
 
     Purchases stand in order_lines with their money; a purchase event only tells that a session ended in one.
@@ -265,7 +280,7 @@ class Holidays(Sourced):
     kind = Col(_TEXT, "public (a day off) or shopping (a day of offers)", required=True)
 
 
-class Inventory(Sourced):
+class Inventory(Cleanable):
     """One row per product, store and day: what lay on the shelf when the day ended."""
 
     name = "inventory"
@@ -291,7 +306,7 @@ class Inventory(Sourced):
     lead_time_days = Col(T.IntegerType(), "from order to shelf; null where unknown", unit="days")
 
 
-class Feedback(Sourced):
+class Feedback(Cleanable):
     """One row per answer of a user about a promotion: a score, a text, or both."""
 
     name = "feedback"
@@ -326,7 +341,7 @@ class IdentityMap(Sourced):
     user_id = Col(_TEXT, "the person", required=True, personal=Personal.IDENTIFIER)
 
 
-class Market(Sourced):
+class Market(Cleanable):
     """One row per day and category: what the whole market sold and what competitors ask."""
 
     name = "market"

@@ -38,7 +38,17 @@ from promo_spark.jobs._deliveries import Delivery, deliveries, sources_digest
 from promo_spark.runtime.job import Context, SourceCounts, job
 from promo_spark.runtime.quality_page import quality_page
 from promo_spark.settings import IngestSettings
-from promo_spark.sources import checks, gate, holidays, identities, own_checks, predicates, pseudonyms, quality
+from promo_spark.sources import (
+    checks,
+    cleaning,
+    gate,
+    holidays,
+    identities,
+    own_checks,
+    predicates,
+    pseudonyms,
+    quality,
+)
 from promo_spark.sources import deliveries as rows_of
 from promo_spark.sources.candidates import FILE, SOURCE
 from promo_spark.tables import landing
@@ -87,7 +97,8 @@ def run(ctx: Context[IngestSettings]) -> None:
     _require_tables({d.table for d in handed})
     handed = _of_persons(ctx, handed)
     key = _identities.recorded_key(ctx, [(d.table, d.rows) for d in handed])
-    judged = _judged(ctx, [_as_kept(ctx, d, key) for d in handed])
+    plans = cleaning.plans(ctx.settings)
+    judged = _judged(ctx, [_as_kept(ctx, d, key) for d in handed], plans)
     report = _pass_gate(ctx, judged)
     if not any(d.table is Holidays for d in handed) and ctx.business.holiday_countries:
         _write_holidays(ctx)
@@ -135,16 +146,21 @@ def _as_kept(ctx: Context[IngestSettings], delivery: Delivery, key: bytes | None
     return replace(delivery, rows=rows, gone=gone, gone_rows=gone.count())
 
 
-def _judged(ctx: Context[IngestSettings], handed: Sequence[Delivery]) -> list[Judged]:
+def _judged(
+    ctx: Context[IngestSettings], handed: Sequence[Delivery], plans: Mapping[type[Table], cleaning.Plan]
+) -> list[Judged]:
     """Every delivery judged, row by row and as a whole; nothing is written yet. What others refer to comes first."""
     own = [own_checks.own_check(**c.model_dump()) for c in ctx.settings.checks]
     checks.refuse_unknown(ctx.settings.policies, [check for _, check in own])
     gate.refuse_unknown(ctx.settings.gate, [source for d in handed for source in d.sources])
     run = predicates.Circumstances(ctx.date, ctx.business.timezone, ctx.settings.test_users)
+    if any(plan.looks_at_promotions for plan in plans.values()):
+        run = replace(run, promoted_days=_promoted_days(ctx, handed))
 
     def judge(delivery: Delivery, run: predicates.Circumstances) -> Judged:
         with landing.refusing_unreadable(delivery.name, only="FAILED_READ_FILE"):  # damaged behind its first rows
-            return _judge(ctx, delivery, run, [check for table, check in own if table is delivery.table])
+            own_of_table = [check for table, check in own if table is delivery.table]
+            return _judge(ctx, delivery, run, own_of_table, plans.get(delivery.table))
 
     first = _side_by_side(lambda d: judge(d, run), [d for d in handed if d.table in _REFERRED_TO])
     run = replace(run, products=_known(ctx, first, Products), users=_known(ctx, first, Users))
@@ -164,9 +180,16 @@ def _known(ctx: Context[IngestSettings], judged: Sequence[Judged], table: type[T
     return predicates.known_ids(functools.reduce(DataFrame.union, rows), table.key[0]) if rows else None
 
 
+def _promoted_days(ctx: Context[IngestSettings], handed: Sequence[Delivery]) -> DataFrame:
+    """The products and days on promotion, of the calendar that is delivered or, without one, of the last."""
+    calendars = [d.rows for d in handed if d.table is PromoCalendar] or [ctx.own(PromoCalendar)]
+    return ctx.keep(cleaning.promoted_days(functools.reduce(DataFrame.unionByName, calendars)))
+
+
 def _judge(
-    ctx: Context[IngestSettings], delivery: Delivery, run: predicates.Circumstances, own: Sequence[SourceCheck]
-) -> Judged:
+    ctx: Context[IngestSettings], delivery: Delivery, run: predicates.Circumstances, own: Sequence[SourceCheck],
+    plan: cleaning.Plan | None,
+) -> Judged:  # fmt: skip
     """One pass over the rows; a second over those whose key is there more than once, if there are any."""
     table = delivery.table
     ctx.say(f"judging {delivery.name}")
@@ -174,6 +197,10 @@ def _judge(
         bots = predicates.bot_sessions(delivery.rows, ctx.settings.bot_events_per_minute)
         run = replace(run, bot_sessions=ctx.keep(bots))
     by = checks.rules(table, run, ctx.settings.policies, own)
+    if plan is not None:
+        beside = cleaning.beside(table, ctx.own(table), delivery.rows, delivery.by_key)
+        clean = ctx.keep(cleaning.cleaned(table, delivery.rows, plan, by, beside, run.promoted_days))
+        delivery, by = replace(delivery, rows=clean), [*by, *cleaning.rules(table, plan)]
     screened = checks.screened(table, delivery.rows, by)
     if table in _KEPT:
         screened = ctx.keep(screened)

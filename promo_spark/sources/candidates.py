@@ -30,7 +30,7 @@ _DAY = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"
 # Types whose every value can be kept: numbers with a point have NaN, times have years beyond 9999.
 _ALL_GOOD = (T.StringType, T.IntegralType, T.DecimalType, T.BooleanType, T.ArrayType)
 BESIDE = (RAW, FILE, BLANK, BROKEN, POSITION, FAULT)  # what a raw row has beside the source's own columns
-GIVEN_BY_THE_RUN = {"source_file", "run_id", "flags"}
+GIVEN_BY_THE_RUN = {"source_file", "run_id", "flags", "cleaned"}
 
 
 def candidates(

@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.window import Window
 
-from promo_spark.contracts.silver import SILVER, Quarantined
+from promo_spark.contracts.silver import CLEANED_TYPE, SILVER, Quarantined
 from promo_spark.contracts.table import Col, SourceCheck, Table, WriteMode
 from promo_spark.errors import SettingsError
 from promo_spark.sources import candidates
@@ -37,7 +37,8 @@ from promo_spark.sources.candidates import (
 )
 from promo_spark.sources.predicates import PREDICATES, Circumstances, mark
 
-REASONS, WARNINGS, FLAGS, DOUBLED, LINE = "_reasons", "_warnings", "flags", "_doubled", "_source_line"
+REASONS, WARNINGS, DOUBLED, LINE = "_reasons", "_warnings", "_doubled", "_source_line"
+FLAGS, CLEANED = "flags", "cleaned"
 ROWS_IN, BLANK_ROWS, BAD_ROWS, DAYS = "rows_in", "blank_rows", "bad_rows", "days"
 REJECT, WARN, OFF = "reject", "warn", "off"
 FARTHEST_DAY = 3660  # days further back than this are not looked at for gaps
@@ -129,6 +130,8 @@ def screened(table: type[Table], rows: DataFrame, by: Sequence[Rule]) -> DataFra
     })  # fmt: skip
     if FLAGS in table.columns():
         rows = rows.withColumn(FLAGS, F.col(WARNINGS))
+    if CLEANED in table.columns() and CLEANED not in rows.columns:
+        rows = rows.withColumn(CLEANED, F.lit(None).cast(CLEANED_TYPE))
     return rows.drop(*marks)
 
 

@@ -21,6 +21,7 @@ from promo_spark.settings import ColumnMapping, Condition
 
 _NUMBER = T.DecimalType(28, 9)
 _FINE_NUMBER = T.DecimalType(30, 15)  # prices that a data set hid behind a factor have many digits
+_SPACES = " \u00a0\u202f"  # the common one and the two that do not break a line
 _LATEST_SECOND = 253_402_300_799  # the end of the year 9999, the last that Spark can show
 
 
@@ -45,7 +46,8 @@ def column_value(
     given = _given(mapping, raw)
     if isinstance(kind, T.TimestampType | T.DateType):
         return given, _time(given, mapping, raw, kind, times)
-    if not (mapping.product_of or mapping.scale is not None or mapping.negative_when or mapping.decimal_comma):
+    written_apart = mapping.decimal_comma or mapping.thousands
+    if not (mapping.product_of or mapping.scale is not None or mapping.negative_when or written_apart):
         return given, None
     number = _number(given, mapping, raw)
     if mapping.scale is not None:
@@ -93,7 +95,7 @@ def _given(mapping: ColumnMapping, raw: DataFrame) -> Column:
     else:
         assert mapping.column is not None  # settings allow exactly one origin
         stored = isinstance(raw.schema[mapping.column].dataType, T.StringType)
-        changed = mapping.map is not None or mapping.whole_number or mapping.decimal_comma
+        changed = mapping.map is not None or mapping.whole_number or mapping.decimal_comma or mapping.thousands
         value = text_of(raw, mapping.column) if stored or changed else F.col(f"`{mapping.column}`")
     if mapping.map is not None:
         value = _translated(value, mapping.map, mapping.otherwise)
@@ -116,11 +118,14 @@ def _number(given: Column, mapping: ColumnMapping, raw: DataFrame) -> Column:
 
 
 def _plain(number: Column, mapping: ColumnMapping) -> Column:
-    """A number with a decimal comma as one with a point; null where the points do not part thousands."""
-    if not mapping.decimal_comma:
+    """A number with a decimal point and nothing between thousands; null where what parts them does not part threes."""
+    between = mapping.thousands or ("." if mapping.decimal_comma else "")
+    if not between:
         return number
-    well_formed = number.rlike(r"^[+-]?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?$")
-    return F.when(well_formed, F.replace(F.replace(number, F.lit("."), F.lit("")), F.lit(","), F.lit(".")))
+    mark = "," if mapping.decimal_comma else "."
+    parting = f"[{_SPACES}]" if between == " " else re.escape(between)
+    well_formed = number.rlike(rf"^[+-]?(\d{{1,3}}({parting}\d{{3}})+|\d+)({re.escape(mark)}\d+)?$")
+    return F.when(well_formed, F.replace(F.regexp_replace(number, parting, ""), F.lit(mark), F.lit(".")))
 
 
 def _time(

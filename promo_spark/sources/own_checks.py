@@ -43,14 +43,14 @@ def own_check(table: str, name: str, column: str, operator: str, literal: Any, c
         raise SettingsError(f"{key}: {operator} takes {takes}, found {literal!r}")
     value = literal
     if isinstance(literal, list):
-        value = tuple(_typed(key, v, columns[column]) for v in literal)
+        value = tuple(typed_literal(key, v, columns[column]) for v in literal)
     elif literal is not None:
-        value = _typed(key, literal, columns[column])
+        value = typed_literal(key, literal, columns[column])
     told = meaning or f"not {Check(name, column, operator, literal)}"
     return of, SourceCheck(name, told, criticality, column, operator, value)
 
 
-def _typed(key: str, value: Any, column: Col) -> Any:
+def typed_literal(key: str, value: Any, column: Col) -> Any:
     """A literal of the settings as the column has it; dates and times are written in ISO form."""
     kind = column.type
     number = isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -29,6 +29,7 @@ class Circumstances:
     products: DataFrame | None = None
     users: DataFrame | None = None
     bot_sessions: DataFrame | None = None
+    promoted_days: DataFrame | None = None
 
     def next_day(self) -> datetime.datetime:
         """The instant at which the day after the run's date begins where the shop is."""

@@ -20,7 +20,7 @@ from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from promo_spark.contracts.table import CONTRACT_VERSION_KEY, Table, WriteMode
+from promo_spark.contracts.table import CONTRACT_VERSION_KEY, Col, Table, WriteMode
 from promo_spark.errors import ContractError, MissingDataError, SettingsError
 
 SliceValue = str | datetime.date | Sequence[str]
@@ -64,12 +64,15 @@ class Lake:
         return bool(DeltaTable.isDeltaTable(self.spark, self.path(table)))
 
     def read(self, table: type[Table]) -> DataFrame:
-        """All rows, conformed. Raises MissingDataError or ContractError."""
+        """All rows, conformed; a column that the contract gained since is null. Raises MissingDataError or
+        ContractError.
+        """
         if not self.exists(table):
             raise MissingDataError(f"{table.full_name()} is not in the lake {self.catalog or self.root}")
         df = self._stored(table)
         self._refuse_newer(table, df)
-        return table.conform(df)
+        gained = {n: F.lit(None).cast(c.type) for n, c in _gained(table, df).items()}
+        return table.conform(df.withColumns(gained) if gained else df)
 
     def version(self, table: type[Table]) -> int | None:
         """The newest Delta version, or None where there is no table."""
@@ -92,7 +95,9 @@ class Lake:
             exists = self.exists(table)
             before = None
             if exists:
-                self._refuse_newer(table, self._stored(table))
+                stored = self._stored(table)
+                self._refuse_newer(table, stored)
+                self._add_columns(table, _gained(table, stored))
                 before = self._last_commit(table)["version"]
             rows = table.enforced(df)
             try:
@@ -205,6 +210,12 @@ class Lake:
         row = self._delta(table).history(1).select("version", "operationMetrics").collect()[0]
         return dict(row.asDict())
 
+    def _add_columns(self, table: type[Table], gained: Mapping[str, Col]) -> None:
+        """The stored table with columns that its contract gained since it was made: null in the rows it has."""
+        if gained:
+            told = [f"{n} {c.type.simpleString()} COMMENT {_text(c.comment)}" for n, c in gained.items()]
+            self.spark.sql(f"ALTER TABLE {self.address(table)} ADD COLUMNS ({', '.join(told)})")
+
     def _refuse_newer(self, table: type[Table], df: DataFrame) -> None:
         found = max((int(f.metadata.get(CONTRACT_VERSION_KEY, 1)) for f in df.schema.fields), default=1)
         if found > table.version:
@@ -212,6 +223,11 @@ class Lake:
                 f"{table.full_name()} was written by contract version {found}, this code knows version "
                 f"{table.version}: update promo_spark, or point lake.root at another lake"
             )
+
+
+def _gained(table: type[Table], stored: DataFrame) -> dict[str, Col]:
+    """Columns that rows may lack and the stored table does not have yet."""
+    return {n: c for n, c in table.columns().items() if not c.required and n not in stored.columns}
 
 
 def _literal(table: type[Table], value: SliceValue) -> str:

@@ -51,6 +51,11 @@ def test_each_word_of_the_vocabulary_reads_what_it_says(spark: SparkSession) -> 
         ({"column": "x", "decimal_comma": True}, MONEY, "1.234,505", "1234.51"),  # half up
         ({"column": "x", "decimal_comma": True}, MONEY, "-7,5", "-7.50"),
         ({"column": "x", "decimal_comma": True}, MONEY, "1.5", "!"),  # no thousands: not what the source says
+        ({"column": "x", "thousands": ","}, MONEY, "1,234,567.50", "1234567.50"),
+        ({"column": "x", "thousands": ","}, MONEY, "12,34.50", "!"),
+        ({"column": "x", "thousands": "'"}, MONEY, "-1'234", "-1234.00"),
+        ({"column": "x", "thousands": " ", "decimal_comma": True}, MONEY, "1\u202f234 567,5", "1234567.50"),
+        ({"column": "x", "thousands": ","}, MONEY, "0.5", "0.50"),
         ({"column": "x", "scale": 0.01}, MONEY, "1999", "19.99"),
         ({"column": "x", "scale": 590.0}, MONEY, "0.050830508474576264", "29.99"),
         ({"column": "x", "scale": 2.0}, MONEY, "1e400", "!"),

@@ -190,6 +190,22 @@ def test_a_lake_of_a_newer_contract_is_refused(
         lake.write(Prices, rows, {"day": MONDAY})
 
 
+def test_a_lake_of_an_older_contract_gains_the_columns_that_rows_may_lack(spark: SparkSession, lake: Lake) -> None:
+    class OlderUsers(Table):
+        """One row per user, as an earlier version of the contract had it."""
+
+        layer, name, key, write_mode = Users.layer, Users.name, Users.key, Users.write_mode
+        user_id, source_file, run_id = (Col(T.StringType(), text) for text in ("the user", "the file", "the run"))
+
+    lake.write(OlderUsers, OlderUsers.frame(spark, [{"user_id": "u1"}]))
+    assert [(r.user_id, r.region) for r in lake.read(Users).collect()] == [("u1", None)]
+    lake.write(Users, Users.frame(spark, [{"user_id": "u2", "region": "N", "cleaned": [("region", None)]}]))  # merged
+    rows = {r.user_id: (r.region, r.cleaned and [tuple(c) for c in r.cleaned]) for r in lake.read(Users).collect()}
+    assert rows == {"u1": (None, None), "u2": ("N", [("region", None)])}
+    stored = spark.read.format("delta").load(lake.path(Users)).schema
+    assert stored["cleaned"].metadata["comment"] == Users.columns()["cleaned"].comment
+
+
 def test_missing_tables_and_unsafe_places_are_named(lake: Lake, spark: SparkSession) -> None:
     with pytest.raises(MissingDataError, match=r"features.prices is not in the lake"):
         lake.read(Prices)
