@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+import importlib
 from pathlib import Path
-from types import ModuleType
 
+import pytest
 from pyspark.sql import SparkSession
 
 
-def script() -> ModuleType:
-    path = Path(__file__).resolve().parents[2] / "scripts" / "fuzz.py"
-    spec = importlib.util.spec_from_file_location("fuzz", path)
-    assert spec is not None and spec.loader is not None
-    module = sys.modules.setdefault("fuzz", importlib.util.module_from_spec(spec))
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture(autouse=True)
+def _scripts_importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[2] / "scripts"))
 
 
 def test_the_same_seed_gives_the_same_files() -> None:
-    fuzz = script()
-    first, second = ([(f.name, f.data) for f in fuzz.dirty_files(60, seed=7)] for _ in range(2))
+    dirty_files = importlib.import_module("dirty_files").dirty_files
+    first, second = ([(f.name, f.data) for f in dirty_files(60, seed=7)] for _ in range(2))
     assert first == second
-    assert first != [(f.name, f.data) for f in fuzz.dirty_files(60, seed=8)]
+    assert first != [(f.name, f.data) for f in dirty_files(60, seed=8)]
 
 
 def test_nothing_of_a_hundred_dirty_files_is_lost_or_altered(spark: SparkSession, tmp_path: Path) -> None:
     """A01, A12, A13, B01, B06: in = accepted + quarantined + blank per file, values exact, bad rows never accepted."""
-    fuzz = script()
+    fuzz = importlib.import_module("fuzz")
     tallies, problems = fuzz.fuzz(spark, tmp_path, files=120, seed=1)
     assert problems == []
     in_all = tallies["all"]
