@@ -556,7 +556,7 @@ class WorldSegmentSettings(Section):
 class GenerateSettings(Section):
     """A synthetic retailer: its size, its habits, its dirt, and where its raw files go."""
 
-    folder: Annotated[str, Field(min_length=1)]
+    folder: str
     format: Literal["parquet", "csv", "json"]
     partitions: Positive
     truth: bool
@@ -598,10 +598,8 @@ class GenerateSettings(Section):
 
 
 class SimulateSettings(Section):
-    """Where the simulated day's raw files go."""
+    """How the simulated day is computed; the world says where its raw files go."""
 
-    folder: Annotated[str, Field(min_length=1)]
-    format: Literal["parquet", "csv", "json"]
     partitions: Positive
 
 
@@ -629,6 +627,15 @@ class Settings(Section):
     generate: GenerateSettings
     simulate: SimulateSettings
     pipeline: PipelineSettings
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_folder(cls, values: Any) -> Any:
+        """A world whose folder is "" lies where ingest looks for it, so that one setting moves both."""
+        generate, ingest = (dict(values).get(name) for name in ("generate", "ingest"))
+        if isinstance(generate, Mapping) and isinstance(ingest, Mapping) and generate.get("folder") == "":
+            return {**values, "generate": {**generate, "folder": ingest.get("folder", "")}}
+        return values  # what is wrong with them is told of each section
 
 
 CONF = Path(__file__).resolve().parents[1] / "conf"

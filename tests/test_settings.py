@@ -73,6 +73,14 @@ def test_settings_are_frozen() -> None:
         settings.lake.root = "elsewhere"  # type: ignore[misc]
 
 
+def test_one_setting_moves_a_world() -> None:
+    world = load("world", ["ingest.folder=/data/world"])
+    assert world.generate.folder == world.ingest.folder == "/data/world"
+    assert load("world", ["generate.folder=/data/files"]).generate.folder == "/data/files"
+    # a retailer of one's own: a synthetic one never lands among its files
+    assert load(None, ["ingest.folder=/data/mine"]).generate.folder == "world/raw"
+
+
 def test_dates_are_strict() -> None:
     assert parsed_date("2017-12-01") == datetime.date(2017, 12, 1)
     for wrong in ("2017-12-1", "01.12.2017", "2017-02-30", "today", "2017-12-01' OR '1'='1"):

@@ -26,12 +26,14 @@ class Truth(Table):
 
 
 class Worlds(Truth):
-    """One row per world: the parameters from which every draw of the world follows."""
+    """One row per world: the parameters from which every draw of the world follows, and where its raw files lie."""
 
     name = "worlds"
     key = ("start",)
     start = Col(_DATE, "first day of the history", required=True)
     spec = Col(_TEXT, "all parameters as JSON", required=True)
+    folder = Col(_TEXT, "where its raw files lie, as generate.folder named it", required=True)
+    format = Col(_TEXT, "of its raw files: parquet, csv or json", required=True)
 
 
 class TrueUsers(Truth):
@@ -168,7 +170,9 @@ class SimulatedStates(Truth):
     due = Col(T.ArrayType(T.FloatType()), "day of the world from which each staple is due", required=True)
 
 
-TRUTH: tuple[type[Table], ...] = (
-    Worlds, TrueUsers, TrueProducts, TrueRules, TrueElasticities, TrueEffects, TrueNextPurchases, TrueDemand,
-    DirtyRows, SimulatedStates,
+# What `generate` tells of the history that it makes.
+OF_HISTORY: tuple[type[Truth], ...] = (
+    TrueUsers, TrueProducts, TrueRules, TrueElasticities, TrueEffects, TrueNextPurchases, TrueDemand, DirtyRows,
 )  # fmt: skip
+
+TRUTH: tuple[type[Table], ...] = (Worlds, *OF_HISTORY, SimulatedStates)

@@ -1,13 +1,14 @@
 """Play one day of a synthetic retailer: what its users do on the date, under the promotions that are valid then.
 
-Adds the day's raw files to those of `generate`, as a delivery of its own (`<table>/<date>`), so that a loop of
-`simulate` for a date and `pipeline` for the next one runs on. Without promotions it plays the day without offers.
-The same world, date and promotions give the same day; users whose offers do not differ act the same under both.
+Adds the day's raw files to those of the history, wherever `generate` put these, as a delivery of its own
+(`<table>/<date>`), so that a loop of `simulate` for a date and `pipeline` for the next one runs on. Without
+promotions it plays the day without offers. The same world, date and promotions give the same day; users whose
+offers do not differ act the same under both.
 """
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.decisions import Promotions
@@ -26,7 +27,8 @@ _OF_USERS = ("order_lines", "events", "redemptions")
     reads=[Worlds], optional=[Promotions, SimulatedStates], writes=[SimulatedStates], settings=SimulateSettings
 )
 def run(ctx: Context[SimulateSettings]) -> None:
-    spec = spec_from_json(ctx.read(Worlds).collect()[0].spec)  # one row
+    world = ctx.read(Worlds).collect()[0]  # one row
+    spec = spec_from_json(world.spec)
     day = spec.day(ctx.date)
     if not spec.days <= day < spec.all_days - 1:
         raise SettingsError(
@@ -36,12 +38,12 @@ def run(ctx: Context[SimulateSettings]) -> None:
     valid = ctx.keep(_valid_offers(ctx))
     users = ctx.keep(frames.users_with_offers(_states(ctx, spec, day), valid))
     for table in _OF_USERS:
-        _deliver(ctx, table, frames.simulated_table(users, spec, table, day))
-    _deliver(ctx, "users", frames.newcomers(ctx.spark, spec, day))
-    _deliver(ctx, "inventory", frames.stock_of_day(ctx.spark, spec, day))
+        _deliver(ctx, world, table, frames.simulated_table(users, spec, table, day))
+    _deliver(ctx, world, "users", frames.newcomers(ctx.spark, spec, day))
+    _deliver(ctx, world, "inventory", frames.stock_of_day(ctx.spark, spec, day))
     carried = valid.filter((F.col(Promotions.date) == F.lit(ctx.date)) & (F.col(Promotions.mechanic) == "coupon"))
-    _deliver(ctx, "contacts", _contacts(carried))
-    _deliver(ctx, "campaigns", _campaigns(carried))
+    _deliver(ctx, world, "contacts", _contacts(carried))
+    _deliver(ctx, world, "campaigns", _campaigns(carried))
     ctx.write(SimulatedStates, frames.simulated_table(users, spec, "states", day), {"date": spec.date(day + 1)})
 
 
@@ -79,8 +81,9 @@ def _campaigns(carried: DataFrame) -> DataFrame:
     )
 
 
-def _deliver(ctx: Context[SimulateSettings], table: str, rows: DataFrame) -> None:
+def _deliver(ctx: Context[SimulateSettings], world: Row, table: str, rows: DataFrame) -> None:
+    """Writes the day's rows beside those of the history and in their format. Worlds says where and which."""
     wanted = list(records.RAW[table])
     place = f"{table}/{ctx.date.isoformat()}"
-    count = write_raw(rows.select(*wanted), ctx.settings.folder, place, ctx.settings.format)
+    count = write_raw(rows.select(*wanted), world.folder, place, world.format)
     ctx.say(f"{table}: {count:,} rows")

@@ -22,7 +22,6 @@ from promo_spark.contracts.truth import (
     TrueRules,
     TrueUsers,
     Truth,
-    Worlds,
 )
 from promo_spark.worlds import records, truths
 from promo_spark.worlds.shopping import History, history
@@ -55,9 +54,7 @@ def raw_tables(spec: WorldSpec) -> list[str]:
 
 
 def truth_table(spark: SparkSession, spec: WorldSpec, table: type[Truth], partitions: int) -> DataFrame:
-    """The rows of one truth table."""
-    if table is Worlds:
-        return Worlds.frame(spark, [{"start": spec.start, "spec": spec.to_json()}])
+    """The rows of one truth table of the history."""
     if table is TrueRules:
         return TrueRules.frame(spark, truths.rules(spec))
     if table is TrueElasticities:

@@ -29,8 +29,7 @@ def test_a_simulated_day_is_delivered_taken_in_and_goes_on_the_next_day(lake: La
     folder = tmp_path / "raw"
     values = load("world", [
         "generate.users=200", "generate.products=60", "generate.days=30", "generate.partitions=2",
-        "generate.users_per_block=100", "generate.truth=false", f"generate.folder={folder}",
-        f"simulate.folder={folder}", f"ingest.folder={folder}",
+        "generate.users_per_block=100", "generate.truth=false", f"ingest.folder={folder}",
         *(f"generate.dirt.{k}=0.0" for k in load("world").generate.dirt),
     ]).model_dump(mode="json")  # fmt: skip
     kept = {n: m for n, m in values["ingest"]["sources"].items() if n in ("products", "order_lines", "redemptions")}
@@ -49,8 +48,9 @@ def test_a_simulated_day_is_delivered_taken_in_and_goes_on_the_next_day(lake: La
          "coupon_amount": 2, "min_spend": 5, "valid_from": DATE, "valid_to": DATE + datetime.timedelta(days=6),
          "arm": "treatment", "currency": "USD"} for u in range(200)
     ]), {"date": DATE})  # fmt: skip
-    for day in (DATE, NEXT):
-        run_in_order([simulate], lake, settings, day, Progress())
+    elsewhere = validated(values | {"generate": values["generate"] | {"folder": "nowhere", "format": "csv"}})
+    for day, given in {DATE: settings, NEXT: elsewhere}.items():  # the world knows where its files lie
+        run_in_order([simulate], lake, given, day, Progress())
     delivered = {d: pl.read_parquet(folder / f"order_lines/{d}/*.parquet") for d in (DATE, NEXT)}
     for day, lines in delivered.items():
         assert set(lines["ts"].str.slice(0, 10)) == {day.isoformat()}
