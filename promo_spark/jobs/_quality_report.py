@@ -1,0 +1,63 @@
+"""What ingest tells of the quality of deliveries, and whether they may be taken in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from promo_spark.contracts.ops import DataQuality
+from promo_spark.errors import SourceError
+from promo_spark.jobs._judgement import Counted, Judged
+from promo_spark.runtime.job import Context
+from promo_spark.runtime.quality_page import quality_page
+from promo_spark.settings import IngestSettings
+from promo_spark.sources import checks, gate, quality
+from promo_spark.tables.pages import why_no_pages, write_page
+
+
+def pass_gate(ctx: Context[IngestSettings], judged: Sequence[Judged]) -> list[dict[str, Any]]:
+    """The rows of the data-quality report; SourceError, with the report kept, when a delivery is not to be taken in."""
+    report: list[dict[str, Any]] = []
+    broken: dict[str, list[gate.Verdict]] = {}
+    reasons: dict[str, str] = {}
+    for found, source, counted in _by_source(judged):
+        limits = gate.limits_of(ctx.settings.gate, source)
+        usual = () if found.delivery.by_key else ctx.earlier_rows.get(source, ())
+        verdicts = gate.verdicts(counted.delivered, usual, limits, ctx.date)
+        report += quality.quality_rows(
+            source, found.delivery.table, counted.delivered, found.rules, counted.failed, verdicts, ctx.date, ctx.run_id
+        )
+        reasons[source] = _most_frequent(found.rules, counted)
+        if not all(v.passed for v in verdicts):
+            broken[source] = [v for v in verdicts if not v.passed]
+    if broken:
+        where = write_report(ctx, judged, report, stays=True)
+        raise SourceError(f"{gate.refusal(broken, reasons)}. What was found: {where}")
+    return report
+
+
+def _by_source(judged: Sequence[Judged]) -> list[tuple[Judged, str, Counted]]:
+    return [(found, source, counted) for found in judged for source, counted in found.counted.items()]
+
+
+def _most_frequent(by: Sequence[checks.Rule], counted: Counted, named: int = 3) -> str:
+    """Why most rows were rejected, as text."""
+    rejecting = [r for r in by if r.criticality == checks.REJECT and counted.failed[r.name]]
+    rejecting.sort(key=lambda r: (-counted.failed[r.name], r.name))
+    return ", ".join(f"{counted.failed[r.name]:,} {r.name}: {r.meaning}" for r in rejecting[:named])
+
+
+def write_report(
+    ctx: Context[IngestSettings], judged: Sequence[Judged], report: Sequence[Mapping[str, Any]], stays: bool = False
+) -> str:
+    """Writes the data-quality report, table and page, and tells where it is."""
+    ctx.write(DataQuality, DataQuality.frame(ctx.spark, report).coalesce(1), stays=stays)
+    place = f"{DataQuality.full_name()} of {ctx.date}"
+    why_not = why_no_pages(ctx.lake)
+    if why_not:
+        ctx.say(f"no page of the data quality, as {why_not}; see {place}")
+        return place
+    meanings = {(source, r.name): r.meaning for found, source, _ in _by_source(judged) for r in found.rules}
+    meanings |= {(source, name): text for _, source, _ in _by_source(judged) for name, text in gate.MEANINGS.items()}
+    page = quality_page(report, meanings, ctx.date, ctx.run_id, f"lake {ctx.lake.root}")
+    return f"{place}, {write_page(ctx.lake, f'data_quality_{ctx.date}', page)}"
