@@ -13,7 +13,8 @@ import pytest
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.silver import SILVER
 from promo_spark.jobs import all_jobs
-from promo_spark.settings import GateLimits, environments, load, mappings, validated
+from promo_spark.settings import ColumnCleaning, GateLimits, environments, load, mappings, validated
+from promo_spark.sources import cleaning
 from promo_spark.sources.mappings import checked_mapping, mapped_table
 from promo_spark.sources.own_checks import own_check
 
@@ -91,11 +92,15 @@ def test_the_quality_page_tells_every_check_with_its_meaning_and_criticality() -
             assert (of_table or {criticality}) == {check.criticality}, f"{check.name} of {table.full_name()}"
 
 
-def test_every_limit_and_own_check_of_the_quality_page_is_a_setting() -> None:
+def test_every_limit_policy_and_own_check_of_the_quality_page_is_a_setting() -> None:
     text = (ROOT / "docs" / "quality.md").read_text(encoding="utf-8")
-    assert all(f"`{limit}`" in text for limit in GateLimits.model_fields)
-    [example] = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    assert all(f"`{key}`" in text for key in (*GateLimits.model_fields, *ColumnCleaning.model_fields))
     values = load().model_dump(mode="json")
-    values["ingest"]["checks"] = tomllib.loads(example)["ingest"]["checks"]
-    [own] = validated(values).ingest.checks
+    for example in re.findall(r"```toml\n(.*?)```", text, re.DOTALL):
+        values["ingest"] |= tomllib.loads(example)["ingest"]
+    ingest = validated(values).ingest
+    [own] = ingest.checks
     assert own_check(**own.model_dump())[1].literal == ("s1", "s2")
+    assert {t.name: sorted(p.columns) for t, p in cleaning.plans(ingest).items()} == {
+        "products": ["list_price"], "inventory": ["on_order"], "order_lines": ["quantity"], "users": [],
+    }  # fmt: skip

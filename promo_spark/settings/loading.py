@@ -1,0 +1,177 @@
+"""Settings from files and options: read, put on top of one another, validated; errors name the key."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError, model_validator
+
+from promo_spark.errors import SettingsError
+from promo_spark.secret_references import HOW_TO_WRITE
+from promo_spark.settings.ingest import IngestSettings
+from promo_spark.settings.sections import Section
+from promo_spark.settings.strategy import (
+    BasketsSettings,
+    ForecastSettings,
+    PipelineSettings,
+    ProfileSettings,
+    PromoteSettings,
+    RecommendSettings,
+    SegmentSettings,
+)
+from promo_spark.settings.surroundings import BusinessSettings, LakeSettings, SparkSettings
+from promo_spark.settings.worlds import GenerateSettings, SimulateSettings
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+class Settings(Section):
+    """All sections; the section of a job is named like the job."""
+
+    lake: LakeSettings
+    business: BusinessSettings
+    spark: SparkSettings
+    ingest: IngestSettings
+    profile: ProfileSettings
+    segment: SegmentSettings
+    baskets: BasketsSettings
+    recommend: RecommendSettings
+    forecast: ForecastSettings
+    promote: PromoteSettings
+    generate: GenerateSettings
+    simulate: SimulateSettings
+    pipeline: PipelineSettings
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_folder(cls, values: Any) -> Any:
+        """A world whose folder is "" lies where ingest looks for it, so that one setting moves both."""
+        generate, ingest = (dict(values).get(name) for name in ("generate", "ingest"))
+        if isinstance(generate, Mapping) and isinstance(ingest, Mapping) and generate.get("folder") == "":
+            return {**values, "generate": {**generate, "folder": ingest.get("folder", "")}}
+        return values  # what is wrong with them is told of each section
+
+
+CONF = Path(__file__).resolve().parents[2] / "conf"
+
+
+def environments(conf: Path = CONF) -> list[str]:
+    """Names that --env takes: the files of conf/ but base."""
+    return sorted(p.stem for p in conf.glob("*.toml") if p.stem != "base")
+
+
+def mappings(conf: Path = CONF) -> list[str]:
+    """Names that ingest.mapping takes: the files of conf/sources/."""
+    return sorted(p.stem for p in (conf / "sources").glob("*.toml"))
+
+
+def load(env: str | None = None, overrides: Sequence[str] = (), conf: Path = CONF) -> Settings:
+    """The settings of an environment with overrides such as "promote.daily_budget=500.0".
+
+    A ready mapping, chosen by ingest.mapping, stands between base and environment, so that either of the
+    user's ways to set a key changes it. Raises SettingsError naming each key that is unknown, missing,
+    mistyped or out of bounds.
+    """
+    base, own = _toml(conf / "base.toml"), {}
+    if env is not None:
+        if env not in environments(conf):
+            raise SettingsError(
+                f"--env {env}: there is no conf/{env}.toml; there are: {', '.join(environments(conf))}"
+            )
+        own = _toml(conf / f"{env}.toml")
+    for override in overrides:
+        own = _merged(own, _override(override))
+    mapping = _merged(base, own).get("ingest", {}).get("mapping", "")
+    if mapping:
+        if mapping not in mappings(conf):
+            raise SettingsError(
+                f"ingest.mapping {mapping!r}: there is no conf/sources/{mapping}.toml; there are: "
+                f"{', '.join(mappings(conf))}"
+            )
+        base = _merged(base, _toml(conf / "sources" / f"{mapping}.toml"))
+    return validated(_merged(base, own))
+
+
+def validated(values: Mapping[str, Any]) -> Settings:
+    """Settings from plain values, as read from TOML or JSON."""
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        problems = [
+            f"  {'.'.join(str(p) for p in e['loc'])}: {_sentence(e['type'], e['msg'])}{_found(e)}"
+            for e in error.errors()
+        ]
+        raise SettingsError("these settings are wrong (see conf/base.toml):\n" + "\n".join(problems)) from None
+
+
+def parsed_date(text: str) -> datetime.date:
+    """A date from YYYY-MM-DD, strictly; SettingsError for anything else."""
+    try:
+        found = datetime.datetime.strptime(text, "%Y-%m-%d").date()
+    except ValueError:
+        found = None
+    if found is None or found.isoformat() != text:
+        raise SettingsError(f"--date {text!r} is not a date; write it as YYYY-MM-DD, such as 2017-12-01")
+    return found
+
+
+def _sentence(kind: str, message: str) -> str:
+    if kind == "extra_forbidden":
+        return "there is no such setting"
+    if kind == "missing":
+        return kind
+    return message.removeprefix("Value error, ") if kind == "value_error" else message[0].lower() + message[1:]
+
+
+_SENSITIVE = re.compile(r"secret|passw|token|credential|api_?key|connections\.", re.IGNORECASE)
+
+
+def _found(problem: Any) -> str:
+    """The value that was found, unless it may be a secret, or hold one, or is a whole section."""
+    if problem["type"] in ("missing", "value_error"):
+        return ""
+    named = ".".join(str(p) for p in problem["loc"])
+    if _SENSITIVE.search(named):
+        return f", found a value that is not shown; a secret is given by reference: {HOW_TO_WRITE}"
+    found = repr(problem["input"])
+    return f", found {'values that are not shown' if _SENSITIVE.search(found) else found}"
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"{path} is missing; run from a full checkout") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}") from None
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = _merged(merged[key], value) if both else value
+    return merged
+
+
+def _override(text: str) -> dict[str, Any]:
+    """`section.key=value` as a line of TOML, so that a key with dots may be quoted; a bare word counts as text."""
+    path, equals, raw = text.partition("=")
+    for value in (raw, json.dumps(raw)):
+        try:
+            nested = tomllib.loads(f"{path} = {value}")
+        except tomllib.TOMLDecodeError:
+            continue
+        if equals and isinstance(next(iter(nested.values())), dict):
+            return nested
+    shown = "(what may be a secret is not shown)" if _SENSITIVE.search(text) else repr(text)
+    raise SettingsError(f"--set {shown}: write it as section.key=value, such as promote.daily_budget=500.0")
