@@ -156,7 +156,7 @@ class DirtyRows(Truth):
 
 
 class SimulatedStates(Truth):
-    """One row per date and user: where the user's staples stand when the date begins."""
+    """One row per date and user: where the user's staples stand when the date begins, and which coupons are spent."""
 
     name = "simulated_states"
     key = ("date", "user_id")
@@ -168,6 +168,7 @@ class SimulatedStates(Truth):
     user_number = Col(_WHOLE, "the user's row in the block", required=True)
     user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
     due = Col(T.ArrayType(T.FloatType()), "day of the world from which each staple is due", required=True)
+    used = Col(T.ArrayType(_TEXT), "coupons among the promotions that the user has redeemed before", required=True)
 
 
 # What `generate` tells of the history that it makes.

@@ -3,7 +3,7 @@
 Adds the day's raw files to those of the history, wherever `generate` put these, as a delivery of its own
 (`<table>/<date>`), so that a loop of `simulate` for a date and `pipeline` for the next one runs on. Without
 promotions it plays the day without offers. The same world, date and promotions give the same day; users whose
-offers do not differ act the same under both.
+offers do not differ act the same under both. A coupon can be redeemed once.
 """
 
 from __future__ import annotations

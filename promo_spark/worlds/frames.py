@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -24,8 +25,8 @@ from promo_spark.contracts.truth import (
     Truth,
 )
 from promo_spark.worlds import records, truths
-from promo_spark.worlds.shopping import History, history
-from promo_spark.worlds.simulation import offers_from, simulated_day
+from promo_spark.worlds.shopping import NO_CAMPAIGN, History, history
+from promo_spark.worlds.simulation import Offers, offers_from, simulated_day
 from promo_spark.worlds.spec import WorldSpec
 
 _ROWS_PER_BATCH = 50_000
@@ -98,7 +99,7 @@ def first_states(spark: SparkSession, spec: WorldSpec, partitions: int) -> DataF
 
 
 def users_with_offers(states: DataFrame, promotions: DataFrame) -> DataFrame:
-    """One row per user: the state and the offers that are valid on the day. SimulatedStates, Promotions → both."""
+    """One row per user: the state and the offers of the day but spent coupons. SimulatedStates, Promotions → both."""
     named = {"campaign_id": campaign_of(F.col(Promotions.date))}
     parts = [
         F.col(c) if c not in named else named[c].alias(c)
@@ -108,7 +109,8 @@ def users_with_offers(states: DataFrame, promotions: DataFrame) -> DataFrame:
     ]
     # a user's offers in an order of their own, whatever order the rows come in
     offers = promotions.groupBy("user_id").agg(F.array_sort(F.collect_list(F.struct(*parts))).alias("offers"))
-    return states.join(offers, "user_id", "left")
+    unspent = F.filter("offers", lambda offer: ~F.array_contains(SimulatedStates.used, offer["promotion_id"]))
+    return states.join(offers, "user_id", "left").withColumn("offers", unspent)
 
 
 def campaign_of(date: Column) -> Column:
@@ -144,7 +146,8 @@ def _simulated(spec: WorldSpec, table: str, day: int, rows: pa.Table) -> pa.Tabl
     offers = offers_from(rows)
     past, due_after = simulated_day(spec, block, day, due, offers)
     if table == "states":
-        made = truths.states(spec, past.users, due_after, block, day + 1)
+        used = _used(rows.column("used").to_pylist(), past, offers)
+        made = truths.states(spec, past.users, due_after, block, day + 1, used)
     elif table == "order_lines":
         made = records.order_lines(spec, past, block, day=day, coupon_ids=offers.ids)
     elif table == "redemptions":
@@ -152,6 +155,16 @@ def _simulated(spec: WorldSpec, table: str, day: int, rows: pa.Table) -> pa.Tabl
     else:
         made = records.events(spec, past, block, day)
     return pa.Table.from_batches([made])
+
+
+def _used(before: list[list[str]], past: History, offers: Offers) -> list[list[str]]:
+    """Each user's spent coupons when the day ends."""
+    lines = past.lines
+    rows = np.flatnonzero(lines.campaign != NO_CAMPAIGN)
+    pairs = np.unique(np.stack([past.orders.user[lines.order[rows]], lines.campaign[rows]], axis=1), axis=0)
+    for user, offer in pairs.tolist():
+        before[user].append(offers.ids[offer].as_py())
+    return before
 
 
 def _state_of_history(spec: WorldSpec, past: History, block: int) -> pa.RecordBatch:

@@ -87,10 +87,11 @@ def simulated_day(
     numbers, reach = _numbers(spec, len(users), block, day), _Reach(shop, users, offers, day)
     comes = numbers.visit < -np.expm1(-_rate(spec, shop, users, offers, day))
     picks = [_wanted(shop, users, numbers, comes, day, reach, offers)]
-    bought, due_after = _staples(spec, shop, users, numbers, comes, day, due, reach)
-    picks += [bought, _mentioned(spec, shop, users, comes, day, reach, offers)]
+    staples, due_after = _staples(spec, shop, users, numbers, comes, day, due, reach)
+    picks += [staples, _mentioned(spec, shop, users, comes, day, reach, offers)]
     user, product, units = (np.concatenate(parts) for parts in zip(*picks, strict=True))
-    more = _attached(shop, numbers, day, user, product)
+    bought = units > 0  # what was wanted and left draws nothing else into the basket
+    more = _attached(shop, numbers, day, user[bought], product[bought])
     user, product, units = (np.concatenate(both) for both in zip((user, product, units), more, strict=True))
     keep = np.flatnonzero((units > 0) & ~shop.stock_out[product, day])
     keep = keep[np.lexsort((product[keep], user[keep]))]

@@ -176,13 +176,16 @@ def elasticities(spec: WorldSpec) -> list[dict[str, Any]]:
     ]
 
 
-def states(spec: WorldSpec, users: Population, due: Floats32, block: int, day: int) -> pa.RecordBatch:
-    """Contract SimulatedStates: all users of a block when a day begins."""
+def states(
+    spec: WorldSpec, users: Population, due: Floats32, block: int, day: int, used: Sequence[Sequence[str]] | None = None
+) -> pa.RecordBatch:
+    """Contract SimulatedStates: all users of a block when a day begins; nobody has used a coupon by default."""
     rows = len(users)
     return _batch(
         date=_dates(spec, np.full(rows, day)), world=pa.array([spec.digest] * rows),
         block=pa.array(np.full(rows, block)), user_number=pa.array(np.arange(rows)),
         user_id=user_ids(users.numbers), due=_lists(due.astype(np.float32)),
+        used=pa.array([[]] * rows if used is None else used, pa.list_(pa.string())),
     )  # fmt: skip
 
 

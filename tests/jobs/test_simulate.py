@@ -52,14 +52,20 @@ def test_a_simulated_day_is_delivered_taken_in_and_goes_on_the_next_day(lake: La
     for day, given in {DATE: settings, NEXT: elsewhere}.items():  # the world knows where its files lie
         run_in_order([simulate], lake, given, day, Progress())
     delivered = {d: pl.read_parquet(folder / f"order_lines/{d}/*.parquet") for d in (DATE, NEXT)}
+    spent: set[str] = set()
     for day, lines in delivered.items():
         assert set(lines["ts"].str.slice(0, 10)) == {day.isoformat()}
-        by_order = lines.group_by("order_id").agg(
+        by_order = lines.group_by("order_id", "user_id").agg(
             (pl.col("amount_paid") + pl.col("discount_coupon_match")).sum().alias("before"),
             pl.col("discount_coupon_match").sum().round(2).alias("off"),
         )
-        assert set(by_order.filter(pl.col("before") >= 5)["off"]) == {2.0}
-        assert set(by_order.filter(pl.col("before") < 4.99)["off"]) <= {0.0}
+        again = by_order.filter(pl.col("user_id").is_in(list(spent)))
+        assert set(again["off"]) <= {0.0}  # valid still, but a coupon is used once
+        first = by_order.filter(~pl.col("user_id").is_in(list(spent)))
+        assert set(first.filter(pl.col("before") >= 5)["off"]) == {2.0}
+        assert set(first.filter(pl.col("before") < 4.99)["off"]) <= {0.0}
+        assert not spent or len(again)
+        spent |= set(first.filter(pl.col("off") > 0)["user_id"])
     contacted = pl.read_parquet(folder / f"contacts/{DATE}/*.parquet")
     assert len(contacted) == 200 and set(contacted["campaign_id"]) == {f"PROMOTIONS-{DATE}"}
 
@@ -70,4 +76,5 @@ def test_a_simulated_day_is_delivered_taken_in_and_goes_on_the_next_day(lake: La
     assert {s.quarantined for s in sources.values()} == {0}
     taken_in = lake.read(OrderLines).filter(f"order_date >= '{DATE}'").count()
     assert taken_in == sum(len(lines) for lines in delivered.values())
-    assert lake.read(Redemptions).filter("coupon_id like 'o%'").count() > 20
+    redeemed = lake.read(Redemptions).filter("coupon_id like 'o%'").toPandas()
+    assert len(redeemed) > 20 and sorted(redeemed.user_id) == sorted(spent)

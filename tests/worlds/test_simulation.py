@@ -181,6 +181,28 @@ def test_future_days_go_on_where_the_history_ends(spec: WorldSpec, due: Floats32
     assert sum(counts) == pytest.approx(last.sum(), rel=0.2)
 
 
+def test_what_is_left_on_the_shelf_draws_nothing_into_the_basket(world: Callable[..., WorldSpec]) -> None:
+    """Orders with no antecedent of a planted bundle hold its consequent as often as in the history."""
+    nothing_else = [f"{n}_share=0.0" for n in ("newcomer", "return", "fraud", "contact")]
+    spec = world("days=60", "rules=12", *nothing_else)
+    past, shop = history(spec, 0), catalogue(spec)
+
+    def without(done: History) -> np.ndarray:
+        """Orders with the consequent, and all orders, where there is no antecedent; summed over the bundles."""
+        found, bought = np.zeros(2), shop.subcategory[done.lines.product]
+        for antecedent, consequent in zip(*shop.rules[:2], strict=True):
+            left = np.setdiff1d(done.lines.order, done.lines.order[bought == antecedent])
+            found += np.isin(left, done.lines.order[bought == consequent]).sum(), len(left)
+        return found
+
+    then, state = np.zeros(2), past.due
+    for day in range(20):
+        done, state = simulated_day(spec, 0, spec.days + day, state)
+        then += without(done)
+    before = without(past)
+    assert then[0] / then[1] == pytest.approx(before[0] / before[1], rel=0.1)
+
+
 def test_offers_are_read_from_lists_of_structs() -> None:
     read = offers(
         [{"user": 1, "mechanic": "bundle", "product_ids": ["P000003", "P000001"], "discount_rate": 0.15},
