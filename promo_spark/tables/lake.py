@@ -76,7 +76,7 @@ class Lake:
 
     def version(self, table: type[Table]) -> int | None:
         """The newest Delta version, or None where there is no table."""
-        return int(self._last_commit(table)["version"]) if self.exists(table) else None
+        return self._newest(table) if self.exists(table) else None
 
     def write(
         self, table: type[Table], df: DataFrame, slice_values: Mapping[str, SliceValue] | None = None,
@@ -98,7 +98,7 @@ class Lake:
                 stored = self._stored(table)
                 self._refuse_newer(table, stored)
                 self._add_columns(table, _gained(table, stored))
-                before = self._last_commit(table)["version"]
+                before = self._newest(table)
             rows = table.enforced(df)
             try:
                 if exists and (by_key or gone is not None or table.write_mode is WriteMode.MERGE):
@@ -107,11 +107,9 @@ class Lake:
                     self._replace(table, rows, slice_values or {}, exists)
             except (PySparkException, Py4JJavaError) as error:
                 raise _readable(error) from error
-            commit = self._last_commit(table)
-            if commit["version"] == before:  # there was nothing to write
-                return Written(int(commit["version"]), 0)
-            metrics = commit["operationMetrics"] or {}
-            return Written(int(commit["version"]), int(metrics.get("numOutputRows", 0)))
+            if self._newest(table) == before:  # there was nothing to write
+                return Written(before, 0)
+            return self._last_commit(table)
 
     def restore(self, table: type[Table], version: int | None) -> None:
         """The table as it was at a version; without one, as an empty table."""
@@ -206,9 +204,16 @@ class Lake:
             return DeltaTable.forName(self.spark, self.address(table))
         return DeltaTable.forPath(self.spark, self.path(table))
 
-    def _last_commit(self, table: type[Table]) -> Mapping[str, Any]:
-        row = self._delta(table).history(1).select("version", "operationMetrics").collect()[0]
-        return dict(row.asDict())
+    def _newest(self, table: type[Table]) -> int:
+        """The newest version, from the log itself: its history would be a Spark job, for one number."""
+        nothing = self.spark._jvm.scala.Option.empty()  # type: ignore[union-attr]  # a classic session has a JVM
+        log = self._delta(table)._jdt.deltaLog()
+        return int(log.update(False, nothing, nothing).version())
+
+    def _last_commit(self, table: type[Table]) -> Written:
+        commit = self._delta(table).history(1).select("version", "operationMetrics").collect()[0]
+        metrics: Mapping[str, Any] = commit.operationMetrics or {}
+        return Written(int(commit.version), int(metrics.get("numOutputRows", 0)))
 
     def _add_columns(self, table: type[Table], gained: Mapping[str, Col]) -> None:
         """The stored table with columns that its contract gained since it was made: null in the rows it has."""

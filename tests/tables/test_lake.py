@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 
+import deltalake
 import pytest
 from chispa import assert_df_equality
 from pyspark.sql import SparkSession
@@ -130,6 +131,16 @@ def test_a_row_whose_day_changed_moves_and_a_gone_key_goes_in_one_commit(spark: 
 
     written = lake.write(OrderLines, OrderLines.frame(spark), by_key=True)  # an empty delivery: no commit at all
     assert (written.version, written.rows) == (before + 1, 0)
+
+
+def test_what_another_engine_commits_is_seen_at_once(spark: SparkSession, lake: Lake) -> None:
+    assert lake.version(Prices) is None
+    price = {"day": MONDAY, "product_id": "a", "price": 1.0}
+    assert lake.write(Prices, Prices.frame(spark, [price]), {"day": MONDAY}).version == 0
+    deltalake.DeltaTable(lake.path(Prices)).delete()
+    assert lake.version(Prices) == 1
+    written = lake.write(Prices, Prices.frame(spark, [price, price | {"product_id": "b"}]), {"day": MONDAY})
+    assert (written.version, written.rows) == (2, 2)
 
 
 def test_a_slice_can_be_narrowed_to_the_rows_of_some_files(spark: SparkSession, lake: Lake) -> None:
