@@ -10,6 +10,7 @@ from promo_spark.settings import SparkSettings
 LOCAL_CONF: dict[str, str] = {
     "spark.sql.shuffle.partitions": "4",
     "spark.ui.enabled": "false",
+    "spark.sql.ui.explainMode": "simple",  # each query's plan is written out for the pages; the long form takes longer
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
     # Guards a retried stage against rows in another order; here no executor can be lost, and it takes a third

@@ -32,6 +32,9 @@ SESSION_CONF: dict[str, str] = {
     "spark.cleaner.referenceTracking.cleanCheckpoints": "true",
     # What Spark takes out of event logs and pages: its own words, and those of the object stores' keys.
     "spark.redaction.regex": "(?i)secret|password|token|access[.]?key|account[.]key|passphrase",
+    # Else each call on a column or a frame first asks the JVM four things and walks the stack, to tell in an error
+    # where it stood: two thirds of the time that building a frame takes.
+    "spark.python.sql.dataFrameDebugging.enabled": "false",
     "spark.ui.showConsoleProgress": "false",  # the suite shows its own progress
 }
 
