@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import importlib.util
 import os
@@ -65,14 +66,17 @@ def _fetched(spark: SparkSettings, packages: Sequence[str], excludes: Sequence[s
     wanted = hashlib.sha256("\n".join([*packages, "excludes", *excludes]).encode()).hexdigest()[:16]
     home = cache / "jars" / wanted
     if not home.exists():
-        _fetch(spark, packages, excludes, home)
+        home.parent.mkdir(parents=True, exist_ok=True)
+        with (cache / "fetching.lock").open("w") as alone:  # of several first starts, one fetches for all
+            fcntl.flock(alone, fcntl.LOCK_EX)
+            if not home.exists():
+                _fetch(spark, packages, excludes, home)
     return sorted(str(jar) for jar in home.glob("*.jar"))
 
 
 def _fetch(spark: SparkSettings, packages: Sequence[str], excludes: Sequence[str], home: Path) -> None:
-    """Ivy's result, laid at `home` in one rename: a killed or concurrent fetch leaves no half of it."""
+    """Ivy's result, laid at `home` in one rename: a killed fetch leaves no half of it."""
     print(f"Fetching {', '.join(packages)} (once)", file=sys.stderr, flush=True)  # noqa: T201 - the user's terminal
-    home.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=home.parent, prefix="fetching-") as folder:
         nothing = Path(folder) / "nothing.py"
         nothing.write_text("", encoding="utf-8")
@@ -92,8 +96,7 @@ def _fetch(spark: SparkSettings, packages: Sequence[str], excludes: Sequence[str
         )
         if ran.returncode != 0:
             raise RequirementError(_unreachable(spark, packages, ran.stderr))
-        if not home.exists():
-            shutil.move(Path(folder) / "jars", home)
+        shutil.move(Path(folder) / "jars", home)
 
 
 def _unreachable(spark: SparkSettings, packages: Sequence[str], told: str) -> str:

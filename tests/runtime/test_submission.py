@@ -6,16 +6,18 @@ import os
 import shlex
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from promo_spark.errors import PromoSparkError, RequirementError, SettingsError
-from promo_spark.runtime import submission
+from promo_spark.runtime import jars, submission
 from promo_spark.runtime.jars import delta_jars
 from promo_spark.runtime.local_mode import LOCAL_CONF
 from promo_spark.runtime.submission import Cargo, job_application, spark_submit_command
-from promo_spark.settings import Settings, load
+from promo_spark.settings import Settings, SparkSettings, load
 
 PROJECT = Path(__file__).resolve().parents[2]
 JARS = ["/jars/delta-spark.jar", "/jars/delta-storage.jar"]
@@ -175,6 +177,22 @@ def test_jars_that_cannot_be_fetched_are_named_with_where_to_place_them(tmp_path
     for expected in ("delta-spark_4.2_2.13-4.4.0.jar", "delta-storage-4.4.0.jar", "spark.jars = [", "repositories"):
         assert expected in str(error.value)
     assert list((tmp_path / "jars").iterdir()) == []  # nothing half-fetched is left to be taken for whole
+
+
+def test_of_two_first_starts_one_fetches_the_jars_for_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched: list[Path] = []
+
+    def fetch(spark: SparkSettings, packages: object, excludes: object, home: Path) -> None:
+        fetched.append(home)
+        time.sleep(0.2)  # the other one comes meanwhile
+        home.mkdir()
+        (home / "delta.jar").touch()
+
+    monkeypatch.setattr(jars, "_fetch", fetch)
+    with ThreadPoolExecutor(max_workers=2) as starts:
+        first, second = starts.map(lambda _: delta_jars(load().spark, tmp_path), range(2))
+    assert first == second == [str(fetched[0] / "delta.jar")]
+    assert len(fetched) == 1
 
 
 def test_jars_named_but_not_there_are_an_error(tmp_path: Path) -> None:
