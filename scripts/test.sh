@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every check and test of the project, from a bare checkout; stops at the first that fails.
 #
-#   scripts/test.sh [PYTEST ARGUMENT…]     arguments are handed to pytest
+#   scripts/test.sh [PYTEST ARGUMENT…]     arguments are handed to pytest; -n 0: all tests in one process
 #
 # Environment variables: as in scripts/submit.sh.
 set -euo pipefail
@@ -22,4 +22,5 @@ export JAVA_HOME
 step "$bin/ruff" check .
 step "$bin/mypy"
 step "$bin/lint-imports"
-step "$python" -m pytest "$@" # the slow ones come last
+# A file's tests share what they have made, so they stay together; files in the order that tests/conftest.py gives.
+step "$python" -m pytest -n auto --dist loadfile --no-loadscope-reorder "$@"

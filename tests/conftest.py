@@ -1,4 +1,4 @@
-"""One Spark for the whole test session, started on first use; its lake is always in tmp_path."""
+"""One Spark for each test process, started on first use; its lake is always in tmp_path."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from promo_spark import settings as promo_settings
 from promo_spark.runtime.jars import delta_jars, driver_jars
 from promo_spark.runtime.job import Context, Job
 from promo_spark.runtime.progress import Progress, Step
+from promo_spark.runtime.requirements import machine_memory
 from promo_spark.runtime.session import LOCAL_CONF, spark_session
 from promo_spark.tables.lake import Lake
-
 
 # Thousands of small queries: the second compiler and a collector beside the work cost more than they save. With one
 # compiler the JVM keeps 48 MB for compiled code. Full after a minute, they end all compiling: what follows is
@@ -83,6 +83,21 @@ def _no_frames_left_cached(request: pytest.FixtureRequest) -> Iterator[None]:
         request.getfixturevalue("spark").catalog.clearCache()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What starts a cluster or runs the whole pipeline comes last, so that a plain mistake shows within seconds."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+# What a test process takes at most: its driver's heap and all beside it, Python workers, and the JVMs that tests start.
+PROCESS_MEMORY = 6 << 30
+MOST_PROCESSES = 4  # more of them would only wait for the longest test
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist, for -n auto; a run of few tests does without it
+def pytest_xdist_auto_num_workers() -> int:
+    """As many test processes as there are cores and memory for, each with a Spark of its own."""
+    return max(1, min(os.cpu_count() or 1, machine_memory() // PROCESS_MEMORY, MOST_PROCESSES))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What starts a cluster or runs the whole pipeline comes last, so that a plain mistake shows within seconds.
+
+    In one of several processes it comes first: the others do the rest meanwhile, and none waits for it at the end.
+    """
+    slow_first = hasattr(config, "workerinput")
+    items.sort(key=lambda item: (item.get_closest_marker("slow") is None) == slow_first)
