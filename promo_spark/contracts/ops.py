@@ -67,4 +67,19 @@ class DataQuality(Table):
     run_id = Col(_TEXT, "the ingest run", required=True)
 
 
-OPS: tuple[type[Table], ...] = (Runs, DataQuality)
+class SourceColumns(Table):
+    """One row per source and column that its files or tables have: since when, and whether the mapping uses it."""
+
+    layer, name = "ops", "source_columns"
+    key = ("source", "column_name")
+    write_mode = WriteMode.MERGE
+    source = Col(_TEXT, "the configured source", required=True)
+    column_name = Col(_TEXT, "the column, as the source names it", required=True)
+    type = Col(_TEXT, "its type where it is stored; text: it stands in lines of text", required=True)
+    mapped = Col(T.BooleanType(), "whether the mapping uses it; if not, it stays in the source", required=True)
+    first_seen = Col(T.DateType(), "the first date for which ingest found it", required=True)
+    last_seen = Col(T.DateType(), "the last date for which ingest found it", required=True)
+    run_id = Col(_TEXT, "the ingest run that last found something new here", required=True)
+
+
+OPS: tuple[type[Table], ...] = (Runs, DataQuality, SourceColumns)

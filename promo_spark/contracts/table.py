@@ -221,7 +221,7 @@ class Table:
         mistyped = [
             f"{f.name} is {f.dataType.simpleString()}, should be {cls.columns()[f.name].type.simpleString()}"
             for f in schema.fields
-            if f.name in cls.columns() and not _widens(f.dataType, cls.columns()[f.name].type)
+            if f.name in cls.columns() and not widens(f.dataType, cls.columns()[f.name].type)
         ]
         problems = []
         if missing:
@@ -290,7 +290,7 @@ class Table:
         return "\n".join(lines) + "\n"
 
 
-def _widens(found: T.DataType, wanted: T.DataType) -> bool:
+def widens(found: T.DataType, wanted: T.DataType) -> bool:
     """Whether a value of the found type always fits the wanted one; arrays and structs element by element."""
     if isinstance(found, T.NullType) or found == wanted:
         return True
@@ -303,12 +303,12 @@ def _widens(found: T.DataType, wanted: T.DataType) -> bool:
     if isinstance(found, T.DecimalType) and isinstance(wanted, T.DecimalType):
         return found.scale <= wanted.scale and found.precision - found.scale <= wanted.precision - wanted.scale
     if isinstance(found, T.ArrayType) and isinstance(wanted, T.ArrayType):
-        return _widens(found.elementType, wanted.elementType)
+        return widens(found.elementType, wanted.elementType)
     if isinstance(found, T.MapType) and isinstance(wanted, T.MapType):
-        return _widens(found.keyType, wanted.keyType) and _widens(found.valueType, wanted.valueType)
+        return widens(found.keyType, wanted.keyType) and widens(found.valueType, wanted.valueType)
     if isinstance(found, T.StructType) and isinstance(wanted, T.StructType):
         return [f.name for f in found.fields] == [f.name for f in wanted.fields] and all(
-            _widens(a.dataType, b.dataType) for a, b in zip(found.fields, wanted.fields, strict=True)
+            widens(a.dataType, b.dataType) for a, b in zip(found.fields, wanted.fields, strict=True)
         )
     return False
 

@@ -17,6 +17,7 @@ from promo_spark.settings import IngestSettings, LookupSettings, SourceSettings
 from promo_spark.sources import complete_journey, mappings
 from promo_spark.sources import deliveries as rows_of
 from promo_spark.sources.candidates import of_source, together
+from promo_spark.sources.source_columns import Columns
 from promo_spark.tables import change_feed, databases, landing
 
 _MOST_SHARES = 4  # each share decodes the whole file once more
@@ -38,6 +39,7 @@ class Delivery:
     gone_rows: int = 0
     whole_feed: str = ""  # the path of a change feed that was taken whole: what silver has of it beside is gone
     deletes: str = "apply"
+    columns: Mapping[str, Columns] = field(default_factory=dict)  # source → its columns
 
     @property
     def name(self) -> str:
@@ -89,6 +91,7 @@ def _joined(table: type[Table], of_table: Sequence[Delivery]) -> list[Delivery]:
             tuple(d.name for d in of_table),
             together([d.rows for d in of_table]),
             {source: path for d in of_table for source, path in d.text_paths.items()},
+            columns={source: columns for d in of_table for source, columns in d.columns.items()},
         )
     ]
 
@@ -106,13 +109,16 @@ def _delivery(ctx: Context[IngestSettings], name: str, source: SourceSettings) -
         raw = _database_rows(ctx, name, source, theirs)
     else:
         raw = _file_rows(ctx, source, theirs, mappings.unpivoted_column(source))
+    types, unpivoted = landing.columns_of(raw), mappings.unpivoted_column(source)
+    columns = Columns(types, frozenset(c for c in types if c in theirs or unpivoted(c)))
     seconds = [
         _file_rows(ctx, lookup, list(dict.fromkeys([*lookup.keys.values(), *lookup.columns.values()])))
         for lookup in source.lookups
     ]
     rows = mappings.mapped(table, raw, source, seconds, ctx.business.timezone)
     text_paths = {name: path} if source.format in ("csv", "json") else {}
-    delivery = Delivery(table, (name,), rows, text_paths, source.by_rows, deletes=source.deletes)
+    delivery = Delivery(table, (name,), rows, text_paths, source.by_rows, deletes=source.deletes,
+                        columns={name: columns})  # fmt: skip
     if follows:
         rows, gone = rows_of.latest_changes(table, rows)
         delivery = replace(delivery, rows=rows, gone=gone, whole_feed=path if whole else "")

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from promo_spark.contracts.ops import DataQuality
+from pyspark.sql import Row
+
+from promo_spark.contracts.ops import DataQuality, SourceColumns
 from promo_spark.errors import SourceError
+from promo_spark.jobs._deliveries import Delivery
 from promo_spark.jobs._judgement import Counted, Judged
 from promo_spark.runtime.job import Context
 from promo_spark.runtime.quality_page import quality_page
 from promo_spark.settings import IngestSettings
-from promo_spark.sources import checks, gate, quality
+from promo_spark.sources import checks, gate, quality, source_columns
 from promo_spark.tables.pages import why_no_pages, write_page
 
 
 def pass_gate(ctx: Context[IngestSettings], judged: Sequence[Judged]) -> list[dict[str, Any]]:
     """The rows of the data-quality report; SourceError, with the report kept, when a delivery is not to be taken in."""
     report: list[dict[str, Any]] = []
+    known = known_columns(ctx)
     broken: dict[str, list[gate.Verdict]] = {}
     reasons: dict[str, str] = {}
     for found, source, counted in _by_source(judged):
         limits = gate.limits_of(ctx.settings.gate, source)
         usual = () if found.delivery.by_key else ctx.earlier_rows.get(source, ())
         verdicts = gate.verdicts(counted.delivered, usual, limits, ctx.date)
+        if source in found.delivery.columns:
+            verdicts += source_columns.verdicts(found.delivery.columns[source], known.get(source, {}), limits)
         report += quality.quality_rows(
             source, found.delivery.table, counted.delivered, found.rules, counted.failed, verdicts, ctx.date, ctx.run_id
         )
@@ -34,6 +41,28 @@ def pass_gate(ctx: Context[IngestSettings], judged: Sequence[Judged]) -> list[di
         where = write_report(ctx, judged, report, stays=True)
         raise SourceError(f"{gate.refusal(broken, reasons)}. What was found: {where}")
     return report
+
+
+def known_columns(ctx: Context[IngestSettings]) -> Mapping[str, Mapping[str, Row]]:
+    """Source → column → its row of ops.source_columns; nothing of a source that is new."""
+    known: defaultdict[str, dict[str, Row]] = defaultdict(dict)
+    for row in ctx.own(SourceColumns).collect():  # as many rows as the sources have columns
+        known[row.source][row.column_name] = row
+    return known
+
+
+def write_columns(ctx: Context[IngestSettings], handed: Sequence[Delivery]) -> None:
+    """Writes which columns the sources have, and tells of those that are new."""
+    known = known_columns(ctx)
+    rows: list[dict[str, Any]] = []
+    for source, found in ((s, c) for d in handed for s, c in d.columns.items()):
+        before = known.get(source, {})
+        new = source_columns.new_columns(found, before)
+        if new:
+            ctx.say(f"{source} has new columns, left aside as no mapping uses them: {', '.join(new)}")
+        rows += source_columns.seen(source, found, before, ctx.date, ctx.run_id)
+    if rows:
+        ctx.write(SourceColumns, SourceColumns.frame(ctx.spark, rows).coalesce(1))
 
 
 def _by_source(judged: Sequence[Judged]) -> list[tuple[Judged, str, Counted]]:

@@ -18,14 +18,14 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from promo_spark.contracts import QUARANTINE, RESTRICTED_TABLES, SILVER
-from promo_spark.contracts.ops import DataQuality
+from promo_spark.contracts.ops import DataQuality, SourceColumns
 from promo_spark.contracts.silver import Events, Holidays, IdentityMap, OrderLines, Products, Quarantined
 from promo_spark.contracts.table import Table, WriteMode
 from promo_spark.errors import ContractError, SourceError
 from promo_spark.jobs import _identities
 from promo_spark.jobs._deliveries import Delivery, deliveries, sources_digest
 from promo_spark.jobs._judgement import LARGEST, Counted, Judged, judged, side_by_side
-from promo_spark.jobs._quality_report import pass_gate, write_report
+from promo_spark.jobs._quality_report import pass_gate, write_columns, write_report
 from promo_spark.runtime.job import Context, SourceCounts, job
 from promo_spark.settings import IngestSettings
 from promo_spark.sources import checks, holidays, identities, predicates, pseudonyms
@@ -37,7 +37,7 @@ from promo_spark.tables.lake import SliceValue
 
 @job(
     reads=[],
-    writes=[*SILVER, *RESTRICTED_TABLES, *QUARANTINE.values(), DataQuality],
+    writes=[*SILVER, *RESTRICTED_TABLES, *QUARANTINE.values(), DataQuality, SourceColumns],
     settings=IngestSettings,
     inputs=sources_digest,
 )
@@ -51,6 +51,7 @@ def run(ctx: Context[IngestSettings]) -> None:
     if not any(d.table is Holidays for d in handed) and ctx.business.holiday_countries:
         _write_holidays(ctx)
     side_by_side(lambda one: _load(ctx, one, key), found)
+    write_columns(ctx, handed)
     write_report(ctx, found, report)
 
 

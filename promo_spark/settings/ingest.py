@@ -30,6 +30,7 @@ class GateLimits(Section):
     min_share_of_usual: Annotated[float, Field(ge=0)] | None = None
     max_share_of_usual: Annotated[float, Field(gt=0)] | None = None
     max_missing_days: Annotated[int, Field(ge=0)] | None = None
+    max_changed_types: Annotated[int, Field(ge=0)] | None = None
     day_before_expected: bool | None = None
 
 
@@ -43,6 +44,7 @@ class GateSettings(Section):
     min_share_of_usual: Annotated[float, Field(ge=0)]
     max_share_of_usual: Annotated[float, Field(gt=0)]
     max_missing_days: Annotated[int, Field(ge=0)]
+    max_changed_types: Annotated[int, Field(ge=0)]
     day_before_expected: bool
     sources: dict[str, GateLimits]
 

@@ -22,6 +22,8 @@ MEANINGS = {
     "min_share_of_usual": "far fewer rows than usual were delivered",
     "max_share_of_usual": "far more rows than usual were delivered",
     "max_missing_days": "days without a row lie between the first day and the last",
+    "new_columns": "columns that no earlier load had and no mapping uses; ops.source_columns names them",
+    "max_changed_types": "mapped columns have another type than at the last load",
     "day_before_expected": "the day before the one that ingest ran for has no rows",
 }
 
@@ -161,7 +163,7 @@ def _share(part: int, whole: int) -> float:
 def _accepting(verdict: Verdict) -> str:
     """The limit under which the same delivery would pass."""
     assert verdict.value is not None
-    if verdict.rule == "max_missing_days":
+    if verdict.rule in ("max_missing_days", "max_changed_types"):
         return str(int(verdict.value))
     if verdict.rule == "day_before_expected":
         return "false"

@@ -13,6 +13,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 from pyspark.sql.window import Window
 
 from promo_spark.errors import SourceError
@@ -27,6 +28,8 @@ from promo_spark.sources.candidates import (
     POSITION,
     RAW,
 )
+from promo_spark.sources.deliveries import CHANGE, VERSION
+from promo_spark.sources.source_columns import TEXT
 
 UTF_8 = "UTF-8"
 
@@ -36,6 +39,7 @@ _BOM = "\ufeff"
 _BLOCK, _NO_TEXT, _QUOTES = "_block", "_no_text", "_quotes"
 _FIELDS, _WIDTH, _PLACES = "_fields", "_width", "_places"
 # Possessive, so that a field of megabytes neither backtracks nor deepens the stack.
+_COLUMNS = "columns"  # in the metadata of raw lines: the columns that their files name
 _QUOTED = ' *+"(?:[^"]++|"")*+" *+'
 # Half of a character that JSON writes as two.
 _LONE_SURROGATE = (
@@ -111,7 +115,8 @@ def csv_rows(
     values = [F.get(_FIELDS, F.get(_PLACES, F.lit(i))).alias(f"_{i}") for i in range(len(wanted))]
     lines = lines.select(*values, RAW, FILE, _BLOCK, BLANK, _QUOTES, fault.alias(FAULT))
     found = {name: F.col(f"_{i}") for i, name in enumerate(wanted)}
-    return _placed(lines, {n: F.when(F.col(_QUOTES), _unquoted(v)).otherwise(v) for n, v in found.items()})
+    rows = _placed(lines, {n: F.when(F.col(_QUOTES), _unquoted(v)).otherwise(v) for n, v in found.items()})
+    return rows.withMetadata(RAW, {_COLUMNS: list(dict.fromkeys(n for one in layouts for n in one.names))})
 
 
 def json_rows(spark: SparkSession, path: str, columns: Sequence[str], encoding: str = UTF_8) -> DataFrame:
@@ -127,6 +132,7 @@ def json_rows(spark: SparkSession, path: str, columns: Sequence[str], encoding: 
     options = {"mode": "PERMISSIVE", "allowNonNumericNumbers": "false", "allowSingleQuotes": "false"}
     text = F.col(RAW)
     listed = F.concat(F.lit("["), text, F.lit(f',{{"{closing}":"1"}}]'))
+    named = _names_in(path, lines)
     lines = lines.withColumns({BLANK: F.trim(text) == "", "_objects": F.from_json(listed, schema, options)})
     lines = lines.withColumns({"_object": F.get("_objects", F.lit(0)), _FIELDS: F.json_object_keys(text)})
     alone = (F.size("_objects") == 2) & (F.get("_objects", F.lit(1))[closing] == "1")
@@ -141,7 +147,19 @@ def json_rows(spark: SparkSession, path: str, columns: Sequence[str], encoding: 
         .when(F.col(_NO_TEXT) | no_character, BROKEN_ENCODING)
         .when(~F.coalesce(whole, F.lit(False)), BROKEN_ROW)
     )
-    return _placed(lines.withColumn(FAULT, fault), {c: F.col("_object")[c] for c in columns})
+    rows = _placed(lines.withColumn(FAULT, fault), {c: F.col("_object")[c] for c in columns})
+    return rows.withMetadata(RAW, {_COLUMNS: named})
+
+
+def columns_of(rows: DataFrame) -> dict[str, str]:
+    """The columns that a source has, wanted or not, with their types. Rows as they are read here → columns.
+
+    Of JSON lines those that a sample of the lines names: the first thousand of each task, and every sixteenth.
+    """
+    raw = rows.schema[RAW]
+    if isinstance(raw.dataType, T.StructType):
+        return {f.name: f.dataType.simpleString() for f in raw.dataType.fields if f.name not in (CHANGE, VERSION)}
+    return dict.fromkeys(raw.metadata.get(_COLUMNS, []), TEXT)
 
 
 def files_digest(spark: SparkSession, paths: Sequence[str]) -> str:
@@ -194,6 +212,15 @@ def _lines(spark: SparkSession, path: str, encoding: str = UTF_8) -> DataFrame:
     raw = F.when(F.col(_NO_TEXT), as_bytes).otherwise(unmarked)
     no_text = F.col(_NO_TEXT) | F.contains(value, F.lit("\0"))
     return lines.select(FILE, _BLOCK, raw.alias(RAW), no_text.alias(_NO_TEXT))
+
+
+def _names_in(path: str, lines: DataFrame) -> list[str]:
+    """The names in JSON lines, in a sample of them."""
+    nth = F.monotonically_increasing_id().bitwiseAND((1 << 33) - 1)
+    sample = lines.withColumn("_nth", nth).filter((F.col("_nth") < 1000) | (F.pmod(F.xxhash64(RAW), F.lit(16)) == 0))
+    with refusing_unreadable(path):
+        named = sample.select(F.explode(F.json_object_keys(RAW)).alias("name")).distinct().collect()
+    return sorted(row[0] for row in named)
 
 
 def _placed(lines: DataFrame, values: Mapping[str, Column]) -> DataFrame:
