@@ -7,6 +7,7 @@ old rows or the new ones, never a mixture, and a repeated job leaves the same ro
 from __future__ import annotations
 
 import datetime
+import json
 import re
 import threading
 from collections import defaultdict
@@ -107,9 +108,10 @@ class Lake:
                     self._replace(table, rows, slice_values or {}, exists)
             except (PySparkException, Py4JJavaError) as error:
                 raise _readable(error) from error
-            if self._newest(table) == before:  # there was nothing to write
-                return Written(before, 0)
-            return self._last_commit(table)
+            version = self._newest(table)
+            if version == before:  # there was nothing to write
+                return Written(version, 0)
+            return self._written(table, version)
 
     def restore(self, table: type[Table], version: int | None) -> None:
         """The table as it was at a version; without one, as an empty table."""
@@ -206,14 +208,30 @@ class Lake:
 
     def _newest(self, table: type[Table]) -> int:
         """The newest version, from the log itself: its history would be a Spark job, for one number."""
-        nothing = self.spark._jvm.scala.Option.empty()  # type: ignore[union-attr]  # a classic session has a JVM
-        log = self._delta(table)._jdt.deltaLog()
-        return int(log.update(False, nothing, nothing).version())
+        nothing = self._jvm().scala.Option.empty()
+        return int(self._log(table).update(False, nothing, nothing).version())
 
-    def _last_commit(self, table: type[Table]) -> Written:
-        commit = self._delta(table).history(1).select("version", "operationMetrics").collect()[0]
-        metrics: Mapping[str, Any] = commit.operationMetrics or {}
-        return Written(int(commit.version), int(metrics.get("numOutputRows", 0)))
+    def _written(self, table: type[Table], version: int) -> Written:
+        """What a commit of this program says of itself, in the first line of its file.
+
+        A catalog may keep new commits elsewhere: there the history is asked, which costs a Spark job.
+        """
+        if self.catalog:
+            commit = self._delta(table).history(1).select("version", "operationMetrics").collect()[0]
+            return Written(int(commit.version), _rows_written(commit.operationMetrics))
+        log = self._log(table)
+        file = self._jvm().org.apache.hadoop.fs.Path(log.logPath(), f"{version:020d}.json")
+        lines = log.store().readAsIterator(file, log.newDeltaHadoopConf())
+        try:
+            return Written(version, _rows_written(json.loads(lines.next())["commitInfo"].get("operationMetrics")))
+        finally:
+            lines.close()
+
+    def _log(self, table: type[Table]) -> Any:
+        return self._delta(table)._jdt.deltaLog()
+
+    def _jvm(self) -> Any:
+        return self.spark._jvm
 
     def _add_columns(self, table: type[Table], gained: Mapping[str, Col]) -> None:
         """The stored table with columns that its contract gained since it was made: null in the rows it has."""
@@ -242,6 +260,10 @@ def _literal(table: type[Table], value: SliceValue) -> str:
             f"{table.full_name()}: {text!r} cannot be a partition value; use letters, digits and _ . : -"
         )
     return f"'{text}'"
+
+
+def _rows_written(metrics: Mapping[str, Any] | None) -> int:
+    return int((metrics or {}).get("numOutputRows", 0))
 
 
 def _text(value: str) -> str:
