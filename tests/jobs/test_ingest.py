@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from pyspark.sql import SparkSession
 
 from promo_spark.contracts.silver import (
     QUARANTINE,
@@ -96,9 +97,20 @@ def journey_settings(tmp_path: Path) -> Settings:
     return load("demo", [f"ingest.folder={folder}"])
 
 
-def test_complete_journey_becomes_silver_and_quarantine(lake: Lake, journey_settings: Settings) -> None:
+@pytest.fixture(scope="module")
+def taken_in(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple[Lake, Settings]:
+    """A lake that took the journey in, and the settings that it did so with."""
+    folder = tmp_path_factory.mktemp("journey")
+    journey(folder)
+    lake = Lake(spark, str(tmp_path_factory.mktemp("taken") / "lake"))
+    settings = load("demo", [f"ingest.folder={folder}"])
+    run(lake, settings)
+    return lake, settings
+
+
+def test_complete_journey_becomes_silver_and_quarantine(taken_in: tuple[Lake, Settings]) -> None:
     """A03, A05, B05: lines on New York's days, orphans listed, money to the cent, in = accepted + quarantined."""
-    run(lake, journey_settings)
+    lake, _ = taken_in
     lines = {(r.order_id, r.product_id): r for r in lake.read(OrderLines).collect()}
     assert set(lines) == {("100", "7"), ("100", "8"), ("101", "7")}
     milk = lines["100", "7"]
@@ -126,11 +138,11 @@ def test_complete_journey_becomes_silver_and_quarantine(lake: Lake, journey_sett
     assert counts(lake, "promotions") == (3, 2, 1, 0, {"duplicate_key": 1})
 
 
-def test_the_same_input_again_changes_nothing(lake: Lake, journey_settings: Settings) -> None:
+def test_the_same_input_again_changes_nothing(taken_in: tuple[Lake, Settings]) -> None:
     """A01 (orders): ingesting the same files twice leaves every row as it was."""
-    run(lake, journey_settings)
+    lake, settings = taken_in
     before = {t: sorted(map(str, lake.read(t).collect())) for t in (OrderLines, Users, PromoCalendar)}
-    run_in_order([ingest], lake, journey_settings, DATE, Progress(), force=True)
+    run_in_order([ingest], lake, settings, DATE, Progress(), force=True)
     assert {t: sorted(map(str, lake.read(t).collect())) for t in before} == before
 
 

@@ -178,10 +178,11 @@ def test_each_user_has_one_decision_set_with_reasons(written: Any, settings: Set
     assert reached.n.sum() == USERS
 
 
-def test_who_may_not_be_profiled_gets_one_none_and_teaches_nothing(lake: Lake, settings: Settings) -> None:
+def test_who_may_not_be_profiled_gets_one_none_and_teaches_nothing(
+    written: Any, lake: Lake, settings: Settings
+) -> None:
     """N04: without consent to profiling no personal promotion, whatever was bought; others' are as without them."""
-    rows = shop()
-    everyone = decide(lake, settings, rows, **TIGHT)
+    rows, _, everyone = written
     bought = [line(o, np.random.default_rng(1)) | {"user_id": "refused", "order_id": f"r{o}"} for o in range(30)]
     refusing = rows | {
         OrderLines: rows[OrderLines] + bought,
