@@ -112,6 +112,7 @@ def settings_files(folder: Path, lake: Path, events: Path) -> list[Path]:
     values["ingest"]["sources"] = shop(folder)
     values["spark"]["conf"] = {
         "spark.eventLog.enabled": "true", "spark.eventLog.dir": events.as_uri(), "spark.eventLog.compress": "false",
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",  # a minute's work
         "spark.sql.ui.explainMode": "formatted",  # the most that a log may tell of a plan, as on a cluster
         "spark.hadoop.fs.s3a.secret.key": SECRETS["a store's secret among Spark's properties"],
     }  # fmt: skip
