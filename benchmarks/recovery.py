@@ -5,21 +5,30 @@
     .venv/bin/python benchmarks/recovery.py world/lake 2024-06-01
 
 Segments: adjusted Rand index against the planted ones, of honest users who order at least as often as the model
-asks. Rules: planted bundles that are among the rules of one item on each side, and rules that no bundle explains,
-at the lift from which on a rule would be believed. Seasons: each category's true demand by weekday against the
-weekdays of its forecast. Recommendations: the true chance of the staples that were recommended, against that of the
-same user's staples taken at random.
+asks; which planted segments come together; and how far the features go: a k-means of them and of others, and a
+random forest that is told the planted segments, which no clustering can be expected to beat. Rules: planted bundles
+that are among the rules of one item on each side, and rules that no bundle explains, at the lift from which on a rule
+would be believed. Seasons: each category's true demand by weekday against the weekdays of its forecast.
+Recommendations: the true chance of the staples that were recommended, against that of the same user's staples taken
+at random.
 """
 
 from __future__ import annotations
 
 import datetime
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+from sklearn.cluster import KMeans
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import adjusted_rand_score
+from sklearn.model_selection import cross_val_predict
+
+from promo_spark.contracts.features import UserProfile
+from promo_spark.settings import load
 
 BELIEVED_LIFT = 1.5
 
@@ -32,8 +41,9 @@ def main(lake: str, as_of: datetime.date) -> None:
         return rows.filter(pl.col("as_of") == as_of) if "as_of" in rows.columns else rows
 
     users = table("truth/users").filter(pl.col("fraud").is_null())
-    for line in (*segments(table, users), *rules(table), *weekdays(table), *staples(table, users)):
-        print(line)
+    lines = [*segments(table, users), *segment_features(table, users)]
+    lines += [*rules(table), *weekdays(table), *staples(table, users)]
+    print("\n".join(lines))
 
 
 def segments(table, users: pl.DataFrame) -> list[str]:
@@ -42,10 +52,77 @@ def segments(table, users: pl.DataFrame) -> list[str]:
     of_all = adjusted_rand_score(known["segment"], known["segment_id"])
     of_active = adjusted_rand_score(active["segment"], active["segment_id"])
     groups = f"{known['segment_id'].n_unique()} found, {known['segment'].n_unique()} planted"
+    cross = known.pivot("segment_id", index="segment", values="user_id", aggregate_function="len").fill_null(0)
+    found = sorted(int(c) for c in cross.columns if c != "segment")
+    rows = [
+        f"  {row['segment']:12} " + " ".join(f"{row[str(n)]:5}" for n in found)
+        for row in cross.sort("segment").iter_rows(named=True)
+    ]
     return [
         f"segments: ARI {of_all:.3f} over {len(known):,} users ({groups}); "
-        f"{of_active:.3f} over the {len(active):,} who visit every other week or more"
+        f"{of_active:.3f} over the {len(active):,} who visit every other week or more",
+        "segments, planted by found: " + " ".join(str(n) for n in found), *rows,
+    ]  # fmt: skip
+
+
+def segment_features(table, users: pl.DataFrame) -> list[str]:
+    """How far features go, on users who shape the segments: those the suite uses, and what else tells users apart."""
+    chosen = load("world").segment
+    sold = table("silver/order_lines").filter(pl.col("quantity") > 0)
+    online = (pl.col("channel") != "store").mean().alias("online_share")
+    weekend = (pl.col("order_date").dt.weekday() >= 6).mean().alias("weekend_share")
+    habits = sold.unique("order_id").group_by("user_id").agg(online, weekend)
+    profiles = table("features/user_profile").filter(pl.col("orders") >= chosen.min_orders)
+    of_truth = users.select("user_id", "segment", "churned")
+    known = profiles.join(habits, on="user_id").join(of_truth, on="user_id").sort("user_id")
+    planted = known["segment"].to_numpy()
+    told = ", ".join(
+        f"{name} {_between(_scaled(known, [name])[:, 0], planted):.2f}"
+        for name in [*chosen.features, "discount_share", "online_share", "weekend_share"]
+    )
+    left = (known["churned"] <= known["as_of"]).fill_null(False).to_numpy()
+    by_left = _between(_scaled(known, ["recency_days"])[:, 0], left)
+    by_contacts = _between(_scaled(known, ["coupons_redeemed"])[:, 0], known["campaigns_received"].to_numpy())
+    lines = [
+        f"segments: share of a feature's variance that lies between the planted ones: {told}",
+        f"  of recency_days between users who left and others: {by_left:.2f}; of coupons_redeemed between users by the "
+        f"number of campaigns that contacted them: {by_contacts:.2f}",
     ]
+    steady = [f for f in chosen.features if f not in ("recency_days", "coupons_redeemed")]
+    by_depth = [f if f != "discounted_lines_share" else "discount_share" for f in steady]
+    of_habit = ["online_share", "weekend_share"]
+    for what, names in {
+        "the suite's features": chosen.features, "without recency_days and coupons_redeemed": steady,
+        "and discount_share for discounted_lines_share": by_depth,
+        "and shares online and at weekends": by_depth + of_habit,
+        "the suite's features and these shares": [*chosen.features, *of_habit],
+    }.items():  # fmt: skip
+        points, k = _scaled(known, names), known["segment"].n_unique()
+        clusters = KMeans(k, n_init=10, random_state=0).fit(points).labels_
+        forest = RandomForestClassifier(300, min_samples_leaf=3, random_state=0)
+        taught = cross_val_predict(forest, points, planted, cv=5)
+        lines.append(
+            f"  {what}: k-means with {k} groups ARI {adjusted_rand_score(planted, clusters):.2f}; forest told the "
+            f"planted ones ARI {adjusted_rand_score(planted, taught):.2f}, {np.mean(taught == planted):.0%} right"
+        )
+    return lines
+
+
+def _scaled(rows: pl.DataFrame, names: Sequence[str]) -> np.ndarray:
+    """The features as the segment job scales them: logarithms of all but shares, in standard deviations."""
+    columns = UserProfile.columns()
+    points = []
+    for name in names:
+        values = rows[name].cast(pl.Float64).fill_null(strategy="mean").to_numpy()
+        is_share = name not in columns or columns[name].unit == "share"
+        points.append(values if is_share else np.log1p(values))
+    found = np.array(points).T
+    return (found - found.mean(axis=0)) / found.std(axis=0)
+
+
+def _between(values: np.ndarray, groups: np.ndarray) -> float:
+    """The share of the variance that the groups' means have; the values have mean 0 and variance 1."""
+    return float(sum((groups == g).mean() * values[groups == g].mean() ** 2 for g in np.unique(groups)))
 
 
 def rules(table) -> list[str]:
