@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
-import decimal
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
+from delivered_files import DATE, LINES, quality, settings, write
 
-from promo_spark.contracts.ops import DataQuality, Runs, SourceColumns
+from promo_spark.contracts.ops import Runs
 from promo_spark.contracts.silver import QUARANTINE, Events, OrderLines, Products, Users
 from promo_spark.contracts.table import Table
 from promo_spark.errors import SourceError
@@ -18,39 +16,8 @@ from promo_spark.jobs.ingest import run as ingest
 from promo_spark.runtime.job import Context, Job
 from promo_spark.runtime.pipeline import run_in_order
 from promo_spark.runtime.progress import Progress
-from promo_spark.settings import BasketsSettings, load, validated
+from promo_spark.settings import BasketsSettings
 from promo_spark.tables.lake import Lake
-
-DATE = datetime.date(2024, 6, 14)
-
-
-def settings(folder: Path, tables: list[type[Table]], **ingest_settings: Any) -> Any:
-    """Files named like their tables, with our column names where the header has them."""
-    values = load(None, ["business.privacy.pseudonymise=false"]).model_dump(mode="json")
-    for key, value in ingest_settings.items():
-        if isinstance(value, dict):
-            values["ingest"][key].update(value)
-        else:
-            values["ingest"][key] = value
-    for table in tables:
-        file = folder / f"{table.name}.csv"
-        header = file.read_text(encoding="utf-8").splitlines()[0].split(",")
-        values["ingest"]["sources"][table.name] = {
-            "path": str(file), "format": "csv", "columns": {c: c for c in header},
-            "timestamp_format": "yyyy-MM-dd HH:mm:ss",
-        }  # fmt: skip
-    return validated(values)
-
-
-def write(folder: Path, name: str, header: str, *rows: str) -> None:
-    (folder / f"{name}.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
-
-
-def quality(lake: Lake) -> dict[tuple[str, str], Any]:
-    return {(r.source, r.rule): r for r in lake.read(DataQuality).filter(f"date = '{DATE}'").collect()}
-
-
-LINES = "order_id,line_no,user_id,product_id,quantity,amount_paid,ts"
 
 
 def test_each_rule_counts_the_rows_planted_for_it(lake: Lake, tmp_path: Path) -> None:
@@ -190,78 +157,3 @@ def test_doubled_deliveries_collapse_to_one_and_a_second_load_changes_nothing(la
     assert sorted(map(str, lake.read(OrderLines).collect())) == once
     written = pl.read_delta(lake.path(QUARANTINE[OrderLines]))
     assert sorted(written["source_line"]) == sorted(set(written["source_line"]))  # every copy at its own line
-
-
-def test_cleaned_values_are_counted_and_the_same_delivery_again_is_cleaned_alike(lake: Lake, tmp_path: Path) -> None:
-    """B02, B04: filled, cut and rejected values stand in the report; a forced second load changes nothing in silver."""
-    write(tmp_path, "products", "product_id,category,list_price", "milk,dairy,1", "tofu,dairy,", "curd,dairy,3")
-    usual = [f"o{n},1,u1,milk,{1 + n % 2},1.50,2024-06-13 10:00:00" for n in range(40)]
-    write(tmp_path, "order_lines", LINES, *usual,
-          "typo,1,u1,milk,100,1.50,2024-06-13 10:00:00", "blank,1,u1,milk,,1.50,2024-06-13 10:00:00",
-          "none,1,u1,milk,0,1.50,2024-06-13 10:00:00", "dear,1,u1,milk,1,999.00,2024-06-13 10:00:00")  # fmt: skip
-    chosen = settings(tmp_path, [Products, OrderLines], cleaning={
-        "products": {"list_price": {"missing": "median", "within": ["category"]}},
-        "order_lines": {"quantity": {"missing": "median", "outliers": "winsorise", "robust_z": 3.5},
-                        "amount_paid": {"outliers": "drop", "quantiles": [0.0, 0.97]}},
-    })  # fmt: skip
-    run_in_order([ingest], lake, chosen, DATE, Progress())
-    found = {key: r.failed for key, r in quality(lake).items() if r.failed and r.criticality != "gate"}
-    assert found == {
-        ("products", "filled_list_price"): 1,
-        ("order_lines", "quantity_zero"): 1,  # no policy saves it
-        ("order_lines", "filled_quantity"): 1,
-        ("order_lines", "winsorised_quantity"): 1,
-        ("order_lines", "outlier_amount_paid"): 1,
-    }
-    rows = {r.order_id: r for r in lake.read(OrderLines).collect()}
-    # 1 stands there 21 times, 2 20 times, 100 once: the median is 1.5, the median deviation from it 0.5. The fence is
-    # at 1.5 + 3.5 x 1.4826 x 0.5 = 4.0946; the blank line takes the median.
-    assert (rows["typo"].quantity, rows["blank"].quantity) == (decimal.Decimal("4.094"), decimal.Decimal("1.5"))
-    assert [tuple(c) for c in rows["typo"].cleaned + rows["blank"].cleaned] == [
-        ("quantity", "100.000"), ("quantity", None)
-    ]  # fmt: skip
-    assert rows.keys().isdisjoint({"dear", "none"}) and len(rows) == 42
-    assert {r.product_id: r.list_price for r in lake.read(Products).collect()}["tofu"] == 2
-    reasons = {r.raw.split(",")[0]: r.reasons for r in lake.read(QUARANTINE[OrderLines]).collect()}
-    assert reasons == {"dear": ["outlier_amount_paid"], "none": ["quantity_zero"]}
-    run_in_order([ingest], lake, chosen, DATE, Progress(), force=True)
-    again = {r.order_id: r for r in lake.read(OrderLines).collect()}
-    values = [c for c in OrderLines.columns() if c != "run_id"]
-    assert {k: [r[c] for c in values] for k, r in again.items()} == {k: [r[c] for c in values] for k, r in rows.items()}
-
-
-def test_a_new_column_is_told_and_left_aside_and_another_type_is_refused_by_name(lake: Lake, tmp_path: Path) -> None:
-    """B06: schema drift of JSON lines, CSV and Parquet between two deliveries."""
-    lines = {"order_id": ["o1"], "line_no": [1], "user_id": ["u1"], "product_id": ["milk"], "quantity": [1.0],
-             "amount_paid": [1.5], "ts": ["2024-06-13 10:00:00"]}  # fmt: skip
-    write(tmp_path, "products", "product_id,list_price", "milk,1.50")
-    (tmp_path / "users.json").write_text('{"user_id": "u1"}\n', encoding="utf-8")
-    pl.DataFrame(lines).write_parquet(tmp_path / "order_lines.parquet")
-    values = settings(tmp_path, [Products]).model_dump(mode="json")
-    values["ingest"]["sources"] |= {
-        "users": {"path": str(tmp_path / "users.json"), "format": "json", "columns": {"user_id": "user_id"}},
-        "till": {"table": "order_lines", "path": str(tmp_path / "order_lines.parquet"), "format": "parquet",
-                 "columns": {c: c for c in lines}},
-    }  # fmt: skip
-    run_in_order([ingest], lake, validated(values), DATE, Progress())
-    assert {(s, r) for (s, r), row in quality(lake).items() if r == "new_columns" and row.failed} == set()
-
-    write(tmp_path, "products", "colour,product_id,list_price", "white,milk,1.50")
-    (tmp_path / "users.json").write_text('{"user_id": "u1", "vip": true}\n', encoding="utf-8")
-    pl.DataFrame(lines | {"shop": ["s1"]}).write_parquet(tmp_path / "order_lines.parquet")
-    run_in_order([ingest], lake, validated(values), DATE + datetime.timedelta(1), Progress())
-    columns = {(r.source, r.column_name): r for r in lake.read(SourceColumns).collect()}
-    assert {key for key, r in columns.items() if r.first_seen > DATE} == {
-        ("products", "colour"), ("users", "vip"), ("till", "shop"),
-    }  # fmt: skip
-    assert not any(columns[key].mapped for key in [("products", "colour"), ("users", "vip"), ("till", "shop")])
-    assert columns["till", "amount_paid"].mapped and columns["till", "amount_paid"].type == "double"
-    assert "colour" not in lake.read(Products).columns
-
-    pl.DataFrame(lines | {"amount_paid": ["1.50"]}).write_parquet(tmp_path / "order_lines.parquet")
-    with pytest.raises(SourceError, match=r"till is refused: amount_paid was double and is string.*"
-                                          r"--set ingest\.gate\.sources\.till\.max_changed_types=1"):  # fmt: skip
-        run_in_order([ingest], lake, validated(values), DATE + datetime.timedelta(2), Progress())
-    values["ingest"]["gate"]["max_changed_types"] = 1
-    run_in_order([ingest], lake, validated(values), DATE + datetime.timedelta(2), Progress())
-    assert {r.type for r in lake.read(SourceColumns).filter("column_name = 'amount_paid'").collect()} == {"string"}
