@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -99,7 +99,15 @@ def first_states(spark: SparkSession, spec: WorldSpec, partitions: int) -> DataF
 
 
 def users_with_offers(states: DataFrame, promotions: DataFrame) -> DataFrame:
-    """One row per user: the state and the offers of the day but spent coupons. SimulatedStates, Promotions → both."""
+    """One row per user: the state and what is offered on the day. SimulatedStates, valid Promotions → both.
+
+    An offer that is made again while it still holds is one offer, at its best terms; a spent coupon is none.
+    """
+    spent = F.array_contains(SimulatedStates.used, F.col("promotion_id"))
+    unspent = promotions.join(states.select("user_id", SimulatedStates.used), "user_id").filter(~spent)
+    same = Window.partitionBy("user_id", "mechanic", F.array_sort("product_ids"), "category")
+    best = same.orderBy(F.desc("discount_rate"), F.desc("coupon_amount"), "promotion_id")
+    held = unspent.withColumn("place", F.row_number().over(best)).filter(F.col("place") == 1)
     named = {"campaign_id": campaign_of(F.col(Promotions.date))}
     parts = [
         F.col(c) if c not in named else named[c].alias(c)
@@ -108,9 +116,8 @@ def users_with_offers(states: DataFrame, promotions: DataFrame) -> DataFrame:
         )
     ]
     # a user's offers in an order of their own, whatever order the rows come in
-    offers = promotions.groupBy("user_id").agg(F.array_sort(F.collect_list(F.struct(*parts))).alias("offers"))
-    unspent = F.filter("offers", lambda offer: ~F.array_contains(SimulatedStates.used, offer["promotion_id"]))
-    return states.join(offers, "user_id", "left").withColumn("offers", unspent)
+    offers = held.groupBy("user_id").agg(F.array_sort(F.collect_list(F.struct(*parts))).alias("offers"))
+    return states.join(offers, "user_id", "left")
 
 
 def campaign_of(date: Column) -> Column:

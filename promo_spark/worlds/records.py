@@ -167,7 +167,7 @@ def order_lines(
     `coupon_ids` are what the lines' campaign numbers stand for, by default the history's campaigns.
     """
     shop, orders, lines = catalogue(spec), past.orders, past.lines
-    kind = dirt_of_lines(spec, orders, lines, block, *([] if day is None else [day]))
+    kind = dirt_of_lines(spec, orders, lines, block, day)
     is_late = kind == DIRT.index("late_row")
     rows = np.flatnonzero(is_late if late else ~is_late)
     rows = np.concatenate([rows, rows[kind[rows] == DIRT.index("duplicate_row")]])

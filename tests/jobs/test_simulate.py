@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from pyspark.sql import SparkSession
 
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.silver import OrderLines, Redemptions
@@ -20,9 +21,28 @@ from promo_spark.runtime.progress import Progress
 from promo_spark.runtime.run_log import RunLog
 from promo_spark.settings import load, validated
 from promo_spark.tables.lake import Lake
+from promo_spark.worlds.frames import users_with_offers
 
 DATE = datetime.date(2024, 6, 1)
 NEXT = DATE + datetime.timedelta(days=1)
+
+
+def test_an_offer_made_again_is_one_offer_and_a_spent_coupon_is_none(spark: SparkSession) -> None:
+    def coupon(name: str, amount: int) -> dict[str, object]:
+        return {"promotion_id": name, "mechanic": "coupon", "coupon_amount": amount, "min_spend": 9}
+
+    def discount(name: str, product: str, rate: float) -> dict[str, object]:
+        return {"promotion_id": name, "mechanic": "discount", "product_ids": [product], "discount_rate": rate}
+
+    states = SimulatedStates.frame(spark, [{"user_id": "U1", "used": ["c1"]}, {"user_id": "U2", "used": []}])
+    offered = Promotions.frame(spark, [{"user_id": "U1", **offer} for offer in (
+        discount("d1", "P1", 0.1), discount("d2", "P1", 0.2), discount("d3", "P1", 0.2),  # d2 stands for all three
+        discount("d4", "P2", 0.1),  # another product
+        coupon("c1", 5), coupon("c2", 2), coupon("c3", 3),  # c1 is spent, and c3 is worth more than c2
+    )])  # fmt: skip
+    held = {row.user_id: row.offers for row in users_with_offers(states, offered).collect()}
+    assert [offer.promotion_id for offer in held["U1"]] == ["c3", "d2", "d4"]
+    assert held["U2"] is None
 
 
 def test_a_simulated_day_is_delivered_taken_in_and_goes_on_the_next_day(lake: Lake, tmp_path: Path) -> None:

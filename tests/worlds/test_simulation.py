@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from promo_spark.worlds.catalogue import catalogue
 from promo_spark.worlds.population import population
+from promo_spark.worlds.records import order_lines
 from promo_spark.worlds.shopping import History, history
 from promo_spark.worlds.simulation import NO_OFFERS, Offers, offers_from, simulated_day
 from promo_spark.worlds.spec import MECHANICS, RESPONSES, WorldSpec
@@ -85,6 +87,14 @@ def test_users_whose_offers_do_not_differ_act_the_same_under_two_policies(spec: 
     assert {u: v for u, v in before.items() if u in others} == {u: v for u, v in after.items() if u in others}
     assert (due_without[sorted(others)] == due_with[sorted(others)]).all()
     assert before != after
+    # as delivered, dirt included; the orders' ids count all orders of the day
+    dirty = dataclasses.replace(spec, dirt=(("missing_user", 0.2), ("negative_amount", 0.2)))
+    rows = [
+        order_lines(dirty, past, 0, day=spec.days, coupon_ids=given.ids).to_pandas() for past in (without, with_offers)
+    ]
+    names = {f"U{u:08d}" for u in others}
+    told = [r[r.user_id.isin(names)].drop(columns="order_id").reset_index(drop=True) for r in rows]
+    assert len(told[0]) > 100 and told[0].equals(told[1])
 
 
 def test_coupons_draw_the_persuadable_and_put_off_sleeping_dogs(spec: WorldSpec, due: Floats32) -> None:
