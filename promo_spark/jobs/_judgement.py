@@ -103,9 +103,11 @@ def _judge(
         run = replace(run, bot_sessions=ctx.keep(bots))
     by = checks.rules(table, run, ctx.settings.policies, own)
     if plan is not None:
-        beside = cleaning.beside(table, ctx.own(table), delivery.rows, delivery.by_key)
-        clean = ctx.keep(cleaning.cleaned(table, delivery.rows, plan, by, beside, run.promoted_days))
-        delivery, by = replace(delivery, rows=clean), [*by, *cleaning.rules(table, plan)]
+        kept = ctx.keep(delivery.rows)
+        beside = cleaning.beside(table, ctx.own(table), kept, delivery.by_key)
+        clean = cleaning.cleaned(table, kept, plan, by, beside, run.promoted_days)
+        delivery = replace(delivery, rows=clean if table in _KEPT else ctx.keep(clean))
+        by = [*by, *cleaning.rules(table, plan)]
     screened = checks.screened(table, delivery.rows, by)
     if table in _KEPT:
         screened = ctx.keep(screened)

@@ -23,7 +23,7 @@ from promo_spark.contracts.silver import CLEANED_TYPE, SILVER, OrderLines, Promo
 from promo_spark.contracts.table import Table, WriteMode
 from promo_spark.errors import SettingsError
 from promo_spark.settings import ColumnCleaning, IngestSettings, MostlyMissing
-from promo_spark.sources.candidates import BLANK, BROKEN, FILE, GIVEN_BY_THE_RUN, UNPARSED
+from promo_spark.sources.candidates import BLANK, BROKEN, FILE, GIVEN_BY_THE_RUN, UNPARSED, fenced
 from promo_spark.sources.checks import CLEANED, REJECT, WARN, Rule
 from promo_spark.sources.own_checks import typed_literal
 
@@ -34,8 +34,7 @@ _MONEY_BOOKED = (
     OrderLines.amount_paid, OrderLines.list_amount, OrderLines.discount_retail, OrderLines.discount_coupon,
     OrderLines.discount_coupon_match,
 )  # fmt: skip
-_VALUE, _USABLE, _PROMOTED, _EARLIER = "_value", "_usable", "_promoted", "_earlier"
-_LOWER, _UPPER, _FILL = "_lower", "_upper", "_fill"
+_VALUE, _EXACT, _PROMOTED, _EARLIER, _CARRIED = "_value", "_exact", "_promoted", "_earlier", "_carried"
 
 
 @dataclass(frozen=True)
@@ -116,28 +115,154 @@ def cleaned(
     """The candidates with values filled and cut, `cleaned`, and a mark per rule of the plan. Candidates → candidates.
 
     `by` are the checks of the table, `earlier` its rows that the delivery leaves alone, `promoted` the products and
-    days on promotion. Statistics are of the rows and the earlier ones together, each copy once; a row that has no
-    value in one of the `within` columns is left as it is.
+    days on promotion. Statistics are of the rows and the earlier ones together, as they came, each copy once; a row
+    that has no value in one of the `within` columns is left as it is. Every statistic reads the rows anew: keep them.
     """
-    columns = list(rows.columns)
-    if earlier is None:
-        earlier = rows.limit(0)
-    earlier = earlier.withColumns({BLANK: F.lit(False), BROKEN: F.lit(False)})
+    names = list(rows.columns)
+    earlier = (rows.limit(0) if earlier is None else earlier).withColumns({BLANK: F.lit(False), BROKEN: F.lit(False)})
     if plan.looks_at_promotions:
         rows, earlier = (_with_promotion(table, of, promoted) for of in (rows, earlier))
-    originals = {c: F.col(f"_was_{c}") for c in plan.columns}
-    rows = rows.withColumns({f"_was_{c}": F.col(c) for c in plan.columns})
-    for column, how in plan.columns.items():
-        rows = _cleaned_column(table, rows, earlier, column, how, plan, _passes(by, column))
-    changed = F.array(*[
-        F.when(F.col(_filled(c)) | (F.col(_outlier(c, how)) if how.outliers == "winsorise" else F.lit(False)),
-               F.struct(F.lit(c).alias("column"), originals[c].cast("string").alias("was")))
-        for c, how in plan.columns.items()
-    ]) if plan.columns else F.array()  # fmt: skip
-    changed = F.array_compact(changed)
-    rows = rows.withColumn(CLEANED, F.when(F.size(changed) > 0, changed.cast(CLEANED_TYPE)))
-    made = [name for c, how in plan.columns.items() for name in (_filled(c), _outlier(c, how))]
-    return rows.select(*columns, CLEANED, *made)
+    columns = [_Column(table, name, how, _passes(by, name), plan.constants.get(name))
+               for name, how in plan.columns.items()]  # fmt: skip
+    found = rows
+    for column in columns:
+        usual = rows.filter(column.usable()).unionByName(earlier.filter(column.known()), allowMissingColumns=True)
+        found = column.with_statistics(found, usual)
+        if column.how.missing == "forward_fill":
+            found = column.with_last_value(found, earlier)
+    values = {BROKEN: fenced(F.col(BROKEN))} | {c.name: c.value() for c in columns}
+    changed = F.array_compact(F.array(*[c.change() for c in columns]))
+    told = F.when(F.size(changed) > 0, changed.cast(CLEANED_TYPE)) if columns else F.lit(None).cast(CLEANED_TYPE)
+    return found.select(
+        *[values[n].alias(n) if n in values else F.col(n) for n in names], told.alias(CLEANED),
+        *[mark.alias(name) for c in columns for name, mark in c.marks().items()],
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Column:
+    """What is done to one column: each part of it as a Column of rows that have its statistics."""
+
+    table: type[Table]
+    name: str
+    how: ColumnCleaning
+    passes: Column
+    constant: Any
+
+    @property
+    def kind(self) -> T.DataType:
+        return self.table.columns()[self.name].type
+
+    @property
+    def lower(self) -> str:
+        return f"_lower_{self.name}"
+
+    @property
+    def upper(self) -> str:
+        return f"_upper_{self.name}"
+
+    @property
+    def fill(self) -> str:
+        return f"_fill_{self.name}"
+
+    def known(self) -> Column:
+        return F.col(self.name).isNotNull() & ~F.col(BLANK) & ~F.col(BROKEN)
+
+    def usable(self) -> Column:
+        """Whether there is a value that no check of the column rejects: only such a value is cut or shapes anything."""
+        return self.known() & self.passes
+
+    def spared(self) -> Column:
+        return F.col(_PROMOTED) if self.table is OrderLines and self.how.spare_promotions else F.lit(False)
+
+    def outlier(self) -> Column:
+        if self.how.outliers == "keep":
+            return F.lit(False)
+        value = F.col(self.name)
+        beyond = (value < F.col(self.lower)) | (value > F.col(self.upper))
+        judged = value > 0 if self.how.log else F.lit(True)
+        return F.coalesce(self.known() & ~self.spared() & judged & beyond, F.lit(False))
+
+    def inside(self) -> Column:
+        """The value, cut to the fence where it is an outlier."""
+        if self.how.outliers == "keep":
+            return F.col(self.name)
+        cut = F.least(F.greatest(F.col(self.name), F.col(self.lower)), F.col(self.upper))
+        return F.when(self.outlier(), cut).otherwise(F.col(self.name)).cast(self.kind)
+
+    def is_cut(self) -> Column:
+        return self.passes & self.outlier() if self.how.outliers == "winsorise" else F.lit(False)
+
+    def is_filled(self) -> Column:
+        return _missing(self.name) & ~F.col(BLANK) & ~F.col(BROKEN) & self.filling().isNotNull()
+
+    def filling(self) -> Column:
+        if self.how.missing == "constant":
+            return F.lit(self.constant).cast(self.kind)
+        return F.lit(None).cast(self.kind) if self.how.missing in ("keep", "drop") else F.col(self.fill)
+
+    def value(self) -> Column:
+        """The value as it goes on."""
+        return F.when(self.is_filled(), self.filling()).when(self.is_cut(), self.inside()).otherwise(F.col(self.name))
+
+    def change(self) -> Column:
+        """What `cleaned` says of the column; null where nothing was changed."""
+        was = F.struct(F.lit(self.name).alias("column"), F.col(self.name).cast("string").alias("was"))
+        return F.when(self.is_filled() | self.is_cut(), was)
+
+    def marks(self) -> dict[str, Column]:
+        return {_filled(self.name): self.is_filled(), _outlier(self.name, self.how): self.passes & self.outlier()}
+
+    def with_statistics(self, rows: DataFrame, usual: DataFrame) -> DataFrame:
+        """The rows with the fences of the column and what fills it, from the usual rows."""
+        if self.how.outliers != "keep":
+            fences = self.fences(self.distinct(usual.filter(~self.spared()), self.how.log))
+            rows, usual = _joined(rows, fences, self.how), _joined(usual, fences, self.how)
+        if self.how.missing in ("mean", "median"):
+            inside = usual.withColumn(self.name, self.inside())
+            rows = _joined(rows, self.averages(self.distinct(inside, log=False)), self.how)
+        return rows
+
+    def distinct(self, rows: DataFrame, log: bool) -> DataFrame:
+        """The values with what they are within, each row's once however often it came."""
+        value = F.ln(F.col(self.name).cast("double")) if log else F.col(self.name).cast("double")
+        keys = list(dict.fromkeys([*self.how.within, *self.table.key]))
+        found = rows.select(*keys, F.col(self.name).alias(_EXACT), value.alias(_VALUE))
+        return found.filter(F.col(_VALUE).isNotNull()).distinct()
+
+    def fences(self, values: DataFrame) -> DataFrame:
+        """The least and the largest value that is none too small or large, per `within`."""
+        low, high = (F.exp("_low"), F.exp("_high")) if self.how.log else (F.col("_low"), F.col("_high"))
+        enough = F.when(F.col("_values") >= self.how.least_values, F.lit(True))
+        return (_quantiles if self.how.quantiles else _robust)(values, self.how).select(
+            *self.how.within, F.when(enough, _inwards(low, self.kind, F.ceil)).alias(self.lower),
+            F.when(enough, _inwards(high, self.kind, F.floor)).alias(self.upper),
+        )  # fmt: skip
+
+    def averages(self, values: DataFrame) -> DataFrame:
+        """What a missing value becomes, per `within`; a mean is summed exactly, in whatever order."""
+        average = F.avg(F.col(_EXACT).cast(_FIXED_POINT)) if self.how.missing == "mean" else F.median(_VALUE)
+        if isinstance(self.kind, T.DoubleType | T.FloatType):
+            fill = average.cast(self.kind)
+        else:
+            scale = self.kind.scale if isinstance(self.kind, T.DecimalType) else 0
+            fill = F.round(average.cast(_FIXED_POINT), scale).try_cast(self.kind)
+        return values.groupBy(*self.how.within).agg(fill.alias(self.fill))
+
+    def with_last_value(self, rows: DataFrame, earlier: DataFrame) -> DataFrame:
+        """The rows with the value of the last row before them in their series that has one."""
+        how = self.how
+        kept = F.when(self.usable(), self.inside())
+        marked = rows.withColumns({_EARLIER: F.lit(False), _CARRIED: kept})
+        needed = dict.fromkeys([*self.table.key, *how.within, how.order_by, self.name])
+        before = earlier.select(*needed).withColumns({_EARLIER: F.lit(True), _CARRIED: F.col(self.name)})
+        both = marked.unionByName(before, allowMissingColumns=True)
+        order = [F.col(c).asc_nulls_first() for c in dict.fromkeys([how.order_by, *self.table.key, self.name])]
+        series = Window.partitionBy(*how.within).orderBy(*order, F.col(FILE).asc_nulls_first())
+        upto = series.rowsBetween(Window.unboundedPreceding, Window.currentRow)
+        last = F.last(F.when(F.col(how.order_by).isNotNull(), F.col(_CARRIED)), ignorenulls=True).over(upto)
+        told = functools.reduce(Column.__and__, [F.col(c).isNotNull() for c in (how.order_by, *how.within)])
+        return both.withColumn(self.fill, F.when(told, last)).filter(~F.col(_EARLIER)).drop(_EARLIER, _CARRIED)
 
 
 def _plan(table: type[Table], columns: Mapping[str, ColumnCleaning], mostly_missing: MostlyMissing | None) -> Plan:
@@ -172,86 +297,32 @@ def _plan(table: type[Table], columns: Mapping[str, ColumnCleaning], mostly_miss
     return Plan(columns, constants, mostly_missing)
 
 
-def _cleaned_column(
-    table: type[Table], rows: DataFrame, earlier: DataFrame, column: str, how: ColumnCleaning, plan: Plan,
-    passes: Column,
-) -> DataFrame:  # fmt: skip
-    kind, value = table.columns()[column].type, F.col(column)
-    known = value.isNotNull() & ~F.col(BLANK) & ~F.col(BROKEN)
-    # Judged before anything is changed: what a check of the column rejects is to be rejected as it came.
-    rows = rows.withColumn(_USABLE, known & passes)
-    usual = rows.filter(_USABLE).drop(_USABLE).unionByName(earlier.filter(known), allowMissingColumns=True)
-    outlier, kept = F.lit(False), value
-    if how.outliers != "keep":
-        spared = F.col(_PROMOTED) if _PROMOTED in rows.columns and how.spare_promotions else F.lit(False)
-        fences = _fences(_distinct(table, usual.filter(~spared), column, how), kind, how)
-        rows, usual = _with_statistics(rows, fences, how), _with_statistics(usual, fences, how)
-        outlier = F.coalesce(~spared & _judged(value, how) & ((value < F.col(_LOWER)) | (value > F.col(_UPPER))),
-                             F.lit(False))  # fmt: skip
-        cut = F.least(F.greatest(value, F.col(_LOWER)), F.col(_UPPER))
-        usual = usual.withColumn(column, F.when(outlier, cut).otherwise(value).cast(kind)).drop(_LOWER, _UPPER)
-        outlier = F.col(_USABLE) & outlier
-        kept = F.when(outlier, cut).otherwise(value) if how.outliers == "winsorise" else value
-    rows = rows.withColumns({_outlier(column, how): outlier, column: kept.cast(kind)}).drop(_LOWER, _UPPER)
-    empty = _missing(column) & ~F.col(BLANK) & ~F.col(BROKEN)
-    if how.missing in ("mean", "median"):
-        rows = _with_statistics(rows, _averages(_distinct(table, usual, column, how, log=False), kind, how), how)
-    elif how.missing == "constant":
-        rows = rows.withColumn(_FILL, F.lit(plan.constants[column]).cast(kind))
-    elif how.missing == "forward_fill":
-        rows = _with_last_value(table, rows, earlier, column, how)
-    else:
-        rows = rows.withColumn(_FILL, F.lit(None).cast(kind))
-    filled = empty & F.col(_FILL).isNotNull()
-    rows = rows.withColumns({_filled(column): filled, column: F.when(empty, F.col(_FILL)).otherwise(F.col(column))})
-    return rows.drop(_FILL, _USABLE)
+def _quantiles(values: DataFrame, how: ColumnCleaning) -> DataFrame:
+    """The values at two ranks themselves, nothing between two: cut to them, the values have the same ranks again."""
+    counted = values.groupBy(*how.within, _VALUE).agg(F.count(F.lit(1)).alias("_times"))
+    within = Window.partitionBy(*how.within)
+    counted = counted.withColumns({
+        "_upto": F.sum("_times").over(within.orderBy(_VALUE)), "_values": F.sum("_times").over(within),
+    })  # fmt: skip
+    lower, upper = (F.min(F.when(F.col("_upto") >= F.lit(q) * F.col("_values"), F.col(_VALUE)))
+                    for q in how.quantiles or ())  # fmt: skip
+    return counted.groupBy(*how.within).agg(
+        lower.alias("_low"), upper.alias("_high"), F.max("_values").alias("_values")
+    )
 
 
-def _distinct(
-    table: type[Table], rows: DataFrame, column: str, how: ColumnCleaning, log: bool | None = None
-) -> DataFrame:
-    """The column's values with what they are within, each row's once however often it came."""
-    value = F.col(column).cast("double")
-    value = F.ln(value) if (how.log if log is None else log) else value
-    named = list(dict.fromkeys([*how.within, *table.key]))
-    found = rows.select(*named, F.col(column).alias("_exact"), value.alias(_VALUE)).filter(F.col(_VALUE).isNotNull())
-    return found.distinct()
-
-
-def _fences(values: DataFrame, kind: T.DataType, how: ColumnCleaning) -> DataFrame:
-    """The least and the largest value that is none too small or large, per `within`."""
-    enough = F.when(F.col("_values") >= how.least_values, F.lit(True))
-    if how.quantiles is not None:
-        # The value at the rank itself, nothing between two: cut to it, the values have the same quantile again.
-        counted = values.groupBy(*how.within, _VALUE).agg(F.count(F.lit(1)).alias("_times"))
-        within = Window.partitionBy(*how.within)
-        counted = counted.withColumns({
-            "_upto": F.sum("_times").over(within.orderBy(_VALUE)), "_values": F.sum("_times").over(within),
-        })  # fmt: skip
-        lower, upper = (F.min(F.when(F.col("_upto") >= F.lit(q) * F.col("_values"), F.col(_VALUE)))
-                        for q in how.quantiles)  # fmt: skip
-        fences = counted.groupBy(*how.within).agg(
-            lower.alias("_low"), upper.alias("_high"), F.max("_values").alias("_values")
-        )
-    else:
-        assert how.robust_z is not None  # settings allow no outliers without a fence
-        centres = values.groupBy(*how.within).agg(
-            F.median(_VALUE).alias("_centre"), F.count(F.lit(1)).alias("_values")
-        )
-        away = F.abs(F.col(_VALUE) - F.col("_centre"))
-        # Where more than half of the values are the same, the deviations of the others tell.
-        spread = _joined(values, centres, how).groupBy(*how.within, "_centre", "_values").agg(
-            F.median(away).alias("_of_all"), F.median(F.when(away > 0, away)).alias("_of_others")
-        )
-        reach = how.robust_z * _PER_DEVIATION * F.when(F.col("_of_all") > 0, F.col("_of_all")).otherwise(
-            F.col("_of_others")
-        )
-        fences = spread.withColumns({"_low": F.col("_centre") - reach, "_high": F.col("_centre") + reach})
-    low, high = (F.exp("_low"), F.exp("_high")) if how.log else (F.col("_low"), F.col("_high"))
-    return fences.select(
-        *how.within, F.when(enough, _inwards(low, kind, F.ceil)).alias(_LOWER),
-        F.when(enough, _inwards(high, kind, F.floor)).alias(_UPPER),
-    )  # fmt: skip
+def _robust(values: DataFrame, how: ColumnCleaning) -> DataFrame:
+    """So many robust deviations on both sides of the median."""
+    assert how.robust_z is not None  # settings allow no outliers without a fence
+    centres = values.groupBy(*how.within).agg(F.median(_VALUE).alias("_centre"), F.count(F.lit(1)).alias("_values"))
+    away = F.abs(F.col(_VALUE) - F.col("_centre"))
+    # Where more than half of the values are the same, the deviations of the others tell.
+    spread = _joined(values, centres, how).groupBy(*how.within, "_centre", "_values").agg(
+        F.median(away).alias("_of_all"), F.median(F.when(away > 0, away)).alias("_of_others")
+    )
+    deviation = F.when(F.col("_of_all") > 0, F.col("_of_all")).otherwise(F.col("_of_others"))
+    reach = how.robust_z * _PER_DEVIATION * deviation
+    return spread.withColumns({"_low": F.col("_centre") - reach, "_high": F.col("_centre") + reach})
 
 
 def _inwards(fence: Column, kind: T.DataType, rounded: Any) -> Column:
@@ -263,47 +334,13 @@ def _inwards(fence: Column, kind: T.DataType, rounded: Any) -> Column:
     return rounded(F.round(fence.cast(_FIXED_POINT), 6), F.lit(scale)).try_cast(kind)  # type: ignore[no-any-return]
 
 
-def _averages(values: DataFrame, kind: T.DataType, how: ColumnCleaning) -> DataFrame:
-    """What a missing value becomes, per `within`; a mean is summed exactly, in whatever order."""
-    exact = F.col("_exact").cast(_FIXED_POINT)
-    average = F.avg(exact) if how.missing == "mean" else F.median(_VALUE)
-    scale = kind.scale if isinstance(kind, T.DecimalType) else 0
-    if isinstance(kind, T.DoubleType | T.FloatType):
-        fill = average.cast(kind)
-    else:
-        fill = F.round(average.cast(_FIXED_POINT), scale).try_cast(kind)
-    return values.groupBy(*how.within).agg(fill.alias(_FILL))
-
-
-def _with_last_value(
-    table: type[Table], rows: DataFrame, earlier: DataFrame, column: str, how: ColumnCleaning
-) -> DataFrame:
-    """The rows with the value of the last row before them in their series that has one."""
-    marked = rows.withColumn(_EARLIER, F.lit(False))
-    before = earlier.select(*dict.fromkeys([*table.key, *how.within, how.order_by, column, BLANK, BROKEN])).withColumns(
-        {_EARLIER: F.lit(True), _USABLE: F.col(column).isNotNull()}
-    )
-    both = marked.unionByName(before, allowMissingColumns=True)
-    order = [F.col(c).asc_nulls_first() for c in dict.fromkeys([how.order_by, *table.key, column])]
-    series = Window.partitionBy(*how.within).orderBy(*order, F.col(FILE).asc_nulls_first())
-    upto = series.rowsBetween(Window.unboundedPreceding, Window.currentRow)
-    carries = F.col(_USABLE) & F.col(how.order_by).isNotNull()
-    last = F.last(F.when(carries, F.col(column)), ignorenulls=True).over(upto)
-    told = functools.reduce(Column.__and__, [F.col(c).isNotNull() for c in (how.order_by, *how.within)])
-    return both.withColumn(_FILL, F.when(told, last)).filter(~F.col(_EARLIER)).drop(_EARLIER)
-
-
-def _with_statistics(rows: DataFrame, statistics: DataFrame, how: ColumnCleaning) -> DataFrame:
-    return _joined(rows, statistics, how, left=True)
-
-
-def _joined(rows: DataFrame, statistics: DataFrame, how: ColumnCleaning, left: bool = False) -> DataFrame:
+def _joined(rows: DataFrame, statistics: DataFrame, how: ColumnCleaning) -> DataFrame:
+    """The rows with the statistics of what they are within; null where there are none."""
     if not how.within:
         return rows.crossJoin(F.broadcast(statistics))  # one row, also of no values
-    names = {c: f"_of_{c}" for c in how.within}
-    found = statistics.withColumnsRenamed(names)
+    names = {c: f"_within_{c}" for c in how.within}
     same = functools.reduce(Column.__and__, [F.col(c) == F.col(n) for c, n in names.items()])
-    return rows.join(found, same, how="left" if left else "inner").drop(*names.values())
+    return rows.join(statistics.withColumnsRenamed(names), same, how="left").drop(*names.values())
 
 
 def _with_promotion(table: type[Table], rows: DataFrame, promoted: DataFrame | None) -> DataFrame:
@@ -328,10 +365,6 @@ def _passes(by: Sequence[Rule], column: str) -> Column:
     own = [r.fails for r in by if r.column == column and r.criticality == REJECT and r.fails is not None
            and r.ids is None and r.name != f"missing_{column}"]  # fmt: skip
     return ~functools.reduce(Column.__or__, own, F.lit(False))
-
-
-def _judged(value: Column, how: ColumnCleaning) -> Column:
-    return value > 0 if how.log else F.lit(True)
 
 
 def _missing(column: str) -> Column:
