@@ -36,7 +36,8 @@ def run(ctx: Context[SimulateSettings]) -> None:
             f"{spec.date(spec.all_days - 2)}; choose a date between, or set generate.horizon_days"
         )
     valid = ctx.keep(_valid_offers(ctx))
-    users = ctx.keep(frames.users_with_offers(_states(ctx, spec, day), valid))
+    states = ctx.keep(_states(ctx, spec, day))  # on the first day they take the whole history to make
+    users = ctx.keep(frames.users_with_offers(states, valid))
     for table in _OF_USERS:
         _deliver(ctx, world, table, frames.simulated_table(users, spec, table, day))
     _deliver(ctx, world, "users", frames.newcomers(ctx.spark, spec, day))
