@@ -102,14 +102,15 @@ def _delivery(ctx: Context[IngestSettings], name: str, source: SourceSettings) -
     if source.by_rows:
         rows_of.checked_rows_delivery(name, table, source.columns)
     path, theirs = _in_folder(ctx.settings, source.path), mappings.their_columns(source)
+    unpivoted = mappings.unpivoted_column(source)
     follows, whole = source.format == "delta_changes", True
     if follows:
         raw, whole = _changed_rows(ctx, name, table, path, theirs)
     elif source.format == "jdbc":
         raw = _database_rows(ctx, name, source, theirs)
     else:
-        raw = _file_rows(ctx, source, theirs, mappings.unpivoted_column(source))
-    types, unpivoted = landing.columns_of(raw), mappings.unpivoted_column(source)
+        raw = _file_rows(ctx, source, theirs, unpivoted)
+    types = landing.columns_of(path, raw)
     columns = Columns(types, frozenset(c for c in types if c in theirs or unpivoted(c)))
     seconds = [
         _file_rows(ctx, lookup, list(dict.fromkeys([*lookup.keys.values(), *lookup.columns.values()])))

@@ -59,7 +59,7 @@ def judged(ctx: Context[IngestSettings], handed: Sequence[Delivery]) -> list[Jud
     checks.refuse_unknown(ctx.settings.policies, [check for _, check in own])
     gate.refuse_unknown(ctx.settings.gate, [source for d in handed for source in d.sources])
     run = predicates.Circumstances(ctx.date, ctx.business.timezone, ctx.settings.test_users)
-    if any(plan.looks_at_promotions for plan in plans.values()):
+    if OrderLines in plans and plans[OrderLines].looks_at_promotions:
         run = replace(run, promoted_days=_promoted_days(ctx, handed))
 
     def judge(delivery: Delivery, run: predicates.Circumstances) -> Judged:

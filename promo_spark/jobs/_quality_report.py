@@ -18,11 +18,12 @@ from promo_spark.settings import IngestSettings
 from promo_spark.sources import checks, gate, quality, source_columns
 from promo_spark.tables.pages import why_no_pages, write_page
 
+Known = Mapping[str, Mapping[str, Row]]  # source → column → its row of ops.source_columns
 
-def pass_gate(ctx: Context[IngestSettings], judged: Sequence[Judged]) -> list[dict[str, Any]]:
+
+def pass_gate(ctx: Context[IngestSettings], judged: Sequence[Judged], known: Known) -> list[dict[str, Any]]:
     """The rows of the data-quality report; SourceError, with the report kept, when a delivery is not to be taken in."""
     report: list[dict[str, Any]] = []
-    known = known_columns(ctx)
     broken: dict[str, list[gate.Verdict]] = {}
     reasons: dict[str, str] = {}
     for found, source, counted in _by_source(judged):
@@ -43,17 +44,16 @@ def pass_gate(ctx: Context[IngestSettings], judged: Sequence[Judged]) -> list[di
     return report
 
 
-def known_columns(ctx: Context[IngestSettings]) -> Mapping[str, Mapping[str, Row]]:
-    """Source → column → its row of ops.source_columns; nothing of a source that is new."""
+def known_columns(ctx: Context[IngestSettings]) -> Known:
+    """The columns that sources had at earlier loads; nothing of a source that is new."""
     known: defaultdict[str, dict[str, Row]] = defaultdict(dict)
     for row in ctx.own(SourceColumns).collect():  # as many rows as the sources have columns
         known[row.source][row.column_name] = row
     return known
 
 
-def write_columns(ctx: Context[IngestSettings], handed: Sequence[Delivery]) -> None:
+def write_columns(ctx: Context[IngestSettings], handed: Sequence[Delivery], known: Known) -> None:
     """Writes which columns the sources have, and tells of those that are new."""
-    known = known_columns(ctx)
     rows: list[dict[str, Any]] = []
     for source, found in ((s, c) for d in handed for s, c in d.columns.items()):
         before = known.get(source, {})

@@ -25,7 +25,7 @@ from promo_spark.errors import ContractError, SourceError
 from promo_spark.jobs import _identities
 from promo_spark.jobs._deliveries import Delivery, deliveries, sources_digest
 from promo_spark.jobs._judgement import LARGEST, Counted, Judged, judged, side_by_side
-from promo_spark.jobs._quality_report import pass_gate, write_columns, write_report
+from promo_spark.jobs._quality_report import known_columns, pass_gate, write_columns, write_report
 from promo_spark.runtime.job import Context, SourceCounts, job
 from promo_spark.settings import IngestSettings
 from promo_spark.sources import checks, holidays, identities, predicates, pseudonyms
@@ -47,11 +47,12 @@ def run(ctx: Context[IngestSettings]) -> None:
     handed = _of_persons(ctx, handed)
     key = _identities.recorded_key(ctx, [(d.table, d.rows) for d in handed])
     found = judged(ctx, [_as_kept(ctx, d, key) for d in handed])
-    report = pass_gate(ctx, found)
+    known = known_columns(ctx)
+    report = pass_gate(ctx, found, known)
     if not any(d.table is Holidays for d in handed) and ctx.business.holiday_countries:
         _write_holidays(ctx)
     side_by_side(lambda one: _load(ctx, one, key), found)
-    write_columns(ctx, handed)
+    write_columns(ctx, handed, known)
     write_report(ctx, found, report)
 
 

@@ -9,7 +9,7 @@ a cut value lies within the fence, and a fence stays where it was when what lay 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +47,7 @@ class Plan:
 
     @property
     def looks_at_promotions(self) -> bool:
-        """Whether it matters which rows were sold on promotion."""
+        """Whether it matters which order lines were sold on promotion."""
         return any(how.outliers != "keep" and how.spare_promotions for how in self.columns.values())
 
 
@@ -120,8 +120,8 @@ def cleaned(
     """
     names = list(rows.columns)
     earlier = (rows.limit(0) if earlier is None else earlier).withColumns({BLANK: F.lit(False), BROKEN: F.lit(False)})
-    if plan.looks_at_promotions:
-        rows, earlier = (_with_promotion(table, of, promoted) for of in (rows, earlier))
+    if table is OrderLines and plan.looks_at_promotions:
+        rows, earlier = (_with_promotion(of, promoted) for of in (rows, earlier))
     columns = [_Column(table, name, how, _passes(by, name), plan.constants.get(name))
                for name, how in plan.columns.items()]  # fmt: skip
     found = rows
@@ -235,19 +235,14 @@ class _Column:
         low, high = (F.exp("_low"), F.exp("_high")) if self.how.log else (F.col("_low"), F.col("_high"))
         enough = F.when(F.col("_values") >= self.how.least_values, F.lit(True))
         return (_quantiles if self.how.quantiles else _robust)(values, self.how).select(
-            *self.how.within, F.when(enough, _inwards(low, self.kind, F.ceil)).alias(self.lower),
-            F.when(enough, _inwards(high, self.kind, F.floor)).alias(self.upper),
+            *self.how.within, F.when(enough, _in_type(low, self.kind, _up)).alias(self.lower),
+            F.when(enough, _in_type(high, self.kind, _down)).alias(self.upper),
         )  # fmt: skip
 
     def averages(self, values: DataFrame) -> DataFrame:
         """What a missing value becomes, per `within`; a mean is summed exactly, in whatever order."""
         average = F.avg(F.col(_EXACT).cast(_FIXED_POINT)) if self.how.missing == "mean" else F.median(_VALUE)
-        if isinstance(self.kind, T.DoubleType | T.FloatType):
-            fill = average.cast(self.kind)
-        else:
-            scale = self.kind.scale if isinstance(self.kind, T.DecimalType) else 0
-            fill = F.round(average.cast(_FIXED_POINT), scale).try_cast(self.kind)
-        return values.groupBy(*self.how.within).agg(fill.alias(self.fill))
+        return values.groupBy(*self.how.within).agg(_in_type(average, self.kind, F.round).alias(self.fill))
 
     def with_last_value(self, rows: DataFrame, earlier: DataFrame) -> DataFrame:
         """The rows with the value of the last row before them in their series that has one."""
@@ -325,13 +320,22 @@ def _robust(values: DataFrame, how: ColumnCleaning) -> DataFrame:
     return spread.withColumns({"_low": F.col("_centre") - reach, "_high": F.col("_centre") + reach})
 
 
-def _inwards(fence: Column, kind: T.DataType, rounded: Any) -> Column:
-    """The fence in the column's type, rounded to its inner side."""
+def _in_type(value: Column, kind: T.DataType, rounded: Callable[[Column, int], Column]) -> Column:
+    """A statistic in the column's type, rounded to its scale."""
     if isinstance(kind, T.DoubleType | T.FloatType):
-        return fence.cast(kind)
+        return value.cast(kind)
     scale = kind.scale if isinstance(kind, T.DecimalType) else 0
-    # The exponential of a logarithm misses a value by a little: that is no reason to cut a value to the next lower.
-    return rounded(F.round(fence.cast(_FIXED_POINT), 6), F.lit(scale)).try_cast(kind)  # type: ignore[no-any-return]
+    return rounded(value.cast(_FIXED_POINT), scale).try_cast(kind)
+
+
+# Fences are rounded to their inner side. The exponential of a logarithm misses a value by a little: that is no reason
+# to cut a value to the next lower.
+def _up(fence: Column, scale: int) -> Column:
+    return F.ceil(F.round(fence, 6), F.lit(scale))
+
+
+def _down(fence: Column, scale: int) -> Column:
+    return F.floor(F.round(fence, 6), F.lit(scale))
 
 
 def _joined(rows: DataFrame, statistics: DataFrame, how: ColumnCleaning) -> DataFrame:
@@ -343,10 +347,8 @@ def _joined(rows: DataFrame, statistics: DataFrame, how: ColumnCleaning) -> Data
     return rows.join(statistics.withColumnsRenamed(names), same, how="left").drop(*names.values())
 
 
-def _with_promotion(table: type[Table], rows: DataFrame, promoted: DataFrame | None) -> DataFrame:
+def _with_promotion(rows: DataFrame, promoted: DataFrame | None) -> DataFrame:
     """Order lines with a mark on those sold on promotion: with a discount, or on a day in the promotion calendar."""
-    if table is not OrderLines:
-        return rows
     discounts = (OrderLines.discount_retail, OrderLines.discount_coupon, OrderLines.discount_coupon_match)
     reduced = functools.reduce(Column.__or__, [F.coalesce(F.col(c) > 0, F.lit(False)) for c in discounts])
     if promoted is None:

@@ -38,8 +38,8 @@ _BOM = "\ufeff"
 # quotes, its fields, how many its file has, and where in them the wanted ones stand.
 _BLOCK, _NO_TEXT, _QUOTES = "_block", "_no_text", "_quotes"
 _FIELDS, _WIDTH, _PLACES = "_fields", "_width", "_places"
+_COLUMNS = "columns"  # in the metadata of a CSV source's raw lines: the columns that the headers name
 # Possessive, so that a field of megabytes neither backtracks nor deepens the stack.
-_COLUMNS = "columns"  # in the metadata of raw lines: the columns that their files name
 _QUOTED = ' *+"(?:[^"]++|"")*+" *+'
 # Half of a character that JSON writes as two.
 _LONE_SURROGATE = (
@@ -132,7 +132,6 @@ def json_rows(spark: SparkSession, path: str, columns: Sequence[str], encoding: 
     options = {"mode": "PERMISSIVE", "allowNonNumericNumbers": "false", "allowSingleQuotes": "false"}
     text = F.col(RAW)
     listed = F.concat(F.lit("["), text, F.lit(f',{{"{closing}":"1"}}]'))
-    named = _names_in(path, lines)
     lines = lines.withColumns({BLANK: F.trim(text) == "", "_objects": F.from_json(listed, schema, options)})
     lines = lines.withColumns({"_object": F.get("_objects", F.lit(0)), _FIELDS: F.json_object_keys(text)})
     alone = (F.size("_objects") == 2) & (F.get("_objects", F.lit(1))[closing] == "1")
@@ -147,11 +146,10 @@ def json_rows(spark: SparkSession, path: str, columns: Sequence[str], encoding: 
         .when(F.col(_NO_TEXT) | no_character, BROKEN_ENCODING)
         .when(~F.coalesce(whole, F.lit(False)), BROKEN_ROW)
     )
-    rows = _placed(lines.withColumn(FAULT, fault), {c: F.col("_object")[c] for c in columns})
-    return rows.withMetadata(RAW, {_COLUMNS: named})
+    return _placed(lines.withColumn(FAULT, fault), {c: F.col("_object")[c] for c in columns})
 
 
-def columns_of(rows: DataFrame) -> dict[str, str]:
+def columns_of(path: str, rows: DataFrame) -> dict[str, str]:
     """The columns that a source has, wanted or not, with their types. Rows as they are read here → columns.
 
     Of JSON lines those that a sample of the lines names: the first thousand of each task, and every sixteenth.
@@ -159,7 +157,8 @@ def columns_of(rows: DataFrame) -> dict[str, str]:
     raw = rows.schema[RAW]
     if isinstance(raw.dataType, T.StructType):
         return {f.name: f.dataType.simpleString() for f in raw.dataType.fields if f.name not in (CHANGE, VERSION)}
-    return dict.fromkeys(raw.metadata.get(_COLUMNS, []), TEXT)
+    named = raw.metadata[_COLUMNS] if _COLUMNS in raw.metadata else _names_in(path, rows)
+    return dict.fromkeys(named, TEXT)
 
 
 def files_digest(spark: SparkSession, paths: Sequence[str]) -> str:
