@@ -19,12 +19,12 @@ import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from promo_spark.models.forecast_series import forecast_batch
-from promo_spark.models.forecasts import SERIES_MODELS, sales_series, series_models
-from promo_spark.runtime.jars import delta_jars
-from promo_spark.runtime.local_mode import LOCAL_CONF
+from promo_spark.models.forecasts.batches import SERIES_MODELS, sales_series, series_models
+from promo_spark.models.forecasts.series import forecast_batch
 from promo_spark.runtime.session import spark_session
 from promo_spark.settings import ForecastSettings, load
+from promo_spark.submission.jars import delta_jars
+from promo_spark.submission.local_mode import LOCAL_CONF
 
 AS_OF = datetime.date(2017, 12, 1)
 DAYS = 334
@@ -35,13 +35,22 @@ def synthetic_sales(spark: SparkSession, series: int) -> DataFrame:
     draw = F.pmod(F.xxhash64("id", "n"), F.lit(1000)) / 1000
     regular = F.col("id") % 10 == 0
     units = F.when(regular, F.floor(4 + 12 * draw)).otherwise((draw < 0.3).cast("long"))
-    return spark.range(series).select(
-        F.concat(F.lit("product:"), F.col("id")).alias("series_id"), F.lit("product").alias("level"), "id",
-        F.explode(F.sequence(F.lit(0), F.lit(DAYS - 1))).alias("n"),
-    ).select(
-        "series_id", "level", F.date_add(F.lit(AS_OF), F.col("n") - DAYS).alias("day"),
-        units.cast("decimal(18,3)").alias("units"), units.cast("decimal(18,2)").alias("revenue"),
-    )  # fmt: skip
+    return (
+        spark.range(series)
+        .select(
+            F.concat(F.lit("product:"), F.col("id")).alias("series_id"),
+            F.lit("product").alias("level"),
+            "id",
+            F.explode(F.sequence(F.lit(0), F.lit(DAYS - 1))).alias("n"),
+        )
+        .select(
+            "series_id",
+            "level",
+            F.date_add(F.lit(AS_OF), F.col("n") - DAYS).alias("day"),
+            units.cast("decimal(18,3)").alias("units"),
+            units.cast("decimal(18,2)").alias("revenue"),
+        )
+    )
 
 
 def one_call_per_series(sales: DataFrame, settings: ForecastSettings) -> DataFrame:
@@ -51,8 +60,8 @@ def one_call_per_series(sales: DataFrame, settings: ForecastSettings) -> DataFra
         return forecast_batch(pd.DataFrame([one | {"units": days.units.to_numpy(float)}]), settings)
 
     narrow = sales.select("series_id", "level", "day", F.col("units").cast("double"))
-    return narrow.repartition(settings.partitions, "series_id").groupBy("series_id").applyInPandas(
-        forecast, SERIES_MODELS
+    return (
+        narrow.repartition(settings.partitions, "series_id").groupBy("series_id").applyInPandas(forecast, SERIES_MODELS)
     )
 
 
@@ -82,8 +91,10 @@ def main(series: int = 2000, rounds: int = 3) -> None:
     if different:
         sys.exit(f"{different} rows differ: not the same work, so no figures")
     print("equal forecasts and scores")
-    timed = {"one call per series": lambda: one_call_per_series(sales, settings),
-             "batches": lambda: in_batches(sales, settings)}  # fmt: skip
+    timed = {
+        "one call per series": lambda: one_call_per_series(sales, settings),
+        "batches": lambda: in_batches(sales, settings),
+    }
     taken: dict[str, list[float]] = {name: [] for name in timed}
     for _ in range(rounds):
         for name, run in timed.items():

@@ -22,11 +22,11 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from promo_spark.runtime.jars import delta_jars
-from promo_spark.runtime.local_mode import LOCAL_CONF
 from promo_spark.runtime.session import spark_session
 from promo_spark.settings import load
-from promo_spark.tables.raw_files import write_raw
+from promo_spark.storage.raw_files import write_raw
+from promo_spark.submission.jars import delta_jars
+from promo_spark.submission.local_mode import LOCAL_CONF
 from promo_spark.worlds.frames import raw_table, raw_tables
 from promo_spark.worlds.spec import WorldSpec, world_spec
 
@@ -98,18 +98,25 @@ def measured(spark: SparkSession, users: int, keep: Path | None) -> None:
         memory.ended.set()
         memory.join()
     seconds = time.perf_counter() - started
-    print(f"{users:>9,} users  all files   {all_rows:>13,} rows {seconds:8.1f} s {all_rows / seconds:>10,.0f} rows/s, "
-          f"{written / MIB:,.0f} MiB written; peak memory {memory.peak / MIB:,.0f} MiB, "
-          f"largest Python worker {memory.worker / MIB:,.0f} MiB")  # fmt: skip
+    print(
+        f"{users:>9,} users  all files   {all_rows:>13,} rows {seconds:8.1f} s {all_rows / seconds:>10,.0f} rows/s, "
+        f"{written / MIB:,.0f} MiB written; peak memory {memory.peak / MIB:,.0f} MiB, "
+        f"largest Python worker {memory.worker / MIB:,.0f} MiB"
+    )
 
 
 def main(sizes: list[int], keep: Path | None) -> None:
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # two task slots, two threads
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    spark = spark_session("generate_benchmark", {
-        **LOCAL_CONF, "spark.master": "local[2]", "spark.driver.memory": "2g",
-        "spark.driver.extraClassPath": os.pathsep.join(str(p) for p in delta_jars(load().spark)),
-    })  # fmt: skip
+    spark = spark_session(
+        "generate_benchmark",
+        {
+            **LOCAL_CONF,
+            "spark.master": "local[2]",
+            "spark.driver.memory": "2g",
+            "spark.driver.extraClassPath": os.pathsep.join(str(p) for p in delta_jars(load().spark)),
+        },
+    )
     print(f"equal content: {checksums(spark)}")
     for users in sizes:
         measured(spark, users, keep)

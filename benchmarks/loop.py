@@ -25,14 +25,14 @@ import numpy as np
 import polars as pl
 from rich.console import Console
 
-from promo_spark.jobs.generate import run as generate
-from promo_spark.jobs.pipeline import single_jobs
-from promo_spark.jobs.simulate import run as simulate
+from jobs.generate import run as generate
+from jobs.pipeline import single_jobs
+from jobs.simulate import run as simulate
 from promo_spark.runtime.pipeline import run_in_order
 from promo_spark.runtime.progress import Progress
 from promo_spark.runtime.session import started_session
 from promo_spark.settings import Settings, load, validated
-from promo_spark.tables.lake import Lake
+from promo_spark.storage.lake import Lake
 from promo_spark.worlds.catalogue import catalogue
 from promo_spark.worlds.records import order_lines
 from promo_spark.worlds.shopping import history
@@ -45,24 +45,48 @@ from check_promotions import broken_promises  # a script, in no package
 FIRST = datetime.date(2024, 6, 1)
 # The same jobs and code as ever, with less to fit and to measure than the defaults ask for.
 SMALLER = [
-    "generate.products=300", "generate.days=60", "generate.users_per_block=250", "generate.partitions=2",
-    "generate.truth=false", "simulate.partitions=2", "profile.top_products=20", "segment.k=[4, 5]",
-    "segment.starts=1", "segment.stability_rounds=2", "baskets.min_baskets=20", "baskets.max_antecedent=1",
-    "recommend.rank=8", "recommend.iterations=3", "recommend.blocks=1", "recommend.holdout_days=14",
-    "forecast.horizon_days=14", "forecast.min_history_days=28", "forecast.backtest_windows=1",
-    "forecast.top_series=5", "forecast.partitions=1", "spark.driver_memory=3g",
+    "generate.products=300",
+    "generate.days=60",
+    "generate.users_per_block=250",
+    "generate.partitions=2",
+    "generate.truth=false",
+    "simulate.partitions=2",
+    "profile.top_products=20",
+    "segment.k=[4, 5]",
+    "segment.starts=1",
+    "segment.stability_rounds=2",
+    "baskets.min_baskets=20",
+    "baskets.max_antecedent=1",
+    "recommend.rank=8",
+    "recommend.iterations=3",
+    "recommend.blocks=1",
+    "recommend.holdout_days=14",
+    "forecast.horizon_days=14",
+    "forecast.min_history_days=28",
+    "forecast.backtest_windows=1",
+    "forecast.top_series=5",
+    "forecast.partitions=1",
+    "spark.driver_memory=3g",
     'spark.conf."spark.sql.shuffle.partitions"="1"',
     # Thousands of small queries: compiling each, and planning it anew at each shuffle, costs more than it saves.
-    'spark.conf."spark.sql.codegen.wholeStage"="false"', 'spark.conf."spark.sql.adaptive.enabled"="false"',
+    'spark.conf."spark.sql.codegen.wholeStage"="false"',
+    'spark.conf."spark.sql.adaptive.enabled"="false"',
     'spark.conf."spark.driver.extraJavaOptions"="-XX:+UseParallelGC"',
-]  # fmt: skip
+]
 NOT_READ = ("events", "feedback", "inventory")  # by any job after ingest
-BUDGET_PER_USER = {"daily_budget": 0.2, "mechanic_budgets.discount": 0.12, "mechanic_budgets.coupon": 0.08,
-                   "mechanic_budgets.bundle": 0.04}  # fmt: skip
+BUDGET_PER_USER = {
+    "daily_budget": 0.2,
+    "mechanic_budgets.discount": 0.12,
+    "mechanic_budgets.coupon": 0.08,
+    "mechanic_budgets.bundle": 0.04,
+}
 DATED = {
-    "silver/order_lines": "order_date", "silver/events": "event_date", "silver/inventory": "day",
-    "silver/contacts": "contacted_on", "silver/redemptions": "redeemed_on",
-}  # fmt: skip
+    "silver/order_lines": "order_date",
+    "silver/events": "event_date",
+    "silver/inventory": "day",
+    "silver/contacts": "contacted_on",
+    "silver/redemptions": "redeemed_on",
+}
 
 
 class Retailer:
@@ -79,8 +103,9 @@ class Retailer:
         """What the simulator delivered on the loop's days, with the day of the delivery."""
         parts = [
             pl.read_parquet(self.raw / table / day.isoformat() / "*.parquet").with_columns(pl.lit(day).alias("day"))
-            for day in self.days if (self.raw / table / day.isoformat()).exists()
-        ]  # fmt: skip
+            for day in self.days
+            if (self.raw / table / day.isoformat()).exists()
+        ]
         return pl.concat(parts)
 
     def offers(self) -> pl.DataFrame:
@@ -90,8 +115,9 @@ class Retailer:
         """table → digest of the rows of the history's days, whatever their order and the run that wrote them."""
         return {
             name: _digest(self.table(name).filter(pl.col(day) < FIRST).drop("run_id"))
-            for name, day in DATED.items() if (self.lake / name).exists()
-        }  # fmt: skip
+            for name, day in DATED.items()
+            if (self.lake / name).exists()
+        }
 
 
 def _digest(rows: pl.DataFrame) -> str:
@@ -117,8 +143,10 @@ def given(retailer: Retailer, day: datetime.date) -> float:
     product = lines["product_id"].str.slice(1).cast(pl.Int64).to_numpy()
     week = spec.day(day) // 7
     on_shelf = np.rint(shop.list_price[product, week] * shop.depth[product, week]) * lines["quantity"].to_numpy()
-    return float((lines["discount_retail"].to_numpy() * 100 - on_shelf).clip(0).sum() / 100
-                 + lines["discount_coupon_match"].sum())  # fmt: skip
+    return float(
+        (lines["discount_retail"].to_numpy() * 100 - on_shelf).clip(0).sum() / 100
+        + lines["discount_coupon_match"].sum()
+    )
 
 
 def report_of_day(retailer: Retailer, day: datetime.date, seconds: float) -> dict[str, object]:
@@ -127,13 +155,19 @@ def report_of_day(retailer: Retailer, day: datetime.date, seconds: float) -> dic
     lines = retailer.table("silver/order_lines")
     contacts, redemptions = retailer.table("silver/contacts"), retailer.table("silver/redemptions")
     return {
-        "date": day.isoformat(), "lines": lines.height, "of the day": lines.filter(pl.col("order_date") == day).height,
-        "users": retailer.table("silver/users").height, "offers": offers.height,
-        "repeated": repeated(retailer.offers(), day), "to users": offers["user_id"].n_unique(),
+        "date": day.isoformat(),
+        "lines": lines.height,
+        "of the day": lines.filter(pl.col("order_date") == day).height,
+        "users": retailer.table("silver/users").height,
+        "offers": offers.height,
+        "repeated": repeated(retailer.offers(), day),
+        "to users": offers["user_id"].n_unique(),
         "contacts": contacts.filter(pl.col("contacted_on") == day).height,
         "redeemed": redemptions.filter(pl.col("redeemed_on") == day).height,
-        "reserved": float(budget["reserved"].sum()), "given": round(given(retailer, day), 2), "seconds": round(seconds),
-    }  # fmt: skip
+        "reserved": float(budget["reserved"].sum()),
+        "given": round(given(retailer, day), 2),
+        "seconds": round(seconds),
+    }
 
 
 def play(folder: Path, settings: Settings, days: Sequence[datetime.date]) -> tuple[list[dict[str, object]], bool]:
@@ -256,9 +290,10 @@ def compared(retailer: Retailer) -> tuple[list[str], int]:
     earlier = retailer.table("silver/order_lines").filter(pl.col("order_date").is_between(start, FIRST, closed="left"))
     of_user = users.join(offered, on="user_id", how="left").with_columns(pl.col("offered").fill_null(False))
     for name, lines in {
-        "": retailer.delivered("order_lines"), "_before": earlier,
+        "": retailer.delivered("order_lines"),
+        "_before": earlier,
         "_alone": without_offers(retailer.settings, retailer.days),
-    }.items():  # fmt: skip
+    }.items():
         of_user = of_user.join(per_user(lines), on="user_id", how="left", suffix=name)
     of_user = of_user.with_columns(pl.col(pl.Float64).fill_null(0.0))
     treated, held = (of_user.filter(pl.col("arm") == arm) for arm in ("treatment", "holdout"))
@@ -306,10 +341,13 @@ def main() -> int:
     if (folder / "lake").exists() or (folder / "raw").exists():
         sys.exit(f"{folder} holds a lake or raw files already; choose another folder")
     overrides = [
-        *SMALLER, f"generate.users={chosen.users}", f"generate.horizon_days={chosen.days + 30}",
+        *SMALLER,
+        f"generate.users={chosen.users}",
+        f"generate.horizon_days={chosen.days + 30}",
         *(f"promote.{name}={share * chosen.users:.2f}" for name, share in BUDGET_PER_USER.items()),
-        f"ingest.folder={folder / 'raw'}", f"lake.root={folder / 'lake'}",
-    ]  # fmt: skip
+        f"ingest.folder={folder / 'raw'}",
+        f"lake.root={folder / 'lake'}",
+    ]
     print(f"{folder}\n{' '.join(overrides)}", flush=True)
     settings = load("world", overrides) if chosen.all_sources else _without_sources(load("world", overrides))
     days = [FIRST + datetime.timedelta(days=n) for n in range(chosen.days)]

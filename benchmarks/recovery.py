@@ -61,8 +61,9 @@ def segments(table, users: pl.DataFrame) -> list[str]:
     return [
         f"segments: ARI {of_all:.3f} over {len(known):,} users ({groups}); "
         f"{of_active:.3f} over the {len(active):,} who visit every other week or more",
-        "segments, planted by found: " + " ".join(str(n) for n in found), *rows,
-    ]  # fmt: skip
+        "segments, planted by found: " + " ".join(str(n) for n in found),
+        *rows,
+    ]
 
 
 def segment_features(table, users: pl.DataFrame) -> list[str]:
@@ -92,11 +93,12 @@ def segment_features(table, users: pl.DataFrame) -> list[str]:
     by_depth = [f if f != "discounted_lines_share" else "discount_share" for f in steady]
     of_habit = ["online_share", "weekend_share"]
     for what, names in {
-        "the suite's features": chosen.features, "without recency_days and coupons_redeemed": steady,
+        "the suite's features": chosen.features,
+        "without recency_days and coupons_redeemed": steady,
         "and discount_share for discounted_lines_share": by_depth,
         "and shares online and at weekends": by_depth + of_habit,
         "the suite's features and these shares": [*chosen.features, *of_habit],
-    }.items():  # fmt: skip
+    }.items():
         points, k = _scaled(known, names), known["segment"].n_unique()
         clusters = KMeans(k, n_init=10, random_state=0).fit(points).labels_
         forest = RandomForestClassifier(300, min_samples_leaf=3, random_state=0)
@@ -149,8 +151,9 @@ def weekdays(table) -> list[str]:
     true = _profile(demand.rename({"units_wanted": "units"}), "category")
     is_category = pl.col("series_id").str.starts_with("category:")
     of_category = table("models/forecasts").filter(pl.col("champion") & is_category)
-    forecast = _profile(of_category.with_columns(pl.col("series_id").str.strip_prefix("category:").alias("category")),
-                        "category")  # fmt: skip
+    forecast = _profile(
+        of_category.with_columns(pl.col("series_id").str.strip_prefix("category:").alias("category")), "category"
+    )
     both = true.join(forecast, on=["category", "weekday"], suffix="_forecast")
     error = (both["share"] - both["share_forecast"]).abs().mean()
     flat = (both["share"] - 1 / 7).abs().mean()

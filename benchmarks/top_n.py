@@ -19,12 +19,12 @@ from pyspark.ml.recommendation import ALS, ALSModel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from promo_spark.models.recommend_lists import Popular, Shelf
-from promo_spark.models.recommendations import recommended_items
-from promo_spark.runtime.jars import delta_jars
-from promo_spark.runtime.local_mode import LOCAL_CONF
+from promo_spark.models.recommenders.lists import Popular, Shelf
+from promo_spark.models.recommenders.recommendations import recommended_items
 from promo_spark.runtime.session import spark_session
 from promo_spark.settings import load
+from promo_spark.submission.jars import delta_jars
+from promo_spark.submission.local_mode import LOCAL_CONF
 
 N, RANK, BLOCKS, BOUGHT = 10, 64, 4, 20
 _OWN = "array<struct<item:int,strength:double,orders:bigint,last_bought:date,banned:boolean>>"
@@ -33,13 +33,22 @@ _OWN = "array<struct<item:int,strength:double,orders:bigint,last_bought:date,ban
 def fitted(spark: SparkSession, users: int, products: int) -> ALSModel:
     """A model of purchases derived from hashes: each user bought 20 products, low numbers more often."""
     draw = F.pmod(F.xxhash64("id", "n"), F.lit(1_000_000)) / 1_000_000
-    ratings = spark.range(users).select(
-        F.col("id").cast("int").alias("user"), "id", F.explode(F.sequence(F.lit(1), F.lit(BOUGHT))).alias("n")
-    ).select("user", F.floor(draw * draw * products).cast("int").alias("item"), F.lit(1.0).alias("rating"))  # fmt: skip
+    ratings = (
+        spark.range(users)
+        .select(F.col("id").cast("int").alias("user"), "id", F.explode(F.sequence(F.lit(1), F.lit(BOUGHT))).alias("n"))
+        .select("user", F.floor(draw * draw * products).cast("int").alias("item"), F.lit(1.0).alias("rating"))
+    )
     return ALS(
-        userCol="user", itemCol="item", ratingCol="rating", implicitPrefs=True, rank=RANK, maxIter=2, seed=1,
-        numUserBlocks=BLOCKS, numItemBlocks=BLOCKS,
-    ).fit(ratings.distinct().persist())  # fmt: skip
+        userCol="user",
+        itemCol="item",
+        ratingCol="rating",
+        implicitPrefs=True,
+        rank=RANK,
+        maxIter=2,
+        seed=1,
+        numUserBlocks=BLOCKS,
+        numItemBlocks=BLOCKS,
+    ).fit(ratings.distinct().persist())
 
 
 def by_mllib(model: ALSModel) -> DataFrame:
@@ -53,27 +62,39 @@ def by_chunks(model: ALSModel) -> DataFrame:
     shelf = Shelf(
         factors["id"].to_numpy().astype(np.int64),
         np.asarray(factors["features"].combine_chunks().values, np.float32).reshape(-1, RANK),
-        Popular(nothing, nothing), {},
-    )  # fmt: skip
+        Popular(nothing, nothing),
+        {},
+    )
     users = model.userFactors.select(
-        F.col("id").cast("string").alias("user_id"), F.lit(0).alias("segment_id"),
-        F.lit(None).cast(_OWN).alias("own"), "features",
-    )  # fmt: skip
+        F.col("id").cast("string").alias("user_id"),
+        F.lit(0).alias("segment_id"),
+        F.lit(None).cast(_OWN).alias("own"),
+        "features",
+    )
     return recommended_items(users, shelf, recommender="als", repeat_weight=0.0, top_n=N)
 
 
 def compared(model: ALSModel) -> str:
     """How far the two agree; exits when they do not."""
-    theirs = by_mllib(model).select("user", F.posexplode("recommendations").alias("rank", "r")).select(
-        "user", (F.col("rank") + 1).alias("rank"), F.col("r.item").alias("their_item"),
-        F.col("r.rating").alias("their_score"),
-    )  # fmt: skip
+    theirs = (
+        by_mllib(model)
+        .select("user", F.posexplode("recommendations").alias("rank", "r"))
+        .select(
+            "user",
+            (F.col("rank") + 1).alias("rank"),
+            F.col("r.item").alias("their_item"),
+            F.col("r.rating").alias("their_score"),
+        )
+    )
     both = theirs.join(by_chunks(model).withColumn("user", F.col("user_id").cast("int")), ["user", "rank"], "full")
     gap = F.abs(F.col("score") - F.col("their_score"))
     found = both.agg(
-        F.count("*").alias("rows"), F.count("score").alias("ours"), F.count("their_score").alias("theirs"),
-        F.max(gap).alias("gap"), F.count_if(F.col("item") == F.col("their_item")).alias("same"),
-    ).collect()[0]  # fmt: skip
+        F.count("*").alias("rows"),
+        F.count("score").alias("ours"),
+        F.count("their_score").alias("theirs"),
+        F.max(gap).alias("gap"),
+        F.count_if(F.col("item") == F.col("their_item")).alias("same"),
+    ).collect()[0]
     if found.ours != found.rows or found.theirs != found.rows or found.gap > 1e-5 or found.same < 0.999 * found.rows:
         sys.exit(f"the lists differ: {found}")
     return f"{found.rows:,} rows, {found.rows - found.same} at another rank by a tie, scores within {found.gap:.1e}"
@@ -88,10 +109,15 @@ def seconds(made: Callable[[ALSModel], DataFrame], model: ALSModel) -> float:
 def main(users: int, products: int, rounds: int) -> None:
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # two task slots, two threads
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    spark = spark_session("top_n", {
-        **LOCAL_CONF, "spark.master": "local[2]", "spark.driver.memory": "4g",
-        "spark.driver.extraClassPath": os.pathsep.join(str(p) for p in delta_jars(load().spark)),
-    })  # fmt: skip
+    spark = spark_session(
+        "top_n",
+        {
+            **LOCAL_CONF,
+            "spark.master": "local[2]",
+            "spark.driver.memory": "4g",
+            "spark.driver.extraClassPath": os.pathsep.join(str(p) for p in delta_jars(load().spark)),
+        },
+    )
     model = fitted(spark, users, products)
     print(f"equal lists: {compared(model)}")
     taken: dict[str, list[float]] = {"recommendForAllUsers": [], "recommended_items": []}

@@ -26,36 +26,56 @@ def complete_journey() -> pl.LazyFrame:
     )
     discount = pl.col("retail_disc") + pl.col("coupon_match_disc")
     return lines.select(
-        pl.col("household_id").alias("user"), pl.col("basket_id").alias("order"), pl.col("product_id").alias("product"),
-        pl.col("quantity").cast(pl.Float64), pl.col("sales_value").alias("paid"), discount.alias("discount"),
+        pl.col("household_id").alias("user"),
+        pl.col("basket_id").alias("order"),
+        pl.col("product_id").alias("product"),
+        pl.col("quantity").cast(pl.Float64),
+        pl.col("sales_value").alias("paid"),
+        discount.alias("discount"),
         pl.col("transaction_timestamp").dt.date().alias("day"),
-    )  # fmt: skip
+    )
 
 
 def world(folder: str) -> pl.LazyFrame:
     lines = pl.scan_parquet(f"{folder}/order_lines/*.parquet")
-    number = {c: pl.col(c).cast(pl.Float64, strict=False)
-              for c in ("quantity", "amount_paid", "discount_retail", "discount_coupon_match")}  # fmt: skip
+    number = {
+        c: pl.col(c).cast(pl.Float64, strict=False)
+        for c in ("quantity", "amount_paid", "discount_retail", "discount_coupon_match")
+    }
     return lines.select(
-        pl.col("user_id").alias("user"), pl.col("order_id").alias("order"), pl.col("product_id").alias("product"),
-        number["quantity"], number["amount_paid"].alias("paid"),
+        pl.col("user_id").alias("user"),
+        pl.col("order_id").alias("order"),
+        pl.col("product_id").alias("product"),
+        number["quantity"],
+        number["amount_paid"].alias("paid"),
         (number["discount_retail"] + number["discount_coupon_match"]).alias("discount"),
         pl.col("ts").str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False).alias("day"),
-    ).filter(pl.col("user").is_not_null() & pl.col("product").is_not_null() & pl.col("day").is_not_null())  # fmt: skip
+    ).filter(pl.col("user").is_not_null() & pl.col("product").is_not_null() & pl.col("day").is_not_null())
 
 
 def figures(lines: pl.LazyFrame) -> dict[str, float]:
     sold = lines.filter((pl.col("quantity") > 0) & (pl.col("paid") > 0))
-    baskets = sold.group_by("order").agg(
-        pl.col("product").n_unique().alias("items"), pl.col("paid").sum().alias("value"), pl.col("user").first(),
-        pl.col("day").first(),
-    ).collect(engine="streaming")  # fmt: skip
+    baskets = (
+        sold.group_by("order")
+        .agg(
+            pl.col("product").n_unique().alias("items"),
+            pl.col("paid").sum().alias("value"),
+            pl.col("user").first(),
+            pl.col("day").first(),
+        )
+        .collect(engine="streaming")
+    )
     products = sold.group_by("product").agg(pl.len().alias("lines")).collect(engine="streaming")
-    totals = sold.select(
-        pl.len().alias("lines"), (pl.col("discount") > 0).mean().alias("discounted"),
-        (pl.col("discount").sum() / (pl.col("paid") + pl.col("discount")).sum()).alias("depth"),
-        pl.col("user").n_unique().alias("users"),
-    ).collect(engine="streaming").row(0, named=True)  # fmt: skip
+    totals = (
+        sold.select(
+            pl.len().alias("lines"),
+            (pl.col("discount") > 0).mean().alias("discounted"),
+            (pl.col("discount").sum() / (pl.col("paid") + pl.col("discount")).sum()).alias("depth"),
+            pl.col("user").n_unique().alias("users"),
+        )
+        .collect(engine="streaming")
+        .row(0, named=True)
+    )
     popular = products["lines"].sort(descending=True)
     hundredth = max(1, len(popular) // 100)
     days = baskets.select("user", "day").unique().sort("user", "day")

@@ -46,9 +46,12 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
         .join(products, on="product_id", how="left", suffix="_each")
     )
     sums = parts.group_by("promotion_id", "user_id").agg(
-        pl.col("list_price_each").sum().alias("listed"), pl.col("unit_cost").sum().alias("cost"),
-        pl.col("promotable").all().alias("promotable"), pl.col("offer_price").first(), pl.col("list_price").first(),
-    )  # fmt: skip
+        pl.col("list_price_each").sum().alias("listed"),
+        pl.col("unit_cost").sum().alias("cost"),
+        pl.col("promotable").all().alias("promotable"),
+        pl.col("offer_price").first(),
+        pl.col("list_price").first(),
+    )
     least = 1 - pl.lit(settings.promote.min_margin).cast(pl.Decimal(9, 6))
     spent = {"daily": sum(offers["expected_cost"])} | {
         f"mechanic:{m}": sum(offers.filter(pl.col("mechanic") == m)["expected_cost"])
@@ -74,9 +77,11 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
             spent.get(r["constraint"], 0) != r["reserved"] for r in budget.to_dicts()
         ),
         "planned is what the settings plan": sum(
-            float(r["planned"]) != {"daily": settings.promote.daily_budget, **{
-                f"mechanic:{m}": b for m, b in settings.promote.mechanic_budgets.items()
-            }}[r["constraint"]]
+            float(r["planned"])
+            != {
+                "daily": settings.promote.daily_budget,
+                **{f"mechanic:{m}": b for m, b in settings.promote.mechanic_budgets.items()},
+            }[r["constraint"]]
             for r in budget.to_dicts()
         ),
         "list price is that of the products together": sums.filter(pl.col("listed") != pl.col("list_price")).height,

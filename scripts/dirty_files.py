@@ -18,8 +18,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from promo_spark.contracts.schema import Table
 from promo_spark.contracts.silver import Campaigns, Feedback, Inventory, Market, OrderLines, Users
-from promo_spark.contracts.table import Table
 
 UTC = datetime.timezone.utc
 BOM = b"\xef\xbb\xbf"
@@ -32,8 +32,25 @@ Value = tuple[str, Any]
 
 
 def text_value(rng: Rng) -> Value:
-    text = rng.choice(["plain", "牛奶 500ml", "naïve café", "a,b;c|d", 'say "hi" now', "=1+1", "😀", "two  spaces",
-                       "don't", "\u3000wide\u3000", "null", "NaN", "\\back\\slash", "#", "-"])  # fmt: skip
+    text = rng.choice(
+        [
+            "plain",
+            "牛奶 500ml",
+            "naïve café",
+            "a,b;c|d",
+            'say "hi" now',
+            "=1+1",
+            "😀",
+            "two  spaces",
+            "don't",
+            "\u3000wide\u3000",
+            "null",
+            "NaN",
+            "\\back\\slash",
+            "#",
+            "-",
+        ]
+    )
     return text, text
 
 
@@ -73,8 +90,18 @@ def time_value(rng: Rng) -> Value:
 
 
 NOT_NUMBERS = ["NaN", "Infinity", "-inf", "1e400", "1,234.56", "abc", "１２", "٣", "0x10", "--1", "1_000", "1 2", "5d"]
-NO_TIMES = ["2017-02-30T10:00:00", "0000-00-00T00:00:00", "99999-01-01T00:00:00", "+99999-01-01T00:00:00",
-            "2017-13-01T00:00:00", "now", "10:00", "1510000000", "2017-11-06T25:00:00", "06/11/2017"]  # fmt: skip
+NO_TIMES = [
+    "2017-02-30T10:00:00",
+    "0000-00-00T00:00:00",
+    "99999-01-01T00:00:00",
+    "+99999-01-01T00:00:00",
+    "2017-13-01T00:00:00",
+    "now",
+    "10:00",
+    "1510000000",
+    "2017-11-06T25:00:00",
+    "06/11/2017",
+]
 NO_DAYS = ["2017-02-30", "0000-00-00", "99999-01-01", "+99999-01-01", "2017-13-01", "today", "2017", "1/2/2017"]
 
 
@@ -104,8 +131,9 @@ class Shape:
         return [self.key, *self.fields]
 
 
-def _field(theirs: str, ours: str, good: Callable[[Rng], Value], bad: list[str] | None = None,
-           required: bool = False) -> Field:  # fmt: skip
+def _field(
+    theirs: str, ours: str, good: Callable[[Rng], Value], bad: list[str] | None = None, required: bool = False
+) -> Field:
     return Field(theirs, ours, good, tuple(bad or ()), required)
 
 
@@ -114,41 +142,74 @@ def _product(rng: Rng) -> Value:
 
 
 SHAPES: dict[str, Shape] = {
-    "order_lines": Shape(OrderLines, "csv", _field("order", "order_id", text_value, required=True), (
-        _field("customer", "user_id", text_value),
-        _field("sku", "product_id", _product, ["unicorn"], required=True),
-        _field("pieces", "quantity", decimal_value, [*NOT_NUMBERS, "-0"], required=True),
-        _field("paid", "amount_paid", money_value, NOT_NUMBERS, required=True),
-        _field("time", "ts", time_value, NO_TIMES, required=True),
-    )),
-    "users": Shape(Users, "csv", _field("id", "user_id", text_value, required=True), (
-        _field("since", "registered_at", time_value, NO_TIMES),
-        _field("region", "region", text_value),
-        _field("may mail", "consent_marketing", boolean_value, ["maybe", "2", "ja", "NaN", "１"]),
-    ), delimiter=";"),
-    "campaigns": Shape(Campaigns, "csv", _field("campaign", "campaign_id", text_value, required=True), (
-        _field("kind", "kind", text_value),
-        _field("from", "start_date", day_value, NO_DAYS, required=True),
-        _field("to", "end_date", lambda _: ("2017-12-31", datetime.date(2017, 12, 31)), NO_DAYS, required=True),
-    ), delimiter="\t"),
-    "inventory": Shape(Inventory, "csv", _field("store", "store_id", text_value, required=True), (
-        _field("sku", "product_id", _product, required=True),
-        _field("day", "day", day_value, NO_DAYS, required=True),
-        _field("stock", "on_hand", decimal_value, NOT_NUMBERS, required=True),
-        _field("lead", "lead_time_days", integer_value, [*NOT_NUMBERS, "5.7", "99999999999", "-1"]),
-    ), delimiter="|"),
-    "feedback": Shape(Feedback, "json", _field("id", "feedback_id", text_value, required=True), (
-        _field("user", "user_id", text_value),
-        _field("score", "score", score_value, [*NOT_NUMBERS, "0x1p3", "9"]),
-        _field("said", "text", text_value),
-        _field("at", "ts", time_value, NO_TIMES, required=True),
-    )),
-    "market": Shape(Market, "parquet", _field("category", "category", text_value, required=True), (
-        _field("day", "day", day_value, required=True),
-        _field("sales", "market_sales", money_value),
-        _field("price", "competitor_price", money_value),
-    )),
-}  # fmt: skip
+    "order_lines": Shape(
+        OrderLines,
+        "csv",
+        _field("order", "order_id", text_value, required=True),
+        (
+            _field("customer", "user_id", text_value),
+            _field("sku", "product_id", _product, ["unicorn"], required=True),
+            _field("pieces", "quantity", decimal_value, [*NOT_NUMBERS, "-0"], required=True),
+            _field("paid", "amount_paid", money_value, NOT_NUMBERS, required=True),
+            _field("time", "ts", time_value, NO_TIMES, required=True),
+        ),
+    ),
+    "users": Shape(
+        Users,
+        "csv",
+        _field("id", "user_id", text_value, required=True),
+        (
+            _field("since", "registered_at", time_value, NO_TIMES),
+            _field("region", "region", text_value),
+            _field("may mail", "consent_marketing", boolean_value, ["maybe", "2", "ja", "NaN", "１"]),
+        ),
+        delimiter=";",
+    ),
+    "campaigns": Shape(
+        Campaigns,
+        "csv",
+        _field("campaign", "campaign_id", text_value, required=True),
+        (
+            _field("kind", "kind", text_value),
+            _field("from", "start_date", day_value, NO_DAYS, required=True),
+            _field("to", "end_date", lambda _: ("2017-12-31", datetime.date(2017, 12, 31)), NO_DAYS, required=True),
+        ),
+        delimiter="\t",
+    ),
+    "inventory": Shape(
+        Inventory,
+        "csv",
+        _field("store", "store_id", text_value, required=True),
+        (
+            _field("sku", "product_id", _product, required=True),
+            _field("day", "day", day_value, NO_DAYS, required=True),
+            _field("stock", "on_hand", decimal_value, NOT_NUMBERS, required=True),
+            _field("lead", "lead_time_days", integer_value, [*NOT_NUMBERS, "5.7", "99999999999", "-1"]),
+        ),
+        delimiter="|",
+    ),
+    "feedback": Shape(
+        Feedback,
+        "json",
+        _field("id", "feedback_id", text_value, required=True),
+        (
+            _field("user", "user_id", text_value),
+            _field("score", "score", score_value, [*NOT_NUMBERS, "0x1p3", "9"]),
+            _field("said", "text", text_value),
+            _field("at", "ts", time_value, NO_TIMES, required=True),
+        ),
+    ),
+    "market": Shape(
+        Market,
+        "parquet",
+        _field("category", "category", text_value, required=True),
+        (
+            _field("day", "day", day_value, required=True),
+            _field("sales", "market_sales", money_value),
+            _field("price", "competitor_price", money_value),
+        ),
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -175,19 +236,80 @@ class DirtyFile:
 
 
 # Dirt of a line: line(shape, key, rng) → physical lines.
-LINE_DIRT = ("bad value", "required missing", "too few fields", "too many fields", "open quote", "broken quotes",
-             "quoted newline", "zero byte", "wrong bytes", "huge field", "empty line", "spaces only", "header again",
-             "same line twice", "only delimiters", "thousands of fields")  # fmt: skip
-JSON_DIRT = ("bad value", "required missing", "cut off", "two objects", "junk behind", "list", "name twice",
-             "NaN token", "1e400 token", "half character", "escaped zero", "zero byte", "wrong bytes", "huge field",
-             "empty line", "spaces only", "single quotes", "no object", "deep", "same line twice",
-             "closed early")  # fmt: skip
-FILE_DIRT = ("BOM", "CRLF", "CR", "mixed line ends", "no last line end", "other column order", "extra column",
-             "quoted header", "spaced header", "empty lines first", "gzip")  # fmt: skip
-WHOLE_FILE_DIRT = ("empty", "header only", "blank only", "column missing", "column twice", "other delimiter",
-                   "UTF-16", "binary")  # fmt: skip
-PARQUET_DIRT = ("NaN", "infinity", "too large", "required missing", "other column order", "extra column", "no rows",
-                "optional column missing")  # fmt: skip
+LINE_DIRT = (
+    "bad value",
+    "required missing",
+    "too few fields",
+    "too many fields",
+    "open quote",
+    "broken quotes",
+    "quoted newline",
+    "zero byte",
+    "wrong bytes",
+    "huge field",
+    "empty line",
+    "spaces only",
+    "header again",
+    "same line twice",
+    "only delimiters",
+    "thousands of fields",
+)
+JSON_DIRT = (
+    "bad value",
+    "required missing",
+    "cut off",
+    "two objects",
+    "junk behind",
+    "list",
+    "name twice",
+    "NaN token",
+    "1e400 token",
+    "half character",
+    "escaped zero",
+    "zero byte",
+    "wrong bytes",
+    "huge field",
+    "empty line",
+    "spaces only",
+    "single quotes",
+    "no object",
+    "deep",
+    "same line twice",
+    "closed early",
+)
+FILE_DIRT = (
+    "BOM",
+    "CRLF",
+    "CR",
+    "mixed line ends",
+    "no last line end",
+    "other column order",
+    "extra column",
+    "quoted header",
+    "spaced header",
+    "empty lines first",
+    "gzip",
+)
+WHOLE_FILE_DIRT = (
+    "empty",
+    "header only",
+    "blank only",
+    "column missing",
+    "column twice",
+    "other delimiter",
+    "UTF-16",
+    "binary",
+)
+PARQUET_DIRT = (
+    "NaN",
+    "infinity",
+    "too large",
+    "required missing",
+    "other column order",
+    "extra column",
+    "no rows",
+    "optional column missing",
+)
 
 
 def csv_file(source: str, name: str, rng: Rng) -> DirtyFile:
@@ -230,14 +352,22 @@ def csv_file(source: str, name: str, rng: Rng) -> DirtyFile:
         data = rng.randbytes(rng.randrange(1, 3000))
     if whole in ("UTF-16", "binary", "column missing", "column twice", "other delimiter"):
         bom = BOM if whole not in ("UTF-16", "binary") and data.startswith(BOM) else b""
-        found = data[len(bom):].splitlines()
+        found = data[len(bom) :].splitlines()
         lines = [Line(raw, BLANK if not raw.strip(b" ") else BAD, reason="broken_header") for raw in found]
     assert len(lines) == len(data.splitlines()), (name, dirt)
     return DirtyFile(source, _stored(name, "csv", dirt), data, lines, dirt)
 
 
-def _csv_line(shape: Shape, order: list[str], delimiter: str, key: str, rng: Rng, broken: Field | None = None,
-              written: str = "", huge: bool = False) -> Line:  # fmt: skip
+def _csv_line(
+    shape: Shape,
+    order: list[str],
+    delimiter: str,
+    key: str,
+    rng: Rng,
+    broken: Field | None = None,
+    written: str = "",
+    huge: bool = False,
+) -> Line:
     row = {shape.key.theirs: (key, key), **{c.theirs: c.good(rng) for c in shape.fields}}
     if huge:
         note = next(c.theirs for c in shape.fields if c.good is text_value) if shape.table is not Inventory else ""
@@ -260,13 +390,16 @@ def _quoted(text: str, delimiter: str, rng: Rng) -> str:
     return text
 
 
-def _dirty_csv_lines(kind: str, shape: Shape, order: list[str], delimiter: str, key: str, header: Line,
-                     before: list[Line], rng: Rng) -> list[Line]:  # fmt: skip
+def _dirty_csv_lines(
+    kind: str, shape: Shape, order: list[str], delimiter: str, key: str, header: Line, before: list[Line], rng: Rng
+) -> list[Line]:
     good = _csv_line(shape, order, delimiter, key, rng)
     if kind == "bad value":
         some = rng.choice([c for c in shape.fields if c.bad])
-        return [_csv_line(shape, order, delimiter, f"{key}-{i}", rng, some, value)
-                for i, value in enumerate(rng.sample(some.bad, min(5, len(some.bad))))]  # fmt: skip
+        return [
+            _csv_line(shape, order, delimiter, f"{key}-{i}", rng, some, value)
+            for i, value in enumerate(rng.sample(some.bad, min(5, len(some.bad))))
+        ]
     if kind == "required missing":
         return [_csv_line(shape, order, delimiter, key, rng, rng.choice([c for c in shape.columns() if c.required]))]
     if kind == "huge field":
@@ -285,11 +418,11 @@ def _dirty_csv_lines(kind: str, shape: Shape, order: list[str], delimiter: str, 
         "open quote": [b'"' + good.raw.replace(b'"', b""), good.raw.replace(b'"', b"") + b'"'],
         "broken quotes": [b'"a"b"c"' + one.join([b""] * len(order)), one.join([b'"a" "b"'] * len(order))],
         "quoted newline": [one.join([b"x"] * (len(order) - 1)) + one + b'"first', b'second"'],
-        "zero byte": [middle + b"\0" + good.raw[len(middle):]],
+        "zero byte": [middle + b"\0" + good.raw[len(middle) :]],
         "wrong bytes": [b"caf\xe9" + good.raw, good.raw + b"\xff"],
         "only delimiters": [one * (len(order) - 1)],
         "thousands of fields": [one * 30_000, (b'"x"' + one) * 30_000],
-    }[kind]  # fmt: skip
+    }[kind]
     reason = {"zero byte": "broken_encoding", "wrong bytes": "broken_encoding", "only delimiters": ""}
     return [Line(r, BAD, reason=reason.get(kind, "broken_row")) for r in raw]
 
@@ -329,12 +462,21 @@ def _dirty_json_lines(kind: str, shape: Shape, key: str, rng: Rng) -> list[Line]
     if kind == "bad value":
         some = rng.choice([c for c in shape.fields if c.bad])
         values: list[Any] = [*rng.sample(some.bad, 5), {"a": 1}, [1], True]
-        return [_json_line(shape, f"{key}-{i}", rng, {some.theirs: v},
-                           f"unparsable_{some.ours}" if v != "9" else "score_out_of_range")
-                for i, v in enumerate(values)]  # fmt: skip
+        return [
+            _json_line(
+                shape,
+                f"{key}-{i}",
+                rng,
+                {some.theirs: v},
+                f"unparsable_{some.ours}" if v != "9" else "score_out_of_range",
+            )
+            for i, v in enumerate(values)
+        ]
     if kind == "required missing":
-        return [_json_line(shape, key, rng, {"at": ""}, "missing_ts"), _json_line(shape, key, rng, {"id": None},
-                                                                                   "missing_feedback_id")]  # fmt: skip
+        return [
+            _json_line(shape, key, rng, {"at": ""}, "missing_ts"),
+            _json_line(shape, key, rng, {"id": None}, "missing_feedback_id"),
+        ]
     if kind == "huge field":
         return [_json_line(shape, key, rng, {"said": "x" * 1_500_000})]
     if kind == "same line twice":
@@ -350,8 +492,9 @@ def _dirty_json_lines(kind: str, shape: Shape, key: str, rng: Rng) -> list[Line]
         "list": [b"[" + good.raw + b"]", b"[]"],
         "name twice": [b'{"id": "x", ' + body, b'{"said": "x", ' + body],
         "NaN token": [b'{"new": NaN, ' + body, b'{"new": -Infinity, ' + body],
-        "1e400 token": [json.dumps({"id": key, "said": "SAID", "at": "2017-05-05T00:00:00"}).encode().replace(
-            b'"SAID"', b"1e400")],
+        "1e400 token": [
+            json.dumps({"id": key, "said": "SAID", "at": "2017-05-05T00:00:00"}).encode().replace(b'"SAID"', b"1e400")
+        ],
         "half character": [b'{"new": "\\ud83d", ' + body, b'{"new": "\\ude00\\ud83d", ' + body],
         "escaped zero": [b'{"new": "a\\u0000b", ' + body],
         "zero byte": [good.raw[:20].decode(errors="ignore").encode() + b"\0"],
@@ -359,7 +502,7 @@ def _dirty_json_lines(kind: str, shape: Shape, key: str, rng: Rng) -> list[Line]
         "single quotes": [b"{'id': 'x', 'at': '2017-05-05T00:00:00'}"],
         "no object": [b"1", b'"x"', b"null", b"true"],
         "deep": [b'{"a":' * 1500 + b"1" + b"}" * 1500],
-    }[kind]  # fmt: skip
+    }[kind]
     encoding = ("half character", "escaped zero", "zero byte", "wrong bytes")
     return [Line(r, BAD, reason="broken_encoding" if kind in encoding else "broken_row") for r in raw]
 
@@ -446,8 +589,12 @@ def refused_files(count: int, seed: int) -> Iterator[DirtyFile]:
             continue
         sink = pa.BufferOutputStream()
         numbers = [rng.random() for _ in range(5000)]
-        pq.write_table(pa.table({"category": pa.array(map(str, numbers)), "sales": pa.array(numbers)}), sink,
-                       compression="snappy", use_dictionary=False)  # fmt: skip
+        pq.write_table(
+            pa.table({"category": pa.array(map(str, numbers)), "sales": pa.array(numbers)}),
+            sink,
+            compression="snappy",
+            use_dictionary=False,
+        )
         whole = sink.getvalue().to_pybytes()
         cut = rng.randrange(4, len(whole) - 1)
         data = {

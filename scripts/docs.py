@@ -1,7 +1,7 @@
 """Writes docs/tables.md and docs/lineage.md from the contracts and job declarations.
 
-    .venv/bin/python scripts/docs.py           writes them
-    .venv/bin/python scripts/docs.py --check   exit code 1 when they tell anything else than the code
+.venv/bin/python scripts/docs.py           writes them
+.venv/bin/python scripts/docs.py --check   exit code 1 when they tell anything else than the code
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from jobs.pipeline import single_jobs
 from promo_spark.contracts import ALL_TABLES
-from promo_spark.jobs.pipeline import single_jobs
-from promo_spark.runtime.documentation import lineage_page, tables_page
+from promo_spark.reports.documentation import lineage_page, tables_page
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 

@@ -54,7 +54,7 @@ ready_environment() {
   wanted="$(not_installed "$@")"
   [ -z "$wanted" ] && return
   base="$(base_python)" || exit $?
-  (cd "$root" && "$base" -m promo_spark.runtime.requirements >/dev/null) || exit $?
+  (cd "$root" && "$base" -m promo_spark.submission.requirements >/dev/null) || exit $?
   if command -v flock >/dev/null; then # of two first calls at once, the second finds the first one's work
     mkdir -p "$root/.cache"
     exec 8>"$root/.cache/install.lock"

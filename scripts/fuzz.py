@@ -28,16 +28,16 @@ from urllib.parse import unquote
 from dirty_files import BAD, BLANK, GOOD, PRODUCTS, SHAPES, DirtyFile, dirty_files, refused_files
 from pyspark.sql import SparkSession
 
+from jobs.ingest import run as ingest
 from promo_spark.contracts.silver import QUARANTINE
 from promo_spark.errors import SourceError
-from promo_spark.jobs.ingest import run as ingest
 from promo_spark.runtime.pipeline import run_in_order
 from promo_spark.runtime.progress import Progress
 from promo_spark.runtime.run_log import RunLog
 from promo_spark.runtime.session import started_session
 from promo_spark.settings import load, validated
-from promo_spark.tables import landing
-from promo_spark.tables.lake import Lake
+from promo_spark.storage import landing
+from promo_spark.storage.lake import Lake
 
 DATE = datetime.date(2018, 1, 1)
 
@@ -117,15 +117,18 @@ def write(files: list[DirtyFile], folder: Path) -> None:
 def ingest_settings(folder: Path) -> dict[str, Any]:
     """Every source mapped; nothing refused for its share of dirt."""
     base = load().ingest.model_dump(mode="json")
-    sources: dict[str, Any] = {"products": {"path": str(folder / "products.csv"), "format": "csv",
-                                            "columns": {"product_id": "sku"}}}  # fmt: skip
+    sources: dict[str, Any] = {
+        "products": {"path": str(folder / "products.csv"), "format": "csv", "columns": {"product_id": "sku"}}
+    }
     for source, shape in SHAPES.items():
         constants = {ours: {"constant": value} for ours, value in shape.constants.items()}
         sources[source] = {
-            "path": str(folder / source), "format": shape.file_format, "delimiter": shape.delimiter,
+            "path": str(folder / source),
+            "format": shape.file_format,
+            "delimiter": shape.delimiter,
             "columns": {c.ours: c.theirs for c in shape.columns()} | constants,
             "timestamp_format": "yyyy-MM-dd'T'HH:mm:ss[.SSSSSS][XXX]",
-        }  # fmt: skip
+        }
     gate = base["gate"] | {"max_rejected_share": 1.0, "max_missing_days": 10_000}
     return base | {"adapter": "files", "sources": sources, "gate": gate, "policies": {"unknown_user": "off"}}
 
@@ -151,8 +154,13 @@ def judged(
     file: DirtyFile, silver: dict[str, dict[str, Any]], quarantine: list[tuple[str, list[str]]], problems: list[str]
 ) -> Tally:
     """What became of the file's lines, against what they are."""
-    tally = Tally(files=1, rows_in=len(file.lines), accepted=len(silver), quarantined=len(quarantine),
-                  blank=sum(line.truth == BLANK for line in file.lines))  # fmt: skip
+    tally = Tally(
+        files=1,
+        rows_in=len(file.lines),
+        accepted=len(silver),
+        quarantined=len(quarantine),
+        blank=sum(line.truth == BLANK for line in file.lines),
+    )
     told = f"{file.name} ({', '.join(sorted(file.dirt))})"
     missing = tally.rows_in - tally.accepted - tally.quarantined - tally.blank
     if missing:

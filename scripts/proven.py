@@ -1,6 +1,6 @@
 """Lists the inventory rows that tests prove, from the ids at the start of the tests' docstrings.
 
-    .venv/bin/python scripts/proven.py [TESTS_FOLDER]
+.venv/bin/python scripts/proven.py [TESTS_FOLDER]
 """
 
 from __future__ import annotations

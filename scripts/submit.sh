@@ -29,7 +29,7 @@ help() {
   sed -n '2,/^set -euo/{ /^#/s/^# \{0,1\}//p; }' "$root/scripts/submit.sh"
   printf '\nJobs:\n'
   local file
-  for file in "$root"/promo_spark/jobs/[a-z]*.py; do
+  for file in "$root"/jobs/[a-z]*.py; do
     printf '  %-12s %s\n' "$(basename "$file" .py)" "$(sed -n '1{ s/^"""//; s/"""$//; p; }' "$file")"
   done
 }
@@ -50,4 +50,4 @@ done
 ready_environment ${extras[@]+"${extras[@]}"}
 
 cd "$root"
-exec "$python" -m promo_spark.runtime.submission "$@"
+exec "$python" -m promo_spark.submission.spark_submit "$@"

@@ -16,7 +16,7 @@ step() {
 }
 
 bin="$(dirname "$python")"
-JAVA_HOME="$("$python" -m promo_spark.runtime.requirements)"
+JAVA_HOME="$("$python" -m promo_spark.submission.requirements)"
 export JAVA_HOME
 
 step "$bin/ruff" check .

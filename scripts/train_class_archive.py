@@ -1,3 +1,3 @@
-from promo_spark.runtime.class_archive import training_run
+from promo_spark.runtime.training import training_run
 
 training_run()

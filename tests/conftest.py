@@ -13,12 +13,12 @@ import pytest
 from pyspark.sql import SparkSession
 
 from promo_spark import settings as promo_settings
-from promo_spark.runtime.jars import delta_jars, driver_jars
 from promo_spark.runtime.job import Context, Job
 from promo_spark.runtime.progress import Progress, Step
-from promo_spark.runtime.requirements import machine_memory
 from promo_spark.runtime.session import LOCAL_CONF, spark_session
-from promo_spark.tables.lake import Lake
+from promo_spark.storage.lake import Lake
+from promo_spark.submission.jars import delta_jars, driver_jars
+from promo_spark.submission.requirements import machine_memory
 
 # Thousands of small queries: the second compiler and a collector beside the work cost more than they save. With one
 # compiler the JVM keeps 48 MB for compiled code. Full after a minute, they end all compiling: what follows is
@@ -65,9 +65,7 @@ def run_job(lake: Lake) -> Callable[..., Context[Any]]:
     def run(job: Job, date: datetime.date, *overrides: str) -> Context[Any]:
         settings = promo_settings.load(None, overrides)
         step = Step(Progress(), job.name)
-        ctx: Context[Any] = Context(
-            job, date, getattr(settings, job.name), settings.business, "run-1", lake, step
-        )
+        ctx: Context[Any] = Context(job, date, getattr(settings, job.name), settings.business, "run-1", lake, step)
         job.function(ctx)
         ctx.release()
         return ctx

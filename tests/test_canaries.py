@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from promo_spark.settings import load
-from promo_spark.sources.pseudonyms import pseudonym
+from promo_spark.sources.persons.pseudonyms import pseudonym
 
 KEY = "canary-secret-01-the-shops-key-of-pseudonyms"
 SECRETS = {
@@ -45,7 +45,7 @@ TYPED = {"e-mail in a review": "canary.typed@mail.example", "phone in a search":
 
 RUNS = """
 import json, sys
-from promo_spark.jobs import all_jobs
+from jobs import all_jobs
 from promo_spark.runtime.command_line import run_job
 for settings in sys.argv[1:]:
     code = run_job(all_jobs(), ["pipeline", "--date", "2024-06-01", "--settings-file", settings])
@@ -73,12 +73,30 @@ def shop(folder: Path) -> dict[str, object]:
     }
     for name, lines in files.items():
         (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    (folder / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in (
-        {"id": "e1", "who": anna, "kind": "review", "day": "2024-05-09", "at": "2024-05-09T10:00:00",
-         "text": f"Lovely. Write to {TYPED['e-mail in a review']}!"},
-        {"id": "e2", "who": anna, "kind": "search", "day": "2024-05-09", "at": "2024-05-09T11:00:00",
-         "text": f"tea, call {TYPED['phone in a search']}"},
-    )), encoding="utf-8")  # fmt: skip
+    (folder / "events.jsonl").write_text(
+        "".join(
+            json.dumps(event) + "\n"
+            for event in (
+                {
+                    "id": "e1",
+                    "who": anna,
+                    "kind": "review",
+                    "day": "2024-05-09",
+                    "at": "2024-05-09T10:00:00",
+                    "text": f"Lovely. Write to {TYPED['e-mail in a review']}!",
+                },
+                {
+                    "id": "e2",
+                    "who": anna,
+                    "kind": "search",
+                    "day": "2024-05-09",
+                    "at": "2024-05-09T11:00:00",
+                    "text": f"tea, call {TYPED['phone in a search']}",
+                },
+            )
+        ),
+        encoding="utf-8",
+    )
 
     def mapping(file: str, **columns: str) -> dict[str, object]:
         kind = "json" if file.endswith("jsonl") else "csv"
@@ -88,7 +106,12 @@ def shop(folder: Path) -> dict[str, object]:
     return {
         "products": mapping("products.csv", product_id="sku"),
         "order_lines": mapping(
-            "orders.csv", order_id="order", user_id="who", product_id="sku", quantity="pieces", amount_paid="paid",
+            "orders.csv",
+            order_id="order",
+            user_id="who",
+            product_id="sku",
+            quantity="pieces",
+            amount_paid="paid",
             ts="when",
         ),
         "users": mapping("customers.csv", user_id="id", region="region"),
@@ -97,25 +120,39 @@ def shop(folder: Path) -> dict[str, object]:
         ),
         "identity_map": mapping("cookies.csv", channel="channel", channel_user_id="cookie", user_id="id"),
         "events": mapping(
-            "events.jsonl", event_id="id", user_id="who", event_type="kind", ts="at", event_date="day",
-            query="text", review_text="text",
+            "events.jsonl",
+            event_id="id",
+            user_id="who",
+            event_type="kind",
+            ts="at",
+            event_date="day",
+            query="text",
+            review_text="text",
         ),
-    }  # fmt: skip
+    }
 
 
 def settings_files(folder: Path, lake: Path, events: Path) -> list[Path]:
     """The settings of each run: the first takes the shop in and profiles it, the others are refused."""
-    values = load(None, [
-        f"lake.root={lake}", 'spark.master="local[2]"', 'spark.driver_memory="2g"',
-        'pipeline.jobs=["ingest", "profile"]', 'business.privacy.key_secret="env:CANARY_KEY"',
-    ]).model_dump(mode="json")  # fmt: skip
+    values = load(
+        None,
+        [
+            f"lake.root={lake}",
+            'spark.master="local[2]"',
+            'spark.driver_memory="2g"',
+            'pipeline.jobs=["ingest", "profile"]',
+            'business.privacy.key_secret="env:CANARY_KEY"',
+        ],
+    ).model_dump(mode="json")
     values["ingest"]["sources"] = shop(folder)
     values["spark"]["conf"] = {
-        "spark.eventLog.enabled": "true", "spark.eventLog.dir": events.as_uri(), "spark.eventLog.compress": "false",
+        "spark.eventLog.enabled": "true",
+        "spark.eventLog.dir": events.as_uri(),
+        "spark.eventLog.compress": "false",
         "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",  # a minute's work
         "spark.sql.ui.explainMode": "formatted",  # the most that a log may tell of a plan, as on a cluster
         "spark.hadoop.fs.s3a.secret.key": SECRETS["a store's secret among Spark's properties"],
-    }  # fmt: skip
+    }
     (folder / "other.key").write_text(SECRETS["another key, from a file"], encoding="utf-8")
     (folder / "short.key").write_text(SECRETS["a key too short"], encoding="utf-8")
     (folder / "bytes.key").write_bytes(SECRETS["a key that is no text"].encode() + b"\xff")
@@ -167,13 +204,19 @@ def test_no_planted_secret_and_no_planted_person_is_found_outside_the_restricted
         made.mkdir()
     runs = settings_files(folder, lake, events)
     environment = {
-        **os.environ, "CANARY_KEY": KEY, "SHOP_JDBC_PASSWORD": SECRETS["a database's password in the environment"],
+        **os.environ,
+        "CANARY_KEY": KEY,
+        "SHOP_JDBC_PASSWORD": SECRETS["a database's password in the environment"],
         "PYSPARK_PYTHON": sys.executable,
-    }  # fmt: skip
+    }
     ran = subprocess.run(
-        [sys.executable, "-c", RUNS, *map(str, runs)], cwd=Path(__file__).resolve().parents[1], env=environment,
-        capture_output=True, check=False, timeout=240,
-    )  # fmt: skip
+        [sys.executable, "-c", RUNS, *map(str, runs)],
+        cwd=Path(__file__).resolve().parents[1],
+        env=environment,
+        capture_output=True,
+        check=False,
+        timeout=240,
+    )
     told = ran.stdout + ran.stderr
     exits = [line.split()[1] for line in ran.stdout.decode().splitlines() if line.startswith("exit")]
     assert exits == ["0", *["2"] * 7, "3"], told.decode()  # taken in; seven wrong settings; one wrong source

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from jobs import all_jobs
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.silver import SILVER
-from promo_spark.jobs import all_jobs
 from promo_spark.settings import ColumnCleaning, GateLimits, environments, load, mappings, validated
 from promo_spark.sources import cleaning
-from promo_spark.sources.mappings import checked_mapping, mapped_table
-from promo_spark.sources.own_checks import own_check
+from promo_spark.sources.checks.own_checks import own_check
+from promo_spark.sources.mapping.mappings import checked_mapping, mapped_table
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -102,5 +102,8 @@ def test_every_limit_policy_and_own_check_of_the_quality_page_is_a_setting() -> 
     [own] = ingest.checks
     assert own_check(**own.model_dump())[1].literal == ("s1", "s2")
     assert {t.name: sorted(p.columns) for t, p in cleaning.plans(ingest).items()} == {
-        "products": ["list_price"], "inventory": ["on_order"], "order_lines": ["quantity"], "users": [],
-    }  # fmt: skip
+        "products": ["list_price"],
+        "inventory": ["on_order"],
+        "order_lines": ["quantity"],
+        "users": [],
+    }

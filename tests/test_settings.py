@@ -34,9 +34,15 @@ def test_an_override_may_quote_a_key_with_dots() -> None:
 
 def test_every_wrong_setting_is_named_at_once() -> None:
     with pytest.raises(SettingsError) as raised:
-        load(None, [
-            "forecast.horizon_days=0", "promote.budget=5.0", 'baskets.level="shelf"', "profile.top_products=2.5",
-        ])  # fmt: skip
+        load(
+            None,
+            [
+                "forecast.horizon_days=0",
+                "promote.budget=5.0",
+                'baskets.level="shelf"',
+                "profile.top_products=2.5",
+            ],
+        )
     message = str(raised.value)
     assert "forecast.horizon_days: input should be greater than 0, found 0" in message
     assert "promote.budget: there is no such setting, found 5.0" in message

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from pyspark.sql import types as T
 
-from promo_spark.contracts.personal import Personal
-from promo_spark.contracts.table import MONEY, RATE, Check, Col, Table
+from promo_spark.contracts.schema import MONEY, RATE, Check, Col, Personal, Table
 
 _TEXT = T.StringType()
 _TEXTS = T.ArrayType(_TEXT)
 _DATE = T.DateType()
 
 SCENARIOS = (
-    "recommended_item", "bundle", "repurchase", "win_back", "clearance", "new_user_welcome", "none",
-)  # fmt: skip
+    "recommended_item",
+    "bundle",
+    "repurchase",
+    "win_back",
+    "clearance",
+    "new_user_welcome",
+    "none",
+)
 MECHANICS = ("discount", "coupon", "bundle", "none")
 ARMS = ("treatment", "holdout", "explore")
 
@@ -56,7 +61,9 @@ class Promotions(Table):
     segment_id = Col(T.IntegerType(), "segment of the user", required=True)
     rank = Col(T.IntegerType(), "order among the user's offers, 1 = best", required=True)
     expected_conversion = Col(
-        RATE, "expected share of such users who use it: observed response, shrunk; not an effect", "share",
+        RATE,
+        "expected share of such users who use it: observed response, shrunk; not an effect",
+        "share",
         required=True,
     )
     expected_uplift = Col(RATE, "expected extra conversion because of the offer; null until uplift models exist")

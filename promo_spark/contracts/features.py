@@ -6,8 +6,7 @@ from typing import ClassVar
 
 from pyspark.sql import types as T
 
-from promo_spark.contracts.personal import Personal
-from promo_spark.contracts.table import MONEY, QUANTITY, Check, Col, Table
+from promo_spark.contracts.schema import MONEY, QUANTITY, Check, Col, Personal, Table
 
 _TEXT = T.StringType()
 _DATE = T.DateType()
@@ -73,7 +72,8 @@ class UserProfile(AsOf):
     campaigns_received = Col(_LONG, "campaigns the user was contacted with", required=True)
     coupons_redeemed = Col(_LONG, "coupons redeemed", required=True)
     interests = Col(
-        T.ArrayType(INTEREST), "categories by time-decayed share of spend, largest first, summing to at most 1",
+        T.ArrayType(INTEREST),
+        "categories by time-decayed share of spend, largest first, summing to at most 1",
         required=True,
     )
     repurchases = Col(
@@ -144,8 +144,8 @@ class DailySales(AsOf):
     price = Col(_DOUBLE, "mean price paid per unit, carried forward over days without sale", unit="currency")
     discount_depth = Col(_DOUBLE, "discounts as a share of list amount, 0 on days without sale", required=True)
     display_share = Col(
-        _DOUBLE, "share of stores (of a store: of products) in the promo calendar that displayed it that day; "
-        "null: no calendar",
+        _DOUBLE,
+        "share of stores (of a store: of products) in the promo calendar that displayed it that day; null: no calendar",
     )
     mailer_share = Col(_DOUBLE, "the same for the mailer; null: no calendar")
     stock_out = Col(T.BooleanType(), "no stock that day; null: no stock table")

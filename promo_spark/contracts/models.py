@@ -5,8 +5,7 @@ from __future__ import annotations
 from pyspark.sql import types as T
 
 from promo_spark.contracts.features import AsOf
-from promo_spark.contracts.personal import Personal
-from promo_spark.contracts.table import Check, Col, Table, WriteMode
+from promo_spark.contracts.schema import Check, Col, Personal, Table, WriteMode
 
 _TEXT = T.StringType()
 _LONG = T.LongType()
@@ -45,7 +44,8 @@ class SegmentPortraits(Predicted):
         T.MapType(_TEXT, _DOUBLE), "mean of each feature over the members, in the feature's own unit", required=True
     )
     scaled_centre = Col(
-        T.MapType(_TEXT, _DOUBLE), "centre in standard deviations from the mean, log-scaled: what names come from",
+        T.MapType(_TEXT, _DOUBLE),
+        "centre in standard deviations from the mean, log-scaled: what names come from",
         required=True,
     )
     log_centre = Col(
@@ -107,7 +107,8 @@ class Recommendations(Predicted):
     product_id = Col(_TEXT, "the product", required=True)
     score = Col(_DOUBLE, "the recommender's own score, comparable within a source only", required=True)
     source = Col(
-        _TEXT, "als: not bought before; buy_again: bought before; popular_in_segment, popular: the fallback",
+        _TEXT,
+        "als: not bought before; buy_again: bought before; popular_in_segment, popular: the fallback",
         required=True,
     )
     reason = Col(_TEXT, "why, in words a customer could read", required=True)
@@ -150,5 +151,11 @@ class Metrics(Predicted):
 
 
 MODELS: tuple[type[Table], ...] = (
-    Segments, SegmentPortraits, FrequentItemsets, BasketRules, Recommendations, Forecasts, Metrics,
-)  # fmt: skip
+    Segments,
+    SegmentPortraits,
+    FrequentItemsets,
+    BasketRules,
+    Recommendations,
+    Forecasts,
+    Metrics,
+)

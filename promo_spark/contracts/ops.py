@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyspark.sql import types as T
 
-from promo_spark.contracts.table import Check, Col, Table, WriteMode
+from promo_spark.contracts.schema import Check, Col, Table, WriteMode
 
 _TEXT = T.StringType()
 _LONG = T.LongType()
@@ -56,7 +56,8 @@ class DataQuality(Table):
     table = Col(_TEXT, "the silver table it feeds", required=True)
     rule = Col(_TEXT, "the check, or the rule of the gate", required=True)
     criticality = Col(
-        _TEXT, "reject: a row that fails is quarantined; warn: kept and flagged; gate: the source is refused",
+        _TEXT,
+        "reject: a row that fails is quarantined; warn: kept and flagged; gate: the source is refused",
         required=True,
     )
     rows = Col(_LONG, "rows judged; days, for a rule about days", required=True)

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from pyspark.sql import types as T
 
-from promo_spark.contracts.personal import RESTRICTED, Personal
+from promo_spark.contracts.schema import RESTRICTED, Col, Personal, Table, WriteMode
 from promo_spark.contracts.silver import Quarantined, Sourced, quarantine_of
-from promo_spark.contracts.table import Col, Table, WriteMode
 
 _TEXT = T.StringType()
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from pyspark.sql import types as T
 
-from promo_spark.contracts.personal import Personal
-from promo_spark.contracts.table import Col, Table, WriteMode
+from promo_spark.contracts.schema import Col, Personal, Table, WriteMode
 
 _TEXT = T.StringType()
 _DATE = T.DateType()
@@ -49,9 +48,18 @@ class TrueUsers(Truth):
     visits_per_week = Col(_NUMBER, "expected visits of a usual week", required=True)
     items_per_visit = Col(_NUMBER, "mean items bought at a visit by taste, usual demand", required=True)
     tastes = Col(_NUMBERS, "weight of each latent topic; sums to 1", required=True)
-    staples = Col(T.ArrayType(T.StructType([
-        T.StructField("product_id", _TEXT), T.StructField("cadence_days", _NUMBER),
-    ])), "products bought again and again, and how often", required=True)  # fmt: skip
+    staples = Col(
+        T.ArrayType(
+            T.StructType(
+                [
+                    T.StructField("product_id", _TEXT),
+                    T.StructField("cadence_days", _NUMBER),
+                ]
+            )
+        ),
+        "products bought again and again, and how often",
+        required=True,
+    )
     fraud = Col(_TEXT, "ring or fake_orders; null: an honest user")
     ring = Col(_WHOLE, "which ring; null: in none")
 
@@ -63,7 +71,8 @@ class TrueProducts(Truth):
     key = ("product_id",)
     product_id = Col(_TEXT, "the product", required=True)
     topic_weights = Col(
-        _NUMBERS, "chance that a wanted item of each topic is the product; with tastes, the chance for a user",
+        _NUMBERS,
+        "chance that a wanted item of each topic is the product; with tastes, the chance for a user",
         required=True,
     )
     start_price = Col(_NUMBER, "price that demand is usual at", unit="currency", required=True)
@@ -173,7 +182,14 @@ class SimulatedStates(Truth):
 
 # What `generate` tells of the history that it makes.
 OF_HISTORY: tuple[type[Truth], ...] = (
-    TrueUsers, TrueProducts, TrueRules, TrueElasticities, TrueEffects, TrueNextPurchases, TrueDemand, DirtyRows,
-)  # fmt: skip
+    TrueUsers,
+    TrueProducts,
+    TrueRules,
+    TrueElasticities,
+    TrueEffects,
+    TrueNextPurchases,
+    TrueDemand,
+    DirtyRows,
+)
 
 TRUTH: tuple[type[Table], ...] = (Worlds, *OF_HISTORY, SimulatedStates)

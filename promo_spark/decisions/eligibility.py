@@ -12,8 +12,8 @@ from pyspark.sql import functions as F
 
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.features import UserProfile
-from promo_spark.contracts.table import RATE
-from promo_spark.decisions.world import PROFILED
+from promo_spark.contracts.schema import RATE
+from promo_spark.decisions.users import PROFILED
 
 EXCLUSIONS = ("no_consent", "unknown_consent", "not_profiled", "risk_blocked", "holdout")
 

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from promo_spark.contracts.decisions import Budget, Promotions
 from promo_spark.decisions.promotions import reserved
-from promo_spark.decisions.world import PROFILED
+from promo_spark.decisions.users import PROFILED
 from promo_spark.errors import InvariantError
 
 
@@ -55,8 +55,11 @@ def breaches(df: DataFrame, rules: Mapping[str, Column], key: Column) -> list[st
     for i, breach in enumerate(rules.values()):
         sums += [F.count(F.when(breach, 1)).alias(f"n{i}"), F.min(F.when(breach, key)).alias(f"k{i}")]
     found = df.agg(*sums).collect()[0]
-    return [f"{rule}: broken by {found[f'n{i}']}, such as {found[f'k{i}']}"
-            for i, rule in enumerate(rules) if found[f"n{i}"]]  # fmt: skip
+    return [
+        f"{rule}: broken by {found[f'n{i}']}, such as {found[f'k{i}']}"
+        for i, rule in enumerate(rules)
+        if found[f"n{i}"]
+    ]
 
 
 def _fails(condition: Column) -> Column:
@@ -75,11 +78,15 @@ def row_rules(date: datetime.date) -> dict[str, Column]:
         col(Promotions.valid_to) >= col(Promotions.valid_from)
     )
     promises = (
-        (col(Promotions.mechanic) != "none") | (F.size(Promotions.product_ids) > 0)
-        | (col(Promotions.expected_cost) != 0) | (col(Promotions.expected_margin) != 0)
-        | (col(Promotions.text) != "") | col(Promotions.valid_from).isNotNull()
-        | col(Promotions.coupon_amount).isNotNull() | col(Promotions.offer_price).isNotNull()
-    )  # fmt: skip
+        (col(Promotions.mechanic) != "none")
+        | (F.size(Promotions.product_ids) > 0)
+        | (col(Promotions.expected_cost) != 0)
+        | (col(Promotions.expected_margin) != 0)
+        | (col(Promotions.text) != "")
+        | col(Promotions.valid_from).isNotNull()
+        | col(Promotions.coupon_amount).isNotNull()
+        | col(Promotions.offer_price).isNotNull()
+    )
     unsaid = F.exists(Promotions.reason_codes, lambda c: c.isNull() | (c == ""))
     return {
         "every row is of the date": _fails(col(Promotions.date) == F.lit(date)),
@@ -145,8 +152,10 @@ def per_constraint(promotions: DataFrame, budget: DataFrame) -> DataFrame:
     sums = reserved(promotions).select(
         Budget.constraint, F.col(Budget.reserved).alias("summed"), F.col(Budget.offers).alias("counted")
     )
-    return budget.join(sums, Budget.constraint, "left").na.fill(0, ["counted"]).withColumn(
-        "summed", F.coalesce("summed", F.lit(0))
+    return (
+        budget.join(sums, Budget.constraint, "left")
+        .na.fill(0, ["counted"])
+        .withColumn("summed", F.coalesce("summed", F.lit(0)))
     )
 
 

@@ -11,9 +11,9 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from promo_spark.contracts.decisions import Budget, Promotions
-from promo_spark.contracts.table import MONEY
-from promo_spark.decisions.allocation import DAILY, Place
-from promo_spark.decisions.candidates import MICRO, promotion_id
+from promo_spark.contracts.schema import MONEY
+from promo_spark.decisions.allocation.greedy import DAILY, Place
+from promo_spark.decisions.offers.candidates import MICRO, promotion_id
 
 _USER = ("user_id", "segment_id", "arm", "arm_propensity", "risk_tier")
 
@@ -86,15 +86,20 @@ def none_rows(candidates: DataFrame, offers: DataFrame, judged: DataFrame, *, da
             F.lit("none").alias(Promotions.mechanic),
             nothing.alias(Promotions.product_ids),
             F.lit(1).alias(Promotions.rank),
-            *[F.lit(0).cast(Promotions.columns()[c].type).alias(c) for c in (
-                Promotions.expected_conversion, Promotions.expected_margin, Promotions.expected_cost,
-            )],
+            *[
+                F.lit(0).cast(Promotions.columns()[c].type).alias(c)
+                for c in (
+                    Promotions.expected_conversion,
+                    Promotions.expected_margin,
+                    Promotions.expected_cost,
+                )
+            ],
             F.lit(False).alias(Promotions.margin_is_assumed),
             why.alias(Promotions.reason_codes),
             F.lit("").alias(Promotions.text),
         )
         .withColumn(Promotions.promotion_id, promotion_id(date, F.col("scenario"), F.col("product_ids")))
-    )  # fmt: skip
+    )
 
 
 def budget(

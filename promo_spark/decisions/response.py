@@ -23,9 +23,9 @@ import datetime
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from promo_spark.contracts.schema import RATE
 from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Redemptions
-from promo_spark.contracts.table import RATE
-from promo_spark.decisions.world import is_sale
+from promo_spark.measures.order_lines import is_sale
 
 MOST_PERIODS = 60  # they are bits of a long
 KINDS = ("coupon", "repeat_item", "known_item", "new_item")
@@ -87,9 +87,7 @@ def item_trials(bought: DataFrame, products: DataFrame) -> DataFrame:
     """One row per user and product tried, for products that may be offered. `purchases` → kind, trials, successes."""
     known = bought.join(products.select("product_id", "category"), "product_id", "inner")
     sold_off = (
-        known.groupBy("product_id")
-        .agg(F.bit_count(F.bit_or("periods")).alias("trials"))
-        .filter(F.col("trials") > 0)
+        known.groupBy("product_id").agg(F.bit_count(F.bit_or("periods")).alias("trials")).filter(F.col("trials") > 0)
     )
     before = known.filter(F.col("orders_before") > 0)
     repeated = before.join(sold_off, "product_id", "inner").select(
@@ -100,20 +98,26 @@ def item_trials(bought: DataFrame, products: DataFrame) -> DataFrame:
     )
     order = Window.partitionBy("category").orderBy(F.desc("buyers"), "product_id")
     popular = (
-        before.groupBy("category", "product_id").agg(F.count("*").alias("buyers"))
+        before.groupBy("category", "product_id")
+        .agg(F.count("*").alias("buyers"))
         .withColumn("place", F.row_number().over(order))
         .filter(F.col("place") == 1)
         .join(sold_off, "product_id", "inner")
         .select("category", "product_id", "trials")
-    )  # fmt: skip
+    )
     new = (
-        before.select("user_id", "category").distinct()
+        before.select("user_id", "category")
+        .distinct()
         .join(F.broadcast(popular), "category", "inner")
         .join(known.select("user_id", "product_id", "orders_before", "periods"), ["user_id", "product_id"], "left")
         .filter(F.coalesce(F.col("orders_before"), F.lit(0)) == 0)
-        .select("user_id", F.lit("new_item").alias("kind"), "trials",
-                F.coalesce(F.bit_count("periods"), F.lit(0)).alias("successes"))
-    )  # fmt: skip
+        .select(
+            "user_id",
+            F.lit("new_item").alias("kind"),
+            "trials",
+            F.coalesce(F.bit_count("periods"), F.lit(0)).alias("successes"),
+        )
+    )
     return repeated.unionByName(new)
 
 
@@ -133,21 +137,25 @@ def response_rates(
     kinds = F.explode(F.array(*[F.lit(k) for k in KINDS])).alias("kind")
     everywhere = Window.partitionBy("kind")
     grid = (
-        segments.select("segment_id").distinct().select("segment_id", kinds)
+        segments.select("segment_id")
+        .distinct()
+        .select("segment_id", kinds)
         .join(counted, ["kind", "segment_id"], "left")
         .na.fill(0, ["trials", "successes"])
         .withColumn("all_trials", F.sum("trials").over(everywhere))
         .withColumn("all_successes", F.sum("successes").over(everywhere))
-    )  # fmt: skip
-    overall = F.when(F.col("all_trials") > 0, F.col("all_successes") / F.col("all_trials"))
-    rate = F.coalesce(
-        shrunk(F.col("successes"), F.col("trials"), overall, prior_strength), F.lit(unknown_response)
     )
+    overall = F.when(F.col("all_trials") > 0, F.col("all_successes") / F.col("all_trials"))
+    rate = F.coalesce(shrunk(F.col("successes"), F.col("trials"), overall, prior_strength), F.lit(unknown_response))
     basis = F.when(F.col("all_trials") > 0, "observed_response").otherwise("assumed_response")
     return grid.select(
-        "kind", "segment_id", F.round(rate.cast("double"), 6).cast(RATE).alias("rate"), basis.alias("basis"),
-        "trials", "successes",
-    )  # fmt: skip
+        "kind",
+        "segment_id",
+        F.round(rate.cast("double"), 6).cast(RATE).alias("rate"),
+        basis.alias("basis"),
+        "trials",
+        "successes",
+    )
 
 
 def shrunk(successes: Column, trials: Column, overall: Column, strength: float) -> Column:

@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
-from promo_spark.contracts.personal import redacted
+from promo_spark.contracts.schema.personal import redacted
 from promo_spark.errors import PromoSparkError, SettingsError
-from promo_spark.runtime.arguments import parser, required_date, resolved_settings
 from promo_spark.runtime.job import Job
 from promo_spark.runtime.pipeline import Pipeline, run_in_order
 from promo_spark.runtime.progress import Progress
 from promo_spark.runtime.session import started_session
-from promo_spark.tables.lake import Lake
+from promo_spark.storage.lake import Lake
+from promo_spark.submission.arguments import parser, required_date, resolved_settings
 
 
 def run_job(jobs: Mapping[str, Job | Pipeline], argv: Sequence[str]) -> int:

@@ -14,7 +14,7 @@ from promo_spark.runtime.job import Context, Job
 from promo_spark.runtime.progress import Step
 from promo_spark.runtime.run_log import RunLog, run_id
 from promo_spark.settings import Settings
-from promo_spark.tables.lake import Lake
+from promo_spark.storage.lake import Lake
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,14 @@ class Executed:
 
 
 def execute(
-    job: Job, lake: Lake, settings: Settings, date: datetime.date, step: Step, run_log: RunLog,
+    job: Job,
+    lake: Lake,
+    settings: Settings,
+    date: datetime.date,
+    step: Step,
+    run_log: RunLog,
     force: bool = False,
-) -> Executed:  # fmt: skip
+) -> Executed:
     """Runs one job for one date.
 
     Raises what the job raises, after taking its writes back and recording the failure in ops.runs.

@@ -21,12 +21,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.models import Metrics
-from promo_spark.contracts.personal import RESTRICTED
-from promo_spark.contracts.table import Table, WriteMode
+from promo_spark.contracts.schema import RESTRICTED, Table, WriteMode
 from promo_spark.errors import ContractError, MissingDataError
 from promo_spark.runtime.progress import Step
 from promo_spark.settings import BusinessSettings, Section
-from promo_spark.tables.lake import Lake, SliceValue, Written
+from promo_spark.storage.lake import Lake, SliceValue, Written
 
 S = TypeVar("S", bound=Section)
 
@@ -130,9 +129,14 @@ class Context(Generic[S]):
         return self.lake.read(table).filter(F.col(date_column) < F.lit(self.date))
 
     def write(
-        self, table: type[Table], df: DataFrame, slice_values: Mapping[str, SliceValue] | None = None,
-        stays: bool = False, by_key: bool = False, gone: DataFrame | None = None,
-    ) -> Written:  # fmt: skip
+        self,
+        table: type[Table],
+        df: DataFrame,
+        slice_values: Mapping[str, SliceValue] | None = None,
+        stays: bool = False,
+        by_key: bool = False,
+        gone: DataFrame | None = None,
+    ) -> Written:
         """The frame in place of what the table held for this date; taken back if the job fails later.
 
         With `by_key` and `gone` rows are merged and deleted by their keys, see Lake.write. What `stays` is not
@@ -153,9 +157,7 @@ class Context(Generic[S]):
 
     def metrics(self, df: DataFrame) -> Written:
         """Quality figures (metric, slice, value, n) of this job and date."""
-        return self.write(
-            Metrics, df.withColumn("as_of", F.lit(self.date)).withColumn("job", F.lit(self.job.name))
-        )
+        return self.write(Metrics, df.withColumn("as_of", F.lit(self.date)).withColumn("job", F.lit(self.job.name)))
 
     def keep(self, df: DataFrame) -> DataFrame:
         """The frame, computed once and held until the job ends."""

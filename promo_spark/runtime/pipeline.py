@@ -13,18 +13,18 @@ from promo_spark.runtime.execution import Executed, execute
 from promo_spark.runtime.job import Job
 from promo_spark.runtime.progress import Progress
 from promo_spark.runtime.run_log import RunLog
-from promo_spark.runtime.summary import print_summary
 from promo_spark.settings import Settings
-from promo_spark.tables.lake import Lake
+from promo_spark.storage.lake import Lake
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """Several jobs run as one; `jobs` gives them by name when it starts."""
+    """Several jobs run as one; `jobs` gives them by name when it starts, `summary` shows what there is at its end."""
 
     name: str
     description: str
     jobs: Callable[[], Mapping[str, Job]]
+    summary: Callable[[Lake, Settings, datetime.date, Sequence[str], float], None]
 
     def start(
         self, lake: Lake, settings: Settings, date: datetime.date, progress: Progress, force: bool = False
@@ -42,15 +42,13 @@ class Pipeline:
         ended = run_in_order(jobs, lake, settings, date, progress, force)
         seconds = (datetime.datetime.now(datetime.timezone.utc) - started).total_seconds()
         written = [name for name, done in ended.items() if done.outcome == "written"]
-        print_summary(lake, settings, date, written=written, seconds=seconds)
+        self.summary(lake, settings, date, written, seconds)
 
 
 def dependencies(jobs: Sequence[Job]) -> dict[str, set[str]]:
     """job → the jobs among the given ones that write what it reads."""
     writer = {table: job.name for job in jobs for table in job.writes}
-    return {
-        job.name: {writer[t] for t in (*job.reads, *job.optional) if t in writer} - {job.name} for job in jobs
-    }
+    return {job.name: {writer[t] for t in (*job.reads, *job.optional) if t in writer} - {job.name} for job in jobs}
 
 
 def run_in_order(

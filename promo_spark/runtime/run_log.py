@@ -15,11 +15,11 @@ from pyspark.sql import Row
 
 import promo_spark
 from promo_spark.contracts.ops import Runs
-from promo_spark.contracts.personal import redacted
-from promo_spark.contracts.table import Table, WriteMode
+from promo_spark.contracts.schema import Table, WriteMode
+from promo_spark.contracts.schema.personal import redacted
 from promo_spark.runtime.job import Context, Job
 from promo_spark.settings import Settings
-from promo_spark.tables.lake import Lake
+from promo_spark.storage.lake import Lake
 
 SUCCEEDED, FAILED = "succeeded", "failed"
 _FEED = "feed "  # before the name of a change feed, among the versions of tables
@@ -119,9 +119,13 @@ class RunLog:
         return True
 
     def record(
-        self, ctx: Context[Any], settings: Settings, inputs: Inputs, started: datetime.datetime,
+        self,
+        ctx: Context[Any],
+        settings: Settings,
+        inputs: Inputs,
+        started: datetime.datetime,
         error: BaseException | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Appends the attempt."""
         now = datetime.datetime.now(datetime.timezone.utc)
         row = {
@@ -172,11 +176,12 @@ def run_id(job: Job, date: datetime.date, settings: Settings, inputs: Inputs, ou
 
 @functools.cache
 def code_version() -> str:
-    """The package's version and a digest of its source."""
+    """The package's version and a digest of its source, the jobs included."""
     digest = hashlib.sha256()
-    root = Path(promo_spark.__file__).parent
-    for name, content in _sources(root):
-        digest.update(name.encode() + b"\0" + content + b"\0")
+    package = Path(promo_spark.__file__).parent
+    for root in (package, package.parent / "jobs"):
+        for name, content in _sources(root):
+            digest.update(f"{root.name}/{name}".encode() + b"\0" + content + b"\0")
     return f"{promo_spark.__version__}+{digest.hexdigest()[:12]}"
 
 

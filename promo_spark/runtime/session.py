@@ -9,11 +9,11 @@ from collections.abc import Mapping
 
 from pyspark.sql import SparkSession
 
-from promo_spark.runtime.jars import suite_jars
-from promo_spark.runtime.local_mode import LOCAL_CONF, is_local
-from promo_spark.runtime.requirements import check_executor_python
+from promo_spark.runtime.executor_python import check_executor_python
 from promo_spark.secret_references import resolved
 from promo_spark.settings import Settings, SparkSettings
+from promo_spark.submission.jars import suite_jars
+from promo_spark.submission.local_mode import LOCAL_CONF, is_local
 
 # SQL-level settings that results and reliability depend on; each with its reason.
 SESSION_CONF: dict[str, str] = {

@@ -14,18 +14,8 @@ from promo_spark.settings.ingest import (
     MostlyMissing,
     OwnCheck,
 )
-from promo_spark.settings.loading import (
-    CONF,
-    Settings,
-    environments,
-    load,
-    mappings,
-    parsed_date,
-    validated,
-)
-from promo_spark.settings.sections import (
-    Section,
-)
+from promo_spark.settings.loading import CONF, Settings, environments, load, mappings, parsed_date, validated
+from promo_spark.settings.sections import Section
 from promo_spark.settings.sources import (
     ColumnMapping,
     Condition,
@@ -44,17 +34,8 @@ from promo_spark.settings.strategy import (
     RecommendSettings,
     SegmentSettings,
 )
-from promo_spark.settings.surroundings import (
-    BusinessSettings,
-    LakeSettings,
-    PrivacySettings,
-    SparkSettings,
-)
-from promo_spark.settings.worlds import (
-    GenerateSettings,
-    SimulateSettings,
-    WorldSegmentSettings,
-)
+from promo_spark.settings.surroundings import BusinessSettings, LakeSettings, PrivacySettings, SparkSettings
+from promo_spark.settings.worlds import GenerateSettings, SimulateSettings, WorldSegmentSettings
 
 __all__ = [
     "CONF",

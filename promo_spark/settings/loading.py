@@ -84,9 +84,7 @@ def load(env: str | None = None, overrides: Sequence[str] = (), conf: Path = CON
     base, own = _toml(conf / "base.toml"), {}
     if env is not None:
         if env not in environments(conf):
-            raise SettingsError(
-                f"--env {env}: there is no conf/{env}.toml; there are: {', '.join(environments(conf))}"
-            )
+            raise SettingsError(f"--env {env}: there is no conf/{env}.toml; there are: {', '.join(environments(conf))}")
         own = _toml(conf / f"{env}.toml")
     for override in overrides:
         own = _merged(own, _override(override))

@@ -55,9 +55,13 @@ class Extraction(Section):
     def _complete(self) -> Extraction:
         """Refuses what does not go together, in one sentence."""
         of_database = {
-            "connection": self.connection, "db_table": self.db_table, "db_where": self.db_where,
-            "partition_column": self.partition_column, "lower_bound": self.lower_bound, "upper_bound": self.upper_bound,
-        }  # fmt: skip
+            "connection": self.connection,
+            "db_table": self.db_table,
+            "db_where": self.db_where,
+            "partition_column": self.partition_column,
+            "lower_bound": self.lower_bound,
+            "upper_bound": self.upper_bound,
+        }
         if self.format == "jdbc":
             needed = [k for k in ("connection", "db_table") if not of_database[k]] + ["no path"] * bool(self.path)
             if needed:

@@ -56,8 +56,14 @@ class GenerateSettings(Section):
     inventory_days: Days
     dirt: dict[
         Literal[
-            "duplicate_row", "broken_date", "unknown_product", "zero_quantity", "negative_amount",
-            "missing_product", "missing_user", "late_row",
+            "duplicate_row",
+            "broken_date",
+            "unknown_product",
+            "zero_quantity",
+            "negative_amount",
+            "missing_product",
+            "missing_user",
+            "late_row",
         ],
         Share,
     ]

@@ -18,22 +18,25 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.window import Window
 
-from promo_spark.contracts.personal import Personal
+from promo_spark.contracts.raw_rows import IncomingRow, RawRow
+from promo_spark.contracts.schema import Personal, Table, WriteMode
 from promo_spark.contracts.silver import CLEANED_TYPE, SILVER, OrderLines, PromoCalendar
-from promo_spark.contracts.table import Table, WriteMode
 from promo_spark.errors import SettingsError
 from promo_spark.settings import ColumnCleaning, IngestSettings, MostlyMissing
-from promo_spark.sources.candidates import BLANK, BROKEN, FILE, GIVEN_BY_THE_RUN, UNPARSED, fenced
-from promo_spark.sources.checks import CLEANED, REJECT, WARN, Rule
-from promo_spark.sources.own_checks import typed_literal
+from promo_spark.sources.checks.own_checks import typed_literal
+from promo_spark.sources.checks.rules import CLEANED, REJECT, WARN, Rule
+from promo_spark.sources.incoming import GIVEN_BY_THE_RUN, fenced
 
 _PER_DEVIATION = 1.4826  # of a normal distribution: the standard deviation in median absolute deviations
 _LONGEST_PROMOTION = 366  # days; a longer placement says nothing of a single day
 _FIXED_POINT = T.DecimalType(28, 9)
 _MONEY_BOOKED = (
-    OrderLines.amount_paid, OrderLines.list_amount, OrderLines.discount_retail, OrderLines.discount_coupon,
+    OrderLines.amount_paid,
+    OrderLines.list_amount,
+    OrderLines.discount_retail,
+    OrderLines.discount_coupon,
     OrderLines.discount_coupon_match,
-)  # fmt: skip
+)
 _VALUE, _EXACT, _PROMOTED, _EARLIER, _CARRIED = "_value", "_exact", "_promoted", "_earlier", "_carried"
 
 
@@ -59,8 +62,9 @@ def plans(settings: IngestSettings) -> dict[type[Table], Plan]:
         key = "ingest.cleaning" if name in settings.cleaning else "ingest.mostly_missing"
         if name not in cleanable:
             raise SettingsError(f"{key}.{name}: the tables that can be cleaned are: {', '.join(cleanable)}")
-        found[cleanable[name]] = _plan(cleanable[name], settings.cleaning.get(name, {}),
-                                       settings.mostly_missing.get(name))  # fmt: skip
+        found[cleanable[name]] = _plan(
+            cleanable[name], settings.cleaning.get(name, {}), settings.mostly_missing.get(name)
+        )
     return found
 
 
@@ -104,14 +108,23 @@ def beside(table: type[Table], own: DataFrame, rows: DataFrame, by_key: bool) ->
     by_days = table.write_mode is WriteMode.REPLACE_DAYS and not by_key
     replaced = list(table.partition[:1] if by_days else table.key)
     kept = own.join(rows.select(*replaced).distinct(), on=replaced, how="left_anti")
-    return kept.withColumns({c: _as_it_came(c, col.type) for c, col in table.columns().items()
-                             if c not in table.key and c not in GIVEN_BY_THE_RUN})  # fmt: skip
+    return kept.withColumns(
+        {
+            c: _as_it_came(c, col.type)
+            for c, col in table.columns().items()
+            if c not in table.key and c not in GIVEN_BY_THE_RUN
+        }
+    )
 
 
 def cleaned(
-    table: type[Table], rows: DataFrame, plan: Plan, by: Sequence[Rule], earlier: DataFrame | None = None,
+    table: type[Table],
+    rows: DataFrame,
+    plan: Plan,
+    by: Sequence[Rule],
+    earlier: DataFrame | None = None,
     promoted: DataFrame | None = None,
-) -> DataFrame:  # fmt: skip
+) -> DataFrame:
     """The candidates with values filled and cut, `cleaned`, and a mark per rule of the plan. Candidates → candidates.
 
     `by` are the checks of the table, `earlier` its rows that the delivery leaves alone, `promoted` the products and
@@ -119,24 +132,28 @@ def cleaned(
     that has no value in one of the `within` columns is left as it is. Every statistic reads the rows anew: keep them.
     """
     names = list(rows.columns)
-    earlier = (rows.limit(0) if earlier is None else earlier).withColumns({BLANK: F.lit(False), BROKEN: F.lit(False)})
+    earlier = (rows.limit(0) if earlier is None else earlier).withColumns(
+        {RawRow.blank: F.lit(False), RawRow.broken: F.lit(False)}
+    )
     if table is OrderLines and plan.looks_at_promotions:
         rows, earlier = (_with_promotion(of, promoted) for of in (rows, earlier))
-    columns = [_Column(table, name, how, _passes(by, name), plan.constants.get(name))
-               for name, how in plan.columns.items()]  # fmt: skip
+    columns = [
+        _Column(table, name, how, _passes(by, name), plan.constants.get(name)) for name, how in plan.columns.items()
+    ]
     found = rows
     for column in columns:
         usual = rows.filter(column.usable()).unionByName(earlier.filter(column.known()), allowMissingColumns=True)
         found = column.with_statistics(found, usual)
         if column.how.missing == "forward_fill":
             found = column.with_last_value(found, earlier)
-    values = {BROKEN: fenced(F.col(BROKEN))} | {c.name: c.value() for c in columns}
+    values = {RawRow.broken: fenced(F.col(RawRow.broken))} | {c.name: c.value() for c in columns}
     changed = F.array_compact(F.array(*[c.change() for c in columns]))
     told = F.when(F.size(changed) > 0, changed.cast(CLEANED_TYPE)) if columns else F.lit(None).cast(CLEANED_TYPE)
     return found.select(
-        *[values[n].alias(n) if n in values else F.col(n) for n in names], told.alias(CLEANED),
+        *[values[n].alias(n) if n in values else F.col(n) for n in names],
+        told.alias(CLEANED),
         *[mark.alias(name) for c in columns for name, mark in c.marks().items()],
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True)
@@ -166,7 +183,7 @@ class _Column:
         return f"_fill_{self.name}"
 
     def known(self) -> Column:
-        return F.col(self.name).isNotNull() & ~F.col(BLANK) & ~F.col(BROKEN)
+        return F.col(self.name).isNotNull() & ~F.col(RawRow.blank) & ~F.col(RawRow.broken)
 
     def usable(self) -> Column:
         """Whether there is a value that no check of the column rejects: only such a value is cut or shapes anything."""
@@ -194,7 +211,7 @@ class _Column:
         return self.passes & self.outlier() if self.how.outliers == "winsorise" else F.lit(False)
 
     def is_filled(self) -> Column:
-        return _missing(self.name) & ~F.col(BLANK) & ~F.col(BROKEN) & self.filling().isNotNull()
+        return _missing(self.name) & ~F.col(RawRow.blank) & ~F.col(RawRow.broken) & self.filling().isNotNull()
 
     def filling(self) -> Column:
         if self.how.missing == "constant":
@@ -235,9 +252,10 @@ class _Column:
         low, high = (F.exp("_low"), F.exp("_high")) if self.how.log else (F.col("_low"), F.col("_high"))
         enough = F.when(F.col("_values") >= self.how.least_values, F.lit(True))
         return (_quantiles if self.how.quantiles else _robust)(values, self.how).select(
-            *self.how.within, F.when(enough, _in_type(low, self.kind, _up)).alias(self.lower),
+            *self.how.within,
+            F.when(enough, _in_type(low, self.kind, _up)).alias(self.lower),
             F.when(enough, _in_type(high, self.kind, _down)).alias(self.upper),
-        )  # fmt: skip
+        )
 
     def averages(self, values: DataFrame) -> DataFrame:
         """What a missing value becomes, per `within`; a mean is summed exactly, in whatever order."""
@@ -253,7 +271,7 @@ class _Column:
         before = earlier.select(*needed).withColumns({_EARLIER: F.lit(True), _CARRIED: F.col(self.name)})
         both = marked.unionByName(before, allowMissingColumns=True)
         order = [F.col(c).asc_nulls_first() for c in dict.fromkeys([how.order_by, *self.table.key, self.name])]
-        series = Window.partitionBy(*how.within).orderBy(*order, F.col(FILE).asc_nulls_first())
+        series = Window.partitionBy(*how.within).orderBy(*order, F.col(RawRow.file).asc_nulls_first())
         upto = series.rowsBetween(Window.unboundedPreceding, Window.currentRow)
         last = F.last(F.when(F.col(how.order_by).isNotNull(), F.col(_CARRIED)), ignorenulls=True).over(upto)
         told = functools.reduce(Column.__and__, [F.col(c).isNotNull() for c in (how.order_by, *how.within)])
@@ -268,27 +286,35 @@ def _plan(table: type[Table], columns: Mapping[str, ColumnCleaning], mostly_miss
         named = [column, *how.within, *([how.order_by] if how.order_by else [])]
         unknown = [c for c in named if c not in known]
         if unknown:
-            raise SettingsError(f"{key}: {table.full_name()} has no column {', '.join(unknown)}; it has: "
-                                f"{', '.join(known)}")  # fmt: skip
+            raise SettingsError(
+                f"{key}: {table.full_name()} has no column {', '.join(unknown)}; it has: {', '.join(known)}"
+            )
         if column in (*table.key, *table.partition) or known[column].personal in (
-            Personal.IDENTIFIER, Personal.FREE_TEXT
+            Personal.IDENTIFIER,
+            Personal.FREE_TEXT,
         ):
             raise SettingsError(f"{key}: what tells rows, days or persons apart or was typed by them is not cleaned")
         number = isinstance(known[column].type, T.NumericType)
         if not number and (how.missing in ("mean", "median") or how.outliers != "keep"):
-            raise SettingsError(f"{key}: the column is no number, so it has no mean, median or outliers; its missing "
-                                "values can be constant, forward_fill, drop or keep")  # fmt: skip
+            raise SettingsError(
+                f"{key}: the column is no number, so it has no mean, median or outliers; its missing "
+                "values can be constant, forward_fill, drop or keep"
+            )
         changes = how.missing not in ("keep", "drop") or how.outliers == "winsorise"
         if table is OrderLines and column in _MONEY_BOOKED and changes:
-            raise SettingsError(f"{key}: money that was booked is not made up; its outliers can be flag or drop, its "
-                                "missing values drop or keep")  # fmt: skip
+            raise SettingsError(
+                f"{key}: money that was booked is not made up; its outliers can be flag or drop, its "
+                "missing values drop or keep"
+            )
         if how.constant is not None:
             constants[column] = typed_literal(key, how.constant, known[column])
     if mostly_missing:
         unknown = [c for c in mostly_missing.columns if c not in known]
         if unknown:
-            raise SettingsError(f"ingest.mostly_missing.{table.name}: {table.full_name()} has no column "
-                                f"{', '.join(unknown)}; it has: {', '.join(known)}")  # fmt: skip
+            raise SettingsError(
+                f"ingest.mostly_missing.{table.name}: {table.full_name()} has no column "
+                f"{', '.join(unknown)}; it has: {', '.join(known)}"
+            )
     return Plan(columns, constants, mostly_missing)
 
 
@@ -296,11 +322,15 @@ def _quantiles(values: DataFrame, how: ColumnCleaning) -> DataFrame:
     """The values at two ranks themselves, nothing between two: cut to them, the values have the same ranks again."""
     counted = values.groupBy(*how.within, _VALUE).agg(F.count(F.lit(1)).alias("_times"))
     within = Window.partitionBy(*how.within)
-    counted = counted.withColumns({
-        "_upto": F.sum("_times").over(within.orderBy(_VALUE)), "_values": F.sum("_times").over(within),
-    })  # fmt: skip
-    lower, upper = (F.min(F.when(F.col("_upto") >= F.lit(q) * F.col("_values"), F.col(_VALUE)))
-                    for q in how.quantiles or ())  # fmt: skip
+    counted = counted.withColumns(
+        {
+            "_upto": F.sum("_times").over(within.orderBy(_VALUE)),
+            "_values": F.sum("_times").over(within),
+        }
+    )
+    lower, upper = (
+        F.min(F.when(F.col("_upto") >= F.lit(q) * F.col("_values"), F.col(_VALUE))) for q in how.quantiles or ()
+    )
     return counted.groupBy(*how.within).agg(
         lower.alias("_low"), upper.alias("_high"), F.max("_values").alias("_values")
     )
@@ -312,8 +342,10 @@ def _robust(values: DataFrame, how: ColumnCleaning) -> DataFrame:
     centres = values.groupBy(*how.within).agg(F.median(_VALUE).alias("_centre"), F.count(F.lit(1)).alias("_values"))
     away = F.abs(F.col(_VALUE) - F.col("_centre"))
     # Where more than half of the values are the same, the deviations of the others tell.
-    spread = _joined(values, centres, how).groupBy(*how.within, "_centre", "_values").agg(
-        F.median(away).alias("_of_all"), F.median(F.when(away > 0, away)).alias("_of_others")
+    spread = (
+        _joined(values, centres, how)
+        .groupBy(*how.within, "_centre", "_values")
+        .agg(F.median(away).alias("_of_all"), F.median(F.when(away > 0, away)).alias("_of_others"))
     )
     deviation = F.when(F.col("_of_all") > 0, F.col("_of_all")).otherwise(F.col("_of_others"))
     reach = how.robust_z * _PER_DEVIATION * deviation
@@ -364,14 +396,23 @@ def _with_promotion(rows: DataFrame, promoted: DataFrame | None) -> DataFrame:
 
 def _passes(by: Sequence[Rule], column: str) -> Column:
     """Whether no check of the column, but that a value is there at all, rejects the row."""
-    own = [r.fails for r in by if r.column == column and r.criticality == REJECT and r.fails is not None
-           and r.ids is None and r.name != f"missing_{column}"]  # fmt: skip
+    own = [
+        r.fails
+        for r in by
+        if r.column == column
+        and r.criticality == REJECT
+        and r.fails is not None
+        and r.ids is None
+        and r.name != f"missing_{column}"
+    ]
     return ~functools.reduce(Column.__or__, own, F.lit(False))
 
 
 def _missing(column: str) -> Column:
     """Whether there was no value; one that does not parse is there."""
-    return F.col(column).isNull() & ~((F.size(UNPARSED) > 0) & F.array_contains(UNPARSED, column))
+    return F.col(column).isNull() & ~(
+        (F.size(IncomingRow.unparsed) > 0) & F.array_contains(IncomingRow.unparsed, column)
+    )
 
 
 def _as_it_came(column: str, kind: T.DataType) -> Column:
@@ -391,6 +432,8 @@ def _outlier(column: str, how: ColumnCleaning) -> str:
 def _told(how: ColumnCleaning) -> str:
     within = f" within {', '.join(how.within)}" if how.within else ""
     return {
-        "mean": f"the mean{within}", "median": f"the median{within}", "constant": f"{how.constant!r}",
+        "mean": f"the mean{within}",
+        "median": f"the median{within}",
+        "constant": f"{how.constant!r}",
         "forward_fill": f"the last value before, along {how.order_by}{within}",
-    }[how.missing]  # fmt: skip
+    }[how.missing]

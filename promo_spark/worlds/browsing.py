@@ -74,18 +74,24 @@ def events(spec: WorldSpec, past: History, block: int, day: int | None = None) -
         (SEARCH, searched, NOTHING, shop.subcategory[sought], NOTHING, 1200),
         (PURCHASE, at[session_orders], NOTHING, NOTHING, NOTHING, 0),
         (REVIEW, own[reviewed], bought[1][reviewed], NOTHING, rating[reviewed], 0),
-    ]  # fmt: skip
+    ]
     columns: list[list[Ints]] = [[], [], [], [], [], []]
     for part in parts:
         for column, value in zip(columns, part, strict=True):
             column.append(np.broadcast_to(value, np.shape(part[1])).astype(np.int64))
     kind, row, product, query, stars, before = (np.concatenate(c) for c in columns)
     return Events(
-        kind=kind, user=who[row], product=product, query=query, rating=stars, session=session[row], day=when[row],
+        kind=kind,
+        user=who[row],
+        product=product,
+        query=query,
+        rating=stars,
+        session=session[row],
+        day=when[row],
         second=np.clip(second[row] - before * (1 - 0.9 * draw.random(len(row))), 0, 86399).astype(np.int64),
         channel=channel[row],
         seconds_viewed=np.where(kind == VIEW, draw.geometric(1 / 40, len(row)), NOTHING),
-    )  # fmt: skip
+    )
 
 
 def _ratings(draw: np.random.Generator, products: int, product: Ints, honest: Bools) -> Ints:

@@ -14,15 +14,29 @@ import numpy as np
 import numpy.typing as npt
 
 from promo_spark.worlds.spec import WorldSpec
-from promo_spark.worlds.streams import Bools, Choices, Floats, Floats32, Ints, choices_by_group, choices_by_row, stream
+from promo_spark.worlds.streams import (
+    Bools,
+    Choices,
+    Floats,
+    Floats32,
+    Ints,
+    choices_by_group,
+    choices_by_row,
+    stream,
+)
 
 DEPARTMENTS = ("GROCERY", "PRODUCE", "DAIRY", "MEAT", "BAKERY", "HOUSEHOLD", "BEAUTY", "BABY", "PETS", "GARDEN")
 _KINDS = ("CLASSIC", "FRESH", "LARGE", "LIGHT", "ORGANIC", "SMALL")
 HOLIDAYS = (  # month, day, name, visits on the days before, sales of festive categories
-    (1, 1, "New Year", 1.3, 1.4), (2, 14, "Valentine's Day", 1.1, 1.5), (4, 5, "Spring break", 1.2, 1.4),
-    (6, 18, "618", 1.5, 1.5), (10, 1, "National Day", 1.2, 1.3), (11, 11, "Double 11", 1.8, 1.8),
-    (12, 12, "Double 12", 1.4, 1.5), (12, 25, "Christmas", 1.6, 2.2),
-)  # fmt: skip
+    (1, 1, "New Year", 1.3, 1.4),
+    (2, 14, "Valentine's Day", 1.1, 1.5),
+    (4, 5, "Spring break", 1.2, 1.4),
+    (6, 18, "618", 1.5, 1.5),
+    (10, 1, "National Day", 1.2, 1.3),
+    (11, 11, "Double 11", 1.8, 1.8),
+    (12, 12, "Double 12", 1.4, 1.5),
+    (12, 25, "Christmas", 1.6, 2.2),
+)
 HOLIDAY_LEAD = 4  # days before a holiday on which it is shopped for
 DEPTHS = (0.1, 0.15, 0.2, 0.3, 0.5)
 _DEPTH_SHARES = (0.3, 0.2, 0.25, 0.2, 0.05)
@@ -93,9 +107,12 @@ class Catalogue:
         return found
 
     def demand(
-        self, product: Ints, day: npt.NDArray[np.integer] | int, segment: npt.NDArray[np.integer],
+        self,
+        product: Ints,
+        day: npt.NDArray[np.integer] | int,
+        segment: npt.NDArray[np.integer],
         log_price: npt.NDArray[np.floating] | float = 0.0,
-    ) -> Floats:  # fmt: skip
+    ) -> Floats:
         """Demand for products on days as a multiple of their usual one, stock aside.
 
         `log_price` is the log of a personal price over the shop's price of the day.
@@ -162,19 +179,36 @@ def catalogue(spec: WorldSpec) -> Catalogue:
     rule_of = np.full(subcategories, -1, np.int32)
     rule_of[rules[0]] = np.arange(len(rules[0]))
     return Catalogue(
-        subcategory=subcategory, category=category, department=department_of[category].astype(np.int32),
-        subcategory_names=_subcategory_names(categories), category_names=_category_names(categories),
-        category_of=category_of, brand=draw.integers(0, max(8, products // 40), products).astype(np.int32),
-        popularity=popularity, topic_weights=_topics(draw, topics, subcategory, popularity, subcategories),
-        price=price.astype(np.int64), cost=cost.astype(np.int64), launched=launched.astype(np.int32),
+        subcategory=subcategory,
+        category=category,
+        department=department_of[category].astype(np.int32),
+        subcategory_names=_subcategory_names(categories),
+        category_names=_category_names(categories),
+        category_of=category_of,
+        brand=draw.integers(0, max(8, products // 40), products).astype(np.int32),
+        popularity=popularity,
+        topic_weights=_topics(draw, topics, subcategory, popularity, subcategories),
+        price=price.astype(np.int64),
+        cost=cost.astype(np.int64),
+        launched=launched.astype(np.int32),
         dies=dies.astype(np.int32),
-        intermittent=intermittent, cadence=cadence, list_price=list_price, depth=depth, on_display=on_display,
-        in_mailer=in_mailer, lift=lift.astype(np.float32),
+        intermittent=intermittent,
+        cadence=cadence,
+        list_price=list_price,
+        depth=depth,
+        on_display=on_display,
+        in_mailer=in_mailer,
+        lift=lift.astype(np.float32),
         log_price=np.log(list_price / price[:, None] * (1 - depth)).astype(np.float32),
-        season=_season(draw, spec, categories), elasticity=elasticity.astype(np.float32),
-        cannibalisation=cannibalisation, stock_out=_stock_outs(draw, spec), visits=_visits(spec), rules=rules,
-        rule_of=rule_of, campaigns=_campaigns(draw, spec, categories),
-    )  # fmt: skip
+        season=_season(draw, spec, categories),
+        elasticity=elasticity.astype(np.float32),
+        cannibalisation=cannibalisation,
+        stock_out=_stock_outs(draw, spec),
+        visits=_visits(spec),
+        rules=rules,
+        rule_of=rule_of,
+        campaigns=_campaigns(draw, spec, categories),
+    )
 
 
 def _zipf(rank: Ints, products: int) -> Floats:
@@ -291,11 +325,12 @@ def _campaigns(draw: np.random.Generator, spec: WorldSpec, categories: int) -> C
     start = np.arange(spec.campaign_every_days, spec.days, spec.campaign_every_days)
     count = len(start)
     return Campaigns(
-        start=start, end=np.minimum(start + spec.campaign_days, spec.days),
+        start=start,
+        end=np.minimum(start + spec.campaign_days, spec.days),
         department=draw.integers(0, min(categories, len(DEPARTMENTS)), count),
         depth=draw.choice([0.1, 0.2, 0.3], count),
         randomised=np.arange(count) % 2 == 0,
-    )  # fmt: skip
+    )
 
 
 def _category_names(categories: int) -> list[str]:
@@ -304,4 +339,3 @@ def _category_names(categories: int) -> list[str]:
 
 def _subcategory_names(categories: int) -> list[str]:
     return [f"{name} {_KINDS[k]}" for name in _category_names(categories) for k in range(4)]
-

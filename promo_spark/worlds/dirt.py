@@ -10,10 +10,15 @@ from promo_spark.worlds.streams import Ints, keyed_uniforms, stream
 
 CLEAN = -1
 REASONS = {  # the check that has to reject the row; None: it is to be accepted
-    "duplicate_row": "duplicate_row", "broken_date": "unparsable_ts", "unknown_product": "unknown_product",
-    "zero_quantity": "quantity_zero", "negative_amount": "amount_negative", "missing_product": "missing_product_id",
-    "missing_user": None, "late_row": None,
-}  # fmt: skip
+    "duplicate_row": "duplicate_row",
+    "broken_date": "unparsable_ts",
+    "unknown_product": "unknown_product",
+    "zero_quantity": "quantity_zero",
+    "negative_amount": "amount_negative",
+    "missing_product": "missing_product_id",
+    "missing_user": None,
+    "late_row": None,
+}
 
 
 def dirt_of_lines(spec: WorldSpec, orders: Orders, lines: Lines, block: int, day: int | None = None) -> Ints:

@@ -74,16 +74,20 @@ def truth_table(spark: SparkSession, spec: WorldSpec, table: type[Truth], partit
     of_users = {TrueUsers: truths.users, TrueEffects: truths.effects}
     of_history = {TrueNextPurchases: truths.next_purchases, DirtyRows: records.dirty_rows}
     made = (
-        functools.partial(of_users[table], spec) if table in of_users
+        functools.partial(of_users[table], spec)
+        if table in of_users
         else functools.partial(_of_history, of_history[table], spec)
-    )  # fmt: skip
+    )
     return of_blocks(spark, spec.user_blocks, partitions, made, table.schema())
 
 
 def of_blocks(
-    spark: SparkSession, blocks: int, partitions: int, made: Callable[[int], pa.RecordBatch],
+    spark: SparkSession,
+    blocks: int,
+    partitions: int,
+    made: Callable[[int], pa.RecordBatch],
     schema: str | T.StructType,
-) -> DataFrame:  # fmt: skip
+) -> DataFrame:
     """The rows that `made` gives for each block's number."""
     numbers = spark.range(0, blocks, 1, min(partitions, blocks))
     return numbers.mapInArrow(functools.partial(_made, made), schema)
@@ -112,7 +116,13 @@ def users_with_offers(states: DataFrame, promotions: DataFrame) -> DataFrame:
     parts = [
         F.col(c) if c not in named else named[c].alias(c)
         for c in (
-            "promotion_id", "mechanic", "product_ids", "discount_rate", "coupon_amount", "min_spend", "campaign_id",
+            "promotion_id",
+            "mechanic",
+            "product_ids",
+            "discount_rate",
+            "coupon_amount",
+            "min_spend",
+            "campaign_id",
         )
     ]
     # a user's offers in an order of their own, whatever order the rows come in

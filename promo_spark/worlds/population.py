@@ -20,9 +20,11 @@ REGIONS = ("north", "east", "south", "west", "centre")
 # What an offer of depth x does, by response: visits are multiplied by exp(x · pull) per mechanic, the offered
 # products come to mind exp(attention) times as often, and baskets grow by `stretch` to reach a coupon's minimum.
 _PULL = {  # discount, coupon, bundle
-    "persuadable": (1.5, 3.0, 1.0), "sure_thing": (0.05, 0.1, 0.0), "lost_cause": (0.0, 0.0, 0.0),
+    "persuadable": (1.5, 3.0, 1.0),
+    "sure_thing": (0.05, 0.1, 0.0),
+    "lost_cause": (0.0, 0.0, 0.0),
     "sleeping_dog": (-1.5, -2.5, -1.0),
-}  # fmt: skip
+}
 _ATTENTION = {"persuadable": 3.0, "sure_thing": 0.5, "lost_cause": 0.0, "sleeping_dog": -1.0}
 _STRETCH = {"persuadable": 0.3, "sure_thing": 0.05, "lost_cause": 0.0, "sleeping_dog": 0.0}
 _EARLY = {"persuadable": 40.0, "sure_thing": 5.0, "lost_cause": 0.0, "sleeping_dog": 0.0}
@@ -103,10 +105,15 @@ def population(spec: WorldSpec, block: int) -> Population:
     fraud, ring = _fraud(spec, first, n)
     online = np.array([s.online_share for s in spec.segments])[segment]
     return Population(
-        first=first, segment=segment, joined=joined, churned=churned,
+        first=first,
+        segment=segment,
+        joined=joined,
+        churned=churned,
         visit_rate=(per_week / 7 * draw.gamma(4.0, 0.25, n)).astype(np.float32),
         log_items=np.log(items) - ITEMS_SIGMA**2 / 2 + draw.normal(0, 0.3, n),
-        tastes=tastes, staples=staples, staple_gaps=gaps,
+        tastes=tastes,
+        staples=staples,
+        staple_gaps=gaps,
         first_due=np.maximum(joined, 0)[:, None] + (gaps * draw.random(gaps.shape)).astype(np.float32),
         response=response,
         pull=np.array([_PULL[r] for r in RESPONSES], np.float32)[response] * scatter[:, :3],
@@ -116,10 +123,11 @@ def population(spec: WorldSpec, block: int) -> Population:
         online=np.clip(online + draw.normal(0, 0.15, n), 0, 1).astype(np.float32),
         home_store=draw.integers(0, spec.stores, n).astype(np.int32),
         hour=np.clip(draw.normal(14, 3.5, n), 6, 22).astype(np.float32),
-        fraud=fraud, ring=ring,
+        fraud=fraud,
+        ring=ring,
         consent=draw.choice([1, 0, -1], n, p=[0.85, 0.1, 0.05]).astype(np.int32),
         demography=_demography(draw, segment),
-    )  # fmt: skip
+    )
 
 
 ITEMS_SIGMA = 0.8  # of the log of items wanted per visit

@@ -25,39 +25,80 @@ PRODUCTS_PER_BLOCK = 500
 
 RAW: dict[str, dict[str, str]] = {
     "users": {
-        "user_id": "string", "registered_at": "string", "gender": "string", "age_band": "string",
-        "income_band": "string", "region": "string", "household_size": "string", "consent_marketing": "boolean",
+        "user_id": "string",
+        "registered_at": "string",
+        "gender": "string",
+        "age_band": "string",
+        "income_band": "string",
+        "region": "string",
+        "household_size": "string",
+        "consent_marketing": "boolean",
         "consent_profiling": "boolean",
     },
     "products": {
-        "product_id": "string", "department": "string", "category": "string", "subcategory": "string",
-        "brand": "string", "manufacturer_id": "string", "title": "string", "list_price": "double",
-        "unit_cost": "double", "launched_on": "string",
+        "product_id": "string",
+        "department": "string",
+        "category": "string",
+        "subcategory": "string",
+        "brand": "string",
+        "manufacturer_id": "string",
+        "title": "string",
+        "list_price": "double",
+        "unit_cost": "double",
+        "launched_on": "string",
     },
     "order_lines": {
-        "order_id": "string", "line_no": "bigint", "user_id": "string", "product_id": "string", "store_id": "string",
-        "channel": "string", "quantity": "bigint", "amount_paid": "double", "list_amount": "double",
-        "discount_retail": "double", "discount_coupon_match": "double", "coupon_id": "string", "ts": "string",
+        "order_id": "string",
+        "line_no": "bigint",
+        "user_id": "string",
+        "product_id": "string",
+        "store_id": "string",
+        "channel": "string",
+        "quantity": "bigint",
+        "amount_paid": "double",
+        "list_amount": "double",
+        "discount_retail": "double",
+        "discount_coupon_match": "double",
+        "coupon_id": "string",
+        "ts": "string",
     },
     "events": {
-        "event_id": "string", "user_id": "string", "event_type": "string", "product_id": "string", "ts": "string",
-        "event_date": "string", "channel": "string", "session_id": "string", "duration_s": "double",
-        "query": "string", "rating": "double",
+        "event_id": "string",
+        "user_id": "string",
+        "event_type": "string",
+        "product_id": "string",
+        "ts": "string",
+        "event_date": "string",
+        "channel": "string",
+        "session_id": "string",
+        "duration_s": "double",
+        "query": "string",
+        "rating": "double",
     },
     "campaigns": {"campaign_id": "string", "kind": "string", "start_date": "string", "end_date": "string"},
     "contacts": {"campaign_id": "string", "user_id": "string", "contacted_on": "string", "channel": "string"},
     "coupons": {"campaign_id": "string", "coupon_id": "string", "product_id": "string"},
     "redemptions": {"user_id": "string", "coupon_id": "string", "campaign_id": "string", "redeemed_on": "string"},
     "promo_calendar": {
-        "product_id": "string", "store_id": "string", "start_date": "string", "end_date": "string",
-        "display": "string", "mailer": "string", "price": "double", "discount_depth": "double",
+        "product_id": "string",
+        "store_id": "string",
+        "start_date": "string",
+        "end_date": "string",
+        "display": "string",
+        "mailer": "string",
+        "price": "double",
+        "discount_depth": "double",
     },
     "inventory": {"product_id": "string", "store_id": "string", "day": "string", "on_hand": "double"},
     "feedback": {
-        "feedback_id": "string", "user_id": "string", "promotion_id": "string", "kind": "string", "score": "double",
+        "feedback_id": "string",
+        "user_id": "string",
+        "promotion_id": "string",
+        "kind": "string",
+        "score": "double",
         "ts": "string",
     },
-}  # fmt: skip
+}
 OF_PRODUCTS = ("products", "coupons", "promo_calendar", "inventory")
 
 _ARROW = {"string": pa.string(), "bigint": pa.int64(), "double": pa.float64(), "boolean": pa.bool_()}
@@ -137,12 +178,20 @@ def users(spec: WorldSpec, block: int, first_day: int = -1500, end: int | None =
     gender, age, income, region, size = people.demography[chosen].T
     consent = people.consent[chosen]
     said = pa.array(consent == 1, mask=consent < 0)
-    return batch("users", {
-        "user_id": user_ids(people.numbers[chosen]), "registered_at": opened,
-        "gender": _taken(pa.array(_GENDERS), gender), "age_band": _taken(pa.array(_AGES), age),
-        "income_band": _taken(pa.array(_INCOMES), income), "region": _taken(pa.array(REGIONS), region),
-        "household_size": pa.array(size).cast(pa.string()), "consent_marketing": said, "consent_profiling": said,
-    })  # fmt: skip
+    return batch(
+        "users",
+        {
+            "user_id": user_ids(people.numbers[chosen]),
+            "registered_at": opened,
+            "gender": _taken(pa.array(_GENDERS), gender),
+            "age_band": _taken(pa.array(_AGES), age),
+            "income_band": _taken(pa.array(_INCOMES), income),
+            "region": _taken(pa.array(REGIONS), region),
+            "household_size": pa.array(size).cast(pa.string()),
+            "consent_marketing": said,
+            "consent_profiling": said,
+        },
+    )
 
 
 def order_ids(past: History, day: int | None = None) -> pa.Array:
@@ -159,9 +208,14 @@ def line_numbers(past: History) -> Ints:
 
 
 def order_lines(
-    spec: WorldSpec, past: History, block: int, *, late: bool = False, day: int | None = None,
+    spec: WorldSpec,
+    past: History,
+    block: int,
+    *,
+    late: bool = False,
+    day: int | None = None,
     coupon_ids: pa.Array | None = None,
-) -> pa.RecordBatch:  # fmt: skip
+) -> pa.RecordBatch:
     """The lines as delivered, dirt included; with `late`, only those that are delivered later than the rest.
 
     `coupon_ids` are what the lines' campaign numbers stand for, by default the history's campaigns.
@@ -185,19 +239,28 @@ def order_lines(
     moments_told = pa.concat_arrays([moments(spec, orders.day, orders.second), pa.array(["2024-02-31 25:61:00"])])
     product = np.where(dirty("unknown_product"), shop.products, lines.product[rows])
     carried = lines.campaign[rows]
-    return batch("order_lines", {
-        "order_id": order_ids(past, day).take(per_order), "line_no": line_numbers(past)[rows],
-        "user_id": _taken(user_ids(past.users.numbers), orders.user[order], dirty("missing_user")),
-        "product_id": _taken(products_told, product, dirty("missing_product")),
-        "store_id": _taken(store_ids(spec), store, channel != STORE),
-        "channel": _taken(pa.array(CHANNELS), channel),
-        "quantity": np.where(dirty("zero_quantity"), 0, lines.quantity[rows]),
-        "amount_paid": _units(np.where(dirty("negative_amount"), -paid, paid)), "list_amount": _units(listed),
-        "discount_retail": _units(reduced), "discount_coupon_match": _units(coupon),
-        "coupon_id": _taken(campaign_ids(len(shop.campaigns)) if coupon_ids is None else coupon_ids,
-                            np.maximum(carried, 0), carried == NO_CAMPAIGN),
-        "ts": _taken(moments_told, np.where(dirty("broken_date"), len(orders), order)),
-    })  # fmt: skip
+    return batch(
+        "order_lines",
+        {
+            "order_id": order_ids(past, day).take(per_order),
+            "line_no": line_numbers(past)[rows],
+            "user_id": _taken(user_ids(past.users.numbers), orders.user[order], dirty("missing_user")),
+            "product_id": _taken(products_told, product, dirty("missing_product")),
+            "store_id": _taken(store_ids(spec), store, channel != STORE),
+            "channel": _taken(pa.array(CHANNELS), channel),
+            "quantity": np.where(dirty("zero_quantity"), 0, lines.quantity[rows]),
+            "amount_paid": _units(np.where(dirty("negative_amount"), -paid, paid)),
+            "list_amount": _units(listed),
+            "discount_retail": _units(reduced),
+            "discount_coupon_match": _units(coupon),
+            "coupon_id": _taken(
+                campaign_ids(len(shop.campaigns)) if coupon_ids is None else coupon_ids,
+                np.maximum(carried, 0),
+                carried == NO_CAMPAIGN,
+            ),
+            "ts": _taken(moments_told, np.where(dirty("broken_date"), len(orders), order)),
+        },
+    )
 
 
 def dirty_rows(spec: WorldSpec, past: History, block: int) -> pa.RecordBatch:
@@ -220,32 +283,46 @@ def events(spec: WorldSpec, past: History, block: int, day: int | None = None) -
     prefix = f"E{block}" if day is None else f"E{block}-D{day}"
     numbers = pa.array(np.arange(len(found.kind))).cast(pa.string())
     days = date_texts(spec)
-    return batch("events", {
-        "event_id": pc.binary_join_element_wise(prefix, numbers, "-"),
-        "user_id": _taken(user_ids(past.users.numbers), found.user),
-        "event_type": _taken(pa.array(browsing.EVENTS), found.kind),
-        "product_id": _taken(product_ids(np.arange(shop.products)), np.maximum(found.product, 0),
-                             found.product == browsing.NOTHING),
-        "ts": moments(spec, found.day, found.second), "event_date": _taken(days, found.day),
-        "channel": _taken(pa.array(CHANNELS), found.channel),
-        "session_id": pc.binary_join_element_wise(prefix.replace("E", "V", 1),
-                                                  pa.array(found.session).cast(pa.string()), "-"),
-        "duration_s": pa.array(found.seconds_viewed.astype(np.float64), mask=found.seconds_viewed == browsing.NOTHING),
-        "query": _taken(pc.utf8_lower(pa.array(shop.subcategory_names)), np.maximum(found.query, 0),
-                        found.query == browsing.NOTHING),
-        "rating": pa.array(found.rating.astype(np.float64), mask=found.rating == browsing.NOTHING),
-    })  # fmt: skip
+    return batch(
+        "events",
+        {
+            "event_id": pc.binary_join_element_wise(prefix, numbers, "-"),
+            "user_id": _taken(user_ids(past.users.numbers), found.user),
+            "event_type": _taken(pa.array(browsing.EVENTS), found.kind),
+            "product_id": _taken(
+                product_ids(np.arange(shop.products)), np.maximum(found.product, 0), found.product == browsing.NOTHING
+            ),
+            "ts": moments(spec, found.day, found.second),
+            "event_date": _taken(days, found.day),
+            "channel": _taken(pa.array(CHANNELS), found.channel),
+            "session_id": pc.binary_join_element_wise(
+                prefix.replace("E", "V", 1), pa.array(found.session).cast(pa.string()), "-"
+            ),
+            "duration_s": pa.array(
+                found.seconds_viewed.astype(np.float64), mask=found.seconds_viewed == browsing.NOTHING
+            ),
+            "query": _taken(
+                pc.utf8_lower(pa.array(shop.subcategory_names)),
+                np.maximum(found.query, 0),
+                found.query == browsing.NOTHING,
+            ),
+            "rating": pa.array(found.rating.astype(np.float64), mask=found.rating == browsing.NOTHING),
+        },
+    )
 
 
 def contacts_of(spec: WorldSpec, block: int) -> pa.RecordBatch:
     people, campaigns = population(spec, block), catalogue(spec).campaigns
     user, number = np.nonzero(contacts(spec, people, block))
-    return batch("contacts", {
-        "campaign_id": _taken(campaign_ids(len(campaigns)), number),
-        "user_id": _taken(user_ids(people.numbers), user),
-        "contacted_on": _taken(date_texts(spec), campaigns.start[number]),
-        "channel": _taken(pa.array(["mail", "push"]), (people.online[user] > 0.5).astype(np.int64)),
-    })  # fmt: skip
+    return batch(
+        "contacts",
+        {
+            "campaign_id": _taken(campaign_ids(len(campaigns)), number),
+            "user_id": _taken(user_ids(people.numbers), user),
+            "contacted_on": _taken(date_texts(spec), campaigns.start[number]),
+            "channel": _taken(pa.array(["mail", "push"]), (people.online[user] > 0.5).astype(np.int64)),
+        },
+    )
 
 
 def redemptions(
@@ -257,11 +334,15 @@ def redemptions(
     keys = np.stack([orders.user[lines.order[rows]], lines.campaign[rows], orders.day[lines.order[rows]]], axis=1)
     user, number, day = (np.unique(keys, axis=0) if len(rows) else keys).T
     coupon = _taken(campaign_ids(len(catalogue(spec).campaigns)) if coupon_ids is None else coupon_ids, number)
-    return batch("redemptions", {
-        "user_id": _taken(user_ids(past.users.numbers), user), "coupon_id": coupon,
-        "campaign_id": coupon if carriers is None else _taken(carriers, number),
-        "redeemed_on": _taken(date_texts(spec), day),
-    })  # fmt: skip
+    return batch(
+        "redemptions",
+        {
+            "user_id": _taken(user_ids(past.users.numbers), user),
+            "coupon_id": coupon,
+            "campaign_id": coupon if carriers is None else _taken(carriers, number),
+            "redeemed_on": _taken(date_texts(spec), day),
+        },
+    )
 
 
 def feedback(spec: WorldSpec, block: int) -> pa.RecordBatch:
@@ -273,12 +354,19 @@ def feedback(spec: WorldSpec, block: int) -> pa.RecordBatch:
     user, number = user[answers], number[answers]
     mood = np.array([4.2, 3.6, 3.0, 1.8])[people.response[user]]
     day = np.minimum(campaigns.start[number] + draw.integers(1, 7, len(user)), spec.days - 1)
-    return batch("feedback", {
-        "feedback_id": pc.binary_join_element_wise(f"F{block}", pa.array(np.arange(len(user))).cast(pa.string()), "-"),
-        "user_id": _taken(user_ids(people.numbers), user), "promotion_id": pa.nulls(len(user), pa.string()),
-        "kind": ["survey"] * len(user), "score": np.clip(np.rint(mood + draw.normal(0, 0.9, len(user))), 1, 5),
-        "ts": moments(spec, day, np.full(len(user), 43200)),
-    })  # fmt: skip
+    return batch(
+        "feedback",
+        {
+            "feedback_id": pc.binary_join_element_wise(
+                f"F{block}", pa.array(np.arange(len(user))).cast(pa.string()), "-"
+            ),
+            "user_id": _taken(user_ids(people.numbers), user),
+            "promotion_id": pa.nulls(len(user), pa.string()),
+            "kind": ["survey"] * len(user),
+            "score": np.clip(np.rint(mood + draw.normal(0, 0.9, len(user))), 1, 5),
+            "ts": moments(spec, day, np.full(len(user), 43200)),
+        },
+    )
 
 
 # blocks of products
@@ -297,24 +385,34 @@ def products(spec: WorldSpec, block: int) -> pa.RecordBatch:
         f"{brand[int(b)]} {shop.category_names[c].lower()} {kinds[int(s)]} {p}"
         for p, b, c, s in zip(chosen, shop.brand[chosen], shop.category[chosen], shop.subcategory[chosen], strict=True)
     ]
-    return batch("products", {
-        "product_id": product_ids(chosen), "department": _taken(pa.array(DEPARTMENTS), shop.department[chosen]),
-        "category": _taken(pa.array(shop.category_names), shop.category[chosen]),
-        "subcategory": _taken(pa.array(shop.subcategory_names), shop.subcategory[chosen]),
-        "brand": _taken(brand, shop.brand[chosen]),
-        "manufacturer_id": pa.array(shop.brand[chosen] // 4).cast(pa.string()), "title": names,
-        "list_price": _units(shop.list_price[chosen, spec.days // 7]), "unit_cost": _units(shop.cost[chosen]),
-        "launched_on": _taken(date_texts(spec), launched, launched <= 0),
-    })  # fmt: skip
+    return batch(
+        "products",
+        {
+            "product_id": product_ids(chosen),
+            "department": _taken(pa.array(DEPARTMENTS), shop.department[chosen]),
+            "category": _taken(pa.array(shop.category_names), shop.category[chosen]),
+            "subcategory": _taken(pa.array(shop.subcategory_names), shop.subcategory[chosen]),
+            "brand": _taken(brand, shop.brand[chosen]),
+            "manufacturer_id": pa.array(shop.brand[chosen] // 4).cast(pa.string()),
+            "title": names,
+            "list_price": _units(shop.list_price[chosen, spec.days // 7]),
+            "unit_cost": _units(shop.cost[chosen]),
+            "launched_on": _taken(date_texts(spec), launched, launched <= 0),
+        },
+    )
 
 
 def campaigns(spec: WorldSpec) -> pa.RecordBatch:
     found, days = catalogue(spec).campaigns, date_texts(spec)
-    return batch("campaigns", {
-        "campaign_id": campaign_ids(len(found)),
-        "kind": _taken(pa.array(["targeted", "randomised"]), found.randomised.astype(np.int64)),
-        "start_date": _taken(days, found.start), "end_date": _taken(days, found.end - 1),
-    })  # fmt: skip
+    return batch(
+        "campaigns",
+        {
+            "campaign_id": campaign_ids(len(found)),
+            "kind": _taken(pa.array(["targeted", "randomised"]), found.randomised.astype(np.int64)),
+            "start_date": _taken(days, found.start),
+            "end_date": _taken(days, found.end - 1),
+        },
+    )
 
 
 def coupons(spec: WorldSpec, block: int) -> pa.RecordBatch:
@@ -322,9 +420,14 @@ def coupons(spec: WorldSpec, block: int) -> pa.RecordBatch:
     shop, chosen = catalogue(spec), products_in(spec, block)
     number, product = np.nonzero(shop.campaigns.department[:, None] == shop.department[chosen])
     campaign = _taken(campaign_ids(len(shop.campaigns)), number)
-    return batch("coupons", {
-        "campaign_id": campaign, "coupon_id": campaign, "product_id": product_ids(chosen[product]),
-    })  # fmt: skip
+    return batch(
+        "coupons",
+        {
+            "campaign_id": campaign,
+            "coupon_id": campaign,
+            "product_id": product_ids(chosen[product]),
+        },
+    )
 
 
 def promo_calendar(spec: WorldSpec, block: int) -> pa.RecordBatch:
@@ -335,14 +438,19 @@ def promo_calendar(spec: WorldSpec, block: int) -> pa.RecordBatch:
     week, store = np.repeat(week, spec.stores), np.tile(np.arange(spec.stores), len(week))
     days, depth = date_texts(spec), shop.depth[product, week]
     price = shop.list_price[product, week] - np.rint(shop.list_price[product, week] * depth)
-    return batch("promo_calendar", {
-        "product_id": _taken(product_ids(np.arange(shop.products)), product),
-        "store_id": _taken(store_ids(spec), store),
-        "start_date": _taken(days, week * 7), "end_date": _taken(days, np.minimum(week * 7 + 6, spec.all_days - 1)),
-        "display": _taken(pa.array(["front"]), np.zeros(len(product), int), ~shop.on_display[product, week]),
-        "mailer": _taken(pa.array(["cover"]), np.zeros(len(product), int), ~shop.in_mailer[product, week]),
-        "price": _units(price), "discount_depth": np.round(depth.astype(np.float64), 6),
-    })  # fmt: skip
+    return batch(
+        "promo_calendar",
+        {
+            "product_id": _taken(product_ids(np.arange(shop.products)), product),
+            "store_id": _taken(store_ids(spec), store),
+            "start_date": _taken(days, week * 7),
+            "end_date": _taken(days, np.minimum(week * 7 + 6, spec.all_days - 1)),
+            "display": _taken(pa.array(["front"]), np.zeros(len(product), int), ~shop.on_display[product, week]),
+            "mailer": _taken(pa.array(["cover"]), np.zeros(len(product), int), ~shop.in_mailer[product, week]),
+            "price": _units(price),
+            "discount_depth": np.round(depth.astype(np.float64), 6),
+        },
+    )
 
 
 def inventory(spec: WorldSpec, block: int, day: int | None = None) -> pa.RecordBatch:
@@ -355,22 +463,31 @@ def inventory(spec: WorldSpec, block: int, day: int | None = None) -> pa.RecordB
     product, column = np.nonzero(told)
     out = empty[product, column]
     level = stream(spec.seed, "inventory", block, int(days[0])).integers(5, 200, len(product))
-    return batch("inventory", {
-        "product_id": product_ids(chosen[product]), "store_id": pa.array(["all"] * len(product), pa.string()),
-        "day": _taken(date_texts(spec), days[column]), "on_hand": np.where(out, 0.0, level),
-    })  # fmt: skip
+    return batch(
+        "inventory",
+        {
+            "product_id": product_ids(chosen[product]),
+            "store_id": pa.array(["all"] * len(product), pa.string()),
+            "day": _taken(date_texts(spec), days[column]),
+            "on_hand": np.where(out, 0.0, level),
+        },
+    )
 
 
 OF_PRODUCT_BLOCK: dict[str, Callable[[WorldSpec, int], pa.RecordBatch]] = {
-    "products": products, "coupons": coupons, "promo_calendar": promo_calendar, "inventory": inventory,
-}  # fmt: skip
+    "products": products,
+    "coupons": coupons,
+    "promo_calendar": promo_calendar,
+    "inventory": inventory,
+}
 OF_USER_BLOCK: dict[str, Callable[[WorldSpec, int], pa.RecordBatch]] = {
-    "users": users, "contacts": contacts_of, "feedback": feedback,
-}  # fmt: skip
+    "users": users,
+    "contacts": contacts_of,
+    "feedback": feedback,
+}
 OF_HISTORY: dict[str, Callable[[WorldSpec, History, int], pa.RecordBatch]] = {
     "order_lines": order_lines,
     "late_order_lines": lambda spec, past, block: order_lines(spec, past, block, late=True),
     "events": events,
     "redemptions": lambda spec, past, block: redemptions(spec, past),
-}  # fmt: skip
-
+}

@@ -238,17 +238,28 @@ def _attached(shop: Catalogue, draw: np.random.Generator, day: Ints, picks: Pick
 
 
 def _receipts(
-    spec: WorldSpec, shop: Catalogue, users: Population, block: int, user: Ints, day: Ints, picks: Picks,
+    spec: WorldSpec,
+    shop: Catalogue,
+    users: Population,
+    block: int,
+    user: Ints,
+    day: Ints,
+    picks: Picks,
     contacted: Bools,
-) -> tuple[Orders, Lines]:  # fmt: skip
+) -> tuple[Orders, Lines]:
     """Orders and priced lines of the picks, then what comes back and what is only pretended."""
     draw = stream(spec.seed, "receipts", block)
     held = np.zeros(len(user), bool)
     held[picks.visit] = True
     order_of = np.cumsum(held) - 1
     by_order = np.argsort(picks.visit, kind="stable")
-    lines = priced(shop, order_of[picks.visit[by_order]], picks.product[by_order], picks.units[by_order],
-                   day[picks.visit[by_order]])  # fmt: skip
+    lines = priced(
+        shop,
+        order_of[picks.visit[by_order]],
+        picks.product[by_order],
+        picks.units[by_order],
+        day[picks.visit[by_order]],
+    )
     who, when = user[held], day[held]
     orders = Orders(who, when, *_where_and_when(draw, users, who), np.zeros(len(who), np.int64))
     lines = _with_coupons(shop, lines, orders, contacted, draw)
@@ -291,9 +302,7 @@ def _with_coupons(shop: Catalogue, lines: Lines, orders: Orders, contacted: Bool
     return Lines(lines.order, lines.product, lines.quantity, lines.listed, lines.reduced, coupon, campaign)
 
 
-def _with_returns(
-    spec: WorldSpec, draw: np.random.Generator, orders: Orders, lines: Lines
-) -> tuple[Orders, Lines]:
+def _with_returns(spec: WorldSpec, draw: np.random.Generator, orders: Orders, lines: Lines) -> tuple[Orders, Lines]:
     """Some lines come back some days later, as an order of their own with negative quantity and money."""
     back = np.flatnonzero(draw.random(len(lines)) < spec.return_share)
     day = orders.day[lines.order[back]] + draw.integers(3, 15, len(back))
@@ -303,10 +312,18 @@ def _with_returns(
     is_return = np.ones(len(back), np.int64)
     returned = Orders(orders.user[source], day, orders.second[source], orders.channel[source], is_return)
     none = np.full(len(back), NO_CAMPAIGN)
-    return _both_orders(orders, returned), _both_lines(lines, Lines(
-        number, lines.product[back], -lines.quantity[back], -lines.listed[back], -lines.reduced[back],
-        -lines.coupon[back], none,
-    ))  # fmt: skip
+    return _both_orders(orders, returned), _both_lines(
+        lines,
+        Lines(
+            number,
+            lines.product[back],
+            -lines.quantity[back],
+            -lines.listed[back],
+            -lines.reduced[back],
+            -lines.coupon[back],
+            none,
+        ),
+    )
 
 
 def _with_fakes(
@@ -333,9 +350,9 @@ def _with_fakes(
     alone = np.flatnonzero((users.fraud[user] == 2) & (day < spec.days - 1))
     back = Orders(user[alone], day[alone] + 1, second[alone], faked.channel[alone], np.ones(len(alone), np.int64))
     made = priced(shop, len(orders) + np.arange(len(alone)), product[alone], units[alone], day[alone])
-    return _both_orders(orders, back), _both_lines(lines, Lines(
-        made.order, made.product, -made.quantity, -made.listed, -made.reduced, made.coupon, made.campaign
-    ))  # fmt: skip
+    return _both_orders(orders, back), _both_lines(
+        lines, Lines(made.order, made.product, -made.quantity, -made.listed, -made.reduced, made.coupon, made.campaign)
+    )
 
 
 def _bought(visit: Ints, product: Ints, units: Ints) -> Picks:

@@ -59,9 +59,16 @@ class Offers:
 
 _NOTHING = np.zeros(0, np.int64)
 NO_OFFERS = Offers(
-    user=_NOTHING, mechanic=_NOTHING, depth=np.zeros(0), amount=_NOTHING, min_spend=_NOTHING,
-    ids=pa.array([], pa.string()), carriers=pa.array([], pa.string()), offer=_NOTHING, product=_NOTHING,
-)  # fmt: skip
+    user=_NOTHING,
+    mechanic=_NOTHING,
+    depth=np.zeros(0),
+    amount=_NOTHING,
+    min_spend=_NOTHING,
+    ids=pa.array([], pa.string()),
+    carriers=pa.array([], pa.string()),
+    offer=_NOTHING,
+    product=_NOTHING,
+)
 
 
 @dataclass(frozen=True)
@@ -134,11 +141,16 @@ Picked = tuple[Ints, Ints, Ints]  # user, product, units
 def _numbers(spec: WorldSpec, n: int, block: int, day: int) -> _Numbers:
     draw, rules = stream(spec.seed, "day", block, day), max(1, spec.rules)
     return _Numbers(
-        visit=draw.random(n), size=draw.standard_normal(n), rounding=draw.random(n),
-        items=draw.random((4, n, _LIST_LENGTH)), staples=draw.random((2, n, STAPLES)),
-        gaps=draw.gamma(6.0, 1 / 6, (n, STAPLES)), bundles=draw.random((3, n, rules)),
-        hour=draw.normal(0, 2, n), channel=draw.random(n),
-    )  # fmt: skip
+        visit=draw.random(n),
+        size=draw.standard_normal(n),
+        rounding=draw.random(n),
+        items=draw.random((4, n, _LIST_LENGTH)),
+        staples=draw.random((2, n, STAPLES)),
+        gaps=draw.gamma(6.0, 1 / 6, (n, STAPLES)),
+        bundles=draw.random((3, n, rules)),
+        hour=draw.normal(0, 2, n),
+        channel=draw.random(n),
+    )
 
 
 def _rate(spec: WorldSpec, shop: Catalogue, users: Population, offers: Offers, day: int) -> Floats:
@@ -170,9 +182,15 @@ def _wanted(
 
 
 def _staples(
-    spec: WorldSpec, shop: Catalogue, users: Population, numbers: _Numbers, comes: Bools, day: int, due: Floats32,
+    spec: WorldSpec,
+    shop: Catalogue,
+    users: Population,
+    numbers: _Numbers,
+    comes: Bools,
+    day: int,
+    due: Floats32,
     reach: _Reach,
-) -> tuple[Picked, Floats32]:  # fmt: skip
+) -> tuple[Picked, Floats32]:
     """Staples that are due, and reduced ones that some buy before they are."""
     user, which = np.nonzero((users.staples >= 0) & comes[:, None])
     product = users.staples[user, which]
@@ -294,8 +312,13 @@ def offers_from(rows: pa.Table) -> Offers:
     offer = np.repeat(np.arange(len(flat)), per_offer)
     priced_by_product = mechanic[offer] != _COUPON
     return Offers(
-        user=np.repeat(np.arange(len(lengths)), lengths), mechanic=mechanic,
-        depth=np.where(mechanic == _COUPON, share, rate), amount=cents["coupon_amount"], min_spend=cents["min_spend"],
-        ids=field["promotion_id"], carriers=field["campaign_id"],
-        offer=offer[priced_by_product], product=numbers[priced_by_product],
-    )  # fmt: skip
+        user=np.repeat(np.arange(len(lengths)), lengths),
+        mechanic=mechanic,
+        depth=np.where(mechanic == _COUPON, share, rate),
+        amount=cents["coupon_amount"],
+        min_spend=cents["min_spend"],
+        ids=field["promotion_id"],
+        carriers=field["campaign_id"],
+        offer=offer[priced_by_product],
+        product=numbers[priced_by_product],
+    )

@@ -15,9 +15,15 @@ from promo_spark.settings import GenerateSettings
 MECHANICS = ("discount", "coupon", "bundle")
 RESPONSES = ("persuadable", "sure_thing", "lost_cause", "sleeping_dog")
 DIRT = (
-    "duplicate_row", "broken_date", "unknown_product", "zero_quantity", "negative_amount", "missing_product",
-    "missing_user", "late_row",
-)  # fmt: skip
+    "duplicate_row",
+    "broken_date",
+    "unknown_product",
+    "zero_quantity",
+    "negative_amount",
+    "missing_product",
+    "missing_user",
+    "late_row",
+)
 
 
 @dataclass(frozen=True)
@@ -94,19 +100,25 @@ def world_spec(settings: GenerateSettings, date: datetime.date) -> WorldSpec:
     shares = sum(s.share for s in settings.segments.values())
     segments = tuple(
         SegmentSpec(
-            name=name, share=s.share / shares, visits_per_week=s.visits_per_week, items_per_visit=s.items_per_visit,
-            price_sensitivity=s.price_sensitivity, online_share=s.online_share, weekend_share=s.weekend_share,
+            name=name,
+            share=s.share / shares,
+            visits_per_week=s.visits_per_week,
+            items_per_visit=s.items_per_visit,
+            price_sensitivity=s.price_sensitivity,
+            online_share=s.online_share,
+            weekend_share=s.weekend_share,
             churn_per_year=s.churn_per_year,
             responses=_shares(s.responses),
         )
         for name, s in sorted(settings.segments.items())
-    )  # fmt: skip
+    )
     taken = {f.name for f in dataclasses.fields(WorldSpec)} - {"start", "segments", "dirt"}
     return WorldSpec(
-        start=date - datetime.timedelta(days=settings.days), segments=segments,
+        start=date - datetime.timedelta(days=settings.days),
+        segments=segments,
         dirt=tuple((kind, rate) for kind, rate in sorted(settings.dirt.items()) if rate),
         **{name: getattr(settings, name) for name in taken},
-    )  # fmt: skip
+    )
 
 
 def _shares(responses: Mapping[Any, float]) -> tuple[float, ...]:

@@ -45,16 +45,18 @@ def users(spec: WorldSpec, block: int) -> pa.RecordBatch:
     )
     churned = people.churned >= spec.all_days
     return _batch(
-        user_id=user_ids(people.numbers), segment=pa.array(names).take(pa.array(people.segment)),
+        user_id=user_ids(people.numbers),
+        segment=pa.array(names).take(pa.array(people.segment)),
         response=pa.array(RESPONSES).take(pa.array(people.response)),
-        joined=_dates(spec, people.joined), churned=_dates(spec, np.where(churned, 0, people.churned), churned),
+        joined=_dates(spec, people.joined),
+        churned=_dates(spec, np.where(churned, 0, people.churned), churned),
         visits_per_week=pa.array(people.visit_rate.astype(np.float64) * 7),
         items_per_visit=pa.array(np.exp(people.log_items + ITEMS_SIGMA**2 / 2)),
         tastes=_lists(people.tastes.astype(np.float64)),
         staples=pa.ListArray.from_arrays(_offsets(np.bincount(user, minlength=rows)), staples),
         fraud=pa.array(FRAUD_KINDS).take(pa.array(people.fraud, mask=people.fraud == 0)),
         ring=pa.array(people.ring.astype(np.int64), mask=people.ring < 0),
-    )  # fmt: skip
+    )
 
 
 def effects(spec: WorldSpec, block: int) -> pa.RecordBatch:
@@ -67,12 +69,17 @@ def effects(spec: WorldSpec, block: int) -> pa.RecordBatch:
     for number, mechanic in enumerate(MECHANICS):
         for depth in EFFECT_DEPTHS:
             offered = rates * np.exp(people.pull[:, number].astype(np.float64) * depth)[:, None]
-            parts.append(_batch(
-                user_id=ids, mechanic=pa.array([mechanic] * len(people)), depth=pa.array([depth] * len(people)),
-                visit_without=pa.array(without), visit_with=pa.array(-np.expm1(-offered.sum(axis=1))),
-                spend_effect=pa.array((-np.expm1(-offered).sum(axis=1) - visits) * value),
-                attention=pa.array(np.exp(people.attention.astype(np.float64))),
-            ))  # fmt: skip
+            parts.append(
+                _batch(
+                    user_id=ids,
+                    mechanic=pa.array([mechanic] * len(people)),
+                    depth=pa.array([depth] * len(people)),
+                    visit_without=pa.array(without),
+                    visit_with=pa.array(-np.expm1(-offered.sum(axis=1))),
+                    spend_effect=pa.array((-np.expm1(-offered).sum(axis=1) - visits) * value),
+                    attention=pa.array(np.exp(people.attention.astype(np.float64))),
+                )
+            )
     return pa.Table.from_batches(parts).combine_chunks().to_batches()[0]
 
 
@@ -82,13 +89,15 @@ def products(spec: WorldSpec, block: int) -> pa.RecordBatch:
     launched, dies = shop.launched[chosen], shop.dies[chosen]
     stays = dies >= spec.all_days
     return _batch(
-        product_id=product_ids(chosen), topic_weights=_lists(shop.topic_weights[:, chosen].T.astype(np.float64)),
+        product_id=product_ids(chosen),
+        topic_weights=_lists(shop.topic_weights[:, chosen].T.astype(np.float64)),
         start_price=pa.array(shop.price[chosen] / 100.0),
         cadence_days=pa.array(shop.cadence[shop.subcategory[chosen]]),
         cannibalisation=pa.array(shop.cannibalisation[shop.category[chosen]]),
-        launched=_dates(spec, launched, launched <= 0), dies=_dates(spec, np.where(stays, 0, dies), stays),
+        launched=_dates(spec, launched, launched <= 0),
+        dies=_dates(spec, np.where(stays, 0, dies), stays),
         intermittent=pa.array(shop.intermittent[chosen]),
-    )  # fmt: skip
+    )
 
 
 def next_purchases(spec: WorldSpec, past: History, block: int) -> pa.RecordBatch:
@@ -104,9 +113,11 @@ def next_purchases(spec: WorldSpec, past: History, block: int) -> pa.RecordBatch
     by_taste = np.exp(people.log_items[user] + ITEMS_SIGMA**2 / 2) * people.taste_for(shop, user, product)
     left = np.exp(-by_taste[:, None] * multiple) * np.where(days >= due[:, None], 1 - np.minimum(multiple, 1), 1.0)
     return _batch(
-        user_id=user_ids(people.numbers).take(pa.array(user)), product_id=product_ids(product),
-        due=_dates(spec, due), chance=pa.array(-np.expm1(-(rates * (1 - left)).sum(axis=1))),
-    )  # fmt: skip
+        user_id=user_ids(people.numbers).take(pa.array(user)),
+        product_id=product_ids(product),
+        due=_dates(spec, due),
+        chance=pa.array(-np.expm1(-(rates * (1 - left)).sum(axis=1))),
+    )
 
 
 def demand_counts(spec: WorldSpec, past: History, block: int) -> pa.RecordBatch:
@@ -124,9 +135,12 @@ def demand_counts(spec: WorldSpec, past: History, block: int) -> pa.RecordBatch:
     product, day = np.divmod(rest, spec.days)
     assert product.max(initial=0) < shop.products
     return _batch(
-        product=pa.array(product), segment=pa.array(number), day=pa.array(day),
-        wanted=pa.array(_summed(group, units, len(key))), lost=pa.array(_summed(group, missed, len(key))),
-    )  # fmt: skip
+        product=pa.array(product),
+        segment=pa.array(number),
+        day=pa.array(day),
+        wanted=pa.array(_summed(group, units, len(key))),
+        lost=pa.array(_summed(group, missed, len(key))),
+    )
 
 
 def demand(spec: WorldSpec, counts: pa.RecordBatch) -> pa.RecordBatch:
@@ -136,9 +150,12 @@ def demand(spec: WorldSpec, counts: pa.RecordBatch) -> pa.RecordBatch:
     price = shop.price[product] / 100.0 * np.exp(shop.log_price[product, day // 7].astype(np.float64))
     return _batch(
         product_id=product_ids(np.arange(shop.products)).take(pa.array(product)),
-        segment=pa.array([s.name for s in spec.segments]).take(pa.array(number)), day=_dates(spec, day),
-        price=pa.array(np.round(price, 2)), units_wanted=counts.column("wanted"), units_lost=counts.column("lost"),
-    )  # fmt: skip
+        segment=pa.array([s.name for s in spec.segments]).take(pa.array(number)),
+        day=_dates(spec, day),
+        price=pa.array(np.round(price, 2)),
+        units_wanted=counts.column("wanted"),
+        units_lost=counts.column("lost"),
+    )
 
 
 def units_at_price(units_wanted: Floats, price: Floats, other_price: Floats, elasticity: Floats) -> Floats:
@@ -159,10 +176,15 @@ def rules(spec: WorldSpec) -> list[dict[str, Any]]:
         by_itself = both / max(1, len(left))
         confidence = by_itself + (1 - by_itself) * chance
         share = (len(right) + (len(left) - both) * chance) / max(1, visits)
-        rows.append({
-            "antecedent": shop.subcategory_names[antecedent], "consequent": shop.subcategory_names[consequent],
-            "chance": float(chance), "confidence": float(confidence), "lift": float(confidence / share),
-        })  # fmt: skip
+        rows.append(
+            {
+                "antecedent": shop.subcategory_names[antecedent],
+                "consequent": shop.subcategory_names[consequent],
+                "chance": float(chance),
+                "confidence": float(confidence),
+                "lift": float(confidence / share),
+            }
+        )
     return rows
 
 
@@ -182,11 +204,14 @@ def states(
     """Contract SimulatedStates: all users of a block when a day begins; nobody has used a coupon by default."""
     rows = len(users)
     return _batch(
-        date=_dates(spec, np.full(rows, day)), world=pa.array([spec.digest] * rows),
-        block=pa.array(np.full(rows, block)), user_number=pa.array(np.arange(rows)),
-        user_id=user_ids(users.numbers), due=_lists(due.astype(np.float32)),
+        date=_dates(spec, np.full(rows, day)),
+        world=pa.array([spec.digest] * rows),
+        block=pa.array(np.full(rows, block)),
+        user_number=pa.array(np.arange(rows)),
+        user_id=user_ids(users.numbers),
+        due=_lists(due.astype(np.float32)),
         used=pa.array([[]] * rows if used is None else used, pa.list_(pa.string())),
-    )  # fmt: skip
+    )
 
 
 def _summed(group: Ints, values: Ints, groups: int) -> Ints:
@@ -208,4 +233,3 @@ def _offsets(lengths: np.ndarray[Any, Any]) -> pa.Array:
 
 def _batch(**columns: pa.Array) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
-

@@ -8,8 +8,8 @@ import pytest
 from pyspark.sql import types as T
 
 from promo_spark.contracts import ALL_TABLES
-from promo_spark.contracts.personal import EMAIL, PHONE, RESTRICTED, Personal, redacted
-from promo_spark.contracts.table import Col, Table
+from promo_spark.contracts.schema import RESTRICTED, Col, Personal, Table
+from promo_spark.contracts.schema.personal import EMAIL, PHONE, redacted
 from promo_spark.errors import ContractError
 
 TEXT = T.StringType()

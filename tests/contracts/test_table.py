@@ -6,8 +6,8 @@ import pytest
 from pyspark.sql import types as T
 
 from promo_spark.contracts import ALL_TABLES
+from promo_spark.contracts.schema import CONTRACT_VERSION_KEY, Check, Table, WriteMode
 from promo_spark.contracts.silver import OrderLines, Quarantined
-from promo_spark.contracts.table import CONTRACT_VERSION_KEY, Check, Table, WriteMode
 from promo_spark.errors import ContractError
 
 
@@ -39,12 +39,14 @@ def test_a_column_is_its_name_and_the_schema_carries_comments() -> None:
 
 
 def test_every_problem_of_a_schema_is_named_at_once() -> None:
-    schema = T.StructType([
-        T.StructField("order_id", T.LongType()),  # should be text
-        T.StructField("line_no", T.ByteType()),  # widens to int: no problem
-        T.StructField("user_id", T.StringType()),
-        T.StructField("user_id", T.StringType()),  # twice
-    ])  # fmt: skip
+    schema = T.StructType(
+        [
+            T.StructField("order_id", T.LongType()),  # should be text
+            T.StructField("line_no", T.ByteType()),  # widens to int: no problem
+            T.StructField("user_id", T.StringType()),
+            T.StructField("user_id", T.StringType()),  # twice
+        ]
+    )
     missing, doubled, mistyped = OrderLines.schema_problems(schema)
     assert missing.startswith("missing columns: product_id, ")
     assert doubled == "doubled columns: user_id"

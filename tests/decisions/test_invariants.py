@@ -16,30 +16,61 @@ from promo_spark.errors import InvariantError
 DAY = datetime.date(2017, 12, 1)
 
 OFFER: dict[str, Any] = {
-    "date": DAY, "promotion_id": "x1", "scenario": "repurchase", "mechanic": "discount", "product_ids": ["milk"],
-    "discount_rate": "0.1", "list_price": 10, "offer_price": 9, "margin_floor": 8, "valid_from": DAY,
-    "valid_to": DAY, "rank": 1, "expected_cost": "0.05", "expected_margin": "0.10", "arm": "treatment",
-    "reason_codes": ["due"], "text": "Milk, 10% off.",
-}  # fmt: skip
+    "date": DAY,
+    "promotion_id": "x1",
+    "scenario": "repurchase",
+    "mechanic": "discount",
+    "product_ids": ["milk"],
+    "discount_rate": "0.1",
+    "list_price": 10,
+    "offer_price": 9,
+    "margin_floor": 8,
+    "valid_from": DAY,
+    "valid_to": DAY,
+    "rank": 1,
+    "expected_cost": "0.05",
+    "expected_margin": "0.10",
+    "arm": "treatment",
+    "reason_codes": ["due"],
+    "text": "Milk, 10% off.",
+}
 COUPON = OFFER | {
-    "mechanic": "coupon", "scenario": "win_back", "product_ids": [], "discount_rate": None, "list_price": None,
-    "offer_price": None, "margin_floor": None, "coupon_amount": 2, "min_spend": 10,
-}  # fmt: skip
+    "mechanic": "coupon",
+    "scenario": "win_back",
+    "product_ids": [],
+    "discount_rate": None,
+    "list_price": None,
+    "offer_price": None,
+    "margin_floor": None,
+    "coupon_amount": 2,
+    "min_spend": 10,
+}
 NONE: dict[str, Any] = {
-    "date": DAY, "promotion_id": "n", "scenario": "none", "mechanic": "none", "rank": 1, "arm": "treatment",
+    "date": DAY,
+    "promotion_id": "n",
+    "scenario": "none",
+    "mechanic": "none",
+    "rank": 1,
+    "arm": "treatment",
     "reason_codes": ["no_candidate"],
-}  # fmt: skip
+}
 
 
 def check(spark: SparkSession, rows: list[dict[str, Any]], users: DataFrame, reserved: str, planned: str) -> None:
     offers = sum(r["scenario"] != "none" for r in rows)
-    budget = Budget.frame(spark, [
-        {"date": DAY, "constraint": "daily", "planned": planned, "reserved": reserved, "offers": offers}
-    ])  # fmt: skip
+    budget = Budget.frame(
+        spark, [{"date": DAY, "constraint": "daily", "planned": planned, "reserved": reserved, "offers": offers}]
+    )
     check_invariants(
-        Promotions.frame(spark, rows), budget, users, date=DAY, limits={"daily": 100}, max_offers=2,
-        unknown_consent="excluded", blocked_risk_tiers=["blocked"],
-    )  # fmt: skip
+        Promotions.frame(spark, rows),
+        budget,
+        users,
+        date=DAY,
+        limits={"daily": 100},
+        max_offers=2,
+        unknown_consent="excluded",
+        blocked_risk_tiers=["blocked"],
+    )
 
 
 def judged(spark: SparkSession, *rows: tuple[str, bool | None, str | None, str]) -> DataFrame:
@@ -48,8 +79,12 @@ def judged(spark: SparkSession, *rows: tuple[str, bool | None, str | None, str])
 
 
 def test_right_decisions_pass(spark: SparkSession) -> None:
-    rows = [OFFER | {"user_id": "a"}, COUPON | {"user_id": "a", "promotion_id": "x2", "rank": 2},
-            NONE | {"user_id": "b"}, NONE | {"user_id": "c", "arm": "holdout"}]  # fmt: skip
+    rows = [
+        OFFER | {"user_id": "a"},
+        COUPON | {"user_id": "a", "promotion_id": "x2", "rank": 2},
+        NONE | {"user_id": "b"},
+        NONE | {"user_id": "c", "arm": "holdout"},
+    ]
     users = judged(
         spark, ("a", True, "low", "treatment"), ("b", False, None, "treatment"), ("c", True, None, "holdout")
     )
@@ -75,9 +110,10 @@ def test_every_breach_is_named_with_its_rows_and_an_example(spark: SparkSession)
         "both": ("every user has exactly one decision set", [OFFER, NONE | {"rank": 2}]),
         "stranger": ("only users of the day are decided for", [OFFER]),
         "gap": ("ranks count from 1 without a gap", [OFFER | {"rank": 2}]),
-        "greedy": ("nobody gets more than 2 offers", [
-            OFFER | {"promotion_id": f"x{i}", "rank": i, "product_ids": [f"p{i}"]} for i in (1, 2, 3)
-        ]),
+        "greedy": (
+            "nobody gets more than 2 offers",
+            [OFFER | {"promotion_id": f"x{i}", "rank": i, "product_ids": [f"p{i}"]} for i in (1, 2, 3)],
+        ),
         "twice": ("a promotion is given to a user once", [OFFER, OFFER | {"rank": 2, "product_ids": ["tea"]}]),
         "repeat": ("a product is offered to a user once", [OFFER, OFFER | {"rank": 2, "promotion_id": "x2"}]),
         "refused": ("nobody without consent is targeted", [OFFER]),
@@ -85,13 +121,17 @@ def test_every_breach_is_named_with_its_rows_and_an_example(spark: SparkSession)
         "unprofiled": ("nobody without profile is targeted", [OFFER]),
         "blocked": ("a blocked risk tier gets nothing", [OFFER]),
         "moved": ("the arm is the one that was drawn", [OFFER]),
-    }  # fmt: skip
+    }
     consent = {"refused": False, "unasked": None}
     arms = {"held": "holdout", "moved": "holdout"}
-    users = judged(spark, *[
-        (u, consent.get(u, True), "blocked" if u == "blocked" else None, arms.get(u, "treatment"))
-        for u in wrong if u != "stranger"
-    ])  # fmt: skip
+    users = judged(
+        spark,
+        *[
+            (u, consent.get(u, True), "blocked" if u == "blocked" else None, arms.get(u, "treatment"))
+            for u in wrong
+            if u != "stranger"
+        ],
+    )
     rows = [row | {"user_id": user} for user, (_, given) in wrong.items() for row in given]
     with pytest.raises(InvariantError) as caught:
         check(spark, rows, users, reserved="0.10", planned="0.10")

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from promo_spark.contracts.ops import DataQuality
-from promo_spark.contracts.table import Table
+from promo_spark.contracts.schema import Table
 from promo_spark.settings import load, validated
-from promo_spark.tables.lake import Lake
+from promo_spark.storage.lake import Lake
 
 DATE = datetime.date(2024, 6, 14)
 LINES = "order_id,line_no,user_id,product_id,quantity,amount_paid,ts"
@@ -27,9 +27,11 @@ def settings(folder: Path, tables: list[type[Table]], **ingest_settings: Any) ->
         file = folder / f"{table.name}.csv"
         header = file.read_text(encoding="utf-8").splitlines()[0].split(",")
         values["ingest"]["sources"][table.name] = {
-            "path": str(file), "format": "csv", "columns": {c: c for c in header},
+            "path": str(file),
+            "format": "csv",
+            "columns": {c: c for c in header},
             "timestamp_format": "yyyy-MM-dd HH:mm:ss",
-        }  # fmt: skip
+        }
     return validated(values)
 
 

@@ -10,17 +10,20 @@ import pytest
 from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
 
+from jobs.baskets import run
 from promo_spark.contracts.models import BasketRules, FrequentItemsets, Metrics
 from promo_spark.contracts.silver import OrderLines, Products
 from promo_spark.errors import MissingDataError
-from promo_spark.jobs.baskets import run
 from promo_spark.runtime.job import Context
-from promo_spark.tables.lake import Lake
+from promo_spark.storage.lake import Lake
 
 DAY = datetime.date(2017, 12, 1)
 SMALL = (
-    "baskets.level=product", "baskets.min_baskets=4", "baskets.min_support=0.0", "baskets.max_items_quantile=0.98",
-)  # fmt: skip
+    "baskets.level=product",
+    "baskets.min_baskets=4",
+    "baskets.min_support=0.0",
+    "baskets.max_items_quantile=0.98",
+)
 RunJob = Callable[..., Context[Any]]
 
 
@@ -34,8 +37,9 @@ def orders() -> list[dict[str, object]]:
     baskets.append({"pasta", "sauce", "milk", "bread", *(f"p{i}" for i in range(30))})
     return [
         {"order_id": f"o{i}", "line_no": n, "product_id": item, "quantity": 1, "order_date": "2017-11-30"}
-        for i, basket in enumerate(baskets) for n, item in enumerate(sorted(basket), start=1)
-    ]  # fmt: skip
+        for i, basket in enumerate(baskets)
+        for n, item in enumerate(sorted(basket), start=1)
+    ]
 
 
 def rows(lake: Lake) -> list[list[Row]]:
@@ -65,9 +69,12 @@ def test_planted_rules_are_found_and_any_partitioning_gives_the_same_rows(
 
 def test_a_window_without_sales_is_said(spark: SparkSession, lake: Lake, run_job: RunJob) -> None:
     lake.write(Products, Products.frame(spark, [{"product_id": "milk"}]))
-    lake.write(OrderLines, OrderLines.frame(spark, [
-        {"order_id": "o1", "line_no": 1, "product_id": "milk", "quantity": 1, "order_date": "2017-12-01"}
-    ]))  # fmt: skip
+    lake.write(
+        OrderLines,
+        OrderLines.frame(
+            spark, [{"order_id": "o1", "line_no": 1, "product_id": "milk", "quantity": 1, "order_date": "2017-12-01"}]
+        ),
+    )
     with pytest.raises(MissingDataError, match="no basket in the 365 days before 2017-12-01"):
         run_job(run, DAY, *SMALL)
     assert not lake.exists(BasketRules)

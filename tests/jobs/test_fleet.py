@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from jobs import all_jobs
+from jobs.pipeline import single_jobs
 from promo_spark.contracts import ALL_TABLES
 from promo_spark.contracts.models import Metrics
 from promo_spark.contracts.ops import Runs
-from promo_spark.contracts.personal import RESTRICTED
 from promo_spark.contracts.restricted import Persons
+from promo_spark.contracts.schema import RESTRICTED
 from promo_spark.contracts.truth import TRUTH
 from promo_spark.errors import ContractError, SettingsError
-from promo_spark.jobs import all_jobs
-from promo_spark.jobs.pipeline import single_jobs
 from promo_spark.runtime.command_line import parser, required_date
 from promo_spark.runtime.job import Context, Job
 from promo_spark.runtime.job import job as declared_job

@@ -7,14 +7,14 @@ import datetime
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.forecast import run
 from promo_spark.contracts.features import DailySales
 from promo_spark.contracts.models import Forecasts, Metrics
 from promo_spark.errors import ContractError, MissingDataError, SettingsError
-from promo_spark.jobs.forecast import run
 from promo_spark.runtime.job import Context
 from promo_spark.runtime.progress import Progress, Step
 from promo_spark.settings import ForecastSettings, load
-from promo_spark.tables.lake import Lake
+from promo_spark.storage.lake import Lake
 
 DAY = datetime.date(2017, 12, 1)
 SMALL = ("forecast.horizon_days=7", "forecast.partitions=2", "forecast.models_top=[]")
@@ -32,10 +32,16 @@ def execute(lake: Lake, *overrides: str, date: datetime.date = DAY) -> None:
 def sales(series: str, units: list[float]) -> list[dict[str, object]]:
     first = DAY - datetime.timedelta(days=len(units))
     return [
-        {"as_of": DAY, "series_id": series, "level": series.split(":")[0], "units": u, "revenue": u,
-         "day": first + datetime.timedelta(days=i)}
+        {
+            "as_of": DAY,
+            "series_id": series,
+            "level": series.split(":")[0],
+            "units": u,
+            "revenue": u,
+            "day": first + datetime.timedelta(days=i),
+        }
         for i, u in enumerate(units)
-    ]  # fmt: skip
+    ]
 
 
 def test_every_series_is_forecast_and_the_figures_stand_beside_the_baseline(spark: SparkSession, lake: Lake) -> None:

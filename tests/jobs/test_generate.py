@@ -11,6 +11,8 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from jobs.generate import run as generate
+from jobs.ingest import run as ingest
 from promo_spark.contracts.silver import QUARANTINE, SILVER, Events, OrderLines, Products, Users
 from promo_spark.contracts.truth import (
     DirtyRows,
@@ -22,27 +24,42 @@ from promo_spark.contracts.truth import (
     TrueRules,
     TrueUsers,
 )
-from promo_spark.jobs.generate import run as generate
-from promo_spark.jobs.ingest import run as ingest
 from promo_spark.runtime.pipeline import run_in_order
 from promo_spark.runtime.progress import Progress
 from promo_spark.runtime.run_log import RunLog
 from promo_spark.settings import Settings, load, validated
-from promo_spark.tables.lake import Lake
-from promo_spark.tables.raw_files import write_raw
+from promo_spark.storage.lake import Lake
+from promo_spark.storage.raw_files import write_raw
 from promo_spark.worlds.frames import raw_table, truth_table
 from promo_spark.worlds.spec import WorldSpec, world_spec
 
 DATE = datetime.date(2024, 6, 1)
 SMALL = [
-    "generate.users=120", "generate.products=60", "generate.days=90", "generate.topics=4", "generate.partitions=2",
-    "generate.users_per_block=50", "generate.rules=3", "generate.fraud_share=0.1", "generate.inventory_days=7",
-    "generate.stores=2", "generate.campaign_every_days=20",
-    *(f"generate.dirt.{kind}=0.01" for kind in (
-        "duplicate_row", "broken_date", "unknown_product", "zero_quantity", "negative_amount", "missing_product",
-        "missing_user", "late_row",
-    )),
-]  # fmt: skip
+    "generate.users=120",
+    "generate.products=60",
+    "generate.days=90",
+    "generate.topics=4",
+    "generate.partitions=2",
+    "generate.users_per_block=50",
+    "generate.rules=3",
+    "generate.fraud_share=0.1",
+    "generate.inventory_days=7",
+    "generate.stores=2",
+    "generate.campaign_every_days=20",
+    *(
+        f"generate.dirt.{kind}=0.01"
+        for kind in (
+            "duplicate_row",
+            "broken_date",
+            "unknown_product",
+            "zero_quantity",
+            "negative_amount",
+            "missing_product",
+            "missing_user",
+            "late_row",
+        )
+    ),
+]
 
 
 def world_settings(folder: Path) -> Settings:
@@ -74,8 +91,13 @@ def test_ingest_takes_in_every_file_and_quarantines_just_what_was_made_dirty(mad
     assert found.rows_in == delivered.item() == found.accepted + found.quarantined
     planted = dirty.reason.value_counts().to_dict()
     assert set(planted) == {
-        "duplicate_row", "unparsable_ts", "unknown_product", "quantity_zero", "amount_negative", "missing_product_id",
-    }  # fmt: skip
+        "duplicate_row",
+        "unparsable_ts",
+        "unknown_product",
+        "quantity_zero",
+        "amount_negative",
+        "missing_product_id",
+    }
     assert found.quarantined == sum(planted.values())
     assert {reason: found.reasons[reason] for reason in planted} == planted
     assert lake.read(QUARANTINE[OrderLines]).count() == found.quarantined

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.ingest import run as ingest
 from promo_spark.contracts.silver import (
     QUARANTINE,
     Campaigns,
@@ -21,12 +22,11 @@ from promo_spark.contracts.silver import (
     Users,
 )
 from promo_spark.errors import PromoSparkError, SettingsError, SourceError
-from promo_spark.jobs.ingest import run as ingest
 from promo_spark.runtime.pipeline import run_in_order
 from promo_spark.runtime.progress import Progress
 from promo_spark.runtime.run_log import RunLog
 from promo_spark.settings import Settings, load, validated
-from promo_spark.tables.lake import Lake
+from promo_spark.storage.lake import Lake
 
 DATE = datetime.date(2017, 12, 1)
 UTC_MORNING = datetime.datetime(2017, 11, 7, 3, 30)  # still Monday the 6th in New York
@@ -45,10 +45,18 @@ def counts(lake: Lake, source: str) -> tuple[int, int, int, int, dict[str, int]]
 def journey(folder: Path) -> None:
     """A Complete Journey of two households: every file, every kind of dirt that the real one has."""
     line = {
-        "household_id": 1, "store_id": 10, "basket_id": 100, "product_id": 7, "quantity": 2, "sales_value": 3.0,
-        "retail_disc": 1.0, "coupon_disc": 0.5, "coupon_match_disc": 0.25, "week": 45,
+        "household_id": 1,
+        "store_id": 10,
+        "basket_id": 100,
+        "product_id": 7,
+        "quantity": 2,
+        "sales_value": 3.0,
+        "retail_disc": 1.0,
+        "coupon_disc": 0.5,
+        "coupon_match_disc": 0.25,
+        "week": 45,
         "transaction_timestamp": UTC_MORNING,
-    }  # fmt: skip
+    }
     files = {
         "transactions": [
             line,
@@ -58,16 +66,36 @@ def journey(folder: Path) -> None:
             line | {"basket_id": 101, "household_id": 2, "transaction_timestamp": UTC_MORNING + 3 * HOUR},
         ],
         "products": [
-            {"product_id": p, "manufacturer_id": 1, "department": "GROCERY", "brand": "Private",
-             "product_category": "MILK", "product_type": "WHITE MILK", "package_size": "1 GA"} for p in (7, 8, 9)
+            {
+                "product_id": p,
+                "manufacturer_id": 1,
+                "department": "GROCERY",
+                "brand": "Private",
+                "product_category": "MILK",
+                "product_type": "WHITE MILK",
+                "package_size": "1 GA",
+            }
+            for p in (7, 8, 9)
         ],
         "demographics": [
-            {"household_id": 1, "age": "35-44", "income": "50-74K", "home_ownership": None, "marital_status": None,
-             "household_size": "2", "household_comp": "2 Adults No Kids", "kids_count": "0"}
+            {
+                "household_id": 1,
+                "age": "35-44",
+                "income": "50-74K",
+                "home_ownership": None,
+                "marital_status": None,
+                "household_size": "2",
+                "household_comp": "2 Adults No Kids",
+                "kids_count": "0",
+            }
         ],
         "campaign_descriptions": [
-            {"campaign_id": 1, "campaign_type": "Type A", "start_date": datetime.datetime(2017, 11, 1),
-             "end_date": datetime.datetime(2017, 11, 30)}
+            {
+                "campaign_id": 1,
+                "campaign_type": "Type A",
+                "start_date": datetime.datetime(2017, 11, 1),
+                "end_date": datetime.datetime(2017, 11, 30),
+            }
         ],
         "campaigns": [{"campaign_id": 1, "household_id": 1}, {"campaign_id": 1, "household_id": 3}],
         "coupons": [
@@ -76,15 +104,14 @@ def journey(folder: Path) -> None:
             {"coupon_upc": 51, "product_id": 404, "campaign_id": 1},  # for no product we know
         ],
         "coupon_redemptions": [
-            {"household_id": 1, "coupon_upc": 51, "campaign_id": 1,
-             "redemption_date": datetime.datetime(2017, 11, 6)}
+            {"household_id": 1, "coupon_upc": 51, "campaign_id": 1, "redemption_date": datetime.datetime(2017, 11, 6)}
         ],
         "promotions": [
             {"product_id": 7, "store_id": 10, "display_location": "0", "mailer_location": "A", "week": 45},
             {"product_id": 7, "store_id": 10, "display_location": "6", "mailer_location": "A", "week": 45},  # same key
             {"product_id": 8, "store_id": 10, "display_location": "0", "mailer_location": "0", "week": 1},
         ],
-    }  # fmt: skip
+    }
     for name, rows in files.items():
         pl.DataFrame(rows).write_parquet(folder / f"{name}.parquet")
 
@@ -211,14 +238,20 @@ def test_mapped_files_become_silver_with_every_line_accounted_for(
     run(lake, validated(files_settings))
     lines = {(r.order_id, r.line_no): r for r in lake.read(OrderLines).collect()}
     assert {k: r.product_id for k, r in lines.items()} == {
-        ("o1", 1): "milk", ("o1", 2): "milk, white", ("o6", 1): "milk",
-    }  # fmt: skip
+        ("o1", 1): "milk",
+        ("o1", 2): "milk, white",
+        ("o6", 1): "milk",
+    }
     assert float(lines["o1", 2].list_amount) == 3.00
     rows_in, accepted, quarantined, blank, reasons = counts(lake, "order_lines")
     assert (rows_in, accepted, quarantined, blank) == (10, 3, 5, 2)  # header and empty line are blank
     assert reasons == {
-        "broken_row": 3, "unparsable_quantity": 1, "unparsable_ts": 1, "missing_order_date": 1, "duplicate_row": 1,
-    }  # fmt: skip
+        "broken_row": 3,
+        "unparsable_quantity": 1,
+        "unparsable_ts": 1,
+        "missing_order_date": 1,
+        "duplicate_row": 1,
+    }
     raw = {r.raw for r in lake.read(QUARANTINE[OrderLines]).collect()}
     assert "o3,milk,1" in raw and 'o2,"milk,1,1.50,2017-11-06T10:00:00' in raw
     assert counts(lake, "products") == (3, 2, 1, 0, {"broken_row": 1})
@@ -248,5 +281,3 @@ def test_a_mapping_for_no_table_and_a_missing_product_list_are_named(lake: Lake,
     del files["products"]
     with pytest.raises(SourceError, match=r"no source for silver\.products, .*: add \[ingest\.sources\.products\]"):
         run(lake, validated(files_settings))
-
-

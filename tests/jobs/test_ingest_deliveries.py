@@ -11,22 +11,27 @@ import pytest
 from delta.tables import DeltaTable
 from pyspark.sql import SparkSession
 
+from jobs.ingest import run as ingest
 from promo_spark.contracts.silver import QUARANTINE, OrderLines
 from promo_spark.errors import SettingsError, SourceError
-from promo_spark.jobs.ingest import run as ingest
 from promo_spark.runtime.execution import Executed
 from promo_spark.runtime.pipeline import run_in_order
 from promo_spark.runtime.progress import Progress
 from promo_spark.runtime.run_log import RunLog
 from promo_spark.settings import Settings, load, validated
-from promo_spark.sources.deliveries import no_longer_there
-from promo_spark.tables import change_feed
-from promo_spark.tables.lake import Lake
+from promo_spark.sources.changes import no_longer_there
+from promo_spark.storage import change_feed
+from promo_spark.storage.lake import Lake
 
 DATE = datetime.date(2024, 6, 5)
 COLUMNS = {
-    "order_id": "o", "line_no": "n", "product_id": "sku", "quantity": "pieces", "amount_paid": "paid", "ts": "at",
-}  # fmt: skip
+    "order_id": "o",
+    "line_no": "n",
+    "product_id": "sku",
+    "quantity": "pieces",
+    "amount_paid": "paid",
+    "ts": "at",
+}
 
 
 def run(lake: Lake, settings: Settings) -> Executed:
@@ -111,9 +116,11 @@ def test_a_change_feed_is_followed_and_no_change_is_lost_or_taken_twice(
     till.update("o5", sku="'bread'")
     run(lake, settings)
     expected = {
-        ("o1", "01", "milk", 3.0), ("o2", "03", "milk", 1.0), ("renamed", "01", "milk", 1.0),
+        ("o1", "01", "milk", 3.0),
+        ("o2", "03", "milk", 1.0),
+        ("renamed", "01", "milk", 1.0),
         ("o5", "01", "bread", 1.0),
-    }  # fmt: skip
+    }
     assert silver(lake) == expected
     # Keys as they are now: o1, o2, renamed, o5 and bad; gone: o3, o4 and the one that went back and forth.
     assert counts(lake) == (8, 7, 1, 0, {"quantity_zero": 1, "deleted_at_source": 3})
@@ -175,11 +182,14 @@ def test_a_late_file_adds_its_rows_and_keeps_what_was_rejected_before(
 def test_all_rows_of_a_feed_also_tell_which_are_gone(spark: SparkSession) -> None:
     """After a run that was killed before it could say so, the next first run takes back what went meanwhile."""
     line = {"line_no": 1, "order_date": datetime.date(2024, 6, 1)}
-    before = OrderLines.frame(spark, [
-        line | {"order_id": "stays", "source_file": "/till@3"},
-        line | {"order_id": "gone", "source_file": "/till@3"},
-        line | {"order_id": "of another source", "source_file": "/till2@3"},
-    ])  # fmt: skip
+    before = OrderLines.frame(
+        spark,
+        [
+            line | {"order_id": "stays", "source_file": "/till@3"},
+            line | {"order_id": "gone", "source_file": "/till@3"},
+            line | {"order_id": "of another source", "source_file": "/till2@3"},
+        ],
+    )
     now = OrderLines.frame(spark, [line | {"order_id": "stays"}, line | {"order_id": "new"}])
     gone = no_longer_there(OrderLines, before, now, "/till")
     assert [(r.order_id, r.line_no) for r in gone.collect()] == [("gone", 1)]

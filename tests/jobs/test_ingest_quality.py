@@ -6,48 +6,74 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from delivered_files import DATE, LINES, quality, settings, write
 
+from jobs.ingest import run as ingest
 from promo_spark.contracts.ops import Runs
+from promo_spark.contracts.schema import Table
 from promo_spark.contracts.silver import QUARANTINE, Events, OrderLines, Products, Users
-from promo_spark.contracts.table import Table
 from promo_spark.errors import SourceError
-from promo_spark.jobs.ingest import run as ingest
 from promo_spark.runtime.job import Context, Job
 from promo_spark.runtime.pipeline import run_in_order
 from promo_spark.runtime.progress import Progress
 from promo_spark.settings import BasketsSettings
-from promo_spark.tables.lake import Lake
+from promo_spark.storage.lake import Lake
+from tests.jobs.delivered_files import DATE, LINES, quality, settings, write
 
 
 def test_each_rule_counts_the_rows_planted_for_it(lake: Lake, tmp_path: Path) -> None:
     """B07, B10 (table): every violation stands in ops.data_quality with its count, and what nothing fails with zero."""
-    write(tmp_path, "products", "product_id,list_price,unit_cost",
-          "milk,1.50,1.00", "bread,2.00,", "salt,0,0.10", "oil,9.00,-1")  # no price; no cost
-    write(tmp_path, "users", "user_id,registered_at",
-          "u1,2024-01-01 08:00:00", "u2,", "qa-7,", "u3,2024-06-15 00:00:00")  # a tester; registered tomorrow
-    write(tmp_path, "order_lines", LINES,
-          "o1,1,u1,milk,2,3.00,2024-06-13 10:00:00",
-          "o2,1,u1,milk,0,0.00,2024-06-13 10:00:00",  # no pieces, and nothing paid
-          "o3,1,u1,milk,-1,-1.50,2024-06-13 10:00:00",  # a return: kept
-          "o4,1,u1,milk,1,-1.50,2024-06-13 10:00:00",  # money back without a return
-          "o5,1,u1,milk,1,0,2024-06-13 10:00:00",  # a free item: kept
-          "o6,1,u1,milk,1,1.50,2024-06-15 00:00:00",  # tomorrow: kept
-          "o7,1,qa-1,milk,1,1.50,2024-06-13 10:00:00",  # a tester, whom no user list knows
-          "o8,1,u1,salt,1,1.50,2024-06-13 10:00:00",  # salt itself was rejected
-          "o9,1,u9,milk,1,1.50,2024-06-13 10:00:00",  # a user nobody knows: kept
-          "o10,1,,milk,one,1.50,yesterday", "o11,1,u1,milk,1", "",  # unparsable; too short; blank
-          "o1,1,u1,milk,2,3.00,2024-06-13 10:00:00", "o3,1,u1,milk,-2,-3.00,2024-06-13 10:00:00")  # doubled row, key
-    write(tmp_path, "events", "event_id,user_id,event_type,product_id,ts,event_date,session_id,duration_s,rating",
-          *[f"b{n},u1,view,milk,2024-06-13 10:00:0{n},2024-06-13,bot,," for n in range(4)],  # four within a minute
-          "e1,u1,view,milk,2024-06-13 10:00:00,2024-06-13,s1,-5,",
-          "e2,u1,stare,milk,2024-06-13 10:01:00,2024-06-13,s1,,",
-          "e3,u1,review,tea,2024-06-13 10:02:00,2024-06-13,s1,,6",  # six stars, for no product we know: two rules
-          "e4,u1,view,milk,2024-06-13 10:03:00,2024-06-13,s1,5,5")  # fmt: skip
-    limit = {"name": "dear", "table": "order_lines", "column": "amount_paid", "operator": "<", "literal": 3,
-             "criticality": "warn"}  # fmt: skip
-    chosen = settings(tmp_path, [Products, Users, OrderLines, Events], test_users=["qa-*"], bot_events_per_minute=3,
-                      checks=[limit])  # fmt: skip
+    write(
+        tmp_path,
+        "products",
+        "product_id,list_price,unit_cost",
+        "milk,1.50,1.00",
+        "bread,2.00,",
+        "salt,0,0.10",
+        "oil,9.00,-1",
+    )  # no price; no cost
+    write(
+        tmp_path, "users", "user_id,registered_at", "u1,2024-01-01 08:00:00", "u2,", "qa-7,", "u3,2024-06-15 00:00:00"
+    )  # a tester; registered tomorrow
+    write(
+        tmp_path,
+        "order_lines",
+        LINES,
+        "o1,1,u1,milk,2,3.00,2024-06-13 10:00:00",
+        "o2,1,u1,milk,0,0.00,2024-06-13 10:00:00",  # no pieces, and nothing paid
+        "o3,1,u1,milk,-1,-1.50,2024-06-13 10:00:00",  # a return: kept
+        "o4,1,u1,milk,1,-1.50,2024-06-13 10:00:00",  # money back without a return
+        "o5,1,u1,milk,1,0,2024-06-13 10:00:00",  # a free item: kept
+        "o6,1,u1,milk,1,1.50,2024-06-15 00:00:00",  # tomorrow: kept
+        "o7,1,qa-1,milk,1,1.50,2024-06-13 10:00:00",  # a tester, whom no user list knows
+        "o8,1,u1,salt,1,1.50,2024-06-13 10:00:00",  # salt itself was rejected
+        "o9,1,u9,milk,1,1.50,2024-06-13 10:00:00",  # a user nobody knows: kept
+        "o10,1,,milk,one,1.50,yesterday",
+        "o11,1,u1,milk,1",
+        "",  # unparsable; too short; blank
+        "o1,1,u1,milk,2,3.00,2024-06-13 10:00:00",
+        "o3,1,u1,milk,-2,-3.00,2024-06-13 10:00:00",
+    )  # doubled row, key
+    write(
+        tmp_path,
+        "events",
+        "event_id,user_id,event_type,product_id,ts,event_date,session_id,duration_s,rating",
+        *[f"b{n},u1,view,milk,2024-06-13 10:00:0{n},2024-06-13,bot,," for n in range(4)],  # four within a minute
+        "e1,u1,view,milk,2024-06-13 10:00:00,2024-06-13,s1,-5,",
+        "e2,u1,stare,milk,2024-06-13 10:01:00,2024-06-13,s1,,",
+        "e3,u1,review,tea,2024-06-13 10:02:00,2024-06-13,s1,,6",  # six stars, for no product we know: two rules
+        "e4,u1,view,milk,2024-06-13 10:03:00,2024-06-13,s1,5,5",
+    )
+    limit = {
+        "name": "dear",
+        "table": "order_lines",
+        "column": "amount_paid",
+        "operator": "<",
+        "literal": 3,
+        "criticality": "warn",
+    }
+    chosen = settings(
+        tmp_path, [Products, Users, OrderLines, Events], test_users=["qa-*"], bot_events_per_minute=3, checks=[limit]
+    )
     run_in_order([ingest], lake, chosen, DATE, Progress())
     found = quality(lake)
     assert {key: (r.criticality, r.failed) for key, r in found.items() if r.failed and r.criticality != "gate"} == {
@@ -83,8 +109,13 @@ def test_each_rule_counts_the_rows_planted_for_it(lake: Lake, tmp_path: Path) ->
     gate = found["order_lines", "max_rejected_share"]
     assert (gate.rows, gate.failed, gate.passed, gate.threshold) == (13, 8, True, None)  # too few rows to refuse
     flags = {r.order_id: r.flags for r in lake.read(OrderLines).collect()}
-    assert flags == {"o1": ["dear"], "o3": ["quantity_negative"], "o5": ["amount_zero"], "o6": ["future_timestamp"],
-                     "o9": ["unknown_user"]}  # fmt: skip
+    assert flags == {
+        "o1": ["dear"],
+        "o3": ["quantity_negative"],
+        "o5": ["amount_zero"],
+        "o6": ["future_timestamp"],
+        "o9": ["unknown_user"],
+    }
     assert {r.event_id for r in lake.read(Events).collect()} == {"e4"}
     # A rejected row keeps its text, file, line and all its reasons; the header is line 1.
     kept = {(r.source_line, r.raw): r.reasons for r in lake.read(QUARANTINE[OrderLines]).collect()}
@@ -98,8 +129,10 @@ def test_each_rule_counts_the_rows_planted_for_it(lake: Lake, tmp_path: Path) ->
 def shop(folder: Path, unknown_products: int, copies: int = 1) -> None:
     """Ten lines of two days, so many of them of a product nobody knows, each of them so many times."""
     write(folder, "products", "product_id,list_price", "milk,1.50")
-    lines = [f"o{n},1,u1,{'ghost' if n < unknown_products else 'milk'},1,1.50,2024-06-{12 + n % 2} 10:00:00"
-             for n in range(10)]  # fmt: skip
+    lines = [
+        f"o{n},1,u1,{'ghost' if n < unknown_products else 'milk'},1,1.50,2024-06-{12 + n % 2} 10:00:00"
+        for n in range(10)
+    ]
     write(folder, "order_lines", LINES, *lines * copies)
 
 

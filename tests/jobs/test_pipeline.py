@@ -12,24 +12,32 @@ from typing import Any
 import polars as pl
 import pytest
 
+from jobs.pipeline import single_jobs
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.models import Forecasts, Metrics, Recommendations, Segments
 from promo_spark.contracts.ops import Runs
-from promo_spark.jobs.pipeline import single_jobs
+from promo_spark.reports.screen import print_summary
 from promo_spark.runtime.pipeline import run_in_order
 from promo_spark.runtime.progress import Progress
 from promo_spark.runtime.run_log import RunLog
-from promo_spark.runtime.summary import print_summary
 from promo_spark.settings import load
-from promo_spark.tables.lake import Lake
+from promo_spark.storage.lake import Lake
 
 DATE = datetime.date(2017, 12, 1)
 HOUSEHOLDS, PRODUCTS, DAYS = 24, 12, 120
 SMALL = [
-    "profile.top_products=6", "segment.k=[2, 3]", "segment.starts=1", "baskets.min_baskets=5",
-    "recommend.min_buyers=2", "recommend.rank=4", "recommend.iterations=2", "recommend.top_n=5",
-    "forecast.top_series=0", "forecast.backtest_windows=2", "forecast.partitions=2",
-]  # fmt: skip
+    "profile.top_products=6",
+    "segment.k=[2, 3]",
+    "segment.starts=1",
+    "baskets.min_baskets=5",
+    "recommend.min_buyers=2",
+    "recommend.rank=4",
+    "recommend.iterations=2",
+    "recommend.top_n=5",
+    "forecast.top_series=0",
+    "forecast.backtest_windows=2",
+    "forecast.partitions=2",
+]
 
 
 def retailer(folder: Path) -> None:
@@ -41,11 +49,18 @@ def retailer(folder: Path) -> None:
             first = (household + visit) % PRODUCTS
             for product in (first, (first + 1) % PRODUCTS, (household * 5) % PRODUCTS):
                 line = {
-                    "household_id": household, "store_id": 1 + household % 2, "basket_id": household * 1000 + visit,
-                    "product_id": product, "quantity": 1 + visit % 2, "sales_value": 2.0 + product,
-                    "retail_disc": 0.5 * (visit % 3), "coupon_disc": 0.0, "coupon_match_disc": 0.0, "week": 1,
+                    "household_id": household,
+                    "store_id": 1 + household % 2,
+                    "basket_id": household * 1000 + visit,
+                    "product_id": product,
+                    "quantity": 1 + visit % 2,
+                    "sales_value": 2.0 + product,
+                    "retail_disc": 0.5 * (visit % 3),
+                    "coupon_disc": 0.0,
+                    "coupon_match_disc": 0.0,
+                    "week": 1,
                     "transaction_timestamp": at,
-                }  # fmt: skip
+                }
                 if not lines or (line["basket_id"], product) not in {
                     (known["basket_id"], known["product_id"]) for known in lines[-3:]
                 }:
@@ -54,13 +69,28 @@ def retailer(folder: Path) -> None:
     files: dict[str, list[dict[str, Any]]] = {
         "transactions": lines,
         "products": [
-            {"product_id": p, "manufacturer_id": 1, "department": "GROCERY", "brand": "Private",
-             "product_category": f"CATEGORY {p % 3}", "product_type": f"KIND {p}", "package_size": "1 LB"}
+            {
+                "product_id": p,
+                "manufacturer_id": 1,
+                "department": "GROCERY",
+                "brand": "Private",
+                "product_category": f"CATEGORY {p % 3}",
+                "product_type": f"KIND {p}",
+                "package_size": "1 LB",
+            }
             for p in range(PRODUCTS)
         ],
         "demographics": [
-            {"household_id": 1, "age": "35-44", "income": "50-74K", "home_ownership": "Renter",
-             "marital_status": "Married", "household_size": "2", "household_comp": "2 Adults", "kids_count": "0"}
+            {
+                "household_id": 1,
+                "age": "35-44",
+                "income": "50-74K",
+                "home_ownership": "Renter",
+                "marital_status": "Married",
+                "household_size": "2",
+                "household_comp": "2 Adults",
+                "kids_count": "0",
+            }
         ],
         "campaign_descriptions": [
             {"campaign_id": 1, "campaign_type": "A", "start_date": day, "end_date": day + datetime.timedelta(30)}
@@ -75,7 +105,7 @@ def retailer(folder: Path) -> None:
             {"product_id": p, "store_id": 1, "display_location": "1", "mailer_location": "A", "week": 45 + p % 3}
             for p in range(PRODUCTS)
         ],
-    }  # fmt: skip
+    }
     for name, rows in files.items():
         pl.DataFrame(rows).write_parquet(folder / f"{name}.parquet")
 

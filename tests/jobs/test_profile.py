@@ -7,14 +7,14 @@ import datetime
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.profile import run
 from promo_spark.contracts.features import DailySales, ProductProfile, UserProfile
 from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Products, Users
 from promo_spark.errors import MissingDataError
-from promo_spark.jobs.profile import run
 from promo_spark.runtime.job import Context
 from promo_spark.runtime.progress import Progress, Step
 from promo_spark.settings import ProfileSettings, Settings
-from promo_spark.tables.lake import Lake
+from promo_spark.storage.lake import Lake
 
 DAY = datetime.date(2017, 6, 10)
 
@@ -30,10 +30,25 @@ def test_the_three_tables_are_written_from_products_and_orders_alone(
     spark: SparkSession, lake: Lake, settings: Settings
 ) -> None:
     lake.write(Products, Products.frame(spark, [{"product_id": "milk", "category": "dairy"}, {"product_id": "tea"}]))
-    lake.write(OrderLines, OrderLines.frame(spark, [
-        {"order_id": f"o{n}", "line_no": 1, "user_id": "u1", "product_id": "milk", "quantity": 1, "amount_paid": 2,
-         "list_amount": 2, "order_date": datetime.date(2017, 6, n)} for n in (1, 4, 10)
-    ]))  # fmt: skip
+    lake.write(
+        OrderLines,
+        OrderLines.frame(
+            spark,
+            [
+                {
+                    "order_id": f"o{n}",
+                    "line_no": 1,
+                    "user_id": "u1",
+                    "product_id": "milk",
+                    "quantity": 1,
+                    "amount_paid": 2,
+                    "list_amount": 2,
+                    "order_date": datetime.date(2017, 6, n),
+                }
+                for n in (1, 4, 10)
+            ],
+        ),
+    )
     execute(lake, settings, DAY)
     [user] = lake.read(UserProfile).collect()
     assert (user.as_of, user.orders, user.recency_days, user.due_date) == (DAY, 2, 6, datetime.date(2017, 6, 7))
@@ -55,19 +70,40 @@ def test_who_refused_profiling_is_in_no_profile_but_in_the_sales(
     """N04: non-consented user absent from user_profile, with orders, contacts or a mere registration."""
     long_ago = datetime.datetime(2017, 1, 1, tzinfo=datetime.timezone.utc)
     lake.write(Products, Products.frame(spark, [{"product_id": "milk", "category": "dairy"}]))
-    lake.write(OrderLines, OrderLines.frame(spark, [
-        {"order_id": f"o{u}", "line_no": 1, "user_id": u, "product_id": "milk", "quantity": 1, "amount_paid": 2,
-         "list_amount": 2, "order_date": datetime.date(2017, 6, 1)} for u in ("yes", "no", "unsaid", "stranger", None)
-    ]))  # fmt: skip
-    lake.write(Users, Users.frame(spark, [
-        {"user_id": "yes", "consent_profiling": True, "registered_at": long_ago},
-        {"user_id": "no", "consent_profiling": False, "registered_at": long_ago},
-        {"user_id": "no, and no order", "consent_profiling": False, "registered_at": long_ago},
-        {"user_id": "unsaid", "registered_at": long_ago},
-    ]))  # fmt: skip
-    lake.write(Campaigns, Campaigns.frame(spark, [
-        {"campaign_id": "c", "start_date": "2017-05-01", "end_date": "2017-05-02"}
-    ]))  # fmt: skip
+    lake.write(
+        OrderLines,
+        OrderLines.frame(
+            spark,
+            [
+                {
+                    "order_id": f"o{u}",
+                    "line_no": 1,
+                    "user_id": u,
+                    "product_id": "milk",
+                    "quantity": 1,
+                    "amount_paid": 2,
+                    "list_amount": 2,
+                    "order_date": datetime.date(2017, 6, 1),
+                }
+                for u in ("yes", "no", "unsaid", "stranger", None)
+            ],
+        ),
+    )
+    lake.write(
+        Users,
+        Users.frame(
+            spark,
+            [
+                {"user_id": "yes", "consent_profiling": True, "registered_at": long_ago},
+                {"user_id": "no", "consent_profiling": False, "registered_at": long_ago},
+                {"user_id": "no, and no order", "consent_profiling": False, "registered_at": long_ago},
+                {"user_id": "unsaid", "registered_at": long_ago},
+            ],
+        ),
+    )
+    lake.write(
+        Campaigns, Campaigns.frame(spark, [{"campaign_id": "c", "start_date": "2017-05-01", "end_date": "2017-05-02"}])
+    )
     lake.write(Contacts, Contacts.frame(spark, [{"campaign_id": "c", "user_id": "no"}]))
 
     execute(lake, settings, DAY)

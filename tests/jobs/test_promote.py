@@ -14,17 +14,17 @@ import polars as pl
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from jobs.promote import run
 from promo_spark.contracts.decisions import Budget, Promotions
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import BasketRules, Forecasts, Metrics, Recommendations, Segments
+from promo_spark.contracts.schema import Table
 from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Redemptions, Users
-from promo_spark.contracts.table import Table
 from promo_spark.errors import SettingsError
-from promo_spark.jobs.promote import run
 from promo_spark.runtime.job import Context
 from promo_spark.runtime.progress import Progress, Step
 from promo_spark.settings import PromoteSettings, Settings
-from promo_spark.tables.lake import Lake
+from promo_spark.storage.lake import Lake
 
 DAY = datetime.date(2017, 12, 1)
 USERS, PRODUCTS, CATEGORIES = 240, 40, 8
@@ -45,17 +45,32 @@ def shop(seed: int = 7) -> Rows:
     rows: Rows = {
         ProductProfile: products,
         UserProfile: users,
-        Segments: [{"as_of": DAY, "user_id": u["user_id"], "segment_id": i % 4 if u["orders"] else 0,
-                    "segment_name": f"group {i % 4 if u['orders'] else 0}"} for i, u in enumerate(users)],
+        Segments: [
+            {
+                "as_of": DAY,
+                "user_id": u["user_id"],
+                "segment_id": i % 4 if u["orders"] else 0,
+                "segment_name": f"group {i % 4 if u['orders'] else 0}",
+            }
+            for i, u in enumerate(users)
+        ],
         OrderLines: sold,
         Users: [],
         Recommendations: [
             {"as_of": DAY, "user_id": u["user_id"], "rank": rank, "product_id": f"p{p}", "source": "als"}
-            for u in users for rank, p in enumerate(draw.permutation(PRODUCTS)[:6], start=1)
+            for u in users
+            for rank, p in enumerate(draw.permutation(PRODUCTS)[:6], start=1)
         ],
         BasketRules: [
-            {"as_of": DAY, "level": "subcategory", "antecedent": [f"s{a}"], "consequent": [f"s{b}"],
-             "confidence": 0.5, "lift": lift, "is_bundle": lift > 1}
+            {
+                "as_of": DAY,
+                "level": "subcategory",
+                "antecedent": [f"s{a}"],
+                "consequent": [f"s{b}"],
+                "confidence": 0.5,
+                "lift": lift,
+                "is_bundle": lift > 1,
+            }
             for a, b, lift in [(1, 2, 4.0), (2, 1, 4.0), (3, 4, 2.0), (5, 6, 0.8)]
         ],
         Forecasts: [
@@ -65,9 +80,11 @@ def shop(seed: int = 7) -> Rows:
         ],
         Campaigns: [{"campaign_id": "c1", "start_date": days_before(60), "end_date": days_before(30)}],
         Contacts: [{"campaign_id": "c1", "user_id": f"u{u}"} for u in range(0, USERS, 2)],
-        Redemptions: [{"user_id": f"u{u}", "coupon_id": "k", "campaign_id": "c1", "redeemed_on": days_before(50)}
-                      for u in range(0, USERS, 10)],
-    }  # fmt: skip
+        Redemptions: [
+            {"user_id": f"u{u}", "coupon_id": "k", "campaign_id": "c1", "redeemed_on": days_before(50)}
+            for u in range(0, USERS, 10)
+        ],
+    }
     return rows
 
 
@@ -75,38 +92,62 @@ def product(p: int, draw: np.random.Generator) -> dict[str, Any]:
     price = Decimal(int(draw.integers(9, 2000))) / 100
     cost_share = Decimal("0.97") if p % 9 == 0 else Decimal("0.70")  # every ninth has no room for an offer
     return {
-        "as_of": DAY, "product_id": f"p{p}", "title": f"Product {p} {{new}}" if p == 5 else f"Product {p}",
-        "category": f"c{p % CATEGORIES}", "subcategory": f"s{p % CATEGORIES}", "promotable": p % 7 != 0,
-        "list_price": None if p % 11 == 10 else price, "unit_cost": None if p % 11 == 10 else price * cost_share,
-        "cost_is_assumed": p % 2 == 0, "units_28d": int(draw.integers(0, 50)), "buyers": p,
-    }  # fmt: skip
+        "as_of": DAY,
+        "product_id": f"p{p}",
+        "title": f"Product {p} {{new}}" if p == 5 else f"Product {p}",
+        "category": f"c{p % CATEGORIES}",
+        "subcategory": f"s{p % CATEGORIES}",
+        "promotable": p % 7 != 0,
+        "list_price": None if p % 11 == 10 else price,
+        "unit_cost": None if p % 11 == 10 else price * cost_share,
+        "cost_is_assumed": p % 2 == 0,
+        "units_28d": int(draw.integers(0, 50)),
+        "buyers": p,
+    }
 
 
 def user(u: int, draw: np.random.Generator) -> dict[str, Any]:
     row: dict[str, Any] = {
-        "as_of": DAY, "user_id": f"u{u}", "main_channel": "store",
+        "as_of": DAY,
+        "user_id": f"u{u}",
+        "main_channel": "store",
         "consent_marketing": [True, True, True, True, False, None][u % 6],
-    }  # fmt: skip
+    }
     if u % 12 == 1:  # registered, never bought
         return row | {"orders": 0, "lifecycle": "new"}
     again = [
-        {"product_id": f"p{p}", "orders": 2 + int(draw.integers(0, 9)), "cadence_days": 14.0,
-         "last_bought": days_before(10), "due_date": days_before(int(draw.integers(-5, 6)))}
+        {
+            "product_id": f"p{p}",
+            "orders": 2 + int(draw.integers(0, 9)),
+            "cadence_days": 14.0,
+            "last_bought": days_before(10),
+            "due_date": days_before(int(draw.integers(-5, 6))),
+        }
         for p in sorted(draw.permutation(PRODUCTS)[:4].tolist())
-    ]  # fmt: skip
+    ]
     return row | {
-        "orders": 3, "lifecycle": ["repeat", "loyal", "lapsing", "lost"][u % 4], "recency_days": 20,
-        "basket_value": float(draw.uniform(2, 80)), "discounted_lines_share": round(float(draw.uniform(0, 1)), 6),
-        "repurchases": again, "interests": [{"category": f"c{u % CATEGORIES}", "share": 0.5}],
-    }  # fmt: skip
+        "orders": 3,
+        "lifecycle": ["repeat", "loyal", "lapsing", "lost"][u % 4],
+        "recency_days": 20,
+        "basket_value": float(draw.uniform(2, 80)),
+        "discounted_lines_share": round(float(draw.uniform(0, 1)), 6),
+        "repurchases": again,
+        "interests": [{"category": f"c{u % CATEGORIES}", "share": 0.5}],
+    }
 
 
 def line(o: int, draw: np.random.Generator) -> dict[str, Any]:
     return {
-        "order_id": f"o{o // 3}", "line_no": o % 3 + 1, "user_id": f"u{o // 3 % USERS}",
-        "product_id": f"p{draw.integers(0, PRODUCTS)}", "quantity": 1, "amount_paid": 2, "list_amount": 3,
-        "discount_retail": int(draw.integers(0, 2)), "order_date": days_before(int(draw.integers(1, 60))),
-    }  # fmt: skip
+        "order_id": f"o{o // 3}",
+        "line_no": o % 3 + 1,
+        "user_id": f"u{o // 3 % USERS}",
+        "product_id": f"p{draw.integers(0, PRODUCTS)}",
+        "quantity": 1,
+        "amount_paid": 2,
+        "list_amount": 3,
+        "discount_retail": int(draw.integers(0, 2)),
+        "order_date": days_before(int(draw.integers(1, 60))),
+    }
 
 
 class FromRows(Context[PromoteSettings]):
@@ -131,8 +172,11 @@ def decide(
         run.function(ctx)
     finally:
         ctx.release()
-    tables = [(Promotions, "date", ["user_id", "rank"]), (Budget, "date", ["constraint"]),
-              (Metrics, "as_of", ["metric", "slice"])]  # fmt: skip
+    tables = [
+        (Promotions, "date", ["user_id", "rank"]),
+        (Budget, "date", ["constraint"]),
+        (Metrics, "as_of", ["metric", "slice"]),
+    ]
     return tuple(
         pl.read_delta(lake.path(table)).filter(pl.col(day) == date).sort(key).to_pandas() for table, day, key in tables
     )
@@ -187,15 +231,20 @@ def test_who_may_not_be_profiled_gets_one_none_and_teaches_nothing(
     refusing = rows | {
         OrderLines: rows[OrderLines] + bought,
         Contacts: [*rows[Contacts], {"campaign_id": "c1", "user_id": "refused"}],
-        Redemptions: [*rows[Redemptions],
-                      {"user_id": "refused", "coupon_id": "k", "campaign_id": "c1", "redeemed_on": days_before(50)}],
+        Redemptions: [
+            *rows[Redemptions],
+            {"user_id": "refused", "coupon_id": "k", "campaign_id": "c1", "redeemed_on": days_before(50)},
+        ],
         Users: [
             {"user_id": "refused", "consent_marketing": True, "consent_profiling": False},
             {"user_id": "u2", "consent_profiling": None},  # unknown: profiled, as the setting says
-            {"user_id": "later", "consent_profiling": False,  # registers on the day: not known yet
-             "registered_at": datetime.datetime(2017, 12, 1, tzinfo=datetime.timezone.utc)},
+            {
+                "user_id": "later",
+                "consent_profiling": False,  # registers on the day: not known yet
+                "registered_at": datetime.datetime(2017, 12, 1, tzinfo=datetime.timezone.utc),
+            },
         ],
-    }  # fmt: skip
+    }
     promotions, budget, metrics = decide(lake, settings, refusing, **TIGHT)
     [none] = promotions[promotions.user_id == "refused"].itertuples()
     held = arm_of("refused", settings.promote.holdout_key, settings.promote.holdout_share) == "holdout"
@@ -213,9 +262,13 @@ def test_no_budget_and_no_cap_is_exceeded(written: Any, settings: Settings) -> N
     _, _, (promotions, budget, metrics) = written
     offers = promotions[promotions.scenario != "none"]
     limits = {"daily": TIGHT["daily_budget"], **{f"mechanic:{m}": b for m, b in TIGHT["mechanic_budgets"].items()}}  # type: ignore[attr-defined,dict-item]
-    sums = {"daily": offers.expected_cost.sum(), **{
-        f"mechanic:{m}": offers[offers.mechanic == m].expected_cost.sum() for m in TIGHT["mechanic_budgets"]  # type: ignore[attr-defined]
-    }}  # fmt: skip
+    sums = {
+        "daily": offers.expected_cost.sum(),
+        **{
+            f"mechanic:{m}": offers[offers.mechanic == m].expected_cost.sum()
+            for m in TIGHT["mechanic_budgets"]  # type: ignore[attr-defined]
+        },
+    }
     told = budget.set_index("constraint")
     for constraint, limit in limits.items():
         assert told.loc[constraint].planned == Decimal(str(limit)).quantize(Decimal("0.01"))

@@ -11,21 +11,25 @@ import pytest
 from chispa.schema_comparer import assert_schema_equality_ignore_nullable
 from pyspark.sql import Row, SparkSession
 
+from jobs.recommend import run
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import Metrics, Recommendations, Segments
 from promo_spark.contracts.silver import OrderLines, Products
 from promo_spark.errors import MissingDataError
-from promo_spark.jobs.recommend import run
 from promo_spark.runtime.job import Context
-from promo_spark.tables.lake import Lake
+from promo_spark.storage.lake import Lake
 
 DAY = datetime.date(2017, 12, 1)
 SOLD = [f"{kind}{i}" for kind in ("tea", "nut") for i in range(8)]
 FANS = {f"{kind}fan{i}": kind for kind in ("tea", "nut") for i in range(8)}
 SMALL = (
-    "recommend.top_n=5", "recommend.rank=4", "recommend.iterations=3", "recommend.blocks=2",
-    "recommend.min_buyers=2", "recommend.due_lead_days=3",
-)  # fmt: skip
+    "recommend.top_n=5",
+    "recommend.rank=4",
+    "recommend.iterations=3",
+    "recommend.blocks=2",
+    "recommend.min_buyers=2",
+    "recommend.due_lead_days=3",
+)
 RunJob = Callable[..., Context[Any]]
 
 
@@ -40,24 +44,59 @@ def orders() -> list[dict[str, object]]:
         found += [(user, ago, product) for ago in (50, 40) for product in of_kind[:5]]
         found += [(user, 10, product) for product in (*of_kind[5:7], *(["fuel"] if kind == "tea" else []))]
     return [
-        {"order_id": f"{user}-{ago}", "line_no": n, "user_id": user, "product_id": product, "quantity": 1,
-         "order_date": DAY - datetime.timedelta(days=ago)}
+        {
+            "order_id": f"{user}-{ago}",
+            "line_no": n,
+            "user_id": user,
+            "product_id": product,
+            "quantity": 1,
+            "order_date": DAY - datetime.timedelta(days=ago),
+        }
         for n, (user, ago, product) in enumerate(found)
-    ]  # fmt: skip
+    ]
 
 
 def prepare(spark: SparkSession, lake: Lake) -> None:
     again = [("tea0", 2, 10.0, datetime.date(2017, 10, 22), datetime.date(2017, 11, 1))]  # due
-    lake.write(UserProfile, UserProfile.frame(spark, [
-        {"as_of": DAY, "user_id": user, "lifecycle": "repeat", "repurchases": again if user == "teafan0" else []}
-        for user in (*FANS, "once", "nobody")
-    ]), {"as_of": DAY})  # fmt: skip
-    lake.write(ProductProfile, ProductProfile.frame(spark, [
-        {"as_of": DAY, "product_id": p, "title": p.upper(), "promotable": p != "fuel"} for p in (*SOLD, "fuel", "dust")
-    ]), {"as_of": DAY})  # fmt: skip
-    lake.write(Segments, Segments.frame(spark, [
-        {"as_of": DAY, "user_id": u, "segment_id": 1 if k == "tea" else 2} for u, k in {**FANS, "once": "tea"}.items()
-    ] + [{"as_of": DAY, "user_id": "nobody", "segment_id": 0}]), {"as_of": DAY})  # fmt: skip
+    lake.write(
+        UserProfile,
+        UserProfile.frame(
+            spark,
+            [
+                {
+                    "as_of": DAY,
+                    "user_id": user,
+                    "lifecycle": "repeat",
+                    "repurchases": again if user == "teafan0" else [],
+                }
+                for user in (*FANS, "once", "nobody")
+            ],
+        ),
+        {"as_of": DAY},
+    )
+    lake.write(
+        ProductProfile,
+        ProductProfile.frame(
+            spark,
+            [
+                {"as_of": DAY, "product_id": p, "title": p.upper(), "promotable": p != "fuel"}
+                for p in (*SOLD, "fuel", "dust")
+            ],
+        ),
+        {"as_of": DAY},
+    )
+    lake.write(
+        Segments,
+        Segments.frame(
+            spark,
+            [
+                {"as_of": DAY, "user_id": u, "segment_id": 1 if k == "tea" else 2}
+                for u, k in {**FANS, "once": "tea"}.items()
+            ]
+            + [{"as_of": DAY, "user_id": "nobody", "segment_id": 0}],
+        ),
+        {"as_of": DAY},
+    )
     lake.write(Products, Products.frame(spark, [{"product_id": p} for p in (*SOLD, "fuel", "dust")]))
 
 
@@ -65,9 +104,7 @@ def rows(lake: Lake) -> list[Row]:
     return lake.read(Recommendations).orderBy("user_id", "rank").collect()
 
 
-def test_every_user_gets_a_full_list_with_reasons_and_figures(
-    spark: SparkSession, lake: Lake, run_job: RunJob
-) -> None:
+def test_every_user_gets_a_full_list_with_reasons_and_figures(spark: SparkSession, lake: Lake, run_job: RunJob) -> None:
     """B08, G12, G13 (user side), G14, G20: every user in the profile, one order or none, has ranks 1 to 5."""
     prepare(spark, lake)
     lake.write(OrderLines, OrderLines.frame(spark, orders()).coalesce(1))

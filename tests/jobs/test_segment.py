@@ -10,16 +10,18 @@ import numpy as np
 from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
 
+from jobs.segment import run
 from promo_spark.contracts.features import UserProfile
 from promo_spark.contracts.models import Metrics, SegmentPortraits, Segments
-from promo_spark.jobs.segment import run
 from promo_spark.runtime.job import Context
-from promo_spark.tables.lake import Lake
+from promo_spark.storage.lake import Lake
 
 MONDAY, TUESDAY = datetime.date(2017, 11, 6), datetime.date(2017, 11, 7)
 FEW = (
-    'segment.features=["orders", "spend", "discounted_lines_share"]', "segment.k=[2, 3, 4]", "segment.starts=2",
-)  # fmt: skip
+    'segment.features=["orders", "spend", "discounted_lines_share"]',
+    "segment.k=[2, 3, 4]",
+    "segment.starts=2",
+)
 RunJob = Callable[..., Context[Any]]
 
 
@@ -29,14 +31,33 @@ def profiles(day: datetime.date, factor: float = 1.0) -> list[dict[str, object]]
     rows: list[dict[str, object]] = []
     for i in range(99):
         often, spend, deals = [(2, 20, 0.1), (30, 900, 0.1), (8, 150, 0.8)][i % 3]
-        rows.append({
-            "as_of": day, "user_id": f"u{i:02}", "orders": often, "lifecycle": "repeat", "power_band": 3,
-            "recency_days": 60 // often + i % 4 + 1, "orders_90d": often,
-            "spend": round(spend * rng.uniform(0.8, 1.2) * factor, 2), "spend_90d": spend,
-            "discounted_lines_share": deals + float(rng.uniform(-0.05, 0.05)), "lines": 10,
-        })  # fmt: skip
-    rows.append({"as_of": day, "user_id": "once", "orders": 1, "spend": 30, "lifecycle": "first_time", "lines": 1,
-                 "discounted_lines_share": 0.1, "recency_days": 3})  # fmt: skip
+        rows.append(
+            {
+                "as_of": day,
+                "user_id": f"u{i:02}",
+                "orders": often,
+                "lifecycle": "repeat",
+                "power_band": 3,
+                "recency_days": 60 // often + i % 4 + 1,
+                "orders_90d": often,
+                "spend": round(spend * rng.uniform(0.8, 1.2) * factor, 2),
+                "spend_90d": spend,
+                "discounted_lines_share": deals + float(rng.uniform(-0.05, 0.05)),
+                "lines": 10,
+            }
+        )
+    rows.append(
+        {
+            "as_of": day,
+            "user_id": "once",
+            "orders": 1,
+            "spend": 30,
+            "lifecycle": "first_time",
+            "lines": 1,
+            "discounted_lines_share": 0.1,
+            "recency_days": 3,
+        }
+    )
     rows.append({"as_of": day, "user_id": "nobody", "orders": 0, "lifecycle": "new"})
     return rows
 
@@ -47,9 +68,7 @@ def of_day(lake: Lake, day: datetime.date) -> list[list[Row]]:
     return [lake.read(t).filter(F.col("as_of") == F.lit(day)).orderBy(F.expr(k)).collect() for t, k in keys.items()]
 
 
-def test_segments_are_found_and_kept_over_a_refit(
-    spark: SparkSession, lake: Lake, run_job: RunJob
-) -> None:
+def test_segments_are_found_and_kept_over_a_refit(spark: SparkSession, lake: Lake, run_job: RunJob) -> None:
     """D16, B08 (part): the next day, with another seed and changed users, all keep their ids; who ordered once or
     never has a segment too."""
     lake.write(UserProfile, UserProfile.frame(spark, profiles(MONDAY)), {"as_of": MONDAY})
@@ -58,8 +77,10 @@ def test_segments_are_found_and_kept_over_a_refit(
     ids = {r.user_id: r.segment_id for r in users}
     assert len(ids) == 101
     assert [{ids[f"u{i:02}"] for i in range(group, 99, 3)} for group in range(3)] == [
-        {ids["u00"]}, {ids["u01"]}, {ids["u02"]},
-    ]  # fmt: skip
+        {ids["u00"]},
+        {ids["u01"]},
+        {ids["u02"]},
+    ]
     assert (ids["once"], ids["nobody"]) == (ids["u00"], 0)
     assert sorted(set(ids.values())) == [0, 1, 2, 3] == [r.segment_id for r in portraits]
     names = {r.segment_id: r.segment_name for r in portraits}

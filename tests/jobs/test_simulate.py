@@ -9,18 +9,18 @@ import polars as pl
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.generate import run as generate
+from jobs.ingest import run as ingest
+from jobs.simulate import run as simulate
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.silver import OrderLines, Redemptions
 from promo_spark.contracts.truth import SimulatedStates
 from promo_spark.errors import MissingDataError, SettingsError
-from promo_spark.jobs.generate import run as generate
-from promo_spark.jobs.ingest import run as ingest
-from promo_spark.jobs.simulate import run as simulate
 from promo_spark.runtime.pipeline import run_in_order
 from promo_spark.runtime.progress import Progress
 from promo_spark.runtime.run_log import RunLog
 from promo_spark.settings import load, validated
-from promo_spark.tables.lake import Lake
+from promo_spark.storage.lake import Lake
 from promo_spark.worlds.frames import users_with_offers
 
 DATE = datetime.date(2024, 6, 1)
@@ -35,11 +35,21 @@ def test_an_offer_made_again_is_one_offer_and_a_spent_coupon_is_none(spark: Spar
         return {"promotion_id": name, "mechanic": "discount", "product_ids": [product], "discount_rate": rate}
 
     states = SimulatedStates.frame(spark, [{"user_id": "U1", "used": ["c1"]}, {"user_id": "U2", "used": []}])
-    offered = Promotions.frame(spark, [{"user_id": "U1", **offer} for offer in (
-        discount("d1", "P1", 0.1), discount("d2", "P1", 0.2), discount("d3", "P1", 0.2),  # d2 stands for all three
-        discount("d4", "P2", 0.1),  # another product
-        coupon("c1", 5), coupon("c2", 2), coupon("c3", 3),  # c1 is spent, and c3 is worth more than c2
-    )])  # fmt: skip
+    offered = Promotions.frame(
+        spark,
+        [
+            {"user_id": "U1", **offer}
+            for offer in (
+                discount("d1", "P1", 0.1),
+                discount("d2", "P1", 0.2),
+                discount("d3", "P1", 0.2),  # d2 stands for all three
+                discount("d4", "P2", 0.1),  # another product
+                coupon("c1", 5),
+                coupon("c2", 2),
+                coupon("c3", 3),  # c1 is spent, and c3 is worth more than c2
+            )
+        ],
+    )
     held = {row.user_id: row.offers for row in users_with_offers(states, offered).collect()}
     assert [offer.promotion_id for offer in held["U1"]] == ["c3", "d2", "d4"]
     assert held["U2"] is None
@@ -47,11 +57,19 @@ def test_an_offer_made_again_is_one_offer_and_a_spent_coupon_is_none(spark: Spar
 
 def test_a_simulated_day_is_delivered_taken_in_and_goes_on_the_next_day(lake: Lake, tmp_path: Path) -> None:
     folder = tmp_path / "raw"
-    values = load("world", [
-        "generate.users=200", "generate.products=60", "generate.days=30", "generate.partitions=2",
-        "generate.users_per_block=100", "generate.truth=false", f"ingest.folder={folder}",
-        *(f"generate.dirt.{k}=0.0" for k in load("world").generate.dirt),
-    ]).model_dump(mode="json")  # fmt: skip
+    values = load(
+        "world",
+        [
+            "generate.users=200",
+            "generate.products=60",
+            "generate.days=30",
+            "generate.partitions=2",
+            "generate.users_per_block=100",
+            "generate.truth=false",
+            f"ingest.folder={folder}",
+            *(f"generate.dirt.{k}=0.0" for k in load("world").generate.dirt),
+        ],
+    ).model_dump(mode="json")
     kept = {n: m for n, m in values["ingest"]["sources"].items() if n in ("products", "order_lines", "redemptions")}
     values["ingest"]["sources"], values["ingest"]["gate"]["sources"] = kept, {}
     settings = validated(values)
@@ -63,11 +81,29 @@ def test_a_simulated_day_is_delivered_taken_in_and_goes_on_the_next_day(lake: La
         run_in_order([simulate], lake, settings, DATE - datetime.timedelta(days=1), Progress())
 
     # everyone gets a coupon worth having: some come, and use it
-    lake.write(Promotions, Promotions.frame(lake.spark, [
-        {"date": DATE, "user_id": f"U{u:08d}", "promotion_id": f"o{u}", "scenario": "win_back", "mechanic": "coupon",
-         "coupon_amount": 2, "min_spend": 5, "valid_from": DATE, "valid_to": DATE + datetime.timedelta(days=6),
-         "arm": "treatment", "currency": "USD"} for u in range(200)
-    ]), {"date": DATE})  # fmt: skip
+    lake.write(
+        Promotions,
+        Promotions.frame(
+            lake.spark,
+            [
+                {
+                    "date": DATE,
+                    "user_id": f"U{u:08d}",
+                    "promotion_id": f"o{u}",
+                    "scenario": "win_back",
+                    "mechanic": "coupon",
+                    "coupon_amount": 2,
+                    "min_spend": 5,
+                    "valid_from": DATE,
+                    "valid_to": DATE + datetime.timedelta(days=6),
+                    "arm": "treatment",
+                    "currency": "USD",
+                }
+                for u in range(200)
+            ],
+        ),
+        {"date": DATE},
+    )
     elsewhere = validated(values | {"generate": values["generate"] | {"folder": "nowhere", "format": "csv"}})
     for day, given in {DATE: settings, NEXT: elsewhere}.items():  # the world knows where its files lie
         run_in_order([simulate], lake, given, day, Progress())

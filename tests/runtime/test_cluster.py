@@ -21,9 +21,9 @@ from pyspark.sql import SparkSession
 
 from promo_spark.contracts.silver import OrderLines, Products
 from promo_spark.errors import MissingDataError
-from promo_spark.runtime.jars import spark_home
-from promo_spark.runtime.requirements import java_home
-from promo_spark.tables.lake import Lake
+from promo_spark.storage.lake import Lake
+from promo_spark.submission.jars import spark_home
+from promo_spark.submission.requirements import java_home
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # six JVMs on what may be two cores
 PROJECT = Path(__file__).resolve().parents[2]
@@ -37,17 +37,21 @@ BASKETS = [["milk", "pasta", "sauce"]] * 4 + [["milk", "pasta"]] + [["bread", "m
 
 def submit(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(PROJECT / "scripts" / "submit.sh"), *arguments], capture_output=True, text=True, check=False,
+        [str(PROJECT / "scripts" / "submit.sh"), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
         env={**os.environ, "PROMO_SPARK_VENV": sys.prefix},
-    )  # fmt: skip
+    )
 
 
 def write_baskets(spark: SparkSession, lake: Lake) -> None:
     products = [{"product_id": name, "title": name} for name in ("bread", "milk", "pasta", "sauce")]
     lines = [
         {"order_id": f"o{n}", "line_no": i, "product_id": name, "quantity": 1, "order_date": "2017-11-30"}
-        for n, basket in enumerate(BASKETS) for i, name in enumerate(basket, start=1)
-    ]  # fmt: skip
+        for n, basket in enumerate(BASKETS)
+        for i, name in enumerate(basket, start=1)
+    ]
     lake.write(Products, Products.frame(spark, products))
     lake.write(OrderLines, OrderLines.frame(spark, lines).coalesce(1))
 
@@ -56,15 +60,31 @@ def write_baskets(spark: SparkSession, lake: Lake) -> None:
 def standalone_cluster(folder: Path, workers: int) -> Iterator[str]:
     """The address of a master with workers of one core and 1 GB each, all on loopback; stopped at the end."""
     environ = {
-        **os.environ, "JAVA_HOME": str(java_home(os.environ)), "SPARK_HOME": str(spark_home()),
-        "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_DAEMON_MEMORY": "256m", "SPARK_LOG_DIR": str(folder),
+        **os.environ,
+        "JAVA_HOME": str(java_home(os.environ)),
+        "SPARK_HOME": str(spark_home()),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "SPARK_DAEMON_MEMORY": "256m",
+        "SPARK_LOG_DIR": str(folder),
         "SPARK_DAEMON_JAVA_OPTS": JAVA_OPTIONS,
-    }  # fmt: skip
+    }
     port, page = free_port(), free_port()
     address = f"spark://127.0.0.1:{port}"
     master = ["master.Master", "--host", "127.0.0.1", "--port", str(port), "--webui-port", str(page)]
-    worker = ["worker.Worker", "--host", "127.0.0.1", "--cores", "1", "--memory", "1g", "--webui-port", "0",
-              "--work-dir", str(folder / "work"), address]  # fmt: skip
+    worker = [
+        "worker.Worker",
+        "--host",
+        "127.0.0.1",
+        "--cores",
+        "1",
+        "--memory",
+        "1g",
+        "--webui-port",
+        "0",
+        "--work-dir",
+        str(folder / "work"),
+        address,
+    ]
     processes = []
     try:
         for n, (name, *arguments) in enumerate([master, *[worker] * workers]):
@@ -107,20 +127,46 @@ def test_a_job_on_a_standalone_cluster_writes_what_another_engine_reads(
 ) -> None:
     """M06: (baskets, on a cluster) the job runs through spark-submit with its executors in processes of their own."""
     write_baskets(spark, lake)
-    loopback = '{"spark.driver.host"="127.0.0.1", "spark.driver.bindAddress"="127.0.0.1", ' \
-               '"spark.sql.shuffle.partitions"="1", "spark.ui.enabled"="false", ' \
-               f'"spark.driver.extraJavaOptions"="{JAVA_OPTIONS}", ' \
-               f'"spark.executor.extraJavaOptions"="{JAVA_OPTIONS}"}}'  # fmt: skip
+    loopback = (
+        '{"spark.driver.host"="127.0.0.1", "spark.driver.bindAddress"="127.0.0.1", '
+        '"spark.sql.shuffle.partitions"="1", "spark.ui.enabled"="false", '
+        f'"spark.driver.extraJavaOptions"="{JAVA_OPTIONS}", '
+        f'"spark.executor.extraJavaOptions"="{JAVA_OPTIONS}"}}'
+    )
     with standalone_cluster(tmp_path, workers=2) as master:
         ran = submit(
-            "baskets", "--env", "standalone", "--date", "2017-12-01",
-            "--set", f"lake.root={lake.root}", "--set", f"spark.master={master}", "--set", f"spark.conf={loopback}",
-            "--set", "spark.driver_memory=1g", "--set", "spark.executor_memory=512m",
-            "--set", "spark.executor_cores=1", "--set", "spark.executor_instances=2",
-            "--set", "baskets.level=product", "--set", "baskets.min_baskets=2", "--set", "baskets.min_support=0.1",
-            "--set", "baskets.max_items_quantile=1.0", "--set", "baskets.max_p_value=1.0",
-            "--set", "baskets.max_antecedent=1",
-        )  # fmt: skip
+            "baskets",
+            "--env",
+            "standalone",
+            "--date",
+            "2017-12-01",
+            "--set",
+            f"lake.root={lake.root}",
+            "--set",
+            f"spark.master={master}",
+            "--set",
+            f"spark.conf={loopback}",
+            "--set",
+            "spark.driver_memory=1g",
+            "--set",
+            "spark.executor_memory=512m",
+            "--set",
+            "spark.executor_cores=1",
+            "--set",
+            "spark.executor_instances=2",
+            "--set",
+            "baskets.level=product",
+            "--set",
+            "baskets.min_baskets=2",
+            "--set",
+            "baskets.min_support=0.1",
+            "--set",
+            "baskets.max_items_quantile=1.0",
+            "--set",
+            "baskets.max_p_value=1.0",
+            "--set",
+            "baskets.max_antecedent=1",
+        )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     rules = DeltaTable(f"{lake.root}/models/basket_rules").to_pyarrow_table().to_pylist()
     found = {(*r["antecedent"], *r["consequent"]): (r["confidence"], r["lift"]) for r in rules}

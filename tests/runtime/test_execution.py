@@ -11,14 +11,14 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from promo_spark.contracts.ops import Runs
-from promo_spark.contracts.table import Col, Table, WriteMode
+from promo_spark.contracts.schema import Col, Table, WriteMode
 from promo_spark.errors import ContractError, MissingDataError, SourceError
 from promo_spark.runtime.job import Context, Job, SourceCounts
 from promo_spark.runtime.pipeline import dependencies, run_in_order
 from promo_spark.runtime.progress import Progress
 from promo_spark.runtime.run_log import RunLog
 from promo_spark.settings import BasketsSettings, IngestSettings, load
-from promo_spark.tables.lake import Lake
+from promo_spark.storage.lake import Lake
 
 DATE = datetime.date(2017, 12, 1)
 
@@ -65,9 +65,17 @@ class Shop:
 
         return [
             Job("baskets", "Adds up.", (Numbers,), (), (Sums,), BasketsSettings, add_up),
-            Job("ingest", "Takes in.", (), (), (Numbers,), IngestSettings, take_in,
-                lambda settings, spark: str(self.numbers)),
-        ]  # fmt: skip
+            Job(
+                "ingest",
+                "Takes in.",
+                (),
+                (),
+                (Numbers,),
+                IngestSettings,
+                take_in,
+                lambda settings, spark: str(self.numbers),
+            ),
+        ]
 
     def run(self, lake: Lake, *overrides: str, date: datetime.date = DATE, force: bool = False) -> dict[str, str]:
         self.ran.clear()

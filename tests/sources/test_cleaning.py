@@ -12,23 +12,15 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from promo_spark.contracts.raw_rows import IncomingRow, RawRow
+from promo_spark.contracts.schema import Table
 from promo_spark.contracts.silver import Inventory, OrderLines, Products, PromoCalendar, Users
-from promo_spark.contracts.table import Table
 from promo_spark.errors import SettingsError
 from promo_spark.settings import load
-from promo_spark.sources import checks, cleaning
-from promo_spark.sources.candidates import (
-    BLANK,
-    BROKEN,
-    FAULT,
-    FILE,
-    GIVEN_BY_THE_RUN,
-    POSITION,
-    POSITION_TYPE,
-    RAW,
-    UNPARSED,
-)
-from promo_spark.sources.predicates import Circumstances
+from promo_spark.sources import cleaning
+from promo_spark.sources.checks import rules as checks
+from promo_spark.sources.checks.predicates import Circumstances
+from promo_spark.sources.incoming import GIVEN_BY_THE_RUN
 
 TOUCHED = "cleaned is not null"
 RUN = Circumstances(datetime.date(2024, 6, 14), "UTC")
@@ -42,19 +34,31 @@ def plan(table: type[Table], *settings: str) -> cleaning.Plan:
 def as_candidates(table: type[Table], rows: DataFrame, unparsed: str = "") -> DataFrame:
     """Rows of a table as ingest has them before they are cleaned; `unparsed`: whose list price was no number."""
     none = F.array().cast("array<string>")
-    return rows.select(*[c for c in table.columns() if c not in GIVEN_BY_THE_RUN]).withColumns({
-        RAW: F.lit("raw"), FILE: F.lit("f.csv"), BLANK: F.lit(False), BROKEN: F.lit(False),
-        POSITION: F.lit(None).cast(POSITION_TYPE), FAULT: F.lit(None).cast("string"),
-        UNPARSED: F.when(F.col(table.key[0]) == unparsed, F.array(F.lit("list_price"))).otherwise(none),
-    })  # fmt: skip
+    return rows.select(*[c for c in table.columns() if c not in GIVEN_BY_THE_RUN]).withColumns(
+        {
+            RawRow.raw: F.lit("raw"),
+            RawRow.file: F.lit("f.csv"),
+            RawRow.blank: F.lit(False),
+            RawRow.broken: F.lit(False),
+            RawRow.position: F.lit(None).cast(RawRow.type_of(RawRow.position)),
+            RawRow.fault: F.lit(None).cast("string"),
+            IncomingRow.unparsed: F.when(F.col(table.key[0]) == unparsed, F.array(F.lit("list_price"))).otherwise(none),
+        }
+    )
 
 
 def products(spark: SparkSession, prices: dict[str, float | None], category: str = "tea") -> DataFrame:
     return Products.frame(spark, [{"product_id": p, "list_price": v, "category": category} for p, v in prices.items()])
 
 
-def run(table: type[Table], rows: DataFrame, of: cleaning.Plan, earlier: DataFrame | None = None,
-        promoted: DataFrame | None = None, unparsed: str = "") -> DataFrame:  # fmt: skip
+def run(
+    table: type[Table],
+    rows: DataFrame,
+    of: cleaning.Plan,
+    earlier: DataFrame | None = None,
+    promoted: DataFrame | None = None,
+    unparsed: str = "",
+) -> DataFrame:
     """The table's rows cleaned and judged: with the reasons and warnings of each."""
     by = checks.rules(table, RUN, {})
     clean = cleaning.cleaned(table, as_candidates(table, rows, unparsed), of, by, earlier, promoted)
@@ -65,12 +69,15 @@ def found(rows: DataFrame, column: str, key: str = "product_id") -> dict[str, An
     return {r[key]: r[column] for r in rows.collect()}
 
 
-@pytest.mark.parametrize(("how", "filled"), [
-    (["missing=mean"], "2.00"),  # (1 + 2 + 3) / 3
-    (["missing=median"], "2.00"),
-    (["missing=constant", "constant=1.5"], "1.50"),
-    (["missing=keep", "outliers=flag", "robust_z=3.5"], None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("how", "filled"),
+    [
+        (["missing=mean"], "2.00"),  # (1 + 2 + 3) / 3
+        (["missing=median"], "2.00"),
+        (["missing=constant", "constant=1.5"], "1.50"),
+        (["missing=keep", "outliers=flag", "robust_z=3.5"], None),
+    ],
+)
 def test_a_missing_value_is_filled_as_its_policy_says_and_the_row_tells(
     spark: SparkSession, how: list[str], filled: str | None
 ) -> None:
@@ -88,17 +95,25 @@ def test_a_missing_value_is_filled_as_its_policy_says_and_the_row_tells(
 
 def test_a_mean_is_of_its_own_group_and_of_good_values_only(spark: SparkSession) -> None:
     """B02: within a category; what a check rejects or does not parse shapes no mean and is not saved."""
-    rows = products(spark, {"a": 1, "b": None, "bad": -100, "text": None}).unionAll(
-        products(spark, {"x": 9, "y": None}, "wine")).unionAll(products(spark, {"none": None}, "hats"))  # fmt: skip
+    rows = (
+        products(spark, {"a": 1, "b": None, "bad": -100, "text": None})
+        .unionAll(products(spark, {"x": 9, "y": None}, "wine"))
+        .unionAll(products(spark, {"none": None}, "hats"))
+    )
     of = plan(Products, "list_price.missing=mean", 'list_price.within=["category"]')
     clean = run(Products, rows, of, unparsed="text")
     prices = found(clean, "list_price")
     assert (prices["b"], prices["y"]) == (Decimal(1), Decimal(9))
     assert prices["none"] is None  # no price in its category is known: nothing is made up
     assert found(clean, checks.REASONS) == {
-        "a": [], "b": [], "x": [], "y": [], "none": [],
-        "bad": ["list_price_not_positive"], "text": ["unparsable_list_price"],
-    }  # fmt: skip
+        "a": [],
+        "b": [],
+        "x": [],
+        "y": [],
+        "none": [],
+        "bad": ["list_price_not_positive"],
+        "text": ["unparsable_list_price"],
+    }
     assert prices["text"] is None
 
 
@@ -120,19 +135,35 @@ def stock(spark: SparkSession, rows: list[tuple[str, str, float | None]]) -> Dat
 
 def test_forward_fill_takes_the_last_value_before_and_leaves_the_first_gap(spark: SparkSession) -> None:
     """B02: 1, null, 3 becomes 1, 1, 3; a leading null stays; other series and later days give nothing."""
-    rows = stock(spark, [
-        ("a", "2024-06-10", None), ("a", "2024-06-11", 1), ("a", "2024-06-12", None), ("a", "2024-06-13", 3),
-        ("b", "2024-06-12", None), ("b", "2024-06-13", 7),
-    ]).repartition(3)  # fmt: skip
-    of = plan(Inventory, "on_order.missing=forward_fill", "on_order.order_by=day",
-              'on_order.within=["product_id", "store_id"]')  # fmt: skip
+    rows = stock(
+        spark,
+        [
+            ("a", "2024-06-10", None),
+            ("a", "2024-06-11", 1),
+            ("a", "2024-06-12", None),
+            ("a", "2024-06-13", 3),
+            ("b", "2024-06-12", None),
+            ("b", "2024-06-13", 7),
+        ],
+    ).repartition(3)
+    of = plan(
+        Inventory,
+        "on_order.missing=forward_fill",
+        "on_order.order_by=day",
+        'on_order.within=["product_id", "store_id"]',
+    )
 
     def of_days(clean: DataFrame) -> dict[tuple[str, int], Any]:
         return {(r.product_id, r.day.day): r.on_order and int(r.on_order) for r in clean.collect()}
 
     assert of_days(run(Inventory, rows, of)) == {
-        ("a", 10): None, ("a", 11): 1, ("a", 12): 1, ("a", 13): 3, ("b", 12): None, ("b", 13): 7,
-    }  # fmt: skip
+        ("a", 10): None,
+        ("a", 11): 1,
+        ("a", 12): 1,
+        ("a", 13): 3,
+        ("b", 12): None,
+        ("b", 13): 7,
+    }
     # What silver has of days before counts: b had 4 on the 11th; of the 12th, which is delivered again, it has not.
     silver = stock(spark, [("b", "2024-06-11", 4), ("b", "2024-06-12", 5)])
     beside = cleaning.beside(Inventory, silver, rows, by_key=False)
@@ -155,8 +186,19 @@ def test_what_cleaning_made_up_before_takes_no_part_again(spark: SparkSession) -
 
 
 def lines(spark: SparkSession, quantities: list[float], **common: Any) -> DataFrame:
-    rows = [{"order_id": f"o{i}", "line_no": 1, "quantity": q, "product_id": "milk", "order_date": "2024-06-13",
-             "amount_paid": 1, "list_amount": 1, **common} for i, q in enumerate(quantities)]  # fmt: skip
+    rows = [
+        {
+            "order_id": f"o{i}",
+            "line_no": 1,
+            "quantity": q,
+            "product_id": "milk",
+            "order_date": "2024-06-13",
+            "amount_paid": 1,
+            "list_amount": 1,
+            **common,
+        }
+        for i, q in enumerate(quantities)
+    ]
     return OrderLines.frame(spark, rows)
 
 
@@ -183,14 +225,20 @@ def test_quantiles_cut_at_a_value_that_is_there_and_twice_is_once(spark: SparkSe
     of = plan(Products, "list_price.outliers=winsorise", "list_price.quantiles=[0.01, 0.99]")
     clean = run(Products, rows, of)
     assert {k: int(v) for k, v in found(clean.filter(TOUCHED), "list_price").items()} == {
-        "p1": 2, "p199": 198, "p200": 198,
-    }  # fmt: skip
+        "p1": 2,
+        "p199": 198,
+        "p200": 198,
+    }
     assert run(Products, clean, of).filter(TOUCHED).isEmpty()
 
 
-@pytest.mark.parametrize(("outliers", "reasons", "warnings"), [
-    ("flag", [], ["outlier_quantity"]), ("drop", ["outlier_quantity"], []),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("outliers", "reasons", "warnings"),
+    [
+        ("flag", [], ["outlier_quantity"]),
+        ("drop", ["outlier_quantity"], []),
+    ],
+)
 def test_outliers_may_be_marked_or_rejected_instead(
     spark: SparkSession, outliers: str, reasons: list[str], warnings: list[str]
 ) -> None:
@@ -210,10 +258,18 @@ def test_a_spike_on_promotion_is_no_outlier(spark: SparkSession) -> None:
     announced = lines(spark, [100], order_date="2024-06-12").withColumn("order_id", F.lit("announced"))
     typo = lines(spark, [100]).withColumn("order_id", F.lit("typo"))
     rows = usual.unionAll(stocked_up).unionAll(announced).unionAll(typo)
-    calendar = PromoCalendar.frame(spark, [
-        {"product_id": "milk", "store_id": "s", "start_date": "2024-06-11", "end_date": "2024-06-12"},
-        {"product_id": "milk", "store_id": "s", "start_date": "2024-06-13", "end_date": "2034-06-13"},  # ten years: no
-    ])  # fmt: skip
+    calendar = PromoCalendar.frame(
+        spark,
+        [
+            {"product_id": "milk", "store_id": "s", "start_date": "2024-06-11", "end_date": "2024-06-12"},
+            {
+                "product_id": "milk",
+                "store_id": "s",
+                "start_date": "2024-06-13",
+                "end_date": "2034-06-13",
+            },  # ten years: no
+        ],
+    )
     of = plan(OrderLines, "quantity.outliers=winsorise", "quantity.robust_z=3.5")
     clean = run(OrderLines, rows, of, promoted=cleaning.promoted_days(calendar))
     assert found(clean.filter(TOUCHED), "quantity", "order_id") == {"typo": Decimal("6.189")}
@@ -240,32 +296,48 @@ def test_few_values_have_no_fence(spark: SparkSession) -> None:
 
 def test_rows_that_say_too_little_are_rejected(spark: SparkSession) -> None:
     """B02: more than half of three columns missing; a single one may be required where the table does not."""
-    rows = Users.frame(spark, [
-        {"user_id": "two", "region": "N", "gender": "f"},  # one of three missing
-        {"user_id": "one", "region": "N"},  # two of three: more than half
-        {"user_id": "none"},
-    ])  # fmt: skip
-    settings = load(None, ['ingest.mostly_missing.users.columns=["region", "gender", "member_tier"]',
-                           "ingest.mostly_missing.users.max_share=0.5",
-                           "ingest.cleaning.users.region.missing=drop"]).ingest  # fmt: skip
+    rows = Users.frame(
+        spark,
+        [
+            {"user_id": "two", "region": "N", "gender": "f"},  # one of three missing
+            {"user_id": "one", "region": "N"},  # two of three: more than half
+            {"user_id": "none"},
+        ],
+    )
+    settings = load(
+        None,
+        [
+            'ingest.mostly_missing.users.columns=["region", "gender", "member_tier"]',
+            "ingest.mostly_missing.users.max_share=0.5",
+            "ingest.cleaning.users.region.missing=drop",
+        ],
+    ).ingest
     clean = run(Users, rows, cleaning.plans(settings)[Users])
     assert found(clean, checks.REASONS, "user_id") == {
-        "two": [], "one": ["mostly_missing"], "none": ["missing_region", "mostly_missing"],
-    }  # fmt: skip
+        "two": [],
+        "one": ["mostly_missing"],
+        "none": ["missing_region", "mostly_missing"],
+    }
 
 
-@pytest.mark.parametrize(("setting", "told"), [
-    ("orders.quantity.missing=drop", r"ingest\.cleaning\.orders: the tables that can be cleaned are: users, .*market"),
-    ("products.price.missing=drop", r"ingest\.cleaning\.products\.price: silver\.products has no column price"),
-    ("products.brand.missing=mean", r"products\.brand: the column is no number"),
-    ("users.user_id.missing=drop", r"users\.user_id: what tells rows, days or persons apart"),
-    ("order_lines.amount_paid.missing=mean", r"amount_paid: money that was booked is not made up"),
-    ("products.list_price={missing='constant', constant='dear'}", r"list_price: .*decimal.* 'dear'"),
-    ("products.list_price={missing='constant'}", r"products\.list_price: missing = \"constant\" and a constant go"),
-    ("products.list_price={missing='forward_fill', order_by='launched_on'}", r"forward_fill\" needs within"),
-    ("products.list_price={outliers='flag'}", r"exactly one of robust_z and quantiles"),
-    ("products.list_price={within=['category']}", r"nothing is to be done"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        (
+            "orders.quantity.missing=drop",
+            r"ingest\.cleaning\.orders: the tables that can be cleaned are: users, .*market",
+        ),
+        ("products.price.missing=drop", r"ingest\.cleaning\.products\.price: silver\.products has no column price"),
+        ("products.brand.missing=mean", r"products\.brand: the column is no number"),
+        ("users.user_id.missing=drop", r"users\.user_id: what tells rows, days or persons apart"),
+        ("order_lines.amount_paid.missing=mean", r"amount_paid: money that was booked is not made up"),
+        ("products.list_price={missing='constant', constant='dear'}", r"list_price: .*decimal.* 'dear'"),
+        ("products.list_price={missing='constant'}", r"products\.list_price: missing = \"constant\" and a constant go"),
+        ("products.list_price={missing='forward_fill', order_by='launched_on'}", r"forward_fill\" needs within"),
+        ("products.list_price={outliers='flag'}", r"exactly one of robust_z and quantiles"),
+        ("products.list_price={within=['category']}", r"nothing is to be done"),
+    ],
+)
 def test_a_policy_that_cannot_be_is_an_error_that_names_its_key(setting: str, told: str) -> None:
     with pytest.raises(SettingsError, match=told):
         cleaning.plans(load(None, [f"ingest.cleaning.{setting}"]).ingest)

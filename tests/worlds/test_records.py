@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from promo_spark.contracts.table import Table
+from promo_spark.contracts.schema import Table
 from promo_spark.contracts.truth import (
     DirtyRows,
     SimulatedStates,
@@ -33,11 +33,14 @@ def spec(world: Callable[..., WorldSpec]) -> WorldSpec:
 def test_truth_rows_are_of_their_contracts(spec: WorldSpec) -> None:
     past = history(spec, 0)
     made: dict[type[Table], pa.RecordBatch] = {
-        TrueUsers: truths.users(spec, 0), TrueProducts: truths.products(spec, 0), TrueEffects: truths.effects(spec, 0),
-        TrueNextPurchases: truths.next_purchases(spec, past, 0), DirtyRows: records.dirty_rows(spec, past, 0),
+        TrueUsers: truths.users(spec, 0),
+        TrueProducts: truths.products(spec, 0),
+        TrueEffects: truths.effects(spec, 0),
+        TrueNextPurchases: truths.next_purchases(spec, past, 0),
+        DirtyRows: records.dirty_rows(spec, past, 0),
         TrueDemand: truths.demand(spec, truths.demand_counts(spec, past, 0)),
         SimulatedStates: truths.states(spec, past.users, past.due, 0, spec.days),
-    }  # fmt: skip
+    }
     for table, rows in made.items():
         assert rows.num_rows > 0
         found = from_arrow_schema(rows.schema)

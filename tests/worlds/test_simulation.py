@@ -34,15 +34,28 @@ def offers(rows: list[dict[str, Any]], users: int) -> Offers:
     of_user: list[list[dict[str, Any]]] = [[] for _ in range(users)]
     for number, row in enumerate(rows):
         whole = {
-            "promotion_id": f"o{number}", "mechanic": "discount", "product_ids": [], "discount_rate": None,
-            "coupon_amount": None, "min_spend": None, "campaign_id": "PROMOTIONS",
-        } | {k: v for k, v in row.items() if k != "user"}  # fmt: skip
+            "promotion_id": f"o{number}",
+            "mechanic": "discount",
+            "product_ids": [],
+            "discount_rate": None,
+            "coupon_amount": None,
+            "min_spend": None,
+            "campaign_id": "PROMOTIONS",
+        } | {k: v for k, v in row.items() if k != "user"}
         of_user[row["user"]].append(whole)
-    kind = pa.list_(pa.struct([
-        ("promotion_id", pa.string()), ("mechanic", pa.string()), ("product_ids", pa.list_(pa.string())),
-        ("discount_rate", pa.float64()), ("coupon_amount", pa.float64()), ("min_spend", pa.float64()),
-        ("campaign_id", pa.string()),
-    ]))  # fmt: skip
+    kind = pa.list_(
+        pa.struct(
+            [
+                ("promotion_id", pa.string()),
+                ("mechanic", pa.string()),
+                ("product_ids", pa.list_(pa.string())),
+                ("discount_rate", pa.float64()),
+                ("coupon_amount", pa.float64()),
+                ("min_spend", pa.float64()),
+                ("campaign_id", pa.string()),
+            ]
+        )
+    )
     return offers_from(pa.table({"offers": pa.array([rows or None for rows in of_user], kind)}))
 
 
@@ -50,8 +63,15 @@ def by_user(past: History) -> dict[int, list[tuple[int, ...]]]:
     """Each user's lines as (product, quantity, listed, reduced, coupon)."""
     found: dict[int, list[tuple[int, ...]]] = {}
     lines = past.lines
-    for row in zip(past.orders.user[lines.order], lines.product, lines.quantity, lines.listed, lines.reduced,
-                   lines.coupon, strict=True):  # fmt: skip
+    for row in zip(
+        past.orders.user[lines.order],
+        lines.product,
+        lines.quantity,
+        lines.listed,
+        lines.reduced,
+        lines.coupon,
+        strict=True,
+    ):
         found.setdefault(int(row[0]), []).append(tuple(int(v) for v in row[1:]))
     return found
 
@@ -166,9 +186,12 @@ def test_a_bundle_is_reduced_only_as_a_whole(spec: WorldSpec, due: Floats32) -> 
     users, shop = population(spec, 0), catalogue(spec)
     pair = popular_pair(spec)
     given = offers(
-        [{"user": u, "mechanic": "bundle", "product_ids": [f"P{p:06d}" for p in pair], "discount_rate": 0.2}
-         for u in range(len(users))], len(users),
-    )  # fmt: skip
+        [
+            {"user": u, "mechanic": "bundle", "product_ids": [f"P{p:06d}" for p in pair], "discount_rate": 0.2}
+            for u in range(len(users))
+        ],
+        len(users),
+    )
     past, _ = simulated_day(spec, 0, spec.days, due, given)
     held = {u: {row[0] for row in rows} & set(pair) for u, rows in by_user(past).items()}
     assert {len(h) for h in held.values()} == {0, 1, 2}
@@ -215,9 +238,12 @@ def test_what_is_left_on_the_shelf_draws_nothing_into_the_basket(world: Callable
 
 def test_offers_are_read_from_lists_of_structs() -> None:
     read = offers(
-        [{"user": 1, "mechanic": "bundle", "product_ids": ["P000003", "P000001"], "discount_rate": 0.15},
-         {"user": 3, "mechanic": "coupon", "coupon_amount": 2.5, "min_spend": 10.0}], 4,
-    )  # fmt: skip
+        [
+            {"user": 1, "mechanic": "bundle", "product_ids": ["P000003", "P000001"], "discount_rate": 0.15},
+            {"user": 3, "mechanic": "coupon", "coupon_amount": 2.5, "min_spend": 10.0},
+        ],
+        4,
+    )
     assert read.user.tolist() == [1, 3]
     assert read.mechanic.tolist() == [MECHANICS.index("bundle"), MECHANICS.index("coupon")]
     assert read.depth.tolist() == [0.15, 0.25]  # 2.50 off 10.00

@@ -19,7 +19,7 @@ from promo_spark.decisions.scenarios import (
     repurchase,
     win_back,
 )
-from promo_spark.decisions.world import World
+from promo_spark.decisions.scenarios.inputs import World
 from promo_spark.errors import SettingsError
 
 Scenario = Callable[[World], DataFrame]

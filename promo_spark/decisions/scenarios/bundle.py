@@ -6,11 +6,11 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from promo_spark.contracts.table import RATE
-from promo_spark.decisions.candidates import shaped
-from promo_spark.decisions.pricing import item_prices
-from promo_spark.decisions.texts import item_text
-from promo_spark.decisions.world import World
+from promo_spark.contracts.schema import RATE
+from promo_spark.decisions.offers.candidates import shaped
+from promo_spark.decisions.offers.pricing import item_prices
+from promo_spark.decisions.offers.texts import item_text
+from promo_spark.decisions.scenarios.inputs import World
 
 PARTNERS = 3  # rules tried per item: the strongest ones
 
@@ -76,9 +76,7 @@ def products_by_item(world: World) -> DataFrame:
     """One row per product and level at which a rule may name it: item is the product, subcategory or category."""
     levels = {"product": "product_id", "subcategory": "subcategory", "category": "category"}
     named = F.array(*[F.struct(F.lit(k).alias("level"), F.col(c).alias("item")) for k, c in levels.items()])
-    ruled = world.rules.select(
-        "level", F.explode(F.concat("antecedent", "consequent")).alias("item")
-    ).distinct()
+    ruled = world.rules.select("level", F.explode(F.concat("antecedent", "consequent")).alias("item")).distinct()
     return (
         world.products.withColumn("named", F.explode(named))
         .select("*", "named.level", "named.item")

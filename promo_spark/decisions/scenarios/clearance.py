@@ -9,10 +9,10 @@ from __future__ import annotations
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from promo_spark.decisions.candidates import single_item
-from promo_spark.decisions.pricing import item_prices
-from promo_spark.decisions.texts import item_text
-from promo_spark.decisions.world import World
+from promo_spark.decisions.offers.candidates import single_item
+from promo_spark.decisions.offers.pricing import item_prices
+from promo_spark.decisions.offers.texts import item_text
+from promo_spark.decisions.scenarios.inputs import World
 
 SALES_DAYS = 28  # what ProductProfile.units_28d covers
 
@@ -28,9 +28,7 @@ def falling_products(world: World) -> DataFrame:
         .groupBy(F.substring_index("series_id", ":", -1).alias("product_id"))
         .agg(F.sum(F.col("units").cast("decimal(28,9)")).alias("units_ahead"), F.count("*").alias("days_ahead"))
     )
-    trend = (
-        F.col("units_ahead").cast("double") / F.col("days_ahead") * SALES_DAYS / F.col("units_28d").cast("double")
-    )
+    trend = F.col("units_ahead").cast("double") / F.col("days_ahead") * SALES_DAYS / F.col("units_28d").cast("double")
     return (
         world.products.filter(F.col("units_28d") > 0)
         .join(expected, "product_id", "inner")
@@ -45,9 +43,7 @@ def candidates(world: World) -> DataFrame:
 
     Appeal: bought before first, then the steeper fall.
     """
-    priced = item_prices(
-        falling_products(world), F.col("fall"), world.bounds("clearance"), world.settings.min_margin
-    )
+    priced = item_prices(falling_products(world), F.col("fall"), world.bounds("clearance"), world.settings.min_margin)
     steepest = Window.partitionBy("category").orderBy(F.desc("fall"), "product_id")
     listed = priced.withColumn("place", F.row_number().over(steepest))
     of_category = listed.filter(F.col("place") <= world.settings.candidates_per_scenario)

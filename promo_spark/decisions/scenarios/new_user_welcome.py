@@ -7,11 +7,11 @@ from decimal import Decimal
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from promo_spark.contracts.table import MONEY
-from promo_spark.decisions.candidates import whole_shop_coupon
-from promo_spark.decisions.pricing import cents, greatest_coupon_share, margin_of_shop
-from promo_spark.decisions.texts import coupon_text
-from promo_spark.decisions.world import World
+from promo_spark.contracts.schema import MONEY
+from promo_spark.decisions.offers.candidates import whole_shop_coupon
+from promo_spark.decisions.offers.pricing import cents, greatest_coupon_share, margin_of_shop
+from promo_spark.decisions.offers.texts import coupon_text
+from promo_spark.decisions.scenarios.inputs import World
 
 
 def candidates(world: World) -> DataFrame:
@@ -29,13 +29,16 @@ def candidates(world: World) -> DataFrame:
     most = least_spend * greatest_coupon_share(F.col("margin_share"), settings.min_margin)
     coupons = (
         new.withColumn("min_spend", least_spend)
-        .withColumn("coupon_amount", F.least(
-            F.lit(Decimal(cents(settings.welcome_amount)) / 100).cast(MONEY),
-            (F.floor(most * 100) / 100).cast(MONEY),
-        ))
+        .withColumn(
+            "coupon_amount",
+            F.least(
+                F.lit(Decimal(cents(settings.welcome_amount)) / 100).cast(MONEY),
+                (F.floor(most * 100) / 100).cast(MONEY),
+            ),
+        )
         .filter(F.col("coupon_amount") > 0)
         .withColumn("appeal", F.lit(0.0))
         .withColumn("reason_codes", F.array(F.lit("no_order_yet")))
-    )  # fmt: skip
+    )
     text = coupon_text("new_user_welcome", world.valid_to.isoformat(), world.currency)
     return whole_shop_coupon(coupons, "new_user_welcome", text)

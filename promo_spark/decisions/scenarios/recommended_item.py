@@ -5,10 +5,10 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from promo_spark.decisions.candidates import single_item
-from promo_spark.decisions.pricing import item_prices
-from promo_spark.decisions.texts import item_text
-from promo_spark.decisions.world import World
+from promo_spark.decisions.offers.candidates import single_item
+from promo_spark.decisions.offers.pricing import item_prices
+from promo_spark.decisions.offers.texts import item_text
+from promo_spark.decisions.scenarios.inputs import World
 
 
 def candidates(world: World) -> DataFrame:

@@ -7,11 +7,11 @@ from decimal import Decimal
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from promo_spark.contracts.table import MONEY
-from promo_spark.decisions.candidates import whole_shop_coupon
-from promo_spark.decisions.pricing import depth, greatest_coupon_share, margin_of_shop
-from promo_spark.decisions.texts import coupon_text
-from promo_spark.decisions.world import World
+from promo_spark.contracts.schema import MONEY
+from promo_spark.decisions.offers.candidates import whole_shop_coupon
+from promo_spark.decisions.offers.pricing import depth, greatest_coupon_share, margin_of_shop
+from promo_spark.decisions.offers.texts import coupon_text
+from promo_spark.decisions.scenarios.inputs import World
 
 
 def candidates(world: World) -> DataFrame:
@@ -37,9 +37,12 @@ def candidates(world: World) -> DataFrame:
         .filter(F.col("share") >= F.lit(Decimal(str(least))))
         .withColumn("coupon_amount", F.round(F.col("min_spend") * F.col("share"), 2).cast(MONEY))
         .withColumn("appeal", F.lit(0.0))
-        .withColumn("reason_codes", F.array(
-            F.concat(F.lit("lifecycle:"), F.col("lifecycle")),
-            F.concat(F.lit("days_since_order:"), F.col("recency_days").cast("string")),
-        ))
-    )  # fmt: skip
+        .withColumn(
+            "reason_codes",
+            F.array(
+                F.concat(F.lit("lifecycle:"), F.col("lifecycle")),
+                F.concat(F.lit("days_since_order:"), F.col("recency_days").cast("string")),
+            ),
+        )
+    )
     return whole_shop_coupon(coupons, "win_back", coupon_text("win_back", world.valid_to.isoformat(), world.currency))

@@ -1,0 +1,24 @@
+"""What contracts are written in: columns, checks, tables, and kinds of personal data."""
+
+from promo_spark.contracts.schema.checks import Check, Criticality, SourceCheck
+from promo_spark.contracts.schema.columns import MONEY, QUANTITY, RATE, Col, widens
+from promo_spark.contracts.schema.frame import Frame
+from promo_spark.contracts.schema.personal import RESTRICTED, Personal
+from promo_spark.contracts.schema.table import CONTRACT_VERSION_KEY, Table, WriteMode
+
+__all__ = [
+    "CONTRACT_VERSION_KEY",
+    "MONEY",
+    "QUANTITY",
+    "RATE",
+    "RESTRICTED",
+    "Check",
+    "Col",
+    "Criticality",
+    "Frame",
+    "Personal",
+    "SourceCheck",
+    "Table",
+    "WriteMode",
+    "widens",
+]

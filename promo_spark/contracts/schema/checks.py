@@ -1,0 +1,73 @@
+"""Named checks of values: those that every stored row passes, and those that a delivered row is judged by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from promo_spark.errors import ContractError
+
+_OPERATORS = ("=", "!=", ">", ">=", "<", "<=", "in", "between", "is not null")
+
+
+@dataclass(frozen=True)
+class Check:
+    """A named check of a value: column, operator, literal. Null passes, unless the column is required."""
+
+    name: str
+    column: str
+    operator: str
+    literal: Any = None
+
+    def __post_init__(self) -> None:
+        if self.operator not in _OPERATORS:
+            raise ContractError(f"check {self.name}: operator {self.operator!r} is unknown; use {_OPERATORS}")
+
+    def holds(self) -> Column:
+        """The condition under which a row passes; never null."""
+        c = F.col(self.column)
+        condition = {
+            "=": lambda: c == self.literal,
+            "!=": lambda: c != self.literal,
+            ">": lambda: c > self.literal,
+            ">=": lambda: c >= self.literal,
+            "<": lambda: c < self.literal,
+            "<=": lambda: c <= self.literal,
+            "in": lambda: c.isin(list(self.literal)),
+            "between": lambda: c.between(*self.literal),
+            "is not null": c.isNotNull,
+        }[self.operator]()
+        return F.coalesce(condition, F.lit(True))
+
+    def __str__(self) -> str:
+        shown = "" if self.operator == "is not null" else f" {self.literal}"
+        return f"{self.column} {self.operator}{shown}"
+
+
+Criticality = Literal["reject", "warn", "off"]
+
+
+@dataclass(frozen=True)
+class SourceCheck:
+    """A named check of what a source delivers, with what happens to a row that fails it if settings do not say else.
+
+    The name and `meaning` say what is wrong with a row that fails. The rule is a triple (column, operator,
+    literal) that holds of a good row; without an operator it is the named predicate of
+    promo_spark/sources/predicates.py, on the column. reject: the row goes to quarantine; warn: it is kept and
+    counted; off: it is not judged.
+    """
+
+    name: str
+    meaning: str
+    criticality: Criticality
+    column: str
+    operator: str = ""
+    literal: Any = None
+
+    @property
+    def triple(self) -> Check | None:
+        """The rule as a triple; None for a named predicate."""
+        return Check(self.name, self.column, self.operator, self.literal) if self.operator else None

@@ -1,0 +1,59 @@
+"""What a retailer hands in, cleaned: one class per silver table, and the quarantine beside each.
+
+Every silver row knows its source file and the run that wrote it. Ids are text, as retailers have them:
+leading zeros survive. Money is exact decimal in the shop's currency, so that sums do not depend on the
+order of rows. Timestamps are UTC; dates are business days in the configured time zone.
+"""
+
+from promo_spark.contracts.schema import Table
+from promo_spark.contracts.silver.campaigns import Campaigns, Contacts, Coupons, Redemptions
+from promo_spark.contracts.silver.events import EVENT_TYPES, Events
+from promo_spark.contracts.silver.orders import Holidays, OrderLines
+from promo_spark.contracts.silver.products import Inventory, Market, Products, PromoCalendar
+from promo_spark.contracts.silver.quarantine import Quarantined, quarantine_of
+from promo_spark.contracts.silver.sourced import CLEANED_TYPE, Cleanable, Sourced
+from promo_spark.contracts.silver.users import Feedback, IdentityMap, Users
+
+SILVER: tuple[type[Table], ...] = (
+    Users,
+    Products,
+    OrderLines,
+    Events,
+    Campaigns,
+    Contacts,
+    Coupons,
+    Redemptions,
+    PromoCalendar,
+    Holidays,
+    Inventory,
+    Feedback,
+    IdentityMap,
+    Market,
+)
+
+QUARANTINE: dict[type[Table], type[Quarantined]] = {silver: quarantine_of(silver) for silver in SILVER}
+
+__all__ = [
+    "CLEANED_TYPE",
+    "EVENT_TYPES",
+    "QUARANTINE",
+    "SILVER",
+    "Campaigns",
+    "Cleanable",
+    "Contacts",
+    "Coupons",
+    "Events",
+    "Feedback",
+    "Holidays",
+    "IdentityMap",
+    "Inventory",
+    "Market",
+    "OrderLines",
+    "Products",
+    "PromoCalendar",
+    "Quarantined",
+    "Redemptions",
+    "Sourced",
+    "Users",
+    "quarantine_of",
+]

@@ -1,0 +1,1 @@
+"""Which offers are made under all limits at once."""

@@ -1,0 +1,1 @@
+"""What could be offered: candidates in one shape, their prices and texts."""

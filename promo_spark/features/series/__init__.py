@@ -1,0 +1,1 @@
+"""Sales per product, category or store and day."""

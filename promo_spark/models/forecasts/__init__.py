@@ -1,0 +1,1 @@
+"""How much of each series will sell in the days to come."""

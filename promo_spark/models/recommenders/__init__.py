@@ -1,0 +1,1 @@
+"""Which products a user wants next: strengths, factors, lists, and how good they are."""

@@ -1,0 +1,200 @@
+"""Ranked lists for a chunk of users: one matrix product, what they bought, what is popular. Plain numpy.
+
+A recommender is a way to score products for a user:
+    als         how well product and user vectors agree
+    buy_again   the strength of the user's own purchases, nothing else
+    blend       als plus `repeat_weight` × that strength
+    popularity  how many users bought it lately
+Where the first three leave a list short, what is popular in the user's segment, then everywhere, fills it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from promo_spark.models.recommenders.top_n import Floats, Integers, top_n
+
+Recommender = Literal["als", "buy_again", "blend", "popularity"]
+SOURCES = ("als", "buy_again", "popular_in_segment", "popular")
+NOTHING = -1
+
+_TILE_SCORES = 1 << 23  # users × products scored at once: 32 MB
+_MOST_USERS = 256
+
+
+@dataclass(frozen=True)
+class Popular:
+    """Products by falling popularity, with the number of their recent buyers."""
+
+    items: Integers
+    buyers: Integers
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """What lists are made of; the same in every task. `items` rises; `vectors` has a row for each."""
+
+    items: Integers
+    vectors: Floats
+    everywhere: Popular
+    by_segment: Mapping[int, Popular]
+
+    def users_at_once(self) -> int:
+        return max(1, min(_MOST_USERS, _TILE_SCORES // max(1, len(self.items))))
+
+
+@dataclass(frozen=True)
+class Shoppers:
+    """A chunk of users. User i bought the entries from offsets[i] up to offsets[i + 1], rising by item."""
+
+    vectors: Floats  # zeros for users without a vector
+    modelled: NDArray[np.bool_]
+    segments: Integers
+    offsets: Integers
+    items: Integers
+    strengths: Floats
+    banned: NDArray[np.bool_]
+
+    def own(self, user: int) -> slice:
+        return slice(self.offsets[user], self.offsets[user + 1])
+
+
+@dataclass(frozen=True)
+class Lists:
+    """A row per user, a column per rank. Entries of lists that are short are NOTHING."""
+
+    items: Integers
+    scores: NDArray[np.float64]
+    sources: NDArray[np.int8]  # positions in SOURCES
+
+
+def chunks(batch: pa.RecordBatch, size: int) -> Iterator[pa.RecordBatch]:
+    return (batch.slice(start, size) for start in range(0, batch.num_rows, size))
+
+
+def shoppers(batch: pa.RecordBatch, rank: int) -> Shoppers:
+    """The users of rows (features, segment_id, own); null stands for no vector, no segment, no purchase."""
+    features, own = batch.column("features"), batch.column("own")
+    modelled = np.asarray(features.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
+    vectors = np.zeros((batch.num_rows, rank), np.float32)
+    vectors[modelled] = np.asarray(features.flatten(), dtype=np.float32).reshape(-1, rank)
+    entries = own.flatten()
+    counts = pc.list_value_length(own).fill_null(0).to_numpy(zero_copy_only=False)
+    return Shoppers(
+        vectors=vectors,
+        modelled=modelled,
+        segments=batch.column("segment_id").fill_null(0).to_numpy().astype(np.int64),
+        offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        items=pc.struct_field(entries, "item").to_numpy().astype(np.int64),
+        strengths=pc.struct_field(entries, "strength").to_numpy().astype(np.float32),
+        banned=pc.struct_field(entries, "banned").to_numpy(zero_copy_only=False).astype(bool),
+    )
+
+
+def preferences(shelf: Shelf, users: Shoppers) -> Floats:
+    """Users × modelled products: the product of their vectors; −inf throughout for users without one."""
+    scores: Floats = users.vectors @ shelf.vectors.T
+    scores[~users.modelled] = -np.inf
+    return scores
+
+
+def ranked_lists(
+    shelf: Shelf,
+    users: Shoppers,
+    scores: Floats,
+    *,
+    recommender: Recommender,
+    repeat_weight: float,
+    banned: NDArray[np.bool_],
+    n: int,
+) -> Lists:
+    """The n best products of each user. `scores`, from `preferences`, is overwritten.
+
+    `banned` says of each of the users' own entries whether it must not be in the list. Ties go to the
+    product of lower position; a user without a vector gets what is popular.
+    """
+    lists = Lists(
+        np.full((len(users.modelled), n), NOTHING, np.int64),
+        np.zeros((len(users.modelled), n)),
+        np.zeros((len(users.modelled), n), np.int8),
+    )
+    if recommender != "popularity" and len(shelf.items):
+        _score_own(shelf, users, scores, recommender, repeat_weight, banned)
+        columns, values = top_n(scores, n)
+        found = np.isfinite(values)
+        width = columns.shape[1]
+        lists.items[:, :width] = np.where(found, shelf.items[columns], NOTHING)
+        lists.scores[:, :width] = np.where(found, values, 0)
+    for user in range(len(users.modelled)):
+        own = users.own(user)
+        bought = users.items[own]
+        lists.sources[user] = np.isin(lists.items[user], bought)  # als 0, buy_again 1
+        _fill(lists, user, shelf, int(users.segments[user]), bought[banned[own]])
+    return lists
+
+
+def nearest_own(shelf: Shelf, users: Shoppers, lists: Lists) -> Integers:
+    """For each list entry the user's own product whose vector points most nearly the same way; else NOTHING."""
+    nearest = np.full(lists.items.shape, NOTHING, np.int64)
+    lengths = np.linalg.norm(shelf.vectors, axis=1, keepdims=True)
+    units = shelf.vectors / np.where(lengths > 0, lengths, 1)
+    for user in np.flatnonzero(users.modelled):
+        own, _ = _columns(shelf, users.items[users.own(int(user))])
+        entries, known = _columns(shelf, lists.items[user])
+        if len(own) and len(entries):
+            closest = (units[entries] @ units[own].T).argmax(axis=1)
+            nearest[user, known] = shelf.items[own[closest]]
+    return nearest
+
+
+def _score_own(
+    shelf: Shelf,
+    users: Shoppers,
+    scores: Floats,
+    recommender: str,
+    repeat_weight: float,
+    banned: NDArray[np.bool_],
+) -> None:
+    """Adds to the scores what the users' own purchases say."""
+    columns, known = _columns(shelf, users.items)
+    rows = np.repeat(np.arange(len(users.modelled)), np.diff(users.offsets))[known]
+    strengths = users.strengths[known]
+    if recommender == "buy_again":
+        scores[:] = -np.inf
+        scores[rows, columns] = np.where(users.modelled[rows], strengths, -np.inf)
+    elif recommender == "blend":
+        scores[rows, columns] += np.float32(repeat_weight) * strengths
+    forbidden = banned[known]
+    scores[rows[forbidden], columns[forbidden]] = -np.inf
+
+
+def _columns(shelf: Shelf, items: Integers) -> tuple[Integers, NDArray[np.bool_]]:
+    """The columns of those items that are modelled, and which they are."""
+    if not len(shelf.items):
+        return np.empty(0, np.int64), np.zeros(len(items), bool)
+    columns = np.minimum(np.searchsorted(shelf.items, items), len(shelf.items) - 1)
+    known = shelf.items[columns] == items
+    return columns[known], known
+
+
+def _fill(lists: Lists, user: int, shelf: Shelf, segment: int, forbidden: Integers) -> None:
+    """Puts popular products into the free end of a user's list."""
+    items = lists.items[user]
+    for source, popular in ((2, shelf.by_segment.get(segment)), (3, shelf.everywhere)):
+        filled = int((items != NOTHING).sum())
+        missing = len(items) - filled
+        if not missing or popular is None:
+            continue
+        taken = np.concatenate([items[:filled], forbidden])
+        first = slice(0, missing + len(taken))  # enough, even if all that is taken stands in front
+        chosen = np.flatnonzero(~np.isin(popular.items[first], taken))[:missing]
+        end = slice(filled, filled + len(chosen))
+        lists.items[user, end], lists.scores[user, end] = popular.items[chosen], popular.buyers[chosen]
+        lists.sources[user, end] = source

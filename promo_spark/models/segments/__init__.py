@@ -1,0 +1,1 @@
+"""Groups of users who buy alike: clusters, stable ids, names, portraits."""

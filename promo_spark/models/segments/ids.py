@@ -1,0 +1,64 @@
+"""Ids that stay with a segment from day to day, whatever order a fit returns its centres in."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from scipy.optimize import linear_sum_assignment
+
+from promo_spark.contracts.models import SegmentPortraits
+from promo_spark.models.segments.clustering import Points
+
+
+@dataclass(frozen=True)
+class KnownSegments:
+    """What earlier portraits say: the latest day, its centres by id in log units, the highest id ever given."""
+
+    day: datetime.date | None
+    latest: Mapping[int, tuple[float, ...]]
+    highest_id: int
+
+    def origins(self, ids: Sequence[int]) -> dict[int, datetime.date]:
+        """Id → day of the portrait it was taken over from, for the ids that were."""
+        return {i: self.day for i in ids if i in self.latest and self.day is not None}
+
+
+def known_segments(portraits: DataFrame, features: Sequence[str]) -> KnownSegments:
+    """From the portraits of earlier dates. Centres that lack one of today's features cannot be continued."""
+    ever = portraits.agg(F.max(SegmentPortraits.as_of), F.max(SegmentPortraits.segment_id)).collect()[0]
+    latest = portraits.filter(F.col(SegmentPortraits.as_of) == F.lit(ever[0])).collect() if ever[0] else []
+    centres = {
+        int(r[SegmentPortraits.segment_id]): tuple(r[SegmentPortraits.log_centre][f] for f in features)
+        for r in latest
+        if set(features) <= set(r[SegmentPortraits.log_centre])
+    }
+    return KnownSegments(ever[0], centres, int(ever[1] or 0))
+
+
+def stable_ids(
+    centres: Points, scale: Points, previous: Mapping[int, Sequence[float]], *, highest: int, max_drift: float
+) -> list[int]:
+    """One id per centre: that of the previous centre it continues, else a new one above `highest`.
+
+    `centres` and `previous` are in log units, which mean the same every day; both are divided by today's
+    standard deviations (`scale`), so that one number compares all features. The drift of a pair is the root
+    mean square of the differences. Pairs are chosen for the smallest total drift (the Hungarian method),
+    but never one with more than `max_drift`: that segment ended, and another began.
+    """
+    known = sorted(previous)
+    ids: list[int | None] = [None] * len(centres)
+    if known:
+        old = np.array([previous[i] for i in known])
+        drift = np.sqrt((((centres[:, None, :] - old[None, :, :]) / scale) ** 2).mean(axis=2))
+        # a pair too far apart costs more than all others together: it is taken only where nothing is left
+        rows, columns = linear_sum_assignment(np.where(drift <= max_drift, drift, max_drift * (drift.size + 1)))
+        for row, column in zip(rows, columns, strict=True):
+            if drift[row, column] <= max_drift:
+                ids[row] = known[column]
+    unused = iter(range(max([highest, *known], default=0) + 1, highest + len(known) + len(centres) + 2))
+    return [i if i is not None else next(unused) for i in ids]

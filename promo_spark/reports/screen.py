@@ -1,0 +1,178 @@
+"""What a person wants to read after the daily run: one screen, every figure from the tables."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from typing import Any
+
+from pyspark.sql import DataFrame, Row
+from pyspark.sql import functions as F
+from rich.console import Console
+from rich.table import Table as Grid
+
+from promo_spark.contracts.decisions import Budget, Promotions
+from promo_spark.contracts.models import BasketRules, Metrics, SegmentPortraits
+from promo_spark.contracts.schema import Table
+from promo_spark.runtime.run_log import RunLog
+from promo_spark.settings import Settings
+from promo_spark.storage.lake import Lake
+
+BEST_RULES = 3
+WIDTH_OF_LOGS = 132  # a file or pipe has no width of its own
+
+
+def print_summary(
+    lake: Lake,
+    settings: Settings,
+    date: datetime.date,
+    written: Sequence[str],
+    seconds: float,
+    console: Console | None = None,
+) -> None:
+    """Prints what the lake holds for the date; sections of jobs that never ran are left out."""
+    out = console or Console(highlight=False)
+    if console is None and not out.is_terminal:
+        out.width = WIDTH_OF_LOGS
+    metrics = {(m.job, m.metric, m.slice): m.value for m in _rows(lake, Metrics, date)}
+    out.rule(f"promo_spark, promotions for {date}")
+    for section in (
+        _sources(lake, settings),
+        _segments(lake, date),
+        _rules(lake, date),
+        _figures("Forecasts", metrics, FORECAST_FIGURES),
+        _figures("Recommendations", metrics, RECOMMENDATION_FIGURES),
+        _promotions(lake, date),
+        _budget(lake, date, settings.business.currency),
+    ):
+        if section is not None:
+            out.print(section)
+            out.print()
+    out.print(_footing(lake, date), markup=False)
+    done = f"{len(written)} jobs ran: {', '.join(written)}" if written else "nothing changed: every table is current"
+    out.print(f"\n{done} ({seconds:.0f} s)", markup=False)
+
+
+# (what a reader sees, metric, slice); a figure that no job measured is left out.
+FORECAST_FIGURES = (
+    ("MASE, champion models", "mase", "champion"),
+    ("MASE, last week repeated (the baseline)", "mase", "SeasonalNaive"),
+    ("WAPE, categories", "wape", "champion:category"),
+    ("WAPE, products", "wape", "champion:product"),
+)
+RECOMMENDATION_FIGURES = (
+    ("recall@10, what is published, by the policy recommend.bought", "recall@10", "published"),
+    ("recall@10, matrix factorisation (ALS), nothing held back", "recall@10", "als"),
+    ("recall@10, buy again, nothing held back", "recall@10", "buy_again"),
+    ("recall@10, most popular, nothing held back", "recall@10", "popularity"),
+    ("nDCG@10, what is published", "ndcg@10", "published"),
+    ("nDCG@10, most popular", "ndcg@10", "popularity"),
+)
+
+
+def _rows(lake: Lake, table: type[Table], date: datetime.date) -> list[Row]:
+    """The rows of the date, for tables that do not grow with the users."""
+    return _frame(lake, table, date).collect() if lake.exists(table) else []
+
+
+def _frame(lake: Lake, table: type[Table], date: datetime.date) -> DataFrame:
+    return lake.read(table).filter(F.col(table.partition[0]) == F.lit(date))
+
+
+def _grid(title: str, *columns: str) -> Grid:
+    grid = Grid(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2))
+    for i, column in enumerate(columns):
+        grid.add_column(column, justify="left" if i == 0 else "right", overflow="fold")
+    return grid
+
+
+def _sources(lake: Lake, settings: Settings) -> Grid | None:
+    run = next((r for r in reversed(RunLog(lake).succeeded()) if r.job == "ingest"), None)
+    if run is None:
+        return None
+    grid = _grid("Taken in", "source", "rows in", "accepted", "quarantined", "blank", "why quarantined")
+    for source, counts in sorted(run.sources.items()):
+        why = ", ".join(f"{reason} {n:,}" for reason, n in sorted(counts.reasons.items()) if n)
+        grid.add_row(
+            source, f"{counts.rows_in:,}", f"{counts.accepted:,}", f"{counts.quarantined:,}", f"{counts.blank:,}", why
+        )
+    return grid
+
+
+def _segments(lake: Lake, date: datetime.date) -> Grid | None:
+    portraits = _rows(lake, SegmentPortraits, date)
+    if not portraits:
+        return None
+    grid = _grid("Segments", "name", "users", "of users", "of revenue")
+    for p in sorted(portraits, key=lambda p: (-p.revenue_share, p.segment_id)):
+        grid.add_row(p.segment_name, f"{p.users:,}", f"{p.users_share:.0%}", f"{p.revenue_share:.0%}")
+    return grid
+
+
+def _rules(lake: Lake, date: datetime.date) -> Grid | None:
+    if not lake.exists(BasketRules):
+        return None
+    bundles = _frame(lake, BasketRules, date).filter(F.col(BasketRules.is_bundle))
+    best = bundles.orderBy(F.desc(BasketRules.lift), BasketRules.antecedent, BasketRules.consequent)
+    grid = _grid("Bought together", "the strongest rules", "baskets")
+    for rule in best.limit(BEST_RULES).collect():
+        grid.add_row(rule.sentence, f"{rule.baskets:,}")
+    return grid
+
+
+def _figures(
+    title: str, metrics: dict[tuple[str, str, str], float | None], wanted: Sequence[tuple[str, str, str]]
+) -> Grid | None:
+    measured: dict[tuple[str, str], Any] = {(metric, part): v for (_, metric, part), v in metrics.items()}
+    found = [(label, measured.get((metric, part))) for label, metric, part in wanted]
+    if all(value is None for _, value in found):
+        return None
+    grid = _grid(title, "measured on the last days of history", "")
+    for label, value in found:
+        if value is not None:
+            grid.add_row(label, f"{value:.3f}")
+    return grid
+
+
+def _promotions(lake: Lake, date: datetime.date) -> Grid | None:
+    if not lake.exists(Promotions):
+        return None
+    counted = (
+        _frame(lake, Promotions, date)
+        .groupBy(Promotions.scenario, Promotions.mechanic)
+        .agg(
+            F.count(F.lit(1)).alias("rows"),
+            F.countDistinct(Promotions.user_id).alias("users"),
+            F.sum(Promotions.expected_cost).alias("cost"),
+            F.sum(Promotions.expected_margin).alias("margin"),
+        )
+        .orderBy(F.desc("rows"), Promotions.scenario, Promotions.mechanic)
+        .collect()
+    )
+    grid = _grid("Promotions", "scenario", "mechanic", "rows", "users", "reserved", "expected margin")
+    for row in counted:
+        grid.add_row(row.scenario, row.mechanic, f"{row.rows:,}", f"{row.users:,}", f"{row.cost:,}", f"{row.margin:,}")
+    return grid
+
+
+def _budget(lake: Lake, date: datetime.date, currency: str) -> Grid | None:
+    budget = _rows(lake, Budget, date)
+    if not budget:
+        return None
+    grid = _grid(f"Budget ({currency})", "constraint", "planned", "reserved", "offers")
+    for row in sorted(budget, key=lambda row: row.constraint):
+        grid.add_row(row.constraint, f"{row.planned:,}", f"{row.reserved:,}", f"{row.offers:,}")
+    return grid
+
+
+def _footing(lake: Lake, date: datetime.date) -> str:
+    where = lake.catalog or lake.root
+    if lake.catalog:
+        return f"Tables: catalog {where}. Their columns: docs/tables.md"
+    return (
+        f"Tables: {where}/<layer>/<table>. Their columns: docs/tables.md\n"
+        "Look at them without Spark:\n"
+        "  .venv/bin/pip install deltalake polars\n"
+        f"  .venv/bin/python -c \"import polars as pl; print(pl.read_delta('{where}/decisions/promotions')"
+        f".filter(pl.col('date') == pl.date({date.year}, {date.month}, {date.day})))\""
+    )

@@ -1,0 +1,1 @@
+"""Which rows are let in, and why not."""

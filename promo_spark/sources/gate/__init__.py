@@ -1,0 +1,1 @@
+"""Whether a delivery as a whole may be taken in."""

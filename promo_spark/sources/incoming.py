@@ -1,0 +1,145 @@
+"""Rows on their way to silver: what every adapter hands over and what the checks judge.
+
+A candidate frame has the columns of its silver table, and beside them what is needed to reject a row
+without losing it: the raw row, its file and place there, whether it is blank or broken, and which values did
+not parse.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from promo_spark.contracts.raw_rows import IncomingRow, RawRow
+from promo_spark.contracts.schema import Table
+
+_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_DAY = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"
+# Types whose every value can be kept: numbers with a point have NaN, times have years beyond 9999.
+_ALL_GOOD = (T.StringType, T.IntegralType, T.DecimalType, T.BooleanType, T.ArrayType)
+BESIDE = (
+    RawRow.raw,
+    RawRow.file,
+    RawRow.blank,
+    RawRow.broken,
+    RawRow.position,
+    RawRow.fault,
+)  # what a raw row has beside the source's own columns
+GIVEN_BY_THE_RUN = {"source_file", "run_id", "flags", "cleaned"}
+
+
+def candidates(
+    table: type[Table],
+    raw: DataFrame,
+    values: Mapping[str, Column],
+    parsed: Mapping[str, Column] | None = None,
+    beside: Mapping[str, Column] | None = None,
+) -> DataFrame:
+    """One row per raw row, cast to the table's types. Raw rows → candidates.
+
+    `values` gives each column from raw columns; columns not named are null. A value that is there but
+    cannot be cast becomes null and its column's name is put into `_unparsed`. `parsed` gives the value in
+    its type where a cast is not the way to read it, such as a date in the source's own format. `beside` gives
+    columns that are none of the table's.
+    """
+    cast: list[Column] = []
+    failures: dict[str, Column] = {}
+    for name, column in table.columns().items():
+        if name in GIVEN_BY_THE_RUN:
+            continue
+        if name not in values:
+            cast.append(F.lit(None).cast(column.type).alias(name))
+            continue
+        value = values[name]
+        found = raw.select(value.alias(name)).schema[name].dataType
+        read = (parsed or {}).get(name, _parsed(value, found, column.type))
+        if isinstance(column.type, (T.DateType, T.TimestampType)):
+            read = F.when(F.year(read).between(1, 9999), read)  # no other year can be written down, or read by others
+        cast.append(read.cast(column.type).alias(name))
+        may_be_lost = found != column.type or not isinstance(found, _ALL_GOOD)
+        if may_be_lost and not isinstance(column.type, T.StringType):
+            failures[name] = value.isNotNull() & read.isNull()
+    position = (
+        F.col(RawRow.position)
+        if RawRow.position in raw.columns
+        else F.lit(None).cast(RawRow.type_of(RawRow.position)).alias(RawRow.position)
+    )
+    fault = F.col(RawRow.fault) if RawRow.fault in raw.columns else F.lit(None).cast("string").alias(RawRow.fault)
+    kept = [
+        *[F.col(c) for c in (RawRow.raw, RawRow.file, RawRow.blank)],
+        fenced(F.col(RawRow.broken)).alias(RawRow.broken),
+    ]
+    more = [value.alias(name) for name, value in (beside or {}).items()]
+    return raw.select(*cast, *kept, position, fault, names_of(failures).alias(IncomingRow.unparsed), *more)
+
+
+def fenced(flag: Column) -> Column:
+    """The flag as it is, as a fence: Spark moves no later filter in front of the frame that has it.
+
+    It would move each of them, with the whole expression of a column in every condition that names it: a
+    thousand casts for a row of ten columns. It moves none in front of what depends on a row's number.
+    """
+    return flag & (F.monotonically_increasing_id() >= 0)
+
+
+def of_source(rows: DataFrame, source: str) -> DataFrame:
+    """The candidates with the name of the source they come from."""
+    return rows.withColumn(IncomingRow.source, F.lit(source))
+
+
+def together(by_source: Sequence[DataFrame]) -> DataFrame:
+    """The candidates of one table from all its sources; raw rows that are columns become text."""
+    frames = [
+        rows.withColumn(RawRow.raw, F.to_json(RawRow.raw))
+        if isinstance(rows.schema[RawRow.raw].dataType, T.StructType)
+        else rows
+        for rows in by_source
+    ]
+    return functools.reduce(DataFrame.unionByName, frames)
+
+
+def names_of(failures: Mapping[str, Column]) -> Column:
+    """The names whose condition is true, as an array; a row with none costs no more than the conditions."""
+    none = F.array().cast("array<string>")
+    if not failures:
+        return none
+    any_of = functools.reduce(Column.__or__, failures.values())
+    # Split text rather than a filtered array: lambdas have no generated code, and would slow every clean row.
+    named = F.split(F.concat_ws(",", *[F.when(c, F.lit(n)) for n, c in failures.items()]), ",")
+    return F.when(any_of, named).otherwise(none)
+
+
+def _parsed(value: Column, found: T.DataType, kind: T.DataType) -> Column:
+    """The value in its type, null where it does not parse; money is rounded half up to its scale.
+
+    Stricter with text than Spark's cast, which takes digits of other scripts, 5d, 0x1p3 and NaN for numbers and
+    12:30 for a time of the day it runs.
+    """
+    if isinstance(kind, T.StringType):
+        if not isinstance(found, T.StringType):
+            return value.cast("string")
+        text = F.trim(value)
+        return F.when(text != "", text)
+    written = value
+    if isinstance(found, T.StringType):
+        text = F.trim(value)
+        if isinstance(kind, (T.DoubleType, T.FloatType)):
+            written = F.when(text.rlike(_NUMBER), text)
+        elif isinstance(kind, T.DateType):
+            written = F.when(text.rlike(f"{_DAY}$"), text)
+        elif isinstance(kind, T.TimestampType):
+            written = F.when(text.rlike(f"{_DAY}([T ].*)?$"), text)
+        else:
+            written = F.when(F.octet_length(text) == F.length(text), text)
+    if isinstance(kind, T.DecimalType) and found != kind:
+        exact = written.try_cast(T.DecimalType(28, 9))
+        return F.round(exact, kind.scale).try_cast(kind)
+    read = written if found == kind else written.try_cast(kind)
+    if isinstance(kind, (T.DoubleType, T.FloatType)):
+        infinity = F.lit(float("inf"))
+        return F.when(~F.isnan(read) & (F.abs(read) < infinity), read)
+    return read

@@ -1,0 +1,1 @@
+"""From a retailer's columns to those of the silver tables."""

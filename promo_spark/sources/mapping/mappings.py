@@ -1,0 +1,169 @@
+"""Any retailer's data, by settings alone: which source feeds which table, which column is which.
+
+A mapping says, per source, what to read and how each of our columns comes from theirs. Nothing is inferred:
+a column that no mapping names is left alone, a value that does not parse is quarantined under the name of
+its column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.window import Window
+
+from promo_spark.contracts.raw_rows import RawRow
+from promo_spark.contracts.restricted import PERSONAL_SOURCES
+from promo_spark.contracts.schema import Table
+from promo_spark.contracts.silver import SILVER, Events, Feedback, IdentityMap, Inventory, OrderLines
+from promo_spark.errors import SettingsError
+from promo_spark.settings import SourceSettings
+from promo_spark.sources.incoming import BESIDE, GIVEN_BY_THE_RUN, candidates
+from promo_spark.sources.mapping import reshaping
+from promo_spark.sources.mapping.column_values import TimeFormats, column_value
+
+# Required columns that a mapping may leave open, as they follow from the others.
+_DERIVED: dict[type[Table], set[str]] = {
+    OrderLines: {
+        OrderLines.line_no,
+        OrderLines.order_date,
+        OrderLines.list_amount,
+        OrderLines.discount_retail,
+        OrderLines.discount_coupon,
+        OrderLines.discount_coupon_match,
+    },
+    Events: {Events.event_id, Events.event_date},
+    Feedback: {Feedback.feedback_id},
+    Inventory: {Inventory.store_id},
+    IdentityMap: {IdentityMap.channel},
+}
+
+
+def mapped_table(name: str, source: SourceSettings) -> type[Table]:
+    """The table a source feeds, silver or restricted; SettingsError when there is none of the name."""
+    wanted, known = source.table or name, (*SILVER, *PERSONAL_SOURCES)
+    found = next((t for t in known if t.name == wanted), None)
+    if found is None:
+        raise SettingsError(
+            f'ingest.sources.{name}: there is no table silver.{wanted}; write table = "…" with one of: '
+            f"{', '.join(t.name for t in known)}"
+        )
+    return found
+
+
+def checked_mapping(name: str, table: type[Table], source: SourceSettings) -> None:
+    """Raises SettingsError when a mapping names columns we do not have or leaves a required one open."""
+    key = f"ingest.sources.{name}"
+    unknown = sorted(set(source.columns) - (set(table.columns()) - GIVEN_BY_THE_RUN))
+    if unknown:
+        raise SettingsError(f"{key}.columns: {table.full_name()} has no column {', '.join(unknown)}")
+    required = {n for n, c in table.columns().items() if c.required} - GIVEN_BY_THE_RUN - _DERIVED.get(table, set())
+    missing = sorted(required - set(source.columns))
+    if missing:
+        raise SettingsError(f"{key}.columns: say which column of the file holds {', '.join(missing)}")
+    if source.latest_by and not source.distinct:
+        raise SettingsError(f"{key}.latest_by chooses between rows of one key: it needs distinct = true")
+
+
+def their_columns(source: SourceSettings) -> list[str]:
+    """The columns that the source itself must have: what the mapping uses and does not make on the way."""
+    wanted = [c for column in source.columns.values() for c in column.theirs()]
+    wanted += [condition.column for condition in source.where]
+    wanted += [ours for lookup in source.lookups for ours in lookup.keys]
+    wanted += [source.latest_by] if source.latest_by else []
+    made = {new for lookup in source.lookups for new in lookup.columns}
+    if source.unpivot:
+        made |= {source.unpivot.name, source.unpivot.value}
+    return [c for c in dict.fromkeys(wanted) if c not in made]
+
+
+def unpivoted_column(source: SourceSettings) -> Callable[[str], bool]:
+    """Tells of a column's name whether the source unpivots it."""
+    unpivot = source.unpivot
+    if unpivot is None:
+        return lambda _: False
+    if unpivot.prefix:
+        return lambda c: c.startswith(unpivot.prefix)
+    return lambda c: c not in unpivot.except_columns
+
+
+def mapped(
+    table: type[Table], raw: DataFrame, source: SourceSettings, seconds: list[DataFrame], timezone: str
+) -> DataFrame:
+    """One candidate per row that the source gives. Raw rows and those of its lookups → candidates.
+
+    Unpivoted, a row gives one per column; with `distinct`, one per key of the table. What `where` leaves out
+    counts as blank.
+    """
+    if source.unpivot:
+        named = set(their_columns(source))
+        chosen = unpivoted_column(source)
+        wide = [c for c in raw.columns if c not in named.union(BESIDE) and chosen(c)]
+        raw = reshaping.unpivoted(raw, wide, source.unpivot.name, source.unpivot.value)
+    for lookup, second in zip(source.lookups, seconds, strict=True):
+        raw = reshaping.looked_up(raw, second, lookup.keys, lookup.columns)
+    raw = reshaping.with_left_out_blank(raw, source.where)
+    times = TimeFormats(source.timestamp_format, source.date_format, source.timezone or timezone, timezone)
+    values: dict[str, Column] = {}
+    parsed: dict[str, Column] = {}
+    for ours, mapping in source.columns.items():
+        values[ours], read = column_value(mapping, raw, table.columns()[ours].type, times)
+        if read is not None:
+            parsed[ours] = read
+    if table is OrderLines:
+        raw = _completed_lines(raw, values, parsed, timezone, source.equal_rows == "pieces")
+    elif table is Events:
+        values.setdefault(Events.event_id, row_digest(raw))
+        values.setdefault(Events.event_date, _business_day(Events.ts, values, parsed, timezone))
+    elif table is Feedback:
+        values.setdefault(Feedback.feedback_id, row_digest(raw))
+    elif table is Inventory:
+        values.setdefault(Inventory.store_id, F.lit("all"))
+    elif table is IdentityMap:
+        values.setdefault(IdentityMap.channel, F.lit("*"))
+    if not source.distinct:
+        return candidates(table, raw, values, parsed)
+    latest = {reshaping.LATEST: F.col(f"`{source.latest_by}`")} if source.latest_by else {}
+    return reshaping.folded(table, candidates(table, raw, values, parsed, latest), list(values))
+
+
+def row_digest(raw: DataFrame) -> Column:
+    """The digest of the whole row as it came: the same for the same row, whenever it is read."""
+    return F.sha2(reshaping.raw_text(raw), 256)
+
+
+def _business_day(ts: str, values: Mapping[str, Column], parsed: Mapping[str, Column], timezone: str) -> Column:
+    instant = parsed.get(ts, values[ts].try_cast("timestamp"))
+    return F.to_date(F.from_utc_timestamp(instant, timezone))
+
+
+def _completed_lines(
+    raw: DataFrame, values: dict[str, Column], parsed: Mapping[str, Column], timezone: str, pieces: bool
+) -> DataFrame:
+    """What order lines need and files seldom say: numbers within the order, business day, list amount.
+
+    Equal lines of an order share a number, so that a doubled one is seen; as pieces each has its own.
+    """
+    for discount in (OrderLines.discount_retail, OrderLines.discount_coupon, OrderLines.discount_coupon_match):
+        values.setdefault(discount, F.lit(0))
+    if OrderLines.list_amount not in values:
+        money = [
+            parsed.get(c, values[c].try_cast("decimal(18,6)")).cast("decimal(24,6)")
+            for c in (
+                OrderLines.amount_paid,
+                OrderLines.discount_retail,
+                OrderLines.discount_coupon_match,
+            )
+        ]
+        values[OrderLines.list_amount] = money[0] + money[1] + money[2]
+    if OrderLines.order_date not in values:
+        values[OrderLines.order_date] = _business_day(OrderLines.ts, values, parsed, timezone)
+    if OrderLines.line_no not in values:
+        raw = raw.withColumn("_order", values[OrderLines.order_id].cast("string"))
+        theirs = sorted(c for c in raw.columns if c not in (*BESIDE, "_order"))
+        in_order = Window.partitionBy("_order").orderBy(*[F.col(f"`{c}`") for c in theirs], RawRow.file)
+        same = Window.partitionBy("_order").orderBy(*[F.col(f"`{c}`") for c in theirs])
+        raw = raw.withColumn("_line", F.row_number().over(in_order) if pieces else F.dense_rank().over(same))
+        values[OrderLines.line_no] = F.col("_line")
+    return raw

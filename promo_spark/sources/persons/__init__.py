@@ -1,0 +1,1 @@
+"""Who is who: ids of channels become persons, ids become pseudonyms."""

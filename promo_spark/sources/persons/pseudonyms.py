@@ -1,0 +1,139 @@
+"""Who a row is about, without saying it: ids become keyed pseudonyms before anything is written.
+
+A pseudonym is HMAC-SHA256 of the id under the shop's key, cut to 128 bits: the same id gives the same pseudonym
+in every source and on every day, another key gives others, and without the key no list of guessed ids leads back.
+The key lives in the closure of an Arrow function; a key that were a literal would stand in plans and event logs.
+Free text loses its e-mail addresses and phone numbers, by patterns: what they miss, such as a name, stays.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import hmac
+from collections.abc import Callable, Iterable
+
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+from pyspark.sql.pandas.functions import arrow_udf
+
+from promo_spark.contracts.raw_rows import RawRow
+from promo_spark.contracts.restricted import Identities, RawRows
+from promo_spark.contracts.schema import Personal, Table
+from promo_spark.contracts.schema.personal import EMAIL, PHONE
+from promo_spark.contracts.silver import Quarantined
+from promo_spark.errors import SettingsError
+from promo_spark.secret_references import resolved
+
+_SHORTEST_KEY = 32
+_SETTING = "business.privacy"
+
+
+def pseudonym_key(key_secret: str) -> bytes:
+    """The key that a reference leads to. Raises SettingsError for a missing or short key."""
+    name = f"{_SETTING}.key_secret"
+    try:
+        key = resolved(key_secret, name).encode()
+    except SettingsError as error:
+        raise SettingsError(
+            f"{error}; a new key: openssl rand -hex 32. It must stay the same for the life of the lake. For public "
+            f"data, whose ids mean nobody: {_SETTING}.pseudonymise = false"
+        ) from None
+    if len(key) < _SHORTEST_KEY:
+        raise SettingsError(
+            f"{name} leads to a key of {len(key)} bytes; it takes {_SHORTEST_KEY} or more: openssl rand -hex 32"
+        )
+    return key
+
+
+def key_id(key: bytes) -> str:
+    """Tells keys apart without telling anything of them."""
+    return _digest(key, "key", "")[:8]
+
+
+def pseudonym(raw_id: str, key: bytes) -> str:
+    """The pseudonym of one id: a letter and 32 hex digits, so that no program takes it for a number."""
+    return "u" + _digest(key, "user", raw_id)
+
+
+def protected(table: type[Table], rows: DataFrame, key: bytes | None) -> DataFrame:
+    """The rows with free text masked and, given a key, pseudonyms in place of ids. Null stays null.
+
+    To be applied once, after ids of several channels became one: a pseudonym of a pseudonym is another. The rows
+    may have only some of the table's columns, such as its key.
+    """
+    changed: dict[str, Column] = {}
+    for name, kind in table.personal().items():
+        if name not in rows.columns:
+            continue
+        if kind is Personal.FREE_TEXT:
+            changed[name] = masked(F.col(name))
+        if kind is Personal.IDENTIFIER and key is not None:
+            changed[name] = _pseudonyms(key)(F.col(name))
+    return rows.withColumns(changed) if changed else rows
+
+
+def masked(text: Column) -> Column:
+    """The text with [email] and [phone] in place of what looks like one."""
+    return F.regexp_replace(F.regexp_replace(text, EMAIL, "[email]"), PHONE, "[phone]")
+
+
+def identities(sources: Iterable[tuple[type[Table], DataFrame]], key: bytes, run_id: str) -> DataFrame:
+    """One row per id that the rows name, before `protected`. Candidates → Identities."""
+    named = [
+        rows.filter(~F.col(RawRow.blank) & ~F.col(RawRow.broken) & F.col(name).isNotNull()).select(
+            F.col(name).alias("raw_id")
+        )
+        for table, rows in sources
+        for name, kind in table.personal().items()
+        if kind is Personal.IDENTIFIER
+    ]
+    ids = functools.reduce(DataFrame.union, named).distinct()
+    return ids.select(
+        _pseudonyms(key)(F.col("raw_id")).alias(Identities.user_id),
+        F.col("raw_id").alias(Identities.raw_id),
+        F.lit(key_id(key)).alias(Identities.key_id),
+        F.lit(run_id).alias(Identities.run_id),
+    )
+
+
+def without_raw(rejected: DataFrame, key: bytes) -> DataFrame:
+    """Rows of quarantine with a keyed digest in place of the raw row. Quarantined → Quarantined."""
+    return rejected.withColumn(Quarantined.raw, _raw_digests(key)(F.col(Quarantined.raw)))
+
+
+def raw_rows(table: type[Table], rejected: DataFrame, key: bytes) -> DataFrame:
+    """One row per file and different raw row, under the digest that quarantine has of it. Quarantined → RawRows."""
+    different = rejected.groupBy(Quarantined.source, Quarantined.source_file, Quarantined.raw).agg(
+        F.first(Quarantined.run_id).alias(RawRows.run_id)  # the same in all of them
+    )
+    return different.withColumns(
+        {RawRows.table: F.lit(table.name), RawRows.digest: _raw_digests(key)(F.col(Quarantined.raw))}
+    )
+
+
+def _pseudonyms(key: bytes) -> Callable[[Column], Column]:
+    return _hashed(lambda value: pseudonym(value, key))
+
+
+def _raw_digests(key: bytes) -> Callable[[Column], Column]:
+    return _hashed(lambda value: _digest(key, "raw", value))
+
+
+def _hashed(of_one: Callable[[str], str]) -> Callable[[Column], Column]:
+    """A column function that works each different value of a batch once: rows of a user come in runs."""
+
+    def hashed(values: pa.Array) -> pa.Array:
+        encoded = values.dictionary_encode()
+        different = pa.array([of_one(v) for v in encoded.dictionary.to_pylist()], pa.string())
+        return different.take(encoded.indices)  # a null index takes a null
+
+    as_function: Callable[[Column], Column] = arrow_udf(hashed, T.StringType())  # type: ignore[call-overload]  # its stubs take no type object
+    return as_function
+
+
+def _digest(key: bytes, purpose: str, value: str) -> str:
+    """128 bits in hex; the purpose keeps a digest of one kind from being looked up among another's."""
+    return hmac.digest(key, f"{purpose}\0{value}".encode(), hashlib.sha256)[:16].hex()

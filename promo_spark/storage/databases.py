@@ -1,0 +1,291 @@
+"""Tables of a retailer's database, read by JDBC as raw rows: in several partitions, credentials by reference.
+
+No SQL text comes from the settings: names are checked identifiers, quoted; conditions are (column, operator,
+literal), applied to the frame, from where Spark hands them to the database. User and password are looked up
+on the driver when a read starts and go to the database's driver alone; no message shows them.
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import hashlib
+import math
+import operator
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from promo_spark.contracts.raw_rows import RawRow
+from promo_spark.errors import SettingsError, SourceError
+from promo_spark.secret_references import resolved
+from promo_spark.settings import ConnectionSettings, Extraction
+
+R = TypeVar("R")
+
+_DRIVER = {"postgresql": "org.postgresql.Driver", "mysql": "com.mysql.cj.jdbc.Driver"}
+_QUOTE = {"postgresql": '"', "mysql": "`"}
+_PROPERTIES: dict[str, dict[str, str]] = {
+    "postgresql": {"connectTimeout": "30"},
+    "mysql": {
+        "connectTimeout": "30000",
+        "useCursorFetch": "true",  # else the whole result is held in memory, whatever the fetch size
+        "connectionTimeZone": "UTC",  # instants are instants, whatever the zone of the server
+        "forceConnectionTimeZoneToSession": "true",
+        "tinyInt1isBit": "false",  # else a number kept as tinyint(1) comes as true
+        "zeroDateTimeBehavior": "CONVERT_TO_NULL",  # 0000-00-00 is no date; one such row must not stop the load
+    },
+}
+_OPERATORS: dict[str, Callable[[Column, Column], Column]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+}
+
+# What the drivers say, and what it means to who configured the source.
+_CAUSES: tuple[tuple[str, str], ...] = (
+    (
+        r"ClassNotFoundException|No suitable driver",
+        "its JDBC driver is not on the class path; it comes with spark.drivers, or its JAR has to stand in spark.jars",
+    ),
+    (
+        r"password authentication failed|Access denied for user .* \(using password|no password was provided",
+        "user or password is wrong; they are looked up at user_secret and password_secret of the connection",
+    ),
+    (
+        r"database \"[^\"]*\" does not exist|Unknown database|Access denied for user .* to database",
+        "the database that its url names is not there, or not for this user",
+    ),
+    (
+        r"(relation|column) \"[^\"]*\" does not exist|Table '[^']*' doesn't exist|Unknown column",
+        "there is no such table or column; names are taken as they are written, capitals included",
+    ),
+    (r"permission denied|command denied to user", "the user of the connection may not read it"),
+    (
+        r"Connection to \S+ refused|link failure|connection attempt failed|UnknownHostException|timed? ?out",
+        "the database cannot be reached: is it running, and does the connection's url name it?",
+    ),
+)
+
+
+def table_rows(
+    spark: SparkSession, name: str, source: Extraction, connection: ConnectionSettings, columns: Sequence[str]
+) -> DataFrame:
+    """Rows of a table or view with the named columns as stored, plus the whole raw row. Nothing is read yet.
+
+    Timestamps without a zone count as UTC. Each partition is read in a transaction of its own, so keep the
+    frame: a second reading of a table that is written to meanwhile may give other rows.
+    Raises SourceError for a server, user, table or column that is not there, SettingsError for a literal that
+    its column cannot have.
+    """
+    whole = _reached(spark, name, source, connection)
+    missing = [c for c in columns if c not in whole.columns]
+    if missing:
+        raise SourceError(
+            f"source {name}: {source.db_table} lacks the columns {', '.join(missing)}; "
+            f"it has: {', '.join(whole.columns)}"
+        )
+    return whole.select(
+        *[F.col(f"`{c}`") for c in columns],
+        F.struct(*[F.col(f"`{c}`") for c in whole.columns]).alias(RawRow.raw),
+        F.lit(_origin(source)).alias(RawRow.file),
+        F.lit(False).alias(RawRow.blank),
+        F.lit(False).alias(RawRow.broken),
+    )
+
+
+def table_digest(spark: SparkSession, name: str, source: Extraction, connection: ConnectionSettings) -> str:
+    """Changes when a row of what the source reads does. A database tells of no change, so all rows are read."""
+    rows = _reached(spark, name, source, connection)
+    sums = rows.select(
+        F.count(F.lit(1)).alias("rows"), F.sum(F.xxhash64(*rows.columns).cast("decimal(38,0)")).alias("sum")
+    )
+    found = told_plainly(name, source, connection, sums.first)
+    return hashlib.sha256(f"{rows.schema.simpleString()}\0{found}".encode()).hexdigest()[:16]
+
+
+def told_plainly(name: str, source: Extraction, connection: ConnectionSettings, read: Callable[[], R]) -> R:
+    """What `read` gives; what the database or its driver then says comes as a SourceError that shows no secret."""
+    try:
+        return read()
+    except (PySparkException, Py4JJavaError) as error:
+        text = _whole_text(error)
+        for secret in _credentials(name, source, connection).values():
+            text = text.replace(secret, "***")
+    # Outside the handler: the error itself, which may hold what was just taken out, is not to be seen behind it.
+    why = next((meaning for pattern, meaning in _CAUSES if re.search(pattern, text)), None)
+    raise SourceError(
+        f"source {name}: {source.db_table} cannot be read by ingest.connections.{source.connection}: "
+        f"{why or 'the database refused'}. What it said: {_said(text)}"
+    )
+
+
+def _reached(spark: SparkSession, name: str, source: Extraction, connection: ConnectionSettings) -> DataFrame:
+    """The table's rows that `db_where` lets through; timestamps without a zone as UTC."""
+    options = _options(name, source, connection)
+
+    def load(more: Mapping[str, str]) -> DataFrame:
+        reader = spark.read.format("jdbc").options(**options, **more)
+        return told_plainly(name, source, connection, reader.load)
+
+    table = {"dbtable": _quoted(source.db_table, connection)}
+    df = load(table)
+    if source.partition_column:
+        df = load(table | _partitioning(name, source, connection, df, load))
+    for condition in source.db_where:
+        df = df.filter(_condition(name, df.schema, condition))
+    zoneless = {f.name for f in df.schema.fields if isinstance(f.dataType, T.TimestampNTZType)}
+    return df.select(
+        [F.col(f"`{c}`").cast("timestamp").alias(c) if c in zoneless else F.col(f"`{c}`") for c in df.columns]
+    )
+
+
+def _options(name: str, source: Extraction, connection: ConnectionSettings) -> dict[str, str]:
+    own = {k: v for k, v in _PROPERTIES[connection.database].items() if f"{k}=" not in connection.url}
+    return {
+        **own,
+        "url": connection.url,
+        "driver": _DRIVER[connection.database],
+        "fetchsize": str(connection.fetch_rows),
+        "preferTimestampNTZ": "true",  # else a time without a zone is taken in the zone of each machine
+        **_credentials(name, source, connection),
+    }
+
+
+def _credentials(name: str, source: Extraction, connection: ConnectionSettings) -> dict[str, str]:
+    key = f"ingest.connections.{source.connection}"
+    return {
+        "user": resolved(connection.user_secret, f"{key}.user_secret"),
+        "password": resolved(connection.password_secret, f"{key}.password_secret"),
+    }
+
+
+def _partitioning(
+    name: str,
+    source: Extraction,
+    connection: ConnectionSettings,
+    df: DataFrame,
+    load: Callable[[Mapping[str, str]], DataFrame],
+) -> dict[str, str]:
+    """How rows are cut into ranges of the partition column; what is null or beyond the bounds is in one of them too."""
+    column = source.partition_column
+    if column not in df.columns:
+        raise SourceError(
+            f"source {name}: {source.db_table} lacks the partition_column {column}; it has: {', '.join(df.columns)}"
+        )
+    kind = df.schema[column].dataType
+    if not isinstance(kind, (T.IntegralType, T.DecimalType, T.DoubleType, T.FloatType, T.DateType, T.TimestampType)):
+        raise SourceError(
+            f"source {name}: the partition_column {column} is {kind.simpleString()}; "
+            "choose a number, a date or a timestamp with a time zone"
+        )
+    bounds: tuple[str, str] | None = (source.lower_bound, source.upper_bound)
+    if not source.lower_bound:
+        if source.db_where:  # of the rows that are wanted, or they would all lie in one range
+            wanted = df
+            for condition in source.db_where:
+                wanted = wanted.filter(_condition(name, df.schema, condition))
+            ends = wanted.agg(F.min(f"`{column}`"), F.max(f"`{column}`"))
+        else:  # the database knows its ends by an index
+            quoted = _quoted(column, connection)
+            ends = load(
+                {
+                    "query": f"SELECT MIN({quoted}) AS lowest, MAX({quoted}) AS highest "
+                    f"FROM {_quoted(source.db_table, connection)}"
+                }
+            )
+        found = told_plainly(name, source, connection, ends.first)
+        bounds = _bounds(found) if found else None
+    if bounds is None:
+        return {}
+    return {
+        "partitionColumn": column,
+        "lowerBound": bounds[0],
+        "upperBound": bounds[1],
+        "numPartitions": str(source.partitions),
+    }
+
+
+def _bounds(found: Sequence[Any]) -> tuple[str, str] | None:
+    """The ends of the ranges as Spark reads them; None where there is no row, or but one value."""
+    lowest, highest = found
+    if lowest is None or lowest == highest:
+        return None
+    if isinstance(lowest, (int, float, decimal.Decimal)):
+        return str(math.floor(lowest)), str(math.ceil(highest))
+    if isinstance(lowest, datetime.datetime):
+        return lowest.isoformat(" "), highest.isoformat(" ")
+    return lowest.isoformat(), highest.isoformat()
+
+
+def _condition(name: str, schema: T.StructType, condition: Sequence[str | int]) -> Column:
+    """A triple (column, operator, literal) as a condition, with the literal in the column's type."""
+    column, comparison, literal = condition
+    if comparison not in _OPERATORS:
+        raise SettingsError(f"source {name}, db_where: operator {comparison!r} is unknown; use {', '.join(_OPERATORS)}")
+    if column not in schema.names:
+        raise SourceError(f"source {name}, db_where: there is no column {column}; there are: {', '.join(schema.names)}")
+    kind = schema[str(column)].dataType
+    try:
+        value = _typed(literal, kind)
+    except (ValueError, decimal.InvalidOperation):
+        raise SettingsError(
+            f"source {name}, db_where: {literal!r} is no value of {column}, which is {kind.simpleString()}"
+        ) from None
+    return _OPERATORS[str(comparison)](F.col(f"`{column}`"), F.lit(value))
+
+
+def _typed(literal: str | int, kind: T.DataType) -> Any:
+    if isinstance(kind, (T.TimestampType, T.TimestampNTZType)):
+        instant = datetime.datetime.fromisoformat(str(literal))
+        if isinstance(kind, T.TimestampNTZType):
+            return instant.replace(tzinfo=None)
+        return instant if instant.tzinfo else instant.replace(tzinfo=datetime.timezone.utc)
+    if isinstance(kind, T.DateType):
+        return datetime.date.fromisoformat(str(literal))
+    if isinstance(kind, T.IntegralType):
+        return int(literal)
+    if isinstance(kind, (T.DecimalType, T.FloatType, T.DoubleType)):
+        return decimal.Decimal(str(literal))
+    return str(literal)
+
+
+def _quoted(identifier: str, connection: ConnectionSettings) -> str:
+    """A name as the database quotes it, part by part; the settings let letters, digits, _ and $ through alone."""
+    quote = _QUOTE[connection.database]
+    if quote in identifier:
+        raise SettingsError(f"{identifier!r} is no name of a table or column")
+    return ".".join(f"{quote}{part}{quote}" for part in identifier.split("."))
+
+
+def _origin(source: Extraction) -> str:
+    """What stands for the source's file: connection, table, and which of its rows."""
+    conditions = " and ".join(" ".join(str(part) for part in c) for c in source.db_where)
+    return f"{source.connection}/{source.db_table}{' where ' if conditions else ''}{conditions}"
+
+
+def _whole_text(error: BaseException) -> str:
+    """What an error says, with its causes: of a refused connection Spark itself only says that there was none."""
+    told = []
+    cause: BaseException | None = error
+    while cause is not None:
+        told.append(str(cause))
+        cause = getattr(cause, "_cause", None)  # PySpark keeps what lies behind an error of the JVM here
+    return "\n".join(told)
+
+
+def _said(text: str) -> str:
+    """The line that tells most: the database's own words before those of the layers around it."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    telling = re.compile(r"(SQL|JDBC|Communications|ClassNotFound)\w*Exception: |FATAL|ERROR: ")
+    own = [line for line in lines if telling.search(line)]
+    return re.sub(r"^(Caused by: |: )+", "", (own or lines or ["nothing"])[0])[:300]

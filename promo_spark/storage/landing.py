@@ -1,0 +1,366 @@
+"""Raw files as their owner left them: read as text or typed columns, never inferred, never changed."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+from pyspark.sql.window import Window
+
+from promo_spark.contracts.raw_rows import BROKEN_ENCODING, BROKEN_HEADER, BROKEN_ROW, TEXT, Change, RawRow
+from promo_spark.errors import SourceError
+
+UTF_8 = "UTF-8"
+
+_BOM = "\ufeff"
+# What a line has while it is taken apart: the block it was read with, whether it is no text, whether it has
+# quotes, its fields, how many its file has, and where in them the wanted ones stand.
+_BLOCK, _NO_TEXT, _QUOTES = "_block", "_no_text", "_quotes"
+_FIELDS, _WIDTH, _PLACES = "_fields", "_width", "_places"
+_COLUMNS = "columns"  # in the metadata of a CSV source's raw lines: the columns that the headers name
+# Possessive, so that a field of megabytes neither backtracks nor deepens the stack.
+_QUOTED = ' *+"(?:[^"]++|"")*+" *+'
+# Half of a character that JSON writes as two.
+_LONE_SURROGATE = (
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
+
+
+def no_other(_: str) -> bool:
+    """Wants no column but the named ones."""
+    return False
+
+
+def typed_rows(
+    spark: SparkSession,
+    path: str,
+    file_format: str,
+    columns: Sequence[str],
+    also: Callable[[str], bool] = no_other,
+    shares: int = 1,
+) -> DataFrame:
+    """Rows of Parquet, ORC or Delta files with the named columns as stored, plus the whole raw row.
+
+    `also` tells of any other column whether it is wanted too. A file that was written as one piece is read by
+    one task, with all that is then done to its rows. With `shares` as many tasks read it, each keeping its
+    share of the rows: decoding is the cheap part.
+    Raises SourceError when the path is missing or unreadable (a truncated file has no footer), or lacks
+    a column; all before a row is read.
+    """
+    reader = spark.read.format(file_format)
+    if file_format != "delta":  # the footers of all files are read, so that a damaged or contrary one shows
+        reader = reader.options(recursiveFileLookup="true", mergeSchema="true")
+    df = _opened(path, lambda: reader.load(path))
+    _require(path, columns, df.columns)
+    wanted = [*columns, *(c for c in df.columns if c not in columns and also(c))]
+    file = F.col("_metadata.file_path") if file_format != "delta" else F.lit(path)
+    rows = df.select(
+        *[F.col(f"`{c}`") for c in wanted],
+        F.struct(*[F.col(f"`{c}`") for c in df.columns]).alias(RawRow.raw),
+        file.alias(RawRow.file),
+        F.lit(False).alias(RawRow.blank),
+        F.lit(False).alias(RawRow.broken),
+    )
+    if shares == 1:
+        return rows
+    share = F.pmod(F.xxhash64(f"`{columns[0]}`"), F.lit(shares))
+    return functools.reduce(DataFrame.unionAll, [rows.filter(share == i) for i in range(shares)])
+
+
+def csv_rows(
+    spark: SparkSession,
+    path: str,
+    columns: Sequence[str],
+    delimiter: str = ",",
+    also: Callable[[str], bool] = no_other,
+    encoding: str = UTF_8,
+) -> DataFrame:
+    """Lines of CSV files as text columns; a line that is not a row of its file is broken, and its fault named.
+
+    Every line stands for itself, so that one stray quote cannot swallow its neighbours. In every file its own
+    first line that is not empty names the columns, in whatever order; `also` tells of a column that is not
+    named here whether it is wanted too (null where a file lacks it). A file whose header lacks a named column
+    or has it twice is `broken_header` in every line; a line that is not text in the encoding is
+    `broken_encoding`; one with fewer or more fields than its header, or a quote that does not close,
+    `broken_row`. Empty lines and repetitions of the header are blank.
+
+    Raises SourceError for a missing or unreadable path, and when no file has a usable header.
+    """
+    lines = _lines(spark, path, encoding)
+    layouts = _layouts(path, lines, columns, delimiter, also, encoding)
+    wanted = list(dict.fromkeys([*columns, *(n for one in layouts for n in one.names if also(n))]))
+    text, no_layout = F.col(RawRow.raw), F.col(_WIDTH).isNull()
+    lines = _with_layout(lines, layouts, wanted).withColumn(_QUOTES, F.contains(text, F.lit('"')))
+    lines = lines.withColumn(_FIELDS, _fields(text, F.col(_QUOTES), delimiter))
+    misshapen = (F.size(_FIELDS) != F.col(_WIDTH)) | (F.col(_QUOTES) & _badly_quoted(text, delimiter))
+    fault = (
+        F.when(F.col(RawRow.blank), None)
+        .when(no_layout, BROKEN_HEADER)
+        .when(F.col(_NO_TEXT), BROKEN_ENCODING)
+        .when(misshapen, BROKEN_ROW)
+    )
+    values = [F.get(_FIELDS, F.get(_PLACES, F.lit(i))).alias(f"_{i}") for i in range(len(wanted))]
+    lines = lines.select(*values, RawRow.raw, RawRow.file, _BLOCK, RawRow.blank, _QUOTES, fault.alias(RawRow.fault))
+    found = {name: F.col(f"_{i}") for i, name in enumerate(wanted)}
+    rows = _placed(lines, {n: F.when(F.col(_QUOTES), _unquoted(v)).otherwise(v) for n, v in found.items()})
+    return rows.withMetadata(RawRow.raw, {_COLUMNS: list(dict.fromkeys(n for one in layouts for n in one.names))})
+
+
+def json_rows(spark: SparkSession, path: str, columns: Sequence[str], encoding: str = UTF_8) -> DataFrame:
+    """Lines of JSON-lines files with the named fields as text; a line that is not one JSON object is broken.
+
+    A number with a point is read in double precision, as JSON's are: ids belong in quotes. Raises SourceError
+    for a missing or unreadable path.
+    """
+    lines = _lines(spark, path, encoding)
+    # Spark reads the first object of a line and ignores what follows; in a list that we close, it must be alone.
+    closing = "$closing"
+    schema = f"array<struct<{', '.join(f'`{c}`: string' for c in columns)}, `{closing}`: string>>"
+    options = {"mode": "PERMISSIVE", "allowNonNumericNumbers": "false", "allowSingleQuotes": "false"}
+    text = F.col(RawRow.raw)
+    listed = F.concat(F.lit("["), text, F.lit(f',{{"{closing}":"1"}}]'))
+    lines = lines.withColumns({RawRow.blank: F.trim(text) == "", "_objects": F.from_json(listed, schema, options)})
+    lines = lines.withColumns({"_object": F.get("_objects", F.lit(0)), _FIELDS: F.json_object_keys(text)})
+    alone = (F.size("_objects") == 2) & (F.get("_objects", F.lit(1))[closing] == "1")
+    named_twice = F.size(_FIELDS) != F.size(F.array_distinct(_FIELDS))
+    infinite = [F.col("_object")[c].isin('"Infinity"', '"-Infinity"') for c in columns]  # what 1e400 becomes
+    whole = alone & ~named_twice & F.startswith(F.ltrim(text), F.lit("{"))
+    for value in infinite:
+        whole &= F.coalesce(~value, F.lit(True))
+    no_character = F.contains(text, F.lit("\\u0000")) | text.rlike(_LONE_SURROGATE)
+    fault = (
+        F.when(F.col(RawRow.blank), None)
+        .when(F.col(_NO_TEXT) | no_character, BROKEN_ENCODING)
+        .when(~F.coalesce(whole, F.lit(False)), BROKEN_ROW)
+    )
+    return _placed(lines.withColumn(RawRow.fault, fault), {c: F.col("_object")[c] for c in columns})
+
+
+def columns_of(path: str, rows: DataFrame) -> dict[str, str]:
+    """The columns that a source has, wanted or not, with their types. Rows as they are read here → columns.
+
+    Of JSON lines those that a sample of the lines names: the first thousand of each task, and every sixteenth.
+    """
+    raw = rows.schema[RawRow.raw]
+    if isinstance(raw.dataType, T.StructType):
+        return {
+            f.name: f.dataType.simpleString()
+            for f in raw.dataType.fields
+            if f.name not in (Change.kind, Change.version)
+        }
+    named = raw.metadata[_COLUMNS] if _COLUMNS in raw.metadata else _names_in(path, rows)
+    return dict.fromkeys(named, TEXT)
+
+
+def files_digest(spark: SparkSession, paths: Sequence[str]) -> str:
+    """A digest of the names, sizes and times of the files under the paths: changes when a source does."""
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        listing = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
+        found = _opened(path, functools.partial(listing.load, path))
+        for row in found.select("path", "length", "modificationTime").orderBy("path").collect():
+            digest.update(f"{row[0]}\0{row[1]}\0{row[2].isoformat()}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def numbered(spark: SparkSession, path: str, rows: DataFrame, name: str) -> DataFrame:
+    """The rows of the text files under the path, with the number of each row's line in its file, from 1.
+
+    A row knows its line only within the block of the file that its task read. So the lines of all blocks are
+    counted, in one pass that reads nothing but line ends: worth it for the few rows that are rejected.
+    """
+    blocks = (
+        _placed(_lines(spark, path), {})
+        .groupBy(F.col(RawRow.file).alias("_block_file"), F.col(f"{RawRow.position}.block").alias("_block"))
+        .agg(F.count(F.lit(1)).alias("_lines"), F.min(f"{RawRow.position}.nth").alias("_block_nth"))
+    )
+    before = Window.partitionBy("_block_file").orderBy("_block").rowsBetween(Window.unboundedPreceding, -1)
+    blocks = blocks.withColumn("_before", F.coalesce(F.sum("_lines").over(before), F.lit(0))).drop("_lines")
+    here = (F.col(RawRow.file) == F.col("_block_file")) & (F.col(f"{RawRow.position}.block") == F.col("_block"))
+    line = F.col("_before") + F.col(f"{RawRow.position}.nth") - F.col("_block_nth") + 1
+    placed = rows.join(F.broadcast(blocks), here, how="left").withColumn(name, line)
+    return placed.drop("_block_file", "_block", "_block_nth", "_before")
+
+
+def _lines(spark: SparkSession, path: str, encoding: str = UTF_8) -> DataFrame:
+    """One row per line: its text, file, and the block of the file that it was read with.
+
+    A byte order mark is cut off. A line with a zero byte, or that is not valid in the encoding, is `_no_text`;
+    one that is not valid has every byte as the character of the same number (ISO-8859-1), so that none is lost.
+    """
+    reader = spark.read.option("recursiveFileLookup", "true")
+    lines = _opened(path, lambda: reader.text(path)).select(
+        "value", F.col("_metadata.file_path").alias(RawRow.file), F.col("_metadata.file_block_start").alias(_BLOCK)
+    )
+    value, utf8 = F.col("value"), encoding == UTF_8
+    text = value if utf8 else F.decode(value.cast("binary"), encoding)
+    invalid = ~F.is_valid_utf8(value) if utf8 else F.contains(text, F.lit("\ufffd"))
+    lines = lines.select(RawRow.file, _BLOCK, value, text.alias(RawRow.raw)).withColumn(_NO_TEXT, invalid)
+    text = F.col(RawRow.raw)
+    unmarked = F.when(F.startswith(text, F.lit(_BOM)), F.substr(text, F.lit(2))).otherwise(text)
+    as_bytes = F.decode(value.cast("binary"), "ISO-8859-1")
+    raw = F.when(F.col(_NO_TEXT), as_bytes).otherwise(unmarked)
+    no_text = F.col(_NO_TEXT) | F.contains(value, F.lit("\0"))
+    return lines.select(RawRow.file, _BLOCK, raw.alias(RawRow.raw), no_text.alias(_NO_TEXT))
+
+
+def _names_in(path: str, lines: DataFrame) -> list[str]:
+    """The names in JSON lines, in a sample of them."""
+    nth = F.monotonically_increasing_id().bitwiseAND((1 << 33) - 1)
+    sample = lines.withColumn("_nth", nth).filter(
+        (F.col("_nth") < 1000) | (F.pmod(F.xxhash64(RawRow.raw), F.lit(16)) == 0)
+    )
+    with refusing_unreadable(path):
+        named = sample.select(F.explode(F.json_object_keys(RawRow.raw)).alias("name")).distinct().collect()
+    return sorted(row[0] for row in named)
+
+
+def _placed(lines: DataFrame, values: Mapping[str, Column]) -> DataFrame:
+    """The values beside what rejects or finds a line; its position is the same in every reading of the same files.
+
+    The numbers rise from line to line of a block only as long as no line was dropped before. They also keep
+    Spark from moving later filters in front of the parsing: it would parse again for each of their conditions.
+    """
+    nth = F.monotonically_increasing_id().alias("nth")
+    position = F.struct(F.col(_BLOCK).alias("block"), nth).alias(RawRow.position)
+    known = [c for c in (RawRow.raw, RawRow.file, RawRow.blank, RawRow.fault) if c in lines.columns]
+    broken = [F.col(RawRow.fault).isNotNull().alias(RawRow.broken)] if RawRow.fault in known else []
+    return lines.select(*[v.alias(n) for n, v in values.items()], *known, *broken, position)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """What one file's header says: its columns, or what is wrong with it."""
+
+    file: str
+    header: str
+    names: tuple[str, ...]
+    problem: str = ""
+
+
+def _layouts(
+    path: str, lines: DataFrame, columns: Sequence[str], delimiter: str, also: Callable[[str], bool], encoding: str
+) -> list[_Layout]:
+    """The layout of every file that has a line that is not empty; SourceError when none of them can be used."""
+    first = F.min_by(F.struct(RawRow.raw, _NO_TEXT), F.struct(_BLOCK, F.col("_nth"))).alias("first")
+    with refusing_unreadable(path):
+        told = lines.withColumn("_nth", F.monotonically_increasing_id()).filter(F.trim(RawRow.raw) != "")
+        found = told.groupBy(RawRow.file).agg(first).orderBy(RawRow.file).collect()
+    if not found:
+        raise SourceError(f"{path} is empty: not even a header line")
+    layouts = []
+    for file, (header, no_text) in found:
+        names = tuple(_header_names(header, delimiter))
+        doubled = sorted({n for n in names if names.count(n) > 1 and (n in columns or also(n))})
+        missing = [c for c in columns if c not in names]
+        problem = ""
+        if no_text:
+            looks = "UTF-16" if header.startswith(("\xff\xfe", "\xfe\xff")) or "\0" in header else "something else"
+            problem = f"the header is not text in {encoding}; it looks like {looks}: convert the file to UTF-8"
+        elif missing:
+            problem = f"source {path} {_lacking(missing, columns, names)}"
+        elif doubled:
+            problem = f"the header names {', '.join(doubled)} more than once"
+        layouts.append(_Layout(file, header, names, problem))
+    if all(one.problem for one in layouts):
+        if len(layouts) == 1:
+            raise SourceError(f"{path}: {layouts[0].problem}")
+        raise SourceError(
+            f"{path}: none of {len(layouts)} files has a usable header; {layouts[0].file}: {layouts[0].problem}"
+        )
+    return [one for one in layouts if not one.problem]
+
+
+def _header_names(header: str, delimiter: str) -> list[str]:
+    one = re.escape(delimiter)
+    fields = re.findall(rf'{one}( *"(?:[^"]|"")*" *(?={one}|$)|(?:(?!{one}).)*)', delimiter + header)
+    return [f.strip()[1:-1].replace('""', '"').strip() if f.strip()[:1] == '"' else f.strip() for f in fields]
+
+
+def _with_layout(lines: DataFrame, layouts: Sequence[_Layout], wanted: Sequence[str]) -> DataFrame:
+    """The lines with the width of their file and the places of the wanted columns; null in a file without layout."""
+
+    def places(of: _Layout) -> list[int | None]:
+        return [of.names.index(n) if n in of.names else None for n in wanted]
+
+    rows = [(one.file, one.header, len(one.names), places(one)) for one in layouts]
+    schema = f"_of string, _header string, {_WIDTH} int, {_PLACES} array<int>"
+    known = lines.sparkSession.createDataFrame(rows, schema)
+    lines = lines.join(F.broadcast(known), F.col(RawRow.file) == F.col("_of"), how="left").drop("_of")
+    repeated = F.coalesce(F.col(RawRow.raw) == F.col("_header"), F.lit(False))
+    return lines.withColumn(RawRow.blank, (F.trim(RawRow.raw) == "") | repeated).drop("_header")
+
+
+def _fields(text: Column, quotes: Column, delimiter: str) -> Column:
+    """The fields of a line, quoted ones as they stand."""
+    one = re.escape(delimiter)
+    led = F.concat(F.lit(delimiter), text)  # so that every field begins with a delimiter, the first one too
+    listed = F.regexp_extract_all(led, F.lit(rf"{one}({_QUOTED}(?={one}|\z)|{_bare(delimiter)})"), F.lit(1))
+    return F.when(quotes, listed).otherwise(F.split(text, one, -1))
+
+
+def _badly_quoted(text: Column, delimiter: str) -> Column:
+    """Whether quotes stay open, or a field begins with a quote and does not end with one."""
+    one = re.escape(delimiter)
+    odd = F.length(F.regexp_replace(text, '[^"]++', "")) % 2 == 1
+    bare = F.regexp_replace(F.concat(F.lit(delimiter), text), rf"{one}{_QUOTED}(?={one}|\z)", "")
+    return odd | bare.rlike(rf'{one} *+"')
+
+
+def _unquoted(field: Column) -> Column:
+    trimmed = F.trim(field)
+    inner = F.substr(trimmed, F.lit(2), F.length(trimmed) - 2)
+    return F.when(F.startswith(trimmed, F.lit('"')), F.replace(inner, F.lit('""'), F.lit('"'))).otherwise(field)
+
+
+def _bare(delimiter: str) -> str:
+    one = re.escape(delimiter)
+    return f"[^{one}]*+" if len(delimiter) == 1 else f"(?s:(?!{one}).)*+"
+
+
+@contextmanager
+def refusing_unreadable(source: str, only: str = "") -> Iterator[None]:
+    """Raises SourceError in place of what Spark raises where a file is missing, truncated or damaged.
+
+    With `only`, such as FAILED_READ_FILE, errors that do not say it pass as they are.
+    """
+    try:
+        yield
+    except (PySparkException, Py4JJavaError) as error:  # a footer's error comes as the JVM's own
+        if only not in str(error):
+            raise
+        lines = str(error).splitlines()
+        told = next((line for line in lines if "FAILED_READ_FILE" in line or "Exception: " in line), lines[0])
+        if contrary := re.search(r"\[CANNOT_MERGE_SCHEMAS\].*?(?=SQLSTATE)", str(error), re.DOTALL):
+            told = " ".join(contrary.group().split())[:1000]
+        raise SourceError(f"source {source} cannot be read, so nothing was loaded: {told.strip(': ')}") from error
+
+
+def _opened(path: str, load: Callable[[], DataFrame]) -> DataFrame:
+    with refusing_unreadable(path):
+        return load()
+
+
+def _require(path: str, wanted: Sequence[str], found: Sequence[str]) -> None:
+    missing = [c for c in wanted if c not in found]
+    if missing:
+        raise SourceError(f"source {path} {_lacking(missing, wanted, found)}")
+
+
+def _lacking(missing: Sequence[str], wanted: Sequence[str], found: Sequence[str]) -> str:
+    """What to say of columns that are not there; what may be no header, but somebody's data, is not shown."""
+    if len(missing) == len(wanted):
+        return (
+            f"has none of the columns {', '.join(missing)}; what it has instead is not shown: does its first line "
+            "name the columns?"
+        )
+    return f"lacks the columns {', '.join(missing)}; it has: {', '.join(found)[:2000]}"

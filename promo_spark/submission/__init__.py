@@ -1,0 +1,1 @@
+"""What happens before Spark starts: arguments, requirements, JARs, what is shipped. Imports no pyspark."""

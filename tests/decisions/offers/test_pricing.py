@@ -1,0 +1,89 @@
+"""Prices: in exact decimals, between margin floor and list price, the same for the same inputs."""
+
+from __future__ import annotations
+
+from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_HALF_UP, Decimal
+
+import numpy as np
+import pytest
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from promo_spark.decisions.offers.pricing import cents, greatest_coupon_share, item_prices, margin_of_shop
+
+CENT, PERCENT = Decimal("0.01"), Decimal("0.01")
+
+
+def priced(listed: Decimal, cost: Decimal, eagerness: float, least: str, greatest: str) -> Decimal | None:
+    """The price rule in plain decimals; None: no offer."""
+    floor = (cost / Decimal("0.95")).quantize(CENT, ROUND_CEILING)
+    micro = Decimal(str(eagerness)).quantize(Decimal("0.000001"), ROUND_HALF_UP)
+    wanted = (Decimal(least) + micro * (Decimal(greatest) - Decimal(least))).quantize(PERCENT, ROUND_HALF_UP)
+    rate = min(wanted, ((listed - floor) / listed).quantize(PERCENT, ROUND_DOWN))
+    offer = (listed * (1 - rate)).quantize(CENT, ROUND_HALF_UP)
+    return offer if rate >= Decimal(least) and offer < listed else None
+
+
+def test_prices_are_those_of_plain_decimals(spark: SparkSession) -> None:
+    """I03: price × (1 − rate) half-up, at or above the floor. I18: the same inputs give the same depth.
+
+    N07: no price is above list.
+    """
+    draw = np.random.default_rng(3)
+    rows = [
+        (i, Decimal(int(draw.integers(1, 3000))) / 100, Decimal(0), float(round(draw.uniform(0, 1), 6)))
+        for i in range(400)
+    ]
+    rows = [(i, price, (price * int(draw.integers(40, 105)) / 100).quantize(CENT), e) for i, price, _, e in rows]
+    df = spark.createDataFrame(rows, "i int, list_price decimal(18,2), unit_cost decimal(18,2), eagerness double")
+    found = {r.i: r for r in item_prices(df, F.col("eagerness"), (0.05, 0.2), 0.05).collect()}
+    for i, listed, cost, eagerness in rows:
+        expected = priced(listed, cost, eagerness, "0.05", "0.20")
+        assert (found[i].offer_price if i in found else None) == expected
+        if i in found:
+            assert found[i].margin_floor <= found[i].offer_price < found[i].list_price
+            assert found[i].offer_price - cost >= found[i].offer_price * Decimal("0.05")
+            assert Decimal("0.05") <= found[i].discount_rate <= Decimal("0.20")
+    assert 100 < len(found) < 400
+
+
+def test_depth_grows_with_eagerness_and_stops_at_the_floor(spark: SparkSession) -> None:
+    """I18: monotone in the user's or product's eagerness; price ≥ cost / (1 − min_margin)."""
+    steps = [(i, i / 10) for i in range(11)] + [(11, 5.0), (12, -1.0), (13, None)]
+    df = spark.createDataFrame(steps, "i int, eagerness double").selectExpr(
+        "*", "10.00 as list_price", "7.00 as unit_cost"
+    )
+    rates = [r.discount_rate for r in item_prices(df, F.col("eagerness"), (0.1, 0.5), 0.05).orderBy("i").collect()]
+    # The floor is 7.00 / 0.95 = 7.37, so at most 26% come off: 10, 14, 18, 22, 26, 26, …
+    assert rates[:6] == [Decimal(p) / 100 for p in (10, 14, 18, 22, 26, 26)]
+    assert rates[5:12] == [Decimal("0.26")] * 7  # even where more than 1 was asked
+    assert rates[12:] == [Decimal("0.10")] * 2  # below 0 or unknown: the least
+
+
+def test_a_coupon_leaves_the_minimum_margin(spark: SparkSession) -> None:
+    """I02: the margin floor holds for a threshold reduction too."""
+    row = (
+        spark.range(1)
+        .select(
+            greatest_coupon_share(F.lit(Decimal("0.25")), 0.05).alias("share"),
+            greatest_coupon_share(F.lit(Decimal("0.01")), 0.05).alias("none"),
+        )
+        .first()
+    )
+    assert row is not None
+    assert float(row["share"]) == pytest.approx(1 - 0.75 / 0.95, abs=1e-6)  # 21.05 off 100: 5% of 78.95 is left
+    assert float(row["none"]) == 0
+
+
+def test_budgets_are_cut_to_whole_cents() -> None:
+    assert (cents(0.1), cents(1.999), cents(500.0), cents(0.29)) == (10, 199, 50000, 29)
+
+
+def test_the_margin_of_the_shop_is_weighted_by_what_sells(spark: SparkSession) -> None:
+    schema = "list_price decimal(18,2), unit_cost decimal(18,2), units_28d decimal(18,3), cost_is_assumed boolean"
+    rows = [(Decimal(10), Decimal(5), Decimal(3), False), (Decimal(10), Decimal(9), Decimal(1), True)]
+    shop = margin_of_shop(spark.createDataFrame(rows, schema)).first()
+    assert shop is not None and shop.margin_is_assumed
+    assert shop.margin_share == Decimal("0.4")  # 1 − (3 × 5 + 1 × 9) / (4 × 10)
+    idle = margin_of_shop(spark.createDataFrame([(*r[:2], Decimal(0), False) for r in rows], schema)).first()
+    assert idle is not None and idle.margin_share == Decimal("0.3") and not idle.margin_is_assumed  # 1 − 14 / 20

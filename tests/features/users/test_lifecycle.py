@@ -1,0 +1,51 @@
+"""The lifecycle rules, each at its boundary."""
+
+from __future__ import annotations
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from promo_spark.contracts.features import LIFECYCLES
+from promo_spark.features.users.lifecycle import lifecycle
+
+# orders, recency_days, cadence_days, recent spend, orders_90d → lifecycle; high value from 100
+CASES = [
+    ((0, None, None, 0.0, 0), "new"),  # contacted or registered, nothing bought
+    ((1, 1, None, 5.0, 1), "first_time"),
+    ((1, 60, None, 5.0, 1), "first_time"),  # first_time_days is still first_time
+    ((1, 61, None, 5.0, 1), "lapsing"),
+    ((1, 119, None, 0.0, 0), "lapsing"),
+    ((1, 120, None, 0.0, 0), "lost"),  # lost_days reached
+    ((2, 5, None, 500.0, 2), "first_time"),  # two orders on one day are no habit yet, whatever was spent
+    ((9, 29, 10.0, 20.0, 3), "repeat"),
+    ((9, 30, 10.0, 20.0, 3), "lapsing"),  # 3 × 10 days of silence
+    ((9, 13, 2.0, 20.0, 3), "repeat"),  # 3 × 2 = 6 days are over, but not lapsing_min_days
+    ((9, 14, 2.0, 20.0, 3), "lapsing"),
+    ((9, 119, 60.0, 20.0, 0), "repeat"),  # a slow buyer, 3 × 60 not reached
+    ((9, 120, 60.0, 20.0, 0), "lost"),  # lost comes first, whatever the cadence
+    ((40, 1, 5.0, 99.99, 11), "repeat"),
+    ((40, 1, 5.0, 99.99, 12), "loyal"),  # loyal_orders_90d reached
+    ((40, 1, 5.0, 100.0, 12), "high_value"),  # at the quantile; value comes before loyalty
+    ((40, 1, 5.0, 100.0, 2), "high_value"),
+    ((40, 15, 5.0, 900.0, 12), "lapsing"),  # silence comes before value
+]
+
+
+def test_every_user_has_exactly_one_lifecycle_also_at_the_boundaries(spark: SparkSession) -> None:
+    """C19: the rules in order of priority. C07: silence at its boundary days."""
+    df = spark.createDataFrame(
+        [(i, *row) for i, (row, _) in enumerate(CASES)],
+        "i int, orders long, recency_days long, cadence_days double, spent double, orders_90d long",
+    )
+    rule = lifecycle(
+        recent_spend=F.col("spent"),
+        high_value_from=F.lit(100.0),
+        first_time_days=60,
+        loyal_orders_90d=12,
+        lapsing_cadences=3.0,
+        lapsing_min_days=14,
+        lost_days=120,
+    )
+    found = [r.found for r in df.orderBy("i").select(rule.alias("found")).collect()]
+    assert found == [expected for _, expected in CASES]
+    assert set(found) == set(LIFECYCLES)

@@ -1,0 +1,207 @@
+"""Rules follow from itemsets, and say what their counts say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+
+import pytest
+from pyspark.sql import DataFrame, Row, SparkSession
+from scipy import stats
+
+from promo_spark.contracts.models import BasketRules, FrequentItemsets
+from promo_spark.contracts.silver import Products
+from promo_spark.models.baskets.rules import basket_rules, best_rules, improving_rules, item_names, with_sentence
+
+# {ABC, ABD, ACD, BCD}: an item in 3 baskets, a pair in 2, a triple in 1
+SEED_COUNTS = {items: 4 - size for size in (1, 2, 3) for items in combinations("ABCD", size)}
+
+
+def itemsets(spark: SparkSession, counts: Mapping[Sequence[str], int]) -> DataFrame:
+    return FrequentItemsets.frame(
+        spark,
+        [{"level": "product", "items": list(items), "size": len(items), "baskets": n} for items, n in counts.items()],
+    )
+
+
+def rules_of(
+    spark: SparkSession, counts: Mapping[Sequence[str], int], all_baskets: int, min_confidence: float = 0.0
+) -> DataFrame:
+    return basket_rules(
+        itemsets(spark, counts),
+        all_baskets=all_baskets,
+        min_confidence=min_confidence,
+        max_antecedent=2,
+        max_p_value=0.001,
+    )
+
+
+def sides(rule: Row) -> str:
+    return f"{''.join(rule.antecedent)}⇒{''.join(rule.consequent)}"
+
+
+def contradictions(rules: Iterable[Mapping[str, object]]) -> set[object]:
+    """Antecedents and consequents whose own support, as their rules imply it, is more than one number."""
+    implied: dict[object, set[float]] = {}
+    for r in rules:
+        implied.setdefault(r["antecedent"], set()).add(round(float(r["support"]) / float(r["confidence"]), 9))  # type: ignore[arg-type]
+        implied.setdefault(r["consequent"], set()).add(round(float(r["confidence"]) / float(r["lift"]), 9))  # type: ignore[arg-type]
+    return {side for side, supports in implied.items() if len(supports) > 1}
+
+
+def test_the_seed_baskets_give_what_their_arithmetic_gives(spark: SparkSession) -> None:
+    """E01: confidence ≥ 0.6 leaves 12 rules at 2/3 and lift 8/9; ≥ 0.7 none; AB⇒C is 0.5 at lift 2/3 (W2, W3)."""
+    rules = rules_of(spark, SEED_COUNTS, all_baskets=4).collect()
+    pairs = [r for r in rules if len(r.antecedent) == 1]
+    assert sorted(map(sides, pairs)) == sorted(f"{a}⇒{c}" for a in "ABCD" for c in "ABCD" if a != c)
+    assert {(round(r.confidence, 4), round(r.lift, 4), r.leverage) for r in pairs} == {(0.6667, 0.8889, -0.0625)}
+    longer = [r for r in rules if len(r.antecedent) == 2]
+    assert len(longer) == 12
+    assert {(r.confidence, round(r.lift, 4)) for r in longer} == {(0.5, 0.6667)}
+    assert sum(r.confidence >= 0.6 for r in rules) == 12
+    assert not any(r.confidence >= 0.7 for r in rules)
+    assert not any(r.is_bundle for r in rules)  # everybody buys these anyway: lift below 1
+
+
+def test_every_figure_of_a_rule_follows_from_its_counts(spark: SparkSession) -> None:
+    """E04: confidence = support / support of the antecedent to 1e-12; seed 001's table contradicts itself (W7)."""
+    counts = {("a",): 40, ("b",): 50, ("c",): 60, ("a", "b"): 30, ("a", "c"): 40, ("b", "c"): 20, ("a", "b", "c"): 10}
+    rules = {sides(r): r for r in rules_of(spark, counts, all_baskets=100).collect()}
+    support = {"".join(items): n / 100 for items, n in counts.items()}
+    assert len(rules) == 6 + 3
+    for name, r in rules.items():
+        a, c = name.split("⇒")
+        assert r.confidence == pytest.approx(r.support / support[a], abs=1e-12)
+        assert r.lift == pytest.approx(r.confidence / support[c], abs=1e-12)
+        assert r.leverage == pytest.approx(r.support - support[a] * support[c], abs=1e-12)
+        assert (r.antecedent_baskets, r.consequent_baskets, r.all_baskets) == (
+            counts[tuple(a)],
+            counts[(c,)],
+            100,
+        )
+    assert rules["a⇒b"].conviction == pytest.approx((1 - 0.5) / (1 - 0.75))
+    assert rules["a⇒c"].conviction is None  # 40 of 40: never wrong
+    assert not contradictions(
+        r.asDict() | {"antecedent": tuple(r.antecedent), "consequent": tuple(r.consequent)} for r in rules.values()
+    )
+    seed_001 = [
+        {"antecedent": a, "consequent": c, "support": s, "confidence": conf, "lift": lift}
+        for a, c, s, conf, lift in (
+            ("AB", "C", 0.20, 0.50, 1.00),
+            ("AB", "D", 0.15, 0.60, 1.20),
+            ("AB", "E", 0.25, 0.60, 1.20),
+            ("AB", "F", 0.30, 0.70, 1.40),
+            ("CD", "E", 0.10, 0.40, 1.00),
+        )
+    ]
+    assert contradictions(seed_001) == {"AB", "E"}
+
+
+def test_the_confidence_threshold_is_inclusive(spark: SparkSession) -> None:
+    """E06: 7 of 10 is kept at 0.7; it is confidence that is filtered, not support."""
+    counts = {("a",): 10, ("b",): 11, ("a", "b"): 7}
+    assert [sides(r) for r in rules_of(spark, counts, 1000, min_confidence=0.7).collect()] == ["a⇒b"]
+
+
+def test_p_values_are_those_of_the_hypergeometric_law(spark: SparkSession) -> None:
+    """By its normal approximation: to 1e-6 of that far into the tail, near the exact law in the middle."""
+    total = 10_000
+    pairs = [(2000, 1000, n) for n in (150, 199, 200, 201, 230, 260, 330)] + [(50, 40, 12), (total, 30, 30)]
+    counts: dict[Sequence[str], int] = {}
+    for i, (a, c, n) in enumerate(pairs):
+        counts |= {(f"a{i}",): a, (f"c{i}",): c, (f"a{i}", f"c{i}"): n}
+    found = {r.antecedent[0]: r.p_value for r in rules_of(spark, counts, total).collect()}
+    for i, (a, c, n) in enumerate(pairs[:-1]):
+        mean = a * c / total
+        spread = math.sqrt(mean * (1 - a / total) * (total - c) / (total - 1))
+        assert found[f"a{i}"] == found[f"c{i}"]  # which side is which says nothing about chance
+        assert found[f"a{i}"] == pytest.approx(stats.norm.sf((n - 0.5 - mean) / spread), rel=1e-6)
+        if i < 5:
+            assert found[f"a{i}"] == pytest.approx(stats.hypergeom.sf(n - 1, total, a, c), abs=0.003)
+    assert found[f"a{len(pairs) - 1}"] == 1.0  # in every basket: says nothing
+
+
+def test_only_strong_rules_become_bundles_and_the_best_come_first(spark: SparkSession) -> None:
+    """E05, E10 (bundle flag): a planted lift of 4 is a bundle; lift ≤ 1 and chance never; lift never rises."""
+    counts = {
+        ("pasta",): 100,
+        ("sauce",): 100,
+        ("pasta", "sauce"): 40,  # lift 40·1000/(100·100) = 4
+        ("coke",): 400,
+        ("pepsi",): 400,
+        ("coke", "pepsi"): 20,  # substitutes: 0.125
+        ("milk",): 500,
+        ("bread",): 400,
+        ("bread", "milk"): 200,  # independent: exactly 1
+        ("salt",): 20,
+        ("soap",): 25,
+        ("salt", "soap"): 1,  # lift 2 from a single basket
+        ("jam",): 100,
+        ("tea",): 100,
+        ("jam", "tea"): 40,  # as good as pasta and sauce: the names decide
+    }
+    ranked = best_rules(rules_of(spark, counts, all_baskets=1000), 6).collect()
+    assert [(sides(r), round(r.lift, 9), r.is_bundle) for r in ranked] == [
+        ("jam⇒tea", 4.0, True),
+        ("pasta⇒sauce", 4.0, True),
+        ("sauce⇒pasta", 4.0, True),
+        ("tea⇒jam", 4.0, True),
+        ("salt⇒soap", 2.0, False),
+        ("soap⇒salt", 2.0, False),
+    ]
+    rest = {sides(r): r.is_bundle for r in best_rules(rules_of(spark, counts, 1000), 99).collect()[6:]}
+    assert rest == dict.fromkeys(("bread⇒milk", "milk⇒bread", "coke⇒pepsi", "pepsi⇒coke"), False)
+
+
+def test_a_longer_rule_must_say_more_than_its_shorter_ones(spark: SparkSession) -> None:
+    counts = {
+        ("a",): 100,
+        ("b",): 100,
+        ("c",): 200,
+        ("a", "b"): 50,
+        ("a", "c"): 60,
+        ("b", "c"): 30,
+        ("a", "b", "c"): 31,  # ab⇒c 0.62 where a⇒c is 0.60; bc⇒a 1.03 is no matter here
+    }
+    rules = rules_of(spark, counts, all_baskets=1000).filter("consequent[0] = 'c'")
+    assert {sides(r) for r in improving_rules(rules, 0.01).collect()} == {"a⇒c", "b⇒c", "ab⇒c"}
+    assert {sides(r) for r in improving_rules(rules, 0.05).collect()} == {"a⇒c", "b⇒c"}
+
+
+def test_a_rule_reads_as_a_sentence_with_names(spark: SparkSession) -> None:
+    """E09: confidence 0.9 reads 90%; names come from the products."""
+    products = Products.frame(
+        spark,
+        [
+            {"product_id": "1", "title": "Farfalle 500 g"},
+            {"product_id": "2", "category": "SAUCES", "subcategory": "PESTO"},  # no title: its subcategory
+        ],
+    )
+    rules = BasketRules.frame(
+        spark,
+        [
+            {"antecedent": ["1"], "consequent": ["2"], "confidence": 0.9, "lift": 3.24},
+            {"antecedent": ["1", "9"], "consequent": ["2"], "confidence": 0.431, "lift": 0.95},  # 9 is not in the list
+        ],
+    ).drop("sentence")
+    told = with_sentence(rules, item_names(products, "product")).collect()
+    assert sorted(r.sentence for r in told) == [
+        "Customers who buy Farfalle 500 g and 9: 43% also buy pesto, 1.0 times the usual.",
+        "Customers who buy Farfalle 500 g: 90% also buy pesto, 3.2 times the usual.",
+    ]
+
+
+def test_a_subcategory_says_its_commonest_category(spark: SparkSession) -> None:
+    products = Products.frame(
+        spark,
+        [
+            {"product_id": "1", "subcategory": "MAINSTREAM", "category": "PASTA SAUCE"},
+            {"product_id": "2", "subcategory": "MAINSTREAM", "category": "PASTA SAUCE"},
+            {"product_id": "3", "subcategory": "MAINSTREAM", "category": "BEER"},
+            {"product_id": "4", "subcategory": "PEARS", "category": "PEARS"},
+        ],
+    )
+    by_subcategory = {r["item"]: r["name"] for r in item_names(products, "subcategory").collect()}
+    assert by_subcategory == {"MAINSTREAM": "mainstream (pasta sauce)", "PEARS": "pears"}
+    assert {r["name"] for r in item_names(products, "category").collect()} == {"pasta sauce", "beer", "pears"}

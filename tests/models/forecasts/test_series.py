@@ -1,0 +1,144 @@
+"""Forecasts and backtest of a batch, on series whose right answer is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+
+from promo_spark.models.forecasts.series import forecast_batch
+from promo_spark.settings import ForecastSettings, Settings
+
+WEEK = np.array([5.0, 3.0, 4.0, 6.0, 9.0, 14.0, 12.0])
+
+
+@pytest.fixture
+def plan(settings: Settings) -> ForecastSettings:
+    return settings.forecast.model_copy(update={"horizon_days": 7, "models_top": []})
+
+
+def forecast(plan: ForecastSettings, *, top: bool = False, **series: npt.ArrayLike) -> pd.DataFrame:
+    names = list(series)
+    frame = {"series_id": names, "level": "product", "units": [np.asarray(s, float) for s in series.values()]}
+    return forecast_batch(pd.DataFrame(frame).assign(top=top), plan)
+
+
+def by_model(rows: pd.DataFrame, column: str) -> dict[str, Any]:
+    return dict(zip(rows.model, rows[column], strict=True))
+
+
+def test_a_planted_trend_and_week_is_forecast_better_than_the_week_before(plan: ForecastSettings) -> None:
+    """F01: trend + weekly season: the champion's MAE is below SeasonalNaive's, in the backtest and ahead."""
+    days = np.arange(168)
+    truth = 50 + 0.5 * days + np.tile(WEEK, 24)
+    known = truth[:140] + np.random.default_rng(1).normal(0, 2, 140)
+    plan = plan.model_copy(update={"horizon_days": 28, "models_top": ["DynamicOptimizedTheta"]})
+    rows = forecast(plan, top=True, grows=known)
+    champion = rows[rows.champion].iloc[0]
+    naive = rows[rows.model == "SeasonalNaive"].iloc[0]
+    assert champion.model == "DynamicOptimizedTheta"
+    assert champion.mae < 0.5 * naive.mae  # which is one to four weeks of 3.5 behind
+    assert np.abs(champion.units - truth[140:]).mean() < 0.5 * np.abs(naive.units - truth[140:]).mean()
+
+
+def test_rare_sales_go_to_croston_or_tsb(plan: ForecastSettings) -> None:
+    """F11 (part: intermittent → Croston/TSB)."""
+    sales = np.tile([2.0, 0, 2, 0, 0, 0, 0, 2, 0, 0], 21)  # gaps of 2, 5 and 3 days: 3 sales of 2 in 10, 0.6 a day
+    plan = plan.model_copy(update={"models_intermittent": ["SeasonalNaive", "CrostonSBA", "TSB"], "horizon_days": 28})
+    rows = forecast(plan, rare=sales)
+    champion = rows[rows.champion].iloc[0]
+    assert champion.profile == "intermittent"
+    assert champion.model in {"CrostonSBA", "TSB"}
+    assert champion.units.mean() == pytest.approx(0.6, abs=0.1)
+    assert champion.rmse < by_model(rows, "rmse")["SeasonalNaive"]
+
+
+def test_an_autoregressive_series_goes_to_arima(plan: ForecastSettings) -> None:
+    """F11 (part: linear AR series → ARIMA wins)."""
+    shocks = np.random.default_rng(0).normal(0, 5, 150)
+    level = np.zeros(150)
+    for t in range(1, 150):
+        level[t] = 0.95 * level[t - 1] + shocks[t]
+    names = ["SeasonalNaive", "WindowAverage", "AutoARIMA"]
+    plan = plan.model_copy(update={"models_regular": names, "horizon_days": 3, "backtest_windows": 2})
+    rows = forecast(plan, ar=200 + level[50:])
+    assert by_model(rows, "champion") == {"SeasonalNaive": False, "WindowAverage": False, "AutoARIMA": True}
+
+
+def test_every_series_has_one_champion_whatever_it_is(plan: ForecastSettings) -> None:
+    rows = forecast(
+        plan,
+        one_day=[4.0],
+        five_days=[10.0, 20.0, 30.0, 40.0, 50.0],
+        dead=[1.0] + [0.0] * 60,
+        always=np.full(90, 3.0),
+        no_window=np.full(56, 3.0),
+        returned=[-2.0] * 60,  # more returned than sold on every day: nothing is sold
+    )
+    champions = rows[rows.champion].set_index("series_id")
+    assert champions.index.is_unique
+    assert champions.model.to_dict() == {
+        "one_day": "Mean",
+        "five_days": "Drift",
+        "dead": "Zero",
+        "always": "SeasonalNaive",
+        "no_window": "SeasonalNaive",
+        "returned": "Zero",
+    }
+    assert champions.units["five_days"].tolist() == [60.0, 70.0, 80.0, 90.0, 100.0, 110.0, 120.0]
+    assert np.isfinite(np.vstack(champions[["units", "lower_95", "upper_95"]].to_numpy().ravel())).all()
+
+
+def test_the_scored_model_is_chosen_without_the_window_it_is_scored_on(plan: ForecastSettings) -> None:
+    names = ["WindowAverage", "SeasonalNaive"]
+    plan = plan.model_copy(update={"models_regular": names, "backtest_windows": 2})
+    steady = np.tile(WEEK, 12)
+    broken = np.concatenate([steady[:-7], np.full(7, WEEK.mean())])  # the week ends just when it is scored
+    rows = forecast(plan, steady=steady, broken=broken)
+    broken_rows = rows[rows.series_id == "broken"]
+    assert by_model(broken_rows, "picked") == {"WindowAverage": False, "SeasonalNaive": True}
+    assert by_model(broken_rows, "mae")["SeasonalNaive"] == pytest.approx(np.abs(WEEK - WEEK.mean()).mean())
+    assert by_model(broken_rows, "mae")["WindowAverage"] == 0.0
+    assert by_model(rows[rows.series_id == "steady"], "champion")["SeasonalNaive"]
+
+
+def test_a_failing_model_leaves_a_rule_row_with_its_error(
+    plan: ForecastSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F01: one failing series yields a fallback row with error text, not a job failure."""
+    from statsforecast.models import SeasonalNaive
+
+    works = SeasonalNaive.forecast
+
+    def breaks(self: SeasonalNaive, y: npt.NDArray[np.float64], h: int, **more: Any) -> Any:
+        if y[0] == 13.0:
+            raise ValueError("unlucky")
+        return works(self, y=y, h=h, **more)
+
+    monkeypatch.setattr(SeasonalNaive, "forecast", breaks)
+    unlucky, lucky = np.tile(WEEK, 12), np.tile(WEEK, 12)
+    unlucky[0] = 13.0
+    only = plan.model_copy(update={"models_regular": ["SeasonalNaive"]})
+    rows = forecast(only, lucky=lucky, unlucky=unlucky).set_index(["series_id", "model"])
+    assert rows.loc[("lucky", "SeasonalNaive"), "champion"]
+    assert rows.loc[("unlucky", "SeasonalNaive"), "units"] is None
+    assert rows.loc[("unlucky", "Mean"), "champion"]
+    assert rows.loc[("unlucky", "Mean"), "failure"] == "SeasonalNaive: ValueError: unlucky"
+    assert rows.loc[("unlucky", "Mean"), "units"].tolist() == pytest.approx([WEEK.mean()] * 7)
+    both = plan.model_copy(update={"models_regular": ["SeasonalNaive", "WindowAverage"]})
+    rows = forecast(both, unlucky=unlucky)
+    assert by_model(rows, "champion") == {"SeasonalNaive": False, "WindowAverage": True, "Mean": False}
+
+
+def test_intervals_are_ordered_never_negative_and_hold_in_the_backtest(plan: ForecastSettings) -> None:
+    """F19: over 60 noisy series, 80% intervals hold on 70-90% of the last window's days."""
+    random = np.random.default_rng(11)
+    plan = plan.model_copy(update={"horizon_days": 28, "models_regular": ["SeasonalNaive", "WindowAverage"]})
+    rows = forecast(plan, **{f"s{i}": random.normal(40, 8, 200) for i in range(60)})
+    for low, high in (("lower_95", "lower_80"), ("lower_80", "units"), ("units", "upper_80"), ("upper_80", "upper_95")):
+        assert (np.vstack(rows[low]) <= np.vstack(rows[high])).all()
+    assert (np.vstack(rows.lower_95) >= 0).all()
+    assert 0.7 < rows.covered_80.mean() < 0.9

@@ -1,0 +1,186 @@
+"""Strengths, the model set and lists, on worlds whose right answer is known by construction."""
+
+from __future__ import annotations
+
+import datetime
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from promo_spark.contracts.features import ProductProfile, UserProfile
+from promo_spark.contracts.silver import OrderLines
+from promo_spark.models.recommenders import holdout
+from promo_spark.models.recommenders import recommendations as lists
+from promo_spark.models.recommenders import strengths as purchase
+from promo_spark.models.recommenders.als import als_factors, dense_ids
+
+DAY = datetime.date(2017, 12, 1)
+ALS = {"rank": 8, "iterations": 5, "regularisation": 0.1, "alpha": 2.0, "blocks": 2, "seed": 1}
+
+
+def bought(spark: SparkSession, rows: list[tuple[str, str, int]]) -> DataFrame:
+    """Order lines from (user, product, days ago); what a user buys on a day is one order."""
+    return OrderLines.frame(
+        spark,
+        [
+            {
+                "user_id": user,
+                "product_id": product,
+                "order_id": f"{user}-{ago}",
+                "line_no": n,
+                "quantity": Decimal(1),
+                "order_date": DAY - datetime.timedelta(days=ago),
+            }
+            for n, (user, product, ago) in enumerate(rows)
+        ],
+    )
+
+
+def products(spark: SparkSession, ids: list[str]) -> DataFrame:
+    return ProductProfile.frame(spark, [{"product_id": p, "title": p.upper(), "promotable": True} for p in ids])
+
+
+def test_the_long_table_of_strengths_is_the_matrix(spark: SparkSession) -> None:
+    """A07, C15 (part: purchases): pivoting the long table of 5 users × 6 products gives the dense matrix.
+
+    Half-life 10 days: an order 0 half-lives ago would count 1, 10 days ago 1/2, 20 days ago 1/4.
+    """
+    lines = bought(
+        spark,
+        [
+            ("u1", "p1", 10),
+            ("u1", "p1", 20),
+            ("u1", "p2", 10),  # p1: 1/2 + 1/4
+            ("u2", "p2", 20),
+            ("u2", "p2", 20),  # two lines of one order: once
+            ("u3", "p3", 30),
+            ("u4", "p4", 10),
+            ("u4", "p5", 40),
+            ("u5", "p6", 10),
+            ("u5", "p1", 0),
+            ("u5", "p2", 50),  # on the date itself, and before the window: no purchase
+        ],
+    )
+    returned = lines.filter("user_id = 'u4'").withColumns({"quantity": F.lit(-1), "product_id": F.lit("p6")})
+    anonymous = lines.withColumn("user_id", F.lit(None))
+    every = lines.union(returned.to(lines.schema)).union(anonymous.to(lines.schema))
+    window = purchase.purchases(every, before=DAY, days=45)
+    rows = purchase.strengths(window, as_of=DAY, half_life_days=10).collect()
+    users, items = [f"u{i}" for i in range(1, 6)], [f"p{i}" for i in range(1, 7)]
+    matrix = np.zeros((5, 6))
+    for r in rows:
+        matrix[users.index(r.user_id), items.index(r.product_id)] = r.strength
+    assert matrix.tolist() == [
+        [0.75, 0.5, 0, 0, 0, 0],
+        [0, 0.25, 0, 0, 0, 0],
+        [0, 0, 0.125, 0, 0, 0],
+        [0, 0, 0, 0.5, 0.0625, 0],
+        [0, 0, 0, 0, 0, 0.5],
+    ]
+    assert len(rows) == 7  # only pairs that exist are kept
+    assert {(r.orders, r.last_bought) for r in rows if r.strength == 0.75} == {(2, datetime.date(2017, 11, 21))}
+
+
+def test_few_orders_and_few_buyers_are_not_modelled(spark: SparkSession) -> None:
+    """B08 (part: the model set): a one-order user is absent from the ALS train set."""
+    lines = bought(
+        spark,
+        [
+            ("often", "p1", 1),
+            ("often", "p2", 2),
+            ("twice", "p1", 3),
+            ("twice", "rare", 4),
+            ("once", "p1", 5),
+            ("once", "p2", 5),
+            ("often", "fuel", 1),
+            ("once", "fuel", 5),
+        ],
+    )
+    window = purchase.purchases(lines, before=DAY, days=30)
+    items = purchase.catalogue(window, products(spark, ["p1", "p2", "rare"]), as_of=DAY, popular_days=3)
+    pairs = purchase.strengths(window, as_of=DAY, half_life_days=30)
+    rows = purchase.model_pairs(pairs, window, items, min_orders=2, min_buyers=2).collect()
+    assert {(r.user_id, r.item) for r in rows} == {("often", 0), ("often", 1), ("twice", 0)}
+    sizes = {r.product_id: (r.item, r.buyers, r.recent_buyers) for r in items.collect()}
+    assert sizes == {"p1": (0, 3, 2), "p2": (1, 2, 1), "rare": (2, 1, 0)}  # fuel is not promotable
+
+
+def test_ids_have_no_gaps_and_do_not_depend_on_partitions(spark: SparkSession) -> None:
+    keys = spark.createDataFrame([(f"u{i}",) for i in range(300)], "user_id string")
+    ids = {r.user_id: r.id for r in dense_ids(keys.repartition(7), "user_id", "id").collect()}
+    assert sorted(ids.values()) == list(range(300))
+    assert ids == {r.user_id: r.id for r in dense_ids(keys.coalesce(1), "user_id", "id").collect()}
+
+
+@pytest.mark.parametrize(("policy", "free"), [("exclude", set()), ("keep", {"a", "b"}), ("due_again", {"a"})])
+def test_the_policy_says_what_may_come_back(spark: SparkSession, policy: str, free: set[str]) -> None:
+    tastes = UserProfile.frame(
+        spark,
+        [
+            {
+                "user_id": "u",
+                "lifecycle": "repeat",
+                "repurchases": [
+                    ("a", 3, 10.0, DAY, DAY + datetime.timedelta(days=2)),  # due within the lead of two days
+                    ("b", 2, 40.0, DAY, DAY + datetime.timedelta(days=3)),  # a day later
+                ],
+            }
+        ],
+    )
+    due = purchase.due_again(tastes, as_of=DAY, lead_days=2)
+    pairs = spark.createDataFrame([("u", "a"), ("u", "b")], "user_id string, product_id string")
+    judged = pairs.join(due, ["user_id", "product_id"], "left").select(
+        "product_id", lists.banned(policy, F.col("due")).alias("banned")
+    )
+    assert {r.product_id for r in judged.collect() if not r.banned} == free
+
+
+def checkerboard(groups: int = 8, members: int = 12, shelf: int = 20) -> tuple[list[tuple[str, str, int]], list[str]]:
+    """Users of group g buy only products of group g: nine of its shelf before, six others in the last 28 days.
+
+    Which nine follows from the user's number, so every product has buyers before the holdout.
+    """
+    rows = []
+    for g in range(groups):
+        for m in range(members):
+            order = [(m * 7 + k * 3) % shelf for k in range(shelf)]  # 3 and 20 are coprime: a permutation
+            before, after = order[:9], order[9:15]
+            rows += [(f"u{g}-{m:02}", f"p{g}-{i:02}", 40 + k % 3) for k, i in enumerate(before)]
+            rows += [(f"u{g}-{m:02}", f"p{g}-{i:02}", 5) for i in after]
+    return rows, [f"p{g}-{i:02}" for g in range(groups) for i in range(shelf)]
+
+
+def test_planted_tastes_are_found_three_times_better_than_by_popularity(spark: SparkSession) -> None:
+    """G06: planted low-rank taste groups: recall@10 ≥ 3× popularity; no NaN; any partitioning, same figures."""
+    rows, ids = checkerboard()
+    catalogue, cutoff = products(spark, ids), DAY - datetime.timedelta(days=28)
+
+    def figures(lines: DataFrame) -> dict[tuple[str, str], float]:
+        window = purchase.purchases(lines, before=DAY, days=90).persist()
+        past, later = window.filter(F.col("order_date") < cutoff), window.filter(F.col("order_date") >= cutoff)
+        items = purchase.catalogue(past, catalogue, as_of=cutoff, popular_days=28).persist()
+        pairs = purchase.strengths(past, as_of=cutoff, half_life_days=90).persist()
+        factors = als_factors(purchase.model_pairs(pairs, past, items, min_orders=2, min_buyers=2), **ALS)  # type: ignore[arg-type]
+        everyone = past.select("user_id").distinct().withColumn("segment_id", F.lit(0))
+        own = purchase.own_products(pairs, items, F.lit(True))
+        users = lists.users_with_purchases(everyone, own, factors, blocks=2)
+        truth = holdout.bought_later(later, catalogue, items, everyone)
+        nobody = everyone.filter("false")
+        popular = purchase.popularity(past, items, nobody, since=cutoff - datetime.timedelta(days=28))
+        per_user = holdout.figures_per_user(
+            users.join(truth, "user_id"),
+            lists.shelf(factors, popular),
+            measured=holdout.candidates("exclude"),
+            repeat_weight=0.7,
+        )
+        return {(r.slice, r.metric): r.value for r in holdout.measured_metrics(per_user, len(ids)).collect()}
+
+    found = figures(bought(spark, rows).coalesce(1))
+    assert not any(np.isnan(v) for v in found.values())
+    assert found["als:new", "recall@10"] >= 3 * found["popularity:new", "recall@10"]
+    assert found["als:new", "recall@10"] > 0.75  # 11 products of the group are left, 10 are shown
+    assert found["buy_again", "recall@10"] <= 0.2  # nothing is bought twice here
+    assert figures(bought(spark, rows[::-1]).repartition(5)) == found

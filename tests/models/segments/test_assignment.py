@@ -1,0 +1,104 @@
+"""Users on one scale, and the segment of each."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from pyspark.sql import SparkSession
+from scipy.cluster.vq import kmeans2
+
+from promo_spark.contracts.features import UserProfile
+from promo_spark.errors import SettingsError
+from promo_spark.models.segments.assignment import Scaling, checked_features, rfm_groups, segments, user_sample
+from promo_spark.models.segments.clustering import adjusted_rand
+from promo_spark.settings import Settings
+
+
+def test_ids_dates_and_texts_are_no_features(settings: Settings) -> None:
+    """C16 (ids are no features): an *_id cannot become a feature, and the shipped ones are numbers."""
+    assert checked_features(settings.segment.features) == settings.segment.features
+    for wrong in (["user_id"], ["main_store_id"], ["first_order_date"], ["lifecycle"], ["spendd"], []):
+        with pytest.raises(SettingsError, match=r"segment\.features: .*spend_90d"):
+            checked_features(wrong)
+
+
+def test_a_change_of_currency_unit_changes_no_group(spark: SparkSession) -> None:
+    """B09: spend in cents instead of units gives the same groups; without scaling it gives others."""
+    rng = np.random.default_rng(5)
+    shares = np.repeat([0.1, 0.9], 20) + rng.normal(0, 0.03, 40)  # what tells the two groups apart
+    spend = np.exp(rng.normal(4, 0.3, 40))  # says nothing of them
+
+    def groups(factor: float, scaled: bool) -> np.ndarray:
+        rows = [
+            {"user_id": f"u{i:02}", "orders": 5, "spend": round(m * factor, 2), "discount_share": float(s)}
+            for i, (m, s) in enumerate(zip(spend, shares, strict=True))
+        ]
+        features = ["spend", "discount_share"]
+        if not scaled:
+            points = pd.DataFrame(rows)[features].to_numpy()
+        else:
+            sample = user_sample(UserProfile.frame(spark, rows), features, users=99, min_orders=1, seed=1)
+            points = Scaling.of(sample, features).scaled(sample)
+        return kmeans2(points, 2, iter=20, minit="++", rng=1)[1]
+
+    assert adjusted_rand(groups(1, scaled=True), groups(100, scaled=True)) == 1.0
+    assert adjusted_rand(groups(0.001, scaled=False), groups(100, scaled=False)) < 0.5
+
+
+def test_the_sample_is_the_same_however_the_rows_lie(spark: SparkSession) -> None:
+    """B08 (part): who ordered once does not shape the segments."""
+    rows = [{"user_id": f"u{i}", "orders": 1 + i % 5, "spend": 10 * i} for i in range(100)]
+    one = user_sample(UserProfile.frame(spark, rows).coalesce(1), ["spend"], users=30, min_orders=2, seed=1)
+    many = user_sample(UserProfile.frame(spark, rows[::-1]).repartition(7), ["spend"], users=30, min_orders=2, seed=1)
+    pd.testing.assert_frame_equal(one, many)
+    assert len(one) == 30
+    once = {np.log1p(10.0 * i) for i in range(0, 100, 5)}
+    assert not once & set(one["spend"])
+
+
+def test_each_user_gets_the_nearest_centre_and_who_never_ordered_gets_none(spark: SparkSession) -> None:
+    profiles = UserProfile.frame(
+        spark,
+        [
+            {"user_id": "near", "orders": 3, "spend": 0, "discount_share": 0.2},
+            {"user_id": "far", "orders": 1, "spend": 53.59815, "discount_share": 0.2},  # log(1 + spend) = 4
+            {
+                "user_id": "between",
+                "orders": 2,
+                "spend": 6.38905610,
+                "discount_share": 0.2,
+            },  # log = 2: the first of equals
+            {"user_id": "unknown", "orders": 2, "spend": 0, "discount_share": None},  # unknown counts as the mean
+            {"user_id": "nobody", "orders": 0},
+        ],
+    )
+    scaling = Scaling(("spend", "discount_share"), np.array([2.0, 0.2]), np.array([2.0, 0.1]))
+    centres = np.array([[-1.0, 0.0], [1.0, 2.0]])  # log spend 0 and 4; share 0.2 and 0.4
+    found = {
+        r.user_id: (r.segment_id, r.segment_name, r.distance)
+        for r in segments(profiles, scaling, centres, [7, 3], ["small", "large"]).collect()
+    }
+    assert found == {
+        "near": (7, "small", 0.0),
+        "far": (3, "large", pytest.approx(2.0, abs=1e-5)),
+        "between": (7, "small", pytest.approx(1.0, abs=1e-3)),
+        "unknown": (7, "small", 0.0),
+        "nobody": (0, "no orders yet", None),
+    }
+
+
+def test_constant_and_unknown_features_do_no_harm() -> None:
+    sample = pd.DataFrame({"a": [1.0, 1.0, 1.0], "b": [0.0, np.nan, 2.0], "c": [np.nan] * 3})
+    assert Scaling.of(sample, ["a", "b", "c"]).scaled(sample).tolist() == [
+        [0.0, pytest.approx(-np.sqrt(1.5)), 0.0],
+        [0.0, 0.0, 0.0],
+        [0.0, pytest.approx(np.sqrt(1.5)), 0.0],
+    ]
+    assert Scaling.of(sample[:0], ["a", "b"]).scaled(sample[:0]).shape == (0, 2)
+
+
+def test_rfm_groups_are_equal_and_ordered_from_bad_to_good() -> None:
+    users = np.arange(20.0)
+    sample = pd.DataFrame({"recency_days": users[::-1], "orders_90d": users, "spend_90d": users})
+    assert rfm_groups(sample, 4).tolist() == [0] * 5 + [1] * 5 + [2] * 5 + [3] * 5

@@ -1,0 +1,95 @@
+"""Pseudonyms: the same id is the same user in every source, and nothing leads back without the key."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+
+import pytest
+from pyspark.sql import SparkSession
+
+from promo_spark.contracts.raw_rows import RawRow
+from promo_spark.contracts.restricted import Identities, RawRows
+from promo_spark.contracts.silver import QUARANTINE, Events, Feedback, IdentityMap, OrderLines
+from promo_spark.errors import SettingsError
+from promo_spark.sources.persons import pseudonyms
+
+KEY, OTHER = b"k" * 32, b"o" * 32
+
+
+def test_a_pseudonym_is_the_keyed_digest_of_the_id() -> None:
+    """N02: same id → same key; other salt → other key; 128 bits as text that is no number."""
+    expected = hmac.new(KEY, b"user\x00anna", hashlib.sha256).hexdigest()[:32]
+    assert pseudonyms.pseudonym("anna", KEY) == "u" + expected
+    assert pseudonyms.pseudonym("anna", OTHER) != pseudonyms.pseudonym("anna", KEY)
+    many = {pseudonyms.pseudonym(str(i), KEY) for i in range(10_000)}
+    assert len(many) == 10_000 and all(re.fullmatch("u[0-9a-f]{32}", p) for p in many)
+    assert pseudonyms.key_id(KEY) != pseudonyms.key_id(OTHER)
+
+
+def test_a_key_is_given_by_reference_and_long_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SettingsError, match=r"(?s)business\.privacy\.key_secret = 'env:NO_KEY'.*openssl rand -hex 32"):
+        pseudonyms.pseudonym_key("env:NO_KEY")
+    monkeypatch.setenv("SHOP_KEY", "hunter2")
+    with pytest.raises(SettingsError, match="a key of 7 bytes; it takes 32 or more") as raised:
+        pseudonyms.pseudonym_key("env:SHOP_KEY")
+    assert "hunter2" not in str(raised.value)
+    monkeypatch.setenv("SHOP_KEY", "k" * 32)
+    assert pseudonyms.pseudonym_key("env:SHOP_KEY") == KEY
+
+
+def test_ids_of_every_source_become_pseudonyms_and_free_text_is_masked(
+    spark: SparkSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """N02: in every table alike; null stays null; the key stands in no plan."""
+    lines = OrderLines.frame(spark, [{"order_id": "1", "user_id": u} for u in ("anna", None, "anna", "ben")])
+    kept = pseudonyms.protected(OrderLines, lines, KEY)
+    anna, ben = (pseudonyms.pseudonym(u, KEY) for u in ("anna", "ben"))
+    assert [r.user_id for r in kept.collect()] == [anna, None, anna, ben]
+    kept.explain("extended")
+    plan = capsys.readouterr().out
+    assert "user_id" in plan and KEY.decode() not in plan and KEY.hex() not in plan
+
+    events = Events.frame(spark, [{"user_id": "anna", "query": "tea for a@b.de", "review_text": "+49 171 2345678"}])
+    [event] = pseudonyms.protected(Events, events, KEY).collect()
+    assert (event.user_id, event.query, event.review_text) == (anna, "tea for [email]", "[phone]")
+    answers = Feedback.frame(spark, [{"user_id": "anna", "text": "a@b.de"}])
+    [said] = pseudonyms.protected(Feedback, answers, None).collect()
+    assert (said.user_id, said.text) == ("anna", "[email]")  # text is masked even where ids are public
+
+    people = IdentityMap.frame(spark, [{"channel": "web", "channel_user_id": "ben", "user_id": "anna"}])
+    [person] = pseudonyms.protected(IdentityMap, people, KEY).collect()
+    assert (person.channel, person.channel_user_id, person.user_id) == ("web", ben, anna)
+
+    gone = pseudonyms.protected(OrderLines, lines.select("user_id"), KEY)  # a key alone, of what was deleted
+    assert gone.columns == ["user_id"] and gone.first() == (anna,)
+
+    sources = [
+        (t, df.selectExpr("*", f"false {RawRow.blank}", f"false {RawRow.broken}"))
+        for t, df in (
+            (OrderLines, lines),
+            (IdentityMap, people),
+        )
+    ]
+    known = pseudonyms.identities(sources, KEY, "r1")
+    assert sorted((r.user_id, r.raw_id) for r in Identities.conform(known).collect()) == sorted(
+        [(anna, "anna"), (ben, "ben")]
+    )
+
+
+def test_rejected_rows_are_found_again_by_their_digest(spark: SparkSession) -> None:
+    """Nothing is lost: as many rows in quarantine, every different raw row under the digest that stands there."""
+    quarantine = QUARANTINE[OrderLines]
+    rejected = quarantine.frame(
+        spark,
+        [
+            {"source": "till", "raw": raw, "source_file": "f.csv", "run_id": "r1"}
+            for raw in ("anna;1", "ben;2", "anna;1")
+        ],
+    )
+    kept = [r.raw for r in pseudonyms.without_raw(rejected, KEY).collect()]
+    raw = RawRows.conform(pseudonyms.raw_rows(OrderLines, rejected, KEY)).collect()
+    assert {(r.table, r.source, r.source_file, r.run_id) for r in raw} == {("order_lines", "till", "f.csv", "r1")}
+    found = {r.digest: r.raw for r in raw}
+    assert [found[digest] for digest in kept] == ["anna;1", "ben;2", "anna;1"] and len(raw) == 2
