@@ -9,11 +9,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from jobs.pipeline import single_jobs
-from promo_spark.contracts import ALL_TABLES
-from promo_spark.reports.documentation import lineage_page, tables_page
+PROJECT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(PROJECT))  # jobs/ is part of no installation
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
+from jobs.pipeline import single_jobs  # noqa: E402
+from promo_spark.contracts import ALL_TABLES  # noqa: E402
+from promo_spark.reports.documentation import lineage_page, tables_page  # noqa: E402
+
+DOCS = PROJECT / "docs"
 
 
 def main() -> int:
