@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+
 from promo_spark.runtime.context import Context
 from promo_spark.runtime.declaration import Job
 from promo_spark.runtime.freshness import Freshness, Inputs, run_id
@@ -15,6 +18,7 @@ from promo_spark.runtime.interruption import Interruption
 from promo_spark.runtime.progress import Step
 from promo_spark.runtime.run_log import Attempt, RunLog
 from promo_spark.settings import Settings
+from promo_spark.storage.damage import damage_of
 from promo_spark.storage.lake import Lake
 from promo_spark.storage.locks import held
 
@@ -47,7 +51,7 @@ def execute(job: Job, run: Run, date: datetime.date, step: Step) -> Executed:
     Raises whatever ended the job, after putting its tables back as they were and recording the failure in ops.runs.
     """
     attempt = Attempt(job, date, _UNKNOWN, _now(), Inputs({}, {}), {}, {}, {}, {})
-    with _recorded(attempt, run, step), _locked(job, run, date, step):
+    with _recorded(attempt, run, step), _locked(job, run, date, step), _damage_explained(job, run):
         section = getattr(run.settings, job.name)
         outside = job.inputs(section, run.lake.spark) if job.inputs else ""
         attempt.inputs = run.freshness.inputs(job, date)
@@ -96,6 +100,18 @@ def _recorded(attempt: Attempt, run: Run, step: Step) -> Iterator[None]:
         except Exception as unrecorded:  # noqa: BLE001 - a full disk, a lost JVM: the first error is raised again
             step.say(f"the failure could not be put into ops.runs: {str(unrecorded).splitlines()[0]}")
         raise
+
+
+@contextlib.contextmanager
+def _damage_explained(job: Job, run: Run) -> Iterator[None]:
+    """An error that comes of a damaged table, as one sentence that says which, and how to bring it back."""
+    try:
+        yield
+    except (PySparkException, Py4JError) as error:
+        damage = damage_of(run.lake, error, (*job.reads, *job.optional, *job.earlier, *job.writes))
+        if damage is None:
+            raise
+        raise damage from error
 
 
 def _locked(job: Job, run: Run, date: datetime.date, step: Step) -> contextlib.AbstractContextManager[None]:

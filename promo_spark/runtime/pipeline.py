@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import graphlib
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -29,22 +30,30 @@ class Pipeline:
     summary: Callable[[Lake, Settings, datetime.date, Sequence[str], float], None]
 
     def start(
-        self, lake: Lake, settings: Settings, date: datetime.date, progress: Progress, force: bool = False
+        self,
+        lake: Lake,
+        settings: Settings,
+        dates: Sequence[datetime.date],
+        progress: Progress,
+        force: bool = False,
     ) -> None:
-        """Runs what is not current, then shows what there is now.
+        """Runs what is not current, date by date, then shows what there is now for the last one.
 
-        Jobs that do not need one another run side by side: one job's waiting is another's work.
+        Jobs that do not need one another run side by side: one job's waiting is another's work. A span that was
+        stopped goes on where it stopped: the dates before are current.
         """
-        known = self.jobs()
-        unknown = [name for name in settings.pipeline.jobs if name not in known]
+        jobs_by_name = self.jobs()
+        unknown = [name for name in settings.pipeline.jobs if name not in jobs_by_name]
         if unknown:
-            raise SettingsError(f"pipeline.jobs names {', '.join(unknown)}; the jobs are: {', '.join(known)}")
-        jobs = [known[name] for name in settings.pipeline.jobs]
-        started = datetime.datetime.now(datetime.timezone.utc)
-        ended = run_in_order(jobs, lake, settings, date, progress, force)
-        seconds = (datetime.datetime.now(datetime.timezone.utc) - started).total_seconds()
-        written = [name for name, done in ended.items() if done.outcome == "written"]
-        self.summary(lake, settings, date, written, seconds)
+            raise SettingsError(f"pipeline.jobs names {', '.join(unknown)}; the jobs are: {', '.join(jobs_by_name)}")
+        jobs = [jobs_by_name[name] for name in settings.pipeline.jobs]
+        for n, date in enumerate(dates, start=1):
+            if len(dates) > 1:
+                progress.note(f"{date} ({n} of {len(dates)})")
+            started = time.monotonic()
+            ended = run_in_order(jobs, lake, settings, date, progress, force)
+            written = [name for name, done in ended.items() if done.outcome == "written"]
+        self.summary(lake, settings, dates[-1], written, time.monotonic() - started)
 
 
 def dependencies(jobs: Sequence[Job]) -> dict[str, set[str]]:

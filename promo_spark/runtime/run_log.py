@@ -85,8 +85,14 @@ class RunLog:
                 rows = dict(run.rows_out)
         return versions, rows
 
-    def record(self, attempt: Attempt, settings: Settings, error: BaseException | None = None) -> None:
-        """Appends the attempt."""
+    def record(
+        self,
+        attempt: Attempt,
+        settings: Settings,
+        error: BaseException | None = None,
+        asked: Mapping[str, str] | None = None,
+    ) -> None:
+        """Appends the attempt: of a job with its settings, of a command with what was asked."""
         now = datetime.datetime.now(datetime.timezone.utc)
         message = redacted(str(error) or type(error).__name__)[:2000] if error else None
         row = {
@@ -97,7 +103,9 @@ class RunLog:
             Runs.seconds: (now - attempt.started).total_seconds(),
             Runs.outcome: FAILED if error else SUCCEEDED,
             Runs.message: message,
-            Runs.settings: json.dumps(logged_settings(attempt.job, settings), sort_keys=True),
+            Runs.settings: json.dumps(
+                logged_settings(attempt.job, settings) if asked is None else dict(asked), sort_keys=True
+            ),
             Runs.code_version: code_version(),
             Runs.input_runs: dict(attempt.inputs.runs),
             Runs.input_versions: {

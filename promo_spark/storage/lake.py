@@ -156,6 +156,14 @@ class Lake:
                 else:
                     self._delta(table).restoreToVersion(version)
 
+    def restore(self, table: type[Table], version: int) -> None:
+        """The table as it was at a version, in a commit of its own."""
+        self._delta(table).restoreToVersion(version)
+
+    def files(self, table: type[Table], version: int | None = None) -> list[str]:
+        """The files that hold the rows of a version."""
+        return list(self._stored(table, version).inputFiles())
+
     def runs_of(self, table: type[Table], version: int | None, condition: Column | None = None) -> DataFrame:
         """One row per run that wrote rows of the table, or the rows that meet a condition: run_id."""
         rows = self._stored(table, version)
