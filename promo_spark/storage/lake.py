@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from delta.tables import DeltaTable
 from py4j.protocol import Py4JJavaError
@@ -23,6 +24,7 @@ from pyspark.sql import functions as F
 from promo_spark.contracts.schema import CONTRACT_VERSION_KEY, Col, Table, WriteMode
 from promo_spark.errors import ContractError, MissingDataError, SettingsError
 from promo_spark.storage.commits import Commit, Mark, commit, commit_of, marked, touched_partitions
+from promo_spark.storage.files import Files
 
 SliceValue = str | datetime.date | Sequence[str] | Sequence[datetime.date]
 
@@ -163,6 +165,31 @@ class Lake:
     def files(self, table: type[Table], version: int | None = None) -> list[str]:
         """The files that hold the rows of a version."""
         return list(self._stored(table, version).inputFiles())
+
+    def now(self) -> int:
+        """The time by the lake's own file system, in milliseconds."""
+        files, probe = Files(self.spark), f"{self.root}/.now"
+        files.write(probe, "")
+        try:
+            return files.modified(probe)
+        finally:
+            files.delete(probe)
+
+    def make_room(self, table: type[Table], since: int) -> int:
+        """Deletes files that a write which did not end left since a time of `now`; how many bytes these were.
+
+        No commit names them. To be called by the only run that writes the table.
+        """
+        if self.catalog or not self.exists(table):
+            return 0
+        current = {file.rsplit("/", 1)[-1] for file in self.files(table)}
+        files, freed = Files(self.spark), 0
+        for file in list(files.below(self.path(table))):
+            name = file.path.rsplit("/", 1)[-1]
+            if "/_delta_log/" not in file.path and file.modified >= since and quote(name) not in current:
+                files.delete(file.path)
+                freed += file.size
+        return freed
 
     def runs_of(self, table: type[Table], version: int | None, condition: Column | None = None) -> DataFrame:
         """One row per run that wrote rows of the table, or the rows that meet a condition: run_id."""
