@@ -6,7 +6,7 @@ import pytest
 
 from jobs import all_jobs
 from jobs.pipeline import single_jobs
-from promo_spark.contracts import ALL_TABLES
+from promo_spark.contracts.catalogue import ALL_TABLES
 from promo_spark.contracts.models import Metrics
 from promo_spark.contracts.ops import Runs
 from promo_spark.contracts.restricted import Persons

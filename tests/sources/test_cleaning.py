@@ -19,11 +19,11 @@ from promo_spark.errors import SettingsError
 from promo_spark.settings import load
 from promo_spark.sources import cleaning
 from promo_spark.sources.checks import rules as checks
-from promo_spark.sources.checks.predicates import Circumstances
+from promo_spark.sources.checks.predicates import ComparedWith
 from promo_spark.sources.incoming import GIVEN_BY_THE_RUN
 
 TOUCHED = "cleaned is not null"
-RUN = Circumstances(datetime.date(2024, 6, 14), "UTC")
+RUN = ComparedWith(datetime.date(2024, 6, 14), "UTC")
 
 
 def plan(table: type[Table], *settings: str) -> cleaning.Plan:

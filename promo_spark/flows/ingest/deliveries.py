@@ -11,6 +11,7 @@ from pathlib import Path
 from pyspark.sql import DataFrame, SparkSession
 
 from promo_spark.contracts.schema import Table
+from promo_spark.contracts.silver import Events, OrderLines, PromoCalendar
 from promo_spark.errors import SettingsError, SourceError
 from promo_spark.runtime.job import Context
 from promo_spark.settings import IngestSettings, LookupSettings, SourceSettings
@@ -18,8 +19,10 @@ from promo_spark.sources import changes as rows_of
 from promo_spark.sources.gate.source_columns import Columns
 from promo_spark.sources.incoming import of_source, together
 from promo_spark.sources.mapping import complete_journey, mappings
+from promo_spark.sources.persons import pseudonyms
 from promo_spark.storage import change_feed, databases, landing
 
+LARGEST: tuple[type[Table], ...] = (PromoCalendar, OrderLines, Events)  # taken first: the others fill the gaps
 _MOST_SHARES = 4  # each share decodes the whole file once more
 
 
@@ -61,18 +64,19 @@ def sources_digest(settings: IngestSettings, spark: SparkSession) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16] if len(parts) > 1 else parts[0]
 
 
-def deliveries(ctx: Context[IngestSettings]) -> list[Delivery]:
+def deliveries(ctx: Context[IngestSettings], key: bytes | None) -> list[Delivery]:
     """Everything the settings name, one delivery per table. Nothing but the beginning of files is read yet.
 
-    Sources that deliver single rows stay by themselves: each merges its own.
+    Sources that deliver single rows stay by themselves: each merges its own. Given a key, what a mapping makes of
+    ids of persons is keyed here; the ids themselves are still those of the sources.
     """
     if ctx.settings.adapter == "complete_journey":
         return _complete_journey(ctx)
-    found = [_delivery(ctx, name, source) for name, source in ctx.settings.sources.items()]
     by_table: dict[type[Table], list[Delivery]] = {}
-    for delivery in found:
+    for delivery in [_delivery(ctx, name, source, key) for name, source in ctx.settings.sources.items()]:
         by_table.setdefault(delivery.table, []).append(delivery)
-    return [one for table, of_table in by_table.items() for one in _joined(table, of_table)]
+    joined = [one for table, of_table in by_table.items() for one in _joined(table, of_table)]
+    return sorted(joined, key=lambda delivery: delivery.table not in LARGEST)
 
 
 def _joined(table: type[Table], of_table: Sequence[Delivery]) -> list[Delivery]:
@@ -96,7 +100,7 @@ def _joined(table: type[Table], of_table: Sequence[Delivery]) -> list[Delivery]:
     ]
 
 
-def _delivery(ctx: Context[IngestSettings], name: str, source: SourceSettings) -> Delivery:
+def _delivery(ctx: Context[IngestSettings], name: str, source: SourceSettings, key: bytes | None) -> Delivery:
     table = mappings.mapped_table(name, source)
     mappings.checked_mapping(name, table, source)
     if source.by_rows:
@@ -117,6 +121,7 @@ def _delivery(ctx: Context[IngestSettings], name: str, source: SourceSettings) -
         for lookup in source.lookups
     ]
     rows = mappings.mapped(table, raw, source, seconds, ctx.business.timezone)
+    rows = pseudonyms.keyed(rows, mappings.columns_made_of_ids(table, source), key)
     text_paths = {name: path} if source.format in ("csv", "json") else {}
     delivery = Delivery(
         table, (name,), rows, text_paths, source.by_rows, deletes=source.deletes, columns={name: columns}
@@ -181,7 +186,8 @@ def _complete_journey(ctx: Context[IngestSettings]) -> list[Delivery]:
     }
     tables = complete_journey.tables(raw, ctx.business.timezone)
     names = {table: complete_journey.SOURCE_OF[table] for table in tables}
-    return [Delivery(t, (names[t],), of_source(rows, names[t])) for t, rows in tables.items()]
+    found = [Delivery(t, (names[t],), of_source(rows, names[t])) for t, rows in tables.items()]
+    return sorted(found, key=lambda delivery: delivery.table not in LARGEST)
 
 
 def _complete_journey_folder(settings: IngestSettings) -> str:

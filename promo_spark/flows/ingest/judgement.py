@@ -15,7 +15,7 @@ from promo_spark.contracts.raw_rows import IncomingRow
 from promo_spark.contracts.schema import SourceCheck, Table
 from promo_spark.contracts.silver import Events, OrderLines, Products, PromoCalendar, Users
 from promo_spark.errors import SourceError
-from promo_spark.flows.ingest.deliveries import Delivery
+from promo_spark.flows.ingest.deliveries import LARGEST, Delivery
 from promo_spark.runtime.job import Context
 from promo_spark.settings import IngestSettings
 from promo_spark.sources import cleaning
@@ -25,7 +25,6 @@ from promo_spark.sources.gate import verdicts as gate
 from promo_spark.storage import landing
 
 _REFERRED_TO: tuple[type[Table], ...] = (Products, Users)
-LARGEST: tuple[type[Table], ...] = (PromoCalendar, OrderLines, Events)
 # Kept once judged: what others refer to, and lines, whose numbers took a shuffle.
 _KEPT: tuple[type[Table], ...] = (*_REFERRED_TO, OrderLines)
 _NEVER_EMPTY: tuple[type[Table], ...] = (Products, OrderLines, Events)
@@ -61,11 +60,11 @@ def judged(ctx: Context[IngestSettings], handed: Sequence[Delivery]) -> list[Jud
     plans = cleaning.plans(ctx.settings)
     checks.refuse_unknown(ctx.settings.policies, [check for _, check in own])
     gate.refuse_unknown(ctx.settings.gate, [source for d in handed for source in d.sources])
-    run = predicates.Circumstances(ctx.date, ctx.business.timezone, ctx.settings.test_users)
+    run = predicates.ComparedWith(ctx.date, ctx.business.timezone, ctx.settings.test_users)
     if OrderLines in plans and plans[OrderLines].looks_at_promotions:
         run = replace(run, promoted_days=_promoted_days(ctx, handed))
 
-    def judge(delivery: Delivery, run: predicates.Circumstances) -> Judged:
+    def judge(delivery: Delivery, run: predicates.ComparedWith) -> Judged:
         with landing.refusing_unreadable(delivery.name, only="FAILED_READ_FILE"):  # damaged behind its first rows
             own_of_table = [check for table, check in own if table is delivery.table]
             return _judge(ctx, delivery, run, own_of_table, plans.get(delivery.table))
@@ -97,7 +96,7 @@ def _promoted_days(ctx: Context[IngestSettings], handed: Sequence[Delivery]) -> 
 def _judge(
     ctx: Context[IngestSettings],
     delivery: Delivery,
-    run: predicates.Circumstances,
+    run: predicates.ComparedWith,
     own: Sequence[SourceCheck],
     plan: cleaning.Plan | None,
 ) -> Judged:

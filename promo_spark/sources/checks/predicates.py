@@ -20,7 +20,7 @@ MARK = "_mark_"  # a row whose column stands in the set of a predicate has a mar
 
 
 @dataclass(frozen=True)
-class Circumstances:
+class ComparedWith:
     """What a row is compared with beyond itself; a set that is None is not known."""
 
     date: datetime.date
@@ -37,11 +37,11 @@ class Circumstances:
         return midnight.replace(tzinfo=ZoneInfo(self.timezone))
 
 
-Condition = Callable[[str, Circumstances], Column]
-IdsOf = Callable[[Circumstances], DataFrame | None]
+Condition = Callable[[str, ComparedWith], Column]
+IdsOf = Callable[[ComparedWith], DataFrame | None]
 
 
-def _always(run: Circumstances) -> bool:
+def _always(run: ComparedWith) -> bool:
     return True
 
 
@@ -53,7 +53,7 @@ class Predicate:
     """
 
     fails: Condition
-    applies: Callable[[Circumstances], bool] = _always
+    applies: Callable[[ComparedWith], bool] = _always
     ids: IdsOf | None = None
 
 
@@ -86,23 +86,23 @@ def with_test_users(rows: DataFrame, test_users: Sequence[str]) -> DataFrame:
     return rows.withColumn(mark("test_user"), F.coalesce(found, F.lit(False)))
 
 
-def _test_user(column: str, run: Circumstances) -> Column:
+def _test_user(column: str, run: ComparedWith) -> Column:
     return F.col(mark("test_user"))
 
 
-def _amount_negative(column: str, run: Circumstances) -> Column:
+def _amount_negative(column: str, run: ComparedWith) -> Column:
     return (F.col(column) < 0) & (F.col(OrderLines.quantity) >= 0)
 
 
-def _future_timestamp(column: str, run: Circumstances) -> Column:
+def _future_timestamp(column: str, run: ComparedWith) -> Column:
     return F.col(column) >= F.lit(run.next_day())
 
 
-def _future_day(column: str, run: Circumstances) -> Column:
+def _future_day(column: str, run: ComparedWith) -> Column:
     return F.col(column) > F.lit(run.date)
 
 
-def _ends_before_start(column: str, run: Circumstances) -> Column:
+def _ends_before_start(column: str, run: ComparedWith) -> Column:
     return F.col(column) < F.col("start_date")
 
 

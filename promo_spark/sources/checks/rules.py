@@ -24,7 +24,7 @@ from promo_spark.contracts.raw_rows import IncomingRow, RawRow
 from promo_spark.contracts.schema import Col, SourceCheck, Table, WriteMode
 from promo_spark.contracts.silver import CLEANED_TYPE, SILVER, Quarantined
 from promo_spark.errors import SettingsError
-from promo_spark.sources.checks.predicates import PREDICATES, Circumstances, mark
+from promo_spark.sources.checks.predicates import PREDICATES, ComparedWith, mark
 from promo_spark.sources.incoming import GIVEN_BY_THE_RUN, fenced, names_of
 
 REASONS, WARNINGS, DOUBLED, LINE = "_reasons", "_warnings", "_doubled", "_source_line"
@@ -65,7 +65,7 @@ def check_names(own: Sequence[SourceCheck] = ()) -> list[str]:
 
 
 def rules(
-    table: type[Table], run: Circumstances, policies: Mapping[str, str], own: Sequence[SourceCheck] = ()
+    table: type[Table], run: ComparedWith, policies: Mapping[str, str], own: Sequence[SourceCheck] = ()
 ) -> list[Rule]:
     """What a row on its way to the table is judged by, in the order in which its reasons are named.
 
@@ -130,7 +130,7 @@ def screened(table: type[Table], rows: DataFrame, by: Sequence[Rule]) -> DataFra
     return rows.drop(*marks)
 
 
-def tallies(table: type[Table], by: Sequence[Rule], run: Circumstances, sources: Sequence[str]) -> list[Column]:
+def tallies(table: type[Table], by: Sequence[Rule], run: ComparedWith, sources: Sequence[str]) -> list[Column]:
     """What to count per source in a pass that goes over screened rows anyway; `tally` names each.
 
     All rows, blank ones, bad ones, those that fail each rule, and the days that good rows have.
@@ -259,7 +259,7 @@ def _structure(table: type[Table]) -> list[Rule]:
     return found
 
 
-def _failing(check: SourceCheck, run: Circumstances) -> tuple[Column | None, DataFrame | None]:
+def _failing(check: SourceCheck, run: ComparedWith) -> tuple[Column | None, DataFrame | None]:
     """When a row fails the check, and the ids to compare with; nothing where these are not known."""
     if check.triple is not None:
         return ~check.triple.holds(), None

@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 from pyspark.sql.window import Window
 
 from promo_spark.contracts.raw_rows import RawRow
 from promo_spark.contracts.restricted import PERSONAL_SOURCES
-from promo_spark.contracts.schema import Table
+from promo_spark.contracts.schema import Personal, Table
 from promo_spark.contracts.silver import SILVER, Events, Feedback, IdentityMap, Inventory, OrderLines
 from promo_spark.errors import SettingsError
 from promo_spark.settings import SourceSettings
@@ -38,6 +39,9 @@ _DERIVED: dict[type[Table], set[str]] = {
     Inventory: {Inventory.store_id},
     IdentityMap: {IdentityMap.channel},
 }
+
+# The column that becomes a digest of the whole row where a mapping leaves it open.
+_ROW_DIGEST: dict[type[Table], str] = {Events: Events.event_id, Feedback: Feedback.feedback_id}
 
 
 def mapped_table(name: str, source: SourceSettings) -> type[Table]:
@@ -78,6 +82,23 @@ def their_columns(source: SourceSettings) -> list[str]:
     return [c for c in dict.fromkeys(wanted) if c not in made]
 
 
+def columns_made_of_ids(table: type[Table], source: SourceSettings) -> list[str]:
+    """Our columns whose text leads back to a person, beside those that are the person's id itself.
+
+    Those that the mapping makes of a column that is a person's id too, and digests of the whole row.
+    """
+    personal = table.personal()
+    identifying = {name for name, kind in personal.items() if kind in (Personal.IDENTIFIER, Personal.DIRECT)}
+    ids = {theirs for name in identifying & source.columns.keys() for theirs in source.columns[name].theirs()}
+    made_of_ids = [
+        name
+        for name, mapping in source.columns.items()
+        if name not in identifying and isinstance(table.type_of(name), T.StringType) and ids & set(mapping.theirs())
+    ]
+    digest = _ROW_DIGEST.get(table)
+    return [*made_of_ids, *([digest] if digest and digest not in source.columns else [])]
+
+
 def unpivoted_column(source: SourceSettings) -> Callable[[str], bool]:
     """Tells of a column's name whether the source unpivots it."""
     unpivot = source.unpivot
@@ -114,14 +135,13 @@ def mapped(
     if table is OrderLines:
         raw = _completed_lines(raw, values, parsed, timezone, source.equal_rows == "pieces")
     elif table is Events:
-        values.setdefault(Events.event_id, row_digest(raw))
         values.setdefault(Events.event_date, _business_day(Events.ts, values, parsed, timezone))
-    elif table is Feedback:
-        values.setdefault(Feedback.feedback_id, row_digest(raw))
     elif table is Inventory:
         values.setdefault(Inventory.store_id, F.lit("all"))
     elif table is IdentityMap:
         values.setdefault(IdentityMap.channel, F.lit("*"))
+    if table in _ROW_DIGEST:
+        values.setdefault(_ROW_DIGEST[table], row_digest(raw))
     if not source.distinct:
         return candidates(table, raw, values, parsed)
     latest = {reshaping.LATEST: F.col(f"`{source.latest_by}`")} if source.latest_by else {}
