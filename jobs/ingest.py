@@ -16,7 +16,7 @@ from promo_spark.flows.ingest import identities, loading, quality_report
 from promo_spark.flows.ingest.deliveries import deliveries, sources_digest
 from promo_spark.flows.ingest.judgement import judged
 from promo_spark.runtime.job import Context, job
-from promo_spark.settings import IngestSettings
+from promo_spark.settings.ingest import IngestSettings
 
 
 @job(

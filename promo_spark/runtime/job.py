@@ -24,7 +24,8 @@ from promo_spark.contracts.models import Metrics
 from promo_spark.contracts.schema import RESTRICTED, Table, WriteMode
 from promo_spark.errors import ContractError, MissingDataError
 from promo_spark.runtime.progress import Step
-from promo_spark.settings import BusinessSettings, Section
+from promo_spark.settings import Section
+from promo_spark.settings.business import BusinessSettings
 from promo_spark.storage.lake import Lake, SliceValue, Written
 
 S = TypeVar("S", bound=Section)

@@ -22,7 +22,7 @@ from promo_spark.contracts.raw_rows import IncomingRow, RawRow
 from promo_spark.contracts.schema import Personal, Table, WriteMode
 from promo_spark.contracts.silver import CLEANED_TYPE, SILVER, OrderLines, PromoCalendar
 from promo_spark.errors import SettingsError
-from promo_spark.settings import ColumnCleaning, IngestSettings, MostlyMissing
+from promo_spark.settings.ingest import ColumnCleaning, IngestSettings, MostlyMissing
 from promo_spark.sources.checks.own_checks import typed_literal
 from promo_spark.sources.checks.rules import CLEANED, REJECT, WARN, Rule
 from promo_spark.sources.incoming import GIVEN_BY_THE_RUN, fenced

@@ -25,7 +25,7 @@ from pyspark.sql import types as T
 from promo_spark.contracts.raw_rows import RawRow
 from promo_spark.errors import SettingsError, SourceError
 from promo_spark.secret_references import resolved
-from promo_spark.settings import ConnectionSettings, Extraction
+from promo_spark.settings.sources import ConnectionSettings, Extraction
 
 R = TypeVar("R")
 

@@ -21,13 +21,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from promo_spark.errors import PromoSparkError, RequirementError, SettingsError
-from promo_spark.settings import Settings, SparkSettings, load
+from promo_spark.settings import Settings, load
+from promo_spark.settings.spark import SparkSettings
 from promo_spark.submission import class_archive, requirements, shipment
 from promo_spark.submission.arguments import parser, required_date
 from promo_spark.submission.jars import spark_home, suite_jars
 from promo_spark.submission.local_mode import LOCAL_CONF, collector, is_local
 
 PROJECT = shipment.PROJECT
+PIPELINE = "pipeline"
 SHIPPED_PYTHON = "./environment/bin/python"
 # Lines that no option silences: the JVM's at every start, and of native libraries that MLlib can do without.
 NO_NEWS = "^WARNING: Using incubator modules: jdk.incubator.vector$|^netlib-[a-z]+: JNI_OnLoad: dlopen"
@@ -84,6 +86,12 @@ def refuse_impossible(settings: Settings) -> None:
             f"lake.root is {root!r}, a folder beside this project: on a cluster each machine would write its own. "
             "Set a path that all of them see, such as --set lake.root=hdfs:///promotions/lake"
         )
+
+
+def _refuse_unknown_jobs(settings: Settings, jobs: Sequence[str]) -> None:
+    unknown = [name for name in settings.pipeline.jobs if name not in jobs]
+    if unknown:
+        raise SettingsError(f"pipeline.jobs: there is no job {', '.join(unknown)}; there are: {', '.join(jobs)}")
 
 
 def spark_submit_command(
@@ -210,6 +218,7 @@ def submit(argv: Sequence[str]) -> None:
     settings = load(arguments.env, arguments.overrides)
     date = required_date(arguments, settings)
     refuse_impossible(settings)
+    _refuse_unknown_jobs(settings, [name for name in descriptions if name != PIPELINE])
     memory = driver_memory(settings.spark)
     cargo, variables = prepared(settings, os.environ, arguments.dry_run)
     application = job_application(job, date.isoformat(), arguments.force, settings.spark, cargo)

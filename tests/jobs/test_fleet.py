@@ -17,7 +17,8 @@ from promo_spark.runtime.command_line import parser, required_date
 from promo_spark.runtime.job import Context, Job
 from promo_spark.runtime.job import job as declared_job
 from promo_spark.runtime.pipeline import dependencies
-from promo_spark.settings import PromoteSettings, Settings, load
+from promo_spark.settings import Settings, load
+from promo_spark.settings.promote import PromoteSettings
 
 JOBS = single_jobs()
 OF_SYNTHETIC_RETAILERS = {"generate", "simulate"}

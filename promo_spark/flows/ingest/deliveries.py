@@ -14,7 +14,8 @@ from promo_spark.contracts.schema import Table
 from promo_spark.contracts.silver import Events, OrderLines, PromoCalendar
 from promo_spark.errors import SettingsError, SourceError
 from promo_spark.runtime.job import Context
-from promo_spark.settings import IngestSettings, LookupSettings, SourceSettings
+from promo_spark.settings.ingest import IngestSettings
+from promo_spark.settings.sources import LookupSettings, SourceSettings
 from promo_spark.sources import changes as rows_of
 from promo_spark.sources.gate.source_columns import Columns
 from promo_spark.sources.incoming import of_source, together

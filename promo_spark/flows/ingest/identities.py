@@ -16,7 +16,7 @@ from promo_spark.contracts.silver import SILVER, IdentityMap
 from promo_spark.errors import SettingsError
 from promo_spark.flows.ingest.deliveries import Delivery
 from promo_spark.runtime.job import Context
-from promo_spark.settings import IngestSettings
+from promo_spark.settings.ingest import IngestSettings
 from promo_spark.sources import changes
 from promo_spark.sources.checks import predicates, rules
 from promo_spark.sources.mapping import mappings

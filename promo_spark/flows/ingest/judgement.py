@@ -17,7 +17,7 @@ from promo_spark.contracts.silver import Events, OrderLines, Products, PromoCale
 from promo_spark.errors import SourceError
 from promo_spark.flows.ingest.deliveries import LARGEST, Delivery
 from promo_spark.runtime.job import Context
-from promo_spark.settings import IngestSettings
+from promo_spark.settings.ingest import IngestSettings
 from promo_spark.sources import cleaning
 from promo_spark.sources.checks import own_checks, predicates
 from promo_spark.sources.checks import rules as checks

@@ -16,7 +16,7 @@ from promo_spark.errors import ContractError, SourceError
 from promo_spark.flows.ingest.deliveries import Delivery
 from promo_spark.flows.ingest.judgement import Counted, Judged, side_by_side
 from promo_spark.runtime.job import Context, SourceCounts
-from promo_spark.settings import IngestSettings
+from promo_spark.settings.ingest import IngestSettings
 from promo_spark.sources import holidays
 from promo_spark.sources.checks import rules
 from promo_spark.sources.persons import pseudonyms

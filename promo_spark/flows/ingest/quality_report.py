@@ -14,7 +14,7 @@ from promo_spark.flows.ingest.deliveries import Delivery
 from promo_spark.flows.ingest.judgement import Counted, Judged
 from promo_spark.reports.data_quality import quality_page
 from promo_spark.runtime.job import Context
-from promo_spark.settings import IngestSettings
+from promo_spark.settings.ingest import IngestSettings
 from promo_spark.sources.checks import rules as checks
 from promo_spark.sources.gate import quality_rows as quality
 from promo_spark.sources.gate import source_columns

@@ -13,7 +13,7 @@ from pyspark.sql import types as T
 from promo_spark.contracts.ops import SourceColumns
 from promo_spark.contracts.raw_rows import TEXT
 from promo_spark.contracts.schema import widens
-from promo_spark.settings import GateSettings
+from promo_spark.settings.ingest import GateSettings
 from promo_spark.sources.gate.verdicts import Verdict
 
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from promo_spark.errors import SettingsError
-from promo_spark.settings import GateSettings
+from promo_spark.settings.ingest import GateSettings
 
 MEANINGS = {
     "blank_rows": "empty lines and repeated headers: counted, not judged; they have no limit",

@@ -17,7 +17,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from promo_spark.settings import ColumnMapping, Condition
+from promo_spark.settings.sources import ColumnMapping, Condition
 
 _NUMBER = T.DecimalType(28, 9)
 _FINE_NUMBER = T.DecimalType(30, 15)  # prices that a data set hid behind a factor have many digits

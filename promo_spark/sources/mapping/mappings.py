@@ -19,7 +19,7 @@ from promo_spark.contracts.restricted import PERSONAL_SOURCES
 from promo_spark.contracts.schema import Personal, Table
 from promo_spark.contracts.silver import SILVER, Events, Feedback, IdentityMap, Inventory, OrderLines
 from promo_spark.errors import SettingsError
-from promo_spark.settings import SourceSettings
+from promo_spark.settings.sources import SourceSettings
 from promo_spark.sources.incoming import BESIDE, GIVEN_BY_THE_RUN, candidates
 from promo_spark.sources.mapping import reshaping
 from promo_spark.sources.mapping.column_values import TimeFormats, column_value

@@ -16,7 +16,7 @@ from pyspark.sql import types as T
 from promo_spark.contracts.raw_rows import IncomingRow, RawRow
 from promo_spark.contracts.schema import Table
 from promo_spark.errors import SettingsError, SourceError
-from promo_spark.settings import Condition
+from promo_spark.settings.sources import Condition
 from promo_spark.sources.incoming import BESIDE, GIVEN_BY_THE_RUN
 from promo_spark.sources.mapping.column_values import holds, text_of
 
