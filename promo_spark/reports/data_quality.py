@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from promo_spark.contracts.ops import DataQuality
+from promo_spark.errors import printable
 
 Row = Mapping[str, Any]
 
@@ -26,7 +27,13 @@ def quality_page(
         for name in sorted({r[DataQuality.source] for r in rows})
     ]
     sources.sort(key=lambda s: (s["passed"], not s["failed"], s["name"]))
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: printable(value) if isinstance(value, str) else value,
+    )
     environment.filters.update(count=lambda n: f"{n:,}", share=_shown_share)
     return environment.from_string(_PAGE).render(
         date=date.isoformat(),

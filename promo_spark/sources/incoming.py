@@ -18,6 +18,8 @@ from promo_spark.contracts.raw_rows import IncomingRow, RawRow
 from promo_spark.contracts.schema import Table
 
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+# Anywhere but around the id, where blanks are cut off: a line break in an id splits what is printed of it.
+CONTROL_CHARACTER = r"[\x00-\x1f\x7f-\x9f\u2028\u2029]"
 _DAY = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"
 # Types whose every value can be kept: numbers with a point have NaN, times have years beyond 9999.
 _ALL_GOOD = (T.StringType, T.IntegralType, T.DecimalType, T.BooleanType, T.ArrayType)
@@ -41,11 +43,12 @@ def candidates(
 ) -> DataFrame:
     """One row per raw row, cast to the table's types. Raw rows → candidates.
 
-    `values` gives each column from raw columns; columns not named are null. A value that is there but
-    cannot be cast becomes null and its column's name is put into `_unparsed`. `parsed` gives the value in
-    its type where a cast is not the way to read it, such as a date in the source's own format. `beside` gives
-    columns that are none of the table's.
+    `values` gives each column from raw columns; columns not named are null. A value that is there but cannot be
+    cast, or an id with a control character in it, becomes null, and its column's name is put into `_unparsed`.
+    `parsed` gives the value in its type where a cast is not the way to read it, such as a date in the source's own
+    format. `beside` gives columns that are none of the table's.
     """
+    ids = id_columns(table)
     cast: list[Column] = []
     failures: dict[str, Column] = {}
     for name, column in table.columns().items():
@@ -59,10 +62,14 @@ def candidates(
         read = (parsed or {}).get(name, _parsed(value, found, column.type))
         if isinstance(column.type, (T.DateType, T.TimestampType)):
             read = F.when(F.year(read).between(1, 9999), read)  # no other year can be written down, or read by others
+        if name in ids and isinstance(found, T.StringType):
+            read = F.when(~value.rlike(CONTROL_CHARACTER), read)
         cast.append(read.cast(column.type).alias(name))
         may_be_lost = found != column.type or not isinstance(found, _ALL_GOOD)
         if may_be_lost and not isinstance(column.type, T.StringType):
             failures[name] = value.isNotNull() & read.isNull()
+        elif name in ids and isinstance(found, T.StringType):
+            failures[name] = F.coalesce(value.rlike(CONTROL_CHARACTER), F.lit(False))
     position = (
         F.col(RawRow.position)
         if RawRow.position in raw.columns
@@ -75,6 +82,15 @@ def candidates(
     ]
     more = [value.alias(name) for name, value in (beside or {}).items()]
     return raw.select(*cast, *kept, position, fault, names_of(failures).alias(IncomingRow.unparsed), *more)
+
+
+def id_columns(table: type[Table]) -> list[str]:
+    """The columns of a table that are ids, as text."""
+    return [
+        name
+        for name, column in table.columns().items()
+        if name.endswith("_id") and name not in GIVEN_BY_THE_RUN and isinstance(column.type, T.StringType)
+    ]
 
 
 def fenced(flag: Column) -> Column:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from pyspark.sql import types as T
 from pyspark.sql.window import Window
 
 from promo_spark.contracts.raw_rows import BROKEN_ENCODING, BROKEN_HEADER, BROKEN_ROW, TEXT, Change, RawRow
-from promo_spark.errors import SourceError
+from promo_spark.errors import SourceError, printable
 
 UTF_8 = "UTF-8"
 
@@ -59,7 +58,7 @@ def typed_rows(
     reader = spark.read.format(file_format)
     if file_format != "delta":  # the footers of all files are read, so that a damaged or contrary one shows
         reader = reader.options(recursiveFileLookup="true", mergeSchema="true")
-    df = _opened(path, lambda: reader.load(path))
+    df = opened(path, lambda: reader.load(path))
     _require(path, columns, df.columns)
     wanted = [*columns, *(c for c in df.columns if c not in columns and also(c))]
     file = F.col("_metadata.file_path") if file_format != "delta" else F.lit(path)
@@ -161,17 +160,6 @@ def columns_of(path: str, rows: DataFrame) -> dict[str, str]:
     return dict.fromkeys(named, TEXT)
 
 
-def files_digest(spark: SparkSession, paths: Sequence[str]) -> str:
-    """A digest of the names, sizes and times of the files under the paths: changes when a source does."""
-    digest = hashlib.sha256()
-    for path in sorted(paths):
-        listing = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
-        found = _opened(path, functools.partial(listing.load, path))
-        for row in found.select("path", "length", "modificationTime").orderBy("path").collect():
-            digest.update(f"{row[0]}\0{row[1]}\0{row[2].isoformat()}\n".encode())
-    return digest.hexdigest()[:16]
-
-
 def numbered(spark: SparkSession, path: str, rows: DataFrame, name: str) -> DataFrame:
     """The rows of the text files under the path, with the number of each row's line in its file, from 1.
 
@@ -198,7 +186,7 @@ def _lines(spark: SparkSession, path: str, encoding: str = UTF_8) -> DataFrame:
     one that is not valid has every byte as the character of the same number (ISO-8859-1), so that none is lost.
     """
     reader = spark.read.option("recursiveFileLookup", "true")
-    lines = _opened(path, lambda: reader.text(path)).select(
+    lines = opened(path, lambda: reader.text(path)).select(
         "value", F.col("_metadata.file_path").alias(RawRow.file), F.col("_metadata.file_block_start").alias(_BLOCK)
     )
     value, utf8 = F.col("value"), encoding == UTF_8
@@ -269,7 +257,7 @@ def _layouts(
         elif missing:
             problem = f"source {path} {_lacking(missing, columns, names)}"
         elif doubled:
-            problem = f"the header names {', '.join(doubled)} more than once"
+            problem = f"the header names {printable(', '.join(doubled))} more than once"
         layouts.append(_Layout(file, header, names, problem))
     if all(one.problem for one in layouts):
         if len(layouts) == 1:
@@ -345,7 +333,8 @@ def refusing_unreadable(source: str, only: str = "") -> Iterator[None]:
         raise SourceError(f"source {source} cannot be read, so nothing was loaded: {told.strip(': ')}") from error
 
 
-def _opened(path: str, load: Callable[[], DataFrame]) -> DataFrame:
+def opened(path: str, load: Callable[[], DataFrame]) -> DataFrame:
+    """What `load` gives of the path. SourceError where Spark finds nothing there, or cannot read it."""
     with refusing_unreadable(path):
         return load()
 
@@ -363,4 +352,4 @@ def _lacking(missing: Sequence[str], wanted: Sequence[str], found: Sequence[str]
             f"has none of the columns {', '.join(missing)}; what it has instead is not shown: does its first line "
             "name the columns?"
         )
-    return f"lacks the columns {', '.join(missing)}; it has: {', '.join(found)[:2000]}"
+    return f"lacks the columns {', '.join(missing)}; it has: {printable(', '.join(found))[:2000]}"

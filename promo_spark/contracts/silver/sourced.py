@@ -28,6 +28,13 @@ TEST_USER = SourceCheck("test_user", "the user is one of ingest.test_users", "re
 ENDS_BEFORE_START = SourceCheck("ends_before_start", "it ends before it starts", "reject", "end_date")
 
 
+def control_character(column: str) -> SourceCheck:
+    """Judges every id of the row; the column is the one that stands for it."""
+    return SourceCheck(
+        "control_character_in_id", "an id has a line break or another control character in it", "reject", column
+    )
+
+
 def unknown_product(criticality: Criticality) -> SourceCheck:
     return SourceCheck("unknown_product", "the product is not in the product list", criticality, "product_id")
 

@@ -22,6 +22,7 @@ from promo_spark.sources.incoming import of_source, together
 from promo_spark.sources.mapping import complete_journey, mappings
 from promo_spark.sources.persons import pseudonyms
 from promo_spark.storage import change_feed, databases, landing
+from promo_spark.storage.file_digests import files_digest
 
 LARGEST: tuple[type[Table], ...] = (PromoCalendar, OrderLines, Events)  # taken first: the others fill the gaps
 _MOST_SHARES = 4  # each share decodes the whole file once more
@@ -53,16 +54,18 @@ class Delivery:
 def sources_digest(settings: IngestSettings, spark: SparkSession) -> str:
     """Changes when a file of the source does, a row of a database's table, or the version of a table with a feed."""
     if settings.adapter == "complete_journey":
-        return landing.files_digest(spark, [_complete_journey_folder(settings)])
-    files = {s.path for s in settings.sources.values() if s.format not in ("jdbc", "delta_changes")}
-    files |= {lookup.path for s in settings.sources.values() for lookup in s.lookups}
-    parts = [landing.files_digest(spark, sorted(_in_folder(settings, path) for path in files))]
+        return files_digest(spark, _complete_journey_folder(settings))
+    parts = []
     for name, source in sorted(settings.sources.items()):
         if source.format == "jdbc":
             parts.append(databases.table_digest(spark, name, source, settings.connections[source.connection]))
         elif source.format == "delta_changes":
-            parts.append(str(change_feed.newest(spark, name, _in_folder(settings, source.path))))
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16] if len(parts) > 1 else parts[0]
+            feed = change_feed.newest(spark, name, _in_folder(settings, source.path))
+            parts.append(f"{feed.table_id} {feed.version}")
+        else:
+            parts.append(files_digest(spark, _in_folder(settings, source.path)))
+        parts += [files_digest(spark, _in_folder(settings, lookup.path)) for lookup in source.lookups]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def deliveries(ctx: Context[IngestSettings], key: bytes | None) -> list[Delivery]:

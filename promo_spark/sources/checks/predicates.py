@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from promo_spark.contracts.raw_rows import IncomingRow
 from promo_spark.contracts.silver import Events, OrderLines
 
 MARK = "_mark_"  # a row whose column stands in the set of a predicate has a mark of the predicate's name
@@ -106,6 +107,11 @@ def _ends_before_start(column: str, run: ComparedWith) -> Column:
     return F.col(column) < F.col("start_date")
 
 
+def _control_character(column: str, run: ComparedWith) -> Column:
+    unread = F.col(IncomingRow.unparsed)  # of text columns only ids stand there
+    return (F.size(unread) > 0) & F.array_join(unread, ",").rlike("_id(,|$)")
+
+
 def _not_found(name: str) -> Condition:
     return lambda column, run: F.col(column).isNotNull() & F.col(mark(name)).isNull()
 
@@ -121,6 +127,7 @@ def _looked_up(fails: Condition, ids: IdsOf) -> Predicate:
 PREDICATES: Mapping[str, Predicate] = {
     "amount_negative": Predicate(_amount_negative),
     "bot_session": _looked_up(_found("bot_session"), lambda run: run.bot_sessions),
+    "control_character_in_id": Predicate(_control_character),
     "ends_before_start": Predicate(_ends_before_start),
     "future_day": Predicate(_future_day),
     "future_timestamp": Predicate(_future_timestamp),

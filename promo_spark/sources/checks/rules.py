@@ -31,6 +31,7 @@ REASONS, WARNINGS, DOUBLED, LINE = "_reasons", "_warnings", "_doubled", "_source
 FLAGS, CLEANED = "flags", "cleaned"
 ROWS_IN, BLANK_ROWS, BAD_ROWS, DAYS = "rows_in", "blank_rows", "bad_rows", "days"
 REJECT, WARN, OFF = "reject", "warn", "off"
+UNREADABLE_ID = "control_character_in_id"  # such an id is nowhere kept, so its row cannot be
 FARTHEST_DAY = 3660  # days further back than this are not looked at for gaps
 
 
@@ -77,7 +78,8 @@ def rules(
     found = _structure(table)
     for check in (*table.source_checks, *own):
         criticality = policies.get(check.name, check.criticality)
-        if criticality != REJECT and (check.column, check.operator, check.literal) in enforced:
+        required = (check.column, check.operator, check.literal) in enforced or check.name == UNREADABLE_ID
+        if criticality != REJECT and required:
             raise SettingsError(
                 f"ingest.policies.{check.name} is {criticality}, but {table.full_name()} never holds such a row: "
                 "it can only be reject"

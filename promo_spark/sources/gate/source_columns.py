@@ -13,6 +13,7 @@ from pyspark.sql import types as T
 from promo_spark.contracts.ops import SourceColumns
 from promo_spark.contracts.raw_rows import TEXT
 from promo_spark.contracts.schema import widens
+from promo_spark.errors import printable
 from promo_spark.settings.ingest import GateSettings
 from promo_spark.sources.gate.verdicts import Verdict
 
@@ -75,5 +76,5 @@ def _changed_types(found: Columns, known: Mapping[str, Row]) -> Sequence[str]:
     for column in sorted(found.mapped & known.keys() & found.types.keys()):
         was, now = known[column].type, found.types[column]
         if was != now and TEXT not in (was, now) and not widens(T.DataType.fromDDL(was), T.DataType.fromDDL(now)):
-            changed.append(f"{column} was {was} and is {now}")
+            changed.append(printable(f"{column} was {was} and is {now}"))
     return changed
