@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import itertools
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,7 +40,8 @@ def names_below(paths: Sequence[str]) -> list[str]:
     (['2024/a.csv', 'b.csv'], ['a.csv'])
     """
     parts = [path.split("/") for path in paths]
-    shared = len(os.path.commonprefix([names[:-1] for names in parts]))
+    folders = zip(*[names[:-1] for names in parts], strict=False)
+    shared = sum(1 for _ in itertools.takewhile(lambda level: len(set(level)) == 1, folders))
     return ["/".join(names[shared:]) for names in parts]
 
 

@@ -36,7 +36,7 @@ def test_a_copied_folder_has_the_same_digest(spark: SparkSession, orders: Path, 
     changed = files_digest(spark, str(copied))
     (copied / "2024" / "b.csv").rename(copied / "2024" / "c.csv")
     renamed = files_digest(spark, str(copied))
-    (copied / "d.csv").write_text("", encoding="utf-8")
+    (copied / "d.csv").write_text("o,4\n", encoding="utf-8")
     assert len({before, changed, renamed, files_digest(spark, str(copied))}) == 4
     with pytest.raises(SourceError, match="nowhere cannot be read"):
         files_digest(spark, str(tmp_path / "nowhere"))
