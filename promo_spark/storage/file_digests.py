@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 
 from promo_spark.storage.landing import opened
 
+_LISTED = ("path", "length", "modificationTime")
 _HASHED_BYTES = 1 << 30  # of local files: their content is read where it is no more than this
 
 
@@ -23,7 +24,7 @@ def files_digest(spark: SparkSession, path: str) -> str:
     checkout has the same digest. Raises SourceError for a path that is not there.
     """
     listing = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
-    files = opened(path, lambda: listing.load(path)).select("path", "length", "modificationTime")
+    files = opened(path, lambda: listing.load(path)).select(*_LISTED)
     rows = sorted(files.collect())  # as many as the source has files
     hashed = all(local_path(row[0]) for row in rows) and sum(row[1] for row in rows) <= _HASHED_BYTES
     digest = hashlib.sha256()

@@ -150,7 +150,7 @@ def test_a_feed_that_is_off_or_has_gaps_is_refused_with_what_to_do(
         file.unlink()  # as VACUUM does once they are old
     rows = change_feed.changed_rows(spark, "till", till.path, 1, newest, ["o"])
     with pytest.raises(SourceError, match=r"no longer has all changes .* Give the source another name"):
-        change_feed.told_plainly("till", till.path, rows.count)
+        change_feed.refusing_unreadable("till", till.path, rows.count)
     with pytest.raises(SourceError, match=r"at version 2, but version 9 of it was taken before"):
         change_feed.changed_rows(spark, "till", till.path, 9, newest, ["o"])
     with pytest.raises(SourceError, match=r"lacks the columns colour; it has: o, n, sku"):

@@ -155,7 +155,7 @@ def _database_rows(
 ) -> DataFrame:
     connection = ctx.settings.connections[source.connection]
     rows = ctx.keep(databases.table_rows(ctx.spark, name, source, connection, columns))
-    databases.told_plainly(name, source, connection, rows.count)  # read once: it may change under our hands
+    databases.refusing_unreadable(name, source, connection, rows.count)  # read once: it may change under our hands
     return rows
 
 
@@ -168,7 +168,7 @@ def _changed_rows(
     taken = ctx.taken.get(feed) if ctx.lake.exists(table) else None
     ctx.takes[feed] = newest.version
     rows = ctx.keep(change_feed.changed_rows(ctx.spark, name, path, taken, newest, columns))
-    change_feed.told_plainly(name, path, rows.count)  # change data that is gone shows only when it is read
+    change_feed.refusing_unreadable(name, path, rows.count)  # change data that is gone shows only when it is read
     return rows, taken is None
 
 
