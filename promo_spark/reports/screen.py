@@ -8,13 +8,14 @@ from typing import Any
 
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
 from promo_spark.contracts.decisions import Budget, Promotions
 from promo_spark.contracts.models import BasketRules, Metrics, SegmentPortraits
-from promo_spark.contracts.schema import Table
+from promo_spark.contracts.schema import MONEY, Col, Frame, Table
 from promo_spark.errors import printable
 from promo_spark.runtime.run_log import RunLog
 from promo_spark.settings import Settings
@@ -70,6 +71,15 @@ RECOMMENDATION_FIGURES = (
     ("nDCG@10, what is published", "ndcg@10", "published"),
     ("nDCG@10, most popular", "ndcg@10", "popularity"),
 )
+
+
+class _Counted(Frame):
+    """One row per scenario and mechanic: what the day's promotions amount to."""
+
+    rows = Col(T.LongType(), "promotions")
+    users = Col(T.LongType(), "users who get one")
+    cost = Col(MONEY, "reserved for them", unit="currency")
+    margin = Col(MONEY, "expected of them", unit="currency")
 
 
 def _rows(lake: Lake, table: type[Table], date: datetime.date) -> list[Row]:
@@ -137,11 +147,11 @@ def _figures(
     title: str, metrics: dict[tuple[str, str, str], float | None], wanted: Sequence[tuple[str, str, str]]
 ) -> Grid | None:
     measured: dict[tuple[str, str], Any] = {(metric, part): v for (_, metric, part), v in metrics.items()}
-    found = [(label, measured.get((metric, part))) for label, metric, part in wanted]
-    if all(value is None for _, value in found):
+    figures = [(label, measured.get((metric, part))) for label, metric, part in wanted]
+    if all(value is None for _, value in figures):
         return None
     grid = _grid(title, "measured on the last days of history", "")
-    for label, value in found:
+    for label, value in figures:
         if value is not None:
             _add(grid, label, f"{value:.3f}")
     return grid
@@ -154,12 +164,12 @@ def _promotions(lake: Lake, date: datetime.date) -> Grid | None:
         _frame(lake, Promotions, date)
         .groupBy(Promotions.scenario, Promotions.mechanic)
         .agg(
-            F.count(F.lit(1)).alias("rows"),
-            F.countDistinct(Promotions.user_id).alias("users"),
-            F.sum(Promotions.expected_cost).alias("cost"),
-            F.sum(Promotions.expected_margin).alias("margin"),
+            F.count(F.lit(1)).alias(_Counted.rows),
+            F.countDistinct(Promotions.user_id).alias(_Counted.users),
+            F.sum(Promotions.expected_cost).alias(_Counted.cost),
+            F.sum(Promotions.expected_margin).alias(_Counted.margin),
         )
-        .orderBy(F.desc("rows"), Promotions.scenario, Promotions.mechanic)
+        .orderBy(F.desc(_Counted.rows), Promotions.scenario, Promotions.mechanic)
         .collect()
     )
     grid = _grid("Promotions", "scenario", "mechanic", "rows", "users", "reserved", "expected margin")

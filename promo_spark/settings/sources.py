@@ -161,8 +161,8 @@ class ColumnMapping(Section):
             raise ValueError(f"`thousands` and the decimal mark are both {self.thousands}")
         return self
 
-    def theirs(self) -> list[str]:
-        """Their columns that the value needs."""
+    def sources(self) -> list[str]:
+        """The columns of the source that the value is made of."""
         named = [self.column] if self.column is not None else []
         named += [c for group in (self.first_of, self.concat, self.product_of) for c in group or ()]
         return named + ([self.negative_when.column] if self.negative_when else [])

@@ -14,9 +14,8 @@ _TEXT = T.StringType()
 _DATE = T.DateType()
 
 
-CLEANED_TYPE = T.ArrayType(
-    T.StructType([T.StructField("column", T.StringType()), T.StructField("was", T.StringType())])
-)
+CHANGE = T.StructType([T.StructField("column", T.StringType()), T.StructField("was", T.StringType())])
+CLEANED_TYPE = T.ArrayType(CHANGE)
 
 
 UNKNOWN_USER = SourceCheck("unknown_user", "the user is not in the user list delivered with it", "warn", "user_id")

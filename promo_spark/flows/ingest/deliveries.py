@@ -16,7 +16,7 @@ from promo_spark.errors import SettingsError, SourceError
 from promo_spark.runtime.job import Context
 from promo_spark.settings.ingest import IngestSettings
 from promo_spark.settings.sources import LookupSettings, SourceSettings
-from promo_spark.sources import changes as rows_of
+from promo_spark.sources import changes
 from promo_spark.sources.gate.source_columns import Columns
 from promo_spark.sources.incoming import of_source, together
 from promo_spark.sources.mapping import complete_journey, mappings
@@ -108,18 +108,18 @@ def _delivery(ctx: Context[IngestSettings], name: str, source: SourceSettings, k
     table = mappings.mapped_table(name, source)
     mappings.checked_mapping(name, table, source)
     if source.by_rows:
-        rows_of.checked_rows_delivery(name, table, source.columns)
-    path, theirs = _in_folder(ctx.settings, source.path), mappings.their_columns(source)
+        changes.checked_rows_delivery(name, table, source.columns)
+    path, wanted = _in_folder(ctx.settings, source.path), mappings.source_columns(source)
     unpivoted = mappings.unpivoted_column(source)
     follows, whole = source.format == "delta_changes", True
     if follows:
-        raw, whole = _changed_rows(ctx, name, table, path, theirs)
+        raw, whole = _changed_rows(ctx, name, table, path, wanted)
     elif source.format == "jdbc":
-        raw = _database_rows(ctx, name, source, theirs)
+        raw = _database_rows(ctx, name, source, wanted)
     else:
-        raw = _file_rows(ctx, source, theirs, unpivoted)
+        raw = _file_rows(ctx, source, wanted, unpivoted)
     types = landing.columns_of(path, raw)
-    columns = Columns(types, frozenset(c for c in types if c in theirs or unpivoted(c)))
+    columns = Columns(types, frozenset(c for c in types if c in wanted or unpivoted(c)))
     seconds = [
         _file_rows(ctx, lookup, list(dict.fromkeys([*lookup.keys.values(), *lookup.columns.values()])))
         for lookup in source.lookups
@@ -131,7 +131,7 @@ def _delivery(ctx: Context[IngestSettings], name: str, source: SourceSettings, k
         table, (name,), rows, text_paths, source.by_rows, deletes=source.deletes, columns={name: columns}
     )
     if follows:
-        rows, gone = rows_of.latest_changes(table, rows)
+        rows, gone = changes.latest_changes(table, rows)
         delivery = replace(delivery, rows=rows, gone=gone, whole_feed=path if whole else "")
     return replace(delivery, rows=of_source(delivery.rows, name))
 
@@ -155,7 +155,7 @@ def _database_rows(
 ) -> DataFrame:
     connection = ctx.settings.connections[source.connection]
     rows = ctx.keep(databases.table_rows(ctx.spark, name, source, connection, columns))
-    databases.refusing_unreadable(name, source, connection, rows.count)  # read once: it may change under our hands
+    databases.refusing_unreadable(name, source, connection, rows.count)  # read once: it may change meanwhile
     return rows
 
 
@@ -185,13 +185,15 @@ def _complete_journey(ctx: Context[IngestSettings]) -> list[Delivery]:
     folder = _complete_journey_folder(ctx.settings)
     shares = {complete_journey.LARGEST: min(_MOST_SHARES, ctx.spark.sparkContext.defaultParallelism)}
     raw = {
-        name: landing.typed_rows(ctx.spark, f"{folder}/{name}.parquet", "parquet", columns, shares=shares.get(name, 1))
-        for name, columns in complete_journey.FILES.items()
+        name: landing.typed_rows(
+            ctx.spark, f"{folder}/{name}.parquet", "parquet", list(file.columns()), shares=shares.get(name, 1)
+        )
+        for name, file in complete_journey.FILES.items()
     }
     tables = complete_journey.tables(raw, ctx.business.timezone)
     names = {table: complete_journey.SOURCE_OF[table] for table in tables}
-    found = [Delivery(t, (names[t],), of_source(rows, names[t])) for t, rows in tables.items()]
-    return sorted(found, key=lambda delivery: delivery.table not in LARGEST)
+    by_table = [Delivery(t, (names[t],), of_source(rows, names[t])) for t, rows in tables.items()]
+    return sorted(by_table, key=lambda delivery: delivery.table not in LARGEST)
 
 
 def _complete_journey_folder(settings: IngestSettings) -> str:

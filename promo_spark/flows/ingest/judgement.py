@@ -18,9 +18,10 @@ from promo_spark.errors import SourceError
 from promo_spark.flows.ingest.deliveries import LARGEST, Delivery
 from promo_spark.runtime.job import Context
 from promo_spark.settings.ingest import IngestSettings
-from promo_spark.sources import cleaning
 from promo_spark.sources.checks import own_checks, predicates
 from promo_spark.sources.checks import rules as checks
+from promo_spark.sources.cleaning import plans as cleaning
+from promo_spark.sources.cleaning import values
 from promo_spark.sources.gate import verdicts as gate
 from promo_spark.storage import landing
 
@@ -90,7 +91,7 @@ def _known(ctx: Context[IngestSettings], judged: Sequence[Judged], table: type[T
 def _promoted_days(ctx: Context[IngestSettings], handed: Sequence[Delivery]) -> DataFrame:
     """The products and days on promotion, of the calendar that is delivered or, without one, of the last."""
     calendars = [d.rows for d in handed if d.table is PromoCalendar] or [ctx.own(PromoCalendar)]
-    return ctx.keep(cleaning.promoted_days(functools.reduce(DataFrame.unionByName, calendars)))
+    return ctx.keep(values.promoted_days(functools.reduce(DataFrame.unionByName, calendars)))
 
 
 def _judge(
@@ -109,8 +110,8 @@ def _judge(
     by = checks.rules(table, run, ctx.settings.policies, own)
     if plan is not None:
         kept = ctx.keep(delivery.rows)
-        beside = cleaning.beside(table, ctx.own(table), kept, delivery.by_key)
-        clean = cleaning.cleaned(table, kept, plan, by, beside, run.promoted_days)
+        beside = values.beside(table, ctx.own(table), kept, delivery.by_key)
+        clean = values.cleaned(table, kept, plan, by, beside, run.promoted_days)
         delivery = replace(delivery, rows=clean if table in _KEPT else ctx.keep(clean))
         by = [*by, *cleaning.rules(table, plan)]
     screened = checks.screened(table, delivery.rows, by)

@@ -15,8 +15,10 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.raw_rows import IncomingRow
-from promo_spark.contracts.silver import Events, OrderLines
+from promo_spark.contracts.silver import Campaigns, Events, OrderLines, Users
+from promo_spark.contracts.silver.sourced import TEST_USER
 
+_ID, _MINUTE, _EVENTS = "id", "minute", "events"
 MARK = "_mark_"  # a row whose column stands in the set of a predicate has a mark of the predicate's name
 
 
@@ -63,32 +65,32 @@ def mark(name: str) -> str:
 
 
 def known_ids(rows: DataFrame, column: str) -> DataFrame:
-    """The ids of the rows, each once."""
-    return rows.select(F.col(column).alias("id")).distinct()
+    """One row per id that the rows have. Rows → ids."""
+    return rows.select(F.col(column).alias(_ID)).distinct()
 
 
 def bot_sessions(events: DataFrame, events_per_minute: int) -> DataFrame:
     """The sessions with more events within one minute of the clock than a person makes. Candidates → ids."""
     minutes = events.filter(F.col(Events.session_id).isNotNull()).groupBy(
-        Events.session_id, F.date_trunc("minute", Events.ts).alias("minute")
+        Events.session_id, F.date_trunc(_MINUTE, Events.ts).alias(_MINUTE)
     )
-    busy = minutes.agg(F.count(F.lit(1)).alias("events")).filter(F.col("events") > events_per_minute)
+    busy = minutes.agg(F.count(F.lit(1)).alias(_EVENTS)).filter(F.col(_EVENTS) > events_per_minute)
     return known_ids(busy, Events.session_id)
 
 
 def with_test_users(rows: DataFrame, test_users: Sequence[str]) -> DataFrame:
     """The candidates with a mark on those of test users: made while ids are still those of the settings."""
-    if not test_users or "user_id" not in rows.columns:
+    if not test_users or Users.user_id not in rows.columns:
         return rows
-    user = F.col("user_id")
-    found = user.isin([name for name in test_users if not name.endswith("*")])
+    user = F.col(Users.user_id)
+    is_tester = user.isin([name for name in test_users if not name.endswith("*")])
     for beginning in (name[:-1] for name in test_users if name.endswith("*")):
-        found = found | user.startswith(beginning)
-    return rows.withColumn(mark("test_user"), F.coalesce(found, F.lit(False)))
+        is_tester = is_tester | user.startswith(beginning)
+    return rows.withColumn(mark(TEST_USER.name), F.coalesce(is_tester, F.lit(False)))
 
 
 def _test_user(column: str, run: ComparedWith) -> Column:
-    return F.col(mark("test_user"))
+    return F.col(mark(TEST_USER.name))
 
 
 def _amount_negative(column: str, run: ComparedWith) -> Column:
@@ -104,7 +106,7 @@ def _future_day(column: str, run: ComparedWith) -> Column:
 
 
 def _ends_before_start(column: str, run: ComparedWith) -> Column:
-    return F.col(column) < F.col("start_date")
+    return F.col(column) < F.col(Campaigns.start_date)
 
 
 def _control_character(column: str, run: ComparedWith) -> Column:
@@ -112,11 +114,11 @@ def _control_character(column: str, run: ComparedWith) -> Column:
     return (F.size(unread) > 0) & F.array_join(unread, ",").rlike("_id(,|$)")
 
 
-def _not_found(name: str) -> Condition:
+def _not_among(name: str) -> Condition:
     return lambda column, run: F.col(column).isNotNull() & F.col(mark(name)).isNull()
 
 
-def _found(name: str) -> Condition:
+def _among(name: str) -> Condition:
     return lambda column, run: F.col(mark(name)).isNotNull()
 
 
@@ -126,12 +128,12 @@ def _looked_up(fails: Condition, ids: IdsOf) -> Predicate:
 
 PREDICATES: Mapping[str, Predicate] = {
     "amount_negative": Predicate(_amount_negative),
-    "bot_session": _looked_up(_found("bot_session"), lambda run: run.bot_sessions),
+    "bot_session": _looked_up(_among("bot_session"), lambda run: run.bot_sessions),
     "control_character_in_id": Predicate(_control_character),
     "ends_before_start": Predicate(_ends_before_start),
     "future_day": Predicate(_future_day),
     "future_timestamp": Predicate(_future_timestamp),
     "test_user": Predicate(_test_user, lambda run: bool(run.test_users)),
-    "unknown_product": _looked_up(_not_found("unknown_product"), lambda run: run.products),
-    "unknown_user": _looked_up(_not_found("unknown_user"), lambda run: run.users),
+    "unknown_product": _looked_up(_not_among("unknown_product"), lambda run: run.products),
+    "unknown_user": _looked_up(_not_among("unknown_user"), lambda run: run.users),
 }

@@ -22,12 +22,13 @@ from pyspark.sql.window import Window
 from promo_spark.contracts import raw_rows
 from promo_spark.contracts.raw_rows import IncomingRow, RawRow
 from promo_spark.contracts.schema import Col, SourceCheck, Table, WriteMode
-from promo_spark.contracts.silver import CLEANED_TYPE, SILVER, Quarantined
+from promo_spark.contracts.silver import CLEANED_TYPE, SILVER, Quarantined, Sourced
 from promo_spark.errors import SettingsError
 from promo_spark.sources.checks.predicates import PREDICATES, ComparedWith, mark
 from promo_spark.sources.incoming import GIVEN_BY_THE_RUN, fenced, names_of
 
 REASONS, WARNINGS, DOUBLED, LINE = "_reasons", "_warnings", "_doubled", "_source_line"
+_RANK, _KEPT = "_nth", "_first"  # the row's place among those of its key; the content of the row that stays
 FLAGS, CLEANED = "flags", "cleaned"
 ROWS_IN, BLANK_ROWS, BAD_ROWS, DAYS = "rows_in", "blank_rows", "bad_rows", "days"
 REJECT, WARN, OFF = "reject", "warn", "off"
@@ -203,19 +204,19 @@ def ranked(table: type[Table], suspects: DataFrame) -> DataFrame:
     content = F.xxhash64(*values)
     order = [F.col(c).asc_nulls_last() for c in values if c not in table.key]
     same_key = Window.partitionBy(*table.key).orderBy(*order, F.col(RawRow.file), F.col(IncomingRow.source))
-    same = content == F.col("_first")
+    same = content == F.col(_KEPT)
     reason = F.when(same, F.lit(DUPLICATE_ROW.name)).otherwise(F.lit(DUPLICATE_KEY.name))
     return (
-        suspects.withColumn("_nth", F.row_number().over(same_key))
-        .withColumn("_first", F.first(content).over(same_key))
-        .withColumn(REASONS, F.when(F.col("_nth") > 1, F.array(reason)).otherwise(F.col(REASONS)))
-        .drop("_nth", "_first")
+        suspects.withColumn(_RANK, F.row_number().over(same_key))
+        .withColumn(_KEPT, F.first(content).over(same_key))
+        .withColumn(REASONS, F.when(F.col(_RANK) > 1, F.array(reason)).otherwise(F.col(REASONS)))
+        .drop(_RANK, _KEPT)
     )
 
 
 def accepted(rows: DataFrame, run_id: str) -> DataFrame:
     """Good rows as they go to silver, with their file and run."""
-    return rows.withColumn("source_file", F.col(RawRow.file)).withColumn("run_id", F.lit(run_id))
+    return rows.withColumn(Sourced.source_file, F.col(RawRow.file)).withColumn(Sourced.run_id, F.lit(run_id))
 
 
 def quarantined(rows: DataFrame, source: str, run_id: str) -> DataFrame:
@@ -253,11 +254,11 @@ def _structure(table: type[Table]) -> list[Rule]:
             continue
         unparsable = (F.size(IncomingRow.unparsed) > 0) & F.array_contains(IncomingRow.unparsed, name)
         if not isinstance(column.type, T.StringType):
-            told = f"{name} has a value that is not {_kind(column)}"
-            found.append(Rule(f"unparsable_{name}", told, REJECT, unparsable, name))
+            meaning = f"{name} has a value that is not {_kind(column)}"
+            found.append(Rule(f"unparsable_{name}", meaning, REJECT, unparsable, name))
         if column.required:
-            told = f"{name} has no value, and the row makes no sense without"
-            found.append(Rule(f"missing_{name}", told, REJECT, F.col(name).isNull() & ~unparsable, name))
+            meaning = f"{name} has no value, and the row makes no sense without"
+            found.append(Rule(f"missing_{name}", meaning, REJECT, F.col(name).isNull() & ~unparsable, name))
     return found
 
 

@@ -99,7 +99,7 @@ def identities(sources: Iterable[tuple[type[Table], DataFrame]], key: bytes, run
     """One row per id that the rows name, before `protected`. Candidates → Identities."""
     named = [
         rows.filter(~F.col(RawRow.blank) & ~F.col(RawRow.broken) & F.col(name).isNotNull()).select(
-            F.col(name).alias("raw_id")
+            F.col(name).alias(Identities.raw_id)
         )
         for table, rows in sources
         for name, kind in table.personal().items()
@@ -107,8 +107,8 @@ def identities(sources: Iterable[tuple[type[Table], DataFrame]], key: bytes, run
     ]
     ids = functools.reduce(DataFrame.union, named).distinct()
     return ids.select(
-        _pseudonyms(key)(F.col("raw_id")).alias(Identities.user_id),
-        F.col("raw_id").alias(Identities.raw_id),
+        _pseudonyms(key)(F.col(Identities.raw_id)).alias(Identities.user_id),
+        Identities.raw_id,
         F.lit(key_id(key)).alias(Identities.key_id),
         F.lit(run_id).alias(Identities.run_id),
     )
