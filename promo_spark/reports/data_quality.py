@@ -47,9 +47,9 @@ def quality_page(
 def _source(name: str, rows: Sequence[Row], meanings: Mapping[tuple[str, str], str]) -> dict[str, Any]:
     """What the page tells of one source: its balance, what failed, the limits."""
     by_rule = {r[DataQuality.rule]: r for r in rows}
-    checks = [_told(r, meanings) for r in rows if r[DataQuality.criticality] != "gate"]
+    checks = [_described(r, meanings) for r in rows if r[DataQuality.criticality] != "gate"]
     gate = [
-        _told(r, meanings)
+        _described(r, meanings)
         for rule, r in by_rule.items()
         if r[DataQuality.criticality] == "gate" and rule != "blank_rows"
     ]
@@ -70,17 +70,21 @@ def _source(name: str, rows: Sequence[Row], meanings: Mapping[tuple[str, str], s
     }
 
 
-def _told(row: Row, meanings: Mapping[tuple[str, str], str]) -> dict[str, Any]:
-    told = dict(row)
+def _described(row: Row, meanings: Mapping[tuple[str, str], str]) -> dict[str, Any]:
+    described = dict(row)
     days = row[DataQuality.rule] in ("max_missing_days", "day_before_expected")
     shown = (lambda n: "" if n is None else f"{n:g}") if days else _shown_share
-    told["found"], told["limit"] = shown(row[DataQuality.value]), shown(row[DataQuality.threshold])
-    told["meaning"] = meanings.get((row[DataQuality.source], row[DataQuality.rule]), "")
-    return told
+    described["found"], described["limit"] = shown(row[DataQuality.value]), shown(row[DataQuality.threshold])
+    described["meaning"] = meanings.get((row[DataQuality.source], row[DataQuality.rule]), "")
+    return described
 
 
 def _shown_share(share: float | None) -> str:
-    """A share as a person reads it; what is not zero is never shown as zero."""
+    """A share as a person reads it; what is not zero is never shown as zero.
+
+    >>> _shown_share(0.1234), _shown_share(0.00001), _shown_share(0.0), _shown_share(None)
+    ('12.34%', '< 0.01%', '0.00%', '')
+    """
     if share is None:
         return ""
     return "< 0.01%" if 0 < share < 0.0001 else f"{share:.2%}"

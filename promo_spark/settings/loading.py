@@ -115,12 +115,12 @@ def validated(values: Mapping[str, Any]) -> Settings:
 def parsed_date(text: str) -> datetime.date:
     """A date from YYYY-MM-DD, strictly; SettingsError for anything else."""
     try:
-        found = datetime.datetime.strptime(text, "%Y-%m-%d").date()
+        date = datetime.datetime.strptime(text, "%Y-%m-%d").date()
     except ValueError:
-        found = None
-    if found is None or found.isoformat() != text:
+        date = None
+    if date is None or date.isoformat() != text:
         raise SettingsError(f"--date {text!r} is not a date; write it as YYYY-MM-DD, such as 2017-12-01")
-    return found
+    return date
 
 
 def _sentence(kind: str, message: str) -> str:
@@ -141,8 +141,8 @@ def _found(problem: Any) -> str:
     named = ".".join(str(p) for p in problem["loc"])
     if _SENSITIVE.search(named):
         return f", found a value that is not shown; a secret is given by reference: {HOW_TO_WRITE}"
-    found = repr(problem["input"])
-    return f", found {'values that are not shown' if _SENSITIVE.search(found) else found}"
+    shown = repr(problem["input"])
+    return f", found {'values that are not shown' if _SENSITIVE.search(shown) else shown}"
 
 
 def _toml(path: Path) -> dict[str, Any]:

@@ -58,17 +58,17 @@ def candidates(
             cast.append(F.lit(None).cast(column.type).alias(name))
             continue
         value = values[name]
-        found = raw.select(value.alias(name)).schema[name].dataType
-        read = (parsed or {}).get(name, _parsed(value, found, column.type))
+        stored = raw.select(value.alias(name)).schema[name].dataType
+        read = (parsed or {}).get(name, _parsed(value, stored, column.type))
         if isinstance(column.type, (T.DateType, T.TimestampType)):
             read = F.when(F.year(read).between(1, 9999), read)  # no other year can be written down, or read by others
-        if name in ids and isinstance(found, T.StringType):
+        if name in ids and isinstance(stored, T.StringType):
             read = F.when(~value.rlike(CONTROL_CHARACTER), read)
         cast.append(read.cast(column.type).alias(name))
-        may_be_lost = found != column.type or not isinstance(found, _ALL_GOOD)
+        may_be_lost = stored != column.type or not isinstance(stored, _ALL_GOOD)
         if may_be_lost and not isinstance(column.type, T.StringType):
             failures[name] = value.isNotNull() & read.isNull()
-        elif name in ids and isinstance(found, T.StringType):
+        elif name in ids and isinstance(stored, T.StringType):
             failures[name] = F.coalesce(value.rlike(CONTROL_CHARACTER), F.lit(False))
     position = (
         F.col(RawRow.position)
@@ -129,19 +129,19 @@ def names_of(failures: Mapping[str, Column]) -> Column:
     return F.when(any_of, named).otherwise(none)
 
 
-def _parsed(value: Column, found: T.DataType, kind: T.DataType) -> Column:
+def _parsed(value: Column, stored: T.DataType, kind: T.DataType) -> Column:
     """The value in its type, null where it does not parse; money is rounded half up to its scale.
 
     Stricter with text than Spark's cast, which takes digits of other scripts, 5d, 0x1p3 and NaN for numbers and
     12:30 for a time of the day it runs.
     """
     if isinstance(kind, T.StringType):
-        if not isinstance(found, T.StringType):
+        if not isinstance(stored, T.StringType):
             return value.cast("string")
         text = F.trim(value)
         return F.when(text != "", text)
     written = value
-    if isinstance(found, T.StringType):
+    if isinstance(stored, T.StringType):
         text = F.trim(value)
         if isinstance(kind, (T.DoubleType, T.FloatType)):
             written = F.when(text.rlike(_NUMBER), text)
@@ -151,10 +151,10 @@ def _parsed(value: Column, found: T.DataType, kind: T.DataType) -> Column:
             written = F.when(text.rlike(f"{_DAY}([T ].*)?$"), text)
         else:
             written = F.when(F.octet_length(text) == F.length(text), text)
-    if isinstance(kind, T.DecimalType) and found != kind:
+    if isinstance(kind, T.DecimalType) and stored != kind:
         exact = written.try_cast(T.DecimalType(28, 9))
         return F.round(exact, kind.scale).try_cast(kind)
-    read = written if found == kind else written.try_cast(kind)
+    read = written if stored == kind else written.try_cast(kind)
     if isinstance(kind, (T.DoubleType, T.FloatType)):
         infinity = F.lit(float("inf"))
         return F.when(~F.isnan(read) & (F.abs(read) < infinity), read)

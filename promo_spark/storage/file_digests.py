@@ -52,8 +52,8 @@ def local_path(uri: str) -> str:
     >>> local_path("file:/data/a b.csv"), local_path("s3a://shop/a.csv")
     ('/data/a b.csv', '')
     """
-    found = re.fullmatch(r"file:(?://)?(/.*)", uri, re.DOTALL)
-    return found.group(1) if found else ""
+    matched = re.fullmatch(r"file:(?://)?(/.*)", uri, re.DOTALL)
+    return matched.group(1) if matched else ""
 
 
 def _checksum(path: str) -> str:

@@ -263,9 +263,9 @@ def _placed(lines: DataFrame, values: Mapping[str, Column]) -> DataFrame:
     """
     block, nth = BLOCK_AND_NTH
     place = F.struct(F.col(_Line.block).alias(block), F.monotonically_increasing_id().alias(nth))
-    known = [c for c in (RawRow.raw, RawRow.file, RawRow.blank, RawRow.fault) if c in lines.columns]
-    broken = [F.col(RawRow.fault).isNotNull().alias(RawRow.broken)] if RawRow.fault in known else []
-    return lines.select(*[v.alias(n) for n, v in values.items()], *known, *broken, place.alias(RawRow.position))
+    kept = [c for c in (RawRow.raw, RawRow.file, RawRow.blank, RawRow.fault) if c in lines.columns]
+    broken = [F.col(RawRow.fault).isNotNull().alias(RawRow.broken)] if RawRow.fault in kept else []
+    return lines.select(*[v.alias(n) for n, v in values.items()], *kept, *broken, place.alias(RawRow.position))
 
 
 @dataclass(frozen=True)
@@ -382,17 +382,17 @@ def opened(path: str, load: Callable[[], DataFrame]) -> DataFrame:
         return load()
 
 
-def _require(path: str, wanted: Sequence[str], found: Sequence[str]) -> None:
-    missing = [c for c in wanted if c not in found]
+def _require(path: str, wanted: Sequence[str], present: Sequence[str]) -> None:
+    missing = [c for c in wanted if c not in present]
     if missing:
-        raise SourceError(f"source {path} {_lacking(missing, wanted, found)}")
+        raise SourceError(f"source {path} {_lacking(missing, wanted, present)}")
 
 
-def _lacking(missing: Sequence[str], wanted: Sequence[str], found: Sequence[str]) -> str:
+def _lacking(missing: Sequence[str], wanted: Sequence[str], present: Sequence[str]) -> str:
     """What to say of columns that are not there; what may be no header, but somebody's data, is not shown."""
     if len(missing) == len(wanted):
         return (
             f"has none of the columns {', '.join(missing)}; what it has instead is not shown: does its first line "
             "name the columns?"
         )
-    return f"lacks the columns {', '.join(missing)}; it has: {printable(', '.join(found))[:2000]}"
+    return f"lacks the columns {', '.join(missing)}; it has: {printable(', '.join(present))[:2000]}"

@@ -44,7 +44,7 @@ Condition = Callable[[str, ComparedWith], Column]
 IdsOf = Callable[[ComparedWith], DataFrame | None]
 
 
-def _always(run: ComparedWith) -> bool:
+def _always(compared: ComparedWith) -> bool:
     return True
 
 
@@ -89,51 +89,51 @@ def with_test_users(rows: DataFrame, test_users: Sequence[str]) -> DataFrame:
     return rows.withColumn(mark(TEST_USER.name), F.coalesce(is_tester, F.lit(False)))
 
 
-def _test_user(column: str, run: ComparedWith) -> Column:
+def _test_user(column: str, compared: ComparedWith) -> Column:
     return F.col(mark(TEST_USER.name))
 
 
-def _amount_negative(column: str, run: ComparedWith) -> Column:
+def _amount_negative(column: str, compared: ComparedWith) -> Column:
     return (F.col(column) < 0) & (F.col(OrderLines.quantity) >= 0)
 
 
-def _future_timestamp(column: str, run: ComparedWith) -> Column:
-    return F.col(column) >= F.lit(run.next_day())
+def _future_timestamp(column: str, compared: ComparedWith) -> Column:
+    return F.col(column) >= F.lit(compared.next_day())
 
 
-def _future_day(column: str, run: ComparedWith) -> Column:
-    return F.col(column) > F.lit(run.date)
+def _future_day(column: str, compared: ComparedWith) -> Column:
+    return F.col(column) > F.lit(compared.date)
 
 
-def _ends_before_start(column: str, run: ComparedWith) -> Column:
+def _ends_before_start(column: str, compared: ComparedWith) -> Column:
     return F.col(column) < F.col(Campaigns.start_date)
 
 
-def _control_character(column: str, run: ComparedWith) -> Column:
+def _control_character(column: str, compared: ComparedWith) -> Column:
     unread = F.col(IncomingRow.unparsed)  # of text columns only ids stand there
     return (F.size(unread) > 0) & F.array_join(unread, ",").rlike("_id(,|$)")
 
 
 def _not_among(name: str) -> Condition:
-    return lambda column, run: F.col(column).isNotNull() & F.col(mark(name)).isNull()
+    return lambda column, compared: F.col(column).isNotNull() & F.col(mark(name)).isNull()
 
 
 def _among(name: str) -> Condition:
-    return lambda column, run: F.col(mark(name)).isNotNull()
+    return lambda column, compared: F.col(mark(name)).isNotNull()
 
 
 def _looked_up(fails: Condition, ids: IdsOf) -> Predicate:
-    return Predicate(fails, lambda run: ids(run) is not None, ids)
+    return Predicate(fails, lambda compared: ids(compared) is not None, ids)
 
 
 PREDICATES: Mapping[str, Predicate] = {
     "amount_negative": Predicate(_amount_negative),
-    "bot_session": _looked_up(_among("bot_session"), lambda run: run.bot_sessions),
+    "bot_session": _looked_up(_among("bot_session"), lambda compared: compared.bot_sessions),
     "control_character_in_id": Predicate(_control_character),
     "ends_before_start": Predicate(_ends_before_start),
     "future_day": Predicate(_future_day),
     "future_timestamp": Predicate(_future_timestamp),
-    "test_user": Predicate(_test_user, lambda run: bool(run.test_users)),
-    "unknown_product": _looked_up(_not_among("unknown_product"), lambda run: run.products),
-    "unknown_user": _looked_up(_not_among("unknown_user"), lambda run: run.users),
+    "test_user": Predicate(_test_user, lambda compared: bool(compared.test_users)),
+    "unknown_product": _looked_up(_not_among("unknown_product"), lambda compared: compared.products),
+    "unknown_user": _looked_up(_not_among("unknown_user"), lambda compared: compared.users),
 }

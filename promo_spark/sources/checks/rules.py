@@ -67,7 +67,7 @@ def check_names(own: Sequence[SourceCheck] = ()) -> list[str]:
 
 
 def rules(
-    table: type[Table], run: ComparedWith, policies: Mapping[str, str], own: Sequence[SourceCheck] = ()
+    table: type[Table], compared: ComparedWith, policies: Mapping[str, str], own: Sequence[SourceCheck] = ()
 ) -> list[Rule]:
     """What a row on its way to the table is judged by, in the order in which its reasons are named.
 
@@ -76,7 +76,7 @@ def rules(
     a check that does not exist, or on such a one.
     """
     enforced = [(c.column, c.operator, c.literal) for c in table.checks]
-    found = _structure(table)
+    judged_by = _structure(table)
     for check in (*table.source_checks, *own):
         criticality = policies.get(check.name, check.criticality)
         required = (check.column, check.operator, check.literal) in enforced or check.name == UNREADABLE_ID
@@ -85,18 +85,18 @@ def rules(
                 f"ingest.policies.{check.name} is {criticality}, but {table.full_name()} never holds such a row: "
                 "it can only be reject"
             )
-        fails, ids = _failing(check, run)
+        fails, ids = _failing(check, compared)
         if criticality != OFF and fails is not None:
-            found.append(Rule(check.name, check.meaning, criticality, fails, check.column, ids))
-    return [*found, DUPLICATE_ROW, DUPLICATE_KEY]
+            judged_by.append(Rule(check.name, check.meaning, criticality, fails, check.column, ids))
+    return [*judged_by, DUPLICATE_ROW, DUPLICATE_KEY]
 
 
 def refuse_unknown(policies: Mapping[str, str], own: Sequence[SourceCheck] = ()) -> None:
     """Raises SettingsError for policies on checks that do not exist."""
-    known = check_names(own)
-    unknown = sorted(set(policies) - set(known))
+    names = check_names(own)
+    unknown = sorted(set(policies) - set(names))
     if unknown:
-        raise SettingsError(f"ingest.policies names {', '.join(unknown)}; the checks are: {', '.join(known)}")
+        raise SettingsError(f"ingest.policies names {', '.join(unknown)}; the checks are: {', '.join(names)}")
 
 
 def screened(table: type[Table], rows: DataFrame, by: Sequence[Rule]) -> DataFrame:
@@ -133,7 +133,7 @@ def screened(table: type[Table], rows: DataFrame, by: Sequence[Rule]) -> DataFra
     return rows.drop(*marks)
 
 
-def tallies(table: type[Table], by: Sequence[Rule], run: ComparedWith, sources: Sequence[str]) -> list[Column]:
+def tallies(table: type[Table], by: Sequence[Rule], compared: ComparedWith, sources: Sequence[str]) -> list[Column]:
     """What to count per source in a pass that goes over screened rows anyway; `tally` names each.
 
     All rows, blank ones, bad ones, those that fail each rule, and the days that good rows have.
@@ -149,8 +149,8 @@ def tallies(table: type[Table], by: Sequence[Rule], run: ComparedWith, sources: 
         counted += [F.count_if(holds).alias(tally(name, source)) for name, holds in counts.items()]
         day = day_column(table)
         if day is not None:
-            first = F.lit(run.date - datetime.timedelta(FARTHEST_DAY))
-            near = F.col(day).between(first, F.lit(run.date)) & ~rejected & ~F.col(RawRow.blank) & of_source
+            first = F.lit(compared.date - datetime.timedelta(FARTHEST_DAY))
+            near = F.col(day).between(first, F.lit(compared.date)) & ~rejected & ~F.col(RawRow.blank) & of_source
             counted.append(F.collect_set(F.when(near, F.col(day))).alias(tally(DAYS, source)))
     return counted
 
@@ -248,29 +248,29 @@ def _key_hash(table: type[Table]) -> Column:
 
 def _structure(table: type[Table]) -> list[Rule]:
     """What every table's rows are judged by: their shape and, column by column, their values."""
-    found = [BROKEN_ROW, BROKEN_ENCODING, BROKEN_HEADER]
+    judged_by = [BROKEN_ROW, BROKEN_ENCODING, BROKEN_HEADER]
     for name, column in table.columns().items():
         if name in GIVEN_BY_THE_RUN:
             continue
         unparsable = (F.size(IncomingRow.unparsed) > 0) & F.array_contains(IncomingRow.unparsed, name)
         if not isinstance(column.type, T.StringType):
             meaning = f"{name} has a value that is not {_kind(column)}"
-            found.append(Rule(f"unparsable_{name}", meaning, REJECT, unparsable, name))
+            judged_by.append(Rule(f"unparsable_{name}", meaning, REJECT, unparsable, name))
         if column.required:
             meaning = f"{name} has no value, and the row makes no sense without"
-            found.append(Rule(f"missing_{name}", meaning, REJECT, F.col(name).isNull() & ~unparsable, name))
-    return found
+            judged_by.append(Rule(f"missing_{name}", meaning, REJECT, F.col(name).isNull() & ~unparsable, name))
+    return judged_by
 
 
-def _failing(check: SourceCheck, run: ComparedWith) -> tuple[Column | None, DataFrame | None]:
+def _failing(check: SourceCheck, compared: ComparedWith) -> tuple[Column | None, DataFrame | None]:
     """When a row fails the check, and the ids to compare with; nothing where these are not known."""
     if check.triple is not None:
         return ~check.triple.holds(), None
     predicate = PREDICATES[check.name]
-    if not predicate.applies(run):
+    if not predicate.applies(compared):
         return None, None
-    fails = F.coalesce(predicate.fails(check.column, run), F.lit(False))
-    return fails, predicate.ids(run) if predicate.ids else None
+    fails = F.coalesce(predicate.fails(check.column, compared), F.lit(False))
+    return fails, predicate.ids(compared) if predicate.ids else None
 
 
 def _kind(column: Col) -> str:

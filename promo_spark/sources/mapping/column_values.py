@@ -109,8 +109,8 @@ def _given(mapping: ColumnMapping, raw: DataFrame) -> Column:
 
 def _translated(text: Column, codes: dict[str, str], otherwise: str | None) -> Column:
     chosen = F.when(F.lit(False), F.lit(""))
-    for theirs, ours in codes.items():
-        chosen = chosen.when(text == theirs, F.lit(ours))
+    for code, value in codes.items():
+        chosen = chosen.when(text == code, F.lit(value))
     chosen = chosen.otherwise(text if otherwise is None else F.when(text.isNotNull(), F.lit(otherwise)))
     return F.nullif(chosen, F.lit(""))
 

@@ -68,7 +68,7 @@ def looked_up(raw: DataFrame, second: DataFrame, keys: Mapping[str, str], column
     if taken:
         raise SettingsError(f"lookups: the source has a column {', '.join(taken)} already; choose another name")
     names = {ours: f"_key_{i}" for i, ours in enumerate(keys)}
-    looked_up_columns = F.struct(*[text_of(second, theirs).alias(new) for new, theirs in columns.items()])
+    looked_up_columns = F.struct(*[text_of(second, column).alias(new) for new, column in columns.items()])
     usable = second.filter(~F.col(RawRow.blank) & ~F.col(RawRow.broken))
     keyed = usable.select(
         *[text_of(second, keys[ours]).alias(k) for ours, k in names.items()], looked_up_columns.alias(_FOUND)

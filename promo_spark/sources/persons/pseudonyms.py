@@ -58,7 +58,11 @@ def key_id(key: bytes | None) -> str:
 
 
 def pseudonym(raw_id: str, key: bytes) -> str:
-    """The pseudonym of one id: a letter and 32 hex digits, so that no program takes it for a number."""
+    """The pseudonym of one id: a letter and 32 hex digits, so that no program takes it for a number.
+
+    >>> pseudonym("anna", b"a key of thirty-two bytes or more")
+    'ubd4d07f9aeec288072d6d87bf13a5651'
+    """
     return "u" + _digest(key, "user", raw_id)
 
 
