@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from promo_spark.errors import PromoSparkError, RequirementError, SettingsError
+from promo_spark.errors import PromoSparkError, RequirementError, SettingsError, printable
 from promo_spark.settings import Settings, load
 from promo_spark.settings.spark import SparkSettings
 from promo_spark.submission import class_archive, requirements, shipment
@@ -252,7 +252,7 @@ def _without_no_news() -> None:
 
 
 def _tell(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)  # noqa: T201 - the user's terminal
+    print("\n".join(printable(line) for line in text.split("\n")), file=sys.stderr, flush=True)  # noqa: T201 - the user's terminal
 
 
 def main() -> None:

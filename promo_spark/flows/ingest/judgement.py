@@ -71,12 +71,12 @@ def judged(ctx: Context[IngestSettings], delivered: Sequence[Delivery]) -> list[
             return _judge(ctx, delivery, compared, own_of_table, plans.get(delivery.table))
 
     first = side_by_side(lambda d: judge(d, compared), [d for d in delivered if d.table in _REFERRED_TO])
-    compared = replace(compared, products=_known(ctx, first, Products), users=_known(ctx, first, Users))
+    compared = replace(compared, products=_good_ids(ctx, first, Products), users=_good_ids(ctx, first, Users))
     rest = side_by_side(lambda d: judge(d, compared), [d for d in delivered if d.table not in _REFERRED_TO])
     return sorted([*first, *rest], key=lambda j: j.delivery.table not in LARGEST)
 
 
-def _known(ctx: Context[IngestSettings], judged: Sequence[Judged], table: type[Table]) -> DataFrame | None:
+def _good_ids(ctx: Context[IngestSettings], judged: Sequence[Judged], table: type[Table]) -> DataFrame | None:
     """The ids of the table's good rows; None where no source delivers them.
 
     Where a delivery holds only what is new, what was taken in before is known too.

@@ -21,10 +21,12 @@ from promo_spark.sources.gate import source_columns
 from promo_spark.sources.gate import verdicts as gate
 from promo_spark.storage.pages import why_no_pages, write_page
 
-Known = Mapping[str, Mapping[str, Row]]  # source → column → its row of ops.source_columns
+ColumnsBySource = Mapping[str, Mapping[str, Row]]  # source → column → its row of ops.source_columns
 
 
-def pass_gate(ctx: Context[IngestSettings], judgements: Sequence[Judged], earlier: Known) -> list[dict[str, Any]]:
+def pass_gate(
+    ctx: Context[IngestSettings], judgements: Sequence[Judged], earlier: ColumnsBySource
+) -> list[dict[str, Any]]:
     """The rows of the data-quality report; SourceError, with the report kept, when a delivery is not to be taken in."""
     report: list[dict[str, Any]] = []
     broken: dict[str, list[gate.Verdict]] = {}
@@ -54,7 +56,7 @@ def pass_gate(ctx: Context[IngestSettings], judgements: Sequence[Judged], earlie
     return report
 
 
-def known_columns(ctx: Context[IngestSettings]) -> Known:
+def known_columns(ctx: Context[IngestSettings]) -> ColumnsBySource:
     """The columns that sources had at earlier loads; nothing of a source that is new."""
     earlier: defaultdict[str, dict[str, Row]] = defaultdict(dict)
     for row in ctx.own(SourceColumns).collect():  # as many rows as the sources have columns
@@ -62,7 +64,7 @@ def known_columns(ctx: Context[IngestSettings]) -> Known:
     return earlier
 
 
-def write_columns(ctx: Context[IngestSettings], delivered: Sequence[Delivery], earlier: Known) -> None:
+def write_columns(ctx: Context[IngestSettings], delivered: Sequence[Delivery], earlier: ColumnsBySource) -> None:
     """Writes which columns the sources have, and tells of those that are new."""
     rows: list[dict[str, Any]] = []
     for source, columns in ((s, c) for d in delivered for s, c in d.columns.items()):

@@ -103,7 +103,7 @@ def cleaned(
     ]
     with_all = rows
     for column in columns:
-        usual = rows.filter(column.usable()).unionByName(earlier.filter(column.known()), allowMissingColumns=True)
+        usual = rows.filter(column.usable()).unionByName(earlier.filter(column.has_value()), allowMissingColumns=True)
         with_all = column.judged_by_others(with_all, usual)
         if column.how.missing == "forward_fill":
             with_all = column.with_last_value(with_all, earlier)
@@ -143,12 +143,12 @@ class _Column:
     def fill(self) -> str:
         return f"_fill_{self.name}"
 
-    def known(self) -> Column:
+    def has_value(self) -> Column:
         return F.col(self.name).isNotNull() & ~F.col(RawRow.blank) & ~F.col(RawRow.broken)
 
     def usable(self) -> Column:
         """Whether there is a value that no check of the column rejects: only such a value is cut or shapes anything."""
-        return self.known() & self.passes
+        return self.has_value() & self.passes
 
     def spared(self) -> Column:
         return F.col(_Cleaned.promoted) if self.table is OrderLines and self.how.spare_promotions else F.lit(False)
@@ -159,7 +159,7 @@ class _Column:
         value = F.col(self.name)
         beyond = (value < F.col(self.lower)) | (value > F.col(self.upper))
         judged = value > 0 if self.how.log else F.lit(True)
-        return F.coalesce(self.known() & ~self.spared() & judged & beyond, F.lit(False))
+        return F.coalesce(self.has_value() & ~self.spared() & judged & beyond, F.lit(False))
 
     def inside(self) -> Column:
         """The value, cut to the fence where it is an outlier."""
