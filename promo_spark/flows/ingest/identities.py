@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -75,7 +76,7 @@ def with_pseudonyms(ctx: Context[IngestSettings], delivery: Delivery, key: bytes
 
 def write_key(ctx: Context[IngestSettings], key: bytes | None) -> None:
     """Writes the fingerprint of the key, at the first load of a lake."""
-    if ctx.own(IdKey).isEmpty():
+    if _any_value(ctx, IdKey, IdKey.key_id) is None:
         row = {IdKey.key_id: pseudonyms.key_id(key), IdKey.run_id: ctx.run_id}
         ctx.write(IdKey, IdKey.frame(ctx.spark, [row]).coalesce(1))
 
@@ -101,15 +102,22 @@ def _recorded_key_id(ctx: Context[IngestSettings]) -> str | None:
 
     A lake of a version that kept none tells it by restricted.identities or, without these, by how its ids look.
     """
-    kept = ctx.own(IdKey).first() or ctx.own(Identities).select(Identities.key_id).first()
-    if kept is not None:
-        return str(kept[IdKey.key_id])
-    for table, column in _user_columns():
-        user = ctx.own(table).select(column).filter(F.col(column).isNotNull())
-        looks = user.select(F.col(column).rlike(pseudonyms.PSEUDONYM)).first()
-        if looks is not None:
-            return _UNKNOWN_KEY if looks[0] else pseudonyms.RAW_IDS
-    return None
+    recorded = _any_value(ctx, IdKey, IdKey.key_id) or _any_value(ctx, Identities, Identities.key_id)
+    if recorded is not None:
+        return recorded
+    users = (_any_value(ctx, table, column) for table, column in _user_columns())
+    user = next((user for user in users if user is not None), None)
+    if user is None:
+        return None
+    return _UNKNOWN_KEY if re.fullmatch(pseudonyms.PSEUDONYM, user) else pseudonyms.RAW_IDS
+
+
+def _any_value(ctx: Context[IngestSettings], table: type[Table], column: str) -> str | None:
+    """A value of the column that is not null; None where the lake has none."""
+    if not ctx.lake.exists(table):
+        return None
+    row = ctx.own(table).select(column).filter(F.col(column).isNotNull()).first()
+    return None if row is None else str(row[0])
 
 
 def _user_columns() -> list[tuple[type[Table], str]]:

@@ -29,7 +29,7 @@ from promo_spark.errors import SettingsError
 from promo_spark.secret_references import resolved
 
 RAW_IDS = "raw ids"
-PSEUDONYM = "^u[0-9a-f]{32}$"  # how every pseudonym looks
+PSEUDONYM = "u[0-9a-f]{32}"  # how every pseudonym looks
 
 _SHORTEST_KEY = 32
 _SETTING = "business.privacy"
