@@ -22,7 +22,8 @@ from pyspark.sql import functions as F
 from promo_spark.models.forecasts.batches import SERIES_MODELS, sales_series, series_models
 from promo_spark.models.forecasts.series import forecast_batch
 from promo_spark.runtime.session import spark_session
-from promo_spark.settings import ForecastSettings, load
+from promo_spark.settings import load
+from promo_spark.settings.forecast import ForecastSettings
 from promo_spark.submission.jars import delta_jars
 from promo_spark.submission.local_mode import LOCAL_CONF
 

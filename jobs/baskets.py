@@ -13,7 +13,7 @@ from promo_spark.errors import MissingDataError
 from promo_spark.models.baskets import itemsets as mining
 from promo_spark.models.baskets import rules
 from promo_spark.runtime.job import Context, job
-from promo_spark.settings import BasketsSettings
+from promo_spark.settings.baskets import BasketsSettings
 
 
 @job(

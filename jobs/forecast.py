@@ -7,7 +7,7 @@ from promo_spark.contracts.models import Forecasts, Metrics
 from promo_spark.models.forecasts.batches import forecasts, sales_series, series_models
 from promo_spark.models.forecasts.metrics import forecast_metrics
 from promo_spark.runtime.job import Context, job
-from promo_spark.settings import ForecastSettings
+from promo_spark.settings.forecast import ForecastSettings
 
 
 @job(reads=[DailySales], writes=[Forecasts, Metrics], settings=ForecastSettings)

@@ -11,7 +11,7 @@ import time
 from promo_spark.contracts.truth import OF_HISTORY, Worlds
 from promo_spark.errors import SettingsError
 from promo_spark.runtime.job import Context, job
-from promo_spark.settings import GenerateSettings
+from promo_spark.settings.generate import GenerateSettings
 from promo_spark.storage.raw_files import write_raw
 from promo_spark.worlds.frames import raw_table, raw_tables, truth_table
 from promo_spark.worlds.spec import world_spec

@@ -21,7 +21,7 @@ from promo_spark.features.users.products import user_products
 from promo_spark.features.users.profile import user_profile
 from promo_spark.features.users.tastes import user_tastes
 from promo_spark.runtime.job import Context, Everyone, job
-from promo_spark.settings import ProfileSettings
+from promo_spark.settings.profile import ProfileSettings
 
 _UNUSED = (OrderLines.line_no, OrderLines.coupon_id, OrderLines.ts, OrderLines.flags, "source_file", "run_id")
 

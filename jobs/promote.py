@@ -24,7 +24,7 @@ from promo_spark.decisions.offers import candidates, pricing, products
 from promo_spark.decisions.scenarios import inputs as world
 from promo_spark.measures.consent import unprofiled_users
 from promo_spark.runtime.job import Context, Earlier, Everyone, job
-from promo_spark.settings import PromoteSettings
+from promo_spark.settings.promote import PromoteSettings
 
 
 @job(

@@ -29,7 +29,7 @@ from promo_spark.models.recommenders.als import als_factors
 from promo_spark.models.recommenders.lists import Recommender, Shelf
 from promo_spark.models.recommenders.ranking_metrics import sparsity
 from promo_spark.runtime.job import Context, job
-from promo_spark.settings import RecommendSettings
+from promo_spark.settings.recommend import RecommendSettings
 
 Metric = dict[str, Any]  # metric, slice, value, n
 

@@ -14,7 +14,7 @@ from promo_spark.models.segments.names import segment_names
 from promo_spark.models.segments.portraits import segment_portraits
 from promo_spark.models.segments.quality import segment_quality
 from promo_spark.runtime.job import Context, Earlier, job
-from promo_spark.settings import SegmentSettings
+from promo_spark.settings.segment import SegmentSettings
 
 
 @job(

@@ -15,7 +15,7 @@ from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.truth import SimulatedStates, Worlds
 from promo_spark.errors import MissingDataError, SettingsError
 from promo_spark.runtime.job import Context, Earlier, job
-from promo_spark.settings import SimulateSettings
+from promo_spark.settings.simulate import SimulateSettings
 from promo_spark.storage.raw_files import write_raw
 from promo_spark.worlds import frames, records
 from promo_spark.worlds.spec import WorldSpec, spec_from_json

@@ -14,6 +14,22 @@ Each message names the table, column, key or setting, what was found, and what t
 
 from __future__ import annotations
 
+import re
+
+# Control characters, line and paragraph separators, marks that turn the direction of writing, halves of characters.
+_NOT_SHOWN = re.compile(
+    "[\\x00-\\x1f\\x7f-\\x9f\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ufeff\\ud800-\\udfff]"
+)
+
+
+def printable(text: str) -> str:
+    """A text from outside as one line that a screen may show: what would steer the screen stands there escaped.
+
+    >>> print(printable("tea\\x1b[2J\\nmilk, 牛奶"))
+    tea\\x1b[2J\\nmilk, 牛奶
+    """
+    return _NOT_SHOWN.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
+
 
 class PromoSparkError(Exception):
     """Base of all errors of the suite; the command line prints its message and exits with `exit_code`."""

@@ -13,7 +13,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))  # jobs/ is part of no installation
 
 from jobs.pipeline import single_jobs  # noqa: E402
-from promo_spark.contracts import ALL_TABLES  # noqa: E402
+from promo_spark.contracts.catalogue import ALL_TABLES  # noqa: E402
 from promo_spark.reports.documentation import consent_table, lineage_page, tables_page, with_generated  # noqa: E402
 
 DOCS = PROJECT / "docs"

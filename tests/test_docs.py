@@ -13,9 +13,10 @@ import pytest
 from jobs import all_jobs
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.silver import SILVER
-from promo_spark.settings import ColumnCleaning, GateLimits, environments, load, mappings, validated
-from promo_spark.sources import cleaning
+from promo_spark.settings import environments, load, mappings, validated
+from promo_spark.settings.ingest import ColumnCleaning, GateLimits
 from promo_spark.sources.checks.own_checks import own_check
+from promo_spark.sources.cleaning import plans as cleaning
 from promo_spark.sources.mapping.mappings import checked_mapping, mapped_table
 
 ROOT = Path(__file__).resolve().parents[1]

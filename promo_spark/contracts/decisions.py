@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from pyspark.sql import types as T
 
+from promo_spark.contracts import vocabulary
 from promo_spark.contracts.schema import MONEY, RATE, Check, Col, Personal, Table
 
 _TEXT = T.StringType()
 _TEXTS = T.ArrayType(_TEXT)
 _DATE = T.DateType()
 
-SCENARIOS = (
-    "recommended_item",
-    "bundle",
-    "repurchase",
-    "win_back",
-    "clearance",
-    "new_user_welcome",
-    "none",
-)
-MECHANICS = ("discount", "coupon", "bundle", "none")
+SCENARIOS, MECHANICS = vocabulary.SCENARIOS, vocabulary.MECHANICS
 ARMS = ("treatment", "holdout", "explore")
 
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from pyspark.sql import types as T
 
+from promo_spark.contracts import vocabulary
 from promo_spark.contracts.schema import MONEY, QUANTITY, Check, Col, Personal, Table
 
 _TEXT = T.StringType()
@@ -13,7 +14,7 @@ _DATE = T.DateType()
 _LONG = T.LongType()
 _DOUBLE = T.DoubleType()
 
-LIFECYCLES = ("new", "first_time", "repeat", "loyal", "high_value", "lapsing", "lost")
+LIFECYCLES = vocabulary.LIFECYCLES
 
 INTEREST = T.StructType([T.StructField("category", _TEXT), T.StructField("share", _DOUBLE)])
 REPURCHASE = T.StructType(

@@ -84,4 +84,17 @@ class SourceColumns(Table):
     run_id = Col(_TEXT, "the ingest run that last found something new here", required=True)
 
 
-OPS: tuple[type[Table], ...] = (Runs, DataQuality, SourceColumns)
+class IdKey(Table):
+    """One row: with which key the ids of the lake's users are made, or that they are kept as they are.
+
+    It stands here and not in restricted: a lake whose restricted tables were emptied still holds to its key.
+    """
+
+    layer, name = "ops", "id_key"
+    key = ("key_id",)
+    write_mode = WriteMode.MERGE
+    key_id = Col(_TEXT, "a fingerprint of the key, which tells nothing of it; raw ids: there is none", required=True)
+    run_id = Col(_TEXT, "the ingest run that first wrote ids here", required=True)
+
+
+OPS: tuple[type[Table], ...] = (Runs, DataQuality, SourceColumns, IdKey)

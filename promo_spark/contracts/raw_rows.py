@@ -8,6 +8,7 @@ from promo_spark.contracts.schema import Col, Frame
 
 # What is wrong with a broken row as a whole.
 BROKEN_ROW, BROKEN_ENCODING, BROKEN_HEADER = "broken_row", "broken_encoding", "broken_header"
+BLOCK_AND_NTH = ("block", "nth")  # the parts of a line's position
 TEXT = "text"  # the type of what stands in lines of text: it has none until it is read
 
 
@@ -19,7 +20,7 @@ class RawRow(Frame):
     blank = Col(T.BooleanType(), "whether it says nothing: an empty line, a repeated header", name="_blank")
     broken = Col(T.BooleanType(), "whether it cannot be taken apart", name="_broken")
     position = Col(
-        T.StructType([T.StructField("block", T.LongType()), T.StructField("nth", T.LongType())]),
+        T.StructType([T.StructField(name, T.LongType()) for name in BLOCK_AND_NTH]),
         "where a line of a text file stands: the start of the block that was read, and a number that rises by one from "
         "line to line of the block; null for formats without lines",
         name="_position",

@@ -10,6 +10,7 @@ from pyspark.sql import types as T
 
 from promo_spark.contracts.schema import RESTRICTED, Col, Personal, Table, WriteMode
 from promo_spark.contracts.silver import Quarantined, Sourced, quarantine_of
+from promo_spark.contracts.silver.sourced import control_character
 
 _TEXT = T.StringType()
 
@@ -32,6 +33,7 @@ class Persons(Sourced):
     layer, name = RESTRICTED, "persons"
     key = ("user_id",)
     write_mode = WriteMode.MERGE
+    source_checks = (control_character("user_id"),)
     user_id = Col(_TEXT, "the pseudonym, as in every other table", required=True, personal=Personal.IDENTIFIER)
     person_name = Col(_TEXT, "name of the person; null where the shop does not say", personal=Personal.DIRECT)
     email = Col(_TEXT, "e-mail address; null where the shop does not say", personal=Personal.DIRECT)

@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from promo_spark.contracts.ops import DataQuality
+from promo_spark.errors import printable
 
 Row = Mapping[str, Any]
 
@@ -26,7 +27,13 @@ def quality_page(
         for name in sorted({r[DataQuality.source] for r in rows})
     ]
     sources.sort(key=lambda s: (s["passed"], not s["failed"], s["name"]))
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: printable(value) if isinstance(value, str) else value,
+    )
     environment.filters.update(count=lambda n: f"{n:,}", share=_shown_share)
     return environment.from_string(_PAGE).render(
         date=date.isoformat(),
@@ -40,9 +47,9 @@ def quality_page(
 def _source(name: str, rows: Sequence[Row], meanings: Mapping[tuple[str, str], str]) -> dict[str, Any]:
     """What the page tells of one source: its balance, what failed, the limits."""
     by_rule = {r[DataQuality.rule]: r for r in rows}
-    checks = [_told(r, meanings) for r in rows if r[DataQuality.criticality] != "gate"]
+    checks = [_described(r, meanings) for r in rows if r[DataQuality.criticality] != "gate"]
     gate = [
-        _told(r, meanings)
+        _described(r, meanings)
         for rule, r in by_rule.items()
         if r[DataQuality.criticality] == "gate" and rule != "blank_rows"
     ]
@@ -63,17 +70,21 @@ def _source(name: str, rows: Sequence[Row], meanings: Mapping[tuple[str, str], s
     }
 
 
-def _told(row: Row, meanings: Mapping[tuple[str, str], str]) -> dict[str, Any]:
-    told = dict(row)
+def _described(row: Row, meanings: Mapping[tuple[str, str], str]) -> dict[str, Any]:
+    described = dict(row)
     days = row[DataQuality.rule] in ("max_missing_days", "day_before_expected")
     shown = (lambda n: "" if n is None else f"{n:g}") if days else _shown_share
-    told["found"], told["limit"] = shown(row[DataQuality.value]), shown(row[DataQuality.threshold])
-    told["meaning"] = meanings.get((row[DataQuality.source], row[DataQuality.rule]), "")
-    return told
+    described["found"], described["limit"] = shown(row[DataQuality.value]), shown(row[DataQuality.threshold])
+    described["meaning"] = meanings.get((row[DataQuality.source], row[DataQuality.rule]), "")
+    return described
 
 
 def _shown_share(share: float | None) -> str:
-    """A share as a person reads it; what is not zero is never shown as zero."""
+    """A share as a person reads it; what is not zero is never shown as zero.
+
+    >>> _shown_share(0.1234), _shown_share(0.00001), _shown_share(0.0), _shown_share(None)
+    ('12.34%', '< 0.01%', '0.00%', '')
+    """
     if share is None:
         return ""
     return "< 0.01%" if 0 < share < 0.0001 else f"{share:.2%}"

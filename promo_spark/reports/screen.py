@@ -8,12 +8,15 @@ from typing import Any
 
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 from rich.console import Console
 from rich.table import Table as Grid
+from rich.text import Text
 
 from promo_spark.contracts.decisions import Budget, Promotions
 from promo_spark.contracts.models import BasketRules, Metrics, SegmentPortraits
-from promo_spark.contracts.schema import Table
+from promo_spark.contracts.schema import MONEY, Col, Frame, Table
+from promo_spark.errors import printable
 from promo_spark.runtime.run_log import RunLog
 from promo_spark.settings import Settings
 from promo_spark.storage.lake import Lake
@@ -48,7 +51,7 @@ def print_summary(
         if section is not None:
             out.print(section)
             out.print()
-    out.print(_footing(lake, date), markup=False)
+    out.print(_footing(lake, date), markup=False, emoji=False)
     done = f"{len(written)} jobs ran: {', '.join(written)}" if written else "nothing changed: every table is current"
     out.print(f"\n{done} ({seconds:.0f} s)", markup=False)
 
@@ -70,6 +73,15 @@ RECOMMENDATION_FIGURES = (
 )
 
 
+class _Counted(Frame):
+    """One row per scenario and mechanic: what the day's promotions amount to."""
+
+    rows = Col(T.LongType(), "promotions")
+    users = Col(T.LongType(), "users who get one")
+    cost = Col(MONEY, "reserved for them", unit="currency")
+    margin = Col(MONEY, "expected of them", unit="currency")
+
+
 def _rows(lake: Lake, table: type[Table], date: datetime.date) -> list[Row]:
     """The rows of the date, for tables that do not grow with the users."""
     return _frame(lake, table, date).collect() if lake.exists(table) else []
@@ -86,6 +98,11 @@ def _grid(title: str, *columns: str) -> Grid:
     return grid
 
 
+def _add(grid: Grid, *cells: object) -> None:
+    """A row as it is: nothing in a name or a sentence is markup, or steers the screen."""
+    grid.add_row(*[Text(printable(str(cell))) for cell in cells])
+
+
 def _sources(lake: Lake, settings: Settings) -> Grid | None:
     run = next((r for r in reversed(RunLog(lake).succeeded()) if r.job == "ingest"), None)
     if run is None:
@@ -93,8 +110,14 @@ def _sources(lake: Lake, settings: Settings) -> Grid | None:
     grid = _grid("Taken in", "source", "rows in", "accepted", "quarantined", "blank", "why quarantined")
     for source, counts in sorted(run.sources.items()):
         why = ", ".join(f"{reason} {n:,}" for reason, n in sorted(counts.reasons.items()) if n)
-        grid.add_row(
-            source, f"{counts.rows_in:,}", f"{counts.accepted:,}", f"{counts.quarantined:,}", f"{counts.blank:,}", why
+        _add(
+            grid,
+            source,
+            f"{counts.rows_in:,}",
+            f"{counts.accepted:,}",
+            f"{counts.quarantined:,}",
+            f"{counts.blank:,}",
+            why,
         )
     return grid
 
@@ -105,7 +128,7 @@ def _segments(lake: Lake, date: datetime.date) -> Grid | None:
         return None
     grid = _grid("Segments", "name", "users", "of users", "of revenue")
     for p in sorted(portraits, key=lambda p: (-p.revenue_share, p.segment_id)):
-        grid.add_row(p.segment_name, f"{p.users:,}", f"{p.users_share:.0%}", f"{p.revenue_share:.0%}")
+        _add(grid, p.segment_name, f"{p.users:,}", f"{p.users_share:.0%}", f"{p.revenue_share:.0%}")
     return grid
 
 
@@ -116,7 +139,7 @@ def _rules(lake: Lake, date: datetime.date) -> Grid | None:
     best = bundles.orderBy(F.desc(BasketRules.lift), BasketRules.antecedent, BasketRules.consequent)
     grid = _grid("Bought together", "the strongest rules", "baskets")
     for rule in best.limit(BEST_RULES).collect():
-        grid.add_row(rule.sentence, f"{rule.baskets:,}")
+        _add(grid, rule.sentence, f"{rule.baskets:,}")
     return grid
 
 
@@ -124,13 +147,13 @@ def _figures(
     title: str, metrics: dict[tuple[str, str, str], float | None], wanted: Sequence[tuple[str, str, str]]
 ) -> Grid | None:
     measured: dict[tuple[str, str], Any] = {(metric, part): v for (_, metric, part), v in metrics.items()}
-    found = [(label, measured.get((metric, part))) for label, metric, part in wanted]
-    if all(value is None for _, value in found):
+    figures = [(label, measured.get((metric, part))) for label, metric, part in wanted]
+    if all(value is None for _, value in figures):
         return None
     grid = _grid(title, "measured on the last days of history", "")
-    for label, value in found:
+    for label, value in figures:
         if value is not None:
-            grid.add_row(label, f"{value:.3f}")
+            _add(grid, label, f"{value:.3f}")
     return grid
 
 
@@ -141,17 +164,17 @@ def _promotions(lake: Lake, date: datetime.date) -> Grid | None:
         _frame(lake, Promotions, date)
         .groupBy(Promotions.scenario, Promotions.mechanic)
         .agg(
-            F.count(F.lit(1)).alias("rows"),
-            F.countDistinct(Promotions.user_id).alias("users"),
-            F.sum(Promotions.expected_cost).alias("cost"),
-            F.sum(Promotions.expected_margin).alias("margin"),
+            F.count(F.lit(1)).alias(_Counted.rows),
+            F.countDistinct(Promotions.user_id).alias(_Counted.users),
+            F.sum(Promotions.expected_cost).alias(_Counted.cost),
+            F.sum(Promotions.expected_margin).alias(_Counted.margin),
         )
-        .orderBy(F.desc("rows"), Promotions.scenario, Promotions.mechanic)
+        .orderBy(F.desc(_Counted.rows), Promotions.scenario, Promotions.mechanic)
         .collect()
     )
     grid = _grid("Promotions", "scenario", "mechanic", "rows", "users", "reserved", "expected margin")
     for row in counted:
-        grid.add_row(row.scenario, row.mechanic, f"{row.rows:,}", f"{row.users:,}", f"{row.cost:,}", f"{row.margin:,}")
+        _add(grid, row.scenario, row.mechanic, f"{row.rows:,}", f"{row.users:,}", f"{row.cost:,}", f"{row.margin:,}")
     return grid
 
 
@@ -161,7 +184,7 @@ def _budget(lake: Lake, date: datetime.date, currency: str) -> Grid | None:
         return None
     grid = _grid(f"Budget ({currency})", "constraint", "planned", "reserved", "offers")
     for row in sorted(budget, key=lambda row: row.constraint):
-        grid.add_row(row.constraint, f"{row.planned:,}", f"{row.reserved:,}", f"{row.offers:,}")
+        _add(grid, row.constraint, f"{row.planned:,}", f"{row.reserved:,}", f"{row.offers:,}")
     return grid
 
 

@@ -83,6 +83,6 @@ def _raise_on_signals(progress: Progress) -> None:
 def _cause(error: Exception) -> str:
     """What went wrong, without the stacks: the last error a Python worker told of, else Spark's first line."""
     lines = str(error).strip().splitlines()
-    told = [line.strip() for line in lines if re.match(r"\s*([A-Za-z_]+\.)*[A-Za-z_]+(Error|Exception): \S", line)]
-    of_python = [line for line in told if not line.startswith(("org.", "java.", "pyspark."))]
-    return (of_python or told or lines)[-1 if of_python else 0]
+    errors = [line.strip() for line in lines if re.match(r"\s*([A-Za-z_]+\.)*[A-Za-z_]+(Error|Exception): \S", line)]
+    of_python = [line for line in errors if not line.startswith(("org.", "java.", "pyspark."))]
+    return (of_python or errors or lines)[-1 if of_python else 0]

@@ -18,7 +18,8 @@ from promo_spark.errors import ContractError, MissingDataError
 from promo_spark.measures.consent import profiled
 from promo_spark.runtime.declaration import Job
 from promo_spark.runtime.progress import Step
-from promo_spark.settings import BusinessSettings, Section
+from promo_spark.settings import Section
+from promo_spark.settings.business import BusinessSettings
 from promo_spark.storage.commits import Mark
 from promo_spark.storage.lake import Lake, SliceValue, Written
 

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.markup import escape
 from rich.status import Status
+from rich.text import Text
+
+from promo_spark.errors import printable
 
 
 class Progress:
@@ -38,14 +40,16 @@ class Progress:
             self.note(f"{title} {step.outcome} ({time.monotonic() - started:.1f} s)")
 
     def note(self, text: str) -> None:
-        """One line that stays on the screen."""
-        self.console.print(text, markup=False, soft_wrap=True)
+        """Lines that stay on the screen, as they are: nothing in them is markup."""
+        shown = "\n".join(printable(line) for line in text.split("\n"))
+        self.console.print(shown, markup=False, emoji=False, soft_wrap=True)
 
     def _show(self, title: str, doing: str) -> None:
         with self._lock:
             self._doing[title] = doing
             if not self.console.is_terminal:
-                self.console.print(f"{title} {doing or '…'}", markup=False, soft_wrap=True)
+                line = printable(f"{title} {doing or '…'}")
+                self.console.print(line, markup=False, emoji=False, soft_wrap=True)
             elif self._status is None:
                 self._status = self.console.status(self._lines())
                 self._status.start()
@@ -61,8 +65,8 @@ class Progress:
                 self._status.stop()
                 self._status = None
 
-    def _lines(self) -> str:
-        return escape("  ".join(f"{title}: {doing or '…'}" for title, doing in self._doing.items()))
+    def _lines(self) -> Text:
+        return Text(printable("  ".join(f"{title}: {doing or '…'}" for title, doing in self._doing.items())))
 
 
 class Step:

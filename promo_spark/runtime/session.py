@@ -11,7 +11,8 @@ from pyspark.sql import SparkSession
 
 from promo_spark.runtime.executor_python import check_executor_python
 from promo_spark.secret_references import resolved
-from promo_spark.settings import Settings, SparkSettings
+from promo_spark.settings import Settings
+from promo_spark.settings.spark import SparkSettings
 from promo_spark.submission.jars import suite_jars
 from promo_spark.submission.local_mode import LOCAL_CONF, is_local
 

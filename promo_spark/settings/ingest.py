@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from promo_spark.settings.sections import Identifier, Positive, Section, Share
+from promo_spark.settings.sections import Count, Factor, Folder, Identifier, Positive, Section, Share, Weight
 from promo_spark.settings.sources import ConnectionSettings, SourceSettings
 
 
@@ -27,10 +27,10 @@ class GateLimits(Section):
 
     judged_from_rows: Positive | None = None
     max_rejected_share: Share | None = None
-    min_share_of_usual: Annotated[float, Field(ge=0)] | None = None
-    max_share_of_usual: Annotated[float, Field(gt=0)] | None = None
-    max_missing_days: Annotated[int, Field(ge=0)] | None = None
-    max_changed_types: Annotated[int, Field(ge=0)] | None = None
+    min_share_of_usual: Weight | None = None
+    max_share_of_usual: Factor | None = None
+    max_missing_days: Count | None = None
+    max_changed_types: Count | None = None
     day_before_expected: bool | None = None
 
 
@@ -41,10 +41,10 @@ class GateSettings(Section):
     max_rejected_share: Share
     usual_loads: Positive
     least_loads: Positive
-    min_share_of_usual: Annotated[float, Field(ge=0)]
-    max_share_of_usual: Annotated[float, Field(gt=0)]
-    max_missing_days: Annotated[int, Field(ge=0)]
-    max_changed_types: Annotated[int, Field(ge=0)]
+    min_share_of_usual: Weight
+    max_share_of_usual: Factor
+    max_missing_days: Count
+    max_changed_types: Count
     day_before_expected: bool
     sources: dict[str, GateLimits]
 
@@ -59,7 +59,7 @@ class ColumnCleaning(Section):
     constant: bool | int | float | str | None = None
     order_by: str = ""  # forward_fill: the last value along this column of ours
     outliers: Literal["keep", "flag", "winsorise", "drop"] = "keep"
-    robust_z: Annotated[float, Field(ge=1)] | None = None
+    robust_z: Annotated[float, Field(ge=1, le=1e6)] | None = None
     quantiles: Annotated[list[Share], Field(min_length=2, max_length=2)] | None = None
     log: bool = False  # deviations of the logarithm: for amounts, whose large values are no mistakes; only above 0
     least_values: Positive = 20  # with fewer values nothing tells what is usual
@@ -96,7 +96,7 @@ class IngestSettings(Section):
 
     adapter: Literal["complete_journey", "files"]
     mapping: str
-    folder: str
+    folder: Folder
     policies: dict[str, Literal["reject", "warn", "off"]]
     checks: list[OwnCheck]
     cleaning: dict[str, dict[str, ColumnCleaning]]

@@ -14,19 +14,20 @@ from pydantic import ValidationError, model_validator
 
 from promo_spark.errors import SettingsError
 from promo_spark.secret_references import HOW_TO_WRITE
+from promo_spark.settings.baskets import BasketsSettings
+from promo_spark.settings.business import BusinessSettings
+from promo_spark.settings.forecast import ForecastSettings
+from promo_spark.settings.generate import GenerateSettings
 from promo_spark.settings.ingest import IngestSettings
+from promo_spark.settings.lake import LakeSettings
+from promo_spark.settings.pipeline import PipelineSettings
+from promo_spark.settings.profile import ProfileSettings
+from promo_spark.settings.promote import PromoteSettings
+from promo_spark.settings.recommend import RecommendSettings
 from promo_spark.settings.sections import Section
-from promo_spark.settings.strategy import (
-    BasketsSettings,
-    ForecastSettings,
-    PipelineSettings,
-    ProfileSettings,
-    PromoteSettings,
-    RecommendSettings,
-    SegmentSettings,
-)
-from promo_spark.settings.surroundings import BusinessSettings, LakeSettings, SparkSettings
-from promo_spark.settings.worlds import GenerateSettings, SimulateSettings
+from promo_spark.settings.segment import SegmentSettings
+from promo_spark.settings.simulate import SimulateSettings
+from promo_spark.settings.spark import SparkSettings
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -35,7 +36,7 @@ else:
 
 
 class Settings(Section):
-    """All sections; the section of a job is named like the job."""
+    """All sections, registered here and only here; the section of a job is named like the job."""
 
     lake: LakeSettings
     business: BusinessSettings
@@ -105,7 +106,7 @@ def validated(values: Mapping[str, Any]) -> Settings:
         return Settings.model_validate(values)
     except ValidationError as error:
         problems = [
-            f"  {'.'.join(str(p) for p in e['loc'])}: {_sentence(e['type'], e['msg'])}{_found(e)}"
+            f"  {'.'.join(str(p) for p in e['loc'] if p != '[key]')}: {_sentence(e['type'], e['msg'])}{_found(e)}"
             for e in error.errors()
         ]
         raise SettingsError("these settings are wrong (see conf/base.toml):\n" + "\n".join(problems)) from None
@@ -114,12 +115,12 @@ def validated(values: Mapping[str, Any]) -> Settings:
 def parsed_date(text: str) -> datetime.date:
     """A date from YYYY-MM-DD, strictly; SettingsError for anything else."""
     try:
-        found = datetime.datetime.strptime(text, "%Y-%m-%d").date()
+        date = datetime.datetime.strptime(text, "%Y-%m-%d").date()
     except ValueError:
-        found = None
-    if found is None or found.isoformat() != text:
+        date = None
+    if date is None or date.isoformat() != text:
         raise SettingsError(f"--date {text!r} is not a date; write it as YYYY-MM-DD, such as 2017-12-01")
-    return found
+    return date
 
 
 def _sentence(kind: str, message: str) -> str:
@@ -140,8 +141,8 @@ def _found(problem: Any) -> str:
     named = ".".join(str(p) for p in problem["loc"])
     if _SENSITIVE.search(named):
         return f", found a value that is not shown; a secret is given by reference: {HOW_TO_WRITE}"
-    found = repr(problem["input"])
-    return f", found {'values that are not shown' if _SENSITIVE.search(found) else found}"
+    shown = repr(problem["input"])
+    return f", found {'values that are not shown' if _SENSITIVE.search(shown) else shown}"
 
 
 def _toml(path: Path) -> dict[str, Any]:

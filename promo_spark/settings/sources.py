@@ -7,7 +7,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from promo_spark.settings.sections import Delimiter, Encoding, Positive, SecretReference, Section, TimePattern
+from promo_spark.settings.sections import (
+    Delimiter,
+    Encoding,
+    Location,
+    OwnTimeZone,
+    Positive,
+    SecretReference,
+    Section,
+    TimePattern,
+)
 
 
 class ConnectionSettings(Section):
@@ -39,7 +48,7 @@ class ConnectionSettings(Section):
 class Extraction(Section):
     """How the rows of a source are had: from files, a table in a database, or a Delta table's change feed."""
 
-    path: str = ""
+    path: Annotated[str, Location()] = ""
     format: Literal["csv", "json", "parquet", "orc", "delta", "delta_changes", "jdbc"]
     delivery: Literal["whole_days", "rows"] = "whole_days"
     deletes: Literal["apply", "keep"] = "apply"
@@ -132,7 +141,7 @@ class ColumnMapping(Section):
     thousands: Literal[",", ".", "'", " "] | None = None  # 1,234.50 is 1234.50, and so with another sign between
     unit: Literal["s", "ms"] | None = None  # time as a number: seconds or milliseconds since 1970, UTC
     format: TimePattern | None = None  # of a date or time, as Spark writes patterns
-    scale: float | None = None  # the number is multiplied by this
+    scale: Annotated[float, Field(ge=-1e9, le=1e9)] | None = None  # the number is multiplied by this
     negative_when: Condition | None = None  # rows whose number counts as negative, such as cancellations
 
     @model_validator(mode="before")
@@ -152,8 +161,8 @@ class ColumnMapping(Section):
             raise ValueError(f"`thousands` and the decimal mark are both {self.thousands}")
         return self
 
-    def theirs(self) -> list[str]:
-        """Their columns that the value needs."""
+    def sources(self) -> list[str]:
+        """The columns of the source that the value is made of."""
         named = [self.column] if self.column is not None else []
         named += [c for group in (self.first_of, self.concat, self.product_of) for c in group or ()]
         return named + ([self.negative_when.column] if self.negative_when else [])
@@ -166,7 +175,7 @@ class LookupSettings(Section):
     second file's column.
     """
 
-    path: str
+    path: Annotated[str, Location()]
     format: Literal["csv", "json", "parquet", "delta"] = "csv"
     delimiter: Delimiter = ","
     encoding: Encoding = "UTF-8"
@@ -198,7 +207,7 @@ class SourceSettings(Extraction):
     columns: Annotated[dict[str, ColumnMapping], Field(min_length=1)]
     timestamp_format: TimePattern = "yyyy-MM-dd[['T'][' ']HH:mm:ss[.SSSSSS][XXX]]"
     date_format: TimePattern = "yyyy-MM-dd"
-    timezone: str = ""  # of times that name none; "": business.timezone
+    timezone: OwnTimeZone = ""  # of times that name none; "": business.timezone
     where: list[Condition] = Field(default_factory=list)
     unpivot: UnpivotSettings | None = None
     lookups: list[LookupSettings] = Field(default_factory=list)

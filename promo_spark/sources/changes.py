@@ -1,4 +1,4 @@
-"""What a delivery holds: all rows of its days, or single rows; and of a change feed, each key's last word."""
+"""Which rows a delivery of single rows brings: of a change feed the newest version of each key."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from pyspark.sql.window import Window
 
 from promo_spark.contracts.raw_rows import Change, RawRow
 from promo_spark.contracts.schema import Table
-from promo_spark.contracts.silver import OrderLines
+from promo_spark.contracts.silver import OrderLines, Sourced
 from promo_spark.errors import SettingsError
 
-_THERE_NOW = ("insert", "update_postimage")
+_RANK = "_nth"
+_CURRENT = ("insert", "update_postimage")
 
 
 def checked_rows_delivery(name: str, table: type[Table], columns: Iterable[str]) -> None:
@@ -30,28 +31,28 @@ def checked_rows_delivery(name: str, table: type[Table], columns: Iterable[str])
 
 
 def latest_changes(table: type[Table], changes: DataFrame) -> tuple[DataFrame, DataFrame]:
-    """Rows as they are now, and the keys that are gone. Candidates of a change feed → candidates, keys.
+    """Change feed → current rows and deleted keys. The newest version of a key wins.
 
-    Of each key the newest version counts. Where a version has the row before and after an update, the row after
-    counts; a row before whose key no row of the version has is gone: its key was changed. Rows without a whole
-    key are nobody's last word: as they are now they go on to be rejected by name, as they were they never came in.
+    Where a version has the row before and after an update, the row after counts. A row before an update whose key
+    no row of the version has is deleted: its key was changed. A row with a null in its key cannot be matched to older
+    versions: inserts and updates go on, and the checks reject them by name; deletes are ignored.
     """
-    now = F.col(f"{RawRow.raw}.{Change.kind}").isin(*_THERE_NOW)
+    now = F.col(f"{RawRow.raw}.{Change.kind}").isin(*_CURRENT)
     keyed = F.lit(True)
     for column in table.key:
         keyed = keyed & F.col(column).isNotNull()
     by_key = Window.partitionBy(*table.key).orderBy(F.col(f"{RawRow.raw}.{Change.version}").desc(), now.desc())
     # Of two rows with one key in one version neither is dropped here: that is a doubled key, to be judged as such.
-    ranked = changes.withColumn("_nth", F.rank().over(by_key))
-    last = ranked.filter(~keyed | (F.col("_nth") == 1)).drop("_nth")
+    ranked = changes.withColumn(_RANK, F.rank().over(by_key))
+    last = ranked.filter(~keyed | (F.col(_RANK) == 1)).drop(_RANK)
     gone = last.filter(keyed & ~now).select(*table.key).distinct()
     return last.filter(now), gone
 
 
 def no_longer_there(table: type[Table], silver: DataFrame, rows: DataFrame, path: str) -> DataFrame:
-    """Keys that silver has from the table at the path, and that it no longer has. Silver, all its rows → keys.
+    """One row per key that silver has from the table at the path and that the table no longer has. Silver → keys.
 
-    What a run took that was killed before it could say so, or one of the source's earlier name.
+    Such rows came by a run that was killed before it was recorded, or under an earlier name of the source.
     """
-    of_feed = silver.filter(F.col("source_file").startswith(f"{path}@"))
+    of_feed = silver.filter(F.col(Sourced.source_file).startswith(f"{path}@"))
     return of_feed.select(*table.key).join(rows.select(*table.key), on=list(table.key), how="left_anti")

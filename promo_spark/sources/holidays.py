@@ -28,7 +28,11 @@ def _fixed(month: int, day: int) -> Callable[[int], datetime.date]:
 
 
 def _nth(month: int, weekday: int, nth: int, days_later: int = 0) -> Callable[[int], datetime.date]:
-    """The nth weekday (Monday is 0) of a month, and so many days later."""
+    """The nth weekday (Monday is 0) of a month, and so many days later.
+
+    >>> _nth(11, 3, 4, days_later=1)(2024).isoformat()  # Black Friday
+    '2024-11-29'
+    """
 
     def day(year: int) -> datetime.date:
         first = datetime.date(year, month, 1)
@@ -58,7 +62,7 @@ def holiday_rows(countries: Iterable[str], years: Iterable[int]) -> list[dict[st
     Raises SettingsError for a country that the library does not know.
     """
     span = list(years)
-    found: set[tuple[str, datetime.date, str, str]] = set()
+    entries: set[tuple[str, datetime.date, str, str]] = set()
     for country in countries:
         try:
             public = holidays.country_holidays(country, years=span, language="en_US")
@@ -68,22 +72,22 @@ def holiday_rows(countries: Iterable[str], years: Iterable[int]) -> list[dict[st
                 "write two-letter ISO 3166 codes, such as CN or US"
             ) from None
         for day in public:
-            found |= {(country, day, _name(name), PUBLIC) for name in public.get_list(day)}
+            entries |= {(country, day, _name(name), PUBLIC) for name in public.get_list(day)}
         for name, rule in _FESTIVALS.get(country, _ELSEWHERE).items():
-            found |= {(country, rule(year), name, SHOPPING) for year in span}
+            entries |= {(country, rule(year), name, SHOPPING) for year in span}
     columns = (Holidays.country, Holidays.day, Holidays.holiday, Holidays.kind)
-    return [dict(zip(columns, row, strict=True)) for row in _one_kind_per_name(found)]
+    return [dict(zip(columns, row, strict=True)) for row in _one_kind_per_name(entries)]
 
 
 def _one_kind_per_name(
-    found: Iterable[tuple[str, datetime.date, str, str]],
+    entries: Iterable[tuple[str, datetime.date, str, str]],
 ) -> list[tuple[str, datetime.date, str, str]]:
     """Where a shopping festival is a public holiday too, it is a day off first."""
     kinds: dict[tuple[str, datetime.date, str], str] = {}
-    for country, day, name, kind in sorted(found):  # "public" sorts before "shopping"
+    for country, day, name, kind in sorted(entries):  # "public" sorts before "shopping"
         kinds.setdefault((country, day, name), kind)
     return [(*key, kind) for key, kind in kinds.items()]
 
 
-def _name(theirs: str) -> str:
-    return "Day off" if _SUBSTITUTE.match(theirs) else _NAMES.get(theirs, theirs)
+def _name(name: str) -> str:
+    return "Day off" if _SUBSTITUTE.match(name) else _NAMES.get(name, name)

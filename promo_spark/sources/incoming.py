@@ -18,6 +18,8 @@ from promo_spark.contracts.raw_rows import IncomingRow, RawRow
 from promo_spark.contracts.schema import Table
 
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+# Anywhere but around the id, where blanks are cut off: a line break in an id splits what is printed of it.
+CONTROL_CHARACTER = r"[\x00-\x1f\x7f-\x9f\u2028\u2029]"
 _DAY = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"
 # Types whose every value can be kept: numbers with a point have NaN, times have years beyond 9999.
 _ALL_GOOD = (T.StringType, T.IntegralType, T.DecimalType, T.BooleanType, T.ArrayType)
@@ -41,11 +43,12 @@ def candidates(
 ) -> DataFrame:
     """One row per raw row, cast to the table's types. Raw rows → candidates.
 
-    `values` gives each column from raw columns; columns not named are null. A value that is there but
-    cannot be cast becomes null and its column's name is put into `_unparsed`. `parsed` gives the value in
-    its type where a cast is not the way to read it, such as a date in the source's own format. `beside` gives
-    columns that are none of the table's.
+    `values` gives each column from raw columns; columns not named are null. A value that is there but cannot be
+    cast, or an id with a control character in it, becomes null, and its column's name is put into `_unparsed`.
+    `parsed` gives the value in its type where a cast is not the way to read it, such as a date in the source's own
+    format. `beside` gives columns that are none of the table's.
     """
+    ids = id_columns(table)
     cast: list[Column] = []
     failures: dict[str, Column] = {}
     for name, column in table.columns().items():
@@ -55,14 +58,18 @@ def candidates(
             cast.append(F.lit(None).cast(column.type).alias(name))
             continue
         value = values[name]
-        found = raw.select(value.alias(name)).schema[name].dataType
-        read = (parsed or {}).get(name, _parsed(value, found, column.type))
+        stored = raw.select(value.alias(name)).schema[name].dataType
+        read = (parsed or {}).get(name, _parsed(value, stored, column.type))
         if isinstance(column.type, (T.DateType, T.TimestampType)):
             read = F.when(F.year(read).between(1, 9999), read)  # no other year can be written down, or read by others
+        if name in ids and isinstance(stored, T.StringType):
+            read = F.when(~value.rlike(CONTROL_CHARACTER), read)
         cast.append(read.cast(column.type).alias(name))
-        may_be_lost = found != column.type or not isinstance(found, _ALL_GOOD)
+        may_be_lost = stored != column.type or not isinstance(stored, _ALL_GOOD)
         if may_be_lost and not isinstance(column.type, T.StringType):
             failures[name] = value.isNotNull() & read.isNull()
+        elif name in ids and isinstance(stored, T.StringType):
+            failures[name] = F.coalesce(value.rlike(CONTROL_CHARACTER), F.lit(False))
     position = (
         F.col(RawRow.position)
         if RawRow.position in raw.columns
@@ -75,6 +82,15 @@ def candidates(
     ]
     more = [value.alias(name) for name, value in (beside or {}).items()]
     return raw.select(*cast, *kept, position, fault, names_of(failures).alias(IncomingRow.unparsed), *more)
+
+
+def id_columns(table: type[Table]) -> list[str]:
+    """The columns of a table that are ids, as text."""
+    return [
+        name
+        for name, column in table.columns().items()
+        if name.endswith("_id") and name not in GIVEN_BY_THE_RUN and isinstance(column.type, T.StringType)
+    ]
 
 
 def fenced(flag: Column) -> Column:
@@ -113,19 +129,19 @@ def names_of(failures: Mapping[str, Column]) -> Column:
     return F.when(any_of, named).otherwise(none)
 
 
-def _parsed(value: Column, found: T.DataType, kind: T.DataType) -> Column:
+def _parsed(value: Column, stored: T.DataType, kind: T.DataType) -> Column:
     """The value in its type, null where it does not parse; money is rounded half up to its scale.
 
     Stricter with text than Spark's cast, which takes digits of other scripts, 5d, 0x1p3 and NaN for numbers and
     12:30 for a time of the day it runs.
     """
     if isinstance(kind, T.StringType):
-        if not isinstance(found, T.StringType):
+        if not isinstance(stored, T.StringType):
             return value.cast("string")
         text = F.trim(value)
         return F.when(text != "", text)
     written = value
-    if isinstance(found, T.StringType):
+    if isinstance(stored, T.StringType):
         text = F.trim(value)
         if isinstance(kind, (T.DoubleType, T.FloatType)):
             written = F.when(text.rlike(_NUMBER), text)
@@ -135,10 +151,10 @@ def _parsed(value: Column, found: T.DataType, kind: T.DataType) -> Column:
             written = F.when(text.rlike(f"{_DAY}([T ].*)?$"), text)
         else:
             written = F.when(F.octet_length(text) == F.length(text), text)
-    if isinstance(kind, T.DecimalType) and found != kind:
+    if isinstance(kind, T.DecimalType) and stored != kind:
         exact = written.try_cast(T.DecimalType(28, 9))
         return F.round(exact, kind.scale).try_cast(kind)
-    read = written if found == kind else written.try_cast(kind)
+    read = written if stored == kind else written.try_cast(kind)
     if isinstance(kind, (T.DoubleType, T.FloatType)):
         infinity = F.lit(float("inf"))
         return F.when(~F.isnan(read) & (F.abs(read) < infinity), read)

@@ -22,6 +22,7 @@ from promo_spark.errors import SourceError
 
 R = TypeVar("R")
 
+_COMMITTED_AT = "_commit_timestamp"
 ENABLED = "delta.enableChangeDataFeed"
 
 
@@ -36,14 +37,13 @@ class Position:
 def newest(spark: SparkSession, name: str, path: str) -> Position:
     """The table's newest version. Raises SourceError where there is no Delta table, or none with a change feed."""
 
-    def found() -> tuple[str, dict[str, str], int]:
+    def detail_and_version() -> tuple[str, dict[str, str], int]:
         table = DeltaTable.forPath(spark, path)
-        detail = table.detail().select("id", "properties").first()
-        last = table.history(1).select("version").first()
+        detail, last = table.detail().first(), table.history(1).first()
         assert detail is not None and last is not None
-        return detail[0], detail[1], int(last[0])
+        return detail.id, detail.properties, int(last.version)
 
-    table_id, properties, version = told_plainly(name, path, found)
+    table_id, properties, version = refusing_unreadable(name, path, detail_and_version)
     if str(properties.get(ENABLED, "false")).lower() != "true":
         raise SourceError(
             f"source {name}: {path} keeps no change feed; have its owner run "
@@ -67,13 +67,13 @@ def changed_rows(
         )
     reader = spark.read.format("delta")
     if taken is None or taken == to.version:
-        df = told_plainly(name, path, lambda: reader.option("versionAsOf", str(to.version)).load(path))
+        df = refusing_unreadable(name, path, lambda: reader.option("versionAsOf", str(to.version)).load(path))
         df = df.withColumns({Change.kind: F.lit("insert"), Change.version: F.lit(to.version).cast("long")})
         df = df.filter(F.lit(taken is None))
     else:
         feed = reader.option("readChangeFeed", "true").option("startingVersion", str(taken + 1))
-        df = told_plainly(name, path, lambda: feed.option("endingVersion", str(to.version)).load(path))
-        df = df.drop("_commit_timestamp")
+        df = refusing_unreadable(name, path, lambda: feed.option("endingVersion", str(to.version)).load(path))
+        df = df.drop(_COMMITTED_AT)
     missing = [c for c in columns if c not in df.columns]
     if missing:
         raise SourceError(
@@ -88,8 +88,8 @@ def changed_rows(
     )
 
 
-def told_plainly(name: str, path: str, read: Callable[[], R]) -> R:
-    """What `read` gives; what Delta then says comes as a SourceError that says what to do."""
+def refusing_unreadable(name: str, path: str, read: Callable[[], R]) -> R:
+    """What `read` gives. What Delta refuses becomes a SourceError that says what to do."""
     try:
         return read()
     except (PySparkException, Py4JJavaError) as error:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
-from promo_spark.contracts import ALL_TABLES
+from promo_spark.contracts.catalogue import ALL_TABLES
 from promo_spark.contracts.schema import Table
 from promo_spark.errors import ContractError, MissingDataError, SettingsError
 from promo_spark.storage.commits import Mark, marked

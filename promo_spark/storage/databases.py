@@ -25,7 +25,7 @@ from pyspark.sql import types as T
 from promo_spark.contracts.raw_rows import RawRow
 from promo_spark.errors import SettingsError, SourceError
 from promo_spark.secret_references import resolved
-from promo_spark.settings import ConnectionSettings, Extraction
+from promo_spark.settings.sources import ConnectionSettings, Extraction
 
 R = TypeVar("R")
 
@@ -106,15 +106,13 @@ def table_rows(
 def table_digest(spark: SparkSession, name: str, source: Extraction, connection: ConnectionSettings) -> str:
     """Changes when a row of what the source reads does. A database tells of no change, so all rows are read."""
     rows = _reached(spark, name, source, connection)
-    sums = rows.select(
-        F.count(F.lit(1)).alias("rows"), F.sum(F.xxhash64(*rows.columns).cast("decimal(38,0)")).alias("sum")
-    )
-    found = told_plainly(name, source, connection, sums.first)
-    return hashlib.sha256(f"{rows.schema.simpleString()}\0{found}".encode()).hexdigest()[:16]
+    sums = rows.select(F.count(F.lit(1)), F.sum(F.xxhash64(*rows.columns).cast("decimal(38,0)")))
+    count, total = refusing_unreadable(name, source, connection, sums.first) or (0, None)
+    return hashlib.sha256(f"{rows.schema.simpleString()}\0{count}\0{total}".encode()).hexdigest()[:16]
 
 
-def told_plainly(name: str, source: Extraction, connection: ConnectionSettings, read: Callable[[], R]) -> R:
-    """What `read` gives; what the database or its driver then says comes as a SourceError that shows no secret."""
+def refusing_unreadable(name: str, source: Extraction, connection: ConnectionSettings, read: Callable[[], R]) -> R:
+    """What `read` gives. What the database or its driver refuses becomes a SourceError that shows no secret."""
     try:
         return read()
     except (PySparkException, Py4JJavaError) as error:
@@ -135,7 +133,7 @@ def _reached(spark: SparkSession, name: str, source: Extraction, connection: Con
 
     def load(more: Mapping[str, str]) -> DataFrame:
         reader = spark.read.format("jdbc").options(**options, **more)
-        return told_plainly(name, source, connection, reader.load)
+        return refusing_unreadable(name, source, connection, reader.load)
 
     table = {"dbtable": _quoted(source.db_table, connection)}
     df = load(table)
@@ -203,8 +201,8 @@ def _partitioning(
                     f"FROM {_quoted(source.db_table, connection)}"
                 }
             )
-        found = told_plainly(name, source, connection, ends.first)
-        bounds = _bounds(found) if found else None
+        both = refusing_unreadable(name, source, connection, ends.first)
+        bounds = _bounds(both) if both else None
     if bounds is None:
         return {}
     return {
@@ -215,9 +213,9 @@ def _partitioning(
     }
 
 
-def _bounds(found: Sequence[Any]) -> tuple[str, str] | None:
+def _bounds(ends: Sequence[Any]) -> tuple[str, str] | None:
     """The ends of the ranges as Spark reads them; None where there is no row, or but one value."""
-    lowest, highest = found
+    lowest, highest = ends
     if lowest is None or lowest == highest:
         return None
     if isinstance(lowest, (int, float, decimal.Decimal)):
@@ -275,12 +273,12 @@ def _origin(source: Extraction) -> str:
 
 def _whole_text(error: BaseException) -> str:
     """What an error says, with its causes: of a refused connection Spark itself only says that there was none."""
-    told = []
+    texts = []
     cause: BaseException | None = error
     while cause is not None:
-        told.append(str(cause))
+        texts.append(str(cause))
         cause = getattr(cause, "_cause", None)  # PySpark keeps what lies behind an error of the JVM here
-    return "\n".join(told)
+    return "\n".join(texts)
 
 
 def _said(text: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,16 +15,22 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.window import Window
 
-from promo_spark.contracts.raw_rows import BROKEN_ENCODING, BROKEN_HEADER, BROKEN_ROW, TEXT, Change, RawRow
-from promo_spark.errors import SourceError
+from promo_spark.contracts.raw_rows import (
+    BLOCK_AND_NTH,
+    BROKEN_ENCODING,
+    BROKEN_HEADER,
+    BROKEN_ROW,
+    TEXT,
+    Change,
+    RawRow,
+)
+from promo_spark.contracts.schema import Col, Frame
+from promo_spark.errors import SourceError, printable
 
 UTF_8 = "UTF-8"
 
 _BOM = "\ufeff"
-# What a line has while it is taken apart: the block it was read with, whether it is no text, whether it has
-# quotes, its fields, how many its file has, and where in them the wanted ones stand.
-_BLOCK, _NO_TEXT, _QUOTES = "_block", "_no_text", "_quotes"
-_FIELDS, _WIDTH, _PLACES = "_fields", "_width", "_places"
+_FILE_PATH, _BLOCK_START = "_metadata.file_path", "_metadata.file_block_start"
 _COLUMNS = "columns"  # in the metadata of a CSV source's raw lines: the columns that the headers name
 # Possessive, so that a field of megabytes neither backtracks nor deepens the stack.
 _QUOTED = ' *+"(?:[^"]++|"")*+" *+'
@@ -33,6 +38,38 @@ _QUOTED = ' *+"(?:[^"]++|"")*+" *+'
 _LONE_SURROGATE = (
     r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 )
+
+
+class _Line(RawRow):
+    """One line of a text file while it is taken apart."""
+
+    value = Col(T.StringType(), "the line as Spark reads it")
+    block = Col(T.LongType(), "where the block of the file that it was read with begins", name="_block")
+    no_text = Col(T.BooleanType(), "whether it is no text in the file's encoding", name="_no_text")
+    nth = Col(T.LongType(), "a number that rises from line to line of a block", name="_nth")
+    quotes = Col(T.BooleanType(), "whether there are quotes in it", name="_quotes")
+    fields = Col(T.ArrayType(T.StringType()), "its fields, quoted ones as they stand", name="_fields")
+    objects = Col(T.ArrayType(T.StringType()), "its JSON object, in a list that we close", name="_objects")
+    json = Col(T.StringType(), "its JSON object", name="_object")
+
+
+class _FileLayout(Frame):
+    """One row per file: what its header says, for the lines of that file."""
+
+    of = Col(T.StringType(), "the file", name="_of")
+    header = Col(T.StringType(), "the line that names the columns", name="_header")
+    width = Col(T.IntegerType(), "how many fields a line of it has", name="_width")
+    places = Col(T.ArrayType(T.IntegerType()), "where among them the wanted columns stand", name="_places")
+
+
+class _Block(Frame):
+    """One row per file and block of it that a task read: how many lines come before."""
+
+    file = Col(T.StringType(), "the file", name="_block_file")
+    start = Col(T.LongType(), "where the block begins", name="_block")
+    lines = Col(T.LongType(), "how many lines it has", name="_lines")
+    first_nth = Col(T.LongType(), "the number of its first line", name="_block_nth")
+    before = Col(T.LongType(), "how many lines of the file come before it", name="_before")
 
 
 def no_other(_: str) -> bool:
@@ -59,10 +96,10 @@ def typed_rows(
     reader = spark.read.format(file_format)
     if file_format != "delta":  # the footers of all files are read, so that a damaged or contrary one shows
         reader = reader.options(recursiveFileLookup="true", mergeSchema="true")
-    df = _opened(path, lambda: reader.load(path))
+    df = opened(path, lambda: reader.load(path))
     _require(path, columns, df.columns)
     wanted = [*columns, *(c for c in df.columns if c not in columns and also(c))]
-    file = F.col("_metadata.file_path") if file_format != "delta" else F.lit(path)
+    file = F.col(_FILE_PATH) if file_format != "delta" else F.lit(path)
     rows = df.select(
         *[F.col(f"`{c}`") for c in wanted],
         F.struct(*[F.col(f"`{c}`") for c in df.columns]).alias(RawRow.raw),
@@ -98,20 +135,24 @@ def csv_rows(
     lines = _lines(spark, path, encoding)
     layouts = _layouts(path, lines, columns, delimiter, also, encoding)
     wanted = list(dict.fromkeys([*columns, *(n for one in layouts for n in one.names if also(n))]))
-    text, no_layout = F.col(RawRow.raw), F.col(_WIDTH).isNull()
-    lines = _with_layout(lines, layouts, wanted).withColumn(_QUOTES, F.contains(text, F.lit('"')))
-    lines = lines.withColumn(_FIELDS, _fields(text, F.col(_QUOTES), delimiter))
-    misshapen = (F.size(_FIELDS) != F.col(_WIDTH)) | (F.col(_QUOTES) & _badly_quoted(text, delimiter))
+    text, no_layout = F.col(RawRow.raw), F.col(_FileLayout.width).isNull()
+    lines = _with_layout(lines, layouts, wanted).withColumn(_Line.quotes, F.contains(text, F.lit('"')))
+    lines = lines.withColumn(_Line.fields, _fields(text, F.col(_Line.quotes), delimiter))
+    misshapen = (F.size(_Line.fields) != F.col(_FileLayout.width)) | (
+        F.col(_Line.quotes) & _badly_quoted(text, delimiter)
+    )
     fault = (
         F.when(F.col(RawRow.blank), None)
         .when(no_layout, BROKEN_HEADER)
-        .when(F.col(_NO_TEXT), BROKEN_ENCODING)
+        .when(F.col(_Line.no_text), BROKEN_ENCODING)
         .when(misshapen, BROKEN_ROW)
     )
-    values = [F.get(_FIELDS, F.get(_PLACES, F.lit(i))).alias(f"_{i}") for i in range(len(wanted))]
-    lines = lines.select(*values, RawRow.raw, RawRow.file, _BLOCK, RawRow.blank, _QUOTES, fault.alias(RawRow.fault))
-    found = {name: F.col(f"_{i}") for i, name in enumerate(wanted)}
-    rows = _placed(lines, {n: F.when(F.col(_QUOTES), _unquoted(v)).otherwise(v) for n, v in found.items()})
+    values = [F.get(_Line.fields, F.get(_FileLayout.places, F.lit(i))).alias(f"_{i}") for i in range(len(wanted))]
+    lines = lines.select(
+        *values, RawRow.raw, RawRow.file, _Line.block, RawRow.blank, _Line.quotes, fault.alias(RawRow.fault)
+    )
+    fields = {name: F.col(f"_{i}") for i, name in enumerate(wanted)}
+    rows = _placed(lines, {n: F.when(F.col(_Line.quotes), _unquoted(v)).otherwise(v) for n, v in fields.items()})
     return rows.withMetadata(RawRow.raw, {_COLUMNS: list(dict.fromkeys(n for one in layouts for n in one.names))})
 
 
@@ -128,21 +169,21 @@ def json_rows(spark: SparkSession, path: str, columns: Sequence[str], encoding: 
     options = {"mode": "PERMISSIVE", "allowNonNumericNumbers": "false", "allowSingleQuotes": "false"}
     text = F.col(RawRow.raw)
     listed = F.concat(F.lit("["), text, F.lit(f',{{"{closing}":"1"}}]'))
-    lines = lines.withColumns({RawRow.blank: F.trim(text) == "", "_objects": F.from_json(listed, schema, options)})
-    lines = lines.withColumns({"_object": F.get("_objects", F.lit(0)), _FIELDS: F.json_object_keys(text)})
-    alone = (F.size("_objects") == 2) & (F.get("_objects", F.lit(1))[closing] == "1")
-    named_twice = F.size(_FIELDS) != F.size(F.array_distinct(_FIELDS))
-    infinite = [F.col("_object")[c].isin('"Infinity"', '"-Infinity"') for c in columns]  # what 1e400 becomes
+    lines = lines.withColumns({RawRow.blank: F.trim(text) == "", _Line.objects: F.from_json(listed, schema, options)})
+    lines = lines.withColumns({_Line.json: F.get(_Line.objects, F.lit(0)), _Line.fields: F.json_object_keys(text)})
+    alone = (F.size(_Line.objects) == 2) & (F.get(_Line.objects, F.lit(1))[closing] == "1")
+    named_twice = F.size(_Line.fields) != F.size(F.array_distinct(_Line.fields))
+    infinite = [F.col(_Line.json)[c].isin('"Infinity"', '"-Infinity"') for c in columns]  # what 1e400 becomes
     whole = alone & ~named_twice & F.startswith(F.ltrim(text), F.lit("{"))
     for value in infinite:
         whole &= F.coalesce(~value, F.lit(True))
     no_character = F.contains(text, F.lit("\\u0000")) | text.rlike(_LONE_SURROGATE)
     fault = (
         F.when(F.col(RawRow.blank), None)
-        .when(F.col(_NO_TEXT) | no_character, BROKEN_ENCODING)
+        .when(F.col(_Line.no_text) | no_character, BROKEN_ENCODING)
         .when(~F.coalesce(whole, F.lit(False)), BROKEN_ROW)
     )
-    return _placed(lines.withColumn(RawRow.fault, fault), {c: F.col("_object")[c] for c in columns})
+    return _placed(lines.withColumn(RawRow.fault, fault), {c: F.col(_Line.json)[c] for c in columns})
 
 
 def columns_of(path: str, rows: DataFrame) -> dict[str, str]:
@@ -161,34 +202,24 @@ def columns_of(path: str, rows: DataFrame) -> dict[str, str]:
     return dict.fromkeys(named, TEXT)
 
 
-def files_digest(spark: SparkSession, paths: Sequence[str]) -> str:
-    """A digest of the names, sizes and times of the files under the paths: changes when a source does."""
-    digest = hashlib.sha256()
-    for path in sorted(paths):
-        listing = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
-        found = _opened(path, functools.partial(listing.load, path))
-        for row in found.select("path", "length", "modificationTime").orderBy("path").collect():
-            digest.update(f"{row[0]}\0{row[1]}\0{row[2].isoformat()}\n".encode())
-    return digest.hexdigest()[:16]
-
-
 def numbered(spark: SparkSession, path: str, rows: DataFrame, name: str) -> DataFrame:
     """The rows of the text files under the path, with the number of each row's line in its file, from 1.
 
     A row knows its line only within the block of the file that its task read. So the lines of all blocks are
     counted, in one pass that reads nothing but line ends: worth it for the few rows that are rejected.
     """
+    block, nth = (F.col(f"{RawRow.position}.{part}") for part in BLOCK_AND_NTH)
     blocks = (
         _placed(_lines(spark, path), {})
-        .groupBy(F.col(RawRow.file).alias("_block_file"), F.col(f"{RawRow.position}.block").alias("_block"))
-        .agg(F.count(F.lit(1)).alias("_lines"), F.min(f"{RawRow.position}.nth").alias("_block_nth"))
+        .groupBy(F.col(RawRow.file).alias(_Block.file), block.alias(_Block.start))
+        .agg(F.count(F.lit(1)).alias(_Block.lines), F.min(nth).alias(_Block.first_nth))
     )
-    before = Window.partitionBy("_block_file").orderBy("_block").rowsBetween(Window.unboundedPreceding, -1)
-    blocks = blocks.withColumn("_before", F.coalesce(F.sum("_lines").over(before), F.lit(0))).drop("_lines")
-    here = (F.col(RawRow.file) == F.col("_block_file")) & (F.col(f"{RawRow.position}.block") == F.col("_block"))
-    line = F.col("_before") + F.col(f"{RawRow.position}.nth") - F.col("_block_nth") + 1
-    placed = rows.join(F.broadcast(blocks), here, how="left").withColumn(name, line)
-    return placed.drop("_block_file", "_block", "_block_nth", "_before")
+    earlier = Window.partitionBy(_Block.file).orderBy(_Block.start).rowsBetween(Window.unboundedPreceding, -1)
+    blocks = blocks.withColumn(_Block.before, F.coalesce(F.sum(_Block.lines).over(earlier), F.lit(0)))
+    of_row = (F.col(RawRow.file) == F.col(_Block.file)) & (block == F.col(_Block.start))
+    line = F.col(_Block.before) + nth - F.col(_Block.first_nth) + 1
+    placed = rows.join(F.broadcast(blocks.drop(_Block.lines)), of_row, how="left").withColumn(name, line)
+    return placed.drop(_Block.file, _Block.start, _Block.first_nth, _Block.before)
 
 
 def _lines(spark: SparkSession, path: str, encoding: str = UTF_8) -> DataFrame:
@@ -198,29 +229,29 @@ def _lines(spark: SparkSession, path: str, encoding: str = UTF_8) -> DataFrame:
     one that is not valid has every byte as the character of the same number (ISO-8859-1), so that none is lost.
     """
     reader = spark.read.option("recursiveFileLookup", "true")
-    lines = _opened(path, lambda: reader.text(path)).select(
-        "value", F.col("_metadata.file_path").alias(RawRow.file), F.col("_metadata.file_block_start").alias(_BLOCK)
+    lines = opened(path, lambda: reader.text(path)).select(
+        _Line.value, F.col(_FILE_PATH).alias(RawRow.file), F.col(_BLOCK_START).alias(_Line.block)
     )
-    value, utf8 = F.col("value"), encoding == UTF_8
+    value, utf8 = F.col(_Line.value), encoding == UTF_8
     text = value if utf8 else F.decode(value.cast("binary"), encoding)
     invalid = ~F.is_valid_utf8(value) if utf8 else F.contains(text, F.lit("\ufffd"))
-    lines = lines.select(RawRow.file, _BLOCK, value, text.alias(RawRow.raw)).withColumn(_NO_TEXT, invalid)
+    lines = lines.select(RawRow.file, _Line.block, value, text.alias(RawRow.raw)).withColumn(_Line.no_text, invalid)
     text = F.col(RawRow.raw)
     unmarked = F.when(F.startswith(text, F.lit(_BOM)), F.substr(text, F.lit(2))).otherwise(text)
     as_bytes = F.decode(value.cast("binary"), "ISO-8859-1")
-    raw = F.when(F.col(_NO_TEXT), as_bytes).otherwise(unmarked)
-    no_text = F.col(_NO_TEXT) | F.contains(value, F.lit("\0"))
-    return lines.select(RawRow.file, _BLOCK, raw.alias(RawRow.raw), no_text.alias(_NO_TEXT))
+    raw = F.when(F.col(_Line.no_text), as_bytes).otherwise(unmarked)
+    no_text = F.col(_Line.no_text) | F.contains(value, F.lit("\0"))
+    return lines.select(RawRow.file, _Line.block, raw.alias(RawRow.raw), no_text.alias(_Line.no_text))
 
 
 def _names_in(path: str, lines: DataFrame) -> list[str]:
     """The names in JSON lines, in a sample of them."""
     nth = F.monotonically_increasing_id().bitwiseAND((1 << 33) - 1)
-    sample = lines.withColumn("_nth", nth).filter(
-        (F.col("_nth") < 1000) | (F.pmod(F.xxhash64(RawRow.raw), F.lit(16)) == 0)
+    sample = lines.withColumn(_Line.nth, nth).filter(
+        (F.col(_Line.nth) < 1000) | (F.pmod(F.xxhash64(RawRow.raw), F.lit(16)) == 0)
     )
     with refusing_unreadable(path):
-        named = sample.select(F.explode(F.json_object_keys(RawRow.raw)).alias("name")).distinct().collect()
+        named = sample.select(F.explode(F.json_object_keys(RawRow.raw))).distinct().collect()
     return sorted(row[0] for row in named)
 
 
@@ -230,11 +261,11 @@ def _placed(lines: DataFrame, values: Mapping[str, Column]) -> DataFrame:
     The numbers rise from line to line of a block only as long as no line was dropped before. They also keep
     Spark from moving later filters in front of the parsing: it would parse again for each of their conditions.
     """
-    nth = F.monotonically_increasing_id().alias("nth")
-    position = F.struct(F.col(_BLOCK).alias("block"), nth).alias(RawRow.position)
-    known = [c for c in (RawRow.raw, RawRow.file, RawRow.blank, RawRow.fault) if c in lines.columns]
-    broken = [F.col(RawRow.fault).isNotNull().alias(RawRow.broken)] if RawRow.fault in known else []
-    return lines.select(*[v.alias(n) for n, v in values.items()], *known, *broken, position)
+    block, nth = BLOCK_AND_NTH
+    place = F.struct(F.col(_Line.block).alias(block), F.monotonically_increasing_id().alias(nth))
+    kept = [c for c in (RawRow.raw, RawRow.file, RawRow.blank, RawRow.fault) if c in lines.columns]
+    broken = [F.col(RawRow.fault).isNotNull().alias(RawRow.broken)] if RawRow.fault in kept else []
+    return lines.select(*[v.alias(n) for n, v in values.items()], *kept, *broken, place.alias(RawRow.position))
 
 
 @dataclass(frozen=True)
@@ -251,14 +282,14 @@ def _layouts(
     path: str, lines: DataFrame, columns: Sequence[str], delimiter: str, also: Callable[[str], bool], encoding: str
 ) -> list[_Layout]:
     """The layout of every file that has a line that is not empty; SourceError when none of them can be used."""
-    first = F.min_by(F.struct(RawRow.raw, _NO_TEXT), F.struct(_BLOCK, F.col("_nth"))).alias("first")
+    first = F.min_by(F.struct(RawRow.raw, _Line.no_text), F.struct(_Line.block, F.col(_Line.nth)))
     with refusing_unreadable(path):
-        told = lines.withColumn("_nth", F.monotonically_increasing_id()).filter(F.trim(RawRow.raw) != "")
-        found = told.groupBy(RawRow.file).agg(first).orderBy(RawRow.file).collect()
-    if not found:
+        written = lines.withColumn(_Line.nth, F.monotonically_increasing_id()).filter(F.trim(RawRow.raw) != "")
+        headers = written.groupBy(RawRow.file).agg(first).orderBy(RawRow.file).collect()
+    if not headers:
         raise SourceError(f"{path} is empty: not even a header line")
     layouts = []
-    for file, (header, no_text) in found:
+    for file, (header, no_text) in headers:
         names = tuple(_header_names(header, delimiter))
         doubled = sorted({n for n in names if names.count(n) > 1 and (n in columns or also(n))})
         missing = [c for c in columns if c not in names]
@@ -269,7 +300,7 @@ def _layouts(
         elif missing:
             problem = f"source {path} {_lacking(missing, columns, names)}"
         elif doubled:
-            problem = f"the header names {', '.join(doubled)} more than once"
+            problem = f"the header names {printable(', '.join(doubled))} more than once"
         layouts.append(_Layout(file, header, names, problem))
     if all(one.problem for one in layouts):
         if len(layouts) == 1:
@@ -293,11 +324,11 @@ def _with_layout(lines: DataFrame, layouts: Sequence[_Layout], wanted: Sequence[
         return [of.names.index(n) if n in of.names else None for n in wanted]
 
     rows = [(one.file, one.header, len(one.names), places(one)) for one in layouts]
-    schema = f"_of string, _header string, {_WIDTH} int, {_PLACES} array<int>"
-    known = lines.sparkSession.createDataFrame(rows, schema)
-    lines = lines.join(F.broadcast(known), F.col(RawRow.file) == F.col("_of"), how="left").drop("_of")
-    repeated = F.coalesce(F.col(RawRow.raw) == F.col("_header"), F.lit(False))
-    return lines.withColumn(RawRow.blank, (F.trim(RawRow.raw) == "") | repeated).drop("_header")
+    by_file = lines.sparkSession.createDataFrame(rows, _FileLayout.schema())
+    lines = lines.join(F.broadcast(by_file), F.col(RawRow.file) == F.col(_FileLayout.of), how="left")
+    repeated = F.coalesce(F.col(RawRow.raw) == F.col(_FileLayout.header), F.lit(False))
+    blank = (F.trim(RawRow.raw) == "") | repeated
+    return lines.withColumn(RawRow.blank, blank).drop(_FileLayout.of, _FileLayout.header)
 
 
 def _fields(text: Column, quotes: Column, delimiter: str) -> Column:
@@ -339,28 +370,29 @@ def refusing_unreadable(source: str, only: str = "") -> Iterator[None]:
         if only not in str(error):
             raise
         lines = str(error).splitlines()
-        told = next((line for line in lines if "FAILED_READ_FILE" in line or "Exception: " in line), lines[0])
+        reason = next((line for line in lines if "FAILED_READ_FILE" in line or "Exception: " in line), lines[0])
         if contrary := re.search(r"\[CANNOT_MERGE_SCHEMAS\].*?(?=SQLSTATE)", str(error), re.DOTALL):
-            told = " ".join(contrary.group().split())[:1000]
-        raise SourceError(f"source {source} cannot be read, so nothing was loaded: {told.strip(': ')}") from error
+            reason = " ".join(contrary.group().split())[:1000]
+        raise SourceError(f"source {source} cannot be read, so nothing was loaded: {reason.strip(': ')}") from error
 
 
-def _opened(path: str, load: Callable[[], DataFrame]) -> DataFrame:
+def opened(path: str, load: Callable[[], DataFrame]) -> DataFrame:
+    """What `load` gives of the path. SourceError where Spark finds nothing there, or cannot read it."""
     with refusing_unreadable(path):
         return load()
 
 
-def _require(path: str, wanted: Sequence[str], found: Sequence[str]) -> None:
-    missing = [c for c in wanted if c not in found]
+def _require(path: str, wanted: Sequence[str], present: Sequence[str]) -> None:
+    missing = [c for c in wanted if c not in present]
     if missing:
-        raise SourceError(f"source {path} {_lacking(missing, wanted, found)}")
+        raise SourceError(f"source {path} {_lacking(missing, wanted, present)}")
 
 
-def _lacking(missing: Sequence[str], wanted: Sequence[str], found: Sequence[str]) -> str:
+def _lacking(missing: Sequence[str], wanted: Sequence[str], present: Sequence[str]) -> str:
     """What to say of columns that are not there; what may be no header, but somebody's data, is not shown."""
     if len(missing) == len(wanted):
         return (
             f"has none of the columns {', '.join(missing)}; what it has instead is not shown: does its first line "
             "name the columns?"
         )
-    return f"lacks the columns {', '.join(missing)}; it has: {', '.join(found)[:2000]}"
+    return f"lacks the columns {', '.join(missing)}; it has: {printable(', '.join(present))[:2000]}"

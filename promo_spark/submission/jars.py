@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from promo_spark.errors import RequirementError
-from promo_spark.settings import Settings, SparkSettings
+from promo_spark.settings import Settings
+from promo_spark.settings.spark import SparkSettings
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache"
 PROXY_AND_IVY = ("spark.driver.extraJavaOptions", "spark.jars.ivySettings")  # how a closed network is left

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from promo_spark.settings import SparkSettings
+from promo_spark.settings.spark import SparkSettings
 
 # Few, larger tasks, no web server, and no look-up of this machine's name.
 LOCAL_CONF: dict[str, str] = {

@@ -20,8 +20,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from promo_spark.errors import PromoSparkError, RequirementError, SettingsError
-from promo_spark.settings import Settings, SparkSettings, load
+from promo_spark.errors import PromoSparkError, RequirementError, SettingsError, printable
+from promo_spark.settings import Settings, load
+from promo_spark.settings.spark import SparkSettings
 from promo_spark.submission import class_archive, requirements, shipment
 from promo_spark.submission.arguments import job_options, parser
 from promo_spark.submission.jars import spark_home, suite_jars
@@ -29,6 +30,7 @@ from promo_spark.submission.local_mode import LOCAL_CONF, collector, is_local
 from promo_spark.submission.supervision import supervised
 
 PROJECT = shipment.PROJECT
+PIPELINE = "pipeline"
 SHIPPED_PYTHON = "./environment/bin/python"
 # Lines that no option silences: the JVM's at every start, and of native libraries that MLlib can do without.
 NO_NEWS = "^WARNING: Using incubator modules: jdk.incubator.vector$|^netlib-[a-z]+: JNI_OnLoad: dlopen"
@@ -96,6 +98,12 @@ def refuse_impossible(settings: Settings) -> None:
             f"lake.root is {root!r}, a folder beside this project: on a cluster each machine would write its own. "
             "Set a path that all of them see, such as --set lake.root=hdfs:///promotions/lake"
         )
+
+
+def _refuse_unknown_jobs(settings: Settings, jobs: Sequence[str]) -> None:
+    unknown = [name for name in settings.pipeline.jobs if name not in jobs]
+    if unknown:
+        raise SettingsError(f"pipeline.jobs: there is no job {', '.join(unknown)}; there are: {', '.join(jobs)}")
 
 
 def spark_submit_command(
@@ -221,6 +229,7 @@ def submit(argv: Sequence[str]) -> None:
     arguments = parser(job, descriptions[job], command_arguments(job)).parse_args(argv[1:])
     settings = load(arguments.env, arguments.overrides)
     refuse_impossible(settings)
+    _refuse_unknown_jobs(settings, [name for name in descriptions if name != PIPELINE])
     memory = driver_memory(settings.spark)
     cargo, variables = prepared(settings, os.environ, arguments.dry_run)
     application = job_application(job, job_options(arguments, settings), settings.spark, cargo)
@@ -254,7 +263,7 @@ def _without_no_news() -> None:
 
 
 def _tell(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)  # noqa: T201 - the user's terminal
+    print("\n".join(printable(line) for line in text.split("\n")), file=sys.stderr, flush=True)  # noqa: T201 - the user's terminal
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from promo_spark.settings import GenerateSettings
+from promo_spark.settings.generate import GenerateSettings
 
 MECHANICS = ("discount", "coupon", "bundle")
 RESPONSES = ("persuadable", "sure_thing", "lost_cause", "sleeping_dog")

@@ -7,7 +7,7 @@ import re
 import pytest
 from pyspark.sql import types as T
 
-from promo_spark.contracts import ALL_TABLES
+from promo_spark.contracts.catalogue import ALL_TABLES
 from promo_spark.contracts.schema import RESTRICTED, Col, Personal, Table
 from promo_spark.contracts.schema.personal import EMAIL, PHONE, redacted
 from promo_spark.errors import ContractError

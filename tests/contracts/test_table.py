@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pyspark.sql import types as T
 
-from promo_spark.contracts import ALL_TABLES
+from promo_spark.contracts.catalogue import ALL_TABLES
 from promo_spark.contracts.schema import CONTRACT_VERSION_KEY, Check, Table, WriteMode
 from promo_spark.contracts.silver import OrderLines, Quarantined
 from promo_spark.errors import ContractError

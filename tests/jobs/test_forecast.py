@@ -13,7 +13,8 @@ from promo_spark.contracts.models import Forecasts, Metrics
 from promo_spark.errors import ContractError, MissingDataError, SettingsError
 from promo_spark.runtime.job import Context
 from promo_spark.runtime.progress import Progress, Step
-from promo_spark.settings import ForecastSettings, load
+from promo_spark.settings import load
+from promo_spark.settings.forecast import ForecastSettings
 from promo_spark.storage.lake import Lake
 
 DAY = datetime.date(2017, 12, 1)

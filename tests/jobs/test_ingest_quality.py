@@ -15,7 +15,7 @@ from promo_spark.errors import SourceError
 from promo_spark.runtime.job import Context, Job
 from promo_spark.runtime.pipeline import run_in_order
 from promo_spark.runtime.progress import Progress
-from promo_spark.settings import BasketsSettings
+from promo_spark.settings.baskets import BasketsSettings
 from promo_spark.storage.lake import Lake
 from tests.jobs.delivered_files import DATE, LINES, quality, settings, write
 

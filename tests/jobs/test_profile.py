@@ -13,7 +13,8 @@ from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Produc
 from promo_spark.errors import MissingDataError
 from promo_spark.runtime.job import Context
 from promo_spark.runtime.progress import Progress, Step
-from promo_spark.settings import ProfileSettings, Settings
+from promo_spark.settings import Settings
+from promo_spark.settings.profile import ProfileSettings
 from promo_spark.storage.lake import Lake
 
 DAY = datetime.date(2017, 6, 10)

@@ -23,7 +23,8 @@ from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Redemp
 from promo_spark.errors import SettingsError
 from promo_spark.runtime.job import Context
 from promo_spark.runtime.progress import Progress, Step
-from promo_spark.settings import PromoteSettings, Settings
+from promo_spark.settings import Settings
+from promo_spark.settings.promote import PromoteSettings
 from promo_spark.storage.lake import Lake
 
 DAY = datetime.date(2017, 12, 1)

@@ -17,7 +17,9 @@ from promo_spark.runtime.job import Context, Job, SourceCounts
 from promo_spark.runtime.pipeline import dependencies, run_in_order
 from promo_spark.runtime.progress import Progress
 from promo_spark.runtime.run_log import RunLog
-from promo_spark.settings import BasketsSettings, IngestSettings, load
+from promo_spark.settings import load
+from promo_spark.settings.baskets import BasketsSettings
+from promo_spark.settings.ingest import IngestSettings
 from promo_spark.storage.lake import Lake
 
 DATE = datetime.date(2017, 12, 1)

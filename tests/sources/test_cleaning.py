@@ -17,13 +17,14 @@ from promo_spark.contracts.schema import Table
 from promo_spark.contracts.silver import Inventory, OrderLines, Products, PromoCalendar, Users
 from promo_spark.errors import SettingsError
 from promo_spark.settings import load
-from promo_spark.sources import cleaning
 from promo_spark.sources.checks import rules as checks
-from promo_spark.sources.checks.predicates import Circumstances
+from promo_spark.sources.checks.predicates import ComparedWith
+from promo_spark.sources.cleaning import plans as cleaning
+from promo_spark.sources.cleaning import values
 from promo_spark.sources.incoming import GIVEN_BY_THE_RUN
 
 TOUCHED = "cleaned is not null"
-RUN = Circumstances(datetime.date(2024, 6, 14), "UTC")
+RUN = ComparedWith(datetime.date(2024, 6, 14), "UTC")
 
 
 def plan(table: type[Table], *settings: str) -> cleaning.Plan:
@@ -61,7 +62,7 @@ def run(
 ) -> DataFrame:
     """The table's rows cleaned and judged: with the reasons and warnings of each."""
     by = checks.rules(table, RUN, {})
-    clean = cleaning.cleaned(table, as_candidates(table, rows, unparsed), of, by, earlier, promoted)
+    clean = values.cleaned(table, as_candidates(table, rows, unparsed), of, by, earlier, promoted)
     return checks.screened(table, clean, [*by, *cleaning.rules(table, of)])
 
 
@@ -166,10 +167,10 @@ def test_forward_fill_takes_the_last_value_before_and_leaves_the_first_gap(spark
     }
     # What silver has of days before counts: b had 4 on the 11th; of the 12th, which is delivered again, it has not.
     silver = stock(spark, [("b", "2024-06-11", 4), ("b", "2024-06-12", 5)])
-    beside = cleaning.beside(Inventory, silver, rows, by_key=False)
+    beside = values.beside(Inventory, silver, rows, by_key=False)
     assert beside is not None and [r.day.day for r in beside.collect()] == []  # both days are delivered
     tomorrow = rows.filter("day >= '2024-06-12'")
-    beside = cleaning.beside(Inventory, silver, tomorrow, by_key=False)
+    beside = values.beside(Inventory, silver, tomorrow, by_key=False)
     assert of_days(run(Inventory, tomorrow, of, beside))["b", 12] == 4
 
 
@@ -180,7 +181,7 @@ def test_what_cleaning_made_up_before_takes_no_part_again(spark: SparkSession) -
         {"product_id": "cut", "list_price": 5, "cleaned": [("list_price", "100.00")]},
         {"product_id": "known", "list_price": 7},
     ]
-    beside = cleaning.beside(Products, Products.frame(spark, rows), products(spark, {"new": None}), by_key=True)
+    beside = values.beside(Products, Products.frame(spark, rows), products(spark, {"new": None}), by_key=True)
     assert beside is not None
     assert found(beside, "list_price") == {"made_up": None, "cut": Decimal(100), "known": Decimal(7)}
 
@@ -271,7 +272,7 @@ def test_a_spike_on_promotion_is_no_outlier(spark: SparkSession) -> None:
         ],
     )
     of = plan(OrderLines, "quantity.outliers=winsorise", "quantity.robust_z=3.5")
-    clean = run(OrderLines, rows, of, promoted=cleaning.promoted_days(calendar))
+    clean = run(OrderLines, rows, of, promoted=values.promoted_days(calendar))
     assert found(clean.filter(TOUCHED), "quantity", "order_id") == {"typo": Decimal("6.189")}
     blind = plan(OrderLines, "quantity.outliers=winsorise", "quantity.robust_z=3.5", "quantity.spare_promotions=false")
     assert run(OrderLines, rows, blind).filter(TOUCHED).count() == 52  # 50 + announced + typo

@@ -21,7 +21,8 @@ from pyspark.sql import functions as F
 
 from promo_spark.contracts.raw_rows import RawRow
 from promo_spark.errors import SettingsError, SourceError
-from promo_spark.settings import ConnectionSettings, Extraction, load, validated
+from promo_spark.settings import load, validated
+from promo_spark.settings.sources import ConnectionSettings, Extraction
 from promo_spark.storage import databases, landing
 from promo_spark.storage.databases import table_digest, table_rows
 from tests.storage import database_servers

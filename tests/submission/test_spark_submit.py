@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from promo_spark.errors import PromoSparkError, RequirementError, SettingsError
-from promo_spark.settings import Settings, SparkSettings, load
+from promo_spark.settings import Settings, load
+from promo_spark.settings.spark import SparkSettings
 from promo_spark.submission import jars, spark_submit
 from promo_spark.submission.jars import delta_jars
 from promo_spark.submission.local_mode import LOCAL_CONF

@@ -11,7 +11,7 @@ from promo_spark.contracts.silver.events import EVENT_TYPES, Events
 from promo_spark.contracts.silver.orders import Holidays, OrderLines
 from promo_spark.contracts.silver.products import Inventory, Market, Products, PromoCalendar
 from promo_spark.contracts.silver.quarantine import Quarantined, quarantine_of
-from promo_spark.contracts.silver.sourced import CLEANED_TYPE, Cleanable, Sourced
+from promo_spark.contracts.silver.sourced import CHANGE, CLEANED_TYPE, Cleanable, Sourced
 from promo_spark.contracts.silver.users import Feedback, IdentityMap, Users
 
 SILVER: tuple[type[Table], ...] = (
@@ -34,6 +34,7 @@ SILVER: tuple[type[Table], ...] = (
 QUARANTINE: dict[type[Table], type[Quarantined]] = {silver: quarantine_of(silver) for silver in SILVER}
 
 __all__ = [
+    "CHANGE",
     "CLEANED_TYPE",
     "EVENT_TYPES",
     "QUARANTINE",

@@ -10,6 +10,7 @@ from promo_spark.contracts.silver.sourced import (
     TEST_USER,
     UNKNOWN_USER,
     Sourced,
+    control_character,
     future_day,
     unknown_product,
 )
@@ -24,7 +25,10 @@ class Campaigns(Sourced):
     name = "campaigns"
     key = ("campaign_id",)
     write_mode = WriteMode.MERGE
-    source_checks = (ENDS_BEFORE_START,)
+    source_checks = (
+        control_character("campaign_id"),
+        ENDS_BEFORE_START,
+    )
     campaign_id = Col(_TEXT, "the campaign", required=True)
     kind = Col(_TEXT, "the shop's own type of campaign")
     start_date = Col(_DATE, "first day", required=True)
@@ -37,7 +41,7 @@ class Contacts(Sourced):
     name = "contacts"
     key = ("campaign_id", "user_id")
     write_mode = WriteMode.MERGE
-    source_checks = (TEST_USER, UNKNOWN_USER, future_day("contacted_on"))
+    source_checks = (control_character("campaign_id"), TEST_USER, UNKNOWN_USER, future_day("contacted_on"))
     campaign_id = Col(_TEXT, "the campaign", required=True)
     user_id = Col(_TEXT, "who was offered it", required=True, personal=Personal.IDENTIFIER)
     contacted_on = Col(_DATE, "the day of the message; null: the campaign's first day stands for it")
@@ -50,7 +54,10 @@ class Coupons(Sourced):
     name = "coupons"
     key = ("campaign_id", "coupon_id", "product_id")
     write_mode = WriteMode.MERGE
-    source_checks = (unknown_product("reject"),)
+    source_checks = (
+        control_character("campaign_id"),
+        unknown_product("reject"),
+    )
     campaign_id = Col(_TEXT, "the campaign that carried it", required=True)
     coupon_id = Col(_TEXT, "the coupon", required=True)
     product_id = Col(_TEXT, "a product it is good for", required=True)
@@ -62,7 +69,7 @@ class Redemptions(Sourced):
     name = "redemptions"
     key = ("user_id", "coupon_id", "campaign_id", "redeemed_on")
     write_mode = WriteMode.MERGE
-    source_checks = (TEST_USER, UNKNOWN_USER, future_day("redeemed_on"))
+    source_checks = (control_character("user_id"), TEST_USER, UNKNOWN_USER, future_day("redeemed_on"))
     user_id = Col(_TEXT, "who redeemed", required=True, personal=Personal.IDENTIFIER)
     coupon_id = Col(_TEXT, "the coupon", required=True)
     campaign_id = Col(_TEXT, "its campaign", required=True)

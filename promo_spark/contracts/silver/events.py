@@ -5,7 +5,14 @@ from __future__ import annotations
 from pyspark.sql import types as T
 
 from promo_spark.contracts.schema import Check, Col, Personal, SourceCheck, WriteMode
-from promo_spark.contracts.silver.sourced import TEST_USER, UNKNOWN_USER, Cleanable, future_timestamp, unknown_product
+from promo_spark.contracts.silver.sourced import (
+    TEST_USER,
+    UNKNOWN_USER,
+    Cleanable,
+    control_character,
+    future_timestamp,
+    unknown_product,
+)
 
 _TEXT = T.StringType()
 _DATE = T.DateType()
@@ -30,6 +37,7 @@ class Events(Cleanable):
         Check("duration_not_negative", "duration_s", ">=", 0),
     )
     source_checks = (
+        control_character("event_id"),
         SourceCheck(
             "unknown_event_type", "the kind of event is none that is known", "reject", "event_type", "in", EVENT_TYPES
         ),

@@ -10,6 +10,7 @@ from promo_spark.contracts.silver.sourced import (
     UNKNOWN_USER,
     Cleanable,
     Sourced,
+    control_character,
     future_timestamp,
     unknown_product,
 )
@@ -27,6 +28,7 @@ class OrderLines(Cleanable):
     write_mode = WriteMode.REPLACE_DAYS
     checks = (Check("quantity_not_zero", "quantity", "!=", 0),)
     source_checks = (
+        control_character("order_id"),
         SourceCheck("quantity_zero", "no pieces: not a sale", "reject", "quantity", "!=", 0),
         SourceCheck("quantity_negative", "pieces were given back: a return", "warn", "quantity", ">=", 0),
         SourceCheck("amount_zero", "nothing was paid: a free item", "warn", "amount_paid", "!=", 0),

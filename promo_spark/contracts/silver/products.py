@@ -5,7 +5,13 @@ from __future__ import annotations
 from pyspark.sql import types as T
 
 from promo_spark.contracts.schema import MONEY, QUANTITY, RATE, Check, Col, SourceCheck, WriteMode
-from promo_spark.contracts.silver.sourced import ENDS_BEFORE_START, Cleanable, future_day, unknown_product
+from promo_spark.contracts.silver.sourced import (
+    ENDS_BEFORE_START,
+    Cleanable,
+    control_character,
+    future_day,
+    unknown_product,
+)
 
 _TEXT = T.StringType()
 _DATE = T.DateType()
@@ -19,6 +25,7 @@ class Products(Cleanable):
     write_mode = WriteMode.MERGE
     checks = (Check("list_price_positive", "list_price", ">", 0), Check("cost_positive", "unit_cost", ">", 0))
     source_checks = (
+        control_character("product_id"),
         SourceCheck("list_price_not_positive", "the list price is zero or negative", "reject", "list_price", ">", 0),
         SourceCheck("cost_not_positive", "the unit cost is zero or negative", "reject", "unit_cost", ">", 0),
     )
@@ -46,6 +53,7 @@ class PromoCalendar(Cleanable):
     write_mode = WriteMode.OVERWRITE
     statistics = ("start_date",)
     source_checks = (
+        control_character("product_id"),
         SourceCheck("price_not_positive", "the announced price is zero or negative", "reject", "price", ">", 0),
         SourceCheck(
             "discount_depth_out_of_range",
@@ -80,6 +88,7 @@ class Inventory(Cleanable):
         Check("lead_time_not_negative", "lead_time_days", ">=", 0),
     )
     source_checks = (
+        control_character("product_id"),
         SourceCheck("on_hand_negative", "less than nothing is on the shelf", "reject", "on_hand", ">=", 0),
         SourceCheck("on_order_negative", "less than nothing is on order", "reject", "on_order", ">=", 0),
         SourceCheck("lead_time_negative", "it arrives before it is ordered", "reject", "lead_time_days", ">=", 0),

@@ -14,9 +14,8 @@ _TEXT = T.StringType()
 _DATE = T.DateType()
 
 
-CLEANED_TYPE = T.ArrayType(
-    T.StructType([T.StructField("column", T.StringType()), T.StructField("was", T.StringType())])
-)
+CHANGE = T.StructType([T.StructField("column", T.StringType()), T.StructField("was", T.StringType())])
+CLEANED_TYPE = T.ArrayType(CHANGE)
 
 
 UNKNOWN_USER = SourceCheck("unknown_user", "the user is not in the user list delivered with it", "warn", "user_id")
@@ -26,6 +25,13 @@ TEST_USER = SourceCheck("test_user", "the user is one of ingest.test_users", "re
 
 
 ENDS_BEFORE_START = SourceCheck("ends_before_start", "it ends before it starts", "reject", "end_date")
+
+
+def control_character(column: str) -> SourceCheck:
+    """Judges every id of the row; the column is the one that stands for it."""
+    return SourceCheck(
+        "control_character_in_id", "an id has a line break or another control character in it", "reject", column
+    )
 
 
 def unknown_product(criticality: Criticality) -> SourceCheck:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from pyspark.sql import types as T
 
 from promo_spark.contracts.schema import Check, Col, Personal, SourceCheck, WriteMode
-from promo_spark.contracts.silver.sourced import TEST_USER, UNKNOWN_USER, Cleanable, Sourced, future_timestamp
+from promo_spark.contracts.silver.sourced import (
+    TEST_USER,
+    UNKNOWN_USER,
+    Cleanable,
+    Sourced,
+    control_character,
+    future_timestamp,
+)
 
 _TEXT = T.StringType()
 
@@ -16,7 +23,7 @@ class Users(Cleanable):
     name = "users"
     key = ("user_id",)
     write_mode = WriteMode.MERGE
-    source_checks = (TEST_USER, future_timestamp("registered_at"))
+    source_checks = (control_character("user_id"), TEST_USER, future_timestamp("registered_at"))
     user_id = Col(_TEXT, "the customer", required=True, personal=Personal.IDENTIFIER)
     registered_at = Col(T.TimestampType(), "when the account was opened; null where the shop does not say")
     gender = Col(_TEXT, "as declared; null is not imputed", personal=Personal.ATTRIBUTE)
@@ -42,6 +49,7 @@ class IdentityMap(Sourced):
     name = "identity_map"
     key = ("channel", "channel_user_id")
     write_mode = WriteMode.MERGE
+    source_checks = (control_character("channel_user_id"),)
     channel = Col(_TEXT, "where the id is used: web, app, store, …; '*' for every channel", required=True)
     channel_user_id = Col(_TEXT, "the id as that channel's data has it", required=True, personal=Personal.IDENTIFIER)
     user_id = Col(_TEXT, "the person", required=True, personal=Personal.IDENTIFIER)
@@ -55,6 +63,7 @@ class Feedback(Cleanable):
     write_mode = WriteMode.MERGE
     checks = (Check("score_in_range", "score", "between", (1, 5)),)
     source_checks = (
+        control_character("feedback_id"),
         SourceCheck(
             "score_out_of_range", "the score is less than 1 or more than 5", "reject", "score", "between", (1, 5)
         ),

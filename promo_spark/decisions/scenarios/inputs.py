@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 
 from promo_spark.errors import SettingsError
-from promo_spark.settings import PromoteSettings
+from promo_spark.settings.promote import PromoteSettings
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,20 @@ from pathlib import Path
 from pyspark.sql import DataFrame, SparkSession
 
 from promo_spark.contracts.schema import Table
+from promo_spark.contracts.silver import Events, OrderLines, PromoCalendar
 from promo_spark.errors import SettingsError, SourceError
 from promo_spark.runtime.job import Context
-from promo_spark.settings import IngestSettings, LookupSettings, SourceSettings
-from promo_spark.sources import changes as rows_of
+from promo_spark.settings.ingest import IngestSettings
+from promo_spark.settings.sources import LookupSettings, SourceSettings
+from promo_spark.sources import changes
 from promo_spark.sources.gate.source_columns import Columns
 from promo_spark.sources.incoming import of_source, together
 from promo_spark.sources.mapping import complete_journey, mappings
+from promo_spark.sources.persons import pseudonyms
 from promo_spark.storage import change_feed, databases, landing
+from promo_spark.storage.file_digests import files_digest
 
+LARGEST: tuple[type[Table], ...] = (PromoCalendar, OrderLines, Events)  # taken first: the others fill the gaps
 _MOST_SHARES = 4  # each share decodes the whole file once more
 
 
@@ -49,30 +54,33 @@ class Delivery:
 def sources_digest(settings: IngestSettings, spark: SparkSession) -> str:
     """Changes when a file of the source does, a row of a database's table, or the version of a table with a feed."""
     if settings.adapter == "complete_journey":
-        return landing.files_digest(spark, [_complete_journey_folder(settings)])
-    files = {s.path for s in settings.sources.values() if s.format not in ("jdbc", "delta_changes")}
-    files |= {lookup.path for s in settings.sources.values() for lookup in s.lookups}
-    parts = [landing.files_digest(spark, sorted(_in_folder(settings, path) for path in files))]
+        return files_digest(spark, _complete_journey_folder(settings))
+    parts = []
     for name, source in sorted(settings.sources.items()):
         if source.format == "jdbc":
             parts.append(databases.table_digest(spark, name, source, settings.connections[source.connection]))
         elif source.format == "delta_changes":
-            parts.append(str(change_feed.newest(spark, name, _in_folder(settings, source.path))))
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16] if len(parts) > 1 else parts[0]
+            feed = change_feed.newest(spark, name, _in_folder(settings, source.path))
+            parts.append(f"{feed.table_id} {feed.version}")
+        else:
+            parts.append(files_digest(spark, _in_folder(settings, source.path)))
+        parts += [files_digest(spark, _in_folder(settings, lookup.path)) for lookup in source.lookups]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def deliveries(ctx: Context[IngestSettings]) -> list[Delivery]:
+def deliveries(ctx: Context[IngestSettings], key: bytes | None) -> list[Delivery]:
     """Everything the settings name, one delivery per table. Nothing but the beginning of files is read yet.
 
-    Sources that deliver single rows stay by themselves: each merges its own.
+    Sources that deliver single rows stay by themselves: each merges its own. Given a key, what a mapping makes of
+    ids of persons is keyed here; the ids themselves are still those of the sources.
     """
     if ctx.settings.adapter == "complete_journey":
         return _complete_journey(ctx)
-    found = [_delivery(ctx, name, source) for name, source in ctx.settings.sources.items()]
     by_table: dict[type[Table], list[Delivery]] = {}
-    for delivery in found:
+    for delivery in [_delivery(ctx, name, source, key) for name, source in ctx.settings.sources.items()]:
         by_table.setdefault(delivery.table, []).append(delivery)
-    return [one for table, of_table in by_table.items() for one in _joined(table, of_table)]
+    joined = [one for table, of_table in by_table.items() for one in _joined(table, of_table)]
+    return sorted(joined, key=lambda delivery: delivery.table not in LARGEST)
 
 
 def _joined(table: type[Table], of_table: Sequence[Delivery]) -> list[Delivery]:
@@ -96,33 +104,34 @@ def _joined(table: type[Table], of_table: Sequence[Delivery]) -> list[Delivery]:
     ]
 
 
-def _delivery(ctx: Context[IngestSettings], name: str, source: SourceSettings) -> Delivery:
+def _delivery(ctx: Context[IngestSettings], name: str, source: SourceSettings, key: bytes | None) -> Delivery:
     table = mappings.mapped_table(name, source)
     mappings.checked_mapping(name, table, source)
     if source.by_rows:
-        rows_of.checked_rows_delivery(name, table, source.columns)
-    path, theirs = _in_folder(ctx.settings, source.path), mappings.their_columns(source)
+        changes.checked_rows_delivery(name, table, source.columns)
+    path, wanted = _in_folder(ctx.settings, source.path), mappings.source_columns(source)
     unpivoted = mappings.unpivoted_column(source)
     follows, whole = source.format == "delta_changes", True
     if follows:
-        raw, whole = _changed_rows(ctx, name, table, path, theirs)
+        raw, whole = _changed_rows(ctx, name, table, path, wanted)
     elif source.format == "jdbc":
-        raw = _database_rows(ctx, name, source, theirs)
+        raw = _database_rows(ctx, name, source, wanted)
     else:
-        raw = _file_rows(ctx, source, theirs, unpivoted)
+        raw = _file_rows(ctx, source, wanted, unpivoted)
     types = landing.columns_of(path, raw)
-    columns = Columns(types, frozenset(c for c in types if c in theirs or unpivoted(c)))
+    columns = Columns(types, frozenset(c for c in types if c in wanted or unpivoted(c)))
     seconds = [
         _file_rows(ctx, lookup, list(dict.fromkeys([*lookup.keys.values(), *lookup.columns.values()])))
         for lookup in source.lookups
     ]
     rows = mappings.mapped(table, raw, source, seconds, ctx.business.timezone)
+    rows = pseudonyms.keyed(rows, mappings.columns_made_of_ids(table, source), key)
     text_paths = {name: path} if source.format in ("csv", "json") else {}
     delivery = Delivery(
         table, (name,), rows, text_paths, source.by_rows, deletes=source.deletes, columns={name: columns}
     )
     if follows:
-        rows, gone = rows_of.latest_changes(table, rows)
+        rows, gone = changes.latest_changes(table, rows)
         delivery = replace(delivery, rows=rows, gone=gone, whole_feed=path if whole else "")
     return replace(delivery, rows=of_source(delivery.rows, name))
 
@@ -146,7 +155,7 @@ def _database_rows(
 ) -> DataFrame:
     connection = ctx.settings.connections[source.connection]
     rows = ctx.keep(databases.table_rows(ctx.spark, name, source, connection, columns))
-    databases.told_plainly(name, source, connection, rows.count)  # read once: it may change under our hands
+    databases.refusing_unreadable(name, source, connection, rows.count)  # read once: it may change meanwhile
     return rows
 
 
@@ -159,7 +168,7 @@ def _changed_rows(
     taken = ctx.taken.get(feed) if ctx.lake.exists(table) else None
     ctx.takes[feed] = newest.version
     rows = ctx.keep(change_feed.changed_rows(ctx.spark, name, path, taken, newest, columns))
-    change_feed.told_plainly(name, path, rows.count)  # change data that is gone shows only when it is read
+    change_feed.refusing_unreadable(name, path, rows.count)  # change data that is gone shows only when it is read
     return rows, taken is None
 
 
@@ -176,12 +185,15 @@ def _complete_journey(ctx: Context[IngestSettings]) -> list[Delivery]:
     folder = _complete_journey_folder(ctx.settings)
     shares = {complete_journey.LARGEST: min(_MOST_SHARES, ctx.spark.sparkContext.defaultParallelism)}
     raw = {
-        name: landing.typed_rows(ctx.spark, f"{folder}/{name}.parquet", "parquet", columns, shares=shares.get(name, 1))
-        for name, columns in complete_journey.FILES.items()
+        name: landing.typed_rows(
+            ctx.spark, f"{folder}/{name}.parquet", "parquet", list(file.columns()), shares=shares.get(name, 1)
+        )
+        for name, file in complete_journey.FILES.items()
     }
     tables = complete_journey.tables(raw, ctx.business.timezone)
     names = {table: complete_journey.SOURCE_OF[table] for table in tables}
-    return [Delivery(t, (names[t],), of_source(rows, names[t])) for t, rows in tables.items()]
+    by_table = [Delivery(t, (names[t],), of_source(rows, names[t])) for t, rows in tables.items()]
+    return sorted(by_table, key=lambda delivery: delivery.table not in LARGEST)
 
 
 def _complete_journey_folder(settings: IngestSettings) -> str:

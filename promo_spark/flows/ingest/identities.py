@@ -1,77 +1,144 @@
-"""What ingest does with personal data: the restricted tables it writes, and the key they belong to."""
+"""Whom the rows are about: ids of channels become persons, ids become pseudonyms under the lake's one key."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import functools
+import re
+from collections.abc import Sequence
+from dataclasses import replace
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from promo_spark.contracts.restricted import Identities, RawRows
-from promo_spark.contracts.schema import RESTRICTED, Table
-from promo_spark.contracts.silver import OrderLines
+from promo_spark.contracts.ops import IdKey
+from promo_spark.contracts.restricted import Identities
+from promo_spark.contracts.schema import RESTRICTED, Personal, Table
+from promo_spark.contracts.silver import SILVER, IdentityMap
 from promo_spark.errors import SettingsError
+from promo_spark.flows.ingest.deliveries import Delivery
 from promo_spark.runtime.job import Context
-from promo_spark.sources.persons import pseudonyms
-from promo_spark.storage.lake import SliceValue
+from promo_spark.settings.ingest import IngestSettings
+from promo_spark.sources import changes
+from promo_spark.sources.checks import predicates, rules
+from promo_spark.sources.mapping import mappings
+from promo_spark.sources.persons import channels, pseudonyms
 
 _SETTING = "business.privacy.pseudonymise"
+_UNKNOWN_KEY = "pseudonyms of an unknown key"
 
 
-def recorded_key(ctx: Context[Any], candidates: Sequence[tuple[type[Table], DataFrame]]) -> bytes | None:
-    """The key to make pseudonyms with, after restricted.identities has every id that the candidates name.
+def lake_key(ctx: Context[IngestSettings]) -> bytes | None:
+    """The key that the lake's pseudonyms are made with; None where ids are kept as they are.
 
-    None where ids are kept as they are. Raises SettingsError where the lake's ids were made in another way: a
-    user would be two.
+    Raises SettingsError where the lake's ids were made in another way: every user would become two.
     """
     privacy = ctx.business.privacy
-    if not privacy.pseudonymise:
-        _refuse_raw_ids(ctx, [table for table, _ in candidates])
+    key = pseudonyms.pseudonym_key(privacy.key_secret) if privacy.pseudonymise else None
+    if key is None:
+        _refuse_direct_identifiers(ctx.settings)
         ctx.say(f"keeping ids of users as they are ({_SETTING} = false)")
-        return None
-    key = pseudonyms.pseudonym_key(privacy.key_secret)
-    _refuse_other_key(ctx, key)
-    ctx.write(Identities, pseudonyms.identities(candidates, key, ctx.run_id))
+    recorded = _recorded_key_id(ctx)
+    if recorded not in (None, pseudonyms.key_id(key)):
+        raise SettingsError(_refusal(recorded, key))
     return key
 
 
-def set_aside(
-    ctx: Context[Any], table: type[Table], rejected: DataFrame, replaced: Mapping[str, SliceValue], key: bytes
-) -> None:
-    """Writes the raw rows of rejected rows in place of those whose rows in quarantine are `replaced`."""
-    ctx.write(RawRows, pseudonyms.raw_rows(table, rejected, key), {RawRows.table: table.name, **replaced})
+def with_persons(ctx: Context[IngestSettings], delivered: Sequence[Delivery]) -> list[Delivery]:
+    """The deliveries with the ids of channels replaced by persons, where the retailer says who is who."""
+    maps = [d for d in delivered if d.table is IdentityMap]
+    if not maps:
+        return list(delivered)
+    compared = predicates.ComparedWith(ctx.date, ctx.business.timezone)
+    by = rules.rules(IdentityMap, compared, ctx.settings.policies)
+    columns = [*IdentityMap.key, IdentityMap.user_id]
+    entries = [rules.good(rules.screened(IdentityMap, d.rows, by)).select(*columns) for d in maps]
+    if any(d.by_key for d in maps):
+        entries.append(ctx.own(IdentityMap).select(*columns))
+    persons = ctx.keep(functools.reduce(DataFrame.union, entries))
+    return [replace(d, rows=channels.with_persons(d.table, d.rows, persons)) for d in delivered]
 
 
-def _refuse_raw_ids(ctx: Context[Any], tables: Sequence[type[Table]]) -> None:
-    direct = [t.name for t in tables if t.layer == RESTRICTED]
+def with_pseudonyms(ctx: Context[IngestSettings], delivery: Delivery, key: bytes | None) -> Delivery:
+    """The delivery as it may be stored: free text masked, pseudonyms in place of ids, rows of test users marked.
+
+    Of a change feed that was taken whole, rows of the lake that it no longer has count as deleted at the source.
+    """
+    rows = predicates.with_test_users(delivery.rows, ctx.settings.test_users)
+    rows = pseudonyms.protected(delivery.table, rows, key)
+    if delivery.gone is None:
+        return replace(delivery, rows=rows)
+    gone = pseudonyms.protected(delivery.table, delivery.gone, key)
+    if delivery.whole_feed:
+        gone = changes.no_longer_there(delivery.table, ctx.own(delivery.table), rows, delivery.whole_feed)
+    gone = ctx.keep(gone)
+    return replace(delivery, rows=rows, gone=gone, gone_rows=gone.count())
+
+
+def write_key(ctx: Context[IngestSettings], key: bytes | None) -> None:
+    """Writes the fingerprint of the key, at the first load of a lake."""
+    if _any_value(ctx, IdKey, IdKey.key_id) is None:
+        row = {IdKey.key_id: pseudonyms.key_id(key), IdKey.run_id: ctx.run_id}
+        ctx.write(IdKey, IdKey.frame(ctx.spark, [row]).coalesce(1))
+
+
+def write_identities(ctx: Context[IngestSettings], delivered: Sequence[Delivery], key: bytes | None) -> None:
+    """Writes who is behind the pseudonyms of the deliveries, given as they came: with ids as the shop has them."""
+    if key is not None:
+        ctx.write(Identities, pseudonyms.identities([(d.table, d.rows) for d in delivered], key, ctx.run_id))
+
+
+def _refuse_direct_identifiers(settings: IngestSettings) -> None:
+    sources = settings.sources if settings.adapter == "files" else {}
+    direct = [name for name, s in sources.items() if mappings.mapped_table(name, s).layer == RESTRICTED]
     if direct:
         raise SettingsError(
             f"ingest.sources.{direct[0]} holds names or addresses, which go into {RESTRICTED} tables only: "
             f"set {_SETTING} = true, or take the mapping away"
         )
-    if _has_rows(ctx, Identities):
-        raise SettingsError(
-            f"the lake holds pseudonyms, but {_SETTING} is false: set it to true, or point lake.root at a new lake"
+
+
+def _recorded_key_id(ctx: Context[IngestSettings]) -> str | None:
+    """The fingerprint of the key that the lake's ids were made with; None where the lake holds no ids yet.
+
+    A lake of a version that kept none tells it by restricted.identities or, without these, by how its ids look.
+    """
+    recorded = _any_value(ctx, IdKey, IdKey.key_id) or _any_value(ctx, Identities, Identities.key_id)
+    if recorded is not None:
+        return recorded
+    users = (_any_value(ctx, table, column) for table, column in _user_columns())
+    user = next((user for user in users if user is not None), None)
+    if user is None:
+        return None
+    return _UNKNOWN_KEY if re.fullmatch(pseudonyms.PSEUDONYM, user) else pseudonyms.RAW_IDS
+
+
+def _any_value(ctx: Context[IngestSettings], table: type[Table], column: str) -> str | None:
+    """A value of the column that is not null; None where the lake has none."""
+    if not ctx.lake.exists(table):
+        return None
+    row = ctx.own(table).select(column).filter(F.col(column).isNotNull()).first()
+    return None if row is None else str(row[0])
+
+
+def _user_columns() -> list[tuple[type[Table], str]]:
+    """A column of ids of users per silver table that has one."""
+    return [(t, c) for t in SILVER for c, kind in list(t.personal().items())[:1] if kind is Personal.IDENTIFIER]
+
+
+def _refusal(recorded: str | None, key: bytes | None) -> str:
+    if key is None:
+        return f"the lake holds pseudonyms, but {_SETTING} is false: set it to true, or point lake.root at a new lake"
+    if recorded == pseudonyms.RAW_IDS:
+        return (
+            f"the lake holds ids as the shop has them, but {_SETTING} is true: point lake.root at a new lake and "
+            "load everything again (docs/privacy.md)"
         )
-
-
-def _refuse_other_key(ctx: Context[Any], key: bytes) -> None:
-    if not _has_rows(ctx, Identities):
-        if _has_rows(ctx, OrderLines):
-            raise SettingsError(
-                f"the lake holds ids as the shop has them, but {_SETTING} is true: point lake.root at a new lake and "
-                "load everything again (docs/privacy.md)"
-            )
-        return
-    others = ctx.lake.read(Identities).filter(F.col(Identities.key_id) != pseudonyms.key_id(key))
-    if not others.isEmpty():
-        raise SettingsError(
-            "business.privacy.key_secret leads to another key than the one the lake's pseudonyms were made with: "
-            "every user would become a new one. Put the old key back; for a new key, docs/privacy.md"
+    if recorded == _UNKNOWN_KEY:
+        return (
+            "the lake holds pseudonyms, and neither ops.id_key nor restricted.identities tells of which key: point "
+            "lake.root at a new lake and load everything again (docs/privacy.md)"
         )
-
-
-def _has_rows(ctx: Context[Any], table: type[Table]) -> bool:
-    """Whether a table that ingest itself writes holds anything yet; after a failed first load it is there, empty."""
-    return ctx.lake.exists(table) and not ctx.lake.read(table).isEmpty()
+    return (
+        "business.privacy.key_secret leads to another key than the one the lake's pseudonyms were made with: "
+        "every user would become a new one. Put the old key back; for a new key, docs/privacy.md"
+    )

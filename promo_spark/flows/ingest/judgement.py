@@ -15,17 +15,17 @@ from promo_spark.contracts.raw_rows import IncomingRow
 from promo_spark.contracts.schema import SourceCheck, Table
 from promo_spark.contracts.silver import Events, OrderLines, Products, PromoCalendar, Users
 from promo_spark.errors import SourceError
-from promo_spark.flows.ingest.deliveries import Delivery
+from promo_spark.flows.ingest.deliveries import LARGEST, Delivery
 from promo_spark.runtime.job import Context
-from promo_spark.settings import IngestSettings
-from promo_spark.sources import cleaning
+from promo_spark.settings.ingest import IngestSettings
 from promo_spark.sources.checks import own_checks, predicates
 from promo_spark.sources.checks import rules as checks
+from promo_spark.sources.cleaning import plans as cleaning
+from promo_spark.sources.cleaning import values
 from promo_spark.sources.gate import verdicts as gate
 from promo_spark.storage import landing
 
 _REFERRED_TO: tuple[type[Table], ...] = (Products, Users)
-LARGEST: tuple[type[Table], ...] = (PromoCalendar, OrderLines, Events)
 # Kept once judged: what others refer to, and lines, whose numbers took a shuffle.
 _KEPT: tuple[type[Table], ...] = (*_REFERRED_TO, OrderLines)
 _NEVER_EMPTY: tuple[type[Table], ...] = (Products, OrderLines, Events)
@@ -55,28 +55,28 @@ class Judged:
     counted: Mapping[str, Counted]
 
 
-def judged(ctx: Context[IngestSettings], handed: Sequence[Delivery]) -> list[Judged]:
+def judged(ctx: Context[IngestSettings], delivered: Sequence[Delivery]) -> list[Judged]:
     """Every delivery judged, row by row and as a whole; nothing is written yet. What others refer to comes first."""
     own = [own_checks.own_check(**c.model_dump()) for c in ctx.settings.checks]
     plans = cleaning.plans(ctx.settings)
     checks.refuse_unknown(ctx.settings.policies, [check for _, check in own])
-    gate.refuse_unknown(ctx.settings.gate, [source for d in handed for source in d.sources])
-    run = predicates.Circumstances(ctx.date, ctx.business.timezone, ctx.settings.test_users)
+    gate.refuse_unknown(ctx.settings.gate, [source for d in delivered for source in d.sources])
+    compared = predicates.ComparedWith(ctx.date, ctx.business.timezone, ctx.settings.test_users)
     if OrderLines in plans and plans[OrderLines].looks_at_promotions:
-        run = replace(run, promoted_days=_promoted_days(ctx, handed))
+        compared = replace(compared, promoted_days=_promoted_days(ctx, delivered))
 
-    def judge(delivery: Delivery, run: predicates.Circumstances) -> Judged:
+    def judge(delivery: Delivery, compared: predicates.ComparedWith) -> Judged:
         with landing.refusing_unreadable(delivery.name, only="FAILED_READ_FILE"):  # damaged behind its first rows
             own_of_table = [check for table, check in own if table is delivery.table]
-            return _judge(ctx, delivery, run, own_of_table, plans.get(delivery.table))
+            return _judge(ctx, delivery, compared, own_of_table, plans.get(delivery.table))
 
-    first = side_by_side(lambda d: judge(d, run), [d for d in handed if d.table in _REFERRED_TO])
-    run = replace(run, products=_known(ctx, first, Products), users=_known(ctx, first, Users))
-    rest = side_by_side(lambda d: judge(d, run), [d for d in handed if d.table not in _REFERRED_TO])
+    first = side_by_side(lambda d: judge(d, compared), [d for d in delivered if d.table in _REFERRED_TO])
+    compared = replace(compared, products=_good_ids(ctx, first, Products), users=_good_ids(ctx, first, Users))
+    rest = side_by_side(lambda d: judge(d, compared), [d for d in delivered if d.table not in _REFERRED_TO])
     return sorted([*first, *rest], key=lambda j: j.delivery.table not in LARGEST)
 
 
-def _known(ctx: Context[IngestSettings], judged: Sequence[Judged], table: type[Table]) -> DataFrame | None:
+def _good_ids(ctx: Context[IngestSettings], judged: Sequence[Judged], table: type[Table]) -> DataFrame | None:
     """The ids of the table's good rows; None where no source delivers them.
 
     Where a delivery holds only what is new, what was taken in before is known too.
@@ -88,16 +88,16 @@ def _known(ctx: Context[IngestSettings], judged: Sequence[Judged], table: type[T
     return predicates.known_ids(functools.reduce(DataFrame.union, rows), table.key[0]) if rows else None
 
 
-def _promoted_days(ctx: Context[IngestSettings], handed: Sequence[Delivery]) -> DataFrame:
+def _promoted_days(ctx: Context[IngestSettings], delivered: Sequence[Delivery]) -> DataFrame:
     """The products and days on promotion, of the calendar that is delivered or, without one, of the last."""
-    calendars = [d.rows for d in handed if d.table is PromoCalendar] or [ctx.own(PromoCalendar)]
-    return ctx.keep(cleaning.promoted_days(functools.reduce(DataFrame.unionByName, calendars)))
+    calendars = [d.rows for d in delivered if d.table is PromoCalendar] or [ctx.own(PromoCalendar)]
+    return ctx.keep(values.promoted_days(functools.reduce(DataFrame.unionByName, calendars)))
 
 
 def _judge(
     ctx: Context[IngestSettings],
     delivery: Delivery,
-    run: predicates.Circumstances,
+    compared: predicates.ComparedWith,
     own: Sequence[SourceCheck],
     plan: cleaning.Plan | None,
 ) -> Judged:
@@ -106,19 +106,19 @@ def _judge(
     ctx.say(f"judging {delivery.name}")
     if table is Events and ctx.settings.policies.get("bot_session") != checks.OFF:
         bots = predicates.bot_sessions(delivery.rows, ctx.settings.bot_events_per_minute)
-        run = replace(run, bot_sessions=ctx.keep(bots))
-    by = checks.rules(table, run, ctx.settings.policies, own)
+        compared = replace(compared, bot_sessions=ctx.keep(bots))
+    by = checks.rules(table, compared, ctx.settings.policies, own)
     if plan is not None:
         kept = ctx.keep(delivery.rows)
-        beside = cleaning.beside(table, ctx.own(table), kept, delivery.by_key)
-        clean = cleaning.cleaned(table, kept, plan, by, beside, run.promoted_days)
+        beside = values.beside(table, ctx.own(table), kept, delivery.by_key)
+        clean = values.cleaned(table, kept, plan, by, beside, compared.promoted_days)
         delivery = replace(delivery, rows=clean if table in _KEPT else ctx.keep(clean))
         by = [*by, *cleaning.rules(table, plan)]
     screened = checks.screened(table, delivery.rows, by)
     if table in _KEPT:
         screened = ctx.keep(screened)
     seen = Observation(f"{delivery.name} judged")
-    tallies = checks.tallies(table, by, run, delivery.sources)
+    tallies = checks.tallies(table, by, compared, delivery.sources)
     keys = ctx.keep(checks.doubled(table, screened.observe(seen, *tallies)))
     suspects = None
     twice: dict[str, Mapping[str, int]] = {}
@@ -137,19 +137,19 @@ def _judge(
 
 
 def _counted(
-    delivery: Delivery, by: Sequence[checks.Rule], found: Mapping[str, Any], source: str, twice: Mapping[str, int]
+    delivery: Delivery, by: Sequence[checks.Rule], tallied: Mapping[str, Any], source: str, twice: Mapping[str, int]
 ) -> Counted:
     """What was counted of one source."""
     doubled = {rule.name: twice.get(rule.name, 0) for rule in (checks.DUPLICATE_ROW, checks.DUPLICATE_KEY)}
-    failed = {rule.name: int(found[checks.tally(rule.name, source)]) for rule in by} | doubled
-    alone = int(found[checks.tally(checks.BAD_ROWS, source)])
+    failed = {rule.name: int(tallied[checks.tally(rule.name, source)]) for rule in by} | doubled
+    alone = int(tallied[checks.tally(checks.BAD_ROWS, source)])
     # Single rows come for any days, and as many as there are: no day is missing among them.
     by_days = checks.day_column(delivery.table) and not delivery.by_key
     delivered = gate.Delivered(
-        rows_in=int(found[checks.tally(checks.ROWS_IN, source)]),
-        blank=int(found[checks.tally(checks.BLANK_ROWS, source)]),
+        rows_in=int(tallied[checks.tally(checks.ROWS_IN, source)]),
+        blank=int(tallied[checks.tally(checks.BLANK_ROWS, source)]),
         rejected=alone + sum(doubled.values()),
-        days=sorted(found[checks.tally(checks.DAYS, source)]) if by_days else None,
+        days=sorted(tallied[checks.tally(checks.DAYS, source)]) if by_days else None,
     )
     return Counted(delivered, failed, alone)
 

@@ -14,62 +14,71 @@ from promo_spark.flows.ingest.deliveries import Delivery
 from promo_spark.flows.ingest.judgement import Counted, Judged
 from promo_spark.reports.data_quality import quality_page
 from promo_spark.runtime.job import Context
-from promo_spark.settings import IngestSettings
+from promo_spark.settings.ingest import IngestSettings
 from promo_spark.sources.checks import rules as checks
 from promo_spark.sources.gate import quality_rows as quality
 from promo_spark.sources.gate import source_columns
 from promo_spark.sources.gate import verdicts as gate
 from promo_spark.storage.pages import why_no_pages, write_page
 
-Known = Mapping[str, Mapping[str, Row]]  # source → column → its row of ops.source_columns
+ColumnsBySource = Mapping[str, Mapping[str, Row]]  # source → column → its row of ops.source_columns
 
 
-def pass_gate(ctx: Context[IngestSettings], judged: Sequence[Judged], known: Known) -> list[dict[str, Any]]:
+def pass_gate(
+    ctx: Context[IngestSettings], judgements: Sequence[Judged], earlier: ColumnsBySource
+) -> list[dict[str, Any]]:
     """The rows of the data-quality report; SourceError, with the report kept, when a delivery is not to be taken in."""
     report: list[dict[str, Any]] = []
     broken: dict[str, list[gate.Verdict]] = {}
     reasons: dict[str, str] = {}
-    for found, source, counted in _by_source(judged):
+    for judgement, source, counted in _by_source(judgements):
         limits = gate.limits_of(ctx.settings.gate, source)
-        usual = () if found.delivery.by_key else ctx.earlier_rows.get(source, ())
+        usual = () if judgement.delivery.by_key else ctx.earlier_rows.get(source, ())
         verdicts = gate.verdicts(counted.delivered, usual, limits, ctx.date)
-        if source in found.delivery.columns:
-            verdicts += source_columns.verdicts(found.delivery.columns[source], known.get(source, {}), limits)
+        if source in judgement.delivery.columns:
+            verdicts += source_columns.verdicts(judgement.delivery.columns[source], earlier.get(source, {}), limits)
         report += quality.quality_rows(
-            source, found.delivery.table, counted.delivered, found.rules, counted.failed, verdicts, ctx.date, ctx.run_id
+            source,
+            judgement.delivery.table,
+            counted.delivered,
+            judgement.rules,
+            counted.failed,
+            verdicts,
+            ctx.date,
+            ctx.run_id,
         )
-        reasons[source] = _most_frequent(found.rules, counted)
+        reasons[source] = _most_frequent(judgement.rules, counted)
         if not all(v.passed for v in verdicts):
             broken[source] = [v for v in verdicts if not v.passed]
     if broken:
-        where = write_report(ctx, judged, report, stays=True)
+        where = write_report(ctx, judgements, report, stays=True)
         raise SourceError(f"{gate.refusal(broken, reasons)}. What was found: {where}")
     return report
 
 
-def known_columns(ctx: Context[IngestSettings]) -> Known:
+def known_columns(ctx: Context[IngestSettings]) -> ColumnsBySource:
     """The columns that sources had at earlier loads; nothing of a source that is new."""
-    known: defaultdict[str, dict[str, Row]] = defaultdict(dict)
+    earlier: defaultdict[str, dict[str, Row]] = defaultdict(dict)
     for row in ctx.own(SourceColumns).collect():  # as many rows as the sources have columns
-        known[row.source][row.column_name] = row
-    return known
+        earlier[row.source][row.column_name] = row
+    return earlier
 
 
-def write_columns(ctx: Context[IngestSettings], handed: Sequence[Delivery], known: Known) -> None:
+def write_columns(ctx: Context[IngestSettings], delivered: Sequence[Delivery], earlier: ColumnsBySource) -> None:
     """Writes which columns the sources have, and tells of those that are new."""
     rows: list[dict[str, Any]] = []
-    for source, found in ((s, c) for d in handed for s, c in d.columns.items()):
-        before = known.get(source, {})
-        new = source_columns.new_columns(found, before)
+    for source, columns in ((s, c) for d in delivered for s, c in d.columns.items()):
+        before = earlier.get(source, {})
+        new = source_columns.new_columns(columns, before)
         if new:
             ctx.say(f"{source} has new columns, left aside as no mapping uses them: {', '.join(new)}")
-        rows += source_columns.seen(source, found, before, ctx.date, ctx.run_id)
+        rows += source_columns.seen(source, columns, before, ctx.date, ctx.run_id)
     if rows:
         ctx.write(SourceColumns, SourceColumns.frame(ctx.spark, rows).coalesce(1))
 
 
-def _by_source(judged: Sequence[Judged]) -> list[tuple[Judged, str, Counted]]:
-    return [(found, source, counted) for found in judged for source, counted in found.counted.items()]
+def _by_source(judgements: Sequence[Judged]) -> list[tuple[Judged, str, Counted]]:
+    return [(judgement, source, counted) for judgement in judgements for source, counted in judgement.counted.items()]
 
 
 def _most_frequent(by: Sequence[checks.Rule], counted: Counted, named: int = 3) -> str:
@@ -80,7 +89,7 @@ def _most_frequent(by: Sequence[checks.Rule], counted: Counted, named: int = 3) 
 
 
 def write_report(
-    ctx: Context[IngestSettings], judged: Sequence[Judged], report: Sequence[Mapping[str, Any]], stays: bool = False
+    ctx: Context[IngestSettings], judgements: Sequence[Judged], report: Sequence[Mapping[str, Any]], stays: bool = False
 ) -> str:
     """Writes the data-quality report, table and page, and tells where it is."""
     ctx.write(DataQuality, DataQuality.frame(ctx.spark, report).coalesce(1), stays=stays)
@@ -89,7 +98,9 @@ def write_report(
     if why_not:
         ctx.say(f"no page of the data quality, as {why_not}; see {place}")
         return place
-    meanings = {(source, r.name): r.meaning for found, source, _ in _by_source(judged) for r in found.rules}
-    meanings |= {(source, name): text for _, source, _ in _by_source(judged) for name, text in gate.MEANINGS.items()}
+    meanings = {(source, r.name): r.meaning for judgement, source, _ in _by_source(judgements) for r in judgement.rules}
+    meanings |= {
+        (source, name): text for _, source, _ in _by_source(judgements) for name, text in gate.MEANINGS.items()
+    }
     page = quality_page(report, meanings, ctx.date, ctx.run_id, f"lake {ctx.lake.root}")
     return f"{place}, {write_page(ctx.lake, f'data_quality_{ctx.date}', page)}"

@@ -19,7 +19,7 @@ from promo_spark.contracts.features import DailySales
 from promo_spark.models.forecasts.backtest import Accuracy, Forecast
 from promo_spark.models.forecasts.local_models import require_known
 from promo_spark.models.forecasts.series import forecast_batch
-from promo_spark.settings import ForecastSettings
+from promo_spark.settings.forecast import ForecastSettings
 
 ENDS = tuple(f.name for f in dataclasses.fields(Forecast))
 ACCURACY = tuple(f.name for f in dataclasses.fields(Accuracy))

@@ -21,7 +21,7 @@ from promo_spark.models.forecasts.backtest import (
 )
 from promo_spark.models.forecasts.local_models import Batch, Floats, batch_forecasts
 from promo_spark.models.forecasts.rules import profile_of, rule_forecast
-from promo_spark.settings import ForecastSettings
+from promo_spark.settings.forecast import ForecastSettings
 
 DECIMALS = 6  # published figures: beyond lies the noise of floating point
 NO_ACCURACY = {f.name: None for f in dataclasses.fields(Accuracy)}

@@ -46,8 +46,8 @@ def own_check(
         value = tuple(typed_literal(key, v, columns[column]) for v in literal)
     elif literal is not None:
         value = typed_literal(key, literal, columns[column])
-    told = meaning or f"not {Check(name, column, operator, literal)}"
-    return of, SourceCheck(name, told, criticality, column, operator, value)
+    description = meaning or f"not {Check(name, column, operator, literal)}"
+    return of, SourceCheck(name, description, criticality, column, operator, value)
 
 
 def typed_literal(key: str, value: Any, column: Col) -> Any:

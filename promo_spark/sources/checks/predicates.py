@@ -14,13 +14,16 @@ from zoneinfo import ZoneInfo
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from promo_spark.contracts.silver import Events, OrderLines
+from promo_spark.contracts.raw_rows import IncomingRow
+from promo_spark.contracts.silver import Campaigns, Events, OrderLines, Users
+from promo_spark.contracts.silver.sourced import TEST_USER
 
+_ID, _MINUTE, _EVENTS = "id", "minute", "events"
 MARK = "_mark_"  # a row whose column stands in the set of a predicate has a mark of the predicate's name
 
 
 @dataclass(frozen=True)
-class Circumstances:
+class ComparedWith:
     """What a row is compared with beyond itself; a set that is None is not known."""
 
     date: datetime.date
@@ -37,11 +40,11 @@ class Circumstances:
         return midnight.replace(tzinfo=ZoneInfo(self.timezone))
 
 
-Condition = Callable[[str, Circumstances], Column]
-IdsOf = Callable[[Circumstances], DataFrame | None]
+Condition = Callable[[str, ComparedWith], Column]
+IdsOf = Callable[[ComparedWith], DataFrame | None]
 
 
-def _always(run: Circumstances) -> bool:
+def _always(compared: ComparedWith) -> bool:
     return True
 
 
@@ -53,7 +56,7 @@ class Predicate:
     """
 
     fails: Condition
-    applies: Callable[[Circumstances], bool] = _always
+    applies: Callable[[ComparedWith], bool] = _always
     ids: IdsOf | None = None
 
 
@@ -62,69 +65,75 @@ def mark(name: str) -> str:
 
 
 def known_ids(rows: DataFrame, column: str) -> DataFrame:
-    """The ids of the rows, each once."""
-    return rows.select(F.col(column).alias("id")).distinct()
+    """One row per id that the rows have. Rows → ids."""
+    return rows.select(F.col(column).alias(_ID)).distinct()
 
 
 def bot_sessions(events: DataFrame, events_per_minute: int) -> DataFrame:
     """The sessions with more events within one minute of the clock than a person makes. Candidates → ids."""
     minutes = events.filter(F.col(Events.session_id).isNotNull()).groupBy(
-        Events.session_id, F.date_trunc("minute", Events.ts).alias("minute")
+        Events.session_id, F.date_trunc(_MINUTE, Events.ts).alias(_MINUTE)
     )
-    busy = minutes.agg(F.count(F.lit(1)).alias("events")).filter(F.col("events") > events_per_minute)
+    busy = minutes.agg(F.count(F.lit(1)).alias(_EVENTS)).filter(F.col(_EVENTS) > events_per_minute)
     return known_ids(busy, Events.session_id)
 
 
 def with_test_users(rows: DataFrame, test_users: Sequence[str]) -> DataFrame:
     """The candidates with a mark on those of test users: made while ids are still those of the settings."""
-    if not test_users or "user_id" not in rows.columns:
+    if not test_users or Users.user_id not in rows.columns:
         return rows
-    user = F.col("user_id")
-    found = user.isin([name for name in test_users if not name.endswith("*")])
+    user = F.col(Users.user_id)
+    is_tester = user.isin([name for name in test_users if not name.endswith("*")])
     for beginning in (name[:-1] for name in test_users if name.endswith("*")):
-        found = found | user.startswith(beginning)
-    return rows.withColumn(mark("test_user"), F.coalesce(found, F.lit(False)))
+        is_tester = is_tester | user.startswith(beginning)
+    return rows.withColumn(mark(TEST_USER.name), F.coalesce(is_tester, F.lit(False)))
 
 
-def _test_user(column: str, run: Circumstances) -> Column:
-    return F.col(mark("test_user"))
+def _test_user(column: str, compared: ComparedWith) -> Column:
+    return F.col(mark(TEST_USER.name))
 
 
-def _amount_negative(column: str, run: Circumstances) -> Column:
+def _amount_negative(column: str, compared: ComparedWith) -> Column:
     return (F.col(column) < 0) & (F.col(OrderLines.quantity) >= 0)
 
 
-def _future_timestamp(column: str, run: Circumstances) -> Column:
-    return F.col(column) >= F.lit(run.next_day())
+def _future_timestamp(column: str, compared: ComparedWith) -> Column:
+    return F.col(column) >= F.lit(compared.next_day())
 
 
-def _future_day(column: str, run: Circumstances) -> Column:
-    return F.col(column) > F.lit(run.date)
+def _future_day(column: str, compared: ComparedWith) -> Column:
+    return F.col(column) > F.lit(compared.date)
 
 
-def _ends_before_start(column: str, run: Circumstances) -> Column:
-    return F.col(column) < F.col("start_date")
+def _ends_before_start(column: str, compared: ComparedWith) -> Column:
+    return F.col(column) < F.col(Campaigns.start_date)
 
 
-def _not_found(name: str) -> Condition:
-    return lambda column, run: F.col(column).isNotNull() & F.col(mark(name)).isNull()
+def _control_character(column: str, compared: ComparedWith) -> Column:
+    unread = F.col(IncomingRow.unparsed)  # of text columns only ids stand there
+    return (F.size(unread) > 0) & F.array_join(unread, ",").rlike("_id(,|$)")
 
 
-def _found(name: str) -> Condition:
-    return lambda column, run: F.col(mark(name)).isNotNull()
+def _not_among(name: str) -> Condition:
+    return lambda column, compared: F.col(column).isNotNull() & F.col(mark(name)).isNull()
+
+
+def _among(name: str) -> Condition:
+    return lambda column, compared: F.col(mark(name)).isNotNull()
 
 
 def _looked_up(fails: Condition, ids: IdsOf) -> Predicate:
-    return Predicate(fails, lambda run: ids(run) is not None, ids)
+    return Predicate(fails, lambda compared: ids(compared) is not None, ids)
 
 
 PREDICATES: Mapping[str, Predicate] = {
     "amount_negative": Predicate(_amount_negative),
-    "bot_session": _looked_up(_found("bot_session"), lambda run: run.bot_sessions),
+    "bot_session": _looked_up(_among("bot_session"), lambda compared: compared.bot_sessions),
+    "control_character_in_id": Predicate(_control_character),
     "ends_before_start": Predicate(_ends_before_start),
     "future_day": Predicate(_future_day),
     "future_timestamp": Predicate(_future_timestamp),
-    "test_user": Predicate(_test_user, lambda run: bool(run.test_users)),
-    "unknown_product": _looked_up(_not_found("unknown_product"), lambda run: run.products),
-    "unknown_user": _looked_up(_not_found("unknown_user"), lambda run: run.users),
+    "test_user": Predicate(_test_user, lambda compared: bool(compared.test_users)),
+    "unknown_product": _looked_up(_not_among("unknown_product"), lambda compared: compared.products),
+    "unknown_user": _looked_up(_not_among("unknown_user"), lambda compared: compared.users),
 }

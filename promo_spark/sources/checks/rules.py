@@ -22,15 +22,17 @@ from pyspark.sql.window import Window
 from promo_spark.contracts import raw_rows
 from promo_spark.contracts.raw_rows import IncomingRow, RawRow
 from promo_spark.contracts.schema import Col, SourceCheck, Table, WriteMode
-from promo_spark.contracts.silver import CLEANED_TYPE, SILVER, Quarantined
+from promo_spark.contracts.silver import CLEANED_TYPE, SILVER, Quarantined, Sourced
 from promo_spark.errors import SettingsError
-from promo_spark.sources.checks.predicates import PREDICATES, Circumstances, mark
+from promo_spark.sources.checks.predicates import PREDICATES, ComparedWith, mark
 from promo_spark.sources.incoming import GIVEN_BY_THE_RUN, fenced, names_of
 
 REASONS, WARNINGS, DOUBLED, LINE = "_reasons", "_warnings", "_doubled", "_source_line"
+_RANK, _KEPT = "_nth", "_first"  # the row's place among those of its key; the content of the row that stays
 FLAGS, CLEANED = "flags", "cleaned"
 ROWS_IN, BLANK_ROWS, BAD_ROWS, DAYS = "rows_in", "blank_rows", "bad_rows", "days"
 REJECT, WARN, OFF = "reject", "warn", "off"
+UNREADABLE_ID = "control_character_in_id"  # such an id is nowhere kept, so its row cannot be
 FARTHEST_DAY = 3660  # days further back than this are not looked at for gaps
 
 
@@ -65,7 +67,7 @@ def check_names(own: Sequence[SourceCheck] = ()) -> list[str]:
 
 
 def rules(
-    table: type[Table], run: Circumstances, policies: Mapping[str, str], own: Sequence[SourceCheck] = ()
+    table: type[Table], compared: ComparedWith, policies: Mapping[str, str], own: Sequence[SourceCheck] = ()
 ) -> list[Rule]:
     """What a row on its way to the table is judged by, in the order in which its reasons are named.
 
@@ -74,26 +76,27 @@ def rules(
     a check that does not exist, or on such a one.
     """
     enforced = [(c.column, c.operator, c.literal) for c in table.checks]
-    found = _structure(table)
+    judged_by = _structure(table)
     for check in (*table.source_checks, *own):
         criticality = policies.get(check.name, check.criticality)
-        if criticality != REJECT and (check.column, check.operator, check.literal) in enforced:
+        required = (check.column, check.operator, check.literal) in enforced or check.name == UNREADABLE_ID
+        if criticality != REJECT and required:
             raise SettingsError(
                 f"ingest.policies.{check.name} is {criticality}, but {table.full_name()} never holds such a row: "
                 "it can only be reject"
             )
-        fails, ids = _failing(check, run)
+        fails, ids = _failing(check, compared)
         if criticality != OFF and fails is not None:
-            found.append(Rule(check.name, check.meaning, criticality, fails, check.column, ids))
-    return [*found, DUPLICATE_ROW, DUPLICATE_KEY]
+            judged_by.append(Rule(check.name, check.meaning, criticality, fails, check.column, ids))
+    return [*judged_by, DUPLICATE_ROW, DUPLICATE_KEY]
 
 
 def refuse_unknown(policies: Mapping[str, str], own: Sequence[SourceCheck] = ()) -> None:
     """Raises SettingsError for policies on checks that do not exist."""
-    known = check_names(own)
-    unknown = sorted(set(policies) - set(known))
+    names = check_names(own)
+    unknown = sorted(set(policies) - set(names))
     if unknown:
-        raise SettingsError(f"ingest.policies names {', '.join(unknown)}; the checks are: {', '.join(known)}")
+        raise SettingsError(f"ingest.policies names {', '.join(unknown)}; the checks are: {', '.join(names)}")
 
 
 def screened(table: type[Table], rows: DataFrame, by: Sequence[Rule]) -> DataFrame:
@@ -130,7 +133,7 @@ def screened(table: type[Table], rows: DataFrame, by: Sequence[Rule]) -> DataFra
     return rows.drop(*marks)
 
 
-def tallies(table: type[Table], by: Sequence[Rule], run: Circumstances, sources: Sequence[str]) -> list[Column]:
+def tallies(table: type[Table], by: Sequence[Rule], compared: ComparedWith, sources: Sequence[str]) -> list[Column]:
     """What to count per source in a pass that goes over screened rows anyway; `tally` names each.
 
     All rows, blank ones, bad ones, those that fail each rule, and the days that good rows have.
@@ -146,8 +149,8 @@ def tallies(table: type[Table], by: Sequence[Rule], run: Circumstances, sources:
         counted += [F.count_if(holds).alias(tally(name, source)) for name, holds in counts.items()]
         day = day_column(table)
         if day is not None:
-            first = F.lit(run.date - datetime.timedelta(FARTHEST_DAY))
-            near = F.col(day).between(first, F.lit(run.date)) & ~rejected & ~F.col(RawRow.blank) & of_source
+            first = F.lit(compared.date - datetime.timedelta(FARTHEST_DAY))
+            near = F.col(day).between(first, F.lit(compared.date)) & ~rejected & ~F.col(RawRow.blank) & of_source
             counted.append(F.collect_set(F.when(near, F.col(day))).alias(tally(DAYS, source)))
     return counted
 
@@ -201,19 +204,19 @@ def ranked(table: type[Table], suspects: DataFrame) -> DataFrame:
     content = F.xxhash64(*values)
     order = [F.col(c).asc_nulls_last() for c in values if c not in table.key]
     same_key = Window.partitionBy(*table.key).orderBy(*order, F.col(RawRow.file), F.col(IncomingRow.source))
-    same = content == F.col("_first")
+    same = content == F.col(_KEPT)
     reason = F.when(same, F.lit(DUPLICATE_ROW.name)).otherwise(F.lit(DUPLICATE_KEY.name))
     return (
-        suspects.withColumn("_nth", F.row_number().over(same_key))
-        .withColumn("_first", F.first(content).over(same_key))
-        .withColumn(REASONS, F.when(F.col("_nth") > 1, F.array(reason)).otherwise(F.col(REASONS)))
-        .drop("_nth", "_first")
+        suspects.withColumn(_RANK, F.row_number().over(same_key))
+        .withColumn(_KEPT, F.first(content).over(same_key))
+        .withColumn(REASONS, F.when(F.col(_RANK) > 1, F.array(reason)).otherwise(F.col(REASONS)))
+        .drop(_RANK, _KEPT)
     )
 
 
 def accepted(rows: DataFrame, run_id: str) -> DataFrame:
     """Good rows as they go to silver, with their file and run."""
-    return rows.withColumn("source_file", F.col(RawRow.file)).withColumn("run_id", F.lit(run_id))
+    return rows.withColumn(Sourced.source_file, F.col(RawRow.file)).withColumn(Sourced.run_id, F.lit(run_id))
 
 
 def quarantined(rows: DataFrame, source: str, run_id: str) -> DataFrame:
@@ -245,29 +248,29 @@ def _key_hash(table: type[Table]) -> Column:
 
 def _structure(table: type[Table]) -> list[Rule]:
     """What every table's rows are judged by: their shape and, column by column, their values."""
-    found = [BROKEN_ROW, BROKEN_ENCODING, BROKEN_HEADER]
+    judged_by = [BROKEN_ROW, BROKEN_ENCODING, BROKEN_HEADER]
     for name, column in table.columns().items():
         if name in GIVEN_BY_THE_RUN:
             continue
         unparsable = (F.size(IncomingRow.unparsed) > 0) & F.array_contains(IncomingRow.unparsed, name)
         if not isinstance(column.type, T.StringType):
-            told = f"{name} has a value that is not {_kind(column)}"
-            found.append(Rule(f"unparsable_{name}", told, REJECT, unparsable, name))
+            meaning = f"{name} has a value that is not {_kind(column)}"
+            judged_by.append(Rule(f"unparsable_{name}", meaning, REJECT, unparsable, name))
         if column.required:
-            told = f"{name} has no value, and the row makes no sense without"
-            found.append(Rule(f"missing_{name}", told, REJECT, F.col(name).isNull() & ~unparsable, name))
-    return found
+            meaning = f"{name} has no value, and the row makes no sense without"
+            judged_by.append(Rule(f"missing_{name}", meaning, REJECT, F.col(name).isNull() & ~unparsable, name))
+    return judged_by
 
 
-def _failing(check: SourceCheck, run: Circumstances) -> tuple[Column | None, DataFrame | None]:
+def _failing(check: SourceCheck, compared: ComparedWith) -> tuple[Column | None, DataFrame | None]:
     """When a row fails the check, and the ids to compare with; nothing where these are not known."""
     if check.triple is not None:
         return ~check.triple.holds(), None
     predicate = PREDICATES[check.name]
-    if not predicate.applies(run):
+    if not predicate.applies(compared):
         return None, None
-    fails = F.coalesce(predicate.fails(check.column, run), F.lit(False))
-    return fails, predicate.ids(run) if predicate.ids else None
+    fails = F.coalesce(predicate.fails(check.column, compared), F.lit(False))
+    return fails, predicate.ids(compared) if predicate.ids else None
 
 
 def _kind(column: Col) -> str:

@@ -37,11 +37,11 @@ def quality_rows(
         DataQuality.table: table.full_name(),
         DataQuality.run_id: run_id,
     }
-    found = []
+    report = []
     for rule in by:
         rows = {BROKEN_ROW.name: shaped, DUPLICATE_ROW.name: unique, DUPLICATE_KEY.name: unique}.get(rule.name, valued)
         failures = failed.get(rule.name, 0)
-        found.append(
+        report.append(
             common
             | {
                 DataQuality.rule: rule.name,
@@ -54,7 +54,7 @@ def quality_rows(
             }
         )
     for verdict in verdicts:
-        found.append(
+        report.append(
             common
             | {
                 DataQuality.rule: verdict.rule,
@@ -66,4 +66,4 @@ def quality_rows(
                 DataQuality.passed: verdict.passed,
             }
         )
-    return found
+    return report

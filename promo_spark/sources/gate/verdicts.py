@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from promo_spark.errors import SettingsError
-from promo_spark.settings import GateSettings
+from promo_spark.settings.ingest import GateSettings
 
 MEANINGS = {
     "blank_rows": "empty lines and repeated headers: counted, not judged; they have no limit",
@@ -51,7 +51,7 @@ class Verdict:
     value: float | None
     threshold: float | None
     passed: bool
-    found: str = ""
+    finding: str = ""
 
 
 def limits_of(gate: GateSettings, source: str) -> GateSettings:
@@ -86,6 +86,11 @@ def missing_days(days: Sequence[datetime.date]) -> list[datetime.date]:
 
     A weekday is there as a rule when at least half of its days between the first and the last are: a shop that
     is closed on Sundays misses none.
+
+    >>> import datetime
+    >>> served = [datetime.date(2024, 6, day) for day in (3, 4, 5, 7, 8, 10, 11, 12, 13)]  # closed on Sundays
+    >>> [day.isoformat() for day in missing_days(served)]
+    ['2024-06-06']
     """
     if not days:
         return []
@@ -105,7 +110,7 @@ def refusal(broken: Mapping[str, Sequence[Verdict]], reasons: Mapping[str, str])
         for verdict in of_source:
             why = f" ({reasons[source]})" if verdict.rule == "max_rejected_share" and reasons.get(source) else ""
             accept = f"--set ingest.gate.sources.{source}.{verdict.rule}={_accepting(verdict)}"
-            lines.append(f"source {source} is refused: {verdict.found}{why}. If it is right so: {accept}")
+            lines.append(f"source {source} is refused: {verdict.finding}{why}. If it is right so: {accept}")
     return "\n".join([*lines, "Nothing was loaded, every table is as it was. Correct what was delivered and run again"])
 
 
@@ -114,8 +119,8 @@ def _rejected(delivered: Delivered, rows: int, limits: GateSettings) -> Verdict:
     limit = limits.max_rejected_share if rows >= limits.judged_from_rows else None
     passed = limit is None or share <= limit
     most = f"more than {limits.max_rejected_share:.1%}"
-    found = f"{delivered.rejected:,} of {rows:,} rows were rejected, {share:.1%}, {most}"
-    return Verdict("max_rejected_share", rows, delivered.rejected, share, limit, passed, found)
+    finding = f"{delivered.rejected:,} of {rows:,} rows were rejected, {share:.1%}, {most}"
+    return Verdict("max_rejected_share", rows, delivered.rejected, share, limit, passed, finding)
 
 
 def _size(rows: int, usual_rows: Sequence[int], limits: GateSettings) -> list[Verdict]:
@@ -128,7 +133,7 @@ def _size(rows: int, usual_rows: Sequence[int], limits: GateSettings) -> list[Ve
         ]
     share = rows / usual
     few, many = share < limits.min_share_of_usual, share > limits.max_share_of_usual
-    found = f"{rows:,} rows where {usual:,.0f} are usual (the median of {len(last)} loads), {share:.0%} of it"
+    finding = f"{rows:,} rows where {usual:,.0f} are usual (the median of {len(last)} loads), {share:.0%} of it"
     return [
         Verdict(
             "min_share_of_usual",
@@ -137,7 +142,7 @@ def _size(rows: int, usual_rows: Sequence[int], limits: GateSettings) -> list[Ve
             share,
             limits.min_share_of_usual,
             not few,
-            f"{found}, less than {limits.min_share_of_usual:.0%}",
+            f"{finding}, less than {limits.min_share_of_usual:.0%}",
         ),
         Verdict(
             "max_share_of_usual",
@@ -146,7 +151,7 @@ def _size(rows: int, usual_rows: Sequence[int], limits: GateSettings) -> list[Ve
             share,
             limits.max_share_of_usual,
             not many,
-            f"{found}, more than {limits.max_share_of_usual:.0%}",
+            f"{finding}, more than {limits.max_share_of_usual:.0%}",
         ),
     ]
 

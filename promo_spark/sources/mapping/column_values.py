@@ -17,7 +17,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from promo_spark.settings import ColumnMapping, Condition
+from promo_spark.settings.sources import ColumnMapping, Condition
 
 _NUMBER = T.DecimalType(28, 9)
 _FINE_NUMBER = T.DecimalType(30, 15)  # prices that a data set hid behind a factor have many digits
@@ -109,8 +109,8 @@ def _given(mapping: ColumnMapping, raw: DataFrame) -> Column:
 
 def _translated(text: Column, codes: dict[str, str], otherwise: str | None) -> Column:
     chosen = F.when(F.lit(False), F.lit(""))
-    for theirs, ours in codes.items():
-        chosen = chosen.when(text == theirs, F.lit(ours))
+    for code, value in codes.items():
+        chosen = chosen.when(text == code, F.lit(value))
     chosen = chosen.otherwise(text if otherwise is None else F.when(text.isNotNull(), F.lit(otherwise)))
     return F.nullif(chosen, F.lit(""))
 

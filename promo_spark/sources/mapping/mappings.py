@@ -11,14 +11,15 @@ from collections.abc import Callable, Mapping
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 from pyspark.sql.window import Window
 
 from promo_spark.contracts.raw_rows import RawRow
 from promo_spark.contracts.restricted import PERSONAL_SOURCES
-from promo_spark.contracts.schema import Table
+from promo_spark.contracts.schema import Personal, Table
 from promo_spark.contracts.silver import SILVER, Events, Feedback, IdentityMap, Inventory, OrderLines
 from promo_spark.errors import SettingsError
-from promo_spark.settings import SourceSettings
+from promo_spark.settings.sources import SourceSettings
 from promo_spark.sources.incoming import BESIDE, GIVEN_BY_THE_RUN, candidates
 from promo_spark.sources.mapping import reshaping
 from promo_spark.sources.mapping.column_values import TimeFormats, column_value
@@ -39,17 +40,21 @@ _DERIVED: dict[type[Table], set[str]] = {
     IdentityMap: {IdentityMap.channel},
 }
 
+_ORDER, _LINE = "_order", "_line"
+# The column that becomes a digest of the whole row where a mapping leaves it open.
+_ROW_DIGEST: dict[type[Table], str] = {Events: Events.event_id, Feedback: Feedback.feedback_id}
+
 
 def mapped_table(name: str, source: SourceSettings) -> type[Table]:
     """The table a source feeds, silver or restricted; SettingsError when there is none of the name."""
-    wanted, known = source.table or name, (*SILVER, *PERSONAL_SOURCES)
-    found = next((t for t in known if t.name == wanted), None)
-    if found is None:
+    table_name, tables = source.table or name, (*SILVER, *PERSONAL_SOURCES)
+    table = next((t for t in tables if t.name == table_name), None)
+    if table is None:
         raise SettingsError(
-            f'ingest.sources.{name}: there is no table silver.{wanted}; write table = "…" with one of: '
-            f"{', '.join(t.name for t in known)}"
+            f'ingest.sources.{name}: there is no table silver.{table_name}; write table = "…" with one of: '
+            f"{', '.join(t.name for t in tables)}"
         )
-    return found
+    return table
 
 
 def checked_mapping(name: str, table: type[Table], source: SourceSettings) -> None:
@@ -66,9 +71,9 @@ def checked_mapping(name: str, table: type[Table], source: SourceSettings) -> No
         raise SettingsError(f"{key}.latest_by chooses between rows of one key: it needs distinct = true")
 
 
-def their_columns(source: SourceSettings) -> list[str]:
+def source_columns(source: SourceSettings) -> list[str]:
     """The columns that the source itself must have: what the mapping uses and does not make on the way."""
-    wanted = [c for column in source.columns.values() for c in column.theirs()]
+    wanted = [c for column in source.columns.values() for c in column.sources()]
     wanted += [condition.column for condition in source.where]
     wanted += [ours for lookup in source.lookups for ours in lookup.keys]
     wanted += [source.latest_by] if source.latest_by else []
@@ -76,6 +81,23 @@ def their_columns(source: SourceSettings) -> list[str]:
     if source.unpivot:
         made |= {source.unpivot.name, source.unpivot.value}
     return [c for c in dict.fromkeys(wanted) if c not in made]
+
+
+def columns_made_of_ids(table: type[Table], source: SourceSettings) -> list[str]:
+    """Our columns whose text leads back to a person, beside those that are the person's id itself.
+
+    Those that the mapping makes of a column that is a person's id too, and digests of the whole row.
+    """
+    personal = table.personal()
+    identifying = {name for name, kind in personal.items() if kind in (Personal.IDENTIFIER, Personal.DIRECT)}
+    ids = {column for name in identifying & source.columns.keys() for column in source.columns[name].sources()}
+    made_of_ids = [
+        name
+        for name, mapping in source.columns.items()
+        if name not in identifying and isinstance(table.type_of(name), T.StringType) and ids & set(mapping.sources())
+    ]
+    digest = _ROW_DIGEST.get(table)
+    return [*made_of_ids, *([digest] if digest and digest not in source.columns else [])]
 
 
 def unpivoted_column(source: SourceSettings) -> Callable[[str], bool]:
@@ -97,7 +119,7 @@ def mapped(
     counts as blank.
     """
     if source.unpivot:
-        named = set(their_columns(source))
+        named = set(source_columns(source))
         chosen = unpivoted_column(source)
         wide = [c for c in raw.columns if c not in named.union(BESIDE) and chosen(c)]
         raw = reshaping.unpivoted(raw, wide, source.unpivot.name, source.unpivot.value)
@@ -114,14 +136,13 @@ def mapped(
     if table is OrderLines:
         raw = _completed_lines(raw, values, parsed, timezone, source.equal_rows == "pieces")
     elif table is Events:
-        values.setdefault(Events.event_id, row_digest(raw))
         values.setdefault(Events.event_date, _business_day(Events.ts, values, parsed, timezone))
-    elif table is Feedback:
-        values.setdefault(Feedback.feedback_id, row_digest(raw))
     elif table is Inventory:
         values.setdefault(Inventory.store_id, F.lit("all"))
     elif table is IdentityMap:
         values.setdefault(IdentityMap.channel, F.lit("*"))
+    if table in _ROW_DIGEST:
+        values.setdefault(_ROW_DIGEST[table], row_digest(raw))
     if not source.distinct:
         return candidates(table, raw, values, parsed)
     latest = {reshaping.LATEST: F.col(f"`{source.latest_by}`")} if source.latest_by else {}
@@ -160,10 +181,10 @@ def _completed_lines(
     if OrderLines.order_date not in values:
         values[OrderLines.order_date] = _business_day(OrderLines.ts, values, parsed, timezone)
     if OrderLines.line_no not in values:
-        raw = raw.withColumn("_order", values[OrderLines.order_id].cast("string"))
-        theirs = sorted(c for c in raw.columns if c not in (*BESIDE, "_order"))
-        in_order = Window.partitionBy("_order").orderBy(*[F.col(f"`{c}`") for c in theirs], RawRow.file)
-        same = Window.partitionBy("_order").orderBy(*[F.col(f"`{c}`") for c in theirs])
-        raw = raw.withColumn("_line", F.row_number().over(in_order) if pieces else F.dense_rank().over(same))
-        values[OrderLines.line_no] = F.col("_line")
+        raw = raw.withColumn(_ORDER, values[OrderLines.order_id].cast("string"))
+        by_columns = [F.col(f"`{c}`") for c in sorted(c for c in raw.columns if c not in (*BESIDE, _ORDER))]
+        in_order = Window.partitionBy(_ORDER).orderBy(*by_columns, RawRow.file)
+        same = Window.partitionBy(_ORDER).orderBy(*by_columns)
+        raw = raw.withColumn(_LINE, F.row_number().over(in_order) if pieces else F.dense_rank().over(same))
+        values[OrderLines.line_no] = F.col(_LINE)
     return raw

@@ -16,11 +16,12 @@ from pyspark.sql import types as T
 from promo_spark.contracts.raw_rows import IncomingRow, RawRow
 from promo_spark.contracts.schema import Table
 from promo_spark.errors import SettingsError, SourceError
-from promo_spark.settings import Condition
+from promo_spark.settings.sources import Condition
 from promo_spark.sources.incoming import BESIDE, GIVEN_BY_THE_RUN
 from promo_spark.sources.mapping.column_values import holds, text_of
 
 LATEST = "_latest"
+_CELL, _FOUND, _VALUES = "_cell", "_found", "_values"
 
 
 def raw_text(rows: DataFrame) -> Column:
@@ -44,19 +45,17 @@ def unpivoted(raw: DataFrame, wide: Sequence[str], name: str, value: str) -> Dat
         *[F.col(f"`{c}`") for c in narrow],
         raw_text(raw).alias(RawRow.raw),
         *beside,
-        F.explode(F.when(whole, nothing).otherwise(cells)).alias("_cell"),
+        F.explode(F.when(whole, nothing).otherwise(cells)).alias(_CELL),
     )
     cell = F.to_json(
-        F.struct(
-            *[F.col(f"`{c}`") for c in narrow], F.col("_cell")[name].alias(name), F.col("_cell")[value].alias(value)
-        )
+        F.struct(*[F.col(f"`{c}`") for c in narrow], F.col(_CELL)[name].alias(name), F.col(_CELL)[value].alias(value))
     )
     return long.select(
         *[F.col(f"`{c}`") for c in narrow],
         F.when(whole, F.col(RawRow.raw)).otherwise(cell).alias(RawRow.raw),
         *beside,
-        F.col("_cell")[name].alias(name),
-        F.col("_cell")[value].alias(value),
+        F.col(_CELL)[name].alias(name),
+        F.col(_CELL)[value].alias(value),
     )
 
 
@@ -69,13 +68,15 @@ def looked_up(raw: DataFrame, second: DataFrame, keys: Mapping[str, str], column
     if taken:
         raise SettingsError(f"lookups: the source has a column {', '.join(taken)} already; choose another name")
     names = {ours: f"_key_{i}" for i, ours in enumerate(keys)}
-    found = F.struct(*[text_of(second, theirs).alias(new) for new, theirs in columns.items()])
+    looked_up_columns = F.struct(*[text_of(second, column).alias(new) for new, column in columns.items()])
     usable = second.filter(~F.col(RawRow.blank) & ~F.col(RawRow.broken))
-    keyed = usable.select(*[text_of(second, keys[ours]).alias(k) for ours, k in names.items()], found.alias("_found"))
-    one = keyed.groupBy(*names.values()).agg(F.min("_found").alias("_found"))
+    keyed = usable.select(
+        *[text_of(second, keys[ours]).alias(k) for ours, k in names.items()], looked_up_columns.alias(_FOUND)
+    )
+    one = keyed.groupBy(*names.values()).agg(F.min(_FOUND).alias(_FOUND))
     same = [text_of(raw, ours) == one[k] for ours, k in names.items()]
     joined = raw.join(one, functools.reduce(Column.__and__, same), how="left")
-    return joined.select(*[raw[f"`{c}`"] for c in raw.columns], *[F.col("_found")[new].alias(new) for new in columns])
+    return joined.select(*[raw[f"`{c}`"] for c in raw.columns], *[F.col(_FOUND)[new].alias(new) for new in columns])
 
 
 def with_left_out_blank(raw: DataFrame, where: Sequence[Condition]) -> DataFrame:
@@ -103,8 +104,8 @@ def folded(table: type[Table], rows: DataFrame, filled: Sequence[str]) -> DataFr
     if LATEST in rows.columns and values:
         # Numbers as numbers: 99 is not later than 1000.
         when = F.struct(F.col(LATEST).cast("string").try_cast("double"), F.col(LATEST).cast("string"), *values)
-        chosen = [F.max_by(F.struct(*values), when).alias("_values")]
-        read = {c: F.col("_values")[c] for c in values}
+        chosen = [F.max_by(F.struct(*values), when).alias(_VALUES)]
+        read = {c: F.col(_VALUES)[c] for c in values}
     else:
         chosen = [F.mode(c, True).alias(c) for c in values]
         read = {c: F.col(c) for c in values}

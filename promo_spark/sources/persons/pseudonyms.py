@@ -2,7 +2,8 @@
 
 A pseudonym is HMAC-SHA256 of the id under the shop's key, cut to 128 bits: the same id gives the same pseudonym
 in every source and on every day, another key gives others, and without the key no list of guessed ids leads back.
-The key lives in the closure of an Arrow function; a key that were a literal would stand in plans and event logs.
+What a mapping makes of an id, such as the number of an order or the digest of a row, is keyed too. The key lives in
+the closure of an Arrow function; a key that were a literal would stand in plans and event logs.
 Free text loses its e-mail addresses and phone numbers, by patterns: what they miss, such as a name, stays.
 """
 
@@ -27,6 +28,9 @@ from promo_spark.contracts.silver import Quarantined
 from promo_spark.errors import SettingsError
 from promo_spark.secret_references import resolved
 
+RAW_IDS = "raw ids"
+PSEUDONYM = "u[0-9a-f]{32}"  # how every pseudonym looks
+
 _SHORTEST_KEY = 32
 _SETTING = "business.privacy"
 
@@ -48,13 +52,17 @@ def pseudonym_key(key_secret: str) -> bytes:
     return key
 
 
-def key_id(key: bytes) -> str:
-    """Tells keys apart without telling anything of them."""
-    return _digest(key, "key", "")[:8]
+def key_id(key: bytes | None) -> str:
+    """Tells keys apart without telling anything of them; without a key, that ids are kept as they are."""
+    return RAW_IDS if key is None else _digest(key, "key", "")[:8]
 
 
 def pseudonym(raw_id: str, key: bytes) -> str:
-    """The pseudonym of one id: a letter and 32 hex digits, so that no program takes it for a number."""
+    """The pseudonym of one id: a letter and 32 hex digits, so that no program takes it for a number.
+
+    >>> pseudonym("anna", b"a key of thirty-two bytes or more")
+    'ubd4d07f9aeec288072d6d87bf13a5651'
+    """
     return "u" + _digest(key, "user", raw_id)
 
 
@@ -75,6 +83,17 @@ def protected(table: type[Table], rows: DataFrame, key: bytes | None) -> DataFra
     return rows.withColumns(changed) if changed else rows
 
 
+def keyed(rows: DataFrame, columns: Iterable[str], key: bytes | None) -> DataFrame:
+    """The rows with keyed digests in these columns, whose values are made of ids of persons. Null stays null.
+
+    Equal values stay equal, so that lines of an order stay together. Without a key the values stay as they are.
+    """
+    if key is None:
+        return rows
+    digest = _hashed(lambda value: _digest(key, "made of ids", value))
+    return rows.withColumns({column: digest(F.col(column)) for column in columns})
+
+
 def masked(text: Column) -> Column:
     """The text with [email] and [phone] in place of what looks like one."""
     return F.regexp_replace(F.regexp_replace(text, EMAIL, "[email]"), PHONE, "[phone]")
@@ -84,7 +103,7 @@ def identities(sources: Iterable[tuple[type[Table], DataFrame]], key: bytes, run
     """One row per id that the rows name, before `protected`. Candidates → Identities."""
     named = [
         rows.filter(~F.col(RawRow.blank) & ~F.col(RawRow.broken) & F.col(name).isNotNull()).select(
-            F.col(name).alias("raw_id")
+            F.col(name).alias(Identities.raw_id)
         )
         for table, rows in sources
         for name, kind in table.personal().items()
@@ -92,8 +111,8 @@ def identities(sources: Iterable[tuple[type[Table], DataFrame]], key: bytes, run
     ]
     ids = functools.reduce(DataFrame.union, named).distinct()
     return ids.select(
-        _pseudonyms(key)(F.col("raw_id")).alias(Identities.user_id),
-        F.col("raw_id").alias(Identities.raw_id),
+        _pseudonyms(key)(F.col(Identities.raw_id)).alias(Identities.user_id),
+        Identities.raw_id,
         F.lit(key_id(key)).alias(Identities.key_id),
         F.lit(run_id).alias(Identities.run_id),
     )

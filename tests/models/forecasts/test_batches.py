@@ -15,7 +15,8 @@ from promo_spark.contracts.models import Forecasts
 from promo_spark.errors import SettingsError
 from promo_spark.models.forecasts.batches import SERIES_MODELS, forecasts, sales_series, series_models
 from promo_spark.models.forecasts.metrics import forecast_metrics
-from promo_spark.settings import ForecastSettings, Settings
+from promo_spark.settings import Settings
+from promo_spark.settings.forecast import ForecastSettings
 
 DAY = datetime.date(2017, 12, 1)
 

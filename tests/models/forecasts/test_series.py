@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from promo_spark.models.forecasts.series import forecast_batch
-from promo_spark.settings import ForecastSettings, Settings
+from promo_spark.settings import Settings
+from promo_spark.settings.forecast import ForecastSettings
 
 WEEK = np.array([5.0, 3.0, 4.0, 6.0, 9.0, 14.0, 12.0])
 

@@ -15,10 +15,10 @@ from promo_spark.contracts.silver import SILVER, Coupons, Events, OrderLines, Pr
 from promo_spark.errors import SettingsError
 from promo_spark.sources.checks import rules as checks
 from promo_spark.sources.checks.own_checks import own_check
-from promo_spark.sources.checks.predicates import PREDICATES, Circumstances, bot_sessions, known_ids
+from promo_spark.sources.checks.predicates import PREDICATES, ComparedWith, bot_sessions, known_ids
 from promo_spark.sources.incoming import candidates, of_source
 
-RUN = Circumstances(datetime.date(2017, 12, 1), "America/New_York")
+RUN = ComparedWith(datetime.date(2017, 12, 1), "America/New_York")
 
 
 def raw_lines(spark: SparkSession, rows: list[dict[str, str | None]]) -> DataFrame:

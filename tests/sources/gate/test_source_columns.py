@@ -45,7 +45,7 @@ def test_a_mapped_column_of_another_type_breaks_the_gate_unless_it_only_widened(
     _, changed = verdicts(Columns({"paid": now, "note": now}, frozenset({"paid"})), known(paid=was, note=was), LIMITS)
     assert (changed.passed, changed.failed, changed.rows) == (passed, int(not passed), 1)  # the note is not mapped
     if not passed:
-        assert f"paid was {was} and is {now}" in changed.found and "note" not in changed.found
+        assert f"paid was {was} and is {now}" in changed.finding and "note" not in changed.finding
         accepted = LIMITS.model_copy(update={"max_changed_types": 1})
         assert verdicts(Columns({"paid": now}, frozenset({"paid"})), known(paid=was), accepted)[1].passed
 

@@ -7,7 +7,8 @@ import datetime
 import pytest
 
 from promo_spark.errors import SettingsError
-from promo_spark.settings import GateSettings, load
+from promo_spark.settings import load
+from promo_spark.settings.ingest import GateSettings
 from promo_spark.sources.gate import verdicts as gate
 from promo_spark.sources.gate.verdicts import Delivered, Verdict
 

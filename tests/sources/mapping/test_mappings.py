@@ -14,7 +14,8 @@ from promo_spark.contracts.raw_rows import IncomingRow, RawRow
 from promo_spark.contracts.schema import MONEY
 from promo_spark.contracts.silver import Events, Products
 from promo_spark.errors import SettingsError
-from promo_spark.settings import ColumnMapping, Condition, SourceSettings, load, validated
+from promo_spark.settings import load, validated
+from promo_spark.settings.sources import ColumnMapping, Condition, SourceSettings
 from promo_spark.sources.mapping import mappings, reshaping
 from promo_spark.sources.mapping.column_values import TimeFormats, column_value, holds
 

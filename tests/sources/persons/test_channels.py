@@ -7,9 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from chispa import assert_df_equality
+from pyspark.sql import SparkSession
+
 from jobs.ingest import run as ingest
-from promo_spark.contracts.silver import Events, Feedback, Holidays, Inventory, Market, OrderLines, Users
+from promo_spark.contracts.silver import Events, Feedback, Holidays, IdentityMap, Inventory, Market, OrderLines, Users
 from promo_spark.runtime.job import Context
+from promo_spark.sources.persons.channels import with_persons
 
 FILES = {
     "orders.csv": (
@@ -116,3 +120,32 @@ def test_channel_ids_become_persons_and_every_table_is_a_target(
     assert reasons["users"] == {"duplicate_row": 1}  # two ids, one person, the same city
     assert reasons["inventory"] == {"on_hand_negative": 1}
     assert reasons["feedback"] == {"score_out_of_range": 1}
+
+
+def test_an_id_becomes_the_person_of_its_own_channel_first(spark: SparkSession) -> None:
+    """A09: by channel, then for every channel, then by whom all channels agree on; else the id stays."""
+    entries = [
+        {"channel": "web", "channel_user_id": "7", "user_id": "Ann"},
+        {"channel": "app", "channel_user_id": "7", "user_id": "Ben"},
+        {"channel": "*", "channel_user_id": "8", "user_id": "Cid"},
+        {"channel": "web", "channel_user_id": "9", "user_id": "Dee"},
+    ]
+    persons = IdentityMap.frame(spark, entries)
+    delivered = [
+        ("web", "7", "Ann"),
+        ("app", "7", "Ben"),
+        (None, "7", "7"),  # the channels of 7 do not agree
+        ("store", "8", "Cid"),
+        (None, "9", "Dee"),
+        ("app", "9", "9"),  # known on the web only
+        ("web", None, None),
+    ]
+    columns = [Events.channel, Events.user_id]
+    rows = Events.frame(spark, [{"channel": channel, "user_id": user} for channel, user, _ in delivered])
+    expected = Events.frame(spark, [{"channel": channel, "user_id": person} for channel, _, person in delivered])
+    assert_df_equality(
+        with_persons(Events, rows, persons).select(*columns),
+        expected.select(*columns),
+        ignore_row_order=True,
+        ignore_metadata=True,
+    )

@@ -7,6 +7,7 @@ import hmac
 import re
 
 import pytest
+from chispa import assert_df_equality
 from pyspark.sql import SparkSession
 
 from promo_spark.contracts.raw_rows import RawRow
@@ -72,10 +73,24 @@ def test_ids_of_every_source_become_pseudonyms_and_free_text_is_masked(
             (IdentityMap, people),
         )
     ]
-    known = pseudonyms.identities(sources, KEY, "r1")
-    assert sorted((r.user_id, r.raw_id) for r in Identities.conform(known).collect()) == sorted(
-        [(anna, "anna"), (ben, "ben")]
+    expected = Identities.frame(
+        spark,
+        [
+            {"user_id": user, "raw_id": raw, "key_id": pseudonyms.key_id(KEY), "run_id": "r1"}
+            for user, raw in ((anna, "anna"), (ben, "ben"))
+        ],
     )
+    named = Identities.conform(pseudonyms.identities(sources, KEY, "r1"))
+    assert_df_equality(named, expected, ignore_row_order=True, ignore_nullable=True)
+
+
+def test_what_is_made_of_ids_is_keyed_and_equal_values_stay_equal(spark: SparkSession) -> None:
+    """N02: lines of an order keep one number; another key gives another; without a key nothing changes."""
+    lines = OrderLines.frame(spark, [{"order_id": o, "line_no": n} for o, n in (("6/1-anna", 1), ("6/1-anna", 2))])
+    first, second = (r.order_id for r in pseudonyms.keyed(lines, ["order_id"], KEY).collect())
+    assert first == second and re.fullmatch("[0-9a-f]{32}", first)
+    assert pseudonyms.keyed(lines, ["order_id"], OTHER).first().order_id != first
+    assert_df_equality(pseudonyms.keyed(lines, ["order_id"], None), lines)
 
 
 def test_rejected_rows_are_found_again_by_their_digest(spark: SparkSession) -> None:

@@ -1,4 +1,4 @@
-"""Synthetic retailers, and the days that are simulated in them."""
+"""A synthetic retailer with known truth."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from promo_spark.settings.sections import Days, Positive, Section, Share
+from promo_spark.settings.sections import Days, Folder, Positive, Section, Share
 
 
 class WorldSegmentSettings(Section):
@@ -31,18 +31,18 @@ class WorldSegmentSettings(Section):
 class GenerateSettings(Section):
     """A synthetic retailer: its size, its habits, its dirt, and where its raw files go."""
 
-    folder: str
+    folder: Folder
     format: Literal["parquet", "csv", "json"]
     partitions: Positive
     truth: bool
-    seed: Annotated[int, Field(ge=0)]
+    seed: Annotated[int, Field(ge=0, le=2**62)]
     users: Positive
-    products: Annotated[int, Field(ge=40)]
+    products: Annotated[int, Field(ge=40, le=2_000_000_000)]
     days: Annotated[int, Field(ge=28, le=3660)]
     horizon_days: Annotated[int, Field(ge=1, le=366)]
     topics: Annotated[int, Field(ge=2, le=200)]
     stores: Positive
-    rules: Annotated[int, Field(ge=0)]
+    rules: Annotated[int, Field(ge=0, le=2**62)]
     users_per_block: Annotated[int, Field(ge=1, le=20000)]
     promotion_share: Share
     campaign_every_days: Days
@@ -76,9 +76,3 @@ class GenerateSettings(Section):
         if not sum(s.share for s in self.segments.values()):
             raise ValueError("segments: the shares are all 0")
         return self
-
-
-class SimulateSettings(Section):
-    """How the simulated day is computed; the world says where its raw files go."""
-
-    partitions: Positive

@@ -1,0 +1,39 @@
+"""All tables there are. A column's meaning, type, unit and checks stand in its contract and nowhere else."""
+
+from __future__ import annotations
+
+from promo_spark.contracts.decisions import DECISIONS
+from promo_spark.contracts.features import FEATURES
+from promo_spark.contracts.models import MODELS
+from promo_spark.contracts.ops import OPS
+from promo_spark.contracts.restricted import RESTRICTED_QUARANTINE, RESTRICTED_TABLES
+from promo_spark.contracts.schema import Table
+from promo_spark.contracts.silver import QUARANTINE as SILVER_QUARANTINE
+from promo_spark.contracts.silver import SILVER
+from promo_spark.contracts.truth import TRUTH
+
+QUARANTINE = {**SILVER_QUARANTINE, **RESTRICTED_QUARANTINE}
+
+ALL_TABLES: tuple[type[Table], ...] = (
+    *SILVER,
+    *RESTRICTED_TABLES,
+    *QUARANTINE.values(),
+    *FEATURES,
+    *MODELS,
+    *DECISIONS,
+    *OPS,
+    *TRUTH,
+)
+
+__all__ = [
+    "ALL_TABLES",
+    "DECISIONS",
+    "FEATURES",
+    "MODELS",
+    "OPS",
+    "QUARANTINE",
+    "RESTRICTED_TABLES",
+    "SILVER",
+    "TRUTH",
+    "Table",
+]

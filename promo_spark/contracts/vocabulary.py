@@ -1,0 +1,60 @@
+"""Names that tables and settings share: what a column may say is what a setting may name.
+
+No import of Spark: settings are judged before it starts.
+"""
+
+from __future__ import annotations
+
+# Why there is an offer; none: there is no offer.
+SCENARIOS = (
+    "recommended_item",
+    "bundle",
+    "repurchase",
+    "win_back",
+    "clearance",
+    "new_user_welcome",
+    "none",
+)
+# How an offer is given.
+MECHANICS = ("discount", "coupon", "bundle", "none")
+# Where a user stands with the shop.
+LIFECYCLES = ("new", "first_time", "repeat", "loyal", "high_value", "lapsing", "lost")
+RISK_TIERS = ("low", "medium", "high", "blocked")
+# Columns of features.user_profile that are numbers: what users can be grouped by.
+PROFILE_NUMBERS = (
+    "orders",
+    "lines",
+    "spend",
+    "orders_90d",
+    "spend_90d",
+    "active_days_30d",
+    "recency_days",
+    "tenure_days",
+    "orders_per_30d",
+    "basket_value",
+    "basket_lines",
+    "products",
+    "categories",
+    "discount_share",
+    "discounted_lines_share",
+    "return_lines_share",
+    "campaigns_received",
+    "coupons_redeemed",
+    "cadence_days",
+    "power_band",
+)
+# Models that forecast the sales of one series.
+FORECAST_MODELS = (
+    "SeasonalNaive",
+    "WindowAverage",
+    "SeasonalWindowAverage",
+    "SeasonalExponentialSmoothing",
+    "CrostonSBA",
+    "TSB",
+    "IMAPA",
+    "Theta",
+    "DynamicOptimizedTheta",
+    "MFLES",
+    "AutoETS",
+    "AutoARIMA",
+)

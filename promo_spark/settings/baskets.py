@@ -1,0 +1,25 @@
+"""What counts as bought together."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from promo_spark.settings.sections import Days, Positive, Section, Share
+
+
+class BasketsSettings(Section):
+    """What counts as bought together."""
+
+    level: Literal["product", "subcategory", "category"]
+    history_days: Days
+    miner: Literal["levels", "fpgrowth"]
+    min_baskets: Positive
+    min_support: Share
+    min_confidence: Share
+    max_items_quantile: Share
+    max_antecedent: Annotated[int, Field(ge=1, le=4)]
+    max_p_value: Share
+    min_improvement: Share
+    max_rules: Positive

@@ -1,0 +1,31 @@
+"""Horizon, models and backtest of the sales forecasts."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from promo_spark.contracts.vocabulary import FORECAST_MODELS
+from promo_spark.settings.sections import Count, Days, Positive, Section, each_once_of
+
+Models = Annotated[list[str], each_once_of("model", FORECAST_MODELS)]
+
+
+class ForecastSettings(Section):
+    """Horizon, models and backtest of the sales forecasts."""
+
+    horizon_days: Days
+    season_days: Positive
+    min_history_days: Days
+    dead_days: Days
+    intermittent_gap: Annotated[float, Field(gt=1, le=3660)]
+    backtest_windows: Positive
+    top_series: Count
+    models_regular: Annotated[Models, Field(min_length=1)]
+    models_intermittent: Annotated[Models, Field(min_length=1)]
+    models_top: Models
+    champion_by_regular: Literal["mae", "rmse"]
+    champion_by_intermittent: Literal["mae", "rmse"]
+    batch_series: Positive
+    partitions: Positive

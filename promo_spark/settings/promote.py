@@ -1,0 +1,59 @@
+"""Scenarios, depths, budgets and the experiment."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+
+from promo_spark.contracts.vocabulary import LIFECYCLES, MECHANICS, RISK_TIERS, SCENARIOS
+from promo_spark.settings.sections import Days, Factor, Money, Positive, Section, Share, each_once_of, one_of
+
+OFFERING = tuple(name for name in SCENARIOS if name != "none")
+GIVING = tuple(name for name in MECHANICS if name != "none")
+WITHOUT_DEPTH = ("new_user_welcome",)  # it gives an amount
+
+
+def _least_first(depths: list[float]) -> list[float]:
+    if depths[0] > depths[1]:
+        raise ValueError(f"the least depth comes first, found {depths}")
+    return depths
+
+
+Depths = Annotated[list[Share], Field(min_length=2, max_length=2), AfterValidator(_least_first)]
+
+
+class PromoteSettings(Section):
+    """Scenarios, depths, budgets and the experiment."""
+
+    scenarios: Annotated[list[str], Field(min_length=1), each_once_of("scenario", OFFERING)]
+    min_margin: Annotated[float, Field(ge=0, lt=1)]
+    depth: dict[Annotated[str, one_of("scenario", OFFERING)], Depths]
+    daily_budget: Money
+    mechanic_budgets: dict[Annotated[str, one_of("mechanic", GIVING)], Money]
+    max_offers_per_user: Positive
+    candidates_per_scenario: Positive
+    holdout_share: Share
+    holdout_key: Annotated[str, Field(min_length=8)]
+    unknown_consent: Literal["eligible", "excluded"]
+    blocked_risk_tiers: Annotated[list[str], each_once_of("risk tier", RISK_TIERS)]
+    valid_days: Days
+    response_window_days: Days
+    response_prior_strength: Factor
+    unknown_response: Share
+    repurchase_lead_days: Annotated[int, Field(ge=0, le=3660)]
+    win_back_lifecycles: Annotated[list[str], each_once_of("lifecycle", LIFECYCLES)]
+    min_spend_stretch: Annotated[float, Field(ge=1, le=1000)]
+    coupon_min_discounted_share: Share
+    clearance_trend: Factor
+    welcome_amount: Money
+    welcome_min_spend: Money
+    policy_version: str
+
+    @field_validator("depth")
+    @classmethod
+    def _depth_of_every_scenario(cls, depth: dict[str, list[float]], others: ValidationInfo) -> dict[str, list[float]]:
+        missing = [s for s in others.data.get("scenarios", ()) if s not in depth and s not in WITHOUT_DEPTH]
+        if missing:
+            raise ValueError(f"{missing[0]} is missing: the least and the greatest share off the list price")
+        return depth

@@ -1,0 +1,31 @@
+"""How products are ranked for a user."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from promo_spark.settings.sections import Days, Factor, Positive, Section, Seed, Weight
+
+
+class RecommendSettings(Section):
+    """How products are ranked for a user."""
+
+    top_n: Positive
+    history_days: Days
+    half_life_days: Days
+    rank: Positive
+    iterations: Positive
+    regularisation: Factor
+    alpha: Factor
+    blocks: Positive
+    min_orders: Positive
+    min_buyers: Positive
+    bought: Literal["exclude", "keep", "due_again"]
+    due_lead_days: Annotated[int, Field(ge=0, le=3660)]
+    repeat_weight: Weight
+    popular_days: Days
+    holdout_days: Days
+    evaluation_users: Positive
+    seed: Seed

@@ -1,0 +1,27 @@
+"""How users are grouped."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from promo_spark.contracts.vocabulary import PROFILE_NUMBERS
+from promo_spark.settings.sections import Factor, Positive, Section, Seed, Share, each_once_of
+
+
+class SegmentSettings(Section):
+    """How users are grouped."""
+
+    features: Annotated[list[str], Field(min_length=1), each_once_of("number of user_profile", PROFILE_NUMBERS)]
+    k: Annotated[list[Annotated[int, Field(ge=2, le=50)]], Field(min_length=1)]
+    starts: Positive
+    max_iterations: Positive
+    sample_users: Positive
+    min_orders: Positive
+    stability_rounds: Annotated[int, Field(ge=2, le=1000)]
+    min_share: Share
+    k_switch_margin: Share
+    max_drift: Factor
+    top_categories: Positive
+    seed: Seed

@@ -1,0 +1,64 @@
+"""Whether the files of a source are still the same, wherever they lie."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from promo_spark.storage.landing import opened
+
+_LISTED = ("path", "length", "modificationTime")
+_HASHED_BYTES = 1 << 30  # of local files: their content is read where it is no more than this
+
+
+def files_digest(spark: SparkSession, path: str) -> str:
+    """A digest of the files under the path, or of its pattern: changes when a source does.
+
+    A file counts by its name below the folder that all of them lie in, its size, and its checksum or, where files are
+    remote or together larger than 1 GiB, the time of its last change. The folder itself counts for nothing: a copied
+    checkout has the same digest. Raises SourceError for a path that is not there.
+    """
+    listing = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
+    files = opened(path, lambda: listing.load(path)).select(*_LISTED)
+    rows = sorted(files.collect())  # as many as the source has files
+    hashed = all(local_path(row[0]) for row in rows) and sum(row[1] for row in rows) <= _HASHED_BYTES
+    digest = hashlib.sha256()
+    for (uri, size, changed), name in zip(rows, names_below([row[0] for row in rows]), strict=True):
+        content = _checksum(local_path(uri)) if hashed else changed.isoformat()
+        digest.update(f"{name}\0{size}\0{content}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def names_below(paths: Sequence[str]) -> list[str]:
+    """The files' names below the folder that all of them lie in.
+
+    >>> names_below(["file:/data/2024/a.csv", "file:/data/b.csv"]), names_below(["file:/data/a.csv"])
+    (['2024/a.csv', 'b.csv'], ['a.csv'])
+    """
+    parts = [path.split("/") for path in paths]
+    folders = zip(*[names[:-1] for names in parts], strict=False)
+    shared = sum(1 for _ in itertools.takewhile(lambda level: len(set(level)) == 1, folders))
+    return ["/".join(names[shared:]) for names in parts]
+
+
+def local_path(uri: str) -> str:
+    """The path on this machine; empty for a file of another file system.
+
+    >>> local_path("file:/data/a b.csv"), local_path("s3a://shop/a.csv")
+    ('/data/a b.csv', '')
+    """
+    matched = re.fullmatch(r"file:(?://)?(/.*)", uri, re.DOTALL)
+    return matched.group(1) if matched else ""
+
+
+def _checksum(path: str) -> str:
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

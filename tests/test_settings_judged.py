@@ -1,0 +1,121 @@
+"""What is wrong with settings is said before Spark starts, with the key's name, on the submitter's own path."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from pyspark.sql import types as T
+
+from promo_spark.contracts import vocabulary
+from promo_spark.contracts.features import UserProfile
+from promo_spark.decisions.scenarios import REGISTRY
+from promo_spark.errors import SettingsError
+from promo_spark.models.forecasts.local_models import MODELS
+from promo_spark.settings import load, validated
+from promo_spark.settings.promote import WITHOUT_DEPTH
+from promo_spark.submission.spark_submit import submit
+
+WRONG = [
+    ('business.timezone="Europe/Berln"', r"business\.timezone: there is no time zone 'Europe/Berln'; write a name of"),
+    ('business.timezone="Europe"', r"business\.timezone: there is no time zone 'Europe'"),  # a folder of zones
+    ('business.timezone="../UTC"', r"business\.timezone: there is no time zone"),
+    ('business.currency="EURO"', r"business\.currency: there is no currency EURO; there are: AED, "),
+    ('business.currency="XYZ"', r"business\.currency: there is no currency XYZ"),
+    ('business.holiday_countries=["DE", "QQ"]', r"business\.holiday_countries: QQ has no known holidays"),
+    ("business.assumed_margin=nan", r"business\.assumed_margin: input should be a finite number, found nan"),
+    ("promote.daily_budget=1e16", r"promote\.daily_budget: input should be less than or equal to 1\S+, found 1e\+16"),
+    ("promote.daily_budget=inf", r"promote\.daily_budget: input should be .*, found inf"),
+    ("promote.daily_budget=nan", r"promote\.daily_budget: input should be a finite number, found nan"),
+    ("promote.min_margin=1.0", r"promote\.min_margin: input should be less than 1, found 1\.0"),
+    ("promote.response_prior_strength=inf", r"promote\.response_prior_strength: input should be .*, found inf"),
+    ("promote.welcome_amount=1e14", r"promote\.welcome_amount: input should be less than or equal to"),
+    (
+        "promote.mechanic_budgets.discounts=1.0",
+        r"promote\.mechanic_budgets\.discounts: there is no mechanic discounts; ",
+    ),
+    ("promote.mechanic_budgets.none=1.0", r"promote\.mechanic_budgets\.none: there is no mechanic none; "),
+    ('promote.scenarios=["bundle", "win_bakc"]', r"promote\.scenarios: there is no scenario win_bakc; there are: "),
+    ('promote.scenarios=["bundle", "bundle"]', r"promote\.scenarios: bundle stands there twice"),
+    ("promote.scenarios=[]", r"promote\.scenarios: list should have at least 1 item"),
+    ("promote.depth.bundel=[0.1, 0.2]", r"promote\.depth\.bundel: there is no scenario bundel; there are: "),
+    ("promote.depth.bundle=[0.3, 0.1]", r"promote\.depth\.bundle: the least depth comes first, found \[0\.3, 0\.1\]"),
+    ("promote.depth.bundle=[0.3]", r"promote\.depth\.bundle: list should have at least 2 items"),
+    ('promote.win_back_lifecycles=["asleep"]', r"promote\.win_back_lifecycles: there is no lifecycle asleep; "),
+    ('promote.blocked_risk_tiers=["bad"]', r"promote\.blocked_risk_tiers: there is no risk tier bad; there are: low"),
+    ('forecast.models_top=["Prophet"]', r"forecast\.models_top: there is no model Prophet; there are: SeasonalNaive"),
+    ('forecast.models_regular=["TSB", "TSB"]', r"forecast\.models_regular: TSB stands there twice"),
+    ("forecast.intermittent_gap=inf", r"forecast\.intermittent_gap: input should be"),
+    ('segment.features=["recency"]', r"segment\.features: there is no number of user_profile recency; there are: orde"),
+    ("segment.max_drift=-inf", r"segment\.max_drift: input should be"),
+    ("recommend.alpha=1e300", r"recommend\.alpha: input should be less than or equal to"),
+    ('lake.catalog="x; DROP TABLE y"', r"lake\.catalog: string should match pattern"),
+    *(
+        (f'{key}="/data/{folder}"', rf"{key}: Hadoop reads .* as a pattern or an escape: rename the folder")
+        for key in (r"lake.root", "ingest.folder", "generate.folder")
+        for folder in ("a{b,c}", "x [1]", "x%20y", "x*", "x?", "x\\\\y")
+    ),
+    ('pipeline.jobs=["ingest", "profil"]', r"pipeline\.jobs: there is no job profil; there are: baskets, "),
+    ('pipeline.jobs=["pipeline"]', r"pipeline\.jobs: there is no job pipeline; there are: baskets, "),
+]
+
+
+@pytest.mark.parametrize(("override", "message"), WRONG, ids=[override for override, _ in WRONG])
+def test_a_setting_that_makes_no_sense_is_refused_before_spark_starts(override: str, message: str) -> None:
+    """O04: the error names the key; nothing is written, no JVM is started."""
+    with pytest.raises(SettingsError, match=message):
+        submit(["pipeline", "--date", "2024-06-01", "--set", override, "--dry-run"])
+
+
+def test_a_scenario_without_its_depth_is_refused_by_name() -> None:
+    values = load().model_dump(mode="json")
+    del values["promote"]["depth"]["clearance"]
+    with pytest.raises(SettingsError, match=r"promote\.depth: clearance is missing: the least and the greatest share"):
+        validated(values)
+    values["promote"]["scenarios"].remove("clearance")
+    validated(values)
+
+
+def test_a_refusal_takes_no_time() -> None:
+    """Half a second of processor time, Python's own start included, and no Spark is even imported."""
+    code = (
+        "import resource, sys\n"
+        "from promo_spark.errors import SettingsError\n"
+        "from promo_spark.submission.spark_submit import submit\n"
+        "try: submit(['promote', '--date', '2024-06-01', '--set', 'business.timezone=\"Europe/Berln\"'])\n"
+        "except SettingsError: print('pyspark' in sys.modules, resource.getrusage(resource.RUSAGE_SELF).ru_utime)"
+    )
+    started = time.monotonic()
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1]
+    )
+    imported, seconds = ran.stdout.split()
+    assert imported == "False" and float(seconds) < 1.0 and time.monotonic() - started < 10
+
+
+def test_the_names_that_settings_know_are_those_of_tables_and_rooms() -> None:
+    numbers = [n for n, c in UserProfile.columns().items() if isinstance(c.type, T.NumericType)]
+    assert list(vocabulary.PROFILE_NUMBERS) == [n for n in numbers if not n.endswith("_id")]
+    assert list(vocabulary.FORECAST_MODELS) == list(MODELS)
+    assert {*vocabulary.SCENARIOS} == {*REGISTRY, "none"} and set(WITHOUT_DEPTH) < set(REGISTRY)
+    assert set(load().promote.depth) == set(REGISTRY) - set(WITHOUT_DEPTH)
+
+
+def test_a_result_does_not_depend_on_where_its_inputs_lie() -> None:
+    """The identity of a section is all of it but the settings that say where something lies, however deep."""
+    here = load("world", ["ingest.folder=/data/here", "lake.root=/here"])
+    there = load("world", ["ingest.folder=/data/there", "lake.root=/there"])
+    assert here != there and here.identity() == there.identity()
+    assert here.lake.identity() == {} and "folder" not in here.generate.identity()
+
+    values = load(None, ["ingest.mapping=instacart"]).model_dump(mode="json")
+    lookup = values["ingest"]["sources"]["prior_purchases"]["lookups"][0]
+    before = validated(values).ingest.identity()
+    lookup["path"] = values["ingest"]["sources"]["users"]["path"] = "/elsewhere/orders.csv"
+    assert validated(values).ingest.identity() == before
+    lookup["keys"] = {"order_id": "number"}  # what is read, not where
+    assert validated(values).ingest.identity() != before
+    assert load().promote.identity() == load().promote.model_dump(mode="json")
