@@ -8,11 +8,10 @@ columns made from them stay 0 or null.
 
 from __future__ import annotations
 
-from pyspark.sql import functions as F
-
 from promo_spark.contracts.features import DailySales, ProductProfile, UserProfile
 from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Products, PromoCalendar, Redemptions, Users
 from promo_spark.errors import MissingDataError
+from promo_spark.features.past_lines import past_lines
 from promo_spark.features.products.profile import product_profile
 from promo_spark.features.series.daily_sales import daily_sales
 from promo_spark.features.series.wanted import wanted_series
@@ -24,8 +23,6 @@ from promo_spark.measures.consent import profiled
 from promo_spark.runtime.job import Context, job
 from promo_spark.settings import ProfileSettings
 
-_UNUSED = (OrderLines.line_no, OrderLines.coupon_id, OrderLines.ts, OrderLines.flags, "source_file", "run_id")
-
 
 @job(
     reads=[OrderLines, Products],
@@ -34,73 +31,38 @@ _UNUSED = (OrderLines.line_no, OrderLines.coupon_id, OrderLines.ts, OrderLines.f
     settings=ProfileSettings,
 )
 def run(ctx: Context[ProfileSettings]) -> None:
-    s, business, as_of = ctx.settings, ctx.business, ctx.date
+    settings, as_of = ctx.settings, ctx.date
+    unknown = ctx.business.privacy.unknown_profiling_consent
+    users = ctx.read_optional(Users)
     products = ctx.keep(ctx.read(Products))
-    lines = ctx.keep(ctx.read(OrderLines).filter(F.col(OrderLines.order_date) < F.lit(as_of)).drop(*_UNUSED))
+    lines = ctx.keep(past_lines(ctx.read(OrderLines), as_of))
     if lines.isEmpty():
         raise MissingDataError(f"silver.order_lines has no day before {as_of}: choose a later --date")
 
     ctx.say("profiling users")
-    users = ctx.read_optional(Users)
-    unknown = business.privacy.unknown_profiling_consent
-    theirs = profiled(lines, users, unknown_consent=unknown)
-    activity = ctx.keep(user_activity(theirs, as_of=as_of, recent_days=s.recent_days, activity_days=s.activity_days))
-    bought = ctx.keep(user_products(theirs, as_of=as_of, half_life_days=s.interest_half_life_days))
-    tastes = user_tastes(bought, products, interests_kept=s.interests_kept, repurchases_kept=s.repurchases_kept)
-    of_them = [
-        profiled(df, users, unknown_consent=unknown)
-        for df in (
-            users,
-            ctx.read_optional(Contacts),
-            ctx.read_optional(Redemptions),
-        )
-    ]
-    ctx.write(
-        UserProfile,
-        user_profile(
-            activity,
-            tastes,
-            of_them[0],
-            ctx.read_optional(Campaigns),
-            *of_them[1:],
-            as_of=as_of,
-            timezone=business.timezone,
-            first_time_days=s.first_time_days,
-            loyal_orders_90d=s.loyal_orders_90d,
-            high_value_quantile=s.high_value_quantile,
-            lapsing_cadences=s.lapsing_cadences,
-            lapsing_min_days=s.lapsing_min_days,
-            lost_days=s.lost_days,
-        ),
+    profiled_lines = profiled(lines, users, unknown_consent=unknown)
+    bought = ctx.keep(user_products(profiled_lines, as_of=as_of, half_life_days=settings.interest_half_life_days))
+    users_profiles = user_profile(
+        ctx.keep(user_activity(profiled_lines, as_of=as_of, settings=settings)),
+        user_tastes(bought, products, settings=settings),
+        users=profiled(users, users, unknown_consent=unknown),
+        campaigns=ctx.read_optional(Campaigns),
+        contacts=profiled(ctx.read_optional(Contacts), users, unknown_consent=unknown),
+        redemptions=profiled(ctx.read_optional(Redemptions), users, unknown_consent=unknown),
+        as_of=as_of,
+        timezone=ctx.business.timezone,
+        settings=settings,
     )
+    ctx.write(UserProfile, users_profiles)
 
     ctx.say("profiling products")
     ctx.write(
         ProductProfile,
-        product_profile(
-            lines,
-            bought,
-            products,
-            as_of=as_of,
-            recent_days=s.recent_days,
-            excluded_departments=business.excluded_departments,
-            excluded_categories=business.excluded_categories,
-            assumed_margin=business.assumed_margin,
-            assumed_margin_by_department=business.assumed_margin_by_department,
-        ),
+        product_profile(lines, bought, products, as_of=as_of, recent_days=settings.recent_days, business=ctx.business),
     )
 
     ctx.say("making sales series")
-    wanted = ctx.keep(
-        wanted_series(
-            lines,
-            products,
-            as_of=as_of,
-            recent_days=s.recent_days,
-            levels=s.series_levels,
-            top_products=s.top_products,
-            top_stores=s.top_stores,
-        )
-    )
-    calendar = ctx.read_optional(PromoCalendar)
-    ctx.write(DailySales, daily_sales(lines, products, calendar, wanted, as_of=as_of, levels=s.series_levels))
+    wanted = ctx.keep(wanted_series(lines, products, as_of=as_of, settings=settings))
+    calendar, levels = ctx.read_optional(PromoCalendar), settings.series_levels
+    sales = daily_sales(lines, products=products, calendar=calendar, wanted=wanted, as_of=as_of, levels=levels)
+    ctx.write(DailySales, sales)

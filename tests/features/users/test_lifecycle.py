@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import LIFECYCLES
 from promo_spark.features.users.lifecycle import lifecycle
+from promo_spark.settings import Settings
 
 # orders, recency_days, cadence_days, recent spend, orders_90d → lifecycle; high value from 100
 CASES = [
@@ -31,7 +32,7 @@ CASES = [
 ]
 
 
-def test_every_user_has_exactly_one_lifecycle_also_at_the_boundaries(spark: SparkSession) -> None:
+def test_every_user_has_exactly_one_lifecycle_also_at_the_boundaries(spark: SparkSession, settings: Settings) -> None:
     """C19: the rules in order of priority. C07: silence at its boundary days."""
     df = spark.createDataFrame(
         [(i, *row) for i, (row, _) in enumerate(CASES)],
@@ -40,11 +41,15 @@ def test_every_user_has_exactly_one_lifecycle_also_at_the_boundaries(spark: Spar
     rule = lifecycle(
         recent_spend=F.col("spent"),
         high_value_from=F.lit(100.0),
-        first_time_days=60,
-        loyal_orders_90d=12,
-        lapsing_cadences=3.0,
-        lapsing_min_days=14,
-        lost_days=120,
+        settings=settings.profile.model_copy(
+            update={
+                "first_time_days": 60,
+                "loyal_orders_90d": 12,
+                "lapsing_cadences": 3.0,
+                "lapsing_min_days": 14,
+                "lost_days": 120,
+            }
+        ),
     )
     found = [r.found for r in df.orderBy("i").select(rule.alias("found")).collect()]
     assert found == [expected for _, expected in CASES]

@@ -17,6 +17,7 @@ from promo_spark.features.users.activity import user_activity
 from promo_spark.features.users.products import user_products
 from promo_spark.features.users.profile import user_profile
 from promo_spark.features.users.tastes import user_tastes
+from promo_spark.settings import Settings
 
 AS_OF = datetime.date(2017, 6, 1)
 Rows = Sequence[Mapping[str, Any]]
@@ -39,33 +40,37 @@ def line(
     }
 
 
-def profiles(spark: SparkSession, world: World, repartition: int = 0) -> DataFrame:
+def profiles(spark: SparkSession, settings: Settings, world: World, repartition: int = 0) -> DataFrame:
     def frame(table: type[Table]) -> DataFrame:
         df = table.frame(spark, world.get(table, []))
         return df.repartition(repartition) if repartition else df
 
     lines = frame(OrderLines)
+    few = settings.profile.model_copy(
+        update={
+            "recent_days": 90,
+            "activity_days": 30,
+            "interests_kept": 2,
+            "repurchases_kept": 2,
+            "lapsing_min_days": 14,
+            "lost_days": 120,
+        }
+    )
     return UserProfile.enforced(
         user_profile(
-            user_activity(lines, as_of=AS_OF, recent_days=90, activity_days=30),
+            user_activity(lines, as_of=AS_OF, settings=few),
             user_tastes(
                 user_products(lines, as_of=AS_OF, half_life_days=10),
                 frame(Products),
-                interests_kept=2,
-                repurchases_kept=2,
+                settings=few,
             ),
-            frame(Users),
-            frame(Campaigns),
-            frame(Contacts),
-            frame(Redemptions),
+            users=frame(Users),
+            campaigns=frame(Campaigns),
+            contacts=frame(Contacts),
+            redemptions=frame(Redemptions),
             as_of=AS_OF,
             timezone="America/New_York",
-            first_time_days=60,
-            loyal_orders_90d=12,
-            high_value_quantile=0.95,
-            lapsing_cadences=3.0,
-            lapsing_min_days=14,
-            lost_days=120,
+            settings=few,
         )
     )
 
@@ -138,8 +143,8 @@ WORLD: World = {
 
 
 @pytest.fixture(scope="module")
-def found(spark: SparkSession) -> dict[str, Row]:
-    return by_user(profiles(spark, WORLD).collect())
+def found(spark: SparkSession, settings: Settings) -> dict[str, Row]:
+    return by_user(profiles(spark, settings, WORLD).collect())
 
 
 def test_known_is_who_bought_registered_or_was_contacted_before_the_date(found: dict[str, Row]) -> None:
@@ -226,7 +231,9 @@ def test_purchasing_power_is_ranked_by_spend_per_month(found: dict[str, Row]) ->
     assert [found[u].power_band for u in ranked] == [1, 1, 2, 3, 4, 5]
 
 
-def test_nothing_on_or_after_the_date_leaks_in_and_partitions_do_not_matter(spark: SparkSession) -> None:
+def test_nothing_on_or_after_the_date_leaks_in_and_partitions_do_not_matter(
+    spark: SparkSession, settings: Settings
+) -> None:
     """C01: no row on or after as_of contributes. C17: same input, same rows, however it is partitioned."""
     future: World = {
         OrderLines: [
@@ -243,5 +250,5 @@ def test_nothing_on_or_after_the_date_leaks_in_and_partitions_do_not_matter(spar
         Users: [{"user_id": "hugo", "registered_at": "2017-06-02T12:00:00"}],
     }
     more = {table: [*reversed(rows), *future.get(table, [])] for table, rows in WORLD.items()}
-    known = sorted(profiles(spark, WORLD).collect(), key=lambda r: r.user_id)
-    assert sorted(profiles(spark, more, repartition=5).collect(), key=lambda r: r.user_id) == known
+    known = sorted(profiles(spark, settings, WORLD).collect(), key=lambda r: r.user_id)
+    assert sorted(profiles(spark, settings, more, repartition=5).collect(), key=lambda r: r.user_id) == known
