@@ -42,7 +42,7 @@ def run(ctx: Context[ProfileSettings]) -> None:
     ctx.say("profiling users")
     profiled_lines = profiled(lines, users, unknown_consent=unknown)
     bought = ctx.keep(user_products(profiled_lines, as_of=as_of, half_life_days=settings.interest_half_life_days))
-    users_profiles = user_profile(
+    profiles = user_profile(
         ctx.keep(user_activity(profiled_lines, as_of=as_of, settings=settings)),
         user_tastes(bought, products, settings=settings),
         users=profiled(users, users, unknown_consent=unknown),
@@ -53,7 +53,7 @@ def run(ctx: Context[ProfileSettings]) -> None:
         timezone=ctx.business.timezone,
         settings=settings,
     )
-    ctx.write(UserProfile, users_profiles)
+    ctx.write(UserProfile, profiles)
 
     ctx.say("profiling products")
     ctx.write(
