@@ -5,12 +5,9 @@ Baskets of users who may not be profiled are left out.
 
 from __future__ import annotations
 
-from pyspark.sql import functions as F
-
 from promo_spark.contracts.models import BasketRules, FrequentItemsets, Metrics
-from promo_spark.contracts.silver import OrderLines, Products, Users
+from promo_spark.contracts.silver import OrderLines, Products
 from promo_spark.errors import MissingDataError
-from promo_spark.measures.consent import profiled
 from promo_spark.measures.metric_rows import Figure, figure_rows
 from promo_spark.models.baskets.itemsets import BasketCounts, basket_items, basket_sizes, frequent_itemsets
 from promo_spark.models.baskets.rules import basket_rules, best_rules, improving_rules, item_names, with_sentences
@@ -20,14 +17,12 @@ from promo_spark.settings import BasketsSettings
 
 @job(
     reads=[OrderLines, Products],
-    optional=[Users],
     writes=[FrequentItemsets, BasketRules, Metrics],
     settings=BasketsSettings,
 )
 def run(ctx: Context[BasketsSettings]) -> None:
     settings, products = ctx.settings, ctx.read(Products)
-    unknown = ctx.business.privacy.unknown_profiling_consent
-    lines = profiled(ctx.read(OrderLines), ctx.read_optional(Users), unknown_consent=unknown)
+    lines = ctx.read(OrderLines)
     items = ctx.keep(basket_items(lines, products, as_of=ctx.date, settings=settings, business=ctx.business))
     baskets = BasketCounts.of(basket_sizes(items), settings)
     if baskets.kept == 0:
@@ -37,13 +32,13 @@ def run(ctx: Context[BasketsSettings]) -> None:
         )
     ctx.say(f"mining {baskets.kept:,} baskets of up to {baskets.largest} items")
     itemsets = ctx.keep(frequent_itemsets(items, baskets=baskets, settings=settings, keep=ctx.keep))
-    mined = ctx.write(FrequentItemsets, itemsets.withColumn(FrequentItemsets.as_of, F.lit(ctx.date))).rows
+    mined = ctx.write(FrequentItemsets, itemsets).rows
 
     ctx.say(f"deriving rules from {mined:,} itemsets")
     rules = ctx.keep(basket_rules(itemsets, all_baskets=baskets.kept, settings=settings))
     strongest = ctx.keep(best_rules(improving_rules(rules, settings.min_improvement), settings.max_rules))
     sentences = with_sentences(strongest, item_names(products, settings.level))
-    written = ctx.write(BasketRules, sentences.withColumn(BasketRules.as_of, F.lit(ctx.date))).rows
+    written = ctx.write(BasketRules, sentences).rows
     bundles = strongest.filter(BasketRules.is_bundle).count()
     counts = {**baskets.figures(), "itemsets": mined, "rules": written, "bundles": bundles}
     figures = [Figure(metric, settings.level, float(count), baskets.kept) for metric, count in counts.items()]

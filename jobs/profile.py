@@ -8,6 +8,8 @@ columns made from them stay 0 or null.
 
 from __future__ import annotations
 
+from pyspark.sql import DataFrame
+
 from promo_spark.contracts.features import DailySales, ProductProfile, UserProfile
 from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Products, PromoCalendar, Redemptions, Users
 from promo_spark.errors import MissingDataError
@@ -19,50 +21,54 @@ from promo_spark.features.users.activity import user_activity
 from promo_spark.features.users.products import user_products
 from promo_spark.features.users.profile import user_profile
 from promo_spark.features.users.tastes import user_tastes
-from promo_spark.measures.consent import profiled
-from promo_spark.runtime.job import Context, job
+from promo_spark.runtime.job import Context, Everyone, job
 from promo_spark.settings import ProfileSettings
 
 
 @job(
-    reads=[OrderLines, Products],
+    reads=[
+        OrderLines,
+        Everyone(OrderLines, why="sales series and figures of products are sums over all users"),
+        Products,
+    ],
     optional=[Users, Campaigns, Contacts, Redemptions, PromoCalendar],
     writes=[UserProfile, ProductProfile, DailySales],
     settings=ProfileSettings,
 )
 def run(ctx: Context[ProfileSettings]) -> None:
     settings, as_of = ctx.settings, ctx.date
-    unknown = ctx.business.privacy.unknown_profiling_consent
-    users = ctx.read_optional(Users)
     products = ctx.keep(ctx.read(Products))
-    lines = ctx.keep(past_lines(ctx.read(OrderLines), as_of))
+    lines = ctx.keep(past_lines(ctx.read_everyone(OrderLines), as_of))
     if lines.isEmpty():
         raise MissingDataError(f"silver.order_lines has no day before {as_of}: choose a later --date")
 
     ctx.say("profiling users")
-    profiled_lines = profiled(lines, users, unknown_consent=unknown)
-    bought = ctx.keep(user_products(profiled_lines, as_of=as_of, half_life_days=settings.interest_half_life_days))
-    profiles = user_profile(
-        ctx.keep(user_activity(profiled_lines, as_of=as_of, settings=settings)),
-        user_tastes(bought, products, settings=settings),
-        users=profiled(users, users, unknown_consent=unknown),
-        campaigns=ctx.read_optional(Campaigns),
-        contacts=profiled(ctx.read_optional(Contacts), users, unknown_consent=unknown),
-        redemptions=profiled(ctx.read_optional(Redemptions), users, unknown_consent=unknown),
-        as_of=as_of,
-        timezone=ctx.business.timezone,
-        settings=settings,
-    )
-    ctx.write(UserProfile, profiles)
+    user_lines = past_lines(ctx.read(OrderLines), as_of)
+    bought = ctx.keep(user_products(user_lines, as_of=as_of, half_life_days=settings.interest_half_life_days))
+    activity = ctx.keep(user_activity(user_lines, as_of=as_of, settings=settings))
+    ctx.write(UserProfile, _user_profiles(ctx, activity, user_tastes(bought, products, settings=settings)))
 
     ctx.say("profiling products")
-    ctx.write(
-        ProductProfile,
-        product_profile(lines, bought, products, as_of=as_of, recent_days=settings.recent_days, business=ctx.business),
-    )
+    profiles = product_profile(lines, bought, products, as_of=as_of, settings=settings, business=ctx.business)
+    ctx.write(ProductProfile, profiles)
 
     ctx.say("making sales series")
     wanted = ctx.keep(wanted_series(lines, products, as_of=as_of, settings=settings))
     calendar, levels = ctx.read_optional(PromoCalendar), settings.series_levels
     sales = daily_sales(lines, products=products, calendar=calendar, wanted=wanted, as_of=as_of, levels=levels)
     ctx.write(DailySales, sales)
+
+
+def _user_profiles(ctx: Context[ProfileSettings], activity: DataFrame, tastes: DataFrame) -> DataFrame:
+    """One row per user known before the date. UserActivity, UserTastes, master data → UserProfile."""
+    return user_profile(
+        activity,
+        tastes,
+        users=ctx.read_optional(Users),
+        campaigns=ctx.read_optional(Campaigns),
+        contacts=ctx.read_optional(Contacts),
+        redemptions=ctx.read_optional(Redemptions),
+        as_of=ctx.date,
+        timezone=ctx.business.timezone,
+        settings=ctx.settings,
+    )

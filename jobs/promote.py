@@ -22,14 +22,21 @@ from promo_spark.decisions import promotions as decided
 from promo_spark.decisions.allocation import greedy as allocation
 from promo_spark.decisions.offers import candidates, pricing, products
 from promo_spark.decisions.scenarios import inputs as world
-from promo_spark.measures.consent import profiled, unprofiled_users
-from promo_spark.runtime.job import Context, job
+from promo_spark.measures.consent import unprofiled_users
+from promo_spark.runtime.job import Context, Earlier, Everyone, job
 from promo_spark.settings import PromoteSettings
 
 
 @job(
     reads=[UserProfile, ProductProfile, Segments, Recommendations, Forecasts, OrderLines],
-    optional=[BasketRules, Campaigns, Contacts, Redemptions, Promotions, Users],
+    optional=[
+        BasketRules,
+        Campaigns,
+        Contacts,
+        Redemptions,
+        Earlier(Promotions),
+        Everyone(Users, why="whoever may not be profiled gets a `none` that says so"),
+    ],
     writes=[Promotions, Budget, Metrics],
     settings=PromoteSettings,
 )
@@ -87,9 +94,6 @@ def run(ctx: Context[PromoteSettings]) -> None:
         unknown_consent=settings.unknown_consent,
         blocked_risk_tiers=settings.blocked_risk_tiers,
     )
-    ctx.write(Promotions, promotions)
-    ctx.write(Budget, budget)
-
     ctx.say("comparing with the same budget given in random order")
     shuffled = allocation.filled(
         _settled(allocation.choices(valued, by_ratio=False)), limits=limits, max_offers=settings.max_offers_per_user
@@ -99,19 +103,18 @@ def run(ctx: Context[PromoteSettings]) -> None:
         .unionByName(quality.expected_totals(valued, allocated.offers, "greedy"))
         .unionByName(quality.expected_totals(valued, shuffled.offers, "random_order"))
     )
+    # The offers come last: where they stand, the budget they were given under stands too.
+    ctx.write(Budget, budget)
+    ctx.write(Promotions, promotions)
 
 
 def _unprofiled(ctx: Context[PromoteSettings]) -> DataFrame:
-    return unprofiled_users(ctx.read_optional(Users), unknown_consent=ctx.business.privacy.unknown_profiling_consent)
+    return unprofiled_users(ctx.read_everyone(Users), unknown_consent=ctx.business.privacy.unknown_profiling_consent)
 
 
 def _world(ctx: Context[PromoteSettings], judged: DataFrame) -> world.World:
     settings = ctx.settings
-    lines = profiled(
-        ctx.read(OrderLines),
-        ctx.read_optional(Users),
-        unknown_consent=ctx.business.privacy.unknown_profiling_consent,
-    )
+    lines = ctx.read(OrderLines)
     return world.World(
         date=ctx.date,
         currency=ctx.business.currency,
@@ -126,7 +129,7 @@ def _world(ctx: Context[PromoteSettings], judged: DataFrame) -> world.World:
         recommendations=ctx.read(Recommendations),
         rules=ctx.read_optional(BasketRules),
         forecasts=ctx.read(Forecasts),
-        welcomed=ctx.history(Promotions).filter(F.col(Promotions.scenario) == "new_user_welcome"),
+        welcomed=ctx.read_earlier(Promotions).filter(F.col(Promotions.scenario) == "new_user_welcome"),
     )
 
 

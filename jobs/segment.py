@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pyspark.sql import functions as F
-
 from promo_spark.contracts.features import UserProfile
 from promo_spark.contracts.models import Metrics, SegmentPortraits, Segments
 from promo_spark.measures.metric_rows import figure_rows
@@ -13,13 +11,13 @@ from promo_spark.models.segments.ids import earlier_segments
 from promo_spark.models.segments.metrics import segment_metrics
 from promo_spark.models.segments.names import segment_names
 from promo_spark.models.segments.portraits import segment_portraits
-from promo_spark.runtime.job import Context, job
+from promo_spark.runtime.job import Context, Earlier, job
 from promo_spark.settings import SegmentSettings
 
 
 @job(
     reads=[UserProfile],
-    optional=[SegmentPortraits],
+    optional=[Earlier(SegmentPortraits)],
     writes=[Segments, SegmentPortraits, Metrics],
     settings=SegmentSettings,
 )
@@ -31,7 +29,7 @@ def run(ctx: Context[SegmentSettings]) -> None:
     )
     scaling = Scaling.of(sample, features)
     points = scaling.scaled(sample)
-    earlier = earlier_segments(ctx.history(SegmentPortraits), features)
+    earlier = earlier_segments(ctx.read_earlier(SegmentPortraits), features)
     effort = Effort(settings.starts, settings.max_iterations, settings.seed)
 
     ctx.say(f"choosing the number of segments on {len(points):,} users")
@@ -43,8 +41,8 @@ def run(ctx: Context[SegmentSettings]) -> None:
     ids = earlier.stable_ids(scaling.logs(centres), scaling.deviation, max_drift=settings.max_drift)
     names = segment_names(features, centres.tolist())
     assigned = ctx.keep(segments(profiles, scaling, centres, ids, names))
-    ctx.write(Segments, assigned.withColumn(Segments.as_of, F.lit(ctx.date)))
+    ctx.write(Segments, assigned)
     origins, kept = earlier.origins(ids), settings.top_categories
     portraits = segment_portraits(profiles, assigned, scaling, matched_from=origins, categories_kept=kept)
-    ctx.write(SegmentPortraits, portraits.withColumn(SegmentPortraits.as_of, F.lit(ctx.date)))
+    ctx.write(SegmentPortraits, portraits)
     ctx.metrics(figure_rows(ctx.spark, segment_metrics(sample, points, centres, tried, effort=effort)))

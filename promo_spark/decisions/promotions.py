@@ -117,7 +117,7 @@ def budget(
             ]
         ),
     )
-    return Budget.conform(
+    return (
         planned.join(reserved(promotions), Budget.constraint, "left")
         .withColumn(Budget.date, F.lit(date))
         .withColumn(Budget.reserved, F.coalesce(Budget.reserved, F.lit(0).cast(MONEY)))

@@ -16,7 +16,7 @@ from promo_spark.contracts.silver import OrderLines, Products
 from promo_spark.measures.fifths import fifth, fifths
 from promo_spark.measures.order_lines import is_purchase, lines_before, of_purchases, total_discount
 from promo_spark.measures.ratios import ratio, share
-from promo_spark.settings import BusinessSettings
+from promo_spark.settings import BusinessSettings, ProfileSettings
 
 _MONTH = 28
 _COUNTS = (
@@ -57,7 +57,7 @@ def product_profile(
     products: DataFrame,
     *,
     as_of: datetime.date,
-    recent_days: int,
+    settings: ProfileSettings,
     business: BusinessSettings,
 ) -> DataFrame:
     """One row per product in the catalogue. OrderLines, UserProductDays, Products → ProductProfile.
@@ -71,7 +71,7 @@ def product_profile(
     rows = (
         products.withColumnsRenamed({Products.list_price: _CATALOGUE_PRICE, Products.unit_cost: _CATALOGUE_COST})
         .join(_sales(past, as_of), Products.product_id, "left")
-        .join(_sold_prices(past, as_of, recent_days), Products.product_id, "left")
+        .join(_sold_prices(past, as_of, settings.recent_days), Products.product_id, "left")
         .join(_buyers(bought), Products.product_id, "left")
         .fillna(0, subset=list(_COUNTS))
         .withColumn(ProductProfile.list_price, F.coalesce(_CATALOGUE_PRICE, SoldPrice.sold_list_price))
@@ -85,7 +85,6 @@ def product_profile(
     cuts = fifths(price).over(Window.partitionBy(Products.category))
     return rows.withColumns(
         {
-            ProductProfile.as_of: F.lit(as_of),
             ProductProfile.title: F.coalesce(
                 F.nullif(F.trim(Products.title), F.lit("")), Products.category, Products.product_id
             ),

@@ -45,7 +45,6 @@ def daily_sales(
     sales = _on_full_calendar(_per_day(sold), as_of)
     return with_promo_exposure(sales, calendar, products, wanted, as_of=as_of, levels=levels).withColumns(
         {
-            DailySales.as_of: F.lit(as_of),
             DailySales.series_id: F.concat_ws(":", *SERIES),
             DailySales.stock_out: F.lit(None).cast("boolean"),
         }

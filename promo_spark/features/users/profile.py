@@ -73,7 +73,6 @@ def user_profile(
     limits = F.broadcast(_spend_limits(activity, settings.high_value_quantile))
     return rows.crossJoin(limits).withColumns(
         {
-            UserProfile.as_of: F.lit(as_of),
             UserProfile.power_band: fifth(spend_rate, F.col(SpendLimits.power_cuts)),
             UserProfile.lifecycle: lifecycle(
                 recent_spend=F.col(UserProfile.spend_90d),

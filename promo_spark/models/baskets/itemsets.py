@@ -245,8 +245,9 @@ def extended_counts(
     so that float32 holds them exactly.
 
     >>> baskets = pa.RecordBatch.from_arrays([pa.array([[0, 1, 2], [0, 2], [1]], pa.list_(pa.int32()))], ["codes"])
-    >>> [batch.to_pylist() for batch in extended_counts(iter([baskets]), sets=[(0,), (1,)], items=3)]
-    [[{'position': 0, 'code': 1, 'baskets': 1}, {'position': 0, 'code': 2, 'baskets': 2}, {'position': 1, 'code': 2, 'baskets': 1}]]
+    >>> [counts] = extended_counts(iter([baskets]), sets=[(0,), (1,)], items=3)
+    >>> [tuple(row.values()) for row in counts.to_pylist()]  # position of the set, code of the item, baskets
+    [(0, 1, 1), (0, 2, 2), (1, 2, 1)]
     """
     members = np.array(sets, dtype=np.int64).T  # one row of codes per place in the set
     counts = np.zeros((len(sets), items), dtype=np.int64)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from pyspark.sql import Row, SparkSession
+from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import ProductProfile
 from promo_spark.contracts.silver import OrderLines, Products
@@ -66,7 +67,7 @@ def profiles(
         user_products(sold, as_of=AS_OF, half_life_days=60),
         Products.frame(spark, CATALOGUE).repartition(partitions),
         as_of=AS_OF,
-        recent_days=90,
+        settings=settings.profile,
         business=settings.business.model_copy(
             update={
                 "excluded_departments": ["fuel"],
@@ -76,7 +77,9 @@ def profiles(
             }
         ),
     )
-    rows = ProductProfile.enforced(df).collect()
+    rows = ProductProfile.enforced(
+        df.withColumns({ProductProfile.as_of: F.lit(AS_OF), ProductProfile.run_id: F.lit("r1")})
+    ).collect()
     assert len(rows) == len(CATALOGUE)
     return {r.product_id: r for r in rows}
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from pyspark.sql import Row, SparkSession
+from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import DailySales
 from promo_spark.contracts.silver import OrderLines, Products, PromoCalendar
@@ -77,7 +78,9 @@ def series(
     )
     wanted = wanted_series(sold, products, as_of=AS_OF, settings=few)
     df = daily_sales(sold, products=products, calendar=placements, wanted=wanted, as_of=AS_OF, levels=levels)
-    rows = DailySales.enforced(df).collect()
+    rows = DailySales.enforced(
+        df.withColumns({DailySales.as_of: F.lit(AS_OF), DailySales.run_id: F.lit("r1")})
+    ).collect()
     found = {(r.series_id, r.day.day): r for r in rows}
     assert len(found) == len(rows), "a series has a day twice"
     return found

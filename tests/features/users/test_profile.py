@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import UserProfile
 from promo_spark.contracts.schema import Table
@@ -56,23 +57,22 @@ def profiles(spark: SparkSession, settings: Settings, world: World, repartition:
             "lost_days": 120,
         }
     )
-    return UserProfile.enforced(
-        user_profile(
-            user_activity(lines, as_of=AS_OF, settings=few),
-            user_tastes(
-                user_products(lines, as_of=AS_OF, half_life_days=10),
-                frame(Products),
-                settings=few,
-            ),
-            users=frame(Users),
-            campaigns=frame(Campaigns),
-            contacts=frame(Contacts),
-            redemptions=frame(Redemptions),
-            as_of=AS_OF,
-            timezone="America/New_York",
+    df = user_profile(
+        user_activity(lines, as_of=AS_OF, settings=few),
+        user_tastes(
+            user_products(lines, as_of=AS_OF, half_life_days=10),
+            frame(Products),
             settings=few,
-        )
+        ),
+        users=frame(Users),
+        campaigns=frame(Campaigns),
+        contacts=frame(Contacts),
+        redemptions=frame(Redemptions),
+        as_of=AS_OF,
+        timezone="America/New_York",
+        settings=few,
     )
+    return UserProfile.enforced(df.withColumns({UserProfile.as_of: F.lit(AS_OF), UserProfile.run_id: F.lit("r1")}))
 
 
 def by_user(rows: Sequence[Row]) -> dict[str, Row]:
