@@ -76,6 +76,12 @@ def user_repurchases(bought: DataFrame, *, kept: int) -> DataFrame:
     )
 
 
+def most_repurchases(profiles: DataFrame) -> int:
+    """UserProfile → the most repurchases of a user: how many the profiles keep, where anybody has so many."""
+    [most] = profiles.agg(F.max(F.size(UserProfile.repurchases))).collect()[0]
+    return int(most or 0)
+
+
 def _ranked_repurchase() -> Column:
     """A product bought on two or more days, led by what it is ranked by; null for any other."""
     days = UserProductDays.days
