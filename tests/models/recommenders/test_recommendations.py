@@ -141,19 +141,21 @@ def test_the_policy_says_what_may_come_back(spark: SparkSession, policy: str, fr
     assert {r.product_id for r in judged.collect() if not r.banned} == free
 
 
-def checkerboard(groups: int = 8, members: int = 12, shelf: int = 20) -> tuple[list[tuple[str, str, int]], list[str]]:
-    """Users of group g buy only products of group g: nine of its shelf before, six others in the last 28 days.
+def checkerboard(
+    groups: int = 8, members: int = 12, products: int = 20
+) -> tuple[list[tuple[str, str, int]], list[str]]:
+    """Users of group g buy only products of group g: nine of them before, six others in the last 28 days.
 
     Which nine follows from the user's number, so every product has buyers before the holdout.
     """
     rows = []
     for g in range(groups):
         for m in range(members):
-            order = [(m * 7 + k * 3) % shelf for k in range(shelf)]  # 3 and 20 are coprime: a permutation
+            order = [(m * 7 + k * 3) % products for k in range(products)]  # 3 and 20 are coprime: a permutation
             before, after = order[:9], order[9:15]
             rows += [(f"u{g}-{m:02}", f"p{g}-{i:02}", 40 + k % 3) for k, i in enumerate(before)]
             rows += [(f"u{g}-{m:02}", f"p{g}-{i:02}", 5) for i in after]
-    return rows, [f"p{g}-{i:02}" for g in range(groups) for i in range(shelf)]
+    return rows, [f"p{g}-{i:02}" for g in range(groups) for i in range(products)]
 
 
 def test_planted_tastes_are_found_three_times_better_than_by_popularity(spark: SparkSession) -> None:
