@@ -1,4 +1,4 @@
-"""What is known of users, products and demand as of a date: nothing on or after `as_of` leaks in."""
+"""Features of users, products and demand as of a date: nothing on or after `as_of` leaks in."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def published_model(ctx: Context[RecommendSettings], bought: DataFrame) -> Fitte
 
 
 def measured_figures(ctx: Context[RecommendSettings], bought: DataFrame) -> list[Figure]:
-    """The metrics of all contenders on the holdout; none where nobody can be measured."""
+    """The metrics of all contenders on the holdout; none where the holdout has no users."""
     settings, cutoff = ctx.settings, ctx.date - datetime.timedelta(days=ctx.settings.holdout_days)
     past, later = holdout.split_at(bought, cutoff)
     measured = ctx.keep(holdout.users_on_both_sides(past, later, at_most=settings.evaluation_users))

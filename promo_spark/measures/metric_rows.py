@@ -1,4 +1,4 @@
-"""Rows of models.metrics, before the job and its date are known: from figures in Python, and from frames."""
+"""Rows of models.metrics, without the job and its date, which a write adds: from figures in Python, and from frames."""
 
 from __future__ import annotations
 

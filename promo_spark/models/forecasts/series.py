@@ -91,8 +91,8 @@ class Series:
 def forecast_batch(batch: pd.DataFrame, settings: ForecastSettings) -> pd.DataFrame:
     """One row per series and model: its forecast and its errors in the last window of the backtest.
 
-    SeriesToForecast → SeriesModel. `champion` is chosen on all windows. `picked` is the model that the windows before the
-    last would have chosen: judged on the last, it tells without flattery what choosing is worth.
+    SeriesToForecast → SeriesModel. `champion` is chosen on all windows. `picked` is the model that the windows before
+    the last would have chosen: judged on the last, it shows without flattery what choosing is worth.
     """
     routes: dict[tuple[str, ...], list[Series]] = {}
     rows: list[dict[str, Any]] = []

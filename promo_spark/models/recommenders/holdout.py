@@ -38,7 +38,7 @@ from promo_spark.models.recommenders.strengths import CatalogueItem, Purchase
 
 DEPTH = 10  # the K of every @K
 _STRUCTS = "structs"
-UNMEASURED: Recommender = "blend"  # published where the holdout has nobody to measure on
+UNMEASURED: Recommender = "blend"  # published where the holdout has no users to measure on
 
 
 class HoldoutPurchases(Frame):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
@@ -32,10 +34,23 @@ CASES = [
 ]
 
 
-def test_every_user_has_exactly_one_lifecycle_also_at_the_boundaries(spark: SparkSession, settings: Settings) -> None:
-    """C19: the rules in order of priority. C07: silence at its boundary days."""
-    df = spark.createDataFrame(
-        [(i, *row) for i, (row, _) in enumerate(CASES)],
+# orders, recency_days, cadence_days → lifecycle
+SILENT = [
+    ((9, 29, 10.0), "repeat"),  # a day before three times the user's own cadence
+    ((9, 30, 10.0), "lapsing"),  # that day
+    ((9, 90, 10.0), "lapsing"),  # silent for 90 days
+    ((1, 60, None), "first_time"),  # the last day of first_time_days
+    ((1, 61, None), "lapsing"),
+    ((1, 90, None), "lapsing"),  # silent for 90 days since the first order
+    ((9, 119, 10.0), "lapsing"),  # a day before lost_days
+    ((9, 120, 10.0), "lost"),
+]
+
+
+def lifecycles(spark: SparkSession, settings: Settings, rows: Sequence[tuple[object, ...]]) -> list[str]:
+    """The lifecycle of each row of (orders, recency_days, cadence_days, recent spend, orders_90d)."""
+    users = spark.createDataFrame(
+        [(i, *row) for i, row in enumerate(rows)],
         "i int, orders long, recency_days long, cadence_days double, spent double, orders_90d long",
     )
     rule = lifecycle(
@@ -51,6 +66,17 @@ def test_every_user_has_exactly_one_lifecycle_also_at_the_boundaries(spark: Spar
             }
         ),
     )
-    found = [r.found for r in df.orderBy("i").select(rule.alias("found")).collect()]
-    assert found == [expected for _, expected in CASES]
-    assert set(found) == set(LIFECYCLES)
+    return [r.lifecycle for r in users.orderBy("i").select(rule.alias("lifecycle")).collect()]
+
+
+def test_every_user_has_exactly_one_lifecycle_also_at_the_boundaries(spark: SparkSession, settings: Settings) -> None:
+    """C19: the rules in order of priority."""
+    stages = lifecycles(spark, settings, [row for row, _ in CASES])
+    assert stages == [expected for _, expected in CASES]
+    assert set(stages) == set(LIFECYCLES)
+
+
+def test_a_user_who_is_silent_for_90_days_is_lapsing(spark: SparkSession, settings: Settings) -> None:
+    """C07: silent for 90 days → lapsing, our word for dormant; both boundary days of each rule."""
+    stages = lifecycles(spark, settings, [(*row, 0.0, 0) for row, _ in SILENT])
+    assert stages == [expected for _, expected in SILENT]

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from chispa import assert_df_equality
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
@@ -148,10 +149,35 @@ def found(spark: SparkSession, settings: Settings) -> dict[str, Row]:
 
 
 def test_known_is_who_bought_registered_or_was_contacted_before_the_date(found: dict[str, Row]) -> None:
-    """C08: one row per user and date, every user known before it. C04: exactly one row per user."""
+    """C08: one row per user and date, every user known before it."""
     bought = {"anna", "bert", "nine", "fades", "regrets", "again"}
     assert set(found) == {*bought, "cora", "emil"}
     assert {r.as_of for r in found.values()} == {AS_OF}
+
+
+def test_the_feature_table_has_a_unique_user_id_key(spark: SparkSession, settings: Settings) -> None:
+    """A17: one row per user, though users have many lines, contacts and redemptions each."""
+    assert UserProfile.key == ("as_of", "user_id")
+    keys = profiles(spark, settings, WORLD).select("as_of", "user_id")
+    users = ("anna", "bert", "nine", "fades", "regrets", "again", "cora", "emil")
+    expected = spark.createDataFrame([(AS_OF, user) for user in users], "as_of date, user_id string")
+    assert_df_equality(keys, expected, ignore_row_order=True, ignore_nullable=True, ignore_metadata=True)
+
+
+def test_an_active_day_is_at_most_thirty_days_ago(spark: SparkSession, settings: Settings) -> None:
+    """C07: days with an order count up to the boundary day, and every day once."""
+    lines = [
+        line("edge", "e1", "milk", 30, 1.0),  # the last day that counts
+        line("edge", "e2", "milk", 30, 1.0),  # the same day
+        line("edge", "e3", "milk", 1, 1.0),  # yesterday
+        line("over", "o1", "milk", 31, 1.0),  # a day too early
+    ]
+    activity = user_activity(OrderLines.frame(spark, lines), as_of=AS_OF, settings=settings.profile)
+    days = activity.select("user_id", "active_days_30d", "recency_days")
+    expected = spark.createDataFrame(
+        [("edge", 2, 1), ("over", 0, 31)], "user_id string, active_days_30d long, recency_days long"
+    )
+    assert_df_equality(days, expected, ignore_row_order=True, ignore_nullable=True, ignore_metadata=True)
 
 
 def test_orders_spend_and_days_are_those_reckoned_by_hand(found: dict[str, Row]) -> None:
