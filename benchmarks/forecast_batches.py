@@ -19,8 +19,8 @@ import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from promo_spark.models.forecasts.batches import SERIES_MODELS, sales_series, series_models
-from promo_spark.models.forecasts.series import forecast_batch
+from promo_spark.models.forecasts.batches import sales_series, series_models
+from promo_spark.models.forecasts.series import SeriesModel, forecast_batch
 from promo_spark.runtime.session import spark_session
 from promo_spark.settings import load
 from promo_spark.settings.forecast import ForecastSettings
@@ -62,7 +62,9 @@ def one_call_per_series(sales: DataFrame, settings: ForecastSettings) -> DataFra
 
     narrow = sales.select("series_id", "level", "day", F.col("units").cast("double"))
     return (
-        narrow.repartition(settings.partitions, "series_id").groupBy("series_id").applyInPandas(forecast, SERIES_MODELS)
+        narrow.repartition(settings.partitions, "series_id")
+        .groupBy("series_id")
+        .applyInPandas(forecast, SeriesModel.schema())
     )
 
 

@@ -19,15 +19,14 @@ from pyspark.ml.recommendation import ALS, ALSModel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from promo_spark.models.recommenders.lists import Popular, Shelf
-from promo_spark.models.recommenders.recommendations import recommended_items
+from promo_spark.models.recommenders.lists import ItemModel, PopularItems
+from promo_spark.models.recommenders.recommendations import UserToRank, recommended_items
 from promo_spark.runtime.session import spark_session
 from promo_spark.settings import load
 from promo_spark.submission.jars import delta_jars
 from promo_spark.submission.local_mode import LOCAL_CONF
 
 N, RANK, BLOCKS, BOUGHT = 10, 64, 4, 20
-_OWN = "array<struct<item:int,strength:double,orders:bigint,last_bought:date,banned:boolean>>"
 
 
 def fitted(spark: SparkSession, users: int, products: int) -> ALSModel:
@@ -58,20 +57,20 @@ def by_mllib(model: ALSModel) -> DataFrame:
 def by_chunks(model: ALSModel) -> DataFrame:
     """What the job does, the transfer of the product vectors to the driver included."""
     factors = model.itemFactors.orderBy("id").toArrow().combine_chunks()
-    nothing = np.empty(0, np.int64)
-    shelf = Shelf(
+    no_items = np.empty(0, np.int64)
+    items = ItemModel(
         factors["id"].to_numpy().astype(np.int64),
         np.asarray(factors["features"].combine_chunks().values, np.float32).reshape(-1, RANK),
-        Popular(nothing, nothing),
+        PopularItems(no_items, no_items),
         {},
     )
     users = model.userFactors.select(
-        F.col("id").cast("string").alias("user_id"),
-        F.lit(0).alias("segment_id"),
-        F.lit(None).cast(_OWN).alias("own"),
-        "features",
+        F.col("id").cast("string").alias(UserToRank.user_id),
+        F.lit(0).alias(UserToRank.segment_id),
+        F.lit(None).cast(UserToRank.type_of(UserToRank.own)).alias(UserToRank.own),
+        UserToRank.features,
     )
-    return recommended_items(users, shelf, recommender="als", repeat_weight=0.0, top_n=N)
+    return recommended_items(users, items, recommender="als", repeat_weight=0.0, top_n=N)
 
 
 def compared(model: ALSModel) -> str:

@@ -6,7 +6,6 @@ import importlib
 import pkgutil
 import sys
 
-from jobs import commands
 from promo_spark.runtime.command import Command
 from promo_spark.runtime.command_line import run_job
 from promo_spark.runtime.job import Job
@@ -21,8 +20,8 @@ def all_jobs() -> dict[str, Job | Pipeline]:
 
 def all_commands() -> dict[str, Command]:
     """Every command by name."""
-    modules = sorted(m.name for m in pkgutil.iter_modules(commands.__path__))
-    return {name: importlib.import_module(f"{commands.__name__}.{name}").run for name in modules}
+    modules = sorted(m.name for m in pkgutil.iter_modules([f"{folder}/commands" for folder in __path__]))
+    return {name: importlib.import_module(f"{__name__}.commands.{name}").run for name in modules}
 
 
 def main() -> None:

@@ -1,4 +1,7 @@
-"""Sales of every series for the days to come, by the model that did best on days already known."""
+"""Forecast the sales of every series: features.daily_sales → models.forecasts.
+
+The champion of a series is the model that did best on days that are over.
+"""
 
 from __future__ import annotations
 

@@ -8,11 +8,12 @@ columns made from them stay 0 or null.
 
 from __future__ import annotations
 
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame
 
 from promo_spark.contracts.features import DailySales, ProductProfile, UserProfile
 from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Products, PromoCalendar, Redemptions, Users
 from promo_spark.errors import MissingDataError
+from promo_spark.features.past_lines import past_lines
 from promo_spark.features.products.profile import product_profile
 from promo_spark.features.series.daily_sales import daily_sales
 from promo_spark.features.series.wanted import wanted_series
@@ -22,8 +23,6 @@ from promo_spark.features.users.profile import user_profile
 from promo_spark.features.users.tastes import user_tastes
 from promo_spark.runtime.job import Context, Everyone, job
 from promo_spark.settings.profile import ProfileSettings
-
-_UNUSED = (OrderLines.line_no, OrderLines.coupon_id, OrderLines.ts, OrderLines.flags, "source_file", "run_id")
 
 
 @job(
@@ -37,65 +36,39 @@ _UNUSED = (OrderLines.line_no, OrderLines.coupon_id, OrderLines.ts, OrderLines.f
     settings=ProfileSettings,
 )
 def run(ctx: Context[ProfileSettings]) -> None:
-    s, business, as_of = ctx.settings, ctx.business, ctx.date
+    settings, as_of = ctx.settings, ctx.date
     products = ctx.keep(ctx.read(Products))
-    lines = ctx.keep(ctx.read_everyone(OrderLines).filter(F.col(OrderLines.order_date) < F.lit(as_of)).drop(*_UNUSED))
+    lines = ctx.keep(past_lines(ctx.read_everyone(OrderLines), as_of))
     if lines.isEmpty():
         raise MissingDataError(f"silver.order_lines has no day before {as_of}: choose a later --date")
 
     ctx.say("profiling users")
-    users = ctx.read_optional(Users)
-    theirs = ctx.read(OrderLines)
-    activity = ctx.keep(user_activity(theirs, as_of=as_of, recent_days=s.recent_days, activity_days=s.activity_days))
-    bought = ctx.keep(user_products(theirs, as_of=as_of, half_life_days=s.interest_half_life_days))
-    tastes = user_tastes(bought, products, interests_kept=s.interests_kept, repurchases_kept=s.repurchases_kept)
-    ctx.write(
-        UserProfile,
-        user_profile(
-            activity,
-            tastes,
-            users,
-            ctx.read_optional(Campaigns),
-            ctx.read_optional(Contacts),
-            ctx.read_optional(Redemptions),
-            as_of=as_of,
-            timezone=business.timezone,
-            first_time_days=s.first_time_days,
-            loyal_orders_90d=s.loyal_orders_90d,
-            high_value_quantile=s.high_value_quantile,
-            lapsing_cadences=s.lapsing_cadences,
-            lapsing_min_days=s.lapsing_min_days,
-            lost_days=s.lost_days,
-        ),
-    )
+    user_lines = past_lines(ctx.read(OrderLines), as_of)
+    bought = ctx.keep(user_products(user_lines, as_of=as_of, half_life_days=settings.interest_half_life_days))
+    activity = ctx.keep(user_activity(user_lines, as_of=as_of, settings=settings))
+    ctx.write(UserProfile, _user_profiles(ctx, activity, user_tastes(bought, products, settings=settings)))
 
     ctx.say("profiling products")
-    ctx.write(
-        ProductProfile,
-        product_profile(
-            lines,
-            bought,
-            products,
-            as_of=as_of,
-            recent_days=s.recent_days,
-            excluded_departments=business.excluded_departments,
-            excluded_categories=business.excluded_categories,
-            assumed_margin=business.assumed_margin,
-            assumed_margin_by_department=business.assumed_margin_by_department,
-        ),
-    )
+    profiles = product_profile(lines, bought, products, as_of=as_of, settings=settings, business=ctx.business)
+    ctx.write(ProductProfile, profiles)
 
     ctx.say("making sales series")
-    wanted = ctx.keep(
-        wanted_series(
-            lines,
-            products,
-            as_of=as_of,
-            recent_days=s.recent_days,
-            levels=s.series_levels,
-            top_products=s.top_products,
-            top_stores=s.top_stores,
-        )
+    wanted = ctx.keep(wanted_series(lines, products, as_of=as_of, settings=settings))
+    calendar, levels = ctx.read_optional(PromoCalendar), settings.series_levels
+    sales = daily_sales(lines, products=products, calendar=calendar, wanted=wanted, as_of=as_of, levels=levels)
+    ctx.write(DailySales, sales)
+
+
+def _user_profiles(ctx: Context[ProfileSettings], activity: DataFrame, tastes: DataFrame) -> DataFrame:
+    """One row per user known before the date. UserActivity, UserTastes, master data → UserProfile."""
+    return user_profile(
+        activity,
+        tastes,
+        users=ctx.read_optional(Users),
+        campaigns=ctx.read_optional(Campaigns),
+        contacts=ctx.read_optional(Contacts),
+        redemptions=ctx.read_optional(Redemptions),
+        as_of=ctx.date,
+        timezone=ctx.business.timezone,
+        settings=ctx.settings,
     )
-    calendar = ctx.read_optional(PromoCalendar)
-    ctx.write(DailySales, daily_sales(lines, products, calendar, wanted, as_of=as_of, levels=s.series_levels))

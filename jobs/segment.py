@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
-from pyspark.sql import functions as F
-
 from promo_spark.contracts.features import UserProfile
 from promo_spark.contracts.models import Metrics, SegmentPortraits, Segments
-from promo_spark.models.segments import clustering
-from promo_spark.models.segments.assignment import RFM, Scaling, checked_features, segments, user_sample
-from promo_spark.models.segments.ids import known_segments, stable_ids
+from promo_spark.measures.metric_rows import figure_rows
+from promo_spark.models.segments.assignment import Scaling, checked_features, segments, user_sample
+from promo_spark.models.segments.clustering import Effort, chosen_k, kmeans_centres, tried_clusterings
+from promo_spark.models.segments.ids import earlier_segments
+from promo_spark.models.segments.metrics import segment_metrics
 from promo_spark.models.segments.names import segment_names
 from promo_spark.models.segments.portraits import segment_portraits
-from promo_spark.models.segments.quality import segment_quality
 from promo_spark.runtime.job import Context, Earlier, job
 from promo_spark.settings.segment import SegmentSettings
 
@@ -24,34 +22,27 @@ from promo_spark.settings.segment import SegmentSettings
     settings=SegmentSettings,
 )
 def run(ctx: Context[SegmentSettings]) -> None:
-    chosen, as_of = ctx.settings, F.lit(ctx.date)
-    features = checked_features(chosen.features)
+    settings, features = ctx.settings, checked_features(ctx.settings.features)
     profiles = ctx.keep(ctx.read(UserProfile))
     sample = user_sample(
-        profiles, sorted({*features, *RFM}), users=chosen.sample_users, min_orders=chosen.min_orders, seed=chosen.seed
+        profiles, features, users=settings.sample_users, min_orders=settings.min_orders, seed=settings.seed
     )
     scaling = Scaling.of(sample, features)
     points = scaling.scaled(sample)
-    past = known_segments(ctx.read_earlier(SegmentPortraits), features)
+    earlier = earlier_segments(ctx.read_earlier(SegmentPortraits), features)
+    effort = Effort(settings.starts, settings.max_iterations, settings.seed)
 
     ctx.say(f"choosing the number of segments on {len(points):,} users")
-    effort = {"starts": chosen.starts, "max_iterations": chosen.max_iterations, "seed": chosen.seed}
-    tried = clustering.candidates(points, chosen.k, rounds=chosen.stability_rounds, **effort)
-    k = clustering.chosen(
-        tried, min_share=chosen.min_share, usual=len(past.latest) or None, margin=chosen.k_switch_margin
-    )
+    tried = tried_clusterings(points, settings.k, rounds=settings.stability_rounds, effort=effort)
+    usual, margin = len(earlier.latest) or None, settings.k_switch_margin
+    k = chosen_k(tried, min_share=settings.min_share, usual=usual, margin=margin)
     ctx.say(f"fitting {k} segments")
-    centres = (
-        clustering.kmeans_centres(ctx.spark, points, features, k, **effort) if k > 1 else np.zeros((1, len(features)))
-    )
-    ids = stable_ids(
-        scaling.logs(centres), scaling.deviation, past.latest, highest=past.highest_id, max_drift=chosen.max_drift
-    )
+    centres = kmeans_centres(ctx.spark, points, features, k, effort=effort)
+    ids = earlier.stable_ids(scaling.logs(centres), scaling.deviation, max_drift=settings.max_drift)
     names = segment_names(features, centres.tolist())
     assigned = ctx.keep(segments(profiles, scaling, centres, ids, names))
-    ctx.write(Segments, assigned.withColumn(Segments.as_of, as_of))
-    portraits = segment_portraits(
-        profiles, assigned, scaling, matched_from=past.origins(ids), categories_kept=chosen.top_categories
-    )
-    ctx.write(SegmentPortraits, portraits.withColumn(SegmentPortraits.as_of, as_of))
-    ctx.metrics(Metrics.frame(ctx.spark, segment_quality(sample, points, centres, tried, **effort)))
+    ctx.write(Segments, assigned)
+    origins, kept = earlier.origins(ids), settings.top_categories
+    portraits = segment_portraits(profiles, assigned, scaling, matched_from=origins, categories_kept=kept)
+    ctx.write(SegmentPortraits, portraits)
+    ctx.metrics(figure_rows(ctx.spark, segment_metrics(sample, points, centres, tried, effort=effort)))

@@ -1,4 +1,4 @@
-"""What is known of users, products and demand as of a date: nothing on or after `as_of` leaks in."""
+"""Features of users, products and demand as of a date: nothing on or after `as_of` leaks in."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import ClassVar
 from pyspark.sql import types as T
 
 from promo_spark.contracts import vocabulary
-from promo_spark.contracts.schema import MONEY, QUANTITY, Check, Col, Personal, Table
+from promo_spark.contracts.schema import MONEY, QUANTITY, Check, Col, Frame, Personal, Table
 
 _TEXT = T.StringType()
 _DATE = T.DateType()
@@ -16,16 +16,37 @@ _DOUBLE = T.DoubleType()
 
 LIFECYCLES = vocabulary.LIFECYCLES
 
-INTEREST = T.StructType([T.StructField("category", _TEXT), T.StructField("share", _DOUBLE)])
-REPURCHASE = T.StructType(
-    [
-        T.StructField("product_id", _TEXT),
-        T.StructField("orders", _LONG),
-        T.StructField("cadence_days", _DOUBLE),
-        T.StructField("last_bought", _DATE),
-        T.StructField("due_date", _DATE),
-    ]
-)
+
+class Interest(Frame):
+    """One row per user and category that the user likes: an entry of UserProfile.interests."""
+
+    category = Col(_TEXT, "the category", required=True)
+    share = Col(_DOUBLE, "its share of the user's time-decayed spend", unit="share", required=True)
+
+
+class Repurchase(Frame):
+    """One row per user and product bought on two days or more: an entry of UserProfile.repurchases."""
+
+    product_id = Col(_TEXT, "the product", required=True)
+    orders = Col(_LONG, "orders with the product", required=True)
+    cadence_days = Col(_DOUBLE, "median days between the days on which it was bought", unit="days", required=True)
+    last_bought = Col(_DATE, "the last day on which it was bought", required=True)
+    due_date = Col(_DATE, "last day plus cadence", required=True)
+
+
+class UserProductDays(Frame):
+    """One row per user and product that the user has order lines of."""
+
+    user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
+    product_id = Col(_TEXT, "the product", required=True)
+    days = Col(T.ArrayType(_DATE), "the day of each order that bought the product, sorted", required=True)
+
+
+def _struct(entry: type[Frame]) -> T.StructType:
+    return T.StructType([T.StructField(name, col.type) for name, col in entry.columns().items()])
+
+
+INTEREST, REPURCHASE = _struct(Interest), _struct(Repurchase)
 
 
 class AsOf(Table):

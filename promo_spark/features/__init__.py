@@ -1,1 +1,1 @@
-"""What is known of users, products and demand as of a date, from silver tables only."""
+"""Features of users, products and demand as of a date, from silver tables only."""

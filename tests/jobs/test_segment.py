@@ -7,12 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from chispa import assert_df_equality
 from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
 
+from jobs.promote import run as promote
 from jobs.segment import run
-from promo_spark.contracts.features import UserProfile
-from promo_spark.contracts.models import Metrics, SegmentPortraits, Segments
+from promo_spark.contracts.decisions import Promotions
+from promo_spark.contracts.features import ProductProfile, UserProfile
+from promo_spark.contracts.models import Forecasts, Metrics, Recommendations, SegmentPortraits, Segments
+from promo_spark.contracts.silver import OrderLines
 from promo_spark.runtime.job import Context
 from promo_spark.storage.lake import Lake
 
@@ -96,3 +100,62 @@ def test_segments_are_found_and_kept_over_a_refit(spark: SparkSession, lake: Lak
     next_day = {r.user_id: r.segment_id for r in of_day(lake, TUESDAY)[0]}
     assert {user for user in ids if ids[user] != next_day[user]} <= {"u00"}
     assert {r.matched_from for r in of_day(lake, TUESDAY)[1] if r.segment_id} == {MONDAY}
+
+
+def test_permuting_the_segment_ids_changes_neither_names_nor_promotions(
+    spark: SparkSession, lake: Lake, run_job: RunJob
+) -> None:
+    """D12: names follow the centres and promotions the users: with other ids of the segments both stay the same."""
+    sold = [{"as_of": MONDAY, "product_id": p, "title": p, "list_price": 9, "unit_cost": 3} for p in ("tea", "jam")]
+    rows = [row | {"consent_marketing": True, "basket_value": 20.0} for row in profiles(MONDAY)]
+    lake.write(UserProfile, UserProfile.frame(spark, rows), {"as_of": MONDAY})
+    lake.write(ProductProfile, ProductProfile.frame(spark, [p | {"promotable": True} for p in sold]), {"as_of": MONDAY})
+    line = {
+        "order_id": "o1",
+        "line_no": 1,
+        "product_id": "tea",
+        "quantity": 1,
+        "order_date": datetime.date(2017, 11, 1),
+    }
+    lake.write(OrderLines, OrderLines.frame(spark, [line]))
+    shown = [{"as_of": MONDAY, "user_id": r["user_id"], "rank": 1, "product_id": "tea", "source": "als"} for r in rows]
+    lake.write(Recommendations, Recommendations.frame(spark, shown), {"as_of": MONDAY})
+    lake.write(
+        Forecasts,
+        Forecasts.frame(spark, [{"as_of": MONDAY, "series_id": "product:tea", "day": MONDAY, "profile": "regular"}]),
+        {"as_of": MONDAY},
+    )
+    run_job(run, MONDAY, *FEW)
+    before = lake.read(Segments).localCheckpoint()
+    run_job(promote, MONDAY, 'promote.scenarios=["recommended_item"]', "promote.daily_budget=20.0")
+    columns = [c for c in Promotions.columns() if c != Promotions.segment_id]
+    promised = lake.read(Promotions).select(columns).localCheckpoint()
+    assert {r.scenario for r in promised.select("scenario").distinct().collect()} == {"recommended_item", "none"}
+
+    # other ids for the same segments
+    other = {1: 3, 2: 1, 3: 2}
+    changed = before.replace(other, subset=["segment_id"])
+    assert changed.join(before, ["user_id", "segment_id"], "left_semi").filter("segment_id > 0").isEmpty()
+    lake.write(Segments, changed, {"as_of": MONDAY})
+    run_job(promote, MONDAY, 'promote.scenarios=["recommended_item"]', "promote.daily_budget=20.0")
+    assert_df_equality(
+        lake.read(Promotions).select(columns),
+        promised,
+        ignore_row_order=True,
+        ignore_nullable=True,
+        ignore_metadata=True,
+    )
+
+    # the job itself, where earlier portraits give the same segments other ids: every user keeps the segment's name
+    earlier = lake.read(SegmentPortraits).localCheckpoint().replace(other, subset=["segment_id"])
+    lake.write(SegmentPortraits, earlier, {"as_of": MONDAY})
+    lake.write(UserProfile, UserProfile.frame(spark, [r | {"as_of": TUESDAY} for r in rows]), {"as_of": TUESDAY})
+    run_job(run, TUESDAY, *FEW)
+    tuesday = lake.read(Segments).filter(F.col("as_of") == F.lit(TUESDAY))
+    assert_df_equality(
+        tuesday.select("user_id", "segment_id", "segment_name"),
+        changed.select("user_id", "segment_id", "segment_name"),
+        ignore_row_order=True,
+        ignore_nullable=True,
+        ignore_metadata=True,
+    )

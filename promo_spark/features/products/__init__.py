@@ -1,1 +1,1 @@
-"""What is known of a product as of a date."""
+"""Features of a product as of a date."""

@@ -8,12 +8,16 @@ from decimal import Decimal
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
-from promo_spark.contracts.features import ProductProfile
-from promo_spark.contracts.schema import MONEY, QUANTITY
+from promo_spark.contracts.features import ProductProfile, UserProductDays
+from promo_spark.contracts.schema import MONEY, QUANTITY, Col, Frame
 from promo_spark.contracts.silver import OrderLines, Products
-from promo_spark.features.users.products import DAYS
-from promo_spark.measures.order_lines import BOUGHT, DISCOUNT, fifth, fifths, lines_before, of_purchases, ratio, share
+from promo_spark.measures.fifths import fifth, fifths
+from promo_spark.measures.order_lines import is_purchase, lines_before, of_purchases, total_discount
+from promo_spark.measures.ratios import ratio, share
+from promo_spark.settings.business import BusinessSettings
+from promo_spark.settings.profile import ProfileSettings
 
 _MONTH = 28
 _COUNTS = (
@@ -27,19 +31,37 @@ _COUNTS = (
 )
 
 
+class SoldPrice(Frame):
+    """One row per product that was sold: its median prices per unit."""
+
+    product_id = Col(T.StringType(), "the product", required=True)
+    sold_list_price = Col(MONEY, "median list price; null: only sold without one", unit="currency")
+    paid_price = Col(MONEY, "median price paid", unit="currency", required=True)
+
+
+class PricePoint(Frame):
+    """One row per product, whether the lines are recent, and pair of prices; of medians: per product and recent."""
+
+    product_id = Col(T.StringType(), "the product", required=True)
+    recent = Col(T.BooleanType(), "whether the lines are of the recent days", required=True)
+    list_price = Col(T.DoubleType(), "list price per unit; null: none")
+    paid_price = Col(T.DoubleType(), "price paid per unit", required=True)
+    lines = Col(T.LongType(), "order lines at these prices", required=True)
+
+
+_CATALOGUE_PRICE, _CATALOGUE_COST = "catalogue_price", "catalogue_cost"
+
+
 def product_profile(
     lines: DataFrame,
     bought: DataFrame,
     products: DataFrame,
     *,
     as_of: datetime.date,
-    recent_days: int,
-    excluded_departments: Sequence[str],
-    excluded_categories: Sequence[str],
-    assumed_margin: float,
-    assumed_margin_by_department: Mapping[str, float],
+    settings: ProfileSettings,
+    business: BusinessSettings,
 ) -> DataFrame:
-    """One row per product in the catalogue. OrderLines, user_products, Products → ProductProfile as of the date.
+    """One row per product in the catalogue. OrderLines, UserProductDays, Products → ProductProfile.
 
     Units and revenue are net of returns; days, prices, discounts and buyers are of purchases. A product
     never sold has zero counts and null days, and without a catalogue price no price, tier or cost.
@@ -48,29 +70,29 @@ def product_profile(
     """
     past = lines_before(lines, as_of)
     rows = (
-        products.withColumnsRenamed({"list_price": "catalogue_price", "unit_cost": "catalogue_cost"})
+        products.withColumnsRenamed({Products.list_price: _CATALOGUE_PRICE, Products.unit_cost: _CATALOGUE_COST})
         .join(_sales(past, as_of), Products.product_id, "left")
-        .join(_sold_prices(past, as_of, recent_days), Products.product_id, "left")
+        .join(_sold_prices(past, as_of, settings.recent_days), Products.product_id, "left")
         .join(_buyers(bought), Products.product_id, "left")
         .fillna(0, subset=list(_COUNTS))
-        .withColumn(ProductProfile.list_price, F.coalesce("catalogue_price", "sold_list_price"))
+        .withColumn(ProductProfile.list_price, F.coalesce(_CATALOGUE_PRICE, SoldPrice.sold_list_price))
     )
     promotable = ~(
-        _is_one_of(Products.department, excluded_departments) | _is_one_of(Products.category, excluded_categories)
+        _is_one_of(Products.department, business.excluded_departments)
+        | _is_one_of(Products.category, business.excluded_categories)
     )
     price = F.col(ProductProfile.list_price)
-    margin = _margin(assumed_margin, assumed_margin_by_department)
+    margin = _margin(business.assumed_margin, business.assumed_margin_by_department)
     cuts = fifths(price).over(Window.partitionBy(Products.category))
     return rows.withColumns(
         {
-            ProductProfile.as_of: F.lit(as_of),
             ProductProfile.title: F.coalesce(
                 F.nullif(F.trim(Products.title), F.lit("")), Products.category, Products.product_id
             ),
             ProductProfile.promotable: promotable,
             ProductProfile.price_tier: fifth(price, cuts),
-            ProductProfile.unit_cost: F.coalesce("catalogue_cost", F.round(price * (1 - margin), 2)).cast(MONEY),
-            ProductProfile.cost_is_assumed: F.col("catalogue_cost").isNull() & price.isNotNull(),
+            ProductProfile.unit_cost: F.coalesce(_CATALOGUE_COST, F.round(price * (1 - margin), 2)).cast(MONEY),
+            ProductProfile.cost_is_assumed: F.col(_CATALOGUE_COST).isNull() & price.isNotNull(),
         }
     )
 
@@ -88,49 +110,54 @@ def _sales(past: DataFrame, as_of: datetime.date) -> DataFrame:
         F.sum(F.when(last_month, paid)).cast(MONEY).alias(ProductProfile.revenue_28d),
         F.sum(quantity).cast(QUANTITY).alias(ProductProfile.units),
         F.sum(paid).cast(MONEY).alias(ProductProfile.revenue),
-        share(F.sum(of_purchases(DISCOUNT)), F.sum(of_purchases(OrderLines.list_amount))).alias(
+        share(F.sum(of_purchases(total_discount())), F.sum(of_purchases(OrderLines.list_amount))).alias(
             ProductProfile.discount_depth
         ),
-        share(F.count_if(F.col(BOUGHT) & (F.col(DISCOUNT) > 0)), F.count_if(BOUGHT)).alias(
+        share(F.count_if(is_purchase() & (total_discount() > 0)), F.count_if(is_purchase())).alias(
             ProductProfile.discounted_units_share
         ),
     )
 
 
 def _sold_prices(past: DataFrame, as_of: datetime.date, recent_days: int) -> DataFrame:
-    """One row per product: median list and paid price of the recent lines, of all lines where none is recent.
+    """One row per product sold. OrderLines → SoldPrice, of the recent lines, of all lines where none is recent.
 
     A product has few different prices, so lines are counted by price first and medians taken of the counts.
     """
     listed, quantity = F.col(OrderLines.list_amount), F.col(OrderLines.quantity)
     points = (
-        past.filter(BOUGHT)
+        past.filter(is_purchase())
         .groupBy(
             OrderLines.product_id,
-            (F.date_diff(F.lit(as_of), OrderLines.order_date) <= recent_days).alias("recent"),
-            F.when(listed > 0, ratio(listed, quantity)).alias("list"),
-            ratio(F.col(OrderLines.amount_paid), quantity).alias("paid"),
+            (F.date_diff(F.lit(as_of), OrderLines.order_date) <= recent_days).alias(PricePoint.recent),
+            F.when(listed > 0, ratio(listed, quantity)).alias(PricePoint.list_price),
+            ratio(F.col(OrderLines.amount_paid), quantity).alias(PricePoint.paid_price),
         )
-        .agg(F.count("*").alias("lines"))
+        .agg(F.count("*").alias(PricePoint.lines))
     )
-    medians = points.groupBy(OrderLines.product_id, "recent").agg(
-        *[F.percentile(price, 0.5, F.col("lines")).alias(price) for price in ("list", "paid")]
+    medians = points.groupBy(PricePoint.product_id, PricePoint.recent).agg(
+        *[
+            F.percentile(price, 0.5, F.col(PricePoint.lines)).alias(price)
+            for price in (PricePoint.list_price, PricePoint.paid_price)
+        ]
     )
-    # the lines that are not recent are all lines, where none is recent
-    recent_else_ever = {
-        price: F.coalesce(F.max(F.when(F.col("recent"), F.col(price))), F.max(price)) for price in ("list", "paid")
-    }
-    return medians.groupBy(OrderLines.product_id).agg(
-        F.round(recent_else_ever["list"], 2).cast(MONEY).alias("sold_list_price"),
-        F.round(recent_else_ever["paid"], 2).cast(MONEY).alias(ProductProfile.paid_price),
+    return medians.groupBy(PricePoint.product_id).agg(
+        _recent_else_ever(PricePoint.list_price).alias(SoldPrice.sold_list_price),
+        _recent_else_ever(PricePoint.paid_price).alias(SoldPrice.paid_price),
     )
+
+
+def _recent_else_ever(price: str) -> Column:
+    """The price of the recent lines; where none is recent, the lines that are not recent are all lines."""
+    recent = F.max(F.when(F.col(PricePoint.recent), F.col(price)))
+    return F.round(F.coalesce(recent, F.max(price)), 2).cast(MONEY)
 
 
 def _buyers(bought: DataFrame) -> DataFrame:
-    """Users per product, and those of them who bought it in two orders or more."""
+    """One row per product: users who bought it, and those of them who did in two orders or more."""
     return bought.groupBy(OrderLines.product_id).agg(
-        F.count_if(F.size(DAYS) >= 1).alias(ProductProfile.buyers),
-        F.count_if(F.size(DAYS) >= 2).alias(ProductProfile.repeat_buyers),
+        F.count_if(F.size(UserProductDays.days) >= 1).alias(ProductProfile.buyers),
+        F.count_if(F.size(UserProductDays.days) >= 2).alias(ProductProfile.repeat_buyers),
     )
 
 

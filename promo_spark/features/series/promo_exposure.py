@@ -7,12 +7,29 @@ from collections.abc import Sequence
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from promo_spark.contracts.features import DailySales
+from promo_spark.contracts.schema import Col, Frame
 from promo_spark.contracts.silver import PromoCalendar
 from promo_spark.features.series.wanted import SERIES, of_series
 
 _PERIOD = [PromoCalendar.start_date, PromoCalendar.end_date]
+
+
+class PromoCount(Frame):
+    """One row per item (a product, store or series) and period of the promo calendar, or per series and day."""
+
+    listed = Col(T.LongType(), "rows of the calendar; of products: products", required=True)
+    displayed = Col(T.LongType(), "of those, on display", required=True)
+    mailed = Col(T.LongType(), "of those, in the mailer", required=True)
+    places = Col(T.LongType(), "where it could have been displayed or mailed: what shares are of", required=True)
+
+
+class CalendarStores(Frame):
+    """One row per period of the promo calendar, or per day."""
+
+    stores = Col(T.LongType(), "stores in the calendar", required=True)
 
 
 def with_promo_exposure(
@@ -34,44 +51,50 @@ def with_promo_exposure(
     The calendar is the largest table there is: its rows are counted per product and per store and period,
     and only the counts of wanted series are spread over days.
     """
-    known = calendar.filter(F.col(PromoCalendar.start_date) < F.lit(as_of))
-    per_store = _displays(known, PromoCalendar.store_id)
-    stores = per_store.groupBy(*_PERIOD).agg(F.count("*").alias("stores"))
-    counted = []
+    past = calendar.filter(F.col(PromoCalendar.start_date) < F.lit(as_of))
+    per_store = _displays(past, PromoCalendar.store_id)
+    stores = per_store.groupBy(*_PERIOD).agg(F.count("*").alias(CalendarStores.stores))
+    counts = []
     if "store" in levels:
-        counted.append(_per_series(per_store, products, wanted, ["store"]).withColumn("places", F.col("listed")))
+        of_stores = _per_series(per_store, products, wanted, ["store"])
+        counts.append(of_stores.withColumn(PromoCount.places, F.col(PromoCount.listed)))
     if of_products := [level for level in levels if level != "store"]:
-        per_product = _displays(known, PromoCalendar.product_id).withColumn("listed", F.lit(1))
+        per_product = _displays(past, PromoCalendar.product_id).withColumn(PromoCount.listed, F.lit(1))
         per_item = _per_series(per_product, products, wanted, of_products).join(F.broadcast(stores), _PERIOD, "inner")
-        counted.append(per_item.withColumn("places", F.col("listed") * F.col("stores")).drop("stores"))
-    periods = counted[0] if len(counted) == 1 else counted[0].unionByName(counted[1])
+        places = F.col(PromoCount.listed) * F.col(CalendarStores.stores)
+        counts.append(per_item.withColumn(PromoCount.places, places).drop(CalendarStores.stores))
+    periods = counts[0] if len(counts) == 1 else counts[0].unionByName(counts[1])
     exposure = (
         _by_day(periods, as_of)
         .groupBy(*SERIES, DailySales.day)
-        .agg(_share("displayed").alias(DailySales.display_share), _share("mailed").alias(DailySales.mailer_share))
+        .agg(
+            _share_of_places(PromoCount.displayed).alias(DailySales.display_share),
+            _share_of_places(PromoCount.mailed).alias(DailySales.mailer_share),
+        )
     )
     # with its count, so that this is the frame joined above: without, the calendar would be scanned once more
-    covered = _by_day(stores, as_of).groupBy(DailySales.day).agg(F.max("stores").alias("stores"))
-    elsewhere = F.when((F.col("stores") > 0) & (F.col(DailySales.level) != "store"), 0.0)
+    most_stores = F.max(CalendarStores.stores).alias(CalendarStores.stores)
+    covered = _by_day(stores, as_of).groupBy(DailySales.day).agg(most_stores)
+    not_listed = F.when((F.col(CalendarStores.stores) > 0) & (F.col(DailySales.level) != "store"), 0.0)
     return (
         sales.join(exposure, [*SERIES, DailySales.day], "left")
         .join(F.broadcast(covered), DailySales.day, "left")
-        .withColumns({c: F.coalesce(c, elsewhere) for c in (DailySales.display_share, DailySales.mailer_share)})
+        .withColumns({c: F.coalesce(c, not_listed) for c in (DailySales.display_share, DailySales.mailer_share)})
     )
 
 
 def _displays(calendar: DataFrame, item: str) -> DataFrame:
     """One row per item and period: calendar rows, and those on display and in the mailer."""
     return calendar.groupBy(item, *_PERIOD).agg(
-        F.count("*").alias("listed"),
-        F.count(PromoCalendar.display).alias("displayed"),
-        F.count(PromoCalendar.mailer).alias("mailed"),
+        F.count("*").alias(PromoCount.listed),
+        F.count(PromoCalendar.display).alias(PromoCount.displayed),
+        F.count(PromoCalendar.mailer).alias(PromoCount.mailed),
     )
 
 
 def _per_series(displays: DataFrame, products: DataFrame, wanted: DataFrame, levels: Sequence[str]) -> DataFrame:
     """One row per level, item and period."""
-    counts = [F.sum(c).alias(c) for c in ("listed", "displayed", "mailed")]
+    counts = [F.sum(c).alias(c) for c in (PromoCount.listed, PromoCount.displayed, PromoCount.mailed)]
     return of_series(displays, products, wanted, levels).groupBy(*SERIES, *_PERIOD).agg(*counts)
 
 
@@ -82,5 +105,5 @@ def _by_day(periods: DataFrame, as_of: datetime.date) -> DataFrame:
     return periods.select("*", F.explode(days).alias(DailySales.day))
 
 
-def _share(counted: str) -> Column:
-    return F.least(F.sum(counted) / F.sum("places"), F.lit(1.0))
+def _share_of_places(count: str) -> Column:
+    return F.least(F.sum(count) / F.sum(PromoCount.places), F.lit(1.0))

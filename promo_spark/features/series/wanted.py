@@ -10,10 +10,22 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import DailySales
+from promo_spark.contracts.schema import Frame
 from promo_spark.contracts.silver import OrderLines, Products
 from promo_spark.measures.order_lines import lines_before
+from promo_spark.settings.profile import ProfileSettings
 
-SERIES = [DailySales.level, DailySales.item_id]
+_DAILY = DailySales.columns()
+
+
+class WantedSeries(Frame):
+    """One row per sales series that is made."""
+
+    level = _DAILY[DailySales.level]
+    item_id = _DAILY[DailySales.item_id]
+
+
+SERIES = [WantedSeries.level, WantedSeries.item_id]
 
 _ITEM_OF = {"product": OrderLines.product_id, "category": Products.category, "store": OrderLines.store_id}
 
@@ -23,31 +35,30 @@ def wanted_series(
     products: DataFrame,
     *,
     as_of: datetime.date,
-    recent_days: int,
-    levels: Sequence[str],
-    top_products: int,
-    top_stores: int,
+    settings: ProfileSettings,
 ) -> DataFrame:
-    """One row per series (level, item_id): products and stores of most revenue in the recent days, every category.
+    """One row per series. OrderLines, Products → WantedSeries.
 
-    Equal revenue goes by id, so that the same lines always give the same series.
+    Wanted are the products and stores of most revenue in the recent days, and every category. Equal revenue goes
+    by id, so that the same lines always give the same series.
     """
-    recent = lines_before(lines, as_of).filter(F.date_diff(F.lit(as_of), OrderLines.order_date) <= recent_days)
+    levels = settings.series_levels
+    recent = lines_before(lines, as_of).filter(F.date_diff(F.lit(as_of), OrderLines.order_date) <= settings.recent_days)
     wanted = []
     if "category" in levels:
         in_category = products.filter(F.col(Products.category).isNotNull())
         item = F.col(Products.category).alias(DailySales.item_id)
         wanted.append(in_category.select(F.lit("category").alias(DailySales.level), item).distinct())
-    for level, count in (("product", top_products), ("store", top_stores)):
+    for level, count in (("product", settings.top_products), ("store", settings.top_stores)):
         if level in levels:
             sold = _of_levels(recent, products, [level]).groupBy(*SERIES)
-            revenue = sold.agg(F.sum(OrderLines.amount_paid).alias("revenue"))
-            wanted.append(revenue.orderBy(F.desc("revenue"), DailySales.item_id).limit(count).select(*SERIES))
+            revenue = sold.agg(F.sum(OrderLines.amount_paid).alias(DailySales.revenue))
+            wanted.append(revenue.orderBy(F.desc(DailySales.revenue), DailySales.item_id).limit(count).select(*SERIES))
     return functools.reduce(DataFrame.union, wanted)
 
 
 def of_series(rows: DataFrame, products: DataFrame, wanted: DataFrame, levels: Sequence[str]) -> DataFrame:
-    """Each row once per wanted series it belongs to."""
+    """Each row once per wanted series that it belongs to, with `level` and `item_id`."""
     return _of_levels(rows, products, levels).join(F.broadcast(wanted), SERIES, "left_semi")
 
 

@@ -1,1 +1,1 @@
-"""What is known of a user as of a date."""
+"""Features of a user as of a date."""

@@ -6,89 +6,147 @@ import datetime
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from promo_spark.contracts.features import UserProfile
-from promo_spark.contracts.schema import MONEY
+from promo_spark.contracts.schema import MONEY, Col, Frame
 from promo_spark.contracts.silver import OrderLines
 from promo_spark.measures.cadence import due_date, median_gap
-from promo_spark.measures.order_lines import BOUGHT, DISCOUNT, lines_before, of_purchases, ratio, share
+from promo_spark.measures.order_lines import is_purchase, lines_before, of_purchases, total_discount
+from promo_spark.measures.ratios import ratio, share
+from promo_spark.settings.profile import ProfileSettings
 
 _MONTH = 30
+_ORDER_DAYS = "order_days"
+_PROFILE, _LINES = UserProfile.columns(), OrderLines.columns()
 
 
-def user_activity(lines: DataFrame, *, as_of: datetime.date, recent_days: int, activity_days: int) -> DataFrame:
-    """One row per user with order lines before `as_of`. OrderLines → the order columns of UserProfile.
+class UserOrder(Frame):
+    """One row per user and order of the past; day, store and channel are null where all its lines are returns."""
 
-    An order is an order id with at least one line that is not a return. Rates per 30 days take a tenure of
-    at least 30 days, so that a first order of yesterday is not blown up to a month of them.
-    `spend_per_30d`, which is not in the contract, is what purchasing power is ranked by.
+    user_id = _LINES[OrderLines.user_id]
+    order_id = _LINES[OrderLines.order_id]
+    day = Col(T.DateType(), "the day of the first purchase in it")
+    store_id = _LINES[OrderLines.store_id]
+    channel = _LINES[OrderLines.channel]
+    lines = Col(T.LongType(), "its lines, returns too", required=True)
+    spend = Col(MONEY, "amount paid, less returns", required=True)
+    recent_spend = Col(MONEY, "the same, of the recent days", required=True)
+    bought_lines = Col(T.LongType(), "its lines that are purchases", required=True)
+    bought_amount = Col(MONEY, "amount paid for purchases")
+    list_amount = Col(MONEY, "list amount of purchases")
+    discount = Col(MONEY, "all discounts of purchases")
+    discounted_lines = Col(T.LongType(), "purchases with a discount", required=True)
+
+
+class UserActivity(Frame):
+    """One row per user with order lines before the date: the order columns of UserProfile, and spend_per_30d."""
+
+    user_id = _PROFILE[UserProfile.user_id]
+    orders = _PROFILE[UserProfile.orders]
+    lines = _PROFILE[UserProfile.lines]
+    spend = _PROFILE[UserProfile.spend]
+    orders_90d = _PROFILE[UserProfile.orders_90d]
+    spend_90d = _PROFILE[UserProfile.spend_90d]
+    active_days_30d = _PROFILE[UserProfile.active_days_30d]
+    first_order_date = _PROFILE[UserProfile.first_order_date]
+    last_order_date = _PROFILE[UserProfile.last_order_date]
+    recency_days = _PROFILE[UserProfile.recency_days]
+    tenure_days = _PROFILE[UserProfile.tenure_days]
+    orders_per_30d = _PROFILE[UserProfile.orders_per_30d]
+    spend_per_30d = Col(T.DoubleType(), "spend per 30 days of tenure: what purchasing power is ranked by")
+    basket_value = _PROFILE[UserProfile.basket_value]
+    basket_lines = _PROFILE[UserProfile.basket_lines]
+    discount_share = _PROFILE[UserProfile.discount_share]
+    discounted_lines_share = _PROFILE[UserProfile.discounted_lines_share]
+    return_lines_share = _PROFILE[UserProfile.return_lines_share]
+    cadence_days = _PROFILE[UserProfile.cadence_days]
+    due_date = _PROFILE[UserProfile.due_date]
+    main_store_id = _PROFILE[UserProfile.main_store_id]
+    main_channel = _PROFILE[UserProfile.main_channel]
+
+
+_SUMMED = (
+    UserOrder.bought_lines,
+    UserOrder.bought_amount,
+    UserOrder.list_amount,
+    UserOrder.discount,
+    UserOrder.discounted_lines,
+)
+
+
+def user_activity(lines: DataFrame, *, as_of: datetime.date, settings: ProfileSettings) -> DataFrame:
+    """One row per user with order lines before `as_of`. OrderLines → UserActivity.
+
+    An order is an order id with at least one purchase. Rates per 30 days take a tenure of at least 30 days, so
+    that a first order of yesterday is not blown up to a month of them.
     """
-    per_user = (
-        _orders(lines_before(lines, as_of), as_of, recent_days)
-        .groupBy(OrderLines.user_id)
-        .agg(
-            F.count("day").alias(UserProfile.orders),
-            F.sum("lines").alias(UserProfile.lines),
-            F.sum("spend").cast(MONEY).alias(UserProfile.spend),
-            F.count_if(F.date_diff(F.lit(as_of), "day") <= recent_days).alias(UserProfile.orders_90d),
-            F.sum("recent_spend").cast(MONEY).alias(UserProfile.spend_90d),
-            F.sort_array(F.collect_set("day")).alias("days"),
-            # ties go to the smaller id
-            F.mode("store_id", deterministic=True).alias(UserProfile.main_store_id),
-            F.mode("channel", deterministic=True).alias(UserProfile.main_channel),
-            *[
-                F.sum(c).alias(c)
-                for c in ("bought_lines", "bought_amount", "list_amount", "discount", "discounted_lines")
-            ],
-        )
-    )
-    days, orders = F.col("days"), F.col(UserProfile.orders)
+    recent_days = settings.recent_days
+    per_user = _per_user(_user_orders(lines_before(lines, as_of), as_of, recent_days), as_of, recent_days)
+    days, orders, bought_lines = F.col(_ORDER_DAYS), F.col(UserActivity.orders), F.col(UserOrder.bought_lines)
     last = F.array_max(days)
     tenure = F.date_diff(F.lit(as_of), F.array_min(days))
     months = F.greatest(tenure, F.lit(_MONTH)) / _MONTH
-    active = F.filter(days, lambda day: F.date_diff(F.lit(as_of), day) <= activity_days)
-    return per_user.select(
-        *per_user.columns[:6],
-        UserProfile.main_store_id,
-        UserProfile.main_channel,
-        F.size(active).cast("long").alias(UserProfile.active_days_30d),
-        F.array_min(days).alias(UserProfile.first_order_date),
-        last.alias(UserProfile.last_order_date),
-        F.date_diff(F.lit(as_of), last).cast("long").alias(UserProfile.recency_days),
-        tenure.cast("long").alias(UserProfile.tenure_days),
-        (orders / months).alias(UserProfile.orders_per_30d),
-        (F.col(UserProfile.spend).cast("double") / months).alias("spend_per_30d"),
-        ratio(F.col("bought_amount"), orders).alias(UserProfile.basket_value),
-        ratio(F.col("bought_lines"), orders).alias(UserProfile.basket_lines),
-        share(F.col("discount"), F.col("list_amount")).alias(UserProfile.discount_share),
-        share(F.col("discounted_lines"), F.col("bought_lines")).alias(UserProfile.discounted_lines_share),
-        _of_buyers(1 - share(F.col("bought_lines"), F.col("lines"))).alias(UserProfile.return_lines_share),
-        median_gap(days).alias(UserProfile.cadence_days),
-        due_date(last, median_gap(days)).alias(UserProfile.due_date),
+    active_days = F.filter(days, lambda day: F.date_diff(F.lit(as_of), day) <= settings.activity_days)
+    return UserActivity.shaped(
+        per_user.withColumns(
+            {
+                UserActivity.active_days_30d: F.size(active_days),
+                UserActivity.first_order_date: F.array_min(days),
+                UserActivity.last_order_date: last,
+                UserActivity.recency_days: F.date_diff(F.lit(as_of), last),
+                UserActivity.tenure_days: tenure,
+                UserActivity.orders_per_30d: orders / months,
+                UserActivity.spend_per_30d: F.col(UserActivity.spend).cast("double") / months,
+                UserActivity.basket_value: ratio(F.col(UserOrder.bought_amount), orders),
+                UserActivity.basket_lines: ratio(bought_lines, orders),
+                UserActivity.discount_share: share(F.col(UserOrder.discount), F.col(UserOrder.list_amount)),
+                UserActivity.discounted_lines_share: share(F.col(UserOrder.discounted_lines), bought_lines),
+                UserActivity.return_lines_share: _of_buyers(1 - share(bought_lines, F.col(UserActivity.lines))),
+                UserActivity.cadence_days: median_gap(days),
+                UserActivity.due_date: due_date(last, median_gap(days)),
+            }
+        )
+    )
+
+
+def _per_user(orders: DataFrame, as_of: datetime.date, recent_days: int) -> DataFrame:
+    """One row per user: sums over the orders, and the days with an order, sorted."""
+    return orders.groupBy(UserOrder.user_id).agg(
+        F.count(UserOrder.day).alias(UserActivity.orders),
+        F.sum(UserOrder.lines).alias(UserActivity.lines),
+        F.sum(UserOrder.spend).cast(MONEY).alias(UserActivity.spend),
+        F.count_if(F.date_diff(F.lit(as_of), UserOrder.day) <= recent_days).alias(UserActivity.orders_90d),
+        F.sum(UserOrder.recent_spend).cast(MONEY).alias(UserActivity.spend_90d),
+        F.sort_array(F.collect_set(UserOrder.day)).alias(_ORDER_DAYS),
+        # ties go to the smaller id
+        F.mode(UserOrder.store_id, deterministic=True).alias(UserActivity.main_store_id),
+        F.mode(UserOrder.channel, deterministic=True).alias(UserActivity.main_channel),
+        *[F.sum(c).alias(c) for c in _SUMMED],
     )
 
 
 def _of_buyers(value: Column) -> Column:
-    return F.when(F.col(UserProfile.orders) > 0, value)
+    return F.when(F.col(UserActivity.orders) > 0, value)
 
 
-def _orders(past: DataFrame, as_of: datetime.date, recent_days: int) -> DataFrame:
-    """One row per user and order id; `day`, store and channel are null where all its lines are returns."""
+def _user_orders(past: DataFrame, as_of: datetime.date, recent_days: int) -> DataFrame:
+    """One row per user and order id. OrderLines → UserOrder."""
     recent = F.date_diff(F.lit(as_of), OrderLines.order_date) <= recent_days
     return (
         past.filter(F.col(OrderLines.user_id).isNotNull())
         .groupBy(OrderLines.user_id, OrderLines.order_id)
         .agg(
-            F.min(of_purchases(OrderLines.order_date)).alias("day"),
-            F.min(of_purchases(OrderLines.store_id)).alias("store_id"),
-            F.min(of_purchases(OrderLines.channel)).alias("channel"),
-            F.count("*").alias("lines"),
-            F.sum(OrderLines.amount_paid).alias("spend"),
-            F.sum(F.when(recent, F.col(OrderLines.amount_paid)).otherwise(0)).alias("recent_spend"),
-            F.count_if(BOUGHT).alias("bought_lines"),
-            F.sum(of_purchases(OrderLines.amount_paid)).alias("bought_amount"),
-            F.sum(of_purchases(OrderLines.list_amount)).alias("list_amount"),
-            F.sum(of_purchases(DISCOUNT)).alias("discount"),
-            F.count_if(F.col(BOUGHT) & (F.col(DISCOUNT) > 0)).alias("discounted_lines"),
+            F.min(of_purchases(OrderLines.order_date)).alias(UserOrder.day),
+            F.min(of_purchases(OrderLines.store_id)).alias(UserOrder.store_id),
+            F.min(of_purchases(OrderLines.channel)).alias(UserOrder.channel),
+            F.count("*").alias(UserOrder.lines),
+            F.sum(OrderLines.amount_paid).alias(UserOrder.spend),
+            F.sum(F.when(recent, F.col(OrderLines.amount_paid)).otherwise(0)).alias(UserOrder.recent_spend),
+            F.count_if(is_purchase()).alias(UserOrder.bought_lines),
+            F.sum(of_purchases(OrderLines.amount_paid)).alias(UserOrder.bought_amount),
+            F.sum(of_purchases(OrderLines.list_amount)).alias(UserOrder.list_amount),
+            F.sum(of_purchases(total_discount())).alias(UserOrder.discount),
+            F.count_if(is_purchase() & (total_discount() > 0)).alias(UserOrder.discounted_lines),
         )
     )

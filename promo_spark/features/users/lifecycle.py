@@ -6,18 +6,10 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import UserProfile
+from promo_spark.settings.profile import ProfileSettings
 
 
-def lifecycle(
-    *,
-    recent_spend: Column,
-    high_value_from: Column,
-    first_time_days: int,
-    loyal_orders_90d: int,
-    lapsing_cadences: float,
-    lapsing_min_days: int,
-    lost_days: int,
-) -> Column:
+def lifecycle(*, recent_spend: Column, high_value_from: Column, settings: ProfileSettings) -> Column:
     """The first rule that applies, from the columns of a user profile (inventory row C19).
 
     | lifecycle  | rule |
@@ -31,17 +23,17 @@ least `lapsing_cadences` times the user's own cadence ago, and `lapsing_min_days
     | loyal      | at least `loyal_orders_90d` orders in the recent days |
     | repeat     | any other |
 
-    Silence comes before value: a big spender who stays away is to be won back, not rewarded.
+    Silence comes before value: a big spender who stays away is won back, not rewarded.
     """
     recency, cadence = F.col(UserProfile.recency_days), F.col(UserProfile.cadence_days)
     one_day = cadence.isNull()
-    silence = F.greatest(lapsing_cadences * cadence, F.lit(float(lapsing_min_days)))
+    silence = F.greatest(settings.lapsing_cadences * cadence, F.lit(float(settings.lapsing_min_days)))
     return (
         F.when(F.col(UserProfile.orders) == 0, "new")
-        .when(recency >= lost_days, "lost")
-        .when(F.when(one_day, recency > first_time_days).otherwise(recency >= silence), "lapsing")
+        .when(recency >= settings.lost_days, "lost")
+        .when(F.when(one_day, recency > settings.first_time_days).otherwise(recency >= silence), "lapsing")
         .when(one_day, "first_time")
         .when((recent_spend > 0) & (recent_spend.cast("double") >= high_value_from), "high_value")
-        .when(F.col(UserProfile.orders_90d) >= loyal_orders_90d, "loyal")
+        .when(F.col(UserProfile.orders_90d) >= settings.loyal_orders_90d, "loyal")
         .otherwise("repeat")
     )

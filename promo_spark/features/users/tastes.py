@@ -8,81 +8,108 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from promo_spark.contracts.features import INTEREST, REPURCHASE, UserProfile
+from promo_spark.contracts.features import INTEREST, REPURCHASE, Interest, Repurchase, UserProductDays, UserProfile
+from promo_spark.contracts.schema import Frame
 from promo_spark.contracts.silver import Products
-from promo_spark.features.users.products import DAYS, WEIGHT
+from promo_spark.features.users.products import UserProduct
 from promo_spark.measures.cadence import due_date, median_gap
+from promo_spark.settings.profile import ProfileSettings
+
+_PROFILE = UserProfile.columns()
 
 
-def user_tastes(bought: DataFrame, products: DataFrame, *, interests_kept: int, repurchases_kept: int) -> DataFrame:
-    """One row per user. user_products, Products → products, categories, interests, repurchases of UserProfile.
+class UserRepurchases(Frame):
+    """One row per user with a product bought on two days or more: what the user buys again and again."""
 
-    An interest is a category's share of the user's faded spend; categories left at or below zero by returns
+    user_id = _PROFILE[UserProfile.user_id]
+    repurchases = _PROFILE[UserProfile.repurchases]
+
+
+class UserTastes(UserRepurchases):
+    """One row per user with order lines: the columns of UserProfile that say what the user buys."""
+
+    products = _PROFILE[UserProfile.products]
+    categories = _PROFILE[UserProfile.categories]
+    interests = _PROFILE[UserProfile.interests]
+
+
+def user_tastes(bought: DataFrame, products: DataFrame, *, settings: ProfileSettings) -> DataFrame:
+    """One row per user. UserProduct, Products → UserTastes.
+
+    An interest is a category's share of the user's faded spend. Categories that returns leave at or below zero
     are no interest, nor are products of no category. A repurchase is a product bought on two days or more.
     """
     catalogue = products.select(Products.product_id, Products.category)
     per_category = (
         bought.join(catalogue, Products.product_id, "left")
-        .groupBy(UserProfile.user_id, Products.category)
+        .groupBy(UserTastes.user_id, Products.category)
         .agg(
-            F.sum(WEIGHT).alias(WEIGHT),
-            F.count_if(F.size(DAYS) > 0).alias("products"),
-            F.collect_list(_repurchase()).alias("repurchases"),
+            F.sum(UserProduct.weight).alias(UserProduct.weight),
+            F.count_if(F.size(UserProduct.days) > 0).alias(UserTastes.products),
+            F.collect_list(_ranked_repurchase()).alias(UserTastes.repurchases),
         )
     )
-    category, weight = F.col(Products.category), F.col(WEIGHT)
+    category, weight = F.col(Products.category), F.col(UserProduct.weight)
     liked = category.isNotNull() & (weight > 0)
-    per_user = per_category.groupBy(UserProfile.user_id).agg(
-        F.sum("products").alias(UserProfile.products),
-        F.count_if(category.isNotNull() & (F.col("products") > 0)).alias(UserProfile.categories),
-        F.sum(F.when(liked, weight)).alias("total"),
-        F.collect_list(F.when(liked, F.struct((-weight).alias("rank"), category))).alias("liked"),
-        F.flatten(F.collect_list("repurchases")).alias("again"),
+    per_user = per_category.groupBy(UserTastes.user_id).agg(
+        F.sum(UserTastes.products).alias(UserTastes.products),
+        F.count_if(category.isNotNull() & (F.col(UserTastes.products) > 0)).alias(UserTastes.categories),
+        F.sum(F.when(liked, weight)).alias(UserProduct.weight),
+        F.collect_list(F.when(liked, F.struct((-weight).alias("rank"), category))).alias(UserTastes.interests),
+        F.flatten(F.collect_list(UserTastes.repurchases)).alias(UserTastes.repurchases),
     )
     return per_user.select(
-        UserProfile.user_id,
-        UserProfile.products,
-        UserProfile.categories,
-        _interests(interests_kept).alias(UserProfile.interests),
-        _most_repeated(repurchases_kept).alias(UserProfile.repurchases),
+        UserTastes.user_id,
+        UserTastes.products,
+        UserTastes.categories,
+        _largest_interests(settings.interests_kept).alias(UserTastes.interests),
+        _most_repeated(settings.repurchases_kept).alias(UserTastes.repurchases),
     )
 
 
 def user_repurchases(bought: DataFrame, *, kept: int) -> DataFrame:
-    """One row per user with a product bought on two days or more: (user_id, repurchases), as in user_tastes."""
-    again = F.collect_list(_repurchase()).alias("again")
-    per_user = bought.filter(F.size(DAYS) > 1).groupBy(UserProfile.user_id).agg(again)
-    return per_user.filter(F.size("again") > 0).select(
-        UserProfile.user_id, _most_repeated(kept).alias(UserProfile.repurchases)
+    """One row per user with a product bought on two days or more. UserProductDays → UserRepurchases."""
+    repurchases = F.collect_list(_ranked_repurchase()).alias(UserRepurchases.repurchases)
+    per_user = bought.filter(F.size(UserProductDays.days) > 1).groupBy(UserProductDays.user_id).agg(repurchases)
+    return per_user.filter(F.size(UserRepurchases.repurchases) > 0).select(
+        UserRepurchases.user_id, _most_repeated(kept).alias(UserRepurchases.repurchases)
     )
 
 
-def _repurchase() -> Column:
+def most_repurchases(profiles: DataFrame) -> int:
+    """UserProfile → the most repurchases of a user: how many the profiles keep, where anybody has so many."""
+    [most] = profiles.agg(F.max(F.size(UserProfile.repurchases))).collect()[0]
+    return int(most or 0)
+
+
+def _ranked_repurchase() -> Column:
     """A product bought on two or more days, led by what it is ranked by; null for any other."""
-    cadence, last, orders = median_gap(F.array_distinct(DAYS)), F.array_max(DAYS), F.size(DAYS).cast("long")
+    days = UserProductDays.days
+    cadence, last, orders = median_gap(F.array_distinct(days)), F.array_max(days), F.size(days).cast("long")
     return F.when(
-        F.get(DAYS, F.lit(0)) < last,  # most pairs stop here: the rhythm is reckoned for the few
+        F.get(days, F.lit(0)) < last,  # most pairs stop here: the cadence is computed for the few
         F.struct(
             (-orders).alias("fewer_orders"),
             F.date_diff(F.lit(datetime.date(1970, 1, 1)), last).alias("longer_ago"),
             F.col(Products.product_id),
-            orders.alias("orders"),
-            cadence.alias("cadence_days"),
-            last.alias("last_bought"),
-            due_date(last, cadence).alias("due_date"),
+            orders.alias(Repurchase.orders),
+            cadence.alias(Repurchase.cadence_days),
+            last.alias(Repurchase.last_bought),
+            due_date(last, cadence).alias(Repurchase.due_date),
         ),
     )
 
 
 def _most_repeated(kept: int) -> Column:
     """The products of most orders, then the latest bought, then by id."""
-    best = F.slice(F.array_sort("again"), 1, kept)
+    best = F.slice(F.array_sort(UserTastes.repurchases), 1, kept)
     return F.transform(best, lambda r: F.struct(*[r[name] for name in REPURCHASE.names])).cast(T.ArrayType(REPURCHASE))
 
 
-def _interests(kept: int) -> Column:
+def _largest_interests(kept: int) -> Column:
     """The largest shares first, cut to nine places, so that they never sum to more than 1."""
-    best = F.slice(F.array_sort("liked"), 1, kept)
+    best = F.slice(F.array_sort(UserTastes.interests), 1, kept)
+    total = F.col(UserProduct.weight).cast("double")
     return F.transform(
-        best, lambda c: F.struct(c["category"], F.floor(-c["rank"].cast("double") / F.col("total").cast("double"), 9))
+        best, lambda c: F.struct(c[Interest.category], F.floor(-c["rank"].cast("double") / total, 9))
     ).cast(T.ArrayType(INTEREST))

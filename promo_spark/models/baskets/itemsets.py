@@ -6,6 +6,7 @@ import datetime
 import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
@@ -16,14 +17,47 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from promo_spark.contracts.models import FrequentItemsets
+from promo_spark.contracts.schema import Col, Frame
 from promo_spark.contracts.silver import OrderLines, Products
 from promo_spark.errors import SettingsError
+from promo_spark.measures.order_lines import is_purchase
+from promo_spark.settings.baskets import BasketsSettings
+from promo_spark.settings.business import BusinessSettings
 
-MOST_CANDIDATES = 50_000_000  # sets × items: 400 MB of counts in a worker
+MOST_COUNTS = 50_000_000  # sets × items: 400 MB of counts in a worker
 _BLOCK = 2048  # baskets to a matrix product
-_COUNTS = "at long, code long, baskets long"
 
 LEVELS = {"product": Products.product_id, "subcategory": Products.subcategory, "category": Products.category}
+
+
+class BasketItem(Frame):
+    """One row per order and different item in it."""
+
+    order_id = Col(T.StringType(), "the order, which is the basket", required=True)
+    item = Col(T.StringType(), "the item: a product, subcategory or category", required=True)
+    basket_items = Col(T.LongType(), "different items in the order", required=True)
+
+
+class CodedItem(Frame):
+    """One row per order and frequent item in it."""
+
+    order_id = Col(T.StringType(), "the order", required=True)
+    code = Col(T.IntegerType(), "the item's code: its position among the frequent items, from 0", required=True)
+
+
+class CodedItemset(Frame):
+    """One row per frequent set of items; where FPGrowth reads them, per basket."""
+
+    codes = Col(T.ArrayType(T.IntegerType()), "the codes of the items", required=True)
+    baskets = Col(T.LongType(), "baskets that hold all of them", required=True)
+
+
+class ExtendedCount(Frame):
+    """One row per set, item and batch of baskets: the baskets that hold the set and the item."""
+
+    position = Col(T.LongType(), "the set's position among the sets that are extended", required=True)
+    code = Col(T.LongType(), "the code of the item, higher than all codes of the set", required=True)
+    baskets = Col(T.LongType(), "baskets that hold them all", required=True)
 
 
 def basket_items(
@@ -31,40 +65,38 @@ def basket_items(
     products: DataFrame,
     *,
     as_of: datetime.date,
-    level: str,
-    history_days: int,
-    excluded_departments: Sequence[str],
-    excluded_categories: Sequence[str],
+    settings: BasketsSettings,
+    business: BusinessSettings,
 ) -> DataFrame:
-    """One row per order and different item in it: order_id, item, basket_items. OrderLines, Products → baskets.
+    """One row per order and different item in it. OrderLines, Products → BasketItem.
 
-    An item is a product, subcategory or category, as `level` says. Bought twice in an order it counts once,
+    An item is a product, subcategory or category, as the level says. Bought twice in an order it counts once,
     as MLlib's FPGrowth refuses a basket with a repeated item. Returns do not count, nor do products without
     a value at the level or of an excluded department or category; an order of nothing else is no basket.
-    `basket_items` is the number of different items in the row's order.
     """
+    item = F.col(LEVELS[settings.level])
     eligible = products.filter(
-        F.coalesce(~F.col(Products.department).isin(list(excluded_departments)), F.lit(True))
-        & F.coalesce(~F.col(Products.category).isin(list(excluded_categories)), F.lit(True))
-        & F.col(LEVELS[level]).isNotNull()
-    ).select(Products.product_id, F.col(LEVELS[level]).alias("item"))
-    first_day = as_of - datetime.timedelta(days=history_days)
+        F.coalesce(~F.col(Products.department).isin(list(business.excluded_departments)), F.lit(True))
+        & F.coalesce(~F.col(Products.category).isin(list(business.excluded_categories)), F.lit(True))
+        & item.isNotNull()
+    ).select(Products.product_id, item.alias(BasketItem.item))
+    first_day = as_of - datetime.timedelta(days=settings.history_days)
     return (
         lines.filter(F.col(OrderLines.order_date).between(first_day, as_of - datetime.timedelta(days=1)))
-        .filter(F.col(OrderLines.quantity) > 0)
+        .filter(is_purchase())
         .select(OrderLines.order_id, OrderLines.product_id)
         .join(eligible, on=Products.product_id, how="inner")
-        .select(OrderLines.order_id, "item")
-        .repartition(OrderLines.order_id)  # serves the two steps below and the collection of baskets
-        .dropDuplicates([OrderLines.order_id, "item"])
-        .withColumn("basket_items", F.count(F.lit(1)).over(Window.partitionBy(OrderLines.order_id)))
+        .select(BasketItem.order_id, BasketItem.item)
+        .repartition(BasketItem.order_id)  # serves the two steps below and the collection of baskets
+        .dropDuplicates([BasketItem.order_id, BasketItem.item])
+        .withColumn(BasketItem.basket_items, F.count("*").over(Window.partitionBy(BasketItem.order_id)))
     )
 
 
 def basket_sizes(items: DataFrame) -> dict[int, int]:
-    """Items in a basket → how many baskets hold so many: bounded by the largest basket."""
-    counts = items.groupBy("basket_items").count().collect()
-    return {int(r["basket_items"]): int(r["count"]) // int(r["basket_items"]) for r in counts}
+    """BasketItem → number of items in a basket, with how many baskets hold so many: bounded by the largest basket."""
+    counts = items.groupBy(BasketItem.basket_items).agg(F.count("*")).collect()
+    return {int(size): int(rows) // int(size) for size, rows in counts}
 
 
 def largest_kept(sizes: Mapping[int, int], quantile: float) -> int:
@@ -72,6 +104,9 @@ def largest_kept(sizes: Mapping[int, int], quantile: float) -> int:
 
     Baskets above it hold everything and say nothing, but cost most (n items have n(n−1)/2 pairs). As the
     quantile is a size that occurs, a handful of baskets never loses its largest. 0 without baskets.
+
+    >>> largest_kept({2: 994, 9: 1, 80: 5}, 0.995)  # 995 of 1,000 baskets hold 9 items or fewer
+    9
     """
     needed, seen = Decimal(str(quantile)) * sum(sizes.values()), 0
     for size in sorted(sizes):
@@ -82,92 +117,138 @@ def largest_kept(sizes: Mapping[int, int], quantile: float) -> int:
 
 
 def fewest_baskets(all_baskets: int, *, min_support: float, min_baskets: int) -> int:
-    """Baskets that an itemset needs: the share, inclusive and free of float noise, and the floor beside it."""
+    """Baskets that an itemset needs: the share, inclusive and free of float noise, and the floor beside it.
+
+    >>> fewest_baskets(100, min_support=0.07, min_baskets=1)  # though 0.07 * 100 > 7 in floats
+    7
+    >>> fewest_baskets(100, min_support=0.07, min_baskets=50)
+    50
+    """
     return max(min_baskets, math.ceil(Decimal(str(min_support)) * all_baskets), 1)
 
 
+@dataclass(frozen=True)
+class BasketCounts:
+    """How many baskets are mined: `kept`, up to the `largest` size; `giants` are cut; `fewest` make an itemset."""
+
+    kept: int
+    giants: int
+    largest: int
+    fewest: int
+
+    @staticmethod
+    def of(sizes: Mapping[int, int], settings: BasketsSettings) -> BasketCounts:
+        """From the number of baskets of each size."""
+        largest = largest_kept(sizes, settings.max_items_quantile)
+        kept = sum(n for size, n in sizes.items() if size <= largest)
+        fewest = fewest_baskets(kept, min_support=settings.min_support, min_baskets=settings.min_baskets)
+        return BasketCounts(kept, sum(sizes.values()) - kept, largest, fewest)
+
+    def figures(self) -> dict[str, int]:
+        """Metric → value, for models.metrics."""
+        return {
+            "baskets": self.kept,
+            "giant_baskets_cut": self.giants,
+            "largest_basket_kept": self.largest,
+            "fewest_baskets_of_an_itemset": self.fewest,
+        }
+
+
 def frequent_items(items: DataFrame, fewest: int) -> list[str]:
-    """Items that occur in at least so many baskets, rarest first; their positions, from 0, are their codes.
+    """BasketItem → items in at least so many baskets, rarest first; their positions, from 0, are their codes.
 
     Bounded, whatever the catalogue: there are at most (all rows / fewest) of them.
     """
-    counts = items.groupBy("item").count().filter(F.col("count") >= fewest)
-    return [item for _, item in sorted((int(r["count"]), str(r["item"])) for r in counts.collect())]
+    counts = items.groupBy(BasketItem.item).agg(F.count("*").alias(FrequentItemsets.baskets))
+    frequent = counts.filter(F.col(FrequentItemsets.baskets) >= fewest).collect()
+    return [item for _, item in sorted((int(baskets), str(item)) for item, baskets in frequent)]
 
 
 def frequent_itemsets(
     items: DataFrame,
     *,
-    fewest: int,
-    all_baskets: int,
-    largest: int,
-    level: str,
-    miner: str,
+    baskets: BasketCounts,
+    settings: BasketsSettings,
     keep: Callable[[DataFrame], DataFrame],
 ) -> DataFrame:
-    """One row per set of up to `largest` items in at least `fewest` baskets. Basket items → FrequentItemsets.
+    """One row per set of items in enough of the baskets that are not giants. BasketItem → FrequentItemsets.
 
-    The support's denominator is all baskets, those with one item or without a frequent one included. Rare
+    A set has up to `max_antecedent` + 1 items: those of the longest rule. The support's denominator is all
+    baskets, those with one item or without a frequent one included. Rare
     items go before anything is built, and numbers stand for names: both miners then have half the work.
     Both find the same. `levels` (Apriori by matrix products) is for sets of two or three of some hundreds of
     frequent items; `fpgrowth` (MLlib) for longer sets and more items. `keep` persists what is used twice.
-    Raises SettingsError where `levels` would have too many candidates.
+    Raises SettingsError where `levels` would have too many sets to count.
     """
     spark = items.sparkSession
-    frequent = frequent_items(items, fewest)
+    items = items.filter(F.col(BasketItem.basket_items) <= baskets.largest)
+    frequent = frequent_items(items, baskets.fewest)
     if not frequent:
         return FrequentItemsets.frame(spark).drop(FrequentItemsets.as_of)
-    codes = spark.createDataFrame([(item, code) for code, item in enumerate(frequent)], "item string, code int")
-    coded = keep(items.join(F.broadcast(codes), on="item", how="inner").select(OrderLines.order_id, "code"))
-    mined = {"levels": _by_levels, "fpgrowth": _by_fpgrowth}[miner](coded, len(frequent), fewest, largest, keep)
-    names = spark.createDataFrame([(frequent,)], "names array<string>")
-    return mined.crossJoin(F.broadcast(names)).select(
-        F.lit(level).alias(FrequentItemsets.level),
-        F.array_sort(F.transform("codes", lambda code: F.get("names", code))).alias("items"),
-        F.size("codes").cast(T.IntegerType()).alias(FrequentItemsets.size),
-        F.col("baskets"),
-        (F.col("baskets") / F.lit(all_baskets)).alias(FrequentItemsets.support),
+    codes = spark.createDataFrame(list(enumerate(frequent)), [CodedItem.code, BasketItem.item])
+    coded = items.join(F.broadcast(codes), on=BasketItem.item, how="inner").select(
+        CodedItem.order_id, F.col(CodedItem.code).cast("int").alias(CodedItem.code)
+    )
+    miner, largest = {"levels": _by_levels, "fpgrowth": _by_fpgrowth}[settings.miner], settings.max_antecedent + 1
+    mined = miner(keep(coded), len(frequent), baskets.fewest, largest, keep)
+    names = F.broadcast(spark.createDataFrame([(frequent,)], [FrequentItemsets.items]))
+    set_codes, count = F.col(CodedItemset.codes), F.col(CodedItemset.baskets)
+    items_of_set = F.array_sort(F.transform(set_codes, lambda code: F.get(FrequentItemsets.items, code)))
+    return mined.crossJoin(names).select(
+        F.lit(settings.level).alias(FrequentItemsets.level),
+        items_of_set.alias(FrequentItemsets.items),
+        F.size(set_codes).cast(T.IntegerType()).alias(FrequentItemsets.size),
+        count.alias(FrequentItemsets.baskets),
+        (count / F.lit(baskets.kept)).alias(FrequentItemsets.support),
     )
 
 
 def _by_levels(
     coded: DataFrame, items: int, fewest: int, largest: int, keep: Callable[[DataFrame], DataFrame]
 ) -> DataFrame:
-    """Codes and baskets of the frequent sets, level by level (Agrawal & Srikant 1994).
+    """One row per frequent set, found level by level (Agrawal & Srikant 1994). CodedItem → CodedItemset.
 
     The baskets that hold a set and one more item, for all sets and items at once, are a matrix product: sets
     held (baskets × sets) transposed, times items held (baskets × items). Only counts leave a partition. The
     frequent sets of a level come to the driver: there are as many as rows in the table that is made of them.
     """
     spark = coded.sparkSession
-    baskets = keep(coded.groupBy(OrderLines.order_id).agg(F.collect_list("code").alias("codes")).select("codes"))
+    codes = F.collect_list(CodedItem.code).alias(CodedItemset.codes)
+    baskets = keep(coded.groupBy(CodedItem.order_id).agg(codes).select(CodedItemset.codes))
     sets: list[tuple[int, ...]] = [(code,) for code in range(items)]
-    singles = coded.groupBy("code").count().collect()
-    found = [((int(r["code"]),), int(r["count"])) for r in singles]
+    singles = coded.groupBy(CodedItem.code).agg(F.count("*")).collect()
+    frequent: list[tuple[tuple[int, ...], int]] = [((int(code),), int(n)) for code, n in singles]
     for _ in range(2, largest + 1):
-        if len(sets) * items > MOST_CANDIDATES:
+        if len(sets) * items > MOST_COUNTS:
             raise SettingsError(
-                f"baskets: {len(sets):,} frequent sets × {items:,} frequent items are more candidates than fit in "
+                f"baskets: {len(sets):,} frequent sets × {items:,} frequent items are more counts than fit in "
                 'memory; raise baskets.min_support or baskets.min_baskets, or set baskets.miner = "fpgrowth"'
             )
-        counted = baskets.mapInArrow(functools.partial(extended_counts, sets=sets, items=items), _COUNTS)
-        sums = counted.groupBy("at", "code").agg(F.sum("baskets").alias("baskets"))
-        rows = sums.filter(F.col("baskets") >= fewest).collect()
-        longer = {(*sets[r["at"]], int(r["code"])): int(r["baskets"]) for r in rows}
+        counts = baskets.mapInArrow(functools.partial(extended_counts, sets=sets, items=items), ExtendedCount.schema())
+        sums = counts.groupBy(ExtendedCount.position, ExtendedCount.code).agg(
+            F.sum(ExtendedCount.baskets).alias(ExtendedCount.baskets)
+        )
+        rows = sums.filter(F.col(ExtendedCount.baskets) >= fewest).collect()
+        longer = {(*sets[position], int(code)): int(n) for position, code, n in rows}
         sets = sorted(longer)
-        found += sorted(longer.items())
+        frequent += sorted(longer.items())
         if not sets:
             break
-    return spark.createDataFrame([(list(codes), n) for codes, n in found], "codes array<int>, baskets long")
+    return spark.createDataFrame([(list(set_codes), n) for set_codes, n in frequent], CodedItemset.schema())
 
 
 def extended_counts(
     batches: Iterator[pa.RecordBatch], *, sets: Sequence[tuple[int, ...]], items: int
 ) -> Iterator[pa.RecordBatch]:
-    """Per set (its position) and item with a higher code: the baskets of these batches that hold them all.
+    """One row per set and item with a higher code: the baskets that hold them all. Baskets → ExtendedCount.
 
     Baskets are lists of different codes below `items`. The sums of a block are whole numbers far below 2^24,
     so that float32 holds them exactly.
+
+    >>> baskets = pa.RecordBatch.from_arrays([pa.array([[0, 1, 2], [0, 2], [1]], pa.list_(pa.int32()))], ["codes"])
+    >>> [counts] = extended_counts(iter([baskets]), sets=[(0,), (1,)], items=3)
+    >>> [tuple(row.values()) for row in counts.to_pylist()]  # position of the set, code of the item, baskets
+    [(0, 1, 1), (0, 2, 2), (1, 2, 1)]
     """
     members = np.array(sets, dtype=np.int64).T  # one row of codes per place in the set
     counts = np.zeros((len(sets), items), dtype=np.int64)
@@ -183,21 +264,22 @@ def extended_counts(
                 sets_held *= held[:, place]
             counts += (sets_held.T @ held).astype(np.int64)
     higher = np.arange(items) > members[-1][:, None]
-    at, code = np.nonzero(higher & (counts > 0))
+    position, code = np.nonzero(higher & (counts > 0))
     yield pa.RecordBatch.from_arrays(
-        [pa.array(at), pa.array(code), pa.array(counts[at, code])], names=["at", "code", "baskets"]
+        [pa.array(position), pa.array(code), pa.array(counts[position, code])], names=list(ExtendedCount.columns())
     )
 
 
 def _by_fpgrowth(
     coded: DataFrame, items: int, fewest: int, largest: int, keep: Callable[[DataFrame], DataFrame]
 ) -> DataFrame:
-    """Codes and baskets of the frequent sets, by MLlib's FPGrowth (PFP, Li et al. 2008).
+    """One row per frequent set, found by MLlib's FPGrowth (PFP, Li et al. 2008). CodedItem → CodedItemset.
 
     It mines again at each action, so its result is kept. Its own rules are not used: they have no counts.
     """
-    baskets = keep(coded.groupBy(OrderLines.order_id).agg(F.sort_array(F.collect_list("code")).alias("items")))
+    codes = F.sort_array(F.collect_list(CodedItem.code)).alias(CodedItemset.codes)
+    baskets = keep(coded.groupBy(CodedItem.order_id).agg(codes))
     # MLlib takes ceil(share × rows) as its count; half a basket less keeps that at `fewest`, whatever the float
-    miner = FPGrowth(itemsCol="items", minSupport=(fewest - 0.5) / baskets.count())
-    sets = miner.fit(baskets).freqItemsets.filter(F.size("items") <= largest)
-    return keep(sets.select(F.col("items").alias("codes"), F.col("freq").alias("baskets")))
+    miner = FPGrowth(itemsCol=CodedItemset.codes, minSupport=(fewest - 0.5) / baskets.count())
+    sets = miner.fit(baskets).freqItemsets.toDF(*CodedItemset.columns())
+    return keep(sets.filter(F.size(CodedItemset.codes) <= largest))

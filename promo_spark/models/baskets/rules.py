@@ -12,49 +12,65 @@ from pyspark.sql.pandas.functions import pandas_udf
 from scipy.stats import norm
 
 from promo_spark.contracts.models import BasketRules, FrequentItemsets
+from promo_spark.contracts.schema import Col, Frame
 from promo_spark.contracts.silver import Products
+from promo_spark.settings.baskets import BasketsSettings
 
 Floats = npt.NDArray[np.float64]
 
 
-def basket_rules(
-    itemsets: DataFrame,
-    *,
-    all_baskets: int,
-    min_confidence: float,
-    max_antecedent: int,
-    max_p_value: float,
-) -> DataFrame:
-    """One row per rule of up to `max_antecedent` items ⇒ one item. FrequentItemsets → BasketRules.
+class ItemName(Frame):
+    """One row per item: what a person calls it."""
+
+    item = Col(T.StringType(), "the item", required=True)
+    name = Col(T.StringType(), "its name")
+
+
+class ShorterRule(Frame):
+    """One row per rule, as the shorter one of a longer rule."""
+
+    shorter = Col(T.ArrayType(T.StringType()), "its antecedent", required=True)
+    consequent = Col(T.ArrayType(T.StringType()), "its consequent", required=True)
+    shorter_confidence = Col(T.DoubleType(), "its confidence", required=True)
+
+
+_SIDES = [BasketRules.antecedent, BasketRules.consequent]
+_COUNTS = (BasketRules.baskets, BasketRules.antecedent_baskets, BasketRules.consequent_baskets)
+_PRODUCTS, _NAMES = "products", "names"  # columns of single steps below
+
+
+def basket_rules(itemsets: DataFrame, *, all_baskets: int, settings: BasketsSettings) -> DataFrame:
+    """One row per rule of items ⇒ one item. FrequentItemsets → BasketRules, without the sentence.
 
     With n, a, c the baskets with all items, the antecedent, the consequent, and N all baskets:
-    support n/N; confidence n/a, kept from `min_confidence` on, inclusive; lift nN/(ac); leverage n/N − ac/N²;
+    support n/N; confidence n/a, kept from the least confidence on, inclusive; lift nN/(ac); leverage n/N − ac/N²;
     conviction (1 − c/N)/(1 − n/a), null where confidence is 1. `p_value` is the chance of n or more baskets
     if the two had nothing to do with each other: the hypergeometric law (margins fixed) by the normal
     approximation with continuity correction. It is per rule, not corrected for the number of rules.
-    `is_bundle` needs a lift above 1 and a p of at most `max_p_value`.
+    `is_bundle` needs a lift above 1 and a p of at most the largest that is allowed.
     """
-    counts = itemsets.select("items", "baskets")
+    counts = itemsets.select(FrequentItemsets.items, FrequentItemsets.baskets)
+    item = F.col(ItemName.item)
     sides = (
-        itemsets.filter(F.col(FrequentItemsets.size).between(2, max_antecedent + 1))
-        .select("level", "items", "baskets", F.explode("items").alias("item"))
+        itemsets.filter(F.col(FrequentItemsets.size).between(2, settings.max_antecedent + 1))
+        .withColumn(ItemName.item, F.explode(FrequentItemsets.items))
         .select(
-            "level",
-            "baskets",
-            F.array_remove("items", F.col("item")).alias("antecedent"),
-            F.array("item").alias("consequent"),
+            BasketRules.level,
+            BasketRules.baskets,
+            F.array_remove(FrequentItemsets.items, item).alias(BasketRules.antecedent),
+            F.array(item).alias(BasketRules.consequent),
         )
     )
-    antecedents = counts.toDF("antecedent", "antecedent_baskets")
-    consequents = counts.toDF("consequent", "consequent_baskets")
-    n, a, c = F.col("baskets"), F.col("antecedent_baskets"), F.col("consequent_baskets")
+    antecedents = counts.toDF(BasketRules.antecedent, BasketRules.antecedent_baskets)
+    consequents = counts.toDF(BasketRules.consequent, BasketRules.consequent_baskets)
+    n, a, c = map(F.col, _COUNTS)
     everything = F.lit(all_baskets).cast("bigint")
     confidence, expected = n / a, c / everything
     lift = (n * everything) / (a * c)  # the same number for both directions, to the last bit
     confident = (
-        sides.join(antecedents, on="antecedent", how="inner")
-        .join(consequents, on="consequent", how="inner")
-        .filter(confidence >= min_confidence)
+        sides.join(antecedents, on=BasketRules.antecedent, how="inner")
+        .join(consequents, on=BasketRules.consequent, how="inner")
+        .filter(confidence >= settings.min_confidence)
     )
     return (
         _with_chance(confident, all_baskets)
@@ -64,38 +80,40 @@ def basket_rules(
         .withColumn(BasketRules.lift, lift)
         .withColumn(BasketRules.leverage, n / everything - a / everything * expected)
         .withColumn(BasketRules.conviction, F.when(n < a, (1 - expected) / (1 - confidence)))
-        .withColumn(BasketRules.is_bundle, (lift > 1) & (F.col(BasketRules.p_value) <= max_p_value))
+        .withColumn(BasketRules.is_bundle, (lift > 1) & (F.col(BasketRules.p_value) <= settings.max_p_value))
     )
 
 
 def improving_rules(rules: DataFrame, min_improvement: float) -> DataFrame:
-    """The rules but those whose antecedent could lose an item at no cost.
+    """The rules without those whose antecedent could lose an item at no cost. BasketRules → BasketRules.
 
     A longer rule stays when its confidence exceeds that of each rule with one antecedent item less by more
     than `min_improvement`; else it says nothing that the shorter one does not (Bayardo et al. 1999).
     """
     shorter = rules.select(
-        F.col("antecedent").alias("shorter"), "consequent", F.col("confidence").alias("shorter_confidence")
+        F.col(BasketRules.antecedent).alias(ShorterRule.shorter),
+        ShorterRule.consequent,
+        F.col(BasketRules.confidence).alias(ShorterRule.shorter_confidence),
     )
-    long_rules = rules.filter(F.size("antecedent") > 1)
-    idle = (
-        long_rules.select("antecedent", "consequent", "confidence", F.explode("antecedent").alias("item"))
-        .withColumn("shorter", F.array_remove("antecedent", F.col("item")))
-        .join(shorter, on=["shorter", "consequent"], how="inner")
-        .filter(F.col("confidence") - F.col("shorter_confidence") <= min_improvement)
-        .select("antecedent", "consequent")
+    improvement = F.col(BasketRules.confidence) - F.col(ShorterRule.shorter_confidence)
+    no_better = (
+        rules.filter(F.size(BasketRules.antecedent) > 1)
+        .select(*_SIDES, BasketRules.confidence, F.explode(BasketRules.antecedent).alias(ItemName.item))
+        .withColumn(ShorterRule.shorter, F.array_remove(BasketRules.antecedent, F.col(ItemName.item)))
+        .join(shorter, on=[ShorterRule.shorter, ShorterRule.consequent], how="inner")
+        .filter(improvement <= min_improvement)
+        .select(*_SIDES)
     )
-    return rules.join(idle, on=["antecedent", "consequent"], how="left_anti")
+    return rules.join(no_better, on=_SIDES, how="left_anti")
 
 
 def best_rules(rules: DataFrame, max_rules: int) -> DataFrame:
     """The `max_rules` rules of highest lift; ties by more baskets, then by the items' names."""
-    best_first = (F.desc(BasketRules.lift), F.desc(BasketRules.baskets), F.asc("antecedent"), F.asc("consequent"))
-    return rules.orderBy(*best_first).limit(max_rules)
+    return rules.orderBy(F.desc(BasketRules.lift), F.desc(BasketRules.baskets), *_SIDES).limit(max_rules)
 
 
 def item_names(products: DataFrame, level: str) -> DataFrame:
-    """One row per item: item, name. Products → what a person calls an item of the level.
+    """One row per item of the level. Products → ItemName.
 
     Category names are put in lower case. A subcategory says its category too ("mainstream (pasta sauce)"),
     the one in which most of its products are. A product is its title, else its subcategory, else its id.
@@ -107,39 +125,37 @@ def item_names(products: DataFrame, level: str) -> DataFrame:
         "subcategory": (Products.subcategory, F.coalesce(within, subcategory)),
         "product": (Products.product_id, F.coalesce(Products.title, subcategory, Products.product_id)),
     }[level]
-    named = products.select(F.col(column).alias("item"), name.alias("name"))
-    commonest = F.max_by("name", F.struct("count", "name"))
-    return (
-        named.filter(F.col("item").isNotNull())
-        .groupBy("item", "name")
-        .count()
-        .groupBy("item")
-        .agg(commonest.alias("name"))
+    named = products.select(F.col(column).alias(ItemName.item), name.alias(ItemName.name))
+    counts = (
+        named.filter(F.col(ItemName.item).isNotNull())
+        .groupBy(ItemName.item, ItemName.name)
+        .agg(F.count("*").alias(_PRODUCTS))
     )
+    commonest = F.max_by(ItemName.name, F.struct(_PRODUCTS, ItemName.name))
+    return counts.groupBy(ItemName.item).agg(commonest.alias(ItemName.name))
 
 
-def with_sentence(rules: DataFrame, names: DataFrame) -> DataFrame:
+def with_sentences(rules: DataFrame, names: DataFrame) -> DataFrame:
     """The rules with `sentence`, such as "Customers who buy pasta: 43% also buy pasta sauce, 3.2 times the usual."
 
     An item without a name keeps its id.
     """
-    used = rules.select(F.explode(F.concat("antecedent", "consequent")).alias("item")).distinct()
-    entries = names.join(used, on="item", how="left_semi").agg(
-        F.map_from_entries(F.collect_list(F.struct("item", "name"))).alias("names")
-    )
+    used = rules.select(F.explode(F.concat(*_SIDES)).alias(ItemName.item)).distinct()
+    name_of = F.map_from_entries(F.collect_list(F.struct(ItemName.item, ItemName.name)))
+    entries = names.join(used, on=ItemName.item, how="left_semi").agg(name_of.alias(_NAMES))
 
     def words(side: str) -> Column:
-        named = F.transform(side, lambda item: F.coalesce(F.element_at("names", item), item))
+        named = F.transform(side, lambda item: F.coalesce(F.element_at(_NAMES, item), item))
         return F.array_join(named, " and ")
 
     sentence = F.format_string(
         "Customers who buy %s: %.0f%% also buy %s, %.1f times the usual.",
-        words("antecedent"),
-        F.col("confidence") * 100,
-        words("consequent"),
-        F.col("lift"),
+        words(BasketRules.antecedent),
+        F.col(BasketRules.confidence) * 100,
+        words(BasketRules.consequent),
+        F.col(BasketRules.lift),
     )
-    return rules.crossJoin(F.broadcast(entries)).withColumn(BasketRules.sentence, sentence).drop("names")
+    return rules.crossJoin(F.broadcast(entries)).withColumn(BasketRules.sentence, sentence).drop(_NAMES)
 
 
 def _with_chance(rules: DataFrame, all_baskets: int) -> DataFrame:
@@ -149,12 +165,19 @@ def _with_chance(rules: DataFrame, all_baskets: int) -> DataFrame:
     def chance(n: pd.Series, a: pd.Series, c: pd.Series) -> pd.Series:
         return pd.Series(chances(n.to_numpy(float), a.to_numpy(float), c.to_numpy(float), all_baskets))
 
-    return rules.withColumn(BasketRules.p_value, chance("baskets", "antecedent_baskets", "consequent_baskets"))
+    return rules.withColumn(BasketRules.p_value, chance(*_COUNTS))
 
 
 def chances(n: Floats, a: Floats, c: Floats, all_baskets: int) -> Floats:
-    """P(N ≥ n) for N hypergeometric with a of `all_baskets` drawn and c marked, by the normal approximation
-    with continuity correction; 1 where nothing can be learnt, as either side is in every basket."""
+    """P(N ≥ n) for N hypergeometric with a of `all_baskets` drawn and c marked.
+
+    By the normal approximation with continuity correction; 1 where either side is in every basket, as nothing can
+    be learnt there.
+
+    >>> n, a, c = np.array([200.0, 260.0, 30.0]), np.array([2000.0, 2000.0, 10_000.0]), np.array([1000.0, 1000.0, 30.0])
+    >>> chances(n, a, c, 10_000).round(6).tolist()  # as many as by chance, many more, and one side in every basket
+    [0.516617, 0.0, 1.0]
+    """
     total = float(all_baskets)
     mean = a * c / total
     spread = np.sqrt(mean * ((total - a) / total) * ((total - c) / max(total - 1, 1)))

@@ -1,4 +1,4 @@
-"""How good forecasts were on days already known: rolling origins, errors, champion, intervals.
+"""How good forecasts were on days that are over: rolling origins, errors, champion, intervals.
 
 Windows are counted back from the end: window 0 is the last horizon before as_of, window 1 the horizon
 before that. A model is fitted anew before each window, on what came before it only.
@@ -39,19 +39,33 @@ class Accuracy:
 
 
 def windows_possible(days: int, *, horizon_days: int, season_days: int, at_most: int) -> int:
-    """How many windows leave at least four seasons to be trained on."""
+    """How many windows leave at least four seasons to be trained on.
+
+    >>> windows_possible(60, horizon_days=14, season_days=7, at_most=3)  # 60 − 4 × 7 days make two windows
+    2
+    """
     return max(0, min(at_most, (days - SEASONS_NEEDED * season_days) // horizon_days))
 
 
 def seasonal_naive_scale(history: Floats, season_days: int) -> float:
-    """Mean absolute error of "as a season ago" within the history: the unit of MASE (Hyndman, Koehler 2006)."""
+    """Mean absolute error of "as a season ago" within the history: the unit of MASE (Hyndman, Koehler 2006).
+
+    >>> seasonal_naive_scale(np.array([1.0, 2, 4, 3]), season_days=2)
+    2.0
+    """
     if len(history) <= season_days:
         return float("nan")
     return float(np.abs(history[season_days:] - history[:-season_days]).mean())
 
 
 def accuracy(actual: Floats, forecast: Forecast, scale: float = float("nan")) -> Accuracy:
-    """MAE, RMSE, MASE, sMAPE (0–200; a day with nothing sold and nothing forecast counts 0), coverage."""
+    """MAE, RMSE, MASE, sMAPE (0–200; a day with nothing sold and nothing forecast counts 0), coverage.
+
+    >>> threes = np.array([3.0, 3.0])
+    >>> of_threes = accuracy(np.array([3.0, 5.0]), Forecast(threes, threes, threes, threes, threes), scale=2.0)
+    >>> of_threes.mae, round(of_threes.rmse, 4), of_threes.mase, of_threes.smape, of_threes.covered_80
+    (1.0, 1.4142, 0.5, 25.0, 0.5)
+    """
     error = np.abs(actual - forecast.units)
     mae = float(error.mean())
     size = np.abs(actual) + np.abs(forecast.units)
@@ -68,7 +82,11 @@ def accuracy(actual: Floats, forecast: Forecast, scale: float = float("nan")) ->
 
 
 def in_pieces(units: Floats) -> bool:
-    """Whether sales are whole pieces, not weights or volumes."""
+    """Whether sales are whole pieces, not weights or volumes.
+
+    >>> in_pieces(np.array([1.0, 0.0])), in_pieces(np.array([1.0, 0.4]))
+    (True, False)
+    """
     return bool((units == np.floor(units)).all())
 
 
@@ -76,6 +94,10 @@ def champion(residuals: Floats, by: str) -> int | None:
     """The model with the least MAE or RMSE over all windows; of equals, the first, which is the simplest.
 
     `residuals` are by window, model and day. A model with a NaN failed and cannot win; None: all failed.
+
+    >>> two_windows = np.array([[[1.0, 1.0], [2.0, 0.0]], [[1.0, 1.0], [0.0, 0.0]]])
+    >>> champion(two_windows, "mae"), champion(two_windows, "rmse"), champion(np.full((1, 2, 3), np.nan), "mae")
+    (1, 0, None)
     """
     loss = np.abs(residuals) if by == "mae" else residuals**2
     mean = np.round(loss.mean(axis=(0, 2)), 9)  # noise of the last bits must not decide
@@ -89,6 +111,10 @@ def residual_intervals(units: Floats, residuals: Floats, *, whole: bool = False)
     extremes where there are too few, so that skewed counts get skewed intervals. `whole`: sales are whole
     pieces, so the ends are the nearest whole numbers; a forecast of 0.30 with a lower end of 0.02 would
     leave every day without a sale outside. The point never lies outside its interval.
+
+    >>> forecast = residual_intervals(np.array([10.0]), np.arange(-10.0, 11.0))
+    >>> forecast.lower_80.tolist(), forecast.upper_80.tolist()
+    ([1.0], [19.0])
     """
     ordered = np.sort(residuals)
 

@@ -16,77 +16,76 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from promo_spark.contracts.features import DailySales
-from promo_spark.models.forecasts.backtest import Accuracy, Forecast
+from promo_spark.contracts.models import Forecasts
+from promo_spark.contracts.schema import Col, Frame
+from promo_spark.models.forecasts.backtest import Forecast
 from promo_spark.models.forecasts.local_models import require_known
-from promo_spark.models.forecasts.series import forecast_batch
+from promo_spark.models.forecasts.series import SalesSeries, SeriesModel, SeriesToForecast, forecast_batch
 from promo_spark.settings.forecast import ForecastSettings
 
 ENDS = tuple(f.name for f in dataclasses.fields(Forecast))
-ACCURACY = tuple(f.name for f in dataclasses.fields(Accuracy))
 
-_TEXT, _FLAG, _DOUBLE = T.StringType(), T.BooleanType(), T.DoubleType()
-SERIES_MODELS = T.StructType(
-    [T.StructField(c, _TEXT) for c in ("series_id", "level", "profile", "model")]
-    + [T.StructField(c, _FLAG) for c in ("champion", "picked")]
-    + [T.StructField("failure", _TEXT)]
-    + [T.StructField(c, T.ArrayType(_DOUBLE)) for c in ENDS]
-    + [T.StructField(c, _DOUBLE) for c in ACCURACY]
-)
+
+class SeriesCalendar(Frame):
+    """One row per series: its days, and how many its calendar has."""
+
+    by_day = Col(T.ArrayType(T.StructType()), "day and units, in order of the days", required=True)
+    days = Col(T.LongType(), "rows of the series", required=True)
+    span = Col(T.IntegerType(), "days from the first one to yesterday", required=True)
 
 
 def sales_series(sales: DataFrame, *, as_of: datetime.date, partitions: int) -> DataFrame:
-    """One row per series: its units by day, first sale to yesterday, and its revenue. DailySales → series.
+    """One row per series: its units by day, first sale to yesterday, and its revenue. DailySales → SalesSeries.
 
     The explicit repartition is kept by adaptive execution, which would otherwise merge so few bytes into
     one task. A series that misses a day, or does not end yesterday, fails as a ContractError that names it.
     """
-    days = F.count(F.lit(1))
-    span = F.datediff(F.lit(as_of), F.min(DailySales.day))
-    broken = F.raise_error(
-        F.concat(
-            F.lit("[contract] features.daily_sales: series "),
-            F.col("series_id"),
-            F.lit(" has "),
-            F.col("days"),
-            F.lit(" days where its calendar has "),
-            F.col("span"),
-            F.lit(": run the profile job again"),
-        )
-    ).cast("array<double>")
+    days, span, by_day = F.col(SeriesCalendar.days), F.col(SeriesCalendar.span), F.col(SeriesCalendar.by_day)
+    message = F.concat(
+        F.lit("[contract] features.daily_sales: series "),
+        DailySales.series_id,
+        F.lit(" has "),
+        days,
+        F.lit(" days where its calendar has "),
+        span,
+        F.lit(": run the profile job again"),
+    )
+    units_by_day = F.when(days == span, by_day.getField(DailySales.units)).otherwise(
+        F.raise_error(message).cast("array<double>")
+    )
+    units = F.col(DailySales.units).cast("double").alias(DailySales.units)
     return (
-        sales.select("series_id", "level", "day", F.col("units").cast("double").alias("units"), "revenue")
-        .repartition(partitions, "series_id")
-        .groupBy("series_id", "level")
+        sales.select(DailySales.series_id, DailySales.level, DailySales.day, units, DailySales.revenue)
+        .repartition(partitions, DailySales.series_id)
+        .groupBy(DailySales.series_id, DailySales.level)
         .agg(
-            F.sort_array(F.collect_list(F.struct("day", "units"))).alias("by_day"),
-            F.sum("revenue").alias("revenue"),
-            days.alias("days"),
-            span.alias("span"),
+            F.sort_array(F.collect_list(F.struct(DailySales.day, DailySales.units))).alias(SeriesCalendar.by_day),
+            F.sum(DailySales.revenue).alias(SalesSeries.revenue),
+            F.count("*").alias(SeriesCalendar.days),
+            F.date_diff(F.lit(as_of), F.min(DailySales.day)).alias(SeriesCalendar.span),
         )
-        .select(
-            "series_id",
-            "level",
-            "revenue",
-            F.when(F.col("days") == F.col("span"), F.col("by_day.units")).otherwise(broken).alias("units"),
-        )
+        .select(SalesSeries.series_id, SalesSeries.level, SalesSeries.revenue, units_by_day.alias(SalesSeries.units))
     )
 
 
 def series_models(series: DataFrame, settings: ForecastSettings) -> DataFrame:
-    """One row per series and model: its forecast, its backtest, whether it is the champion. See `forecast_batch`.
+    """One row per series and model: its forecast, its errors, whether it is the champion. SalesSeries → SeriesModel.
 
-    Raises SettingsError when a setting names a model that does not exist.
+    See `forecast_batch`. Raises SettingsError when a setting names a model that does not exist.
     """
     for setting in ("models_regular", "models_intermittent"):
         require_known(f"forecast.{setting}", getattr(settings, setting))
     require_known("forecast.models_regular with models_top", settings.models_regular + settings.models_top)
     top = (
-        series.orderBy(F.desc("revenue"), "series_id")
+        series.orderBy(F.desc(SalesSeries.revenue), SalesSeries.series_id)
         .limit(settings.top_series)
-        .select("series_id", F.lit(True).alias("top"))
+        .select(SalesSeries.series_id, F.lit(True).alias(SeriesToForecast.top))
     )
-    marked = series.join(F.broadcast(top), "series_id", how="left").select(
-        "series_id", "level", "units", F.coalesce("top", F.lit(False)).alias("top")
+    marked = series.join(F.broadcast(top), SalesSeries.series_id, how="left").select(
+        SalesSeries.series_id,
+        SalesSeries.level,
+        SalesSeries.units,
+        F.coalesce(SeriesToForecast.top, F.lit(False)).alias(SeriesToForecast.top),
     )
 
     def forecast(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
@@ -94,30 +93,22 @@ def series_models(series: DataFrame, settings: ForecastSettings) -> DataFrame:
             for start in range(0, len(rows), settings.batch_series):
                 yield forecast_batch(rows.iloc[start : start + settings.batch_series], settings)
 
-    return marked.mapInPandas(forecast, SERIES_MODELS)
+    return marked.mapInPandas(forecast, SeriesModel.schema())
 
 
 def forecasts(models: DataFrame, *, as_of: datetime.date) -> DataFrame:
-    """One row per series, model and day ahead, as_of being the first. series_models → Forecasts."""
-    return (
-        models.filter(F.col("units").isNotNull())
-        .select(
-            F.lit(as_of).alias("as_of"),
-            "series_id",
-            "model",
-            "champion",
-            "profile",
-            "failure",
-            F.posexplode(F.arrays_zip(*ENDS)).alias("ahead", "end"),
-        )
-        .select(
-            "as_of",
-            "series_id",
-            "model",
-            "champion",
-            "profile",
-            "failure",
-            F.date_add(F.lit(as_of), F.col("ahead")).alias("day"),
-            "end.*",
-        )
+    """One row per series, model and day ahead, as_of being the first. SeriesModel → Forecasts."""
+    days = F.transform(
+        F.arrays_zip(*ENDS),
+        lambda ends, ahead: F.struct(
+            F.date_add(F.lit(as_of), ahead).alias(Forecasts.day), *[ends[name].alias(name) for name in ENDS]
+        ),
+    )
+    return models.filter(F.col(SeriesModel.units).isNotNull()).select(
+        SeriesModel.series_id,
+        SeriesModel.model,
+        SeriesModel.champion,
+        SeriesModel.profile,
+        SeriesModel.failure,
+        F.inline(days),
     )

@@ -1,17 +1,28 @@
-"""How good the forecasts are, as rows of models.metrics."""
+"""How good the forecasts are, as metric rows."""
 
 from __future__ import annotations
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-AVERAGED = ("mae", "rmse", "mase", "smape", "covered_80", "covered_95")
-_EXACT = "decimal(28,9)"  # a sum of decimals does not depend on the order of rows, one of doubles does
+from promo_spark.measures.exact_sums import exact_mean, exact_sum
+from promo_spark.measures.metric_rows import MetricRow, metric_struct
+from promo_spark.models.forecasts.series import SeriesModel
+
+AVERAGED = (
+    SeriesModel.mae,
+    SeriesModel.rmse,
+    SeriesModel.mase,
+    SeriesModel.smape,
+    SeriesModel.covered_80,
+    SeriesModel.covered_95,
+)
+_STRUCTS = "structs"
 
 
 def forecast_metrics(models: DataFrame) -> DataFrame:
-    """One row per metric and slice. series_models → metric, slice, value, n of Metrics."""
-    return _accuracy(models).unionByName(_counts(models)).withColumn("value", F.round("value", 6))
+    """One row per metric and slice. SeriesModel → MetricRow."""
+    return _accuracy(models).unionByName(_counts(models))
 
 
 def _accuracy(models: DataFrame) -> DataFrame:
@@ -21,53 +32,37 @@ def _accuracy(models: DataFrame) -> DataFrame:
     windows before the last chose. mae, rmse, mase, smape, covered_80 and covered_95 are means over series
     (null: none measurable, as mase on histories that never change); wape is Σ|error| / Σ units.
     """
-    name = F.when(F.col("picked"), F.array("model", F.lit("champion"))).otherwise(F.array("model"))
-    means = [_measure(c, F.avg(F.col(c).cast(_EXACT)), F.count(c)) for c in AVERAGED]
-    wape = F.try_divide(_exact_sum("absolute_error"), _exact_sum("actual"))
+    model, level, profile = F.col(SeriesModel.model), F.col(SeriesModel.level), F.col(SeriesModel.profile)
+    names = F.when(F.col(SeriesModel.picked), F.array(model, F.lit("champion"))).otherwise(F.array(model))
+    slices = F.array(model, F.concat_ws(":", model, level), F.concat_ws(":", model, profile))
+    of = F.col(MetricRow.slice)
+    means = [metric_struct(c, of=of, value=exact_mean(c), n=F.count(c)) for c in AVERAGED]
+    wape = F.try_divide(exact_sum(SeriesModel.absolute_error), exact_sum(SeriesModel.actual))
     return (
-        models.filter(F.col("mae").isNotNull())
-        .withColumn("name", F.explode(name))
-        .withColumn(
-            "slice",
-            F.explode(F.array("name", F.concat_ws(":", "name", "level"), F.concat_ws(":", "name", "profile"))),
-        )
-        .groupBy("slice")
-        .agg(F.array(*means, _measure("wape", wape, F.count(F.lit(1)))).alias("measures"))
-        .select("slice", F.inline("measures"))
-        .select("metric", "slice", "value", "n")
+        models.filter(F.col(SeriesModel.mae).isNotNull())
+        .withColumn(SeriesModel.model, F.explode(names))
+        .withColumn(MetricRow.slice, F.explode(slices))
+        .groupBy(MetricRow.slice)
+        .agg(F.array(*means, metric_struct("wape", of=of, value=wape, n=F.count("*"))).alias(_STRUCTS))
+        .select(F.inline(_STRUCTS))
     )
 
 
 def _counts(models: DataFrame) -> DataFrame:
     """`series` in all and by profile, `champions` by model, `failures` by model: series that it failed on."""
+    every, model, profile = F.lit("all"), F.col(SeriesModel.model), F.col(SeriesModel.profile)
+    failed = F.col(SeriesModel.units).isNull().cast("int")
     of_series = F.array(
-        *[
-            F.struct(F.lit(metric).alias("metric"), slice_.alias("slice"), F.lit(1).alias("hit"))
-            for metric, slice_ in (
-                ("series", F.lit("all")),
-                ("series", F.col("profile")),
-                ("champions", F.col("model")),
-            )
-        ]
+        _count("series", every, F.lit(1)), _count("series", profile, F.lit(1)), _count("champions", model, F.lit(1))
     )
-    failed = F.col("units").isNull().cast("int")
-    of_models = F.array(
-        *[
-            F.struct(F.lit("failures").alias("metric"), slice_.alias("slice"), failed.alias("hit"))
-            for slice_ in (F.lit("all"), F.col("model"))
-        ]
-    )
-    hits = F.when(F.col("champion"), F.concat(of_series, of_models)).otherwise(of_models)
+    of_models = F.array(_count("failures", every, failed), _count("failures", model, failed))
+    counts = F.when(F.col(SeriesModel.champion), F.concat(of_series, of_models)).otherwise(of_models)
     return (
-        models.select(F.inline(hits))
-        .groupBy("metric", "slice")
-        .agg(F.sum("hit").cast("double").alias("value"), F.count(F.lit(1)).alias("n"))
+        models.select(F.inline(counts))
+        .groupBy(MetricRow.metric, MetricRow.slice)
+        .agg(F.sum(MetricRow.value).cast("double").alias(MetricRow.value), F.count("*").alias(MetricRow.n))
     )
 
 
-def _measure(metric: str, value: Column, n: Column) -> Column:
-    return F.struct(F.lit(metric).alias("metric"), value.cast("double").alias("value"), n.alias("n"))
-
-
-def _exact_sum(column: str) -> Column:
-    return F.sum(F.col(column).cast(_EXACT)).cast("double")
+def _count(metric: str, of: Column, value: Column) -> Column:
+    return F.struct(F.lit(metric).alias(MetricRow.metric), of.alias(MetricRow.slice), value.alias(MetricRow.value))

@@ -21,12 +21,16 @@ class Rule:
     forecast: Forecast
 
 
-def profile_of(units: Floats, *, min_history_days: int, dead_days: int, intermittent_gap: float) -> str:
+def series_kind(units: Floats, *, min_history_days: int, dead_days: int, intermittent_gap: float) -> str:
     """dead, short, intermittent or regular; the first that holds.
 
     Intermittent: the mean gap between days with sales (ADI) is above the limit; 1.32 is the cut-off of
     Syntetos, Boylan and Croston (2005). Their second axis, CV² of the sizes above 0.49 (erratic, lumpy),
-    makes no difference here: the candidates are the same, and the backtest decides among them.
+    makes no difference: the models are the same, and the backtest decides among them.
+
+    >>> limits = {"min_history_days": 56, "dead_days": 56, "intermittent_gap": 1.32}
+    >>> series_kind(np.ones(56), **limits), series_kind(np.tile([1.0, 0.0], 28), **limits)
+    ('regular', 'intermittent')
     """
     if len(units) >= dead_days and not (units[-dead_days:] > 0).any():
         return "dead"
@@ -35,15 +39,20 @@ def profile_of(units: Floats, *, min_history_days: int, dead_days: int, intermit
     return "intermittent" if len(units) > intermittent_gap * (units > 0).sum() else "regular"
 
 
-def rule_forecast(units: Floats, profile: str, *, horizon_days: int, season_days: int) -> Rule:
+def rule_forecast(units: Floats, kind: str, *, horizon_days: int, season_days: int) -> Rule:
     """Zero for a dead series, Drift for one that moves steadily, else the Mean of its last four seasons.
 
     Drift: the last value plus the mean daily change c per day ahead, where c is more than two standard
-    errors from 0, which neither noise nor a weekly cycle gives. 100, 120, 150, 180, 200, 220, 250 changes
-    by 25 ± 2.2 a day: 275, 300, 325. Its intervals widen with √h, as those of a random walk.
+    errors from 0, which neither noise nor a weekly cycle gives. Its intervals widen with √h, as those of a
+    random walk.
+
+    >>> units = np.array([100.0, 120, 150, 180, 200, 220, 250])  # changes by 25 ± 2.2 a day
+    >>> rule = rule_forecast(units, "short", horizon_days=3, season_days=7)
+    >>> rule.name, rule.forecast.units.tolist()
+    ('Drift', [275.0, 300.0, 325.0])
     """
     ahead = np.arange(1, horizon_days + 1)
-    if profile == "dead":
+    if kind == "dead":
         return Rule("Zero", Forecast(*[np.zeros(horizon_days)] * 5))
     changes = np.diff(units)
     if len(changes) >= 3:

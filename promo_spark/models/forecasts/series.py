@@ -1,4 +1,4 @@
-"""Forecasts and backtest of a batch of series: numpy and pandas only, the same with Spark and without."""
+"""Forecasts and backtest of a batch of series: computed by numpy and pandas only, the same with Spark and without."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pyspark.sql import types as T
 
+from promo_spark.contracts.features import DailySales
+from promo_spark.contracts.models import Forecasts
+from promo_spark.contracts.schema import Col, Frame
 from promo_spark.models.forecasts.backtest import (
     Accuracy,
     Forecast,
@@ -20,11 +24,58 @@ from promo_spark.models.forecasts.backtest import (
     windows_possible,
 )
 from promo_spark.models.forecasts.local_models import Batch, Floats, batch_forecasts
-from promo_spark.models.forecasts.rules import profile_of, rule_forecast
+from promo_spark.models.forecasts.rules import rule_forecast, series_kind
 from promo_spark.settings.forecast import ForecastSettings
 
 DECIMALS = 6  # published figures: beyond lies the noise of floating point
 NO_ACCURACY = {f.name: None for f in dataclasses.fields(Accuracy)}
+
+
+_DAILY, _FORECASTS = DailySales.columns(), Forecasts.columns()
+_BY_DAY = T.ArrayType(T.DoubleType())
+
+
+class SalesSeries(Frame):
+    """One row per series."""
+
+    series_id = _DAILY[DailySales.series_id]
+    level = _DAILY[DailySales.level]
+    revenue = Col(T.DecimalType(28, 2), "amount received ever", required=True)
+    units = Col(_BY_DAY, "units by day, from the first sale to yesterday", required=True)
+
+
+class SeriesToForecast(Frame):
+    """One row per series."""
+
+    series_id = _DAILY[DailySales.series_id]
+    level = _DAILY[DailySales.level]
+    units = Col(_BY_DAY, "units by day, from the first sale to yesterday", required=True)
+    top = Col(T.BooleanType(), "whether the series earns the dear models", required=True)
+
+
+class SeriesModel(Frame):
+    """One row per series and model. Forecasts are by day ahead; errors are of the last window of the backtest."""
+
+    series_id = _DAILY[DailySales.series_id]
+    level = _DAILY[DailySales.level]
+    profile = _FORECASTS[Forecasts.profile]
+    model = _FORECASTS[Forecasts.model]
+    champion = _FORECASTS[Forecasts.champion]
+    picked = Col(T.BooleanType(), "what the windows before the last would have chosen", required=True)
+    failure = _FORECASTS[Forecasts.failure]
+    units = Col(_BY_DAY, "point forecast; null: the model failed")
+    lower_80 = Col(_BY_DAY, "lower end of the 80% interval")
+    upper_80 = Col(_BY_DAY, "upper end of the 80% interval")
+    lower_95 = Col(_BY_DAY, "lower end of the 95% interval")
+    upper_95 = Col(_BY_DAY, "upper end of the 95% interval")
+    mae = Col(T.DoubleType(), "mean absolute error; null: no window")
+    rmse = Col(T.DoubleType(), "root mean square error")
+    mase = Col(T.DoubleType(), "mae over the history's seasonal naive error; NaN: that is 0")
+    smape = Col(T.DoubleType(), "symmetric mean absolute percentage error")
+    absolute_error = Col(T.DoubleType(), "sum of absolute errors")
+    actual = Col(T.DoubleType(), "units really sold")
+    covered_80 = Col(T.DoubleType(), "share of days within the 80% interval")
+    covered_95 = Col(T.DoubleType(), "share of days within the 95% interval")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,29 +84,28 @@ class Series:
 
     series_id: str
     level: str
-    profile: str
+    kind: str
     units: Floats
 
 
 def forecast_batch(batch: pd.DataFrame, settings: ForecastSettings) -> pd.DataFrame:
-    """One row per series and model: its forecast and how it did in the last window of the backtest.
+    """One row per series and model: its forecast and its errors in the last window of the backtest.
 
-    `batch` has one row per complete series: series_id, level, units (by day), top (whether it earns the
-    dear models). `champion` is chosen on all windows. `picked` is the model that the windows before the
-    last would have chosen: judged on the last, it tells without flattery what choosing is worth.
+    SeriesToForecast → SeriesModel. `champion` is chosen on all windows. `picked` is the model that the windows before
+    the last would have chosen: judged on the last, it shows without flattery what choosing is worth.
     """
     routes: dict[tuple[str, ...], list[Series]] = {}
     rows: list[dict[str, Any]] = []
     for series_id, level, values, top in zip(batch.series_id, batch.level, batch.units, batch.top, strict=True):
         units = np.maximum(np.asarray(values, dtype=np.float64), 0.0)  # more returned than sold: no demand
-        profile = profile_of(
+        kind = series_kind(
             units,
             min_history_days=settings.min_history_days,
             dead_days=settings.dead_days,
             intermittent_gap=settings.intermittent_gap,
         )
-        series = Series(series_id, level, profile, units)
-        models = _models(profile, bool(top), settings)
+        series = Series(series_id, level, kind, units)
+        models = _models(kind, bool(top), settings)
         if models:
             routes.setdefault(models, []).append(series)
         else:
@@ -65,10 +115,10 @@ def forecast_batch(batch: pd.DataFrame, settings: ForecastSettings) -> pd.DataFr
     return pd.DataFrame(rows)
 
 
-def _models(profile: str, top: bool, settings: ForecastSettings) -> tuple[str, ...]:
-    if profile == "intermittent":
+def _models(kind: str, top: bool, settings: ForecastSettings) -> tuple[str, ...]:
+    if kind == "intermittent":
         return tuple(settings.models_intermittent)
-    if profile == "regular":
+    if kind == "regular":
         return tuple(settings.models_regular + (settings.models_top if top else []))
     return ()
 
@@ -93,8 +143,8 @@ def _modelled(members: Sequence[Series], models: Sequence[str], settings: Foreca
 
 def _failures(batch: Batch, histories: range, models: int) -> dict[int, str]:
     """Why each failed model failed, of one series: the first reason that it gave."""
-    found = {m: [batch.failures[i, m] for i in histories if (i, m) in batch.failures] for m in range(models)}
-    return {m: texts[0] for m, texts in found.items() if texts}
+    reasons = {m: [batch.failures[i, m] for i in histories if (i, m) in batch.failures] for m in range(models)}
+    return {m: texts[0] for m, texts in reasons.items() if texts}
 
 
 def _series_rows(
@@ -111,7 +161,7 @@ def _series_rows(
     ends = [len(series.units) - w * h for w in range(len(past))]
     actual = np.array([series.units[end - h : end] for end in ends]).reshape(len(past), 1, h)
     residuals = actual - past
-    by = settings.champion_by_intermittent if series.profile == "intermittent" else settings.champion_by_regular
+    by = settings.champion_by_intermittent if series.kind == "intermittent" else settings.champion_by_regular
     simplest = next((m for m in range(len(models)) if m not in failures), None)  # where nothing can be compared
     best = champion(residuals, by) if len(past) else simplest
     picked = champion(residuals[1:], by) if len(past) > 1 else simplest
@@ -127,15 +177,15 @@ def _series_rows(
         if ends:
             before = residuals[1:, m].ravel() if len(past) > 1 else in_sample[:-h]
             tried = _clipped(residual_intervals(past[0, m], before, whole=whole))
-            row |= dataclasses.asdict(accuracy(actual[0, 0], tried, scale)) | {"picked": m == picked}
+            row |= dataclasses.asdict(accuracy(actual[0, 0], tried, scale)) | {SeriesModel.picked: m == picked}
         yield row
     if failures:
-        yield _rule_row(series, settings, champion=best is None) | {"failure": "; ".join(failures.values())}
+        yield _rule_row(series, settings, champion=best is None) | {SeriesModel.failure: "; ".join(failures.values())}
 
 
 def _rule_row(series: Series, settings: ForecastSettings, *, champion: bool) -> dict[str, Any]:
     rule = rule_forecast(
-        series.units, series.profile, horizon_days=settings.horizon_days, season_days=settings.season_days
+        series.units, series.kind, horizon_days=settings.horizon_days, season_days=settings.season_days
     )
     return _row(series, rule.name, rule.forecast, champion=champion)
 
@@ -149,13 +199,13 @@ def _row(
         else {k: np.round(v, DECIMALS) for k, v in dataclasses.asdict(_clipped(forecast)).items()}
     )
     return {
-        "series_id": series.series_id,
-        "level": series.level,
-        "profile": series.profile,
-        "model": model,
-        "champion": champion,
-        "picked": False,
-        "failure": failure,
+        SeriesModel.series_id: series.series_id,
+        SeriesModel.level: series.level,
+        SeriesModel.profile: series.kind,
+        SeriesModel.model: model,
+        SeriesModel.champion: champion,
+        SeriesModel.picked: False,
+        SeriesModel.failure: failure,
         **ends,
         **NO_ACCURACY,
     }

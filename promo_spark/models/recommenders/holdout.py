@@ -7,7 +7,8 @@ leave out all that was). A third kind, `blend:due_again`, has the lists as the p
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import datetime
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,27 +17,52 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from promo_spark.contracts.silver import OrderLines
+from promo_spark.contracts.features import ProductProfile
+from promo_spark.contracts.schema import Col, Frame, Personal
+from promo_spark.measures.exact_sums import exact_mean
+from promo_spark.measures.metric_rows import Figure, metric_struct
 from promo_spark.models.recommenders.lists import (
-    NOTHING,
+    NO_ITEM,
+    ItemModel,
     Lists,
     Recommender,
-    Shelf,
-    Shoppers,
+    UserBatch,
     chunks,
     preferences,
     ranked_lists,
-    shoppers,
+    user_batch,
 )
 from promo_spark.models.recommenders.ranking_metrics import METRICS, hits_of
+from promo_spark.models.recommenders.recommendations import UserToRank
+from promo_spark.models.recommenders.strengths import CatalogueItem, Purchase
 
 DEPTH = 10  # the K of every @K
-_EXACT = T.DecimalType(28, 9)
-_FIGURES = f"slice string, {', '.join(f'{m} double' for m in METRICS)}, items array<int>"
+_STRUCTS = "structs"
+UNMEASURED: Recommender = "blend"  # published where the holdout has no users to measure on
+
+
+class HoldoutPurchases(Frame):
+    """One row per user who bought promotable products in the holdout."""
+
+    user_id = Col(T.StringType(), "the user", required=True, personal=Personal.IDENTIFIER)
+    truth = Col(T.ArrayType(T.IntegerType()), "positions in the catalogue of what the user bought", required=True)
+    relevant = Col(T.LongType(), "products bought, those that are not in the catalogue too", required=True)
+
+
+class UserMetrics(Frame):
+    """One row per user and contender: how good the user's list is."""
+
+    slice = Col(T.StringType(), "the contender", required=True)
+    precision = Col(T.DoubleType(), "precision of the user's list", required=True)
+    recall = Col(T.DoubleType(), "recall of the user's list", required=True)
+    f1 = Col(T.DoubleType(), "their harmonic mean", required=True)
+    ndcg = Col(T.DoubleType(), "normalised discounted cumulative gain", required=True)
+    map = Col(T.DoubleType(), "average precision", required=True)
+    items = Col(T.ArrayType(T.IntegerType()), "the list: positions in the catalogue", required=True)
 
 
 @dataclass(frozen=True)
-class Candidate:
+class Contender:
     """A recommender and what it may not show: nothing is banned, all bought before, or what the policy bans."""
 
     slice: str
@@ -44,109 +70,147 @@ class Candidate:
     bans: str  # none, bought, policy
 
 
-def candidates(policy: str) -> tuple[Candidate, ...]:
-    """All that is measured; those with bans = "policy" are what the job may publish."""
+def contenders(policy: str) -> tuple[Contender, ...]:
+    """All that is measured; those with bans = "policy" are what the job may publish.
+
+    >>> [c.slice for c in contenders("keep") if c.bans == "policy"]
+    ['als:keep', 'blend:keep', 'buy_again:keep']
+    """
     publishable: tuple[Recommender, ...] = ("als", "blend", "buy_again") if policy != "exclude" else ("als",)
     return (
-        *(Candidate(r, r, "none") for r in ("als", "blend", "buy_again", "popularity")),
-        Candidate("als:new", "als", "bought"),
-        Candidate("popularity:new", "popularity", "bought"),
-        *(Candidate(f"{r}:{policy}", r, "policy") for r in publishable),
+        *(Contender(r, r, "none") for r in ("als", "blend", "buy_again", "popularity")),
+        Contender("als:new", "als", "bought"),
+        Contender("popularity:new", "popularity", "bought"),
+        *(Contender(f"{r}:{policy}", r, "policy") for r in publishable),
     )
 
 
-def bought_later(later: DataFrame, promotable: DataFrame, items: DataFrame, known: DataFrame) -> DataFrame:
-    """One row per user known before the holdout who bought in it: (user_id, truth, relevant).
+def holdout_purchases(later: DataFrame, products: DataFrame, items: DataFrame, users: DataFrame) -> DataFrame:
+    """One row per user of `users` who bought in the holdout. Purchase, ProductProfile, … → HoldoutPurchases.
 
-    `truth` are positions in the catalogue; `relevant` also counts products first sold in the holdout, which
-    nobody can recommend, so that recall is not flattered. Only promotable products count.
+    `relevant` also counts products first sold in the holdout, which no recommender can know, so that recall is
+    not flattered. Only promotable products count.
     """
+    promotable = products.filter(ProductProfile.promotable).select(ProductProfile.product_id)
+    positions = items.select(CatalogueItem.product_id, CatalogueItem.item)
     return (
-        later.select(OrderLines.user_id, OrderLines.product_id)
+        later.select(Purchase.user_id, Purchase.product_id)
         .distinct()
-        .join(F.broadcast(promotable.select(OrderLines.product_id)), OrderLines.product_id)
-        .join(F.broadcast(items.select(OrderLines.product_id, "item")), OrderLines.product_id, "left")
-        .join(known.select(OrderLines.user_id).distinct(), OrderLines.user_id, "left_semi")
-        .groupBy(OrderLines.user_id)
-        .agg(F.collect_list("item").alias("truth"), F.count("*").alias("relevant"))
+        .join(F.broadcast(promotable), Purchase.product_id)
+        .join(F.broadcast(positions), Purchase.product_id, "left")
+        .join(users.select(Purchase.user_id).distinct(), Purchase.user_id, "left_semi")
+        .groupBy(Purchase.user_id)
+        .agg(
+            F.collect_list(CatalogueItem.item).alias(HoldoutPurchases.truth),
+            F.count("*").alias(HoldoutPurchases.relevant),
+        )
     )
+
+
+def split_at(bought: DataFrame, cutoff: datetime.date) -> tuple[DataFrame, DataFrame]:
+    """Purchase → the purchases before the cutoff, and those from it on: the holdout."""
+    day = F.col(Purchase.order_date)
+    return bought.filter(day < F.lit(cutoff)), bought.filter(day >= F.lit(cutoff))
+
+
+def users_on_both_sides(past: DataFrame, later: DataFrame, *, at_most: int) -> DataFrame:
+    """One row per user, a sample of those who bought before the cutoff and in the holdout. Purchase → user_id."""
+    both = past.join(later, Purchase.user_id, "left_semi")
+    return sample_by_hash(both.select(Purchase.user_id).distinct(), at_most)
 
 
 def sample_by_hash(users: DataFrame, count: int) -> DataFrame:
     """At most `count` users, the same ones whatever the order of the rows."""
-    return users.orderBy(F.xxhash64(OrderLines.user_id), OrderLines.user_id).limit(count)
+    return users.orderBy(F.xxhash64(Purchase.user_id), Purchase.user_id).limit(count)
 
 
-def figures_per_user(
-    users: DataFrame, shelf: Shelf, *, measured: Sequence[Candidate], repeat_weight: float
+def user_metrics(
+    users: DataFrame, model: ItemModel, *, contenders: Sequence[Contender], repeat_weight: float
 ) -> DataFrame:
-    """One row per user and candidate with the user's figures and list. For `:new` only users with new truth."""
+    """One row per user and contender. UserToRank with HoldoutPurchases → UserMetrics.
+
+    A contender that may show new products only is measured on users who bought something new to them.
+    """
 
     def rows(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            for chunk in chunks(batch, shelf.users_at_once()):
-                group = shoppers(chunk, shelf.vectors.shape[1])
+            for chunk in chunks(batch, model.users_at_once()):
+                arrays = user_batch(chunk, model.vectors.shape[1])
                 truths, relevant = _truths(chunk)
-                scores = preferences(shelf, group)
-                for candidate in measured:
+                scores = preferences(model, arrays)
+                for contender in contenders:
                     lists = ranked_lists(
-                        shelf,
-                        group,
+                        model,
+                        arrays,
                         scores.copy(),
-                        recommender=candidate.recommender,
+                        recommender=contender.recommender,
                         repeat_weight=repeat_weight,
-                        banned=_bans(group, candidate),
+                        banned=_bans(arrays, contender),
                         n=DEPTH,
                     )
                     of_interest = relevant
-                    if candidate.bans == "bought":
-                        of_interest = relevant - _bought_before(group, truths)
-                    yield _figures(candidate.slice, lists, truths, of_interest)
+                    if contender.bans == "bought":
+                        of_interest = relevant - _bought_before(arrays, truths)
+                    yield _metrics(contender.slice, lists, truths, of_interest)
 
-    columns = ("user_id", "segment_id", "own", "features", "truth", "relevant")
-    return users.select(*columns).mapInArrow(rows, _FIGURES)
+    columns = (*UserToRank.columns(), HoldoutPurchases.truth, HoldoutPurchases.relevant)
+    return users.select(*columns).mapInArrow(rows, UserMetrics.schema())
 
 
-def measured_metrics(per_user: DataFrame, catalogue_size: int) -> DataFrame:
-    """One row per metric and slice: (metric, slice, value, n). figures_per_user → Metrics.
+def holdout_metrics(per_user: DataFrame, catalogue_size: int) -> DataFrame:
+    """One row per metric and slice. UserMetrics → MetricRow.
 
     Means over users; coverage is the share of the catalogue that stands in anybody's list.
     """
-    means = [F.avg(F.col(m).cast(_EXACT)).cast("double").alias(f"{m}@{DEPTH}") for m in METRICS]
-    shown = F.size(F.array_distinct(F.flatten(F.collect_list("items"))))
-    coverage = (shown / F.lit(max(1, catalogue_size))).alias(f"coverage@{DEPTH}")
-    wide = per_user.groupBy("slice").agg(F.count("*").alias("n"), *means, coverage)
-    names = [c for c in wide.columns if c not in ("slice", "n")]
-    return wide.unpivot(["slice", "n"], [F.col(f"`{c}`") for c in names], "metric", "value").select(
-        "metric", "slice", F.round("value", 6).alias("value"), "n"
-    )
+    of, n = F.col(UserMetrics.slice), F.count("*")
+    listed = F.size(F.array_distinct(F.flatten(F.collect_list(UserMetrics.items))))
+    coverage = listed / F.lit(max(1, catalogue_size))
+    structs = [metric_struct(f"{metric}@{DEPTH}", of=of, value=exact_mean(metric), n=n) for metric in METRICS]
+    structs.append(metric_struct(f"coverage@{DEPTH}", of=of, value=coverage, n=n))
+    measured = per_user.groupBy(UserMetrics.slice).agg(F.array(*structs).alias(_STRUCTS))
+    return measured.select(F.inline(_STRUCTS))
 
 
-def _bans(users: Shoppers, candidate: Candidate) -> np.ndarray:
-    if candidate.bans == "policy":
+def best_recommender(measured: Iterable[Figure], policy: str) -> Recommender:
+    """The recommender with the highest nDCG under the policy; the name decides a tie.
+
+    >>> figures = [Figure("ndcg@10", "als:keep", 0.2, 9), Figure("ndcg@10", "buy_again:keep", 0.3, 9)]
+    >>> best_recommender(figures, "keep"), best_recommender([], "keep")
+    ('buy_again', 'blend')
+    """
+    ndcg = {f.slice: f.value for f in measured if f.metric == f"ndcg@{DEPTH}" and f.value is not None}
+    rivals = {c.slice: c.recommender for c in contenders(policy) if c.bans == "policy" and c.slice in ndcg}
+    return rivals[min(rivals, key=lambda name: (-ndcg[name], name))] if rivals else UNMEASURED
+
+
+def _bans(users: UserBatch, contender: Contender) -> np.ndarray:
+    if contender.bans == "policy":
         return users.banned
-    return np.full(len(users.items), candidate.bans == "bought")
+    return np.full(len(users.items), contender.bans == "bought")
 
 
 def _truths(chunk: pa.RecordBatch) -> tuple[list[np.ndarray], np.ndarray]:
-    truth, relevant = chunk.column("truth"), chunk.column("relevant").to_numpy().astype(np.int64)
+    truth, relevant = (
+        chunk.column(HoldoutPurchases.truth),
+        chunk.column(HoldoutPurchases.relevant).to_numpy().astype(np.int64),
+    )
     ends = np.cumsum(truth.value_lengths().to_numpy(zero_copy_only=False))
     return np.split(np.asarray(truth.flatten(), dtype=np.int64), ends[:-1]), relevant
 
 
-def _bought_before(users: Shoppers, truths: list[np.ndarray]) -> np.ndarray:
+def _bought_before(users: UserBatch, truths: list[np.ndarray]) -> np.ndarray:
     return np.array([np.isin(t, users.items[users.own(u)]).sum() for u, t in enumerate(truths)], dtype=np.int64)
 
 
-def _figures(name: str, lists: Lists, truths: list[np.ndarray], relevant: np.ndarray) -> pa.RecordBatch:
+def _metrics(name: str, lists: Lists, truths: list[np.ndarray], relevant: np.ndarray) -> pa.RecordBatch:
     some = relevant > 0
     items, hits = lists.items[some], hits_of(lists.items, truths)[some]
-    shown = [row[row != NOTHING] for row in items]
+    listed = [row[row != NO_ITEM] for row in items]
     return pa.RecordBatch.from_arrays(
         [
             pa.array([name] * len(items), pa.string()),
             *(pa.array(metric(hits, relevant[some], DEPTH), pa.float64()) for metric in METRICS.values()),
-            pa.array(shown, pa.list_(pa.int32())),
+            pa.array(listed, pa.list_(pa.int32())),
         ],
-        names=["slice", *METRICS, "items"],
+        names=list(UserMetrics.columns()),
     )

@@ -1,4 +1,4 @@
-"""Ranked lists for a chunk of users: one matrix product, what they bought, what is popular. Plain numpy.
+"""Ranked lists for a batch of users: one matrix product, what they bought, what is popular. Plain numpy.
 
 A recommender is a way to score products for a user:
     als         how well product and user vectors agree
@@ -19,18 +19,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from promo_spark.contracts.models import Segments
+from promo_spark.models.recommenders.als import UserVector
+from promo_spark.models.recommenders.strengths import OwnProduct, OwnProducts
 from promo_spark.models.recommenders.top_n import Floats, Integers, top_n
 
 Recommender = Literal["als", "buy_again", "blend", "popularity"]
 SOURCES = ("als", "buy_again", "popular_in_segment", "popular")
-NOTHING = -1
+NO_ITEM = -1
 
 _TILE_SCORES = 1 << 23  # users × products scored at once: 32 MB
 _MOST_USERS = 256
 
 
 @dataclass(frozen=True)
-class Popular:
+class PopularItems:
     """Products by falling popularity, with the number of their recent buyers."""
 
     items: Integers
@@ -38,21 +41,21 @@ class Popular:
 
 
 @dataclass(frozen=True)
-class Shelf:
-    """What lists are made of; the same in every task. `items` rises; `vectors` has a row for each."""
+class ItemModel:
+    """The products that lists are made of; the same in every task. `items` rises; `vectors` has a row for each."""
 
     items: Integers
     vectors: Floats
-    everywhere: Popular
-    by_segment: Mapping[int, Popular]
+    overall: PopularItems
+    by_segment: Mapping[int, PopularItems]
 
     def users_at_once(self) -> int:
         return max(1, min(_MOST_USERS, _TILE_SCORES // max(1, len(self.items))))
 
 
 @dataclass(frozen=True)
-class Shoppers:
-    """A chunk of users. User i bought the entries from offsets[i] up to offsets[i + 1], rising by item."""
+class UserBatch:
+    """A batch of users. User i bought the entries from offsets[i] up to offsets[i + 1], rising by item."""
 
     vectors: Floats  # zeros for users without a vector
     modelled: NDArray[np.bool_]
@@ -68,7 +71,7 @@ class Shoppers:
 
 @dataclass(frozen=True)
 class Lists:
-    """A row per user, a column per rank. Entries of lists that are short are NOTHING."""
+    """A row per user, a column per rank. A list that is short ends in NO_ITEM."""
 
     items: Integers
     scores: NDArray[np.float64]
@@ -79,35 +82,35 @@ def chunks(batch: pa.RecordBatch, size: int) -> Iterator[pa.RecordBatch]:
     return (batch.slice(start, size) for start in range(0, batch.num_rows, size))
 
 
-def shoppers(batch: pa.RecordBatch, rank: int) -> Shoppers:
-    """The users of rows (features, segment_id, own); null stands for no vector, no segment, no purchase."""
-    features, own = batch.column("features"), batch.column("own")
+def user_batch(batch: pa.RecordBatch, rank: int) -> UserBatch:
+    """UserToRank → the users as arrays; null stands for no vector, no segment, no purchase."""
+    features, own = batch.column(UserVector.features), batch.column(OwnProducts.own)
     modelled = np.asarray(features.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
     vectors = np.zeros((batch.num_rows, rank), np.float32)
     vectors[modelled] = np.asarray(features.flatten(), dtype=np.float32).reshape(-1, rank)
     entries = own.flatten()
     counts = pc.list_value_length(own).fill_null(0).to_numpy(zero_copy_only=False)
-    return Shoppers(
+    return UserBatch(
         vectors=vectors,
         modelled=modelled,
-        segments=batch.column("segment_id").fill_null(0).to_numpy().astype(np.int64),
+        segments=batch.column(Segments.segment_id).fill_null(0).to_numpy().astype(np.int64),
         offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        items=pc.struct_field(entries, "item").to_numpy().astype(np.int64),
-        strengths=pc.struct_field(entries, "strength").to_numpy().astype(np.float32),
-        banned=pc.struct_field(entries, "banned").to_numpy(zero_copy_only=False).astype(bool),
+        items=pc.struct_field(entries, OwnProduct.item).to_numpy().astype(np.int64),
+        strengths=pc.struct_field(entries, OwnProduct.strength).to_numpy().astype(np.float32),
+        banned=pc.struct_field(entries, OwnProduct.banned).to_numpy(zero_copy_only=False).astype(bool),
     )
 
 
-def preferences(shelf: Shelf, users: Shoppers) -> Floats:
+def preferences(model: ItemModel, users: UserBatch) -> Floats:
     """Users × modelled products: the product of their vectors; −inf throughout for users without one."""
-    scores: Floats = users.vectors @ shelf.vectors.T
+    scores: Floats = users.vectors @ model.vectors.T
     scores[~users.modelled] = -np.inf
     return scores
 
 
 def ranked_lists(
-    shelf: Shelf,
-    users: Shoppers,
+    model: ItemModel,
+    users: UserBatch,
     scores: Floats,
     *,
     recommender: Recommender,
@@ -119,76 +122,89 @@ def ranked_lists(
 
     `banned` says of each of the users' own entries whether it must not be in the list. Ties go to the
     product of lower position; a user without a vector gets what is popular.
+
+    >>> no_popular_items = PopularItems(np.empty(0, np.int64), np.empty(0, np.int64))
+    >>> model = ItemModel(np.array([0, 2, 3]), np.array([[1, 0], [0.5, 0], [0, 1]], np.float32), no_popular_items, {})
+    >>> users = UserBatch(  # one user, who bought product 3
+    ...     vectors=np.array([[1, 0]], np.float32), modelled=np.array([True]), segments=np.array([0]),
+    ...     offsets=np.array([0, 1]), items=np.array([3]), strengths=np.array([2], np.float32),
+    ...     banned=np.array([False]),
+    ... )
+    >>> blend = ranked_lists(
+    ...     model, users, preferences(model, users), recommender="blend", repeat_weight=0.4, banned=users.banned, n=3
+    ... )
+    >>> blend.items.tolist(), blend.scores.round(3).tolist(), [SOURCES[i] for i in blend.sources[0]]
+    ([[0, 3, 2]], [[1.0, 0.8, 0.5]], ['als', 'buy_again', 'als'])
     """
     lists = Lists(
-        np.full((len(users.modelled), n), NOTHING, np.int64),
+        np.full((len(users.modelled), n), NO_ITEM, np.int64),
         np.zeros((len(users.modelled), n)),
         np.zeros((len(users.modelled), n), np.int8),
     )
-    if recommender != "popularity" and len(shelf.items):
-        _score_own(shelf, users, scores, recommender, repeat_weight, banned)
+    if recommender != "popularity" and len(model.items):
+        _score_own(model, users, scores, recommender, repeat_weight, banned)
         columns, values = top_n(scores, n)
-        found = np.isfinite(values)
+        allowed = np.isfinite(values)
         width = columns.shape[1]
-        lists.items[:, :width] = np.where(found, shelf.items[columns], NOTHING)
-        lists.scores[:, :width] = np.where(found, values, 0)
+        lists.items[:, :width] = np.where(allowed, model.items[columns], NO_ITEM)
+        lists.scores[:, :width] = np.where(allowed, values, 0)
     for user in range(len(users.modelled)):
         own = users.own(user)
         bought = users.items[own]
         lists.sources[user] = np.isin(lists.items[user], bought)  # als 0, buy_again 1
-        _fill(lists, user, shelf, int(users.segments[user]), bought[banned[own]])
+        _fill(lists, user, model, int(users.segments[user]), bought[banned[own]])
     return lists
 
 
-def nearest_own(shelf: Shelf, users: Shoppers, lists: Lists) -> Integers:
-    """For each list entry the user's own product whose vector points most nearly the same way; else NOTHING."""
-    nearest = np.full(lists.items.shape, NOTHING, np.int64)
-    lengths = np.linalg.norm(shelf.vectors, axis=1, keepdims=True)
-    units = shelf.vectors / np.where(lengths > 0, lengths, 1)
+def nearest_own(model: ItemModel, users: UserBatch, lists: Lists) -> Integers:
+    """For each list entry the user's own product whose vector points most nearly the same way; else NO_ITEM."""
+    nearest = np.full(lists.items.shape, NO_ITEM, np.int64)
+    lengths = np.linalg.norm(model.vectors, axis=1, keepdims=True)
+    units = model.vectors / np.where(lengths > 0, lengths, 1)
     for user in np.flatnonzero(users.modelled):
-        own, _ = _columns(shelf, users.items[users.own(int(user))])
-        entries, known = _columns(shelf, lists.items[user])
+        own, _ = _columns(model, users.items[users.own(int(user))])
+        entries, modelled = _columns(model, lists.items[user])
         if len(own) and len(entries):
             closest = (units[entries] @ units[own].T).argmax(axis=1)
-            nearest[user, known] = shelf.items[own[closest]]
+            nearest[user, modelled] = model.items[own[closest]]
     return nearest
 
 
 def _score_own(
-    shelf: Shelf,
-    users: Shoppers,
+    model: ItemModel,
+    users: UserBatch,
     scores: Floats,
     recommender: str,
     repeat_weight: float,
     banned: NDArray[np.bool_],
 ) -> None:
-    """Adds to the scores what the users' own purchases say."""
-    columns, known = _columns(shelf, users.items)
-    rows = np.repeat(np.arange(len(users.modelled)), np.diff(users.offsets))[known]
-    strengths = users.strengths[known]
+    """Adds the strengths of the users' own purchases to the scores, and takes out what is banned."""
+    columns, modelled = _columns(model, users.items)
+    rows = np.repeat(np.arange(len(users.modelled)), np.diff(users.offsets))[modelled]
+    strengths = users.strengths[modelled]
     if recommender == "buy_again":
         scores[:] = -np.inf
         scores[rows, columns] = np.where(users.modelled[rows], strengths, -np.inf)
     elif recommender == "blend":
         scores[rows, columns] += np.float32(repeat_weight) * strengths
-    forbidden = banned[known]
+    forbidden = banned[modelled]
     scores[rows[forbidden], columns[forbidden]] = -np.inf
 
 
-def _columns(shelf: Shelf, items: Integers) -> tuple[Integers, NDArray[np.bool_]]:
-    """The columns of those items that are modelled, and which they are."""
-    if not len(shelf.items):
+def _columns(model: ItemModel, items: Integers) -> tuple[Integers, NDArray[np.bool_]]:
+    """The columns of those items that are modelled, and which of the items these are."""
+    if not len(model.items):
         return np.empty(0, np.int64), np.zeros(len(items), bool)
-    columns = np.minimum(np.searchsorted(shelf.items, items), len(shelf.items) - 1)
-    known = shelf.items[columns] == items
-    return columns[known], known
+    columns = np.minimum(np.searchsorted(model.items, items), len(model.items) - 1)
+    modelled = model.items[columns] == items
+    return columns[modelled], modelled
 
 
-def _fill(lists: Lists, user: int, shelf: Shelf, segment: int, forbidden: Integers) -> None:
+def _fill(lists: Lists, user: int, model: ItemModel, segment: int, forbidden: Integers) -> None:
     """Puts popular products into the free end of a user's list."""
     items = lists.items[user]
-    for source, popular in ((2, shelf.by_segment.get(segment)), (3, shelf.everywhere)):
-        filled = int((items != NOTHING).sum())
+    for source, popular in ((2, model.by_segment.get(segment)), (3, model.overall)):
+        filled = int((items != NO_ITEM).sum())
         missing = len(items) - filled
         if not missing or popular is None:
             continue

@@ -15,52 +15,98 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from promo_spark.contracts.features import UserProfile
 from promo_spark.contracts.models import Recommendations, Segments
+from promo_spark.contracts.schema import Col, Frame
 from promo_spark.models.recommenders.als import Factors
 from promo_spark.models.recommenders.lists import (
-    NOTHING,
+    NO_ITEM,
     SOURCES,
+    ItemModel,
     Lists,
-    Popular,
+    PopularItems,
     Recommender,
-    Shelf,
-    Shoppers,
+    UserBatch,
     chunks,
     nearest_own,
     preferences,
     ranked_lists,
-    shoppers,
+    user_batch,
+)
+from promo_spark.models.recommenders.strengths import (
+    CatalogueItem,
+    DueProduct,
+    ItemPopularity,
+    OwnProduct,
 )
 from promo_spark.models.recommenders.top_n import Integers
 
-_ENTRIES = (
-    "user_id string, rank int, item int, score double, source string, because int, orders bigint, last_bought date"
-)
+_ALL_USERS = -1  # stands for the null segment
+_RECOMMENDATION = Recommendations.columns()
 
 
-def banned(bought: str, due: Column) -> Column:
-    """Whether a product bought before must not be recommended, by the policy `recommend.bought`.
+class UserToRank(Frame):
+    """One row per user with all that ranking needs."""
 
-    exclude: never again. keep: no ban. due_again: only when `due` by the user's own cadence; a product
+    user_id = _RECOMMENDATION[Recommendations.user_id]
+    segment_id = Col(T.IntegerType(), "the user's segment; null or 0: none")
+    own = Col(T.ArrayType(OwnProduct.schema()), "what the user bought, sorted by item; null: nothing")
+    features = Col(T.ArrayType(T.FloatType()), "the user's vector; null: not modelled")
+
+
+class ListEntry(Frame):
+    """One row per user and rank: a recommended product, with what the reason is made from."""
+
+    user_id = _RECOMMENDATION[Recommendations.user_id]
+    rank = _RECOMMENDATION[Recommendations.rank]
+    item = Col(T.IntegerType(), "the product's position in the catalogue", required=True)
+    score = _RECOMMENDATION[Recommendations.score]
+    source = _RECOMMENDATION[Recommendations.source]
+    because = Col(T.IntegerType(), "position of the own product whose vector is nearest; null: none")
+    orders = Col(T.LongType(), "orders of the user with the product; null: never bought")
+    last_bought = Col(T.DateType(), "the day of the last one; null: never bought")
+
+
+class CauseTitle(Frame):
+    """One row per product of the catalogue, as the cause of a recommendation."""
+
+    because = Col(T.IntegerType(), "the product's position in the catalogue", required=True)
+    because_title = Col(T.StringType(), "its title")
+
+
+def banned(bought: str) -> Column:
+    """Whether a product bought before must not be recommended, by the policy `recommend.bought`. Of DueProduct rows.
+
+    exclude: never again. keep: no ban. due_again: only when the product is due by the user's own cadence; a product
     bought once has none, and so does not come back. Products never bought are free under each.
     """
-    return {"exclude": F.lit(True), "keep": F.lit(False), "due_again": ~F.coalesce(due, F.lit(False))}[bought]
+    due = F.coalesce(DueProduct.due, F.lit(False))
+    return {"exclude": F.lit(True), "keep": F.lit(False), "due_again": ~due}[bought]
 
 
-def shelf(factors: Factors, popularity: DataFrame) -> Shelf:
-    """Factors and the popularity table as arrays on the driver: bounded by segments × catalogue."""
-    table = popularity.orderBy("segment_id", F.desc("recent_buyers"), F.desc("buyers"), "item").toArrow()
-    segments = table["segment_id"].fill_null(NOTHING).to_numpy()
-    items, buyers = (table[c].to_numpy().astype(np.int64) for c in ("item", "recent_buyers"))
-    lists = {int(s): Popular(items[segments == s], buyers[segments == s]) for s in np.unique(segments)}
-    everywhere = lists.pop(NOTHING, Popular(np.empty(0, np.int64), np.empty(0, np.int64)))
-    return Shelf(factors.items, factors.vectors, everywhere, lists)
+def item_model(factors: Factors, popularity: DataFrame) -> ItemModel:
+    """Factors and ItemPopularity → arrays on the driver, bounded by segments × catalogue."""
+    table = popularity.orderBy(
+        ItemPopularity.segment_id,
+        F.desc(ItemPopularity.recent_buyers),
+        F.desc(ItemPopularity.buyers),
+        ItemPopularity.item,
+    ).toArrow()
+    segments = table[ItemPopularity.segment_id].fill_null(_ALL_USERS).to_numpy()
+    items = table[ItemPopularity.item].to_numpy().astype(np.int64)
+    buyers = table[ItemPopularity.recent_buyers].to_numpy().astype(np.int64)
+    popular = {int(s): PopularItems(items[segments == s], buyers[segments == s]) for s in np.unique(segments)}
+    overall = popular.pop(_ALL_USERS, PopularItems(np.empty(0, np.int64), np.empty(0, np.int64)))
+    return ItemModel(factors.items, factors.vectors, overall, popular)
 
 
 def users_with_purchases(users: DataFrame, own: DataFrame, factors: Factors, *, blocks: int) -> DataFrame:
-    """One row per user with all that ranking needs; chunks are the same whatever the input's partitions."""
+    """One row per user. Users with a segment, OwnProducts, factors → UserToRank and what else the users have.
+
+    Chunks of users are the same, whatever the input's partitions.
+    """
     return (
         users.join(own, UserProfile.user_id, "left")
         .join(factors.users, UserProfile.user_id, "left")
@@ -70,42 +116,44 @@ def users_with_purchases(users: DataFrame, own: DataFrame, factors: Factors, *, 
 
 
 def recommended_items(
-    users: DataFrame, shelf: Shelf, *, recommender: Recommender, repeat_weight: float, top_n: int
+    users: DataFrame, model: ItemModel, *, recommender: Recommender, repeat_weight: float, top_n: int
 ) -> DataFrame:
-    """One row per user and rank, products by position. (user_id, segment_id, own, features) → entries.
+    """One row per user and rank. UserToRank → ListEntry.
 
     Each user gets exactly `top_n` rows, or as many as there are products that may be shown.
     """
 
     def entries(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            for chunk in chunks(batch, shelf.users_at_once()):
-                group = shoppers(chunk, shelf.vectors.shape[1])
+            for chunk in chunks(batch, model.users_at_once()):
+                arrays = user_batch(chunk, model.vectors.shape[1])
                 lists = ranked_lists(
-                    shelf,
-                    group,
-                    preferences(shelf, group),
+                    model,
+                    arrays,
+                    preferences(model, arrays),
                     recommender=recommender,
                     repeat_weight=repeat_weight,
-                    banned=group.banned,
+                    banned=arrays.banned,
                     n=top_n,
                 )
-                yield list_rows(chunk, group, lists, nearest_own(shelf, group, lists))
+                yield list_rows(chunk, arrays, lists, nearest_own(model, arrays, lists))
 
-    return users.select("user_id", "segment_id", "own", "features").mapInArrow(entries, _ENTRIES)
+    return users.select(*UserToRank.columns()).mapInArrow(entries, ListEntry.schema())
 
 
 def recommendations(entries: DataFrame, items: DataFrame, *, popular_days: int) -> DataFrame:
-    """One row per user and rank. (entries, catalogue) → Recommendations, but for as_of.
+    """One row per user and rank. ListEntry, CatalogueItem → Recommendations.
 
     The score is ALS preference + repeat_weight × strength for als and buy_again, and the number of recent
     buyers for the popular ones: comparable within a source only.
     """
-    named = items.select("item", "product_id")
-    cause = items.select(F.col("item").alias("because"), F.col("title").alias("because_title"))
+    ids = items.select(CatalogueItem.item, CatalogueItem.product_id)
+    causes = items.select(
+        F.col(CatalogueItem.item).alias(CauseTitle.because), F.col(CatalogueItem.title).alias(CauseTitle.because_title)
+    )
     return (
-        entries.join(F.broadcast(named), "item")
-        .join(F.broadcast(cause), "because", "left")
+        entries.join(F.broadcast(ids), ListEntry.item)
+        .join(F.broadcast(causes), ListEntry.because, "left")
         .select(
             Recommendations.user_id,
             Recommendations.rank,
@@ -118,52 +166,56 @@ def recommendations(entries: DataFrame, items: DataFrame, *, popular_days: int) 
 
 
 def with_segment(users: DataFrame, segments: DataFrame) -> DataFrame:
-    """(user_id, segment_id) of every user; 0 for users that no segment has."""
-    found = segments.select(Segments.user_id, Segments.segment_id)
-    return users.select(UserProfile.user_id).join(found, UserProfile.user_id, "left").fillna(0, ["segment_id"])
+    """One row per user: user_id and segment_id, which is 0 for a user without a segment. UserProfile, Segments."""
+    of_user = segments.select(Segments.user_id, Segments.segment_id)
+    with_ids = users.select(UserProfile.user_id).join(of_user, UserProfile.user_id, "left")
+    return with_ids.fillna(0, [Segments.segment_id])
 
 
 def _reason(popular_days: int) -> Column:
-    count, days = F.col("score").cast("bigint").cast("string"), F.lit(f" in the last {popular_days} days")
-    idle = F.lit("Bought by other customers before")
-    again = F.format_string("You bought it in %d orders, last on %s", "orders", F.col("last_bought").cast("string"))
-    once = F.format_string("You bought it on %s", F.col("last_bought").cast("string"))
+    score, source, orders = F.col(ListEntry.score), F.col(ListEntry.source), F.col(ListEntry.orders)
+    last_bought = F.col(ListEntry.last_bought).cast("string")
+    count, days = score.cast("bigint").cast("string"), F.lit(f" in the last {popular_days} days")
+    not_lately = F.lit("Bought by other customers before")
+    again = F.format_string("You bought it in %d orders, last on %s", orders, last_bought)
+    once = F.format_string("You bought it on %s", last_bought)
     taste = F.coalesce(
-        F.concat(F.lit("Because you buy "), "because_title"), F.lit("Bought by customers who buy what you buy")
+        F.concat(F.lit("Because you buy "), CauseTitle.because_title),
+        F.lit("Bought by customers who buy what you buy"),
     )
     return (
-        F.when(F.col("source") == "als", taste)
-        .when(F.col("source") == "buy_again", F.when(F.col("orders") > 1, again).otherwise(once))
+        F.when(source == "als", taste)
+        .when(source == "buy_again", F.when(orders > 1, again).otherwise(once))
         .when(
-            F.col("source") == "popular_in_segment",
+            source == "popular_in_segment",
             F.concat(F.lit("Popular with customers like you: bought by "), count, days),
         )
-        .when(F.col("score") == 0, idle)
+        .when(score == 0, not_lately)
         .otherwise(F.concat(F.lit("Popular with all customers: bought by "), count, days))
     )
 
 
-def list_rows(chunk: pa.RecordBatch, users: Shoppers, lists: Lists, nearest: Integers) -> pa.RecordBatch:
-    """The lists as rows, with what their reasons need."""
-    row, rank = np.nonzero(lists.items != NOTHING)
+def list_rows(chunk: pa.RecordBatch, users: UserBatch, lists: Lists, nearest: Integers) -> pa.RecordBatch:
+    """One row per user and rank. UserToRank, the users' lists → ListEntry."""
+    row, rank = np.nonzero(lists.items != NO_ITEM)
     items, sources = lists.items[row, rank], lists.sources[row, rank]
-    because = np.where(sources == 0, nearest[row, rank], NOTHING)
-    entries = chunk.column("own").flatten()
-    at = [
+    because = np.where(sources == 0, nearest[row, rank], NO_ITEM)
+    entries = chunk.column(UserToRank.own).flatten()
+    positions = [
         int(users.offsets[u] + np.searchsorted(users.items[users.own(int(u))], i)) if s == 1 else None
         for u, i, s in zip(row, items, sources, strict=True)
     ]
-    again = pa.array(at, pa.int64())
+    again = pa.array(positions, pa.int64())
     return pa.RecordBatch.from_arrays(
         [
-            chunk.column("user_id").take(pa.array(row)),
+            chunk.column(UserToRank.user_id).take(pa.array(row)),
             pa.array(rank + 1, pa.int32()),
             pa.array(items, pa.int32()),
             pa.array(lists.scores[row, rank]),
             pa.array(SOURCES).take(pa.array(sources)),
-            pa.array(because, pa.int32(), mask=because == NOTHING),
-            pc.struct_field(entries, "orders").take(again),
-            pc.struct_field(entries, "last_bought").take(again),
+            pa.array(because, pa.int32(), mask=because == NO_ITEM),
+            pc.struct_field(entries, OwnProduct.orders).take(again),
+            pc.struct_field(entries, OwnProduct.last_bought).take(again),
         ],
-        names=["user_id", "rank", "item", "score", "source", "because", "orders", "last_bought"],
+        names=list(ListEntry.columns()),
     )

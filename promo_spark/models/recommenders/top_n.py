@@ -25,6 +25,10 @@ def top_n(scores: Floats, n: int) -> tuple[Integers, Floats]:
     Exact: were one of the n best outside the n blocks taken, each of those would hold a score at least as
     good, at an earlier column where equal, and so n scores would stand before it. A score of −inf means
     "never": where a row has fewer than n others, such columns fill its end. Scores must not be NaN.
+
+    >>> columns, scores = top_n(np.array([[0.5, 2.0, -1.0, 2.0]], np.float32), 3)
+    >>> columns.tolist(), scores.tolist()
+    ([[1, 3, 0]], [[2.0, 2.0, 0.5]])
     """
     rows, columns = scores.shape
     n = min(n, columns)
@@ -36,10 +40,10 @@ def top_n(scores: Floats, n: int) -> tuple[Integers, Floats]:
     if whole < columns:
         maxima = np.concatenate([maxima, scores[:, whole:].max(axis=1, keepdims=True)], axis=1)
     taken, _ = _best(maxima, np.broadcast_to(np.arange(blocks), maxima.shape), n)
-    candidates = (taken[:, :, None] * BLOCK + np.arange(BLOCK)).reshape(rows, -1)
-    found = np.take_along_axis(scores, np.minimum(candidates, columns - 1), axis=1)
-    found[candidates >= columns] = -np.inf  # the last block may be shorter than the others
-    return _best(found, candidates, n)
+    positions = (taken[:, :, None] * BLOCK + np.arange(BLOCK)).reshape(rows, -1)
+    in_blocks = np.take_along_axis(scores, np.minimum(positions, columns - 1), axis=1)
+    in_blocks[positions >= columns] = -np.inf  # the last block may be shorter than the others
+    return _best(in_blocks, positions, n)
 
 
 def _best(scores: Floats, positions: NDArray[Any], n: int) -> tuple[Integers, Floats]:

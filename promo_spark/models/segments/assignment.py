@@ -13,6 +13,7 @@ from pyspark.sql import types as T
 
 from promo_spark.contracts.features import UserProfile
 from promo_spark.contracts.models import Segments
+from promo_spark.contracts.schema import Col, Frame
 from promo_spark.errors import SettingsError
 from promo_spark.models.segments.clustering import Labels, Points
 from promo_spark.models.segments.names import NO_ORDERS
@@ -46,20 +47,31 @@ def log_value(feature: str) -> Column:
     return F.signum(x) * F.log1p(F.abs(x))
 
 
-def user_sample(profiles: DataFrame, columns: Sequence[str], *, users: int, min_orders: int, seed: int) -> pd.DataFrame:
-    """Up to `users` users with `min_orders` or more orders, on the log scale, one row each.
+def user_sample(
+    profiles: DataFrame, features: Sequence[str], *, users: int, min_orders: int, seed: int
+) -> pd.DataFrame:
+    """One row per user of up to `users` with `min_orders` or more orders: the features and RFM on the log scale.
 
     Drawn and ordered by a hash of the id, so that the same users come back in the same order whatever the
-    partitioning. A user with fewer orders gets a segment too, but does not shape it.
+    partitioning. A user with fewer orders gets a segment too, but does not shape the segments.
     """
     order = F.xxhash64(F.lit(seed), F.col(UserProfile.user_id))
     return (
         profiles.filter(F.col(UserProfile.orders) >= min_orders)
         .orderBy(order, UserProfile.user_id)
         .limit(users)
-        .select(*[log_value(c).alias(c) for c in columns])
+        .select(*[log_value(c).alias(c) for c in sorted({*features, *RFM})])
         .toPandas()
     )
+
+
+class NearestCentre(Frame):
+    """One row per user: the centre that is nearest."""
+
+    user_id = Col(T.StringType(), "the user", required=True)
+    has_orders = Col(T.BooleanType(), "whether the user ever ordered", required=True)
+    distance = Col(T.DoubleType(), "distance to the nearest centre", required=True)
+    position = Col(T.IntegerType(), "the centre's position, from 1", required=True)
 
 
 @dataclass(frozen=True)
@@ -91,8 +103,15 @@ class Scaling:
 
 
 def rfm_groups(sample: pd.DataFrame, k: int) -> Labels:
-    """k equal groups by the RFM score (quintiles of recency, frequency and money, summed): the field's plain
-    method, to measure the clusters against."""
+    """k equal groups by the RFM score: quintiles of recency, frequency and money, summed.
+
+    This is the field's plain method, to measure the clusters against.
+
+    >>> users = np.arange(20.0)
+    >>> sample = pd.DataFrame({"recency_days": users[::-1], "orders_90d": users, "spend_90d": users})
+    >>> rfm_groups(sample, 4).tolist()
+    [0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3]
+    """
     quintiles = [sample[c].rank(method="first", pct=True, ascending=c != RFM[0]).mul(5).apply(np.ceil) for c in RFM]
     score = sum(quintiles[1:], quintiles[0])
     return np.ceil(score.rank(method="first", pct=True).to_numpy() * k).astype(np.int64) - 1
@@ -106,29 +125,44 @@ def segments(
     The nearest centre's segment, ties to the lower index, in one pass and without a Python worker. Users
     without orders get segment 0 and no distance. The distance is Euclidean, in standard deviations.
     """
-    z = [
-        (F.coalesce(log_value(f), F.lit(float(m))) - float(m)) / float(s)
-        for f, m, s in zip(scaling.features, scaling.mean, scaling.deviation, strict=True)
-    ]
-    found = profiles.select(
-        UserProfile.user_id,
-        (F.col(UserProfile.orders) > 0).alias("buys"),
-        *[value.alias(f"z{i}") for i, value in enumerate(z)],
-    )
-    to_each = []
-    for at, centre in enumerate(centres, start=1):
-        squares = [(F.col(f"z{i}") - float(c)) * (F.col(f"z{i}") - float(c)) for i, c in enumerate(centre)]
-        to_each.append(F.struct(F.sqrt(sum(squares[1:], squares[0])).alias("distance"), F.lit(at).alias("at")))
-    place = F.col("closest.at")
+    has_orders, position = F.col(NearestCentre.has_orders), F.col(NearestCentre.position)
     # by F.when, not by a null position: element_at of a literal array takes the last element for null (Spark 4.2)
-    return found.withColumn("closest", F.array_min(F.array(*to_each))).select(
+    return nearest_centres(profiles, scaling, centres).select(
         Segments.user_id,
-        F.when(F.col("buys"), F.element_at(F.lit([int(i) for i in ids]), place))
+        F.when(has_orders, F.element_at(F.lit([int(i) for i in ids]), position))
         .otherwise(NO_ORDERS_ID)
         .cast(T.IntegerType())
         .alias(Segments.segment_id),
-        F.when(F.col("buys"), F.element_at(F.lit(list(names)), place))
+        F.when(has_orders, F.element_at(F.lit(list(names)), position))
         .otherwise(NO_ORDERS)
         .alias(Segments.segment_name),
-        F.when(F.col("buys"), F.round("closest.distance", 6)).alias(Segments.distance),
+        F.when(has_orders, F.round(NearestCentre.distance, 6)).alias(Segments.distance),
     )
+
+
+def nearest_centres(profiles: DataFrame, scaling: Scaling, centres: Points) -> DataFrame:
+    """One row per user. UserProfile, centres → NearestCentre."""
+    scaled = {
+        f"scaled_{f}": (F.coalesce(log_value(f), F.lit(float(m))) - float(m)) / float(s)
+        for f, m, s in zip(scaling.features, scaling.mean, scaling.deviation, strict=True)
+    }
+    users = profiles.select(
+        UserProfile.user_id,
+        (F.col(UserProfile.orders) > 0).alias(NearestCentre.has_orders),
+        *[value.alias(name) for name, value in scaled.items()],
+    )
+    to_each = [
+        F.struct(
+            _distance(list(scaled), centre).alias(NearestCentre.distance),
+            F.lit(position).alias(NearestCentre.position),
+        )
+        for position, centre in enumerate(centres, start=1)
+    ]
+    return users.select(
+        NearestCentre.user_id, NearestCentre.has_orders, F.inline(F.array(F.array_min(F.array(*to_each))))
+    )
+
+
+def _distance(columns: Sequence[str], centre: Points) -> Column:
+    squares = [(F.col(c) - float(x)) * (F.col(c) - float(x)) for c, x in zip(columns, centre, strict=True)]
+    return F.sqrt(sum(squares[1:], squares[0]))

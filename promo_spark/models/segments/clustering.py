@@ -19,22 +19,37 @@ from scipy.spatial.distance import cdist
 Points = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
 
+_VECTOR = "features"
 
-def kmeans_centres(
-    spark: SparkSession, points: Points, names: Sequence[str], k: int, *, starts: int, max_iterations: int, seed: int
-) -> Points:
+
+@dataclass(frozen=True)
+class Effort:
+    """How hard a fit tries: starts, of which the best counts, iterations of each, and the seed of them all."""
+
+    starts: int
+    max_iterations: int
+    seed: int
+
+
+def kmeans_centres(spark: SparkSession, points: Points, names: Sequence[str], k: int, *, effort: Effort) -> Points:
     """The centres of MLlib's KMeans with the lowest cost of several starts, sorted; fewer if points coincide.
 
     MLlib has no n_init, and one start does end in a local optimum even on ten points. One partition in the
     given order makes the fit the same on every cluster; `solver="block"` is several times faster than "row".
+    Points are in standard deviations from their mean, so the centre of a single group is 0 and needs no fit.
     """
+    if k == 1:
+        return np.zeros((1, len(names)))
     frame = spark.createDataFrame(pd.DataFrame(points, columns=list(names))).coalesce(1)
-    assembled = VectorAssembler(inputCols=list(names), outputCol="features").transform(frame).select("features")
+    assembler = VectorAssembler(inputCols=list(names), outputCol=_VECTOR)
+    assembled = assembler.transform(frame).select(_VECTOR)
     assembled.persist()
     try:
         fits = []
-        for start in range(starts):
-            model = KMeans(k=k, seed=seed + start, solver="block", maxIter=max_iterations, tol=1e-6).fit(assembled)
+        for start in range(effort.starts):
+            seed = effort.seed + start
+            means = KMeans(k=k, seed=seed, solver="block", maxIter=effort.max_iterations, tol=1e-6)
+            model = means.setFeaturesCol(_VECTOR).fit(assembled)
             centres = np.array(sorted(tuple(float(x) for x in centre) for centre in model.clusterCenters()))
             fits.append((cost(points, centres), start, centres))
     finally:
@@ -43,13 +58,21 @@ def kmeans_centres(
 
 
 def nearest(points: Points, centres: Points) -> Labels:
-    """Each point's nearest centre; ties go to the lower index."""
+    """Each point's nearest centre; ties go to the lower index.
+
+    >>> nearest(np.array([[0.0], [1.0], [9.0]]), np.array([[0.0], [2.0]])).tolist()
+    [0, 0, 1]
+    """
     labels: Labels = cdist(points, centres, "sqeuclidean").argmin(axis=1).astype(np.int64)
     return labels
 
 
 def cost(points: Points, centres: Points) -> float:
-    """Sum of squared distances of the points to their nearest centres."""
+    """Sum of squared distances of the points to their nearest centres.
+
+    >>> cost(np.array([[0.0], [1.0], [9.0]]), np.array([[0.0], [7.0]]))
+    5.0
+    """
     return float(cdist(points, centres, "sqeuclidean").min(axis=1).sum())
 
 
@@ -57,7 +80,11 @@ def squared_silhouette(points: Points, labels: Labels) -> float:
     """Mean silhouette with squared Euclidean distances, as MLlib's ClusteringEvaluator has it.
 
     Linear in the points: the mean squared distance to a group follows from its sums. Not comparable with
-    the usual, Euclidean silhouette, which is lower (0.56 for 0.75). A point alone in its group counts 0.
+    the usual, Euclidean silhouette, which is lower. A point alone in its group counts 0.
+
+    >>> amounts, halves = np.arange(1.0, 11)[:, None], np.arange(10) // 5
+    >>> round(squared_silhouette(amounts, halves), 4), round(euclidean_silhouette(amounts, halves), 4)
+    (0.7543, 0.5561)
     """
     groups, own, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     if len(groups) < 2:
@@ -80,7 +107,11 @@ def euclidean_silhouette(points: Points, labels: Labels) -> float:
 
 
 def adjusted_rand(a: Labels, b: Labels) -> float:
-    """Agreement of two groupings: 1 the same but for labels, 0 as by chance (Hubert & Arabie 1985)."""
+    """Agreement of two groupings: 1 the same but for labels, 0 as by chance (Hubert & Arabie 1985).
+
+    >>> adjusted_rand(np.array([0, 0, 1, 1]), np.array([5, 5, 3, 3]))
+    1.0
+    """
 
     def pairs(counts: npt.NDArray[np.int64]) -> int:
         return int((counts * (counts - 1) // 2).sum())
@@ -97,8 +128,8 @@ def adjusted_rand(a: Labels, b: Labels) -> float:
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """A number of groups and how well it suits the points."""
+class Clustering:
+    """A number of groups that was tried, and how well it suits the points."""
 
     k: int
     silhouette: float  # squared Euclidean
@@ -113,31 +144,34 @@ class Candidate:
         return max(self.silhouette, 0.0) * max(self.stability, 0.0)
 
 
-def candidates(
-    points: Points, ks: Sequence[int], *, starts: int, rounds: int, max_iterations: int, seed: int
-) -> list[Candidate]:
+def tried_clusterings(points: Points, ks: Sequence[int], *, rounds: int, effort: Effort) -> list[Clustering]:
     """How well each k suits the points; a k with fewer than four different points per group is left out.
 
     Stability: in each round two halves are drawn, which share about a quarter of the points; each half's fit
     groups all points, and the adjusted Rand index of the two is taken. The dozens of fits this needs run in
     memory, on the sample: an MLlib fit is some twenty Spark jobs.
+
+    >>> two_groups = np.array([[0.0], [0.1], [0.2], [0.3], [9.0], [9.1], [9.2], [9.3]])
+    >>> [two] = tried_clusterings(two_groups, [2, 3], rounds=2, effort=Effort(starts=2, max_iterations=9, seed=1))
+    >>> (two.k, two.stability, two.min_share, round(two.cost, 3))
+    (2, 1.0, 0.5, 0.1)
     """
-    found = []
+    tried = []
     different = len(np.unique(points, axis=0))
     for k in sorted(set(ks)):
         if different < 4 * k:
             continue
-        rng = np.random.default_rng([seed, k])
-        labels = nearest(points, _best_fit(points, k, starts, max_iterations, rng))
+        rng = np.random.default_rng([effort.seed, k])
+        labels = nearest(points, _best_fit(points, k, effort, rng))
         agreements = []
         for _ in range(rounds):
             halves = [points[rng.permutation(len(points))[: (len(points) + 1) // 2]] for _half in range(2)]
-            a, b = (nearest(points, _best_fit(half, k, starts, max_iterations, rng)) for half in halves)
+            a, b = (nearest(points, _best_fit(half, k, effort, rng)) for half in halves)
             agreements.append(adjusted_rand(a, b))
         shares = np.bincount(labels, minlength=k) / len(points)
         centres = np.stack([points[labels == g].mean(axis=0) for g in np.unique(labels)])
-        found.append(
-            Candidate(
+        tried.append(
+            Clustering(
                 k,
                 squared_silhouette(points, labels),
                 float(np.mean(agreements)),
@@ -146,32 +180,42 @@ def candidates(
                 float(shares.max()),
             )
         )
-    return found
+    return tried
 
 
-def chosen(found: Sequence[Candidate], *, min_share: float, usual: int | None, margin: float) -> int:
+def chosen_k(tried: Sequence[Clustering], *, min_share: float, usual: int | None, margin: float) -> int:
     """The k of highest score without too small a group; the usual k stays unless beaten by the margin.
 
     The smallest k where all have too small a group; 1 where there is nothing to choose from. A tie goes to
     the smaller k.
+
+    >>> three = Clustering(3, silhouette=0.50, stability=1.0, cost=9.0, min_share=0.1, max_share=0.5)
+    >>> four = Clustering(4, silhouette=0.54, stability=1.0, cost=8.0, min_share=0.1, max_share=0.5)
+    >>> chosen_k([three, four], min_share=0.02, usual=None, margin=0.1)
+    4
+    >>> chosen_k([three, four], min_share=0.02, usual=3, margin=0.1)  # 0.54 does not beat 0.50 by a tenth
+    3
     """
-    if not found:
+    if not tried:
         return 1
-    fit = [c for c in found if c.min_share >= min_share]
-    if not fit:
-        return min(c.k for c in found)
-    best = max(fit, key=lambda c: (c.score, -c.k))
-    kept = next((c for c in fit if c.k == usual), None)
+    large_enough = [c for c in tried if c.min_share >= min_share]
+    if not large_enough:
+        return min(c.k for c in tried)
+    best = max(large_enough, key=lambda c: (c.score, -c.k))
+    kept = next((c for c in large_enough if c.k == usual), None)
     return kept.k if kept is not None and best.score <= kept.score * (1 + margin) else best.k
 
 
-def _best_fit(points: Points, k: int, starts: int, max_iterations: int, rng: np.random.Generator) -> Points:
-    fits = [_settled(points, _spread_points(points, k, rng), max_iterations) for _ in range(starts)]
+def _best_fit(points: Points, k: int, effort: Effort, rng: np.random.Generator) -> Points:
+    fits = [_lloyd_centres(points, _spread_points(points, k, rng), effort.max_iterations) for _ in range(effort.starts)]
     return min(fits, key=lambda centres: cost(points, centres))
 
 
-def _settled(points: Points, centres: Points, max_iterations: int) -> Points:
-    """Centres moved to the mean of their points until they stay (Lloyd); one without points stays where it is."""
+def _lloyd_centres(points: Points, centres: Points, max_iterations: int) -> Points:
+    """The centres after Lloyd's steps: each moves to the mean of its points, until none moves.
+
+    A centre without points stays where it is.
+    """
     for _ in range(max_iterations):
         labels = nearest(points, centres)
         moved = np.stack(
@@ -184,7 +228,7 @@ def _settled(points: Points, centres: Points, max_iterations: int) -> Points:
 
 
 def _spread_points(points: Points, k: int, rng: np.random.Generator) -> Points:
-    """k of the points, each drawn with the odds of its squared distance to those before (k-means++)."""
+    """k of the points; each is drawn with the odds of its squared distance to those drawn before (k-means++)."""
     centres = points[[rng.integers(len(points))]]
     while len(centres) < k:
         odds = cdist(points, centres, "sqeuclidean").min(axis=1)
@@ -194,7 +238,7 @@ def _spread_points(points: Points, k: int, rng: np.random.Generator) -> Points:
 
 
 def _silhouette(mean_distance: Points, own: Labels, sizes: npt.NDArray[np.int64]) -> float:
-    """From each point's mean distance to every group, its own included (where it counts itself at 0)."""
+    """The mean silhouette, from each point's mean distance to every group; in its own group it counts itself at 0."""
     at = np.arange(len(own))
     alone = sizes[own] == 1
     within = mean_distance[at, own] * sizes[own] / np.maximum(sizes[own] - 1, 1)

@@ -16,28 +16,32 @@ from promo_spark.models.segments.clustering import Points
 
 
 @dataclass(frozen=True)
-class KnownSegments:
-    """What earlier portraits say: the latest day, its centres by id in log units, the highest id ever given."""
+class EarlierSegments:
+    """The segments of earlier dates: the latest day, its centres by id in log units, the highest id ever given."""
 
     day: datetime.date | None
     latest: Mapping[int, tuple[float, ...]]
     highest_id: int
 
+    def stable_ids(self, centres: Points, scale: Points, *, max_drift: float) -> list[int]:
+        """One id per centre: that of the earlier segment it continues, else a new one. See `stable_ids` below."""
+        return stable_ids(centres, scale, self.latest, highest=self.highest_id, max_drift=max_drift)
+
     def origins(self, ids: Sequence[int]) -> dict[int, datetime.date]:
-        """Id → day of the portrait it was taken over from, for the ids that were."""
+        """Id → day of the portrait that the id was taken over from; a new id is left out."""
         return {i: self.day for i in ids if i in self.latest and self.day is not None}
 
 
-def known_segments(portraits: DataFrame, features: Sequence[str]) -> KnownSegments:
-    """From the portraits of earlier dates. Centres that lack one of today's features cannot be continued."""
-    ever = portraits.agg(F.max(SegmentPortraits.as_of), F.max(SegmentPortraits.segment_id)).collect()[0]
-    latest = portraits.filter(F.col(SegmentPortraits.as_of) == F.lit(ever[0])).collect() if ever[0] else []
+def earlier_segments(portraits: DataFrame, features: Sequence[str]) -> EarlierSegments:
+    """SegmentPortraits of earlier dates → their segments. A centre that lacks one of today's features is left out."""
+    last = portraits.agg(F.max(SegmentPortraits.as_of), F.max(SegmentPortraits.segment_id)).collect()[0]
+    latest = portraits.filter(F.col(SegmentPortraits.as_of) == F.lit(last[0])).collect() if last[0] else []
     centres = {
         int(r[SegmentPortraits.segment_id]): tuple(r[SegmentPortraits.log_centre][f] for f in features)
         for r in latest
         if set(features) <= set(r[SegmentPortraits.log_centre])
     }
-    return KnownSegments(ever[0], centres, int(ever[1] or 0))
+    return EarlierSegments(last[0], centres, int(last[1] or 0))
 
 
 def stable_ids(
@@ -49,16 +53,21 @@ def stable_ids(
     standard deviations (`scale`), so that one number compares all features. The drift of a pair is the root
     mean square of the differences. Pairs are chosen for the smallest total drift (the Hungarian method),
     but never one with more than `max_drift`: that segment ended, and another began.
+
+    >>> yesterday = {4: (0.0, 0.0), 7: (5.0, 0.0)}
+    >>> today = np.array([[5.1, 0.0], [9.0, 9.0], [0.0, 0.1]])
+    >>> stable_ids(today, np.ones(2), yesterday, highest=7, max_drift=0.75)
+    [7, 8, 4]
     """
-    known = sorted(previous)
+    earlier = sorted(previous)
     ids: list[int | None] = [None] * len(centres)
-    if known:
-        old = np.array([previous[i] for i in known])
+    if earlier:
+        old = np.array([previous[i] for i in earlier])
         drift = np.sqrt((((centres[:, None, :] - old[None, :, :]) / scale) ** 2).mean(axis=2))
         # a pair too far apart costs more than all others together: it is taken only where nothing is left
         rows, columns = linear_sum_assignment(np.where(drift <= max_drift, drift, max_drift * (drift.size + 1)))
         for row, column in zip(rows, columns, strict=True):
             if drift[row, column] <= max_drift:
-                ids[row] = known[column]
-    unused = iter(range(max([highest, *known], default=0) + 1, highest + len(known) + len(centres) + 2))
+                ids[row] = earlier[column]
+    unused = iter(range(max([highest, *earlier], default=0) + 1, highest + len(earlier) + len(centres) + 2))
     return [i if i is not None else next(unused) for i in ids]

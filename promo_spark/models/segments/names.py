@@ -28,23 +28,27 @@ PHRASES: dict[str, tuple[str, str]] = {
     UserProfile.coupons_redeemed: ("no coupons", "coupon users"),
     UserProfile.campaigns_received: ("rarely contacted", "often contacted"),
 }
-_TELLING = 0.4  # standard deviations from the mean of all, from which on a feature tells something
+_SPECIAL = 0.4  # standard deviations from the mean of all, from which on a name mentions a feature
 _PHRASES_PER_NAME = 3
 
 
 def segment_names(features: Sequence[str], centres: Sequence[Sequence[float]]) -> list[str]:
     """One name per centre (in standard deviations from the mean of all), different within the call.
 
-    A name says the up to three features that are farthest from the mean, in the order of `features`, so that
-    a small drift does not reword it. Where two centres would be called the same, both say one feature more;
+    A name mentions the up to three features that are farthest from the mean, in the order of `features`, so that
+    a small drift does not reword it. Where two centres would be called the same, both mention one feature more;
     if that never parts them, they are numbered in the order of their centres.
+
+    >>> features = ["recency_days", "orders_per_30d", "spend_90d", "basket_value"]
+    >>> segment_names(features, [[-0.9, 1.5, 1.2, 0.1], [0.1, 0.0, -0.3, 0.2]])
+    ['recently active, frequent, high-spending', 'average customers']
     """
-    said = [min(max(sum(abs(z) >= _TELLING for z in centre), 0), _PHRASES_PER_NAME) for centre in centres]
-    names = [_name(features, centre, n) for centre, n in zip(centres, said, strict=True)]
+    phrases = [min(max(sum(abs(z) >= _SPECIAL for z in centre), 0), _PHRASES_PER_NAME) for centre in centres]
+    names = [_name(features, centre, n) for centre, n in zip(centres, phrases, strict=True)]
     for _ in features:
         twins = {i for i, name in enumerate(names) if names.count(name) > 1}
-        said = [n + (i in twins) for i, n in enumerate(said)]
-        names = [_name(features, centre, n) for centre, n in zip(centres, said, strict=True)]
+        phrases = [n + (i in twins) for i, n in enumerate(phrases)]
+        names = [_name(features, centre, n) for centre, n in zip(centres, phrases, strict=True)]
     numbered = list(names)
     for name in {name for name in names if names.count(name) > 1}:
         alike = sorted((tuple(centres[i]), i) for i, other in enumerate(names) if other == name)
@@ -53,10 +57,10 @@ def segment_names(features: Sequence[str], centres: Sequence[Sequence[float]]) -
     return numbered
 
 
-def _name(features: Sequence[str], centre: Sequence[float], said: int) -> str:
-    if said == 0:
+def _name(features: Sequence[str], centre: Sequence[float], phrases: int) -> str:
+    if phrases == 0:
         return AVERAGE
-    farthest = sorted(range(len(features)), key=lambda i: (-abs(centre[i]), i))[:said]
+    farthest = sorted(range(len(features)), key=lambda i: (-abs(centre[i]), i))[:phrases]
     return ", ".join(_phrase(features[i], centre[i]) for i in sorted(farthest))
 
 

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 from pyspark.sql import Row, SparkSession
+from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import ProductProfile
 from promo_spark.contracts.silver import OrderLines, Products
 from promo_spark.features.products.profile import product_profile
 from promo_spark.features.users.products import user_products
+from promo_spark.settings import Settings
 
 AS_OF = datetime.date(2017, 6, 1)
 
@@ -56,27 +58,35 @@ CATALOGUE = [
 ]
 
 
-def profiles(spark: SparkSession, lines: list[dict[str, Any]], partitions: int = 1) -> dict[str, Row]:
+def profiles(
+    spark: SparkSession, settings: Settings, lines: list[dict[str, Any]], partitions: int = 1
+) -> dict[str, Row]:
     sold = OrderLines.frame(spark, lines).repartition(partitions)
     df = product_profile(
         sold,
         user_products(sold, as_of=AS_OF, half_life_days=60),
         Products.frame(spark, CATALOGUE).repartition(partitions),
         as_of=AS_OF,
-        recent_days=90,
-        excluded_departments=["fuel"],
-        excluded_categories=["tobacco"],
-        assumed_margin=0.25,
-        assumed_margin_by_department={"deli": 0.333},
+        settings=settings.profile,
+        business=settings.business.model_copy(
+            update={
+                "excluded_departments": ["fuel"],
+                "excluded_categories": ["tobacco"],
+                "assumed_margin": 0.25,
+                "assumed_margin_by_department": {"deli": 0.333},
+            }
+        ),
     )
-    rows = ProductProfile.enforced(df).collect()
+    rows = ProductProfile.enforced(
+        df.withColumns({ProductProfile.as_of: F.lit(AS_OF), ProductProfile.run_id: F.lit("r1")})
+    ).collect()
     assert len(rows) == len(CATALOGUE)
     return {r.product_id: r for r in rows}
 
 
 @pytest.fixture(scope="module")
-def found(spark: SparkSession) -> dict[str, Row]:
-    return profiles(spark, LINES)
+def found(spark: SparkSession, settings: Settings) -> dict[str, Row]:
+    return profiles(spark, settings, LINES)
 
 
 def test_units_and_revenue_are_net_and_by_month(found: dict[str, Row]) -> None:
@@ -122,8 +132,8 @@ def test_the_price_tier_is_the_fifth_within_the_category(found: dict[str, Row]) 
 
 
 def test_nothing_on_or_after_the_date_leaks_in_and_partitions_do_not_matter(
-    spark: SparkSession, found: dict[str, Row]
+    spark: SparkSession, settings: Settings, found: dict[str, Row]
 ) -> None:
     """C17: same input, same rows, however it is partitioned; and none of the future."""
     future = [line("milk", 0, 99.0, user_id="u3"), line("unsold", -1, 5.0)]
-    assert profiles(spark, [*future, *reversed(LINES)], partitions=5) == found
+    assert profiles(spark, settings, [*future, *reversed(LINES)], partitions=5) == found

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 from pyspark.sql import Row, SparkSession
+from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import DailySales
 from promo_spark.contracts.silver import OrderLines, Products, PromoCalendar
 from promo_spark.features.series.daily_sales import daily_sales
 from promo_spark.features.series.wanted import wanted_series
+from promo_spark.settings import Settings
 
 AS_OF = datetime.date(2017, 6, 15)
 
@@ -62,22 +64,31 @@ CALENDAR = [
 
 
 def series(
-    spark: SparkSession, lines: list[dict[str, Any]], calendar: list[dict[str, Any]], partitions: int = 1
+    spark: SparkSession,
+    settings: Settings,
+    lines: list[dict[str, Any]],
+    calendar: list[dict[str, Any]],
+    partitions: int = 1,
 ) -> dict[tuple[str, int], Row]:
     sold, products = OrderLines.frame(spark, lines).repartition(partitions), Products.frame(spark, CATALOGUE)
     placements = PromoCalendar.frame(spark, calendar).repartition(partitions)
     levels = ["product", "category", "store"]
-    wanted = wanted_series(sold, products, as_of=AS_OF, recent_days=90, levels=levels, top_products=3, top_stores=5)
-    df = daily_sales(sold, products, placements, wanted, as_of=AS_OF, levels=levels)
-    rows = DailySales.enforced(df).collect()
+    few = settings.profile.model_copy(
+        update={"recent_days": 90, "series_levels": levels, "top_products": 3, "top_stores": 5}
+    )
+    wanted = wanted_series(sold, products, as_of=AS_OF, settings=few)
+    df = daily_sales(sold, products=products, calendar=placements, wanted=wanted, as_of=AS_OF, levels=levels)
+    rows = DailySales.enforced(
+        df.withColumns({DailySales.as_of: F.lit(AS_OF), DailySales.run_id: F.lit("r1")})
+    ).collect()
     found = {(r.series_id, r.day.day): r for r in rows}
     assert len(found) == len(rows), "a series has a day twice"
     return found
 
 
 @pytest.fixture(scope="module")
-def found(spark: SparkSession) -> dict[tuple[str, int], Row]:
-    return series(spark, LINES, CALENDAR)
+def found(spark: SparkSession, settings: Settings) -> dict[tuple[str, int], Row]:
+    return series(spark, settings, LINES, CALENDAR)
 
 
 def test_no_day_is_missing_from_the_first_sale_to_the_day_before(found: dict[tuple[str, int], Row]) -> None:
@@ -147,9 +158,9 @@ def test_display_and_mailer_are_those_of_the_promo_calendar(found: dict[tuple[st
 
 
 def test_nothing_on_or_after_the_date_leaks_in_and_partitions_do_not_matter(
-    spark: SparkSession, found: dict[tuple[str, int], Row]
+    spark: SparkSession, settings: Settings, found: dict[tuple[str, int], Row]
 ) -> None:
     """C17: same input, same rows, however it is partitioned; and none of the future."""
     future = [line("figs", 15, 99.0), line("milk", 16, 99.0)]
     planned = [placed("figs", "s4", 15, 21, display="aisle"), placed("milk", "s5", 16, 22, mailer="front")]
-    assert series(spark, [*future, *reversed(LINES)], [*planned, *reversed(CALENDAR)], partitions=5) == found
+    assert series(spark, settings, [*future, *reversed(LINES)], [*planned, *reversed(CALENDAR)], partitions=5) == found

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import LIFECYCLES
 from promo_spark.features.users.lifecycle import lifecycle
+from promo_spark.settings import Settings
 
 # orders, recency_days, cadence_days, recent spend, orders_90d → lifecycle; high value from 100
 CASES = [
@@ -31,21 +34,49 @@ CASES = [
 ]
 
 
-def test_every_user_has_exactly_one_lifecycle_also_at_the_boundaries(spark: SparkSession) -> None:
-    """C19: the rules in order of priority. C07: silence at its boundary days."""
-    df = spark.createDataFrame(
-        [(i, *row) for i, (row, _) in enumerate(CASES)],
+# orders, recency_days, cadence_days → lifecycle
+SILENT = [
+    ((9, 29, 10.0), "repeat"),  # a day before three times the user's own cadence
+    ((9, 30, 10.0), "lapsing"),  # that day
+    ((9, 90, 10.0), "lapsing"),  # silent for 90 days
+    ((1, 60, None), "first_time"),  # the last day of first_time_days
+    ((1, 61, None), "lapsing"),
+    ((1, 90, None), "lapsing"),  # silent for 90 days since the first order
+    ((9, 119, 10.0), "lapsing"),  # a day before lost_days
+    ((9, 120, 10.0), "lost"),
+]
+
+
+def lifecycles(spark: SparkSession, settings: Settings, rows: Sequence[tuple[object, ...]]) -> list[str]:
+    """The lifecycle of each row of (orders, recency_days, cadence_days, recent spend, orders_90d)."""
+    users = spark.createDataFrame(
+        [(i, *row) for i, row in enumerate(rows)],
         "i int, orders long, recency_days long, cadence_days double, spent double, orders_90d long",
     )
     rule = lifecycle(
         recent_spend=F.col("spent"),
         high_value_from=F.lit(100.0),
-        first_time_days=60,
-        loyal_orders_90d=12,
-        lapsing_cadences=3.0,
-        lapsing_min_days=14,
-        lost_days=120,
+        settings=settings.profile.model_copy(
+            update={
+                "first_time_days": 60,
+                "loyal_orders_90d": 12,
+                "lapsing_cadences": 3.0,
+                "lapsing_min_days": 14,
+                "lost_days": 120,
+            }
+        ),
     )
-    found = [r.found for r in df.orderBy("i").select(rule.alias("found")).collect()]
-    assert found == [expected for _, expected in CASES]
-    assert set(found) == set(LIFECYCLES)
+    return [r.lifecycle for r in users.orderBy("i").select(rule.alias("lifecycle")).collect()]
+
+
+def test_every_user_has_exactly_one_lifecycle_also_at_the_boundaries(spark: SparkSession, settings: Settings) -> None:
+    """C19: the rules in order of priority."""
+    stages = lifecycles(spark, settings, [row for row, _ in CASES])
+    assert stages == [expected for _, expected in CASES]
+    assert set(stages) == set(LIFECYCLES)
+
+
+def test_a_user_who_is_silent_for_90_days_is_lapsing(spark: SparkSession, settings: Settings) -> None:
+    """C07: silent for 90 days → lapsing, our word for dormant; both boundary days of each rule."""
+    stages = lifecycles(spark, settings, [(*row, 0.0, 0) for row, _ in SILENT])
+    assert stages == [expected for _, expected in SILENT]

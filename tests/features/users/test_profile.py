@@ -8,7 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from chispa import assert_df_equality
 from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import UserProfile
 from promo_spark.contracts.schema import Table
@@ -17,6 +19,7 @@ from promo_spark.features.users.activity import user_activity
 from promo_spark.features.users.products import user_products
 from promo_spark.features.users.profile import user_profile
 from promo_spark.features.users.tastes import user_tastes
+from promo_spark.settings import Settings
 
 AS_OF = datetime.date(2017, 6, 1)
 Rows = Sequence[Mapping[str, Any]]
@@ -39,35 +42,38 @@ def line(
     }
 
 
-def profiles(spark: SparkSession, world: World, repartition: int = 0) -> DataFrame:
+def profiles(spark: SparkSession, settings: Settings, world: World, repartition: int = 0) -> DataFrame:
     def frame(table: type[Table]) -> DataFrame:
         df = table.frame(spark, world.get(table, []))
         return df.repartition(repartition) if repartition else df
 
     lines = frame(OrderLines)
-    return UserProfile.enforced(
-        user_profile(
-            user_activity(lines, as_of=AS_OF, recent_days=90, activity_days=30),
-            user_tastes(
-                user_products(lines, as_of=AS_OF, half_life_days=10),
-                frame(Products),
-                interests_kept=2,
-                repurchases_kept=2,
-            ),
-            frame(Users),
-            frame(Campaigns),
-            frame(Contacts),
-            frame(Redemptions),
-            as_of=AS_OF,
-            timezone="America/New_York",
-            first_time_days=60,
-            loyal_orders_90d=12,
-            high_value_quantile=0.95,
-            lapsing_cadences=3.0,
-            lapsing_min_days=14,
-            lost_days=120,
-        )
+    few = settings.profile.model_copy(
+        update={
+            "recent_days": 90,
+            "activity_days": 30,
+            "interests_kept": 2,
+            "repurchases_kept": 2,
+            "lapsing_min_days": 14,
+            "lost_days": 120,
+        }
     )
+    df = user_profile(
+        user_activity(lines, as_of=AS_OF, settings=few),
+        user_tastes(
+            user_products(lines, as_of=AS_OF, half_life_days=10),
+            frame(Products),
+            settings=few,
+        ),
+        users=frame(Users),
+        campaigns=frame(Campaigns),
+        contacts=frame(Contacts),
+        redemptions=frame(Redemptions),
+        as_of=AS_OF,
+        timezone="America/New_York",
+        settings=few,
+    )
+    return UserProfile.enforced(df.withColumns({UserProfile.as_of: F.lit(AS_OF), UserProfile.run_id: F.lit("r1")}))
 
 
 def by_user(rows: Sequence[Row]) -> dict[str, Row]:
@@ -138,15 +144,40 @@ WORLD: World = {
 
 
 @pytest.fixture(scope="module")
-def found(spark: SparkSession) -> dict[str, Row]:
-    return by_user(profiles(spark, WORLD).collect())
+def found(spark: SparkSession, settings: Settings) -> dict[str, Row]:
+    return by_user(profiles(spark, settings, WORLD).collect())
 
 
 def test_known_is_who_bought_registered_or_was_contacted_before_the_date(found: dict[str, Row]) -> None:
-    """C08: one row per user and date, every user known before it. C04: exactly one row per user."""
+    """C08: one row per user and date, every user known before it."""
     bought = {"anna", "bert", "nine", "fades", "regrets", "again"}
     assert set(found) == {*bought, "cora", "emil"}
     assert {r.as_of for r in found.values()} == {AS_OF}
+
+
+def test_the_feature_table_has_a_unique_user_id_key(spark: SparkSession, settings: Settings) -> None:
+    """A17: one row per user, though users have many lines, contacts and redemptions each."""
+    assert UserProfile.key == ("as_of", "user_id")
+    keys = profiles(spark, settings, WORLD).select("as_of", "user_id")
+    users = ("anna", "bert", "nine", "fades", "regrets", "again", "cora", "emil")
+    expected = spark.createDataFrame([(AS_OF, user) for user in users], "as_of date, user_id string")
+    assert_df_equality(keys, expected, ignore_row_order=True, ignore_nullable=True, ignore_metadata=True)
+
+
+def test_an_active_day_is_at_most_thirty_days_ago(spark: SparkSession, settings: Settings) -> None:
+    """C07: days with an order count up to the boundary day, and every day once."""
+    lines = [
+        line("edge", "e1", "milk", 30, 1.0),  # the last day that counts
+        line("edge", "e2", "milk", 30, 1.0),  # the same day
+        line("edge", "e3", "milk", 1, 1.0),  # yesterday
+        line("over", "o1", "milk", 31, 1.0),  # a day too early
+    ]
+    activity = user_activity(OrderLines.frame(spark, lines), as_of=AS_OF, settings=settings.profile)
+    days = activity.select("user_id", "active_days_30d", "recency_days")
+    expected = spark.createDataFrame(
+        [("edge", 2, 1), ("over", 0, 31)], "user_id string, active_days_30d long, recency_days long"
+    )
+    assert_df_equality(days, expected, ignore_row_order=True, ignore_nullable=True, ignore_metadata=True)
 
 
 def test_orders_spend_and_days_are_those_reckoned_by_hand(found: dict[str, Row]) -> None:
@@ -226,7 +257,9 @@ def test_purchasing_power_is_ranked_by_spend_per_month(found: dict[str, Row]) ->
     assert [found[u].power_band for u in ranked] == [1, 1, 2, 3, 4, 5]
 
 
-def test_nothing_on_or_after_the_date_leaks_in_and_partitions_do_not_matter(spark: SparkSession) -> None:
+def test_nothing_on_or_after_the_date_leaks_in_and_partitions_do_not_matter(
+    spark: SparkSession, settings: Settings
+) -> None:
     """C01: no row on or after as_of contributes. C17: same input, same rows, however it is partitioned."""
     future: World = {
         OrderLines: [
@@ -243,5 +276,5 @@ def test_nothing_on_or_after_the_date_leaks_in_and_partitions_do_not_matter(spar
         Users: [{"user_id": "hugo", "registered_at": "2017-06-02T12:00:00"}],
     }
     more = {table: [*reversed(rows), *future.get(table, [])] for table, rows in WORLD.items()}
-    known = sorted(profiles(spark, WORLD).collect(), key=lambda r: r.user_id)
-    assert sorted(profiles(spark, more, repartition=5).collect(), key=lambda r: r.user_id) == known
+    known = sorted(profiles(spark, settings, WORLD).collect(), key=lambda r: r.user_id)
+    assert sorted(profiles(spark, settings, more, repartition=5).collect(), key=lambda r: r.user_id) == known

@@ -14,12 +14,15 @@ from pyspark.sql import DataFrame, SparkSession
 
 from promo_spark.contracts.silver import OrderLines, Products
 from promo_spark.models.baskets.itemsets import (
+    BasketCounts,
+    BasketItem,
     basket_items,
     basket_sizes,
     fewest_baskets,
     frequent_itemsets,
     largest_kept,
 )
+from promo_spark.settings import Settings, load
 
 DAY = datetime.date(2017, 12, 1)
 SEED_BASKETS = ("ABC", "ABD", "ACD", "BCD")  # the worked example of seed 000 §4.2
@@ -41,7 +44,7 @@ def apriori(baskets: Sequence[frozenset[str]], fewest: int, largest: int) -> dic
 
 def items_of(spark: SparkSession, baskets: Sequence[Sequence[str]]) -> DataFrame:
     rows = [(f"o{i}", item, len(set(basket))) for i, basket in enumerate(baskets) for item in sorted(set(basket))]
-    return spark.createDataFrame(rows, "order_id string, item string, basket_items long")
+    return spark.createDataFrame(rows, BasketItem.schema())
 
 
 def mined(
@@ -49,17 +52,14 @@ def mined(
 ) -> dict[tuple[str, ...], tuple[int, float]]:
     found = frequent_itemsets(
         items_of(spark, baskets),
-        fewest=fewest,
-        all_baskets=len(baskets),
-        largest=largest,
-        level="product",
-        miner=miner,
+        baskets=BasketCounts(kept=len(baskets), giants=0, largest=99, fewest=fewest),
+        settings=load().baskets.model_copy(update={"max_antecedent": largest - 1, "level": "product", "miner": miner}),
         keep=DataFrame.persist,
     )
     return {tuple(r["items"]): (r["baskets"], r["support"]) for r in found.collect()}
 
 
-def test_a_basket_is_the_different_items_sold_in_the_window(spark: SparkSession) -> None:
+def test_a_basket_is_the_different_items_sold_in_the_window(spark: SparkSession, settings: Settings) -> None:
     products = Products.frame(
         spark,
         [
@@ -97,10 +97,10 @@ def test_a_basket_is_the_different_items_sold_in_the_window(spark: SparkSession)
         lines,
         products,
         as_of=DAY,
-        level="category",
-        history_days=30,
-        excluded_departments=["FUEL"],
-        excluded_categories=["TOBACCO"],
+        settings=settings.baskets.model_copy(update={"level": "category", "history_days": 30}),
+        business=settings.business.model_copy(
+            update={"excluded_departments": ["FUEL"], "excluded_categories": ["TOBACCO"]}
+        ),
     )
     assert sorted(tuple(r) for r in found.collect()) == [("o1", "BREAD", 2), ("o1", "DAIRY", 2), ("o2", "DAIRY", 1)]
 

@@ -12,7 +12,8 @@ from scipy import stats
 
 from promo_spark.contracts.models import BasketRules, FrequentItemsets
 from promo_spark.contracts.silver import Products
-from promo_spark.models.baskets.rules import basket_rules, best_rules, improving_rules, item_names, with_sentence
+from promo_spark.models.baskets.rules import basket_rules, best_rules, improving_rules, item_names, with_sentences
+from promo_spark.settings import load
 
 # {ABC, ABD, ACD, BCD}: an item in 3 baskets, a pair in 2, a triple in 1
 SEED_COUNTS = {items: 4 - size for size in (1, 2, 3) for items in combinations("ABCD", size)}
@@ -31,9 +32,9 @@ def rules_of(
     return basket_rules(
         itemsets(spark, counts),
         all_baskets=all_baskets,
-        min_confidence=min_confidence,
-        max_antecedent=2,
-        max_p_value=0.001,
+        settings=load().baskets.model_copy(
+            update={"min_confidence": min_confidence, "max_antecedent": 2, "max_p_value": 0.001}
+        ),
     )
 
 
@@ -185,8 +186,8 @@ def test_a_rule_reads_as_a_sentence_with_names(spark: SparkSession) -> None:
             {"antecedent": ["1", "9"], "consequent": ["2"], "confidence": 0.431, "lift": 0.95},  # 9 is not in the list
         ],
     ).drop("sentence")
-    told = with_sentence(rules, item_names(products, "product")).collect()
-    assert sorted(r.sentence for r in told) == [
+    sentences = with_sentences(rules, item_names(products, "product")).collect()
+    assert sorted(r.sentence for r in sentences) == [
         "Customers who buy Farfalle 500 g and 9: 43% also buy pesto, 1.0 times the usual.",
         "Customers who buy Farfalle 500 g: 90% also buy pesto, 3.2 times the usual.",
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +14,9 @@ from pyspark.sql import functions as F
 from promo_spark.contracts.features import DailySales
 from promo_spark.contracts.models import Forecasts
 from promo_spark.errors import SettingsError
-from promo_spark.models.forecasts.batches import SERIES_MODELS, forecasts, sales_series, series_models
+from promo_spark.models.forecasts.batches import forecasts, sales_series, series_models
 from promo_spark.models.forecasts.metrics import forecast_metrics
+from promo_spark.models.forecasts.series import SeriesModel
 from promo_spark.settings import Settings
 from promo_spark.settings.forecast import ForecastSettings
 
@@ -104,8 +106,8 @@ def test_settings_with_an_unknown_model_fail_before_any_work(spark: SparkSession
 
 
 def test_metrics_are_means_over_series_and_counts(spark: SparkSession) -> None:
-    def row(series: str, model: str, champion: bool, picked: bool, mae: float | None, **more: object) -> Row:
-        values = dict.fromkeys(SERIES_MODELS.names) | {
+    def row(series: str, model: str, champion: bool, picked: bool, mae: float | None, **more: object) -> dict[str, Any]:
+        return {
             "series_id": series,
             "level": "product",
             "profile": "regular",
@@ -116,9 +118,9 @@ def test_metrics_are_means_over_series_and_counts(spark: SparkSession) -> None:
             "units": [1.0],
             **more,
         }
-        return Row(*[values[c] for c in SERIES_MODELS.names])
 
-    models = spark.createDataFrame(
+    models = SeriesModel.frame(
+        spark,
         [
             row("a", "SeasonalNaive", False, False, 3.0, mase=1.5, absolute_error=6.0, actual=4.0),
             row("a", "Theta", True, True, 2.0, mase=1.0, absolute_error=4.0, actual=4.0),
@@ -127,7 +129,6 @@ def test_metrics_are_means_over_series_and_counts(spark: SparkSession) -> None:
             row("b", "Mean", False, False, None, failure="Theta: …"),
             row("c", "Mean", True, False, None, profile="short"),
         ],
-        SERIES_MODELS,
     )
     found = {(r.metric, r.slice): (r.value, r.n) for r in forecast_metrics(models).collect()}
     assert found["mae", "SeasonalNaive"] == (2.0, 2)  # (3 + 1) / 2
@@ -142,5 +143,6 @@ def test_metrics_are_means_over_series_and_counts(spark: SparkSession) -> None:
     assert found["failures", "Theta"] == (1.0, 2)  # failed on one of two series
     assert ("mae", "Mean") not in found
     written = forecasts(models, as_of=DAY)
-    assert not Forecasts.schema_problems(written.withColumn("as_of", F.lit(DAY)).schema)
+    stamped = written.withColumns({Forecasts.as_of: F.lit(DAY), Forecasts.run_id: F.lit("r1")})  # what a write adds
+    assert not Forecasts.schema_problems(stamped.schema)
     assert written.filter("series_id = 'b' and model = 'Theta'").isEmpty()

@@ -1,11 +1,11 @@
-"""Profiles of series, and the rule for those no model can be fitted on."""
+"""Kinds of series, and the rule for those no model can be fitted on."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from promo_spark.models.forecasts.rules import profile_of, rule_forecast
+from promo_spark.models.forecasts.rules import rule_forecast, series_kind
 
 LIMITS = {"min_history_days": 56, "dead_days": 56, "intermittent_gap": 1.32}
 TOY = np.array([100.0, 120.0, 150.0, 180.0, 200.0, 220.0, 250.0])
@@ -59,7 +59,7 @@ def test_a_dead_series_is_forecast_zero() -> None:
 
 
 @pytest.mark.parametrize(
-    ("units", "profile"),
+    ("units", "kind"),
     [
         ([1.0] + [0.0] * 56, "dead"),  # the last sale is 57 days ago
         ([1.0] * 44 + [1.0] + [0.0] * 55, "intermittent"),  # 55 days without a sale: not yet dead; gap 100 / 45
@@ -69,5 +69,5 @@ def test_a_dead_series_is_forecast_zero() -> None:
         ([1.0] * 75 + [0.0] * 25, "intermittent"),  # 100 / 75 = 1.33
     ],
 )
-def test_profiles_at_their_limits(units: list[float], profile: str) -> None:
-    assert profile_of(np.array(units), **LIMITS) == profile
+def test_kinds_of_series_begin_at_their_limits(units: list[float], kind: str) -> None:
+    assert series_kind(np.array(units), **LIMITS) == kind

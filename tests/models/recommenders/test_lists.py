@@ -1,4 +1,4 @@
-"""Ranked lists on a shelf small enough to score by hand."""
+"""Ranked lists on a catalogue small enough to score by hand."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ import pyarrow as pa
 import pytest
 
 from promo_spark.models.recommenders.lists import (
-    NOTHING,
+    NO_ITEM,
     SOURCES,
+    ItemModel,
     Lists,
-    Popular,
+    PopularItems,
     Recommender,
-    Shelf,
-    Shoppers,
+    UserBatch,
     nearest_own,
     preferences,
     ranked_lists,
-    shoppers,
+    user_batch,
 )
 from promo_spark.models.recommenders.recommendations import list_rows
 
 # Products 0 to 5. 0, 2, 3 and 5 are modelled; 1 and 4 have too few buyers.
-SHELF = Shelf(
+MODEL = ItemModel(
     items=np.array([0, 2, 3, 5]),
     vectors=np.array([[1, 0], [0.8, 0.2], [0, 1], [0.1, 0.6]], np.float32),
-    everywhere=Popular(np.array([4, 0, 2, 1, 3, 5]), np.array([9, 8, 7, 6, 5, 0])),
-    by_segment={1: Popular(np.array([3, 1]), np.array([4, 2]))},
+    overall=PopularItems(np.array([4, 0, 2, 1, 3, 5]), np.array([9, 8, 7, 6, 5, 0])),
+    by_segment={1: PopularItems(np.array([3, 1]), np.array([4, 2]))},
 )
 
 
-def shopper(
+def one_user(
     vector: tuple[float, float] | None,
     own: dict[int, float] | None = None,
     banned: Sequence[int] = (),
     segment: int = 0,
-) -> Shoppers:
+) -> UserBatch:
     own = own or {}
-    return Shoppers(
+    return UserBatch(
         vectors=np.array([vector or (0, 0)], np.float32),
         modelled=np.array([vector is not None]),
         segments=np.array([segment]),
@@ -51,30 +51,30 @@ def shopper(
     )
 
 
-def lists(who: Shoppers, recommender: Recommender, n: int = 4, weight: float = 0.5) -> Lists:
+def lists(who: UserBatch, recommender: Recommender, n: int = 4, weight: float = 0.5) -> Lists:
     return ranked_lists(
-        SHELF, who, preferences(SHELF, who), recommender=recommender, repeat_weight=weight, banned=who.banned, n=n
+        MODEL, who, preferences(MODEL, who), recommender=recommender, repeat_weight=weight, banned=who.banned, n=n
     )
 
 
 def shown(found: Lists) -> list[tuple[int, str]]:
-    return [(int(i), SOURCES[s]) for i, s in zip(found.items[0], found.sources[0], strict=True) if i != NOTHING]
+    return [(int(i), SOURCES[s]) for i, s in zip(found.items[0], found.sources[0], strict=True) if i != NO_ITEM]
 
 
 def test_als_ranks_by_the_vectors_and_marks_what_was_bought_before() -> None:
-    who = shopper((1, 0), own={0: 3.0})
+    who = one_user((1, 0), own={0: 3.0})
     assert shown(lists(who, "als")) == [(0, "buy_again"), (2, "als"), (5, "als"), (3, "als")]  # 1, .8, .1, 0
     assert lists(who, "als").scores[0] == pytest.approx([1, 0.8, 0.1, 0])
 
 
 def test_the_blend_adds_the_weighted_strength_of_own_purchases() -> None:
-    found = lists(shopper((1, 0), own={3: 3.0}), "blend")
+    found = lists(one_user((1, 0), own={3: 3.0}), "blend")
     assert shown(found) == [(3, "buy_again"), (0, "als"), (2, "als"), (5, "als")]
     assert found.scores[0] == pytest.approx([0 + 0.5 * 3, 1, 0.8, 0.1])
 
 
 def test_buy_again_shows_own_purchases_then_what_is_popular() -> None:
-    assert shown(lists(shopper((1, 0), own={0: 1.0, 3: 2.0}), "buy_again")) == [
+    assert shown(lists(one_user((1, 0), own={0: 1.0, 3: 2.0}), "buy_again")) == [
         (3, "buy_again"),
         (0, "buy_again"),
         (4, "popular"),
@@ -85,7 +85,7 @@ def test_buy_again_shows_own_purchases_then_what_is_popular() -> None:
 @pytest.mark.parametrize("recommender", ["als", "blend", "buy_again", "popularity"])
 def test_what_is_banned_is_never_shown_and_the_list_stays_full(recommender: Recommender) -> None:
     """G14: no banned purchase in the output, still exactly n rows."""
-    found = shown(lists(shopper((1, 0), own={0: 5.0, 1: 5.0, 4: 5.0}, banned=(0, 4)), recommender))
+    found = shown(lists(one_user((1, 0), own={0: 5.0, 1: 5.0, 4: 5.0}, banned=(0, 4)), recommender))
     items = [i for i, _ in found]
     assert len(items) == len(set(items)) == 4
     assert not {0, 4} & set(items)
@@ -93,33 +93,33 @@ def test_what_is_banned_is_never_shown_and_the_list_stays_full(recommender: Reco
 
 def test_a_user_without_a_vector_gets_the_segments_popular_then_the_shops() -> None:
     """G13: user side; the segment's two products first, then what all buy, nothing twice."""
-    assert shown(lists(shopper(None, segment=1), "blend")) == [
+    assert shown(lists(one_user(None, segment=1), "blend")) == [
         (3, "popular_in_segment"),
         (1, "popular_in_segment"),
         (4, "popular"),
         (0, "popular"),
     ]
-    assert shown(lists(shopper(None), "blend", n=2)) == [(4, "popular"), (0, "popular")]
+    assert shown(lists(one_user(None), "blend", n=2)) == [(4, "popular"), (0, "popular")]
 
 
 def test_more_than_there_is_gives_all_there_is() -> None:
-    assert len(shown(lists(shopper((1, 0)), "blend", n=20))) == 6
-    assert len(shown(lists(shopper(None, own={0: 1.0}, banned=[0]), "blend", n=20))) == 5
+    assert len(shown(lists(one_user((1, 0)), "blend", n=20))) == 6
+    assert len(shown(lists(one_user(None, own={0: 1.0}, banned=[0]), "blend", n=20))) == 5
 
 
 def test_the_reason_is_the_own_product_pointing_the_same_way() -> None:
-    who = shopper((1, 1), own={0: 1.0, 1: 9.0, 3: 1.0})  # 1 is not modelled, so no reason can name it
+    who = one_user((1, 1), own={0: 1.0, 1: 9.0, 3: 1.0})  # 1 is not modelled, so no reason can name it
     found = lists(who, "als")
     assert found.items[0].tolist() == [0, 2, 3, 5]  # 1, 1, 1, .7
-    assert nearest_own(SHELF, who, found)[0].tolist() == [0, 0, 3, 3]
-    nobody = shopper(None, own={0: 1.0})
-    assert set(nearest_own(SHELF, nobody, lists(nobody, "als"))[0]) == {NOTHING}
+    assert nearest_own(MODEL, who, found)[0].tolist() == [0, 0, 3, 3]
+    nobody = one_user(None, own={0: 1.0})
+    assert set(nearest_own(MODEL, nobody, lists(nobody, "als"))[0]) == {NO_ITEM}
 
 
-def test_an_empty_shelf_gives_empty_lists() -> None:
-    none = Popular(np.empty(0, np.int64), np.empty(0, np.int64))
-    empty = Shelf(np.empty(0, np.int64), np.empty((0, 2), np.float32), none, {})
-    who = shopper((1, 0))
+def test_a_model_without_products_gives_empty_lists() -> None:
+    none = PopularItems(np.empty(0, np.int64), np.empty(0, np.int64))
+    empty = ItemModel(np.empty(0, np.int64), np.empty((0, 2), np.float32), none, {})
+    who = one_user((1, 0))
     found = ranked_lists(
         empty, who, preferences(empty, who), recommender="blend", repeat_weight=1, banned=who.banned, n=3
     )
@@ -157,10 +157,10 @@ def test_rows_of_spark_become_users_and_lists_become_rows() -> None:
         ],
         names=["user_id", "segment_id", "own", "features"],
     ).slice(1)
-    group = shoppers(batch, rank=2)
+    group = user_batch(batch, rank=2)
     assert (group.offsets.tolist(), group.items.tolist(), group.banned.tolist()) == ([0, 2, 2], [0, 2], [False, True])
     found = lists(group, "als", n=2)
-    rows = list_rows(batch, group, found, nearest_own(SHELF, group, found)).to_pylist()
+    rows = list_rows(batch, group, found, nearest_own(MODEL, group, found)).to_pylist()
     assert [(r["user_id"], r["rank"], r["item"], r["source"]) for r in rows] == [
         ("regular", 1, 0, "buy_again"),
         ("regular", 2, 5, "als"),

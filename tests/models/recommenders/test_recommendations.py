@@ -16,9 +16,12 @@ from promo_spark.models.recommenders import holdout
 from promo_spark.models.recommenders import recommendations as lists
 from promo_spark.models.recommenders import strengths as purchase
 from promo_spark.models.recommenders.als import als_factors, dense_ids
+from promo_spark.settings import load
 
 DAY = datetime.date(2017, 12, 1)
-ALS = {"rank": 8, "iterations": 5, "regularisation": 0.1, "alpha": 2.0, "blocks": 2, "seed": 1}
+ALS = load().recommend.model_copy(
+    update={"rank": 8, "iterations": 5, "regularisation": 0.1, "alpha": 2.0, "blocks": 2, "seed": 1}
+)
 
 
 def bought(spark: SparkSession, rows: list[tuple[str, str, int]]) -> DataFrame:
@@ -133,24 +136,26 @@ def test_the_policy_says_what_may_come_back(spark: SparkSession, policy: str, fr
     due = purchase.due_again(tastes, as_of=DAY, lead_days=2)
     pairs = spark.createDataFrame([("u", "a"), ("u", "b")], "user_id string, product_id string")
     judged = pairs.join(due, ["user_id", "product_id"], "left").select(
-        "product_id", lists.banned(policy, F.col("due")).alias("banned")
+        "product_id", lists.banned(policy).alias("banned")
     )
     assert {r.product_id for r in judged.collect() if not r.banned} == free
 
 
-def checkerboard(groups: int = 8, members: int = 12, shelf: int = 20) -> tuple[list[tuple[str, str, int]], list[str]]:
-    """Users of group g buy only products of group g: nine of its shelf before, six others in the last 28 days.
+def checkerboard(
+    groups: int = 8, members: int = 12, products: int = 20
+) -> tuple[list[tuple[str, str, int]], list[str]]:
+    """Users of group g buy only products of group g: nine of them before, six others in the last 28 days.
 
     Which nine follows from the user's number, so every product has buyers before the holdout.
     """
     rows = []
     for g in range(groups):
         for m in range(members):
-            order = [(m * 7 + k * 3) % shelf for k in range(shelf)]  # 3 and 20 are coprime: a permutation
+            order = [(m * 7 + k * 3) % products for k in range(products)]  # 3 and 20 are coprime: a permutation
             before, after = order[:9], order[9:15]
             rows += [(f"u{g}-{m:02}", f"p{g}-{i:02}", 40 + k % 3) for k, i in enumerate(before)]
             rows += [(f"u{g}-{m:02}", f"p{g}-{i:02}", 5) for i in after]
-    return rows, [f"p{g}-{i:02}" for g in range(groups) for i in range(shelf)]
+    return rows, [f"p{g}-{i:02}" for g in range(groups) for i in range(products)]
 
 
 def test_planted_tastes_are_found_three_times_better_than_by_popularity(spark: SparkSession) -> None:
@@ -160,23 +165,23 @@ def test_planted_tastes_are_found_three_times_better_than_by_popularity(spark: S
 
     def figures(lines: DataFrame) -> dict[tuple[str, str], float]:
         window = purchase.purchases(lines, before=DAY, days=90).persist()
-        past, later = window.filter(F.col("order_date") < cutoff), window.filter(F.col("order_date") >= cutoff)
+        past, later = holdout.split_at(window, cutoff)
         items = purchase.catalogue(past, catalogue, as_of=cutoff, popular_days=28).persist()
         pairs = purchase.strengths(past, as_of=cutoff, half_life_days=90).persist()
-        factors = als_factors(purchase.model_pairs(pairs, past, items, min_orders=2, min_buyers=2), **ALS)  # type: ignore[arg-type]
+        factors = als_factors(purchase.model_pairs(pairs, past, items, min_orders=2, min_buyers=2), ALS)
         everyone = past.select("user_id").distinct().withColumn("segment_id", F.lit(0))
         own = purchase.own_products(pairs, items, F.lit(True))
         users = lists.users_with_purchases(everyone, own, factors, blocks=2)
-        truth = holdout.bought_later(later, catalogue, items, everyone)
-        nobody = everyone.filter("false")
-        popular = purchase.popularity(past, items, nobody, since=cutoff - datetime.timedelta(days=28))
-        per_user = holdout.figures_per_user(
+        truth = holdout.holdout_purchases(later, catalogue, items, everyone)
+        no_segments = everyone.filter("false")
+        popular = purchase.popularity(past, items, no_segments, since=cutoff - datetime.timedelta(days=28))
+        per_user = holdout.user_metrics(
             users.join(truth, "user_id"),
-            lists.shelf(factors, popular),
-            measured=holdout.candidates("exclude"),
+            lists.item_model(factors, popular),
+            contenders=holdout.contenders("exclude"),
             repeat_weight=0.7,
         )
-        return {(r.slice, r.metric): r.value for r in holdout.measured_metrics(per_user, len(ids)).collect()}
+        return {(r.slice, r.metric): r.value for r in holdout.holdout_metrics(per_user, len(ids)).collect()}
 
     found = figures(bought(spark, rows).coalesce(1))
     assert not any(np.isnan(v) for v in found.values())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,18 +11,38 @@ from pyspark.sql import SparkSession
 from scipy.cluster.vq import kmeans2
 
 from promo_spark.contracts.features import UserProfile
+from promo_spark.contracts.silver import OrderLines
 from promo_spark.errors import SettingsError
+from promo_spark.features.users.activity import user_activity
 from promo_spark.models.segments.assignment import Scaling, checked_features, rfm_groups, segments, user_sample
 from promo_spark.models.segments.clustering import adjusted_rand
 from promo_spark.settings import Settings
 
+DAY = datetime.date(2017, 12, 1)
+
 
 def test_ids_dates_and_texts_are_no_features(settings: Settings) -> None:
-    """C16 (ids are no features): an *_id cannot become a feature, and the shipped ones are numbers."""
+    """A feature that is none is refused by name; the shipped ones are numbers."""
     assert checked_features(settings.segment.features) == settings.segment.features
     for wrong in (["user_id"], ["main_store_id"], ["first_order_date"], ["lifecycle"], ["spendd"], []):
         with pytest.raises(SettingsError, match=r"segment\.features: .*spend_90d"):
             checked_features(wrong)
+
+
+def test_the_cluster_input_has_one_row_per_user_however_many_lines(spark: SparkSession, settings: Settings) -> None:
+    """C04: exactly one row per user; a user of 40 lines is one point, not 40."""
+    counts = {"heavy": 40, "twice": 2, "once": 1}  # orders of one line each
+    lines = OrderLines.frame(
+        spark,
+        [
+            {"user_id": u, "order_id": f"{u}{n}", "quantity": 1, "order_date": DAY - datetime.timedelta(days=n)}
+            for u, orders in counts.items()
+            for n in range(1, orders + 1)
+        ],
+    )
+    activity = user_activity(lines, as_of=DAY, settings=settings.profile)
+    sample = user_sample(activity, ["orders"], users=99, min_orders=1, seed=1)
+    assert sorted(np.expm1(sample["orders"]).round(6)) == sorted(counts.values())
 
 
 def test_a_change_of_currency_unit_changes_no_group(spark: SparkSession) -> None:

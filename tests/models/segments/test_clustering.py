@@ -10,17 +10,18 @@ from pyspark.sql import SparkSession
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 from promo_spark.models.segments.clustering import (
-    Candidate,
+    Clustering,
+    Effort,
     Labels,
     Points,
     adjusted_rand,
-    candidates,
-    chosen,
+    chosen_k,
     cost,
     euclidean_silhouette,
     kmeans_centres,
     nearest,
     squared_silhouette,
+    tried_clusterings,
 )
 
 AGE_INCOME = np.array([[25 + 5 * i, 5000 + 1000 * i] for i in range(10)], dtype=float)  # seed 000 §4.1.1
@@ -36,7 +37,7 @@ def five_groups(users: int = 250) -> tuple[Points, Labels]:
 
 def fit(spark: SparkSession, points: Points, k: int, starts: int = 2, seed: int = 1) -> Points:
     names = [f"f{i}" for i in range(points.shape[1])]
-    return kmeans_centres(spark, points, names, k, starts=starts, max_iterations=30, seed=seed)
+    return kmeans_centres(spark, points, names, k, effort=Effort(starts, max_iterations=30, seed=seed))
 
 
 def test_several_starts_reach_the_optimum_of_the_seed_examples(spark: SparkSession) -> None:
@@ -73,31 +74,31 @@ def test_the_asked_number_of_segments_comes_out(spark: SparkSession) -> None:
 def test_the_planted_number_of_groups_is_chosen_and_cost_falls_with_k() -> None:
     """D08: k = 5 out of 2 to 10; the cost never rises with k, so it alone cannot choose."""
     points, _ = five_groups()
-    found = candidates(points, range(2, 11), starts=4, rounds=2, max_iterations=30, seed=3)
+    found = tried_clusterings(points, range(2, 11), rounds=2, effort=Effort(4, max_iterations=30, seed=3))
     assert [c.k for c in found] == list(range(2, 11))
-    assert chosen(found, min_share=0.02, usual=None, margin=0.1) == 5
+    assert chosen_k(found, min_share=0.02, usual=None, margin=0.1) == 5
     assert all(a.cost >= b.cost for a, b in pairwise(found))
     five = found[3]
     assert five.stability == pytest.approx(1.0)
     assert five.min_share == five.max_share == 0.2
 
 
-def test_a_k_with_a_tiny_group_or_too_few_users_is_not_chosen() -> None:
-    def candidate(k: int, silhouette: float, min_share: float = 0.1, stability: float = 1.0) -> Candidate:
-        return Candidate(k, silhouette, stability, 1.0, min_share, 0.5)
+def test_a_k_with_a_tiny_group_or_too_few_users_is_not_chosen_k() -> None:
+    def tried_k(k: int, silhouette: float, min_share: float = 0.1, stability: float = 1.0) -> Clustering:
+        return Clustering(k, silhouette, stability, 1.0, min_share, 0.5)
 
     tried = [
-        candidate(3, 0.5),
-        candidate(4, 0.54),
-        candidate(5, 0.9, min_share=0.001),
-        candidate(6, 0.9, stability=0.3),
+        tried_k(3, 0.5),
+        tried_k(4, 0.54),
+        tried_k(5, 0.9, min_share=0.001),
+        tried_k(6, 0.9, stability=0.3),
     ]
-    assert chosen(tried, min_share=0.02, usual=None, margin=0.1) == 4  # 5: a tiny group; 6: never the same groups
-    assert chosen(tried, min_share=0.02, usual=3, margin=0.1) == 3  # 0.54 is not 10% better than yesterday's 0.50
-    assert chosen(tried, min_share=0.02, usual=3, margin=0.05) == 4
-    assert chosen(tried, min_share=0.2, usual=None, margin=0.1) == 3  # none is good enough: the fewest groups
-    assert chosen([], min_share=0.02, usual=None, margin=0.1) == 1
-    assert candidates(np.zeros((50, 2)), [2, 3], starts=1, rounds=1, max_iterations=5, seed=1) == []
+    assert chosen_k(tried, min_share=0.02, usual=None, margin=0.1) == 4  # 5: a tiny group; 6: never the same groups
+    assert chosen_k(tried, min_share=0.02, usual=3, margin=0.1) == 3  # 0.54 is not 10% better than yesterday's 0.50
+    assert chosen_k(tried, min_share=0.02, usual=3, margin=0.05) == 4
+    assert chosen_k(tried, min_share=0.2, usual=None, margin=0.1) == 3  # none is good enough: the fewest groups
+    assert chosen_k([], min_share=0.02, usual=None, margin=0.1) == 1
+    assert tried_clusterings(np.zeros((50, 2)), [2, 3], rounds=1, effort=Effort(1, 5, 1)) == []
 
 
 def test_agreement_is_that_of_scikit_learn() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from pyspark.sql import SparkSession
 
 from promo_spark.contracts.models import SegmentPortraits
-from promo_spark.models.segments.ids import KnownSegments, known_segments, stable_ids
+from promo_spark.models.segments.ids import EarlierSegments, earlier_segments, stable_ids
 
 ONE = np.ones(2)
 
@@ -53,7 +53,7 @@ def test_the_latest_portraits_count_and_every_id_ever_seen(spark: SparkSession) 
             {"as_of": tuesday, "segment_id": 2, "log_centre": {"spend": 2.0, "orders": 3.0}},
         ],
     )
-    known = known_segments(portraits, ["orders", "spend"])
-    assert known == KnownSegments(tuesday, {2: (3.0, 2.0)}, 8)
-    assert known.origins([2, 9]) == {2: tuesday}
-    assert known_segments(SegmentPortraits.frame(spark), ["orders"]) == KnownSegments(None, {}, 0)
+    earlier = earlier_segments(portraits, ["orders", "spend"])
+    assert earlier == EarlierSegments(tuesday, {2: (3.0, 2.0)}, 8)
+    assert earlier.origins([2, 9]) == {2: tuesday}
+    assert earlier_segments(SegmentPortraits.frame(spark), ["orders"]) == EarlierSegments(None, {}, 0)

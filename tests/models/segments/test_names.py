@@ -25,7 +25,7 @@ def test_a_name_says_the_three_most_telling_features() -> None:
 
 
 def test_permuting_the_ids_changes_no_name() -> None:
-    """D12 (names): a name follows its centre into every order, twins included."""
+    """A name follows its centre into every order, twins included."""
     centres = [*CENTRES, CENTRES[0], [0.1, 0.0, -0.3, 0.2, -0.1]]
     names = dict(zip(map(tuple, centres), segment_names(FEATURES, centres), strict=True))
     for order in permutations(centres[:2] + centres[3:4] + centres[5:]):

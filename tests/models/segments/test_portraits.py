@@ -17,7 +17,7 @@ YESTERDAY = datetime.date(2017, 11, 30)
 
 
 def test_a_portrait_is_its_members_in_numbers(spark: SparkSession) -> None:
-    """D12 (portraits): centre in original units, lift against all, shares of users and revenue, D02's mean."""
+    """Centre in original units, lift against all, shares of users and revenue, D02's mean."""
     profiles = UserProfile.frame(
         spark,
         [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import SparkSession, Window
 from pyspark.sql import functions as F
 
-from promo_spark.measures.order_lines import fifth, fifths
+from promo_spark.measures.fifths import fifth, fifths
 
 SPEND = {"u1": 1.0, "u2": 2.0, "u3": 3.0, "u4": 3.0, "u5": 4.0, "u6": 6.0, "u7": 8.0, "u8": 9.0, "u9": 20.0}
 

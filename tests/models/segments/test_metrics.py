@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from sklearn.metrics import silhouette_score
 
-from promo_spark.models.segments.clustering import candidates
-from promo_spark.models.segments.quality import segment_quality
+from promo_spark.models.segments.clustering import Effort, tried_clusterings
+from promo_spark.models.segments.metrics import segment_metrics
 
-EFFORT = {"starts": 2, "max_iterations": 20, "seed": 1}
+EFFORT = Effort(starts=2, max_iterations=20, seed=1)
 
 
 def test_figures_equal_their_recomputation() -> None:
@@ -20,10 +20,10 @@ def test_figures_equal_their_recomputation() -> None:
     points = rng.normal(size=(1000, 3)) + np.array([[0, 0, 0], [6, 0, 6]])[truth]
     sample = pd.DataFrame(points, columns=["recency_days", "orders_90d", "spend_90d"])
     centres = np.stack([points[truth == g].mean(axis=0) for g in (0, 1)])
-    tried = candidates(points, [2, 3], rounds=2, **EFFORT)
-    rows = segment_quality(sample, points, centres, tried, **EFFORT)
-    found = {(r["slice"], r["metric"]): r["value"] for r in rows}
-    assert len(found) == len(rows)
+    tried = tried_clusterings(points, [2, 3], rounds=2, effort=EFFORT)
+    figures = segment_metrics(sample, points, centres, tried, effort=EFFORT)
+    found = {(f.slice, f.metric): f.value for f in figures}
+    assert len(found) == len(figures)
     assert found["all", "k"] == 2
     assert found["all", "silhouette_squared_euclidean"] == pytest.approx(
         silhouette_score(points, truth, metric="sqeuclidean"), abs=1e-6
@@ -37,5 +37,5 @@ def test_figures_equal_their_recomputation() -> None:
 
 
 def test_nothing_is_measured_where_there_is_one_segment() -> None:
-    rows = segment_quality(pd.DataFrame(), np.zeros((3, 2)), np.zeros((1, 2)), [], **EFFORT)
-    assert [(r["metric"], r["value"]) for r in rows] == [("k", 1.0)]
+    figures = segment_metrics(pd.DataFrame(), np.zeros((3, 2)), np.zeros((1, 2)), [], effort=EFFORT)
+    assert [(f.metric, f.value) for f in figures] == [("k", 1.0)]

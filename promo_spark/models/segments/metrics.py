@@ -1,0 +1,75 @@
+"""How well the segments are apart and come back, beside what no model and no structure would give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+
+from promo_spark.measures.metric_rows import DECIMALS, Figure
+from promo_spark.models.segments.assignment import rfm_groups
+from promo_spark.models.segments.clustering import (
+    Clustering,
+    Effort,
+    Points,
+    cost,
+    euclidean_silhouette,
+    nearest,
+    squared_silhouette,
+    tried_clusterings,
+)
+
+_QUADRATIC_ROWS = 5000  # the Euclidean silhouette compares each with each
+SQUARED, EUCLIDEAN = "silhouette_squared_euclidean", "silhouette_euclidean"
+
+
+def segment_metrics(
+    sample: pd.DataFrame, points: Points, centres: Points, tried: Sequence[Clustering], *, effort: Effort
+) -> list[Figure]:
+    """Figures measured on the sample. Slices:
+
+    all: the published segments. k=5: a number of segments that was tried. rfm: as many equal groups by the RFM
+    score, in the same space. shuffled: the same k on users whose features were shuffled one by one, so that no
+    structure is left; what is no better than that means nothing.
+    """
+    users, k = len(points), len(centres)
+    figures = [figure for clustering in tried for figure in _of_tried(clustering, users)]
+    figures += _figures("all", users, k=k)
+    if users < 2 or k < 2:
+        return figures
+    labels, few = nearest(points, centres), slice(0, _QUADRATIC_ROWS)
+    shares = np.bincount(labels, minlength=k) / users
+    figures += _figures(
+        "all",
+        users,
+        **{SQUARED: squared_silhouette(points, labels)},
+        cost=cost(points, centres),
+        min_share=shares.min(),
+        max_share=shares.max(),
+    )
+    figures += _figures("all", len(points[few]), **{EUCLIDEAN: euclidean_silhouette(points[few], labels[few])})
+    rfm = rfm_groups(sample, k)
+    figures += _figures("rfm", users, **{SQUARED: squared_silhouette(points, rfm)})
+    figures += _figures("rfm", len(points[few]), **{EUCLIDEAN: euclidean_silhouette(points[few], rfm[few])})
+    shuffled = np.random.default_rng(effort.seed).permuted(points, axis=0)
+    for c in tried_clusterings(shuffled, [k], rounds=2, effort=effort):
+        figures += _figures("shuffled", users, **{SQUARED: c.silhouette}, stability_ari=c.stability)
+    return figures
+
+
+def _of_tried(clustering: Clustering, users: int) -> Iterator[Figure]:
+    return _figures(
+        f"k={clustering.k}",
+        users,
+        **{SQUARED: clustering.silhouette},
+        stability_ari=clustering.stability,
+        cost=clustering.cost,
+        min_share=clustering.min_share,
+        max_share=clustering.max_share,
+        score=clustering.score,
+    )
+
+
+def _figures(slice_: str, n: int, **values: float) -> Iterator[Figure]:
+    return (Figure(metric, slice_, round(float(value), DECIMALS), n) for metric, value in values.items())
