@@ -85,7 +85,11 @@ class Promotions(Table):
 
 
 class Budget(Table):
-    """One row per date and constraint: what was planned, what the decisions reserve."""
+    """One row per date and constraint: what was planned, what the decisions reserve.
+
+    A run writes its budget before its promotions. So read the two together, joined on date and run_id: a budget
+    without promotions of the same run is of a run that is not finished.
+    """
 
     layer, name = "decisions", "budget"
     key = ("date", "constraint")
@@ -98,6 +102,7 @@ class Budget(Table):
     dual_price = Col(
         T.DoubleType(), "expected margin per unit of cost of the first offer that no longer fitted; null: not binding"
     )
+    run_id = Col(_TEXT, "the run that decided", required=True)
 
 
 DECISIONS: tuple[type[Table], ...] = (Promotions, Budget)

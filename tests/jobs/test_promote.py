@@ -342,6 +342,6 @@ def test_the_same_inputs_give_the_same_rows_and_the_next_day_leaves_them_alone(
 
 
 def test_an_unknown_scenario_is_named_and_nothing_is_written(lake: Lake, settings: Settings) -> None:
-    with pytest.raises(SettingsError, match=r"flash_sale is unknown; there are: new_user_welcome, repurchase"):
+    with pytest.raises(SettingsError, match=r"flash_sale is unknown; there are: bundle, clearance, new_user_welcome"):
         decide(lake, settings, shop(), scenarios=["bundle", "flash_sale"])
     assert not lake.exists(Promotions)

@@ -1,0 +1,148 @@
+"""The steps of promote: users, response, candidates, allocation, decisions. Each frame is computed once."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+
+from promo_spark.contracts.decisions import Promotions
+from promo_spark.contracts.features import ProductProfile, UserProfile
+from promo_spark.contracts.models import BasketRules, Forecasts, Recommendations, Segments
+from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Redemptions, Users
+from promo_spark.decisions import users as users_room
+from promo_spark.decisions.allocation.greedy import Allocation, allocate, greedy_pass, user_choices
+from promo_spark.decisions.allocation.limits import limits_in_cents
+from promo_spark.decisions.eligibility import eligible, with_eligibility
+from promo_spark.decisions.metrics import decision_metrics, expected_totals
+from promo_spark.decisions.offers.candidates import best_per_scenario
+from promo_spark.decisions.offers.products import offerable_products
+from promo_spark.decisions.promotions import Decision, budget, promotions
+from promo_spark.decisions.response import coupon_trials, item_trials, purchases, response_rates
+from promo_spark.decisions.scenarios import all_candidates
+from promo_spark.decisions.scenarios.inputs import ScenarioInputs
+from promo_spark.decisions.valuation import valued_candidates
+from promo_spark.measures.consent import profiled, unprofiled_users
+from promo_spark.runtime.job import Context
+from promo_spark.settings import PromoteSettings
+
+
+def computed(df: DataFrame) -> DataFrame:
+    """The frame computed now, once, without the plan that led to it.
+
+    So what was checked is what is written. A persisted frame would do that too, but its whole plan stands in
+    the plan of every frame that uses it, twice at each use; after the six steps here plans outgrow the driver.
+    """
+    return df.localCheckpoint(eager=True)
+
+
+def users_of_the_day(ctx: Context[PromoteSettings]) -> DataFrame:
+    """One row per user of the day. → UserEligibility."""
+    users = users_room.users_of_the_day(
+        profiles=ctx.read(UserProfile),
+        segments=ctx.read(Segments),
+        unprofiled=unprofiled_users(
+            ctx.read_optional(Users), unknown_consent=ctx.business.privacy.unknown_profiling_consent
+        ),
+        date=ctx.date,
+        timezone=ctx.business.timezone,
+    )
+    return computed(with_eligibility(users, ctx.settings))
+
+
+def scenario_inputs(ctx: Context[PromoteSettings], users: DataFrame) -> ScenarioInputs:
+    """What scenarios draw on. UserEligibility → ScenarioInputs."""
+    settings = ctx.settings
+    lines = profiled(
+        ctx.read(OrderLines),
+        ctx.read_optional(Users),
+        unknown_consent=ctx.business.privacy.unknown_profiling_consent,
+    )
+    return ScenarioInputs(
+        date=ctx.date,
+        currency=ctx.business.currency,
+        settings=settings,
+        users=eligible(users),
+        products=computed(offerable_products(ctx.read(ProductProfile), min_margin=settings.min_margin)),
+        purchases=computed(purchases(lines, date=ctx.date, settings=settings)),
+        recommendations=ctx.read(Recommendations),
+        rules=ctx.read_optional(BasketRules),
+        forecasts=ctx.read(Forecasts),
+        earlier_promotions=ctx.history(Promotions),
+    )
+
+
+def observed_response(ctx: Context[PromoteSettings], inputs: ScenarioInputs, users: DataFrame) -> DataFrame:
+    """One row per kind of response and segment. UserEligibility → ResponseRate."""
+    coupons = coupon_trials(
+        contacts=ctx.read_optional(Contacts),
+        campaigns=ctx.read_optional(Campaigns),
+        redemptions=ctx.read_optional(Redemptions),
+        date=ctx.date,
+        window_days=ctx.settings.response_window_days,
+    )
+    items = item_trials(inputs.purchases, inputs.products)
+    return computed(response_rates(coupons.unionByName(items), users_room.with_profile(users), ctx.settings))
+
+
+def proposed_offers(inputs: ScenarioInputs, rates: DataFrame) -> DataFrame:
+    """One row per user and offer that could be made. ResponseRate → ValuedCandidate."""
+    candidates = best_per_scenario(
+        all_candidates(inputs, inputs.settings.scenarios), keep=inputs.settings.candidates_per_scenario
+    )
+    return computed(
+        valued_candidates(candidates, users=inputs.users, rates=rates, purchases=inputs.purchases, date=inputs.date)
+    )
+
+
+def allocation_of(candidates: DataFrame, settings: PromoteSettings) -> Allocation:
+    """The offers under all limits. ValuedCandidate → AllocatedOffer."""
+    choices = computed(user_choices(candidates))
+    return allocate(choices, limits=limits_in_cents(settings), max_offers=settings.max_offers_per_user)
+
+
+def random_allocation_of(candidates: DataFrame, settings: PromoteSettings) -> Allocation:
+    """The offers under the same limits in random order, a baseline. ValuedCandidate → AllocatedOffer."""
+    choices = computed(user_choices(candidates, by_ratio=False))
+    return greedy_pass(choices, limits=limits_in_cents(settings), max_offers=settings.max_offers_per_user)
+
+
+def decisions(
+    ctx: Context[PromoteSettings],
+    *,
+    inputs: ScenarioInputs,
+    users: DataFrame,
+    candidates: DataFrame,
+    allocation: Allocation,
+) -> tuple[DataFrame, DataFrame]:
+    """The day's promotions and what they reserve. UserEligibility, ValuedCandidate → Promotions, Budget."""
+    decision = Decision(
+        date=ctx.date,
+        valid_to=inputs.valid_to,
+        currency=ctx.business.currency,
+        policy_version=ctx.settings.policy_version,
+        run_id=ctx.run_id,
+    )
+    rows = computed(promotions(candidates=candidates, offers=allocation.offers, users=users, decision=decision))
+    limits = limits_in_cents(ctx.settings)
+    return rows, computed(budget(rows, limits=limits, break_items=allocation.break_items, decision=decision))
+
+
+def figures(
+    *,
+    promotions: DataFrame,
+    budget: DataFrame,
+    candidates: DataFrame,
+    rates: DataFrame,
+    users: DataFrame,
+    allocations: dict[str, Allocation],
+) -> DataFrame:
+    """One row per figure of the day's decisions, and of each allocation by the name of its order. → MetricRow."""
+    rows = decision_metrics(
+        promotions=promotions,
+        budget=budget,
+        candidates=candidates,
+        rates=rates,
+        users=users_room.with_profile(users),
+    )
+    for order, allocation in allocations.items():
+        rows = rows.unionByName(expected_totals(candidates, allocation.offers, order=order))
+    return rows
