@@ -8,9 +8,8 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.models import BasketRules, FrequentItemsets, Metrics
-from promo_spark.contracts.silver import OrderLines, Products, Users
+from promo_spark.contracts.silver import OrderLines, Products
 from promo_spark.errors import MissingDataError
-from promo_spark.measures.consent import profiled
 from promo_spark.models.baskets import itemsets as mining
 from promo_spark.models.baskets import rules
 from promo_spark.runtime.job import Context, job
@@ -19,17 +18,12 @@ from promo_spark.settings import BasketsSettings
 
 @job(
     reads=[OrderLines, Products],
-    optional=[Users],
     writes=[FrequentItemsets, BasketRules, Metrics],
     settings=BasketsSettings,
 )
 def run(ctx: Context[BasketsSettings]) -> None:
     chosen, products, as_of = ctx.settings, ctx.read(Products), F.lit(ctx.date)
-    lines = profiled(
-        ctx.read(OrderLines),
-        ctx.read_optional(Users),
-        unknown_consent=ctx.business.privacy.unknown_profiling_consent,
-    )
+    lines = ctx.read(OrderLines)
     items = ctx.keep(
         mining.basket_items(
             lines,

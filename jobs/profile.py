@@ -20,15 +20,18 @@ from promo_spark.features.users.activity import user_activity
 from promo_spark.features.users.products import user_products
 from promo_spark.features.users.profile import user_profile
 from promo_spark.features.users.tastes import user_tastes
-from promo_spark.measures.consent import profiled
-from promo_spark.runtime.job import Context, job
+from promo_spark.runtime.job import Context, Everyone, job
 from promo_spark.settings import ProfileSettings
 
 _UNUSED = (OrderLines.line_no, OrderLines.coupon_id, OrderLines.ts, OrderLines.flags, "source_file", "run_id")
 
 
 @job(
-    reads=[OrderLines, Products],
+    reads=[
+        OrderLines,
+        Everyone(OrderLines, why="sales series and figures of products are sums over all users"),
+        Products,
+    ],
     optional=[Users, Campaigns, Contacts, Redemptions, PromoCalendar],
     writes=[UserProfile, ProductProfile, DailySales],
     settings=ProfileSettings,
@@ -36,33 +39,25 @@ _UNUSED = (OrderLines.line_no, OrderLines.coupon_id, OrderLines.ts, OrderLines.f
 def run(ctx: Context[ProfileSettings]) -> None:
     s, business, as_of = ctx.settings, ctx.business, ctx.date
     products = ctx.keep(ctx.read(Products))
-    lines = ctx.keep(ctx.read(OrderLines).filter(F.col(OrderLines.order_date) < F.lit(as_of)).drop(*_UNUSED))
+    lines = ctx.keep(ctx.read_everyone(OrderLines).filter(F.col(OrderLines.order_date) < F.lit(as_of)).drop(*_UNUSED))
     if lines.isEmpty():
         raise MissingDataError(f"silver.order_lines has no day before {as_of}: choose a later --date")
 
     ctx.say("profiling users")
     users = ctx.read_optional(Users)
-    unknown = business.privacy.unknown_profiling_consent
-    theirs = profiled(lines, users, unknown_consent=unknown)
+    theirs = ctx.read(OrderLines)
     activity = ctx.keep(user_activity(theirs, as_of=as_of, recent_days=s.recent_days, activity_days=s.activity_days))
     bought = ctx.keep(user_products(theirs, as_of=as_of, half_life_days=s.interest_half_life_days))
     tastes = user_tastes(bought, products, interests_kept=s.interests_kept, repurchases_kept=s.repurchases_kept)
-    of_them = [
-        profiled(df, users, unknown_consent=unknown)
-        for df in (
-            users,
-            ctx.read_optional(Contacts),
-            ctx.read_optional(Redemptions),
-        )
-    ]
     ctx.write(
         UserProfile,
         user_profile(
             activity,
             tastes,
-            of_them[0],
+            users,
             ctx.read_optional(Campaigns),
-            *of_them[1:],
+            ctx.read_optional(Contacts),
+            ctx.read_optional(Redemptions),
             as_of=as_of,
             timezone=business.timezone,
             first_time_days=s.first_time_days,

@@ -15,13 +15,20 @@ from promo_spark.contracts.models import BasketRules, Forecasts, Metrics, Recomm
 from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Redemptions, Users
 from promo_spark.decisions.invariants import check_invariants
 from promo_spark.flows import promote as flow
-from promo_spark.runtime.job import Context, job
+from promo_spark.runtime.job import Context, Earlier, Everyone, job
 from promo_spark.settings import PromoteSettings
 
 
 @job(
     reads=[UserProfile, ProductProfile, Segments, Recommendations, Forecasts, OrderLines],
-    optional=[BasketRules, Campaigns, Contacts, Redemptions, Promotions, Users],
+    optional=[
+        BasketRules,
+        Campaigns,
+        Contacts,
+        Redemptions,
+        Earlier(Promotions),
+        Everyone(Users, why="whoever may not be profiled gets a `none` that says so"),
+    ],
     writes=[Promotions, Budget, Metrics],
     settings=PromoteSettings,
 )
@@ -47,6 +54,7 @@ def run(ctx: Context[PromoteSettings]) -> None:
         users=users,
         allocations={"greedy": chosen, "random_order": baseline},
     )
-    ctx.write(Budget, budget)
     ctx.metrics(figures)
-    ctx.write(Promotions, promotions)  # last: offers are seen once their budget is there, joined on run_id
+    # The offers come last: where they stand, the budget they were given under stands too.
+    ctx.write(Budget, budget)
+    ctx.write(Promotions, promotions)

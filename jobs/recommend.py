@@ -19,10 +19,9 @@ from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import Metrics, Recommendations, Segments
-from promo_spark.contracts.silver import OrderLines, Users
+from promo_spark.contracts.silver import OrderLines
 from promo_spark.errors import MissingDataError
 from promo_spark.features.users.tastes import user_repurchases
-from promo_spark.measures.consent import profiled
 from promo_spark.models.recommenders import holdout
 from promo_spark.models.recommenders import recommendations as lists
 from promo_spark.models.recommenders import strengths as purchase
@@ -49,17 +48,12 @@ class Fitted:
 
 @job(
     reads=[OrderLines, UserProfile, ProductProfile, Segments],
-    optional=[Users],
     writes=[Recommendations, Metrics],
     settings=RecommendSettings,
 )
 def run(ctx: Context[RecommendSettings]) -> None:
     s, as_of = ctx.settings, ctx.date
-    lines = profiled(
-        ctx.read(OrderLines),
-        ctx.read_optional(Users),
-        unknown_consent=ctx.business.privacy.unknown_profiling_consent,
-    )
+    lines = ctx.read(OrderLines)
     bought = ctx.keep(purchase.purchases(lines, before=as_of, days=s.history_days + s.holdout_days))
     users = lists.with_segment(ctx.read(UserProfile), ctx.read(Segments))
     ctx.say(f"measuring recommenders on the last {s.holdout_days} days")

@@ -13,13 +13,13 @@ from promo_spark.models.segments.ids import known_segments, stable_ids
 from promo_spark.models.segments.names import segment_names
 from promo_spark.models.segments.portraits import segment_portraits
 from promo_spark.models.segments.quality import segment_quality
-from promo_spark.runtime.job import Context, job
+from promo_spark.runtime.job import Context, Earlier, job
 from promo_spark.settings import SegmentSettings
 
 
 @job(
     reads=[UserProfile],
-    optional=[SegmentPortraits],
+    optional=[Earlier(SegmentPortraits)],
     writes=[Segments, SegmentPortraits, Metrics],
     settings=SegmentSettings,
 )
@@ -32,7 +32,7 @@ def run(ctx: Context[SegmentSettings]) -> None:
     )
     scaling = Scaling.of(sample, features)
     points = scaling.scaled(sample)
-    past = known_segments(ctx.history(SegmentPortraits), features)
+    past = known_segments(ctx.read_earlier(SegmentPortraits), features)
 
     ctx.say(f"choosing the number of segments on {len(points):,} users")
     effort = {"starts": chosen.starts, "max_iterations": chosen.max_iterations, "seed": chosen.seed}

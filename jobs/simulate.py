@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.truth import SimulatedStates, Worlds
 from promo_spark.errors import MissingDataError, SettingsError
-from promo_spark.runtime.job import Context, job
+from promo_spark.runtime.job import Context, Earlier, job
 from promo_spark.settings import SimulateSettings
 from promo_spark.storage.raw_files import write_raw
 from promo_spark.worlds import frames, records
@@ -23,7 +23,12 @@ from promo_spark.worlds.spec import WorldSpec, spec_from_json
 _OF_USERS = ("order_lines", "events", "redemptions")
 
 
-@job(reads=[Worlds], optional=[Promotions, SimulatedStates], writes=[SimulatedStates], settings=SimulateSettings)
+@job(
+    reads=[Worlds],
+    optional=[Promotions, Earlier(Promotions), SimulatedStates],
+    writes=[SimulatedStates],
+    settings=SimulateSettings,
+)
 def run(ctx: Context[SimulateSettings]) -> None:
     world = ctx.read(Worlds).collect()[0]  # one row
     spec = spec_from_json(world.spec)
@@ -48,7 +53,7 @@ def run(ctx: Context[SimulateSettings]) -> None:
 
 def _valid_offers(ctx: Context[SimulateSettings]) -> DataFrame:
     """The offers that hold on the date, of this date's promotions and of earlier ones."""
-    known = ctx.read_optional(Promotions).unionByName(ctx.history(Promotions))
+    known = ctx.read_optional(Promotions).unionByName(ctx.read_earlier(Promotions))
     holds = F.lit(ctx.date).between(F.col(Promotions.valid_from), F.col(Promotions.valid_to))
     return known.filter((F.col(Promotions.mechanic) != "none") & holds)
 

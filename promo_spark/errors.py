@@ -6,7 +6,8 @@
     ├── ContractError     a frame or a stored table does not keep its contract
     ├── InvariantError    a decision about to be published breaks a promise of its table
     ├── MissingDataError  a job has nothing to work on: table, date or history not there
-    └── RequirementError  Java, Python, memory, JARs or a cluster are not as needed
+    ├── RequirementError  Java, Python, memory, JARs or a cluster are not as needed
+    └── BusyError         another run holds the tables that a job is about to write
 
 Each message names the table, column, key or setting, what was found, and what to do.
 """
@@ -54,3 +55,9 @@ class RequirementError(PromoSparkError):
     """Raised when Java, Python, memory, a JAR or a cluster is not as the suite needs it."""
 
     exit_code = 7
+
+
+class BusyError(PromoSparkError):
+    """Raised when another run holds the tables of a job and date for longer than lake.wait_seconds."""
+
+    exit_code = 8

@@ -6,6 +6,7 @@
 #   JOB                      a job, see the list below; `pipeline` runs the whole daily loop
 #   --env NAME               settings of conf/NAME.toml on top of conf/base.toml: demo, standalone, yarn, kubernetes
 #   --date YYYY-MM-DD        the date to decide for; only earlier days are used
+#   --from D1 --to D2        of pipeline: every date of a span, in order; stopped, it goes on where it stopped
 #   --set section.key=value  override one setting of conf/; the value is TOML or a bare word; may be repeated
 #   --force                  run even if the tables hold this result already
 #   --dry-run                print the exact spark-submit line and stop
@@ -20,7 +21,8 @@
 # The first call makes .venv, installs the project, fetches Delta's JARs into .cache and prepares faster
 # starts. Relative paths in settings count from the project's folder, wherever this is called from.
 # Exit codes: 0 done · 1 unexpected · 2 settings or options · 3 source · 4 contract · 5 invariant ·
-# 6 missing data · 7 Java, Python, memory, JARs or cluster.
+# 6 missing data · 7 Java, Python, memory, JARs or cluster · 8 another run holds the tables ·
+# 130 stopped by Ctrl-C · 143 stopped by SIGTERM.
 set -euo pipefail
 
 . "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
@@ -29,7 +31,7 @@ help() {
   sed -n '2,/^set -euo/{ /^#/s/^# \{0,1\}//p; }' "$root/scripts/submit.sh"
   printf '\nJobs:\n'
   local file
-  for file in "$root"/jobs/[a-z]*.py; do
+  for file in "$root"/jobs/[a-z]*.py "$root"/jobs/commands/[a-z]*.py; do
     printf '  %-12s %s\n' "$(basename "$file" .py)" "$(sed -n '1{ s/^"""//; s/"""$//; p; }' "$file")"
   done
 }

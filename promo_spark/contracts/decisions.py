@@ -34,6 +34,7 @@ class Promotions(Table):
     layer, name = "decisions", "promotions"
     key = ("date", "user_id", "promotion_id")
     partition = ("date",)
+    dated_by = "date"
     checks = (
         Check("scenario_known", "scenario", "in", SCENARIOS),
         Check("mechanic_known", "mechanic", "in", MECHANICS),
@@ -87,13 +88,14 @@ class Promotions(Table):
 class Budget(Table):
     """One row per date and constraint: what was planned, what the decisions reserve.
 
-    A run writes its budget before its promotions. So read the two together, joined on date and run_id: a budget
-    without promotions of the same run is of a run that is not finished.
+    Read it together with the offers: rows of the same date and run_id belong to one decision. The offers are
+    written last, so where no row has the run_id of the date's offers, a run is replacing both.
     """
 
     layer, name = "decisions", "budget"
     key = ("date", "constraint")
     partition = ("date",)
+    dated_by = "date"
     date = Col(_DATE, "the day", required=True)
     constraint = Col(_TEXT, "daily, or mechanic:<name>", required=True)
     planned = Col(MONEY, "the most that may be reserved", unit="currency", required=True)
@@ -102,7 +104,7 @@ class Budget(Table):
     dual_price = Col(
         T.DoubleType(), "expected margin per unit of cost of the first offer that no longer fitted; null: not binding"
     )
-    run_id = Col(_TEXT, "the run that decided", required=True)
+    run_id = Col(_TEXT, "the run that wrote the row, as in decisions.promotions; null: written before version 0.2")
 
 
 DECISIONS: tuple[type[Table], ...] = (Promotions, Budget)

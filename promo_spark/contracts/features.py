@@ -32,7 +32,10 @@ class AsOf(Table):
 
     layer = "features"
     partition: ClassVar[tuple[str, ...]] = ("as_of",)
+    dated_by = "as_of"
+    trailing = ("run_id",)
     as_of = Col(_DATE, "the date decisions are made for; only earlier days count", required=True)
+    run_id = Col(_TEXT, "the run that wrote the row; null: written before version 0.2")
 
 
 class UserProfile(AsOf):

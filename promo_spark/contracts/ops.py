@@ -50,6 +50,7 @@ class DataQuality(Table):
     layer, name = "ops", "data_quality"
     key = ("date", "source", "rule")
     partition = ("date",)
+    dated_by = "date"
     checks = (Check("criticality_known", "criticality", "in", ("reject", "warn", "gate")),)
     date = Col(T.DateType(), "the date that ingest ran for", required=True)
     source = Col(_TEXT, "the configured source", required=True)

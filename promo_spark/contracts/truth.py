@@ -22,6 +22,8 @@ class Truth(Table):
 
     layer = "truth"
     write_mode = WriteMode.OVERWRITE
+    trailing = ("run_id",)
+    run_id = Col(_TEXT, "the run that wrote the row; null: written before version 0.2")
 
 
 class Worlds(Truth):
@@ -170,6 +172,8 @@ class SimulatedStates(Truth):
     name = "simulated_states"
     key = ("date", "user_id")
     partition = ("date",)
+    dated_by = "date"
+    days_ahead = 1
     write_mode = WriteMode.REPLACE_DATE
     date = Col(_DATE, "the day that begins", required=True)
     world = Col(_TEXT, "digest of the world's parameters", required=True)

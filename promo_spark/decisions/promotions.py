@@ -52,7 +52,6 @@ class Decision:
     valid_to: datetime.date
     currency: str
     policy_version: str
-    run_id: str
 
 
 def promotions(*, candidates: DataFrame, offers: DataFrame, users: DataFrame, decision: Decision) -> DataFrame:
@@ -69,7 +68,7 @@ def promotions(*, candidates: DataFrame, offers: DataFrame, users: DataFrame, de
                 Promotions.date: F.lit(decision.date),
                 Promotions.currency: F.lit(decision.currency),
                 Promotions.policy_version: F.lit(decision.policy_version),
-                Promotions.run_id: F.lit(decision.run_id),
+                Promotions.run_id: F.lit(None),  # the write says which run it is of
                 Promotions.expected_uplift: F.lit(None),
             }
         )
@@ -155,7 +154,7 @@ def budget(
                 Budget.date: F.lit(decision.date),
                 Budget.reserved: F.coalesce(Budget.reserved, F.lit(0).cast(MONEY)),
                 Budget.offers: F.coalesce(Budget.offers, F.lit(0)),
-                Budget.run_id: F.lit(decision.run_id),
+                Budget.run_id: F.lit(None),  # the write says which run it is of
             }
         )
     )

@@ -20,7 +20,7 @@ from promo_spark.decisions.response import coupon_trials, item_trials, purchases
 from promo_spark.decisions.scenarios import all_candidates
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs
 from promo_spark.decisions.valuation import valued_candidates
-from promo_spark.measures.consent import profiled, unprofiled_users
+from promo_spark.measures.consent import unprofiled_users
 from promo_spark.runtime.job import Context
 from promo_spark.settings import PromoteSettings
 
@@ -40,7 +40,7 @@ def users_of_the_day(ctx: Context[PromoteSettings]) -> DataFrame:
         profiles=ctx.read(UserProfile),
         segments=ctx.read(Segments),
         unprofiled=unprofiled_users(
-            ctx.read_optional(Users), unknown_consent=ctx.business.privacy.unknown_profiling_consent
+            ctx.read_everyone(Users), unknown_consent=ctx.business.privacy.unknown_profiling_consent
         ),
         date=ctx.date,
         timezone=ctx.business.timezone,
@@ -51,22 +51,17 @@ def users_of_the_day(ctx: Context[PromoteSettings]) -> DataFrame:
 def scenario_inputs(ctx: Context[PromoteSettings], users: DataFrame) -> ScenarioInputs:
     """What scenarios draw on. UserEligibility → ScenarioInputs."""
     settings = ctx.settings
-    lines = profiled(
-        ctx.read(OrderLines),
-        ctx.read_optional(Users),
-        unknown_consent=ctx.business.privacy.unknown_profiling_consent,
-    )
     return ScenarioInputs(
         date=ctx.date,
         currency=ctx.business.currency,
         settings=settings,
         users=eligible(users),
         products=computed(offerable_products(ctx.read(ProductProfile), min_margin=settings.min_margin)),
-        purchases=computed(purchases(lines, date=ctx.date, settings=settings)),
+        purchases=computed(purchases(ctx.read(OrderLines), date=ctx.date, settings=settings)),
         recommendations=ctx.read(Recommendations),
         rules=ctx.read_optional(BasketRules),
         forecasts=ctx.read(Forecasts),
-        earlier_promotions=ctx.history(Promotions),
+        earlier_promotions=ctx.read_earlier(Promotions),
     )
 
 
@@ -119,7 +114,6 @@ def decisions(
         valid_to=inputs.valid_to,
         currency=ctx.business.currency,
         policy_version=ctx.settings.policy_version,
-        run_id=ctx.run_id,
     )
     rows = computed(promotions(candidates=candidates, offers=allocation.offers, users=users, decision=decision))
     limits = limits_in_cents(ctx.settings)

@@ -3,40 +3,60 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Mapping, Sequence
+from types import FrameType
 
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
 from promo_spark.contracts.schema.personal import redacted
 from promo_spark.errors import PromoSparkError, SettingsError
-from promo_spark.runtime.job import Job
+from promo_spark.runtime.command import Command
+from promo_spark.runtime.declaration import Job
 from promo_spark.runtime.pipeline import Pipeline, run_in_order
 from promo_spark.runtime.progress import Progress
 from promo_spark.runtime.session import started_session
 from promo_spark.storage.lake import Lake
-from promo_spark.submission.arguments import parser, required_date, resolved_settings
+from promo_spark.submission.arguments import parser, requested_dates, resolved_settings
+
+STOPPED = {signal.SIGINT: 130, signal.SIGTERM: 143}  # as a shell reports a process that a signal ended
 
 
-def run_job(jobs: Mapping[str, Job | Pipeline], argv: Sequence[str]) -> int:
+class Stopped(BaseException):
+    """Raised in the main thread when Ctrl-C or SIGTERM asks the job to stop."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+        self.exit_code = STOPPED[signal.Signals(number)]
+
+
+def run_job(jobs: Mapping[str, Job | Pipeline | Command], argv: Sequence[str]) -> int:
     """Parses, starts Spark, runs the job, and says in one message what went wrong if it did."""
     progress = Progress()
     try:
         if not argv or argv[0] not in jobs:
             raise SettingsError(f"there is no job {argv[0] if argv else ''!r}; there are: {', '.join(jobs)}")
         job = jobs[argv[0]]
-        arguments = parser(job.name, job.description).parse_args(argv[1:])
+        own = job.arguments if isinstance(job, Command) else None
+        arguments = parser(job.name, job.description, own).parse_args(argv[1:])
         settings = resolved_settings(arguments)
-        date = required_date(arguments, settings)
+        dates = [] if isinstance(job, Command) else requested_dates(arguments, settings)
         spark = started_session(job.name, settings)
         try:
+            _raise_on_signals(progress)
             lake = Lake(spark, settings.lake.root, settings.lake.catalog)
-            if isinstance(job, Pipeline):
-                job.start(lake, settings, date, progress, arguments.force)
+            if isinstance(job, Command):
+                job.start(lake, settings, {k: str(v) for k, v in vars(arguments).items()}, progress)
+            elif isinstance(job, Pipeline):
+                job.start(lake, settings, dates, progress, arguments.force)
             else:
-                run_in_order([job], lake, settings, date, progress, arguments.force)
+                run_in_order([job], lake, settings, dates[0], progress, arguments.force)
         finally:
             spark.stop()
+    except Stopped as stopped:
+        progress.note(f"{stopped}: the tables of what was running are as they were before; what had ended stands")
+        return stopped.exit_code
     except PromoSparkError as error:
         progress.note(f"error: {redacted(str(error))}")
         return error.exit_code
@@ -44,6 +64,20 @@ def run_job(jobs: Mapping[str, Job | Pipeline], argv: Sequence[str]) -> int:
         progress.note(f"error: Spark stopped the job: {redacted(_cause(error))}")
         return 1
     return 0
+
+
+def _raise_on_signals(progress: Progress) -> None:
+    """The first Ctrl-C or SIGTERM stops the job; what it then does to end well is not stopped by a second one."""
+    asked: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+        if len(asked) == 1:
+            raise Stopped(number)
+        progress.note("still putting tables back; kill -9 would leave that to the next run")
+
+    for number in STOPPED:
+        signal.signal(number, stop)
 
 
 def _cause(error: Exception) -> str:

@@ -1,20 +1,28 @@
-"""Runs a declared job: skips what is current, records what ran, takes back what failed."""
+"""Runs a declared job: skips what is current, records what ran, takes back what did not end well."""
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
-from promo_spark.errors import PromoSparkError
-from promo_spark.runtime.job import Context, Job
+from promo_spark.runtime.context import Context
+from promo_spark.runtime.declaration import Job
+from promo_spark.runtime.freshness import Freshness, Inputs, run_id
+from promo_spark.runtime.interruption import Interruption
 from promo_spark.runtime.progress import Step
-from promo_spark.runtime.run_log import RunLog, run_id
+from promo_spark.runtime.run_log import Attempt, RunLog
 from promo_spark.settings import Settings
+from promo_spark.storage.damage import damage_of
 from promo_spark.storage.lake import Lake
+from promo_spark.storage.locks import held
+
+_UNKNOWN = "unknown"  # the run of an attempt that ended before its inputs were read
 
 
 @dataclass(frozen=True)
@@ -25,37 +33,97 @@ class Executed:
     run_id: str
 
 
-def execute(
-    job: Job,
-    lake: Lake,
-    settings: Settings,
-    date: datetime.date,
-    step: Step,
-    run_log: RunLog,
-    force: bool = False,
-) -> Executed:
+@dataclass(frozen=True)
+class Run:
+    """What the jobs of one call share: the lake, the settings, the run log, and whether they are to stop."""
+
+    lake: Lake
+    settings: Settings
+    run_log: RunLog
+    freshness: Freshness
+    interruption: Interruption
+    force: bool = False
+
+
+def execute(job: Job, run: Run, date: datetime.date, step: Step) -> Executed:
     """Runs one job for one date.
 
-    Raises what the job raises, after taking its writes back and recording the failure in ops.runs.
+    Raises whatever ended the job, after putting its tables back as they were and recording the failure in ops.runs.
     """
-    section = getattr(settings, job.name)
-    outside = job.inputs(section, lake.spark) if job.inputs else ""
-    inputs = run_log.inputs(job, date)
-    this_run = run_id(job, date, settings, inputs, outside)
-    if not force and run_log.is_current(job, date, this_run, inputs):
-        return Executed("current", this_run)
-    earlier = run_log.earlier_rows(job, date)
-    taken = run_log.taken(job)
-    ctx: Context[Any] = Context(job, date, section, settings.business, this_run, lake, step, earlier, taken)
-    started = datetime.datetime.now(datetime.timezone.utc)
+    attempt = Attempt(job, date, _UNKNOWN, _now(), Inputs({}, {}), {}, {}, {}, {})
+    with _recorded(attempt, run, step), _locked(job, run, date, step), _damage_explained(job, run):
+        section = getattr(run.settings, job.name)
+        outside = job.inputs(section, run.lake.spark) if job.inputs else ""
+        attempt.inputs = run.freshness.inputs(job, date)
+        attempt.run_id = run_id(job, date, run.settings, attempt.inputs, outside)
+        recorded, rows_out = run.run_log.recorded(job, attempt.run_id)
+        if not run.force and run.freshness.is_current(job, date, attempt.run_id, recorded, rows_out):
+            return Executed("current", attempt.run_id)
+        ctx: Context[Any] = Context(
+            job,
+            date,
+            section,
+            run.settings.business,
+            attempt.run_id,
+            run.lake,
+            step,
+            earlier_rows=run.run_log.earlier_rows(job, date),
+            taken=run.run_log.taken(job),
+            versions_in=attempt.inputs.versions,
+        )
+        attempt.taken, attempt.versions_out, attempt.rows_out = ctx.takes, ctx.versions_out, ctx.rows_out
+        attempt.sources = ctx.sources
+        _ended_well_or_taken_back(ctx, run)
+        run.run_log.record(attempt, run.settings)
+    return Executed("written", attempt.run_id)
+
+
+def _ended_well_or_taken_back(ctx: Context[Any], run: Run) -> None:
     try:
-        job.function(ctx)
-    except (PromoSparkError, PySparkException, Py4JError, ValueError, OSError, ArithmeticError) as error:
+        with run.interruption.watched(ctx):
+            ctx.job.function(ctx)
+    except BaseException:  # also Ctrl-C: whatever ends a job, its tables are as before
         ctx.release()
         ctx.take_back()
-        if ctx.versions_out:  # a job that stopped before its first write leaves no trace at all
-            run_log.record(ctx, settings, inputs, started, error)
         raise
     ctx.release()
-    run_log.record(ctx, settings, inputs, started)
-    return Executed("written", this_run)
+
+
+@contextlib.contextmanager
+def _recorded(attempt: Attempt, run: Run, step: Step) -> Iterator[None]:
+    """Records the attempt if the block does not end well. Nothing that goes wrong with that hides the reason."""
+    try:
+        yield
+    except BaseException as error:
+        try:
+            run.run_log.record(attempt, run.settings, error)
+        except Exception as unrecorded:  # noqa: BLE001 - a full disk, a lost JVM: the first error is raised again
+            step.say(f"the failure could not be put into ops.runs: {str(unrecorded).splitlines()[0]}")
+        raise
+
+
+@contextlib.contextmanager
+def _damage_explained(job: Job, run: Run) -> Iterator[None]:
+    """An error that comes of a damaged table, as one sentence that says which, and how to bring it back."""
+    try:
+        yield
+    except (PySparkException, Py4JError) as error:
+        damage = damage_of(run.lake, error, (*job.reads, *job.optional, *job.earlier, *job.writes))
+        if damage is None:
+            raise
+        raise damage from error
+
+
+def _locked(job: Job, run: Run, date: datetime.date, step: Step) -> contextlib.AbstractContextManager[None]:
+    """The lock of what the job writes: of its date, or of all where its tables are not by date."""
+    lake = run.lake
+    if lake.catalog or not job.writes:
+        return contextlib.nullcontext()
+    name = f"{job.name} {date}" if all(table.dated_by for table in job.writes) else job.name
+    return held(
+        lake.spark, lake.root, name, f"the run of {job.name} for {date}", run.settings.lake.wait_seconds, step.say
+    )
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import datetime
 import graphlib
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from promo_spark.errors import SettingsError
-from promo_spark.runtime.execution import Executed, execute
-from promo_spark.runtime.job import Job
+from promo_spark.runtime.declaration import Job
+from promo_spark.runtime.execution import Executed, Run, execute
+from promo_spark.runtime.freshness import Freshness
+from promo_spark.runtime.interruption import Interruption
 from promo_spark.runtime.progress import Progress
 from promo_spark.runtime.run_log import RunLog
 from promo_spark.settings import Settings
@@ -27,22 +30,30 @@ class Pipeline:
     summary: Callable[[Lake, Settings, datetime.date, Sequence[str], float], None]
 
     def start(
-        self, lake: Lake, settings: Settings, date: datetime.date, progress: Progress, force: bool = False
+        self,
+        lake: Lake,
+        settings: Settings,
+        dates: Sequence[datetime.date],
+        progress: Progress,
+        force: bool = False,
     ) -> None:
-        """Runs what is not current, then shows what there is now.
+        """Runs what is not current, date by date, then shows what there is now for the last one.
 
-        Jobs that do not need one another run side by side: one job's waiting is another's work.
+        Jobs that do not need one another run side by side: one job's waiting is another's work. A span that was
+        stopped goes on where it stopped: the dates before are current.
         """
-        known = self.jobs()
-        unknown = [name for name in settings.pipeline.jobs if name not in known]
+        jobs_by_name = self.jobs()
+        unknown = [name for name in settings.pipeline.jobs if name not in jobs_by_name]
         if unknown:
-            raise SettingsError(f"pipeline.jobs names {', '.join(unknown)}; the jobs are: {', '.join(known)}")
-        jobs = [known[name] for name in settings.pipeline.jobs]
-        started = datetime.datetime.now(datetime.timezone.utc)
-        ended = run_in_order(jobs, lake, settings, date, progress, force)
-        seconds = (datetime.datetime.now(datetime.timezone.utc) - started).total_seconds()
-        written = [name for name, done in ended.items() if done.outcome == "written"]
-        self.summary(lake, settings, date, written, seconds)
+            raise SettingsError(f"pipeline.jobs names {', '.join(unknown)}; the jobs are: {', '.join(jobs_by_name)}")
+        jobs = [jobs_by_name[name] for name in settings.pipeline.jobs]
+        for n, date in enumerate(dates, start=1):
+            if len(dates) > 1:
+                progress.note(f"{date} ({n} of {len(dates)})")
+            started = time.monotonic()
+            ended = run_in_order(jobs, lake, settings, date, progress, force)
+            written = [name for name, done in ended.items() if done.outcome == "written"]
+        self.summary(lake, settings, dates[-1], written, time.monotonic() - started)
 
 
 def dependencies(jobs: Sequence[Job]) -> dict[str, set[str]]:
@@ -54,17 +65,20 @@ def dependencies(jobs: Sequence[Job]) -> dict[str, set[str]]:
 def run_in_order(
     jobs: Sequence[Job], lake: Lake, settings: Settings, date: datetime.date, progress: Progress, force: bool = False
 ) -> dict[str, Executed]:
-    """Runs each job once its inputs are written; after a failure what runs is let finish, nothing new starts."""
+    """Runs each job once its inputs are written; after a failure what runs is let finish, nothing new starts.
+
+    Ctrl-C and SIGTERM stop what runs: each job puts its tables back before the call ends.
+    """
     by_name = {job.name: job for job in jobs}
     order = graphlib.TopologicalSorter(dependencies(jobs))
     order.prepare()
-    run_log = RunLog(lake)
+    run = Run(lake, settings, RunLog(lake), Freshness(lake), Interruption(lake.spark), force)
     ended: dict[str, Executed] = {}
     positions = {job.name: i for i, job in enumerate(jobs, start=1)}
 
     def run_one(job: Job) -> Executed:
         with progress.step(job.name, positions[job.name], len(jobs)) as step:
-            done = execute(job, lake, settings, date, step, run_log, force)
+            done = execute(job, run, date, step)
             if done.outcome == "current":
                 step.outcome = "unchanged, its tables hold this result already"
             return done
@@ -72,19 +86,31 @@ def run_in_order(
     running: dict[Future[Executed], str] = {}
     failure: BaseException | None = None
     with ThreadPoolExecutor(max_workers=settings.pipeline.side_by_side) as pool:
-        while order.is_active():
-            if failure is None:
-                for name in sorted(order.get_ready(), key=positions.__getitem__):
-                    running[pool.submit(run_one, by_name[name])] = name
-            if not running:
-                break
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                name = running.pop(future)
-                failure = failure or future.exception()
-                if future.exception() is None:
-                    ended[name] = future.result()
-                    order.done(name)
+        try:
+            while order.is_active():
+                if failure is None:
+                    for name in sorted(order.get_ready(), key=positions.__getitem__):
+                        running[pool.submit(run_one, by_name[name])] = name
+                if not running:
+                    break
+                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    name = running.pop(future)
+                    failure = failure or future.exception()
+                    if future.exception() is None:
+                        ended[name] = future.result()
+                        order.done(name)
+        except BaseException:
+            _stop(running, run.interruption, progress)
+            raise
     if failure is not None:
         raise failure
     return ended
+
+
+def _stop(running: Mapping[Future[Executed], str], interruption: Interruption, progress: Progress) -> None:
+    progress.note(f"stopping {', '.join(sorted(running.values()))}: tables are put back as they were")
+    unfinished = set(running)
+    while unfinished:
+        interruption.ask()
+        _, unfinished = wait(unfinished, timeout=1.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -33,3 +33,7 @@ class Section(BaseModel):
     """Base of all sections: frozen, no unknown keys, no silent conversion of types."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    def identity(self) -> dict[str, Any]:
+        """What a result depends on, as plain values."""
+        return self.model_dump(mode="json")

@@ -14,6 +14,7 @@ class LakeSettings(Section):
 
     root: str
     catalog: str
+    wait_seconds: Annotated[int, Field(ge=0, le=86400)]
 
 
 class PrivacySettings(Section):

@@ -7,33 +7,37 @@ old rows or the new ones, never a mixture, and a repeated job leaves the same ro
 from __future__ import annotations
 
 import datetime
-import json
 import re
 import threading
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from delta.tables import DeltaTable
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException, PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.schema import CONTRACT_VERSION_KEY, Col, Table, WriteMode
 from promo_spark.errors import ContractError, MissingDataError, SettingsError
+from promo_spark.storage.commits import Commit, Mark, commit, commit_of, marked, touched_partitions
 
-SliceValue = str | datetime.date | Sequence[str]
+SliceValue = str | datetime.date | Sequence[str] | Sequence[datetime.date]
 
 _SAFE_VALUE = re.compile(r"[A-Za-z0-9_.:-]+")
 _NOT_COMPARED = {"run_id", "source_file"}
 _GONE = "_gone"
+REMOVED_BY = "promo_spark.removed_by"  # a property of the table
 
 
 @dataclass(frozen=True)
 class Written:
-    """What a write left behind: the table's Delta version and the rows the commit wrote."""
+    """What a write left behind: the table's Delta version, and the frame's rows that the table holds by it.
+
+    Days whose rows were there already are not written again, but counted.
+    """
 
     version: int
     rows: int
@@ -64,16 +68,16 @@ class Lake:
             return bool(self.spark.catalog.tableExists(self.address(table)))
         return bool(DeltaTable.isDeltaTable(self.spark, self.path(table)))
 
-    def read(self, table: type[Table]) -> DataFrame:
-        """All rows, conformed; a column that the contract gained since is null. Raises MissingDataError or
-        ContractError.
+    def read(self, table: type[Table], version: int | None = None) -> DataFrame:
+        """All rows, conformed, of the newest or the given version; a column that the contract gained since is null.
+
+        Raises MissingDataError or ContractError.
         """
         if not self.exists(table):
             raise MissingDataError(f"{table.full_name()} is not in the lake {self.catalog or self.root}")
-        df = self._stored(table)
+        df = self._stored(table, version)
         self._refuse_newer(table, df)
-        gained = {n: F.lit(None).cast(c.type) for n, c in _gained(table, df).items()}
-        return table.conform(df.withColumns(gained) if gained else df)
+        return table.conform(self._with_gained(table, df))
 
     def version(self, table: type[Table]) -> int | None:
         """The newest Delta version, or None where there is no table."""
@@ -86,13 +90,15 @@ class Lake:
         slice_values: Mapping[str, SliceValue] | None = None,
         by_key: bool = False,
         gone: DataFrame | None = None,
+        mark: Mark | None = None,
     ) -> Written:
         """The frame's rows in place of those its WriteMode says, in one commit.
 
         `slice_values` names the value of each partition column for REPLACE_DATE and REPLACE_SLICE; a list for
         another column narrows what is replaced to the rows that have one of its values. With `by_key` rows are
         merged by their key whatever the WriteMode: the other rows of their days stay, and a row whose day has
-        changed moves. `gone` are keys whose rows are deleted in the same commit.
+        changed moves. `gone` are keys whose rows are deleted in the same commit. `mark` is what the commit says of
+        itself.
         Raises ContractError, with the row's key, when a row breaks the contract; nothing is then written.
         """
         # Two jobs of one pipeline may write the same table, such as models.metrics: one after the other.
@@ -106,29 +112,99 @@ class Lake:
                 before = self._newest(table)
             rows = table.enforced(df)
             try:
+                there = 0
                 if exists and (by_key or gone is not None or table.write_mode is WriteMode.MERGE):
-                    self._merge(table, rows, gone)
+                    self._merge(table, rows, gone, mark)
+                elif exists and table.layer == "silver" and table.write_mode is WriteMode.REPLACE_DAYS:
+                    days, there = self._changed_days(table, rows)
+                    if days:
+                        rows = rows.filter(F.col(table.partition[0]).isin(days))
+                        self._replace(table, rows, {table.partition[0]: days}, exists, mark)
+                elif exists and table.layer == "silver" and self._holds(table, rows):
+                    there = self.read(table).count()
                 else:
-                    self._replace(table, rows, slice_values or {}, exists)
+                    self._replace(table, rows, slice_values or {}, exists, mark)
             except (PySparkException, Py4JJavaError) as error:
                 raise _readable(error) from error
             version = self._newest(table)
             if version == before:  # there was nothing to write
-                return Written(version, 0)
-            return self._written(table, version)
+                return Written(version, there)
+            return Written(version, there + self._commit(table, version).rows_written)
 
-    def restore(self, table: type[Table], version: int | None) -> None:
-        """The table as it was at a version; without one, as an empty table."""
-        if not self.exists(table):
+    def take_back(
+        self, table: type[Table], version: int | None, slice_values: Mapping[str, SliceValue], run: str
+    ) -> None:
+        """The table as it was at a version before the run wrote it; without one, as an empty table.
+
+        Where others have written their own dates or slices since, only the run's slice is put back.
+        """
+        if not self.exists(table) or self.version(table) == version:
             return
-        delta = self._delta(table)
-        if version is None:
-            delta.delete()
-        elif self.version(table) != version:
-            delta.restoreToVersion(version)
+        mark = Mark(run=run)
+        with self._locks[table]:
+            since = self._commits_between(table, -1 if version is None else version)
+            of_others = [c for c in since if c is None or c.mark is None or c.mark.run != run]
+            condition = " AND ".join(f"{c} = {_literal(table, v)}" for c, v in slice_values.items())
+            if condition and of_others and version is not None:
+                earlier = self._stored(table, version).filter(condition)
+                writer = earlier.write.format("delta").mode("overwrite").option("replaceWhere", condition)
+                self._save(table, writer.option("userMetadata", mark.text()))
+                return
+            with marked(self.spark, mark):
+                if version is None:
+                    self._delta(table).delete(condition or None)
+                else:
+                    self._delta(table).restoreToVersion(version)
+
+    def restore(self, table: type[Table], version: int) -> None:
+        """The table as it was at a version, in a commit of its own."""
+        self._delta(table).restoreToVersion(version)
+
+    def files(self, table: type[Table], version: int | None = None) -> list[str]:
+        """The files that hold the rows of a version."""
+        return list(self._stored(table, version).inputFiles())
+
+    def runs_of(self, table: type[Table], version: int | None, condition: Column | None = None) -> DataFrame:
+        """One row per run that wrote rows of the table, or the rows that meet a condition: run_id."""
+        rows = self._stored(table, version)
+        if condition is not None:
+            rows = rows.filter(condition)
+        run = F.col("run_id") if "run_id" in rows.columns else F.lit(None).cast("string")
+        return rows.select(run.alias("run_id")).distinct()
+
+    def removed_by(self, table: type[Table]) -> str:
+        """The newest run that only took rows out of the table; empty: none. No row that is left says so."""
+        snapshot = self._log(table).unsafeVolatileSnapshot()
+        found = snapshot.metadata().configuration().get(REMOVED_BY)
+        return str(found.get()) if found.isDefined() else ""
+
+    def changed_by_others(
+        self, table: type[Table], since: int, concerns: Callable[[Mapping[str, str]], bool]
+    ) -> Commit | None:
+        """The newest commit after a version with which somebody outside the suite may have changed rows.
+
+        Only commits that touch a partition which `concerns` names count. What Delta has cleaned up of its log is not
+        looked at.
+        """
+        for one in reversed(self._commits_between(table, since)):
+            if one is not None and one.may_change_rows:
+                touched = touched_partitions(self._log(table), self._jvm(), one.version)
+                if any(concerns(partition) for partition in touched):
+                    return one
+        return None
+
+    def _commits_between(self, table: type[Table], since: int) -> list[Commit | None]:
+        """The commits after a version, oldest first; None for those that Delta has cleaned up."""
+        newest = self._newest(table)
+        return [self._commit_if_there(table, v) for v in range(since + 1, newest + 1)]
 
     def _replace(
-        self, table: type[Table], rows: DataFrame, slice_values: Mapping[str, SliceValue], exists: bool
+        self,
+        table: type[Table],
+        rows: DataFrame,
+        slice_values: Mapping[str, SliceValue],
+        exists: bool,
+        mark: Mark | None,
     ) -> None:
         """Writes, if there is anything to write; a table that is not there yet is made, if need be empty."""
         if table.partition:  # few whole files: small days share a task, a large one is cut into several
@@ -144,11 +220,39 @@ class Lake:
             return
         if predicate and exists:
             writer = writer.option("replaceWhere", predicate)
+        if mark is not None:
+            writer = writer.option("userMetadata", mark.text())
+        self._save(table, writer)
+
+    def _save(self, table: type[Table], writer: DataFrameWriter) -> None:
         if self.catalog:
             self.spark.sql(f"CREATE SCHEMA IF NOT EXISTS {self.catalog}.{table.layer}")
             writer.saveAsTable(self.address(table))
         else:
             writer.save(self.path(table))
+
+    def _changed_days(self, table: type[Table], rows: DataFrame) -> tuple[list[datetime.date], int]:
+        """The days whose rows the table does not hold as they are, and how many rows the other days have.
+
+        A delivery that repeats days leaves them as they are, and what was computed from them stays current.
+        """
+        day = table.partition[0]
+        new = _checksums(table, rows, [day])
+        stored = table.conform(self._with_gained(table, self._stored(table)))
+        days = new.join(_checksums(table, stored, [day]).withColumn("same", F.lit(True)), new.columns, "left")
+        changed: list[datetime.date] = []
+        there = 0
+        for row in days.collect():  # one per day
+            if row.same:
+                there += row.n
+            else:
+                changed.append(row[day])
+        return sorted(changed), there
+
+    def _holds(self, table: type[Table], rows: DataFrame) -> bool:
+        """Whether a table that is replaced as a whole holds these rows and no others."""
+        stored = table.conform(self._with_gained(table, self._stored(table)))
+        return _checksums(table, rows, []).collect() == _checksums(table, stored, []).collect()
 
     def _predicate(self, table: type[Table], rows: DataFrame, slice_values: Mapping[str, SliceValue]) -> str | None:
         """The replaceWhere text; None: the whole table or an append; empty: there is nothing to write."""
@@ -158,18 +262,20 @@ class Lake:
                 raise ContractError(f"{table.full_name()}: a write must say which {', '.join(missing)} it replaces")
             parts = [f"{p} = {_literal(table, slice_values[p])}" for p in table.partition]
             for column, values in slice_values.items():
-                if isinstance(values, Sequence) and not isinstance(values, str):
+                if not isinstance(values, (str, datetime.date)):
                     if not values:
                         return ""
-                    parts.append(f"{column} IN ({', '.join(_text(v) for v in values)})")
+                    parts.append(f"{column} IN ({', '.join(_text(str(v)) for v in values)})")
             return " AND ".join(parts)
         if table.write_mode is WriteMode.REPLACE_DAYS:
             day = table.partition[0]
-            days = sorted(r[0] for r in rows.select(F.col(day)).distinct().collect())
+            given = slice_values.get(day, ())
+            days = [d for d in given if isinstance(d, datetime.date)] if not isinstance(given, datetime.date) else []
+            days = days or self._days_in(rows.select(day))
             return f"{day} IN ({', '.join(_literal(table, d) for d in days)})" if days else ""
         return None
 
-    def _merge(self, table: type[Table], rows: DataFrame, gone: DataFrame | None) -> None:
+    def _merge(self, table: type[Table], rows: DataFrame, gone: DataFrame | None, mark: Mark | None) -> None:
         """New keys in, changed rows updated, gone keys out; where only the run differs, the row stays as it was."""
         on = " AND ".join(f"old.{k} = new.{k}" for k in table.key)
         if table.partition:
@@ -187,21 +293,36 @@ class Lake:
         if gone is not None:
             merge = merge.whenMatchedDelete(condition=f"new.{_GONE}")
         merge = merge.whenMatchedUpdateAll(condition=changed)
-        merge.whenNotMatchedInsertAll(condition=None if gone is None else f"NOT new.{_GONE}").execute()
+        merge = merge.whenNotMatchedInsertAll(condition=None if gone is None else f"NOT new.{_GONE}")
+        if gone is not None and mark is not None:
+            # First, so that a run which is killed between the two is run again and not taken for done.
+            properties = f"'{REMOVED_BY}' = '{mark.run}'"
+            with marked(self.spark, mark):
+                self.spark.sql(f"ALTER TABLE {self.address(table)} SET TBLPROPERTIES ({properties})")
+        with marked(self.spark, mark):
+            merge.execute()
 
-    def _days_of(self, table: type[Table], rows: DataFrame, keys: DataFrame) -> list[SliceValue]:
+    def _days_of(self, table: type[Table], rows: DataFrame, keys: DataFrame) -> list[datetime.date]:
         """The days that a merge touches: those of the rows, and those on which their keys stand now.
 
         Looking for the keys reads only them and their days, where the merge itself reads every column of its days.
         """
         day = table.partition[0]
         stored = self._stored(table).join(keys, on=list(table.key), how="left_semi").select(day)
-        return sorted(r[0] for r in rows.select(day).unionByName(stored).distinct().collect())
+        return self._days_in(rows.select(day).unionByName(stored))
 
-    def _stored(self, table: type[Table]) -> DataFrame:
+    def _days_in(self, days: DataFrame) -> list[datetime.date]:
+        return sorted(r[0] for r in days.distinct().collect())
+
+    def _stored(self, table: type[Table], version: int | None = None) -> DataFrame:
+        reader = self.spark.read if version is None else self.spark.read.option("versionAsOf", version)
         if self.catalog:
-            return self.spark.read.table(self.address(table))
-        return self.spark.read.format("delta").load(self.path(table))
+            return reader.table(self.address(table))
+        return reader.format("delta").load(self.path(table))
+
+    def _with_gained(self, table: type[Table], stored: DataFrame) -> DataFrame:
+        gained = {n: F.lit(None).cast(c.type) for n, c in _gained(table, stored).items()}
+        return stored.withColumns(gained) if gained else stored
 
     def _delta(self, table: type[Table]) -> DeltaTable:
         if self.catalog:
@@ -213,21 +334,17 @@ class Lake:
         nothing = self._jvm().scala.Option.empty()
         return int(self._log(table).update(False, nothing, nothing).version())
 
-    def _written(self, table: type[Table], version: int) -> Written:
-        """What a commit of this program says of itself, in the first line of its file.
+    def _commit(self, table: type[Table], version: int) -> Commit:
+        """What a commit says of itself. A catalog may keep new commits elsewhere: there the history is asked."""
+        read = self._commit_if_there(table, version)
+        if read is not None:
+            return read
+        history = self._delta(table).history().filter(F.col("version") == version)
+        row = history.select("operation", "operationMetrics", "userMetadata").collect()[0]
+        return commit_of(row.asDict(), version)
 
-        A catalog may keep new commits elsewhere: there the history is asked, which costs a Spark job.
-        """
-        if self.catalog:
-            commit = self._delta(table).history(1).select("version", "operationMetrics").collect()[0]
-            return Written(int(commit.version), _rows_written(commit.operationMetrics))
-        log = self._log(table)
-        file = self._jvm().org.apache.hadoop.fs.Path(log.logPath(), f"{version:020d}.json")
-        lines = log.store().readAsIterator(file, log.newDeltaHadoopConf())
-        try:
-            return Written(version, _rows_written(json.loads(lines.next())["commitInfo"].get("operationMetrics")))
-        finally:
-            lines.close()
+    def _commit_if_there(self, table: type[Table], version: int) -> Commit | None:
+        return commit(self._log(table), self._jvm(), version)
 
     def _log(self, table: type[Table]) -> Any:
         return self._delta(table)._jdt.deltaLog()
@@ -255,6 +372,15 @@ def _gained(table: type[Table], stored: DataFrame) -> dict[str, Col]:
     return {n: c for n, c in table.columns().items() if not c.required and n not in stored.columns}
 
 
+def _checksums(table: type[Table], rows: DataFrame, by: Sequence[str]) -> DataFrame:
+    """One row per value of `by`, or one row: number of rows, and a checksum that does not depend on their order."""
+    compared = [F.col(c) for c in table.columns() if c not in _NOT_COMPARED]
+    # A null does not change the hash: without a mark of its place a value could move to another column unseen.
+    marks = [c.isNull() for c in compared]
+    checksum = F.sum(F.xxhash64(*compared, *marks).cast("decimal(38,0)")).alias("checksum")
+    return rows.groupBy(*by).agg(F.count("*").alias("n"), checksum)
+
+
 def _literal(table: type[Table], value: SliceValue) -> str:
     text = value.isoformat() if isinstance(value, datetime.date) else value
     if not isinstance(text, str) or not _SAFE_VALUE.fullmatch(text):
@@ -262,10 +388,6 @@ def _literal(table: type[Table], value: SliceValue) -> str:
             f"{table.full_name()}: {text!r} cannot be a partition value; use letters, digits and _ . : -"
         )
     return f"'{text}'"
-
-
-def _rows_written(metrics: Mapping[str, Any] | None) -> int:
-    return int((metrics or {}).get("numOutputRows", 0))
 
 
 def _text(value: str) -> str:

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-
-from promo_spark.storage.lake import Lake
+from typing import Protocol
 
 FOLDER = "reports"
 
 
-def why_no_pages(lake: Lake) -> str | None:
+class LakeAddress(Protocol):
+    """Where a lake lies: in a folder, or in a catalog."""
+
+    @property
+    def root(self) -> str: ...
+
+    @property
+    def catalog(self) -> str: ...
+
+
+def why_no_pages(lake: LakeAddress) -> str | None:
     """Why the lake cannot hold pages; None where it can: in a folder that this machine reaches as files."""
     if lake.catalog:
         return f"the tables lie in the catalog {lake.catalog}, which holds no files"
@@ -19,7 +28,7 @@ def why_no_pages(lake: Lake) -> str | None:
     return None
 
 
-def write_page(lake: Lake, name: str, html: str) -> str:
+def write_page(lake: LakeAddress, name: str, html: str) -> str:
     """Writes `<lake.root>/reports/<name>.html` in place of what was there, and gives its path."""
     folder = Path(lake.root.removeprefix("file://").removeprefix("file:")) / FOLDER
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """The options of every job: JOB [--env NAME] [--date D] [--set section.key=value]… [--force].
 
-Read twice: by the submitter, in a hurry and without Spark, and by the job, wherever its driver runs.
+Read twice: by the submitter, in a hurry and without Spark, and by the job, wherever its driver runs. The pipeline
+takes --from and --to beside --date; a command takes its own arguments instead.
 """
 
 from __future__ import annotations
@@ -8,22 +9,28 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from promo_spark.errors import SettingsError
 from promo_spark.settings import Settings, environments, load, parsed_date, validated
 
+PIPELINE = "pipeline"
+LONGEST_SPAN = 1000  # days
 
-def parser(name: str, description: str) -> argparse.ArgumentParser:
-    """The options that all jobs share."""
+
+def parser(name: str, description: str, command: Mapping[str, str] | None = None) -> argparse.ArgumentParser:
+    """The options that all jobs share; of a command its arguments, each with its meaning, and the shared ones."""
     options = argparse.ArgumentParser(
         prog=f"scripts/submit.sh {name}",
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="Settings and their meaning: conf/base.toml. Tables and their meaning: docs/tables.md.",
     )
+    for argument, meaning in (command or {}).items():
+        required = {"required": True} if argument.startswith("-") else {}
+        options.add_argument(argument, help=meaning, **required)  # type: ignore[arg-type]
     options.add_argument("--env", help=f"which conf/NAME.toml to use: {', '.join(environments()) or 'none'}")
-    options.add_argument("--date", help="the date decisions are for, YYYY-MM-DD; only earlier days are used")
     options.add_argument(
         "--set",
         action="append",
@@ -32,9 +39,14 @@ def parser(name: str, description: str) -> argparse.ArgumentParser:
         dest="overrides",
         help="override one setting; may be repeated",
     )
-    options.add_argument("--force", action="store_true", help="run even if the tables are current")
     options.add_argument("--dry-run", action="store_true", help="print the spark-submit line and stop")
     options.add_argument("--settings-file", help=argparse.SUPPRESS)
+    if command is None:
+        options.add_argument("--date", help="the date decisions are for, YYYY-MM-DD; only earlier days are used")
+        options.add_argument("--force", action="store_true", help="run even if the tables are current")
+    if name == PIPELINE:
+        options.add_argument("--from", dest="first", help="the first date of a span that is run day by day, in order")
+        options.add_argument("--to", dest="last", help="the last date of the span")
     return options
 
 
@@ -43,6 +55,33 @@ def resolved_settings(arguments: argparse.Namespace) -> Settings:
     if arguments.settings_file:
         return validated(json.loads(_shipped(arguments.settings_file).read_text(encoding="utf-8")))
     return load(arguments.env, arguments.overrides)
+
+
+def job_options(arguments: argparse.Namespace, settings: Settings) -> list[str]:
+    """The options as the job itself gets them, its date made plain. Raises SettingsError where none is given."""
+    shared = {"env", "overrides", "dry_run", "settings_file"}
+    if not hasattr(arguments, "date"):  # a command
+        own = {k: v for k, v in vars(arguments).items() if k not in shared}
+        named = [f"--{k}={v}" for k, v in own.items() if k != "table"]
+        return [*([own["table"]] if "table" in own else []), *named]
+    dates = requested_dates(arguments, settings)
+    span = ["--date", dates[0].isoformat()]
+    if len(dates) > 1:
+        span = ["--from", dates[0].isoformat(), "--to", dates[-1].isoformat()]
+    return [*span, *(["--force"] if arguments.force else [])]
+
+
+def requested_dates(arguments: argparse.Namespace, settings: Settings) -> list[datetime.date]:
+    """The dates to run for, in order: one, or every day of a span."""
+    first, last = getattr(arguments, "first", None), getattr(arguments, "last", None)
+    if first is None and last is None:
+        return [required_date(arguments, settings)]
+    if first is None or last is None or arguments.date is not None:
+        raise SettingsError("--from and --to go together, and without --date: the first and the last day of a span")
+    start, end = parsed_date(first), parsed_date(last)
+    if not start <= end or (end - start).days >= LONGEST_SPAN:
+        raise SettingsError(f"--from {start} --to {end}: --from comes first, with {LONGEST_SPAN} days at most")
+    return [start + datetime.timedelta(n) for n in range((end - start).days + 1)]
 
 
 def _shipped(name: str) -> Path:

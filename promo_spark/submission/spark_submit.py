@@ -23,9 +23,10 @@ from pathlib import Path
 from promo_spark.errors import PromoSparkError, RequirementError, SettingsError
 from promo_spark.settings import Settings, SparkSettings, load
 from promo_spark.submission import class_archive, requirements, shipment
-from promo_spark.submission.arguments import parser, required_date
+from promo_spark.submission.arguments import job_options, parser
 from promo_spark.submission.jars import spark_home, suite_jars
 from promo_spark.submission.local_mode import LOCAL_CONF, collector, is_local
+from promo_spark.submission.supervision import supervised
 
 PROJECT = shipment.PROJECT
 SHIPPED_PYTHON = "./environment/bin/python"
@@ -52,9 +53,20 @@ class Cargo:
 
 
 def job_descriptions(jobs: Path = PROJECT / "jobs") -> dict[str, str]:
-    """Every job's docstring by its name, read without importing the jobs and with them Spark."""
-    files = sorted(p for p in jobs.glob("*.py") if not p.stem.startswith("_"))
+    """The docstring of every job and command by its name, read without importing them and with them Spark."""
+    files = [p for folder in (jobs, jobs / "commands") for p in sorted(folder.glob("*.py")) if p.stem[0] != "_"]
     return {p.stem: ast.get_docstring(ast.parse(p.read_text(encoding="utf-8"))) or "" for p in files}
+
+
+def command_arguments(name: str, jobs: Path = PROJECT / "jobs") -> dict[str, str] | None:
+    """The arguments of a command with their meanings, as its file states them; None: it is a job."""
+    file = jobs / "commands" / f"{name}.py"
+    if not file.is_file():
+        return None
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and [ast.unparse(t) for t in node.targets] == ["ARGUMENTS"]:
+            return {str(k): str(v) for k, v in ast.literal_eval(node.value).items()}
+    return {}
 
 
 def refuse_impossible(settings: Settings) -> None:
@@ -105,12 +117,12 @@ def spark_submit_command(
     return [*command, *application]
 
 
-def job_application(job: str, date: str, force: bool, spark: SparkSettings, cargo: Cargo) -> list[str]:
+def job_application(job: str, options: Sequence[str], spark: SparkSettings, cargo: Cargo) -> list[str]:
     """The primary file and the arguments that the job itself gets."""
     # A driver in the cluster finds its settings in the working folder, where --files lays them.
     settings = cargo.settings.name if spark.deploy_mode == "cluster" else str(cargo.settings)
     primary = PROJECT / "scripts" / "run_job.py"
-    return [str(primary), job, "--date", date, "--settings-file", settings, *(["--force"] if force else [])]
+    return [str(primary), job, *options, "--settings-file", settings]
 
 
 def _executors(spark: SparkSettings) -> list[str]:
@@ -198,7 +210,7 @@ def driver_memory(spark: SparkSettings) -> str:
 
 
 def submit(argv: Sequence[str]) -> None:
-    """Replaces this process by the job's spark-submit, so that signals and the exit code are the job's own."""
+    """Runs the job's spark-submit and ends with its exit code. Signals reach the job, see supervision.py."""
     descriptions = job_descriptions()
     if not argv or argv[0] not in descriptions:
         raise SettingsError(
@@ -206,13 +218,12 @@ def submit(argv: Sequence[str]) -> None:
             "(scripts/submit.sh --help says what they do)"
         )
     job = argv[0]
-    arguments = parser(job, descriptions[job]).parse_args(argv[1:])
+    arguments = parser(job, descriptions[job], command_arguments(job)).parse_args(argv[1:])
     settings = load(arguments.env, arguments.overrides)
-    date = required_date(arguments, settings)
     refuse_impossible(settings)
     memory = driver_memory(settings.spark)
     cargo, variables = prepared(settings, os.environ, arguments.dry_run)
-    application = job_application(job, date.isoformat(), arguments.force, settings.spark, cargo)
+    application = job_application(job, job_options(arguments, settings), settings.spark, cargo)
     command = spark_submit_command(job, settings.spark, cargo, memory, application)
     if arguments.dry_run:
         print(" ".join([*(f"{k}={shlex.quote(v)}" for k, v in variables.items()), shlex.join(command)]))  # noqa: T201
@@ -220,7 +231,7 @@ def submit(argv: Sequence[str]) -> None:
     if settings.spark.master == "yarn" and not {"HADOOP_CONF_DIR", "YARN_CONF_DIR"} & set(os.environ):
         raise RequirementError("set HADOOP_CONF_DIR to the folder of the YARN cluster's configuration files")
     _without_no_news()
-    os.execve(command[0], command, {**os.environ, **variables, **_terminal()})
+    sys.exit(supervised(command, {**os.environ, **variables, **_terminal()}))
 
 
 def _terminal() -> dict[str, str]:

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from promo_spark.contracts.ops import Runs
+from promo_spark.contracts.ops import DataQuality, Runs
 from promo_spark.contracts.schema import Col, Table, WriteMode
 from promo_spark.errors import ContractError, MissingDataError, SourceError
 from promo_spark.runtime.job import Context, Job, SourceCounts
@@ -30,6 +30,7 @@ class Numbers(Table):
     key = ("n",)
     write_mode = WriteMode.OVERWRITE
     n = Col(T.LongType(), "the number", required=True)
+    run_id = Col(T.StringType(), "the run")
 
 
 class Sums(Table):
@@ -38,7 +39,9 @@ class Sums(Table):
     layer, name = "models", "sums"
     key = ("as_of",)
     partition = ("as_of",)
+    dated_by = "as_of"
     as_of = Col(T.DateType(), "the date", required=True)
+    run_id = Col(T.StringType(), "the run")
     total = Col(T.LongType(), "sum of the numbers", required=True)
 
 
@@ -54,6 +57,8 @@ class Shop:
         def take_in(ctx: Context[IngestSettings]) -> None:
             self.ran.append("ingest")
             ctx.write(Numbers, Numbers.frame(ctx.spark, [{"n": n} for n in self.numbers]))
+            judged = {"source": "numbers", "criticality": "gate", "rows": len(self.numbers)}
+            ctx.write(DataQuality, DataQuality.frame(ctx.spark, [judged]))
             ctx.count_source("numbers", SourceCounts(len(self.numbers) + 2, len(self.numbers), 1, 1, {"odd": 1}))
 
         def add_up(ctx: Context[BasketsSettings]) -> None:
@@ -70,7 +75,7 @@ class Shop:
                 "Takes in.",
                 (),
                 (),
-                (Numbers,),
+                (Numbers, DataQuality),
                 IngestSettings,
                 take_in,
                 lambda settings, spark: str(self.numbers),

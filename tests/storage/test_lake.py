@@ -216,9 +216,9 @@ def test_conform_cuts_and_orders_columns(spark: SparkSession) -> None:
 def test_restore_takes_a_failed_run_back(spark: SparkSession, lake: Lake) -> None:
     first = lake.write(Prices, Prices.frame(spark, [{"day": MONDAY, "product_id": "a"}]), {"day": MONDAY})
     lake.write(Prices, Prices.frame(spark), {"day": MONDAY})
-    lake.restore(Prices, first.version)
+    lake.take_back(Prices, first.version, {"day": MONDAY}, "run-2")
     assert lake.read(Prices).count() == 1
-    lake.restore(Prices, None)
+    lake.take_back(Prices, None, {"day": MONDAY}, "run-2")
     assert lake.read(Prices).count() == 0
 
 

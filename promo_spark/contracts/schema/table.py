@@ -50,6 +50,8 @@ class Table(Frame):
     checks: ClassVar[tuple[Check, ...]] = ()
     source_checks: ClassVar[tuple[SourceCheck, ...]] = ()  # what ingest judges rows by on their way here
     version: ClassVar[int] = 1
+    days_ahead: ClassVar[int] = 0  # a job writes the rows of so many days after its own date
+    dated_by: ClassVar[str | None] = None  # the column with the date that a job computed the row for; None: none
     # Columns whose smallest and largest value Delta keeps per file, beside the partition. Each costs time at
     # every write, and what is kept stays readable in the log: never a personal column.
     statistics: ClassVar[tuple[str, ...]] = ()

@@ -1,0 +1,69 @@
+"""A command: something a person asks of a lake by hand, such as `restore`. Recorded in ops.runs, never run by pipeline.
+
+ARGUMENTS = {"table": "the table, such as decisions.promotions", "--version": "the version to go back to"}
+
+@command(ARGUMENTS)
+def run(asked: Asked) -> str:
+    …
+    return "what was done, in one sentence"
+"""
+
+from __future__ import annotations
+
+import datetime
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from promo_spark.runtime.declaration import Job
+from promo_spark.runtime.freshness import Inputs
+from promo_spark.runtime.progress import Progress
+from promo_spark.runtime.run_log import Attempt, RunLog
+from promo_spark.settings import Section, Settings
+from promo_spark.storage.lake import Lake
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a command is given: the lake, the settings, and its arguments by name."""
+
+    lake: Lake
+    settings: Settings
+    arguments: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command as declared: its name is the stem of its file, its description the file's docstring."""
+
+    name: str
+    description: str
+    arguments: Mapping[str, str]
+    function: Callable[[Asked], str]
+
+    def start(self, lake: Lake, settings: Settings, arguments: Mapping[str, str], progress: Progress) -> None:
+        """Runs the command, records it, and tells what was done."""
+        started = datetime.datetime.now(datetime.timezone.utc)
+        described = Job(self.name, self.description, (), (), (), Section, lambda ctx: None)
+        attempt = Attempt(described, started.date(), "by hand", started, Inputs({}, {}), {}, {}, {}, {})
+        run_log = RunLog(lake)
+        try:
+            done = self.function(Asked(lake, settings, arguments))
+        except BaseException as error:
+            run_log.record(attempt, settings, error, asked=arguments)
+            raise
+        run_log.record(attempt, settings, asked=arguments)
+        progress.note(done)
+
+
+def command(arguments: Mapping[str, str]) -> Callable[[Callable[[Asked], str]], Command]:
+    """Declares the function as the command that its file is named after; `arguments` gives each its meaning."""
+
+    def declared(function: Callable[[Asked], str]) -> Command:
+        module = inspect.getmodule(function)
+        file = inspect.getsourcefile(function)
+        assert module is not None and file is not None
+        return Command(Path(file).stem, (module.__doc__ or "").strip(), arguments, function)
+
+    return declared

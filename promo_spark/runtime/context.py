@@ -1,0 +1,255 @@
+"""What a running job may use: its date, its settings, the tables that it declared."""
+
+from __future__ import annotations
+
+import datetime
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from promo_spark.contracts.models import Metrics
+from promo_spark.contracts.schema import Table
+from promo_spark.contracts.silver import Users
+from promo_spark.errors import ContractError, MissingDataError
+from promo_spark.measures.consent import profiled
+from promo_spark.runtime.declaration import Job
+from promo_spark.runtime.progress import Step
+from promo_spark.settings import BusinessSettings, Section
+from promo_spark.storage.commits import Mark
+from promo_spark.storage.lake import Lake, SliceValue, Written
+
+S = TypeVar("S", bound=Section)
+
+_RUN_ID = "run_id"  # of every table that jobs write: the run that wrote the row
+REFUSED = "-refused"  # ends the run_id of rows that only say why a delivery was refused
+
+
+@dataclass(frozen=True)
+class SourceCounts:
+    """Rows of one source: rows_in = accepted + quarantined + blank, and the rejected by reason."""
+
+    rows_in: int
+    accepted: int
+    quarantined: int
+    blank: int
+    reasons: Mapping[str, int]
+
+    def balanced(self) -> bool:
+        return self.rows_in == self.accepted + self.quarantined + self.blank
+
+
+class OwnLake:
+    """The lake, for the tables that the job itself writes: what else a job reads, it reads by its declaration."""
+
+    def __init__(self, lake: Lake, job: Job) -> None:
+        self._lake = lake
+        self._job = job
+
+    @property
+    def root(self) -> str:
+        return self._lake.root
+
+    @property
+    def catalog(self) -> str:
+        return self._lake.catalog
+
+    @property
+    def spark(self) -> SparkSession:
+        return self._lake.spark
+
+    def exists(self, table: type[Table]) -> bool:
+        return self._lake.exists(self._own(table))
+
+    def read(self, table: type[Table]) -> DataFrame:
+        return self._lake.read(self._own(table))
+
+    def _own(self, table: type[Table]) -> type[Table]:
+        if table not in self._job.writes:
+            raise ContractError(
+                f"job {self._job.name} reads {table.full_name()} from the lake, which it does not write: declare it "
+                "and use ctx.read"
+            )
+        return table
+
+
+@dataclass
+class Context(Generic[S]):
+    """One run of a job. Every table is read at one version, the one at which the run began."""
+
+    job: Job
+    date: datetime.date
+    settings: S
+    business: BusinessSettings
+    run_id: str
+    whole_lake: Lake = field(repr=False)
+    step: Step
+    earlier_rows: Mapping[str, Sequence[int]] = field(default_factory=dict)  # source → rows of loads for other dates
+    taken: Mapping[str, int] = field(default_factory=dict)  # change feed → version that the last succeeded run took
+    versions_in: Mapping[str, int] = field(default_factory=dict)  # table → version to read
+    takes: dict[str, int] = field(default_factory=dict)  # change feed → version that this run takes
+    rows_out: dict[str, int] = field(default_factory=dict)
+    versions_out: dict[str, int] = field(default_factory=dict)
+    versions_before: dict[type[Table], int | None] = field(default_factory=dict)
+    sources: dict[str, SourceCounts] = field(default_factory=dict)
+    stop_asked: threading.Event = field(default_factory=threading.Event)
+    _slices: dict[type[Table], Mapping[str, SliceValue]] = field(default_factory=dict)
+    _kept: list[DataFrame] = field(default_factory=list)
+
+    @property
+    def spark(self) -> SparkSession:
+        return self.whole_lake.spark
+
+    @property
+    def lake(self) -> OwnLake:
+        return OwnLake(self.whole_lake, self.job)
+
+    def read(self, table: type[Table]) -> DataFrame:
+        """The table; of tables by date, the rows of the job's date; of tables with users, those who may be profiled.
+
+        Rows of nobody in particular, such as anonymous sales, are in it. Raises MissingDataError if there are none.
+        """
+        self._declared(table, self.job.reads + self.job.optional, "reads")
+        if table in self.job.everyone and table not in self.job.profiled:
+            raise ContractError(
+                f"job {self.job.name} declares Everyone({table.full_name()}): use read_everyone, or declare "
+                f"{table.full_name()} itself for the rows of users who may be profiled"
+            )
+        rows = self._of_date(table)
+        return self._profiled(rows) if table in self.job.profiled else rows
+
+    def read_optional(self, table: type[Table]) -> DataFrame:
+        """The table as `read` gives it, or an empty frame where it is missing."""
+        self._declared(table, self.job.optional, "optional")
+        try:
+            return self.read(table)
+        except MissingDataError:
+            return table.frame(self.spark)
+
+    def read_everyone(self, table: type[Table]) -> DataFrame:
+        """The rows of all users, as declared with Everyone; an empty frame where an optional table is missing."""
+        self._declared(table, self.job.everyone, "Everyone(…)")
+        if table in self.job.optional and not self.whole_lake.exists(table):
+            return table.frame(self.spark)
+        return self._of_date(table)
+
+    def read_earlier(self, table: type[Table]) -> DataFrame:
+        """The rows of dates before the job's date, as declared with Earlier; an empty frame where there are none."""
+        self._declared(table, self.job.earlier, "Earlier(…)")
+        if table.dated_by is None:
+            raise ContractError(f"{table.full_name()} has no date, so it has no earlier rows to read")
+        if not self.whole_lake.exists(table):
+            return table.frame(self.spark)
+        return self._at_version(table).filter(F.col(table.dated_by) < F.lit(self.date))
+
+    def own(self, table: type[Table]) -> DataFrame:
+        """What this job itself wrote into the table before; an empty frame where it did not."""
+        self._declared(table, self.job.writes, "writes")
+        return self.whole_lake.read(table) if self.whole_lake.exists(table) else table.frame(self.spark)
+
+    def write(
+        self,
+        table: type[Table],
+        df: DataFrame,
+        slice_values: Mapping[str, SliceValue] | None = None,
+        stays: bool = False,
+        by_key: bool = False,
+        gone: DataFrame | None = None,
+    ) -> Written:
+        """The frame in place of what the table held for this date; taken back if the job fails later.
+
+        The table's date and the run's id are stamped here, in one place. With `by_key` and `gone` rows are merged
+        and deleted by their keys, see Lake.write. What `stays` is not taken back: it says why the job failed, and
+        its run_id says that the run was refused.
+        """
+        self._going_on()
+        self._declared(table, self.job.writes, "writes")
+        slice_of_run: dict[str, SliceValue] = (
+            {table.dated_by: self.date + datetime.timedelta(table.days_ahead)} if table.dated_by else {}
+        )
+        if table is Metrics:
+            slice_of_run[Metrics.job] = self.job.name
+        if table not in self.versions_before and not stays:
+            # two loads side by side may write the same table: the first counts
+            self.versions_before.setdefault(table, self.whole_lake.version(table))
+            self._slices[table] = slice_of_run
+        mark = Mark(run=self.run_id, job=self.job.name, date=self.date.isoformat())
+        written = self.whole_lake.write(
+            table, self._stamped(table, df, stays), {**slice_of_run, **(slice_values or {})}, by_key, gone, mark
+        )
+        name = table.full_name()
+        self.versions_out[name] = written.version
+        self.rows_out[name] = self.rows_out.get(name, 0) + written.rows
+        return written
+
+    def metrics(self, df: DataFrame) -> Written:
+        """Quality figures (metric, slice, value, n) of this job and date."""
+        return self.write(Metrics, df.withColumn(Metrics.job, F.lit(self.job.name)))
+
+    def keep(self, df: DataFrame) -> DataFrame:
+        """The frame, computed once and held until the job ends."""
+        kept = df.persist()
+        self._kept.append(kept)
+        return kept
+
+    def count_source(self, source: str, counts: SourceCounts) -> None:
+        """Puts a source's balance into the run log; an unbalanced one stops the job."""
+        if not counts.balanced():
+            raise ContractError(
+                f"source {source}: {counts.rows_in} rows in, but {counts.accepted} accepted + "
+                f"{counts.quarantined} quarantined + {counts.blank} blank; rows would be lost, so nothing is kept"
+            )
+        self.sources[source] = counts
+
+    def say(self, text: str) -> None:
+        self._going_on()
+        self.step.say(text)
+
+    def release(self) -> None:
+        for df in self._kept:
+            df.unpersist()
+        self._kept.clear()
+
+    def take_back(self) -> None:
+        """Every table that this run wrote, as it was before the run: the rows of its date, or the whole table."""
+        for table, version in reversed(self.versions_before.items()):
+            self.whole_lake.take_back(table, version, self._slices[table], self.run_id)
+
+    def _going_on(self) -> None:
+        """Raises KeyboardInterrupt in a job's own thread once the call is asked to stop."""
+        if self.stop_asked.is_set():
+            raise KeyboardInterrupt
+
+    def _of_date(self, table: type[Table]) -> DataFrame:
+        rows = self._at_version(table)
+        if table.dated_by is not None:
+            rows = rows.filter(F.col(table.dated_by) == F.lit(self.date))
+            if rows.isEmpty():
+                raise MissingDataError(
+                    f"{table.full_name()} has no rows for {self.date}: run the job that writes it for that date first "
+                    "(scripts/submit.sh pipeline runs all in order)"
+                )
+        return rows
+
+    def _at_version(self, table: type[Table]) -> DataFrame:
+        return self.whole_lake.read(table, self.versions_in.get(table.full_name()))
+
+    def _profiled(self, rows: DataFrame) -> DataFrame:
+        users = self._at_version(Users) if self.whole_lake.exists(Users) else Users.frame(self.spark)
+        return profiled(rows, users, unknown_consent=self.business.privacy.unknown_profiling_consent)
+
+    def _stamped(self, table: type[Table], df: DataFrame, stays: bool) -> DataFrame:
+        columns = table.columns()
+        stamps = {}
+        if table.dated_by:
+            stamps[table.dated_by] = F.lit(self.date + datetime.timedelta(table.days_ahead))
+        if _RUN_ID in columns:
+            stamps[_RUN_ID] = F.lit(self.run_id + (REFUSED if stays else ""))
+        return df.withColumns(stamps) if stamps else df
+
+    def _declared(self, table: type[Table], declared: Collection[type[Table]], what: str) -> None:
+        if table not in declared:
+            raise ContractError(f"job {self.job.name} uses {table.full_name()}, which its {what} do not declare")

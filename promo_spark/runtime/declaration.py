@@ -1,0 +1,145 @@
+"""How a job is declared: what it reads, for whom, from when; what it writes; by which settings.
+
+    @job(reads=[OrderLines], optional=[Earlier(SegmentPortraits)], writes=[Segments], settings=SegmentSettings)
+    def run(ctx: Context[SegmentSettings]) -> None:
+        ctx.write(Segments, segments(ctx.read(OrderLines), ctx.read_earlier(SegmentPortraits), …))
+
+The declarations are enforced: a job that reads or writes an undeclared table stops with an error. So they are the
+true lineage: the pipeline's order and the documentation are generated from them.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pyspark.sql import SparkSession
+
+from promo_spark.contracts.schema import RESTRICTED, Personal, Table
+from promo_spark.contracts.silver import Users
+from promo_spark.errors import ContractError
+from promo_spark.settings import Section
+
+if TYPE_CHECKING:
+    from promo_spark.runtime.context import Context
+
+S = TypeVar("S", bound=Section)
+
+# Jobs that may declare restricted tables: none of those that profile, model or decide.
+_MAY_KNOW_PERSONS = frozenset({"ingest", "export", "maintain"})
+
+
+@dataclass(frozen=True)
+class Everyone:
+    """The rows of all users, also of those who may not be profiled: for sums over everybody. `why` says which."""
+
+    table: type[Table]
+    why: str
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """The rows of dates before the job's own: the only way in which a job reads a table to its right."""
+
+    table: type[Table]
+
+
+Readable = type[Table] | Everyone | Earlier
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as declared: its name is the stem of its file, its description the file's docstring.
+
+    `reads` and `optional` hold the tables that are read for the date. `everyone` says why all users' rows of a
+    table are read; `profiled` names the tables of which only users who may be profiled are read. `earlier` holds
+    the tables of which only earlier dates are read.
+    """
+
+    name: str
+    description: str
+    reads: tuple[type[Table], ...]
+    optional: tuple[type[Table], ...]
+    writes: tuple[type[Table], ...]
+    settings: type[Section]
+    function: Callable[[Context[Any]], None]
+    inputs: Callable[[Any, SparkSession], str] | None = None
+    everyone: Mapping[type[Table], str] = field(default_factory=dict)
+    profiled: tuple[type[Table], ...] = ()
+    earlier: tuple[type[Table], ...] = ()
+
+
+def job(
+    *,
+    reads: Sequence[Readable],
+    writes: Sequence[type[Table]],
+    settings: type[S],
+    optional: Sequence[Readable] = (),
+    inputs: Callable[[S, SparkSession], str] | None = None,
+) -> Callable[[Callable[[Context[S]], None]], Job]:
+    """Declares the function as the job that its file is named after.
+
+    `inputs` gives a digest of what the job reads from outside the lake, so that a change of it is noticed.
+    Raises ContractError for a restricted table in a job that is not to know who a user is, and for Everyone of a
+    table without users.
+    """
+
+    def declared(function: Callable[[Context[S]], None]) -> Job:
+        module = inspect.getmodule(function)
+        file = inspect.getsourcefile(function)
+        assert module is not None and file is not None
+        name = Path(file).stem
+        everyone = {r.table: r.why for r in (*reads, *optional) if isinstance(r, Everyone)}
+        _refuse_needless(name, everyone)
+        plain = [r for r in (*reads, *optional) if isinstance(r, type)]
+        profiled = tuple(dict.fromkeys(t for t in plain if has_users(t)))
+        current = tuple(dict.fromkeys(_table(r) for r in reads if not isinstance(r, Earlier)))
+        where_there = [_table(r) for r in optional if not isinstance(r, Earlier)]
+        if profiled:
+            where_there.append(Users)  # it says who may be profiled
+        earlier = tuple(r.table for r in (*reads, *optional) if isinstance(r, Earlier))
+        _refuse_restricted(name, [*current, *where_there, *earlier, *writes])
+        return Job(
+            name=name,
+            description=(module.__doc__ or "").strip(),
+            reads=current,
+            optional=tuple(dict.fromkeys(t for t in where_there if t not in current)),
+            writes=tuple(writes),
+            settings=settings,
+            function=function,
+            inputs=inputs,
+            everyone=everyone,
+            profiled=profiled,
+            earlier=earlier,
+        )
+
+    return declared
+
+
+def has_users(table: type[Table]) -> bool:
+    """Whether a table of what a retailer delivers has rows of users, so that consent decides who is in it."""
+    return table.layer == "silver" and table.personal().get(Users.user_id) is Personal.IDENTIFIER
+
+
+def _table(readable: Readable) -> type[Table]:
+    return readable.table if isinstance(readable, (Everyone, Earlier)) else readable
+
+
+def _refuse_needless(name: str, everyone: Mapping[type[Table], str]) -> None:
+    for table, why in everyone.items():
+        if not has_users(table):
+            raise ContractError(f"job {name} declares Everyone({table.full_name()}), which has no users: name it alone")
+        if not why.strip():
+            raise ContractError(f"job {name} declares Everyone({table.full_name()}) without a reason: say why")
+
+
+def _refuse_restricted(name: str, tables: Sequence[type[Table]]) -> None:
+    restricted = sorted({t.full_name() for t in tables if t.layer == RESTRICTED})
+    if restricted and name not in _MAY_KNOW_PERSONS:
+        raise ContractError(
+            f"job {name} declares {', '.join(restricted)}: only {', '.join(sorted(_MAY_KNOW_PERSONS))} may; "
+            "work with the pseudonym, user_id"
+        )

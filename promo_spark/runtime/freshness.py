@@ -1,0 +1,240 @@
+"""Whether a date's tables hold already what a run would write: the tables themselves say so.
+
+A run has an id: a digest of the job, the date, its settings, the code, and the rows that it reads. Every row that a
+job writes carries it. A date is current if the job's rows of the date carry the id that a run would have now, and
+their files are there. Neither the run log nor a clock can make a date current; the log of a table can only say that
+somebody outside the suite changed rows since, and then the date is not current.
+
+What a run reads is named by the ids of the runs that wrote those rows: for a table by date the rows of its date (or
+of the dates before, as declared with Earlier), for a table by day the days before its date, for any other table all
+rows. So OPTIMIZE, Delta's clean-up of old log entries, a copy of the lake or a later day change nothing.
+"""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pyspark.errors import PySparkException
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+import promo_spark
+from promo_spark.contracts.models import Metrics
+from promo_spark.contracts.schema import Table, WriteMode
+from promo_spark.runtime.declaration import Job
+from promo_spark.settings import Settings
+from promo_spark.storage.lake import Lake
+
+_EARLIER = " earlier"  # after the name of a table of which earlier dates are read
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a run reads: the ids of the runs that wrote the rows of each table, and the version it is read at."""
+
+    runs: Mapping[str, str]
+    versions: Mapping[str, int]
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Rows of a table at a version: those of `text`, a condition on the column that dates it; all without."""
+
+    table: type[Table]
+    version: int
+    text: str = ""
+    condition: Column | None = None
+
+
+class Freshness:
+    """What the tables of a lake hold. What was read of a table's version is not read again."""
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+        self._runs: dict[tuple[str, int, str], tuple[str | None, ...]] = {}
+
+    def inputs(self, job: Job, date: datetime.date) -> Inputs:
+        """What the job's inputs hold now. Raises ContractError where a table is damaged."""
+        names: dict[str, _Rows | None] = {}
+        for table in dict.fromkeys((*job.reads, *job.optional)):
+            names[table.full_name()] = self._rows(table, _read_for(table, date))
+        for table in job.earlier:
+            names[table.full_name() + _EARLIER] = self._rows(table, (table.dated_by or "", "<", date))
+        read = self._runs_of([rows for rows in names.values() if rows is not None])
+        runs: dict[str, str] = {}
+        versions: dict[str, int] = {}
+        for name, rows in names.items():
+            runs[name] = "missing" if rows is None else _together(read[rows], self._lake.removed_by(rows.table))
+            if rows is not None:
+                versions[rows.table.full_name()] = rows.version
+        return Inputs(runs, versions)
+
+    def is_current(
+        self, job: Job, date: datetime.date, run_id: str, recorded: Mapping[str, int], rows_out: Mapping[str, int]
+    ) -> bool:
+        """Whether the tables hold what the run would write.
+
+        `recorded` has the versions that the run is known to have read and written, `rows_out` the rows it wrote:
+        what the run log knows of the run can only speak against it, but for a table in which it wrote no row.
+        """
+        for table in (*job.reads, *job.optional, *job.earlier, *job.writes):
+            if self._changed_by_others(table, date, recorded.get(table.full_name())):
+                return False
+        try:
+            return self._carries(job, date, run_id, rows_out)
+        except PySparkException:  # files are gone, or the log is cut off: the run writes them anew, or says why not
+            return False
+
+    def _carries(self, job: Job, date: datetime.date, run_id: str, rows_out: Mapping[str, int]) -> bool:
+        written = {table: self._rows(table, _written_for(table, date), job.name) for table in job.writes}
+        runs = self._runs_of([rows for rows in written.values() if rows is not None])
+        carried = False
+        for table, rows in written.items():
+            if rows is None:
+                if rows_out.get(table.full_name()):
+                    return False
+                continue
+            found = runs[rows]
+            if not _tells_the_run(table):
+                continue  # facts of many runs; that their files are there is known now
+            if found == (run_id,):
+                carried = True
+            elif found or rows_out.get(table.full_name()) != 0:
+                return False
+        return carried
+
+    def _changed_by_others(self, table: type[Table], date: datetime.date, since: int | None) -> bool:
+        if since is None or not self._lake.exists(table):
+            return False
+        column, operator, limit = _read_for(table, date) or ("", "", date)
+
+        def concerns(partition: Mapping[str, str]) -> bool:
+            day = partition.get(column)
+            if day is None:
+                return True
+            return day == limit.isoformat() if operator == "=" else day < limit.isoformat()
+
+        return self._lake.changed_by_others(table, since, concerns) is not None
+
+    def _rows(self, table: type[Table], dated: tuple[str, str, datetime.date] | None, job: str = "") -> _Rows | None:
+        """The rows of a table that a condition (column, operator, date) names; None where there is no table."""
+        version = self._lake.version(table)
+        if version is None:
+            return None
+        text, condition = "", None
+        if dated:
+            column, operator, date = dated
+            text = f"{column} {operator} {date}"
+            condition = F.col(column) == F.lit(date) if operator == "=" else F.col(column) < F.lit(date)
+        if table is Metrics and job:  # many jobs write it: each counts for itself
+            text += f" of {job}"
+            of_job = F.col(Metrics.job) == job
+            condition = of_job if condition is None else condition & of_job
+        return _Rows(table, version, text, condition)
+
+    def _runs_of(self, wanted: Sequence[_Rows]) -> dict[_Rows, tuple[str | None, ...]]:
+        """The ids of the runs that wrote the rows, sorted; read in one Spark job."""
+        unread = {self._key(rows): rows for rows in wanted if self._key(rows) not in self._runs}
+        if unread:
+            frames = [
+                self._lake.runs_of(rows.table, rows.version, rows.condition).withColumn("place", F.lit(i))
+                for i, rows in enumerate(unread.values())
+            ]
+            ids: dict[int, list[str | None]] = {i: [] for i in range(len(unread))}
+            for row in functools.reduce(DataFrame.unionByName, frames).collect():  # as many as there are runs
+                ids[row.place].append(row.run_id)
+            for i, key in enumerate(unread):
+                self._runs[key] = tuple(sorted(ids[i], key=lambda run: (run is not None, run or "")))
+        return {rows: self._runs[self._key(rows)] for rows in wanted}
+
+    @staticmethod
+    def _key(rows: _Rows) -> tuple[str, int, str]:
+        return rows.table.full_name(), rows.version, rows.text
+
+
+def _read_for(table: type[Table], date: datetime.date) -> tuple[str, str, datetime.date] | None:
+    """Which rows of a table a run for the date may read; None: all."""
+    if table.dated_by:
+        return table.dated_by, "=", date
+    if table.write_mode is WriteMode.REPLACE_DAYS:
+        return table.partition[0], "<", date
+    return None
+
+
+def _written_for(table: type[Table], date: datetime.date) -> tuple[str, str, datetime.date] | None:
+    """Which rows of a table a run for the date writes; None: any."""
+    if table.dated_by:
+        return table.dated_by, "=", date + datetime.timedelta(table.days_ahead)
+    return None
+
+
+def _tells_the_run(table: type[Table]) -> bool:
+    """Whether the rows that a run for a date writes are its alone, so that they must carry its id."""
+    return bool(table.dated_by) or (table.write_mode is WriteMode.OVERWRITE and table.layer != "silver")
+
+
+def _together(runs: Sequence[str | None], removed_by: str) -> str:
+    """The ids of runs as one word.
+
+    >>> _together(["a1"], ""), _together([], ""), len(_together(["a1", "b2"], "")), len(_together(["a1"], "b2"))
+    ('a1', 'no rows', 16, 16)
+    """
+    if len(runs) == 1 and runs[0] and not removed_by:
+        return runs[0]
+    if not runs and not removed_by:
+        return "no rows"
+    return hashlib.sha256(json.dumps([list(runs), removed_by]).encode()).hexdigest()[:16]
+
+
+def run_id(job: Job, date: datetime.date, settings: Settings, inputs: Inputs, outside: str) -> str:
+    """The same for the same job, date, settings, code and inputs, so that a repeated run writes the same bytes."""
+    parts = {
+        "job": job.name,
+        "date": date.isoformat(),
+        "settings": {"business": settings.business.identity(), job.name: getattr(settings, job.name).identity()},
+        "code": code_version(),
+        "inputs": dict(inputs.runs),
+        "outside": outside,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@functools.cache
+def code_version() -> str:
+    """The package's version and a digest of its source, the jobs included."""
+    digest = hashlib.sha256()
+    package = Path(promo_spark.__file__).parent
+    for root in (package, package.parent / "jobs"):
+        for name, content in _sources(root):
+            digest.update(f"{root.name}/{name}".encode() + b"\0" + content + b"\0")
+    return f"{promo_spark.__version__}+{digest.hexdigest()[:12]}"
+
+
+def _sources(root: Path) -> list[tuple[str, bytes]]:
+    """Every module's text, from a folder or from the zip that a cluster was sent."""
+    if root.is_dir():
+        return [(p.relative_to(root).as_posix(), p.read_bytes()) for p in sorted(root.rglob("*.py"))]
+    import zipfile
+
+    archive = next((p for p in root.parents if p.is_file()), None)
+    if archive is None:
+        return []
+    inside = root.relative_to(archive).as_posix() + "/"
+    with zipfile.ZipFile(archive) as package:
+        names = sorted(n for n in package.namelist() if n.startswith(inside) and n.endswith(".py"))
+        return [(n.removeprefix(inside), package.read(n)) for n in names]
+
+
+def logged_settings(job: Job, settings: Settings) -> dict[str, Any]:
+    """The settings of a job, as the run log keeps them; secrets are references and stay so."""
+    return {
+        "business": settings.business.model_dump(mode="json"),
+        job.name: getattr(settings, job.name).model_dump(mode="json"),
+    }

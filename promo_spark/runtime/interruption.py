@@ -1,0 +1,41 @@
+"""Ctrl-C and SIGTERM: what jobs are doing in Spark is stopped, so that they can put their tables back and end."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from promo_spark.runtime.context import Context
+
+
+class Interruption:
+    """Whether the jobs of a call are to stop, and the tags of what they are doing in Spark."""
+
+    def __init__(self, spark: SparkSession) -> None:
+        self._spark = spark
+        self._asked = threading.Event()
+        self._tags: set[str] = set()
+
+    @contextlib.contextmanager
+    def watched(self, ctx: Context[Any]) -> Iterator[None]:
+        """While the block runs, its Spark jobs can be stopped; after it, what puts tables back runs undisturbed."""
+        tag = f"promo_spark-{uuid.uuid4().hex}"
+        ctx.stop_asked = self._asked
+        self._spark.addTag(tag)
+        self._tags.add(tag)
+        try:
+            yield
+        finally:
+            self._tags.discard(tag)
+            self._spark.removeTag(tag)
+
+    def ask(self) -> None:
+        """Asks all jobs to stop. To be called again until they have: a thread may just have begun a Spark job."""
+        self._asked.set()
+        for tag in list(self._tags):
+            self._spark.interruptTag(tag)

@@ -1,0 +1,142 @@
+"""What the commits of a Delta table say of themselves: who made them, and whether they changed rows."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from py4j.protocol import Py4JJavaError
+from pyspark.sql import SparkSession
+
+_OWN = "promo_spark"  # in a commit's user metadata: the suite made it
+_USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
+# Operations that leave every row as it is. Anything else that the suite did not make may have changed rows.
+_KEEPING_ROWS = frozenset(
+    {
+        "OPTIMIZE",
+        "REORG",
+        "VACUUM START",
+        "VACUUM END",
+        "SET TBLPROPERTIES",
+        "UNSET TBLPROPERTIES",
+        "ADD COLUMNS",
+        "CHANGE COLUMN",
+        "CHANGE COLUMNS",
+        "UPDATE COLUMN METADATA",
+        "CLUSTER BY",
+        "UPGRADE PROTOCOL",
+        "ADD CONSTRAINT",
+        "DROP CONSTRAINT",
+        "COMPUTE STATS",
+        "FSCK",
+    }
+)
+_session_conf = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What a commit of the suite says of itself.
+
+    `keeps_content`: rows were rewritten or taken out in a way that leaves the results of the dates as they are,
+    such as an erasure.
+    """
+
+    run: str = ""
+    job: str = ""
+    date: str = ""
+    keeps_content: bool = False
+
+    def text(self) -> str:
+        return json.dumps({_OWN: asdict(self)}, sort_keys=True)
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One commit of a table: its version, its operation, and its mark if the suite made it."""
+
+    version: int
+    operation: str
+    mark: Mark | None
+    metrics: Mapping[str, Any]
+
+    @property
+    def may_change_rows(self) -> bool:
+        """Whether somebody else may have changed rows with it."""
+        return self.mark is None and self.operation.split(" ")[0] != "VACUUM" and self.operation not in _KEEPING_ROWS
+
+    @property
+    def rows_written(self) -> int:
+        return int(self.metrics.get("numOutputRows", 0))
+
+
+def commit_of(info: Mapping[str, Any], version: int) -> Commit:
+    """A commit from its commitInfo.
+
+    >>> made = commit_of({"operation": "WRITE", "userMetadata": Mark(run="r1", job="promote").text()}, 3)
+    >>> made.mark.job, made.may_change_rows
+    ('promote', False)
+    >>> commit_of({"operation": "UPDATE"}, 4).may_change_rows, commit_of({"operation": "OPTIMIZE"}, 5).may_change_rows
+    (True, False)
+    """
+    mark = None
+    try:
+        own = json.loads(info.get("userMetadata") or "{}")
+        if isinstance(own, dict) and _OWN in own:
+            mark = Mark(**own[_OWN])
+    except (ValueError, TypeError):
+        mark = None  # somebody else's words
+    return Commit(version, str(info.get("operation", "")), mark, info.get("operationMetrics") or {})
+
+
+def commit(log: Any, jvm: Any, version: int) -> Commit | None:
+    """The commit as the first line of its file tells it; None where Delta has cleaned the file up.
+
+    `log` is Delta's own log of the table, by py4j: its history would cost a Spark job.
+    """
+    file = jvm.org.apache.hadoop.fs.Path(log.logPath(), f"{version:020d}.json")
+    try:
+        lines = log.store().readAsIterator(file, log.newDeltaHadoopConf())
+    except Py4JJavaError as error:
+        if "FileNotFound" in str(error.java_exception.getClass().getName()):
+            return None
+        raise
+    try:
+        return commit_of(json.loads(lines.next())["commitInfo"], version)
+    finally:
+        lines.close()
+
+
+def touched_partitions(log: Any, jvm: Any, version: int) -> list[Mapping[str, str]]:
+    """The partitions of the files that a commit added or removed, each once; of a table without partitions: {}."""
+    file = jvm.org.apache.hadoop.fs.Path(log.logPath(), f"{version:020d}.json")
+    lines = log.store().readAsIterator(file, log.newDeltaHadoopConf())
+    found: dict[str, Mapping[str, str]] = {}
+    try:
+        while lines.hasNext():
+            action = json.loads(lines.next())
+            changed = action.get("add") or action.get("remove")
+            if changed and changed.get("dataChange", True):
+                values = changed.get("partitionValues") or {}
+                found[json.dumps(values, sort_keys=True)] = values
+    finally:
+        lines.close()
+    return list(found.values())
+
+
+@contextmanager
+def marked(spark: SparkSession, mark: Mark | None) -> Iterator[None]:
+    """Marks the commits of operations that take no option for it, such as MERGE and RESTORE: one at a time."""
+    if mark is None:
+        yield
+        return
+    with _session_conf:
+        spark.conf.set(_USER_METADATA, mark.text())
+        try:
+            yield
+        finally:
+            spark.conf.unset(_USER_METADATA)

@@ -1,0 +1,130 @@
+"""Damaged tables: what is broken said in one sentence, with the last version that is whole, and brought back to it."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.parse
+from collections.abc import Iterable
+
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+
+from promo_spark.contracts import ALL_TABLES
+from promo_spark.contracts.schema import Table
+from promo_spark.errors import ContractError, MissingDataError, SettingsError
+from promo_spark.storage.commits import Mark, marked
+from promo_spark.storage.files import Files
+from promo_spark.storage.lake import Lake
+
+_DAMAGE = re.compile(
+    r"FILE_NOT_EXIST|FileNotFoundException|does not exist|FAILED_READ_FILE|DELTA_TRUNCATED|DELTA_LOG_FILE|"
+    r"DELTA_VERSIONS_NOT_CONTIGUOUS|DELTA_STATE_RECOVER|DELTA_MISSING|JsonEOF|JsonParse|end-of-input|is not a Parquet|"
+    r"MalformedInput|ChecksumException|DELTA_FAILED"
+)
+_VERSIONS_TRIED = 50
+
+
+def damage_of(lake: Lake, error: BaseException, tables: Iterable[type[Table]]) -> ContractError | None:
+    """What is broken, if the error comes of a damaged table among these; None: it does not."""
+    if lake.catalog or not isinstance(error, (PySparkException, Py4JError)) or not _DAMAGE.search(str(error)):
+        return None
+    for table in dict.fromkeys(tables):
+        versions = _versions(lake, table)
+        if versions and not _is_whole(lake, table, versions[-1]):
+            return ContractError(_sentence(lake, table, versions))
+    return None
+
+
+def restored(lake: Lake, name: str, version: str) -> str:
+    """Brings the table back to the version; what was done, in one sentence. Raises SettingsError, MissingDataError."""
+    table = next((t for t in ALL_TABLES if t.full_name() == name), None)
+    if table is None:
+        raise SettingsError(f"restore {name}: there is no such table; docs/tables.md names all, as layer.table")
+    if not version.isdecimal():
+        raise SettingsError(f"--version {version!r} is not a version; write a number such as 12")
+    if lake.catalog:
+        raise SettingsError(f"lake.catalog is {lake.catalog}: restore the table with your catalog's own command")
+    wanted, versions = int(version), _versions(lake, table)
+    if wanted not in versions:
+        there = f"its versions are {versions[0]} to {versions[-1]}" if versions else "there is no such table yet"
+        raise MissingDataError(f"{name} has no version {wanted}: {there}")
+    moved = _without_cut_off_commits(lake, table, versions, wanted)
+    if not _is_whole(lake, table, wanted):
+        left = _versions(lake, table)
+        raise MissingDataError(f"{name}: version {wanted} lacks files, too. {_sentence(lake, table, left)}")
+    if lake.version(table) != wanted:
+        with marked(lake.spark, Mark(run="restore", job="restore")):
+            lake.restore(table, wanted)
+    aside = f"; {moved} damaged commits were moved aside in its _delta_log" if moved else ""
+    return f"{name} is as it was at version {wanted}{aside}. Run the jobs of the dates that came later again."
+
+
+def _sentence(lake: Lake, table: type[Table], versions: list[int]) -> str:
+    whole = next((v for v in reversed(versions[-_VERSIONS_TRIED:]) if _is_whole(lake, table, v)), None)
+    name = table.full_name()
+    if whole is None:
+        return (
+            f"{name} is damaged: its log or its files are broken, and none of its last versions is whole. Move its "
+            f"folder {lake.path(table)} away and run the job that writes it again with --force"
+        )
+    return (
+        f"{name} is damaged at version {versions[-1]}: its log is cut off, or files are missing. Version {whole} is "
+        f"whole: scripts/submit.sh restore {name} --version {whole} brings it back"
+    )
+
+
+def _is_whole(lake: Lake, table: type[Table], version: int) -> bool:
+    """Whether every commit up to the version can be read and every file of the version is there."""
+    if any(_cut_off(lake, table, v) for v in _versions(lake, table) if v <= version):
+        return False
+    try:
+        files = lake.files(table, version)
+    except (PySparkException, Py4JError):
+        return not _newest_is_readable(lake, table)  # a later commit is cut off: this one cannot be looked into
+    return all(Files(lake.spark).exists(_path(file)) for file in files)
+
+
+def _newest_is_readable(lake: Lake, table: type[Table]) -> bool:
+    return not any(_cut_off(lake, table, v) for v in _versions(lake, table))
+
+
+def _without_cut_off_commits(lake: Lake, table: type[Table], versions: list[int], wanted: int) -> int:
+    """Moves commits after the wanted version aside from the first that cannot be read on; how many these were."""
+    broken = next((v for v in versions if v > wanted and _cut_off(lake, table, v)), None)
+    if broken is None:
+        return 0
+    later = [v for v in versions if v >= broken]
+    for v in later:
+        for ending in ("json", "crc", "checkpoint.parquet"):
+            Files(lake.spark).move_aside(f"{lake.path(table)}/_delta_log/{v:020d}.{ending}")
+    Files(lake.spark).move_aside(f"{lake.path(table)}/_delta_log/_last_checkpoint")
+    return len(later)
+
+
+def _versions(lake: Lake, table: type[Table]) -> list[int]:
+    """The versions whose commits lie in the log, ascending."""
+    names = Files(lake.spark).names(f"{lake.path(table)}/_delta_log")
+    return sorted(int(n.removesuffix(".json")) for n in names if re.fullmatch(r"\d{20}\.json", n))
+
+
+def _cut_off(lake: Lake, table: type[Table], version: int) -> bool:
+    """Whether a commit's file is not lines of whole JSON objects."""
+    try:
+        text = Files(lake.spark).text(f"{lake.path(table)}/_delta_log/{version:020d}.json")
+    except Py4JError:  # it does not fit its checksum
+        return True
+    lines = [line for line in text.split("\n") if line.strip()]
+    return not lines or not all(_is_json(line) for line in lines)
+
+
+def _path(file: str) -> str:
+    """A file as Spark names it, a URI, as a path."""
+    return urllib.parse.unquote(file)
+
+
+def _is_json(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False

@@ -1,0 +1,73 @@
+"""Files by Hadoop's own file systems: the same calls for a folder of this machine, HDFS and object stores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+
+@dataclass(frozen=True)
+class FileStatus:
+    """A file: its path, size in bytes, and modification time in milliseconds, by the clock of its file system."""
+
+    path: str
+    size: int
+    modified: int
+
+
+class Files:
+    """What can be done with files at a path of any file system that Spark reaches."""
+
+    def __init__(self, spark: SparkSession) -> None:
+        self._jvm: Any = spark._jvm
+        self._conf = spark._jsparkSession.sessionState().newHadoopConf()
+
+    def exists(self, path: str) -> bool:
+        file_system, there = self._of(path)
+        return bool(file_system.exists(there))
+
+    def names(self, folder: str) -> list[str]:
+        """The names of what lies in a folder; none where there is no folder."""
+        file_system, there = self._of(folder)
+        if not file_system.exists(there):
+            return []
+        return [status.getPath().getName() for status in file_system.listStatus(there)]
+
+    def below(self, folder: str) -> Iterator[FileStatus]:
+        """All files of a folder and its folders."""
+        file_system, there = self._of(folder)
+        if not file_system.exists(there):
+            return
+        found = file_system.listFiles(there, True)
+        while found.hasNext():
+            status = found.next()
+            yield FileStatus(str(status.getPath().toString()), int(status.getLen()), int(status.getModificationTime()))
+
+    def text(self, path: str) -> str:
+        file_system, there = self._of(path)
+        stream = file_system.open(there)
+        try:
+            return bytes(stream.readAllBytes()).decode("utf-8", "replace")
+        finally:
+            stream.close()
+
+    def modified(self, path: str) -> int:
+        file_system, there = self._of(path)
+        return int(file_system.getFileStatus(there).getModificationTime())
+
+    def delete(self, path: str) -> None:
+        file_system, there = self._of(path)
+        file_system.delete(there, False)
+
+    def move_aside(self, path: str) -> None:
+        """Renames a file to one that nobody reads, if it is there."""
+        file_system, there = self._of(path)
+        if file_system.exists(there):
+            file_system.rename(there, self._jvm.org.apache.hadoop.fs.Path(f"{path}.damaged"))
+
+    def _of(self, path: str) -> tuple[Any, Any]:
+        there = self._jvm.org.apache.hadoop.fs.Path(path)
+        return there.getFileSystem(self._conf), there

@@ -1,0 +1,168 @@
+"""One run at a time writes a job's tables of a date: the second waits, or ends saying who holds them since when.
+
+On a folder of this machine the operating system keeps the lock and frees it when its holder ends, however that
+happens. Elsewhere (HDFS, object stores) a lease file is the lock. Its holder renews it; one that nobody renews for
+`STALE_AFTER` seconds, by the waiting machine's own watch, is free. No two machines' clocks are compared.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import fcntl
+import json
+import os
+import platform
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from py4j.protocol import Py4JJavaError
+from pyspark.sql import SparkSession
+
+from promo_spark.errors import BusyError
+
+FOLDER = ".locks"
+POLL_SECONDS = 0.5
+RENEW_SECONDS = 15.0
+STALE_AFTER = 60.0
+
+
+@contextlib.contextmanager
+def held(
+    spark: SparkSession, root: str, name: str, run: str, wait_seconds: float, say: Callable[[str], None]
+) -> Iterator[None]:
+    """Holds the lock `name` of a lake while the block runs. `run` says who holds it, for whoever waits.
+
+    Raises BusyError when another run holds it for longer than `wait_seconds`.
+    """
+    holder = {
+        "run": run,
+        "since": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "process": f"process {os.getpid()} on {platform.node()}",
+    }
+    local = _local_folder(root)
+    lock = _lock_file(local, name, holder) if local is not None else _lease(spark, f"{root}/{FOLDER}/{name}", holder)
+    waited_since = time.monotonic()
+    told = False
+    taken = lock()
+    while isinstance(taken, dict):
+        if time.monotonic() - waited_since >= wait_seconds:
+            raise BusyError(
+                f"{taken.get('run', 'another run')} holds the tables of {name} since {taken.get('since', 'a while')} "
+                f"({taken.get('process', 'elsewhere')}); waited {wait_seconds:.0f} s. Run again when it has ended, or "
+                "set lake.wait_seconds higher"
+            )
+        if not told:
+            say(f"waiting for {taken.get('run', 'another run')}, which holds the tables since {taken.get('since')}")
+            told = True
+        time.sleep(POLL_SECONDS)
+        taken = lock()
+    try:
+        yield
+    finally:
+        taken()
+
+
+Release = Callable[[], None]
+Holder = dict[str, str]
+
+
+def _local_folder(root: str) -> Path | None:
+    if root.startswith("file:"):
+        return Path(root.removeprefix("file://").removeprefix("file:"))
+    return None if ":/" in root else Path(root)
+
+
+def _lock_file(root: Path, name: str, holder: Holder) -> Callable[[], Release | Holder]:
+    folder = root / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+
+    def taken() -> Release | Holder:
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+            return _holder(path.read_text(encoding="utf-8"))
+        os.ftruncate(file, 0)
+        os.write(file, json.dumps(holder).encode())
+
+        def release() -> None:
+            os.close(file)  # the lock goes with it
+
+        return release
+
+    return taken
+
+
+def _lease(spark: SparkSession, place: str, holder: Holder) -> Callable[[], Release | Holder]:
+    jvm: Any = spark._jvm
+    path = jvm.org.apache.hadoop.fs.Path(place)
+    files = path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf())
+    seen_text, seen_at = "", time.monotonic()
+
+    def write(overwrite: bool, renewals: int) -> None:
+        stream = files.create(path, overwrite)
+        try:
+            stream.write(bytearray(json.dumps({**holder, "renewals": str(renewals)}).encode()))
+        finally:
+            stream.close()
+
+    def read() -> str:
+        stream = files.open(path)
+        try:
+            return bytes(stream.readAllBytes()).decode("utf-8", "replace")
+        finally:
+            stream.close()
+
+    def taken() -> Release | Holder:
+        try:
+            write(overwrite=False, renewals=0)
+        except Py4JJavaError as error:
+            if "Exist" not in str(error.java_exception.getClass().getName()):
+                raise
+            return _freed_when_stale()
+        ended = threading.Event()
+
+        def renew() -> None:
+            renewals = 0
+            while not ended.wait(RENEW_SECONDS):
+                renewals += 1
+                write(overwrite=True, renewals=renewals)
+
+        renewing = threading.Thread(target=renew, name="lease", daemon=True)
+        renewing.start()
+
+        def release() -> None:
+            ended.set()
+            renewing.join()
+            files.delete(path, False)
+
+        return release
+
+    def _freed_when_stale() -> Holder:
+        nonlocal seen_text, seen_at
+        try:
+            text = read()
+        except Py4JJavaError:  # released in between
+            return {}
+        now = time.monotonic()
+        if text != seen_text:
+            seen_text, seen_at = text, now
+        elif now - seen_at >= STALE_AFTER:
+            files.delete(path, False)
+        return _holder(text)
+
+    return taken
+
+
+def _holder(text: str) -> Holder:
+    try:
+        found = json.loads(text)
+    except ValueError:  # it is being written
+        return {}
+    return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
