@@ -52,7 +52,7 @@ class Interest(Frame):
     category = Col(_TEXT, "the category", required=True)
 
 
-def users_of_the_day(
+def daily_users(
     *, profiles: DataFrame, segments: DataFrame, unprofiled: DataFrame, date: datetime.date, timezone: str
 ) -> DataFrame:
     """One row per user. UserProfile, Segments, Users who may not be profiled → DailyUser.

@@ -8,7 +8,6 @@ from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import BasketRules, Forecasts, Recommendations, Segments
 from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Redemptions, Users
-from promo_spark.decisions import users as users_room
 from promo_spark.decisions.allocation.greedy import Allocation, allocate, greedy_pass, user_choices
 from promo_spark.decisions.allocation.limits import limits_in_cents
 from promo_spark.decisions.eligibility import eligible, with_eligibility
@@ -19,6 +18,7 @@ from promo_spark.decisions.promotions import Decision, budget, promotions
 from promo_spark.decisions.response import coupon_trials, item_trials, purchases, response_rates
 from promo_spark.decisions.scenarios import all_candidates
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs
+from promo_spark.decisions.users import daily_users, with_profile
 from promo_spark.decisions.valuation import valued_candidates
 from promo_spark.measures.consent import unprofiled_users
 from promo_spark.runtime.job import Context
@@ -36,7 +36,7 @@ def computed(df: DataFrame) -> DataFrame:
 
 def users_of_the_day(ctx: Context[PromoteSettings]) -> DataFrame:
     """One row per user of the day. → UserEligibility."""
-    users = users_room.users_of_the_day(
+    users = daily_users(
         profiles=ctx.read(UserProfile),
         segments=ctx.read(Segments),
         unprofiled=unprofiled_users(
@@ -75,7 +75,7 @@ def observed_response(ctx: Context[PromoteSettings], inputs: ScenarioInputs, use
         window_days=ctx.settings.response_window_days,
     )
     items = item_trials(inputs.purchases, inputs.products)
-    return computed(response_rates(coupons.unionByName(items), users_room.with_profile(users), ctx.settings))
+    return computed(response_rates(coupons.unionByName(items), with_profile(users), ctx.settings))
 
 
 def proposed_offers(inputs: ScenarioInputs, rates: DataFrame) -> DataFrame:
@@ -135,7 +135,7 @@ def figures(
         budget=budget,
         candidates=candidates,
         rates=rates,
-        users=users_room.with_profile(users),
+        users=with_profile(users),
     )
     for order, allocation in allocations.items():
         rows = rows.unionByName(expected_totals(candidates, allocation.offers, order=order))

@@ -23,7 +23,7 @@ from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Redemp
 from promo_spark.errors import SettingsError
 from promo_spark.runtime.job import Context
 from promo_spark.runtime.progress import Progress, Step
-from promo_spark.settings import PromoteSettings, Settings
+from promo_spark.settings import Settings
 from promo_spark.storage.lake import Lake
 
 DAY = datetime.date(2017, 12, 1)
@@ -150,15 +150,22 @@ def line(o: int, draw: np.random.Generator) -> dict[str, Any]:
     }
 
 
-class FromRows(Context[PromoteSettings]):
-    """A context whose inputs are rows at hand, so that only what the job writes has to be stored."""
+class LakeOfRows(Lake):
+    """A lake whose input tables are rows at hand, of any date, so that only what the job writes has to be stored."""
 
-    rows: Rows
-    parts = 1
+    def __init__(self, lake: Lake, rows: Rows, *, date: datetime.date, parts: int) -> None:
+        super().__init__(lake.spark, lake.root)
+        self.rows, self.date, self.parts = rows, date, parts
 
-    def read(self, table: type[Table]) -> DataFrame:
-        self._declared(table, self.job.reads + self.job.optional, "reads")
-        return table.frame(self.spark, self.rows[table]).repartition(self.parts)
+    def exists(self, table: type[Table]) -> bool:
+        return table in self.rows or super().exists(table)
+
+    def read(self, table: type[Table], version: int | None = None) -> DataFrame:
+        if table not in self.rows:
+            return super().read(table, version)
+        of_date = {table.dated_by: self.date} if table.dated_by else {}
+        rows = [row | of_date for row in self.rows[table]]
+        return table.frame(self.spark, rows).repartition(self.parts)
 
 
 def decide(
@@ -166,8 +173,8 @@ def decide(
 ) -> tuple[pd.DataFrame, ...]:
     """The job run once; its tables of the date as written, through an independent reader."""
     chosen = settings.promote.model_copy(update=changes)
-    ctx = FromRows(run, date, chosen, settings.business, "r1", lake, Step(Progress(), "promote"))
-    ctx.rows, ctx.parts = rows, parts
+    inputs = LakeOfRows(lake, rows, date=date, parts=parts)
+    ctx = Context(run, date, chosen, settings.business, "r1", inputs, Step(Progress(), "promote"))
     try:
         run.function(ctx)
     finally:
@@ -269,11 +276,11 @@ def test_no_budget_and_no_cap_is_exceeded(written: Any, settings: Settings) -> N
             for m in TIGHT["mechanic_budgets"]  # type: ignore[attr-defined]
         },
     }
-    told = budget.set_index("constraint")
+    by_constraint = budget.set_index("constraint")
     for constraint, limit in limits.items():
-        assert told.loc[constraint].planned == Decimal(str(limit)).quantize(Decimal("0.01"))
-        assert told.loc[constraint].reserved == sums[constraint] <= told.loc[constraint].planned
-    assert told.dual_price.notna().any()  # these budgets do bind
+        assert by_constraint.loc[constraint].planned == Decimal(str(limit)).quantize(Decimal("0.01"))
+        assert by_constraint.loc[constraint].reserved == sums[constraint] <= by_constraint.loc[constraint].planned
+    assert by_constraint.dual_price.notna().any()  # these budgets do bind
     sizes = offers.groupby("user_id").size()
     assert sizes.max() == settings.promote.max_offers_per_user
     for _, own in offers.groupby("user_id"):
