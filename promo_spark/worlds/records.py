@@ -108,6 +108,11 @@ _GENDERS = ("F", "M", None)
 
 
 def ddl(columns: Mapping[str, str]) -> str:
+    """Columns as Spark's schema text.
+
+    >>> ddl({"user_id": "string", "quantity": "bigint"})
+    'user_id string, quantity bigint'
+    """
     return ", ".join(f"{name} {kind}" for name, kind in columns.items())
 
 
@@ -129,10 +134,20 @@ def _array(values: object, kind: pa.DataType) -> pa.Array:
 
 
 def user_ids(numbers: Ints) -> pa.Array:
+    """The ids of users by number.
+
+    >>> user_ids(np.array([7])).to_pylist()
+    ['U00000007']
+    """
     return pc.binary_join_element_wise("U", pc.utf8_lpad(pa.array(numbers).cast(pa.string()), 8, "0"), "")
 
 
 def product_ids(numbers: Ints) -> pa.Array:
+    """The ids of products by number.
+
+    >>> product_ids(np.array([7])).to_pylist()
+    ['P000007']
+    """
     return pc.binary_join_element_wise("P", pc.utf8_lpad(pa.array(numbers).cast(pa.string()), 6, "0"), "")
 
 
@@ -177,7 +192,7 @@ def users(spec: WorldSpec, block: int, first_day: int = -1500, end: int | None =
     opened = [spec.date(int(d)).isoformat() + " 12:00:00" for d in people.joined[chosen]]
     gender, age, income, region, size = people.demography[chosen].T
     consent = people.consent[chosen]
-    said = pa.array(consent == 1, mask=consent < 0)
+    consents = pa.array(consent == 1, mask=consent < 0)
     return batch(
         "users",
         {
@@ -188,8 +203,8 @@ def users(spec: WorldSpec, block: int, first_day: int = -1500, end: int | None =
             "income_band": _taken(pa.array(_INCOMES), income),
             "region": _taken(pa.array(REGIONS), region),
             "household_size": pa.array(size).cast(pa.string()),
-            "consent_marketing": said,
-            "consent_profiling": said,
+            "consent_marketing": consents,
+            "consent_profiling": consents,
         },
     )
 
@@ -235,8 +250,8 @@ def order_lines(
     per_order = pa.array(order)
     channel, store = orders.channel[order], past.users.home_store[orders.user[order]]
     # what stands in the place of a dirty value comes after the true ones
-    products_told = pa.concat_arrays([product_ids(np.arange(shop.products)), pa.array(["X-UNKNOWN"])])
-    moments_told = pa.concat_arrays([moments(spec, orders.day, orders.second), pa.array(["2024-02-31 25:61:00"])])
+    delivered_ids = pa.concat_arrays([product_ids(np.arange(shop.products)), pa.array(["X-UNKNOWN"])])
+    delivered_times = pa.concat_arrays([moments(spec, orders.day, orders.second), pa.array(["2024-02-31 25:61:00"])])
     product = np.where(dirty("unknown_product"), shop.products, lines.product[rows])
     carried = lines.campaign[rows]
     return batch(
@@ -245,7 +260,7 @@ def order_lines(
             "order_id": order_ids(past, day).take(per_order),
             "line_no": line_numbers(past)[rows],
             "user_id": _taken(user_ids(past.users.numbers), orders.user[order], dirty("missing_user")),
-            "product_id": _taken(products_told, product, dirty("missing_product")),
+            "product_id": _taken(delivered_ids, product, dirty("missing_product")),
             "store_id": _taken(store_ids(spec), store, channel != STORE),
             "channel": _taken(pa.array(CHANNELS), channel),
             "quantity": np.where(dirty("zero_quantity"), 0, lines.quantity[rows]),
@@ -258,7 +273,7 @@ def order_lines(
                 np.maximum(carried, 0),
                 carried == NO_CAMPAIGN,
             ),
-            "ts": _taken(moments_told, np.where(dirty("broken_date"), len(orders), order)),
+            "ts": _taken(delivered_times, np.where(dirty("broken_date"), len(orders), order)),
         },
     )
 
@@ -279,34 +294,36 @@ def dirty_rows(spec: WorldSpec, past: History, block: int) -> pa.RecordBatch:
 
 
 def events(spec: WorldSpec, past: History, block: int, day: int | None = None) -> pa.RecordBatch:
-    shop, found = catalogue(spec), browsing.events(spec, past, block, day)
+    shop, browsed = catalogue(spec), browsing.events(spec, past, block, day)
     prefix = f"E{block}" if day is None else f"E{block}-D{day}"
-    numbers = pa.array(np.arange(len(found.kind))).cast(pa.string())
+    numbers = pa.array(np.arange(len(browsed.kind))).cast(pa.string())
     days = date_texts(spec)
     return batch(
         "events",
         {
             "event_id": pc.binary_join_element_wise(prefix, numbers, "-"),
-            "user_id": _taken(user_ids(past.users.numbers), found.user),
-            "event_type": _taken(pa.array(browsing.EVENTS), found.kind),
+            "user_id": _taken(user_ids(past.users.numbers), browsed.user),
+            "event_type": _taken(pa.array(browsing.EVENTS), browsed.kind),
             "product_id": _taken(
-                product_ids(np.arange(shop.products)), np.maximum(found.product, 0), found.product == browsing.NOTHING
+                product_ids(np.arange(shop.products)),
+                np.maximum(browsed.product, 0),
+                browsed.product == browsing.NOTHING,
             ),
-            "ts": moments(spec, found.day, found.second),
-            "event_date": _taken(days, found.day),
-            "channel": _taken(pa.array(CHANNELS), found.channel),
+            "ts": moments(spec, browsed.day, browsed.second),
+            "event_date": _taken(days, browsed.day),
+            "channel": _taken(pa.array(CHANNELS), browsed.channel),
             "session_id": pc.binary_join_element_wise(
-                prefix.replace("E", "V", 1), pa.array(found.session).cast(pa.string()), "-"
+                prefix.replace("E", "V", 1), pa.array(browsed.session).cast(pa.string()), "-"
             ),
             "duration_s": pa.array(
-                found.seconds_viewed.astype(np.float64), mask=found.seconds_viewed == browsing.NOTHING
+                browsed.seconds_viewed.astype(np.float64), mask=browsed.seconds_viewed == browsing.NOTHING
             ),
             "query": _taken(
                 pc.utf8_lower(pa.array(shop.subcategory_names)),
-                np.maximum(found.query, 0),
-                found.query == browsing.NOTHING,
+                np.maximum(browsed.query, 0),
+                browsed.query == browsing.NOTHING,
             ),
-            "rating": pa.array(found.rating.astype(np.float64), mask=found.rating == browsing.NOTHING),
+            "rating": pa.array(browsed.rating.astype(np.float64), mask=browsed.rating == browsing.NOTHING),
         },
     )
 
@@ -403,14 +420,14 @@ def products(spec: WorldSpec, block: int) -> pa.RecordBatch:
 
 
 def campaigns(spec: WorldSpec) -> pa.RecordBatch:
-    found, days = catalogue(spec).campaigns, date_texts(spec)
+    of_shop, days = catalogue(spec).campaigns, date_texts(spec)
     return batch(
         "campaigns",
         {
-            "campaign_id": campaign_ids(len(found)),
-            "kind": _taken(pa.array(["targeted", "randomised"]), found.randomised.astype(np.int64)),
-            "start_date": _taken(days, found.start),
-            "end_date": _taken(days, found.end - 1),
+            "campaign_id": campaign_ids(len(of_shop)),
+            "kind": _taken(pa.array(["targeted", "randomised"]), of_shop.randomised.astype(np.int64)),
+            "start_date": _taken(days, of_shop.start),
+            "end_date": _taken(days, of_shop.end - 1),
         },
     )
 
@@ -458,9 +475,9 @@ def inventory(spec: WorldSpec, block: int, day: int | None = None) -> pa.RecordB
     shop, chosen = catalogue(spec), products_in(spec, block)
     days = np.arange(spec.days) if day is None else np.array([day])
     empty = shop.stock_out[np.ix_(chosen, days)]
-    told = empty | (days >= spec.days - spec.inventory_days)
-    told &= (shop.launched[chosen, None] <= days) & (shop.dies[chosen, None] > days)
-    product, column = np.nonzero(told)
+    listed = empty | (days >= spec.days - spec.inventory_days)
+    listed &= (shop.launched[chosen, None] <= days) & (shop.dies[chosen, None] > days)
+    product, column = np.nonzero(listed)
     out = empty[product, column]
     level = stream(spec.seed, "inventory", block, int(days[0])).integers(5, 200, len(product))
     return batch(

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.promote import run
@@ -289,6 +290,13 @@ def test_no_budget_and_no_cap_is_exceeded(written: Any, settings: Settings) -> N
         assert len(products) == len(set(products))
     figures = metrics.set_index(["metric", "slice"]).value
     assert figures["expected_margin", "greedy"] > figures["expected_margin", "random_order"] > 0
+
+
+def test_budget_and_offers_are_of_one_run_and_the_offers_come_last(written: Any) -> None:
+    _, lake, (promotions, budget, _) = written
+    assert set(promotions.run_id) == set(budget.run_id) == {"r1"}
+    last_commit = {t: DeltaTable(lake.path(t)).history(1)[0]["timestamp"] for t in (Promotions, Budget, Metrics)}
+    assert last_commit[Promotions] > max(last_commit[Budget], last_commit[Metrics])
 
 
 def test_prices_lie_between_floor_and_list(written: Any, settings: Settings) -> None:
