@@ -1,4 +1,4 @@
-"""Writes docs/tables.md and docs/lineage.md from the contracts and job declarations.
+"""Writes docs/tables.md, docs/lineage.md and a part of docs/privacy.md from the contracts and job declarations.
 
 .venv/bin/python scripts/docs.py           writes them
 .venv/bin/python scripts/docs.py --check   exit code 1 when they tell anything else than the code
@@ -14,13 +14,18 @@ sys.path.insert(0, str(PROJECT))  # jobs/ is part of no installation
 
 from jobs.pipeline import single_jobs  # noqa: E402
 from promo_spark.contracts import ALL_TABLES  # noqa: E402
-from promo_spark.reports.documentation import lineage_page, tables_page  # noqa: E402
+from promo_spark.reports.documentation import consent_table, lineage_page, tables_page, with_generated  # noqa: E402
 
 DOCS = PROJECT / "docs"
 
 
 def main() -> int:
-    pages = {"tables.md": tables_page(ALL_TABLES), "lineage.md": lineage_page(single_jobs())}
+    privacy = (DOCS / "privacy.md").read_text(encoding="utf-8")
+    pages = {
+        "tables.md": tables_page(ALL_TABLES),
+        "lineage.md": lineage_page(single_jobs()),
+        "privacy.md": with_generated(privacy, "consent", consent_table(single_jobs())),
+    }
     stale = [name for name, text in pages.items() if not (DOCS / name).is_file() or (DOCS / name).read_text() != text]
     if "--check" in sys.argv[1:]:
         for name in stale:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from promo_spark.contracts.schema import Table
-from promo_spark.runtime.job import Job
+from promo_spark.runtime.declaration import Job, has_users
 from promo_spark.runtime.pipeline import dependencies
 
 _MADE = "<!-- Made by scripts/docs.py from the code; change the code, not this page. -->"
@@ -25,8 +25,14 @@ def lineage_page(jobs: Mapping[str, Job]) -> str:
         lines.append(f"  {job.name}([{job.name}])")
         lines += [f"  {_node(t)} --> {job.name}" for t in job.reads]
         lines += [f"  {_node(t)} -.-> {job.name}" for t in job.optional if t not in job.writes]
+        lines += [f"  {_node(t)} -. earlier dates .-> {job.name}" for t in job.earlier]
         lines += [f"  {job.name} --> {_node(t)}" for t in job.writes if t.layer != "quarantine"]
-    lines += ["```", "", "Dotted: read where it is there.", ""]
+    lines += [
+        "```",
+        "",
+        'Dotted: read where it is there. "earlier dates": only rows of dates before the one that is written.',
+        "",
+    ]
     return "\n".join(lines) + jobs_table(jobs)
 
 
@@ -41,10 +47,37 @@ def jobs_table(jobs: Mapping[str, Job]) -> str:
         job = jobs[name]
         what = job.description.splitlines()[0].split(":")[0].rstrip(".")
         reads = [*(t.full_name() for t in job.reads), *(f"({t.full_name()})" for t in job.optional)]
+        reads += [f"({t.full_name()}, earlier dates)" for t in job.earlier]
         writes = [t.full_name() for t in job.writes if t.layer != "quarantine"]
         writes += ["quarantine.*"] if any(t.layer == "quarantine" for t in job.writes) else []
         lines.append(f"| {name} | {what} | {', '.join(reads) or 'sources'} | {', '.join(writes)} |")
     return "\n".join(lines) + "\n"
+
+
+def consent_table(jobs: Mapping[str, Job]) -> str:
+    """Whose rows each job reads of the tables that hold users, as a table of Markdown."""
+    lines = ["| job | table | rows of |", "|---|---|---|"]
+    for name, job in sorted(jobs.items()):
+        for table in sorted({t for t in (*job.reads, *job.optional) if has_users(t)}, key=lambda t: t.full_name()):
+            if table in job.profiled:
+                lines.append(f"| {name} | {table.full_name()} | users who may be profiled, and nobody in particular |")
+            if table in job.everyone:
+                lines.append(f"| {name} | {table.full_name()} | everyone: {job.everyone[table]} |")
+    return "\n".join(lines) + "\n"
+
+
+def with_generated(page: str, name: str, text: str) -> str:
+    """The page with the text between its marks of that name. Raises ValueError where it has none.
+
+    >>> with_generated("a <!-- x: begin -->old<!-- x: end --> b", "x", "new")
+    'a <!-- x: begin -->\\nnew<!-- x: end --> b'
+    """
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    before, _, rest = page.partition(begin)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise ValueError(f"the page has no {begin} … {end}")
+    return f"{before}{begin}\n{text}{end}{after}"
 
 
 def _node(table: type[Table]) -> str:

@@ -89,6 +89,7 @@ class Context(Generic[S]):
     step: Step
     earlier_rows: Mapping[str, Sequence[int]] = field(default_factory=dict)  # source → rows of loads for other dates
     taken: Mapping[str, int] = field(default_factory=dict)  # change feed → version that the last succeeded run took
+    began: int = 0  # by the clock of the lake's file system, in milliseconds
     versions_in: Mapping[str, int] = field(default_factory=dict)  # table → version to read
     takes: dict[str, int] = field(default_factory=dict)  # change feed → version that this run takes
     rows_out: dict[str, int] = field(default_factory=dict)
@@ -212,6 +213,11 @@ class Context(Generic[S]):
         for df in self._kept:
             df.unpersist()
         self._kept.clear()
+
+    def make_room(self) -> None:
+        """Deletes what this run's unfinished writes left on the disk."""
+        for table in self.versions_before:
+            self.whole_lake.make_room(table, self.began)
 
     def take_back(self) -> None:
         """Every table that this run wrote, as it was before the run: the rows of its date, or the whole table."""

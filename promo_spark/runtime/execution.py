@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -22,6 +23,7 @@ from promo_spark.storage.damage import damage_of
 from promo_spark.storage.lake import Lake
 from promo_spark.storage.locks import held
 
+_NO_SPACE = re.compile(r"No space left|ENOSPC|Disk quota exceeded|DSQuotaExceeded")
 _UNKNOWN = "unknown"  # the run of an attempt that ended before its inputs were read
 
 
@@ -69,6 +71,7 @@ def execute(job: Job, run: Run, date: datetime.date, step: Step) -> Executed:
             step,
             earlier_rows=run.run_log.earlier_rows(job, date),
             taken=run.run_log.taken(job),
+            began=0 if run.lake.catalog else run.lake.now(),
             versions_in=attempt.inputs.versions,
         )
         attempt.taken, attempt.versions_out, attempt.rows_out = ctx.takes, ctx.versions_out, ctx.rows_out
@@ -82,8 +85,10 @@ def _ended_well_or_taken_back(ctx: Context[Any], run: Run) -> None:
     try:
         with run.interruption.watched(ctx):
             ctx.job.function(ctx)
-    except BaseException:  # also Ctrl-C: whatever ends a job, its tables are as before
+    except BaseException as error:  # also Ctrl-C: whatever ends a job, its tables are as before
         ctx.release()
+        if _NO_SPACE.search(str(error)):
+            ctx.make_room()  # else not even the commit that puts a table back could be written
         ctx.take_back()
         raise
     ctx.release()

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -33,6 +34,7 @@ from promo_spark.settings import Settings
 from promo_spark.storage.lake import Lake
 
 _EARLIER = " earlier"  # after the name of a table of which earlier dates are read
+_NO_ROWS = "no rows"  # nor a table: what a run writes first, it does not read
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class Freshness:
         runs: dict[str, str] = {}
         versions: dict[str, int] = {}
         for name, rows in names.items():
-            runs[name] = "missing" if rows is None else _together(read[rows], self._lake.removed_by(rows.table))
+            runs[name] = _NO_ROWS if rows is None else _together(read[rows], self._lake.removed_by(rows.table))
             if rows is not None:
                 versions[rows.table.full_name()] = rows.version
         return Inputs(runs, versions)
@@ -89,7 +91,10 @@ class Freshness:
                 return False
         try:
             return self._carries(job, date, run_id, rows_out)
-        except PySparkException:  # files are gone, or the log is cut off: the run writes them anew, or says why not
+        except (
+            PySparkException,
+            Py4JError,
+        ):  # files are gone, or the log is cut off: the run writes them anew, or says why not
             return False
 
     def _carries(self, job: Job, date: datetime.date, run_id: str, rows_out: Mapping[str, int]) -> bool:
@@ -189,7 +194,7 @@ def _together(runs: Sequence[str | None], removed_by: str) -> str:
     if len(runs) == 1 and runs[0] and not removed_by:
         return runs[0]
     if not runs and not removed_by:
-        return "no rows"
+        return _NO_ROWS
     return hashlib.sha256(json.dumps([list(runs), removed_by]).encode()).hexdigest()[:16]
 
 

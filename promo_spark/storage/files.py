@@ -54,6 +54,14 @@ class Files:
         finally:
             stream.close()
 
+    def write(self, path: str, text: str) -> None:
+        file_system, there = self._of(path)
+        stream = file_system.create(there, True)
+        try:
+            stream.write(bytearray(text.encode()))
+        finally:
+            stream.close()
+
     def modified(self, path: str) -> int:
         file_system, there = self._of(path)
         return int(file_system.getFileStatus(there).getModificationTime())

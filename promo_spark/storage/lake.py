@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from delta.tables import DeltaTable
 from py4j.protocol import Py4JJavaError
@@ -23,11 +24,12 @@ from pyspark.sql import functions as F
 from promo_spark.contracts.schema import CONTRACT_VERSION_KEY, Col, Table, WriteMode
 from promo_spark.errors import ContractError, MissingDataError, SettingsError
 from promo_spark.storage.commits import Commit, Mark, commit, commit_of, marked, touched_partitions
+from promo_spark.storage.files import Files
+from promo_spark.storage.repetition import NOT_COMPARED, changed_days, holds
 
 SliceValue = str | datetime.date | Sequence[str] | Sequence[datetime.date]
 
 _SAFE_VALUE = re.compile(r"[A-Za-z0-9_.:-]+")
-_NOT_COMPARED = {"run_id", "source_file"}
 _GONE = "_gone"
 REMOVED_BY = "promo_spark.removed_by"  # a property of the table
 
@@ -77,7 +79,7 @@ class Lake:
             raise MissingDataError(f"{table.full_name()} is not in the lake {self.catalog or self.root}")
         df = self._stored(table, version)
         self._refuse_newer(table, df)
-        return table.conform(self._with_gained(table, df))
+        return self._conformed(table, version)
 
     def version(self, table: type[Table]) -> int | None:
         """The newest Delta version, or None where there is no table."""
@@ -116,11 +118,11 @@ class Lake:
                 if exists and (by_key or gone is not None or table.write_mode is WriteMode.MERGE):
                     self._merge(table, rows, gone, mark)
                 elif exists and table.layer == "silver" and table.write_mode is WriteMode.REPLACE_DAYS:
-                    days, there = self._changed_days(table, rows)
+                    days, there = changed_days(table, rows, self._conformed(table))
                     if days:
                         rows = rows.filter(F.col(table.partition[0]).isin(days))
                         self._replace(table, rows, {table.partition[0]: days}, exists, mark)
-                elif exists and table.layer == "silver" and self._holds(table, rows):
+                elif exists and table.layer == "silver" and holds(table, rows, self._conformed(table)):
                     there = self.read(table).count()
                 else:
                     self._replace(table, rows, slice_values or {}, exists, mark)
@@ -163,6 +165,31 @@ class Lake:
     def files(self, table: type[Table], version: int | None = None) -> list[str]:
         """The files that hold the rows of a version."""
         return list(self._stored(table, version).inputFiles())
+
+    def now(self) -> int:
+        """The time by the lake's own file system, in milliseconds."""
+        files, probe = Files(self.spark), f"{self.root}/.now"
+        files.write(probe, "")
+        try:
+            return files.modified(probe)
+        finally:
+            files.delete(probe)
+
+    def make_room(self, table: type[Table], since: int) -> int:
+        """Deletes files that a write which did not end left since a time of `now`; how many bytes these were.
+
+        No commit names them. To be called by the only run that writes the table.
+        """
+        if self.catalog or not self.exists(table):
+            return 0
+        current = {file.rsplit("/", 1)[-1] for file in self.files(table)}
+        files, freed = Files(self.spark), 0
+        for file in list(files.below(self.path(table))):
+            name = file.path.rsplit("/", 1)[-1]
+            if "/_delta_log/" not in file.path and file.modified >= since and quote(name) not in current:
+                files.delete(file.path)
+                freed += file.size
+        return freed
 
     def runs_of(self, table: type[Table], version: int | None, condition: Column | None = None) -> DataFrame:
         """One row per run that wrote rows of the table, or the rows that meet a condition: run_id."""
@@ -231,29 +258,6 @@ class Lake:
         else:
             writer.save(self.path(table))
 
-    def _changed_days(self, table: type[Table], rows: DataFrame) -> tuple[list[datetime.date], int]:
-        """The days whose rows the table does not hold as they are, and how many rows the other days have.
-
-        A delivery that repeats days leaves them as they are, and what was computed from them stays current.
-        """
-        day = table.partition[0]
-        new = _checksums(table, rows, [day])
-        stored = table.conform(self._with_gained(table, self._stored(table)))
-        days = new.join(_checksums(table, stored, [day]).withColumn("same", F.lit(True)), new.columns, "left")
-        changed: list[datetime.date] = []
-        there = 0
-        for row in days.collect():  # one per day
-            if row.same:
-                there += row.n
-            else:
-                changed.append(row[day])
-        return sorted(changed), there
-
-    def _holds(self, table: type[Table], rows: DataFrame) -> bool:
-        """Whether a table that is replaced as a whole holds these rows and no others."""
-        stored = table.conform(self._with_gained(table, self._stored(table)))
-        return _checksums(table, rows, []).collect() == _checksums(table, stored, []).collect()
-
     def _predicate(self, table: type[Table], rows: DataFrame, slice_values: Mapping[str, SliceValue]) -> str | None:
         """The replaceWhere text; None: the whole table or an append; empty: there is nothing to write."""
         if table.write_mode in (WriteMode.REPLACE_DATE, WriteMode.REPLACE_SLICE):
@@ -287,7 +291,7 @@ class Lake:
         if gone is not None:
             gone = gone.select(*table.key).withColumn(_GONE, F.lit(True))
             rows = rows.withColumn(_GONE, F.lit(False)).unionByName(gone, allowMissingColumns=True)
-        compared = [c for c in table.columns() if c not in table.key and c not in _NOT_COMPARED]
+        compared = [c for c in table.columns() if c not in table.key and c not in NOT_COMPARED]
         changed = " OR ".join(f"NOT (old.{c} <=> new.{c})" for c in compared) or "false"
         merge = self._delta(table).alias("old").merge(rows.alias("new"), on)
         if gone is not None:
@@ -319,6 +323,10 @@ class Lake:
         if self.catalog:
             return reader.table(self.address(table))
         return reader.format("delta").load(self.path(table))
+
+    def _conformed(self, table: type[Table], version: int | None = None) -> DataFrame:
+        """All rows of a version; a column that the contract gained since is null."""
+        return table.conform(self._with_gained(table, self._stored(table, version)))
 
     def _with_gained(self, table: type[Table], stored: DataFrame) -> DataFrame:
         gained = {n: F.lit(None).cast(c.type) for n, c in _gained(table, stored).items()}
@@ -370,15 +378,6 @@ class Lake:
 def _gained(table: type[Table], stored: DataFrame) -> dict[str, Col]:
     """Columns that rows may lack and the stored table does not have yet."""
     return {n: c for n, c in table.columns().items() if not c.required and n not in stored.columns}
-
-
-def _checksums(table: type[Table], rows: DataFrame, by: Sequence[str]) -> DataFrame:
-    """One row per value of `by`, or one row: number of rows, and a checksum that does not depend on their order."""
-    compared = [F.col(c) for c in table.columns() if c not in _NOT_COMPARED]
-    # A null does not change the hash: without a mark of its place a value could move to another column unseen.
-    marks = [c.isNull() for c in compared]
-    checksum = F.sum(F.xxhash64(*compared, *marks).cast("decimal(38,0)")).alias("checksum")
-    return rows.groupBy(*by).agg(F.count("*").alias("n"), checksum)
 
 
 def _literal(table: type[Table], value: SliceValue) -> str:

@@ -11,13 +11,15 @@ from promo_spark.contracts.models import Metrics
 from promo_spark.contracts.ops import Runs
 from promo_spark.contracts.restricted import Persons
 from promo_spark.contracts.schema import RESTRICTED
+from promo_spark.contracts.silver import Users
 from promo_spark.contracts.truth import TRUTH
 from promo_spark.errors import ContractError, SettingsError
-from promo_spark.runtime.command_line import parser, required_date
+from promo_spark.runtime.declaration import has_users
 from promo_spark.runtime.job import Context, Job
 from promo_spark.runtime.job import job as declared_job
 from promo_spark.runtime.pipeline import dependencies
 from promo_spark.settings import PromoteSettings, Settings, load
+from promo_spark.submission.arguments import parser, required_date
 
 JOBS = single_jobs()
 OF_SYNTHETIC_RETAILERS = {"generate", "simulate"}
@@ -46,13 +48,26 @@ def test_every_table_has_exactly_one_writer_but_for_the_metrics() -> None:
     assert not unwritten, "a contract nobody writes is a promise nobody keeps"
 
 
-def test_jobs_read_only_tables_to_their_left() -> None:
-    """L01 (order): sources → features → models → decisions; nothing reads from its right."""
-    layers = ["silver", "features", "models", "decisions", "measurement", "truth"]
+LAYERS = ["silver", "features", "models", "decisions", "measurement", "truth"]
+
+
+def test_jobs_read_tables_to_their_right_only_of_earlier_dates() -> None:
+    """L01: sources → features → models → decisions; what stands to the right is read of dates before alone."""
     for job in JOBS.values():
-        leftmost_written = min(layers.index(t.layer) for t in job.writes if t.layer in layers and t is not Metrics)
+        leftmost = min(LAYERS.index(t.layer) for t in job.writes if t.layer in LAYERS and t is not Metrics)
         for table in (*job.reads, *job.optional):
-            assert layers.index(table.layer) <= leftmost_written, f"{job.name} reads {table.full_name()}"
+            right = LAYERS.index(table.layer) > leftmost
+            own = table in job.writes and not table.days_ahead  # what it wrote for this date the day before it may read
+            assert not right and not own, f"{job.name} reads {table.full_name()}"
+        for table in job.earlier:
+            assert table.dated_by, f"{table.full_name()} has no date, so it has no earlier rows"
+
+
+def test_a_job_reads_users_who_may_be_profiled_unless_it_says_why_everyone() -> None:
+    for job in JOBS.values():
+        with_users = {t for t in (*job.reads, *job.optional) if has_users(t)}
+        assert with_users - {Users} == {*job.profiled, *job.everyone} - {Users}, job.name
+        assert Users in with_users or not with_users, "whoever reads users' rows reads who may be profiled"
 
 
 def test_no_job_that_works_on_a_retailers_data_knows_the_truth_about_it() -> None:
