@@ -2,9 +2,8 @@
 
 Scenarios propose candidates for every user who may be targeted; observed response says how often such an offer
 is taken up; a greedy allocation by expected margin per cost picks offers under the daily budget, the budgets of
-the mechanics and the most offers per user. A keyed-hash holdout gets nothing, nor
-do users who may not be profiled: their `none` says so. All promises of
-decisions.promotions are checked before anything is written.
+the mechanics and the most offers per user. A keyed-hash holdout gets nothing, nor do users who may not be
+profiled: their `none` says so. All promises of decisions.promotions are checked before anything is written.
 """
 
 from __future__ import annotations
@@ -14,6 +13,8 @@ from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import BasketRules, Forecasts, Metrics, Recommendations, Segments
 from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Redemptions, Users
 from promo_spark.decisions.invariants import check_invariants
+from promo_spark.decisions.metrics import decision_metrics
+from promo_spark.decisions.users import with_profile
 from promo_spark.flows import promote as flow
 from promo_spark.runtime.job import Context, Earlier, Everyone, job
 from promo_spark.settings import PromoteSettings
@@ -35,26 +36,17 @@ from promo_spark.settings import PromoteSettings
 def run(ctx: Context[PromoteSettings]) -> None:
     users = flow.users_of_the_day(ctx)
     inputs = flow.scenario_inputs(ctx, users)
-    ctx.say("observing how users responded so far")
-    rates = flow.observed_response(ctx, inputs, users)
-    ctx.say(f"proposing offers: {', '.join(ctx.settings.scenarios)}")
-    candidates = flow.proposed_offers(inputs, rates)
-    ctx.say("allocating the budget")
-    chosen = flow.allocation_of(candidates, ctx.settings)
-    promotions, budget = flow.decisions(ctx, inputs=inputs, users=users, candidates=candidates, allocation=chosen)
+    rates = flow.observed_response(ctx, inputs=inputs, users=users)
+    candidates = flow.proposed_offers(ctx, inputs=inputs, rates=rates)
+    allocation = flow.allocated_offers(ctx, candidates)
+    promotions, budget = flow.decided(ctx, users=users, candidates=candidates, allocation=allocation)
     ctx.say("checking every promise of decisions.promotions")
     check_invariants(promotions, budget, users, date=ctx.date, settings=ctx.settings)
-    ctx.say("comparing with the same budget given in random order")
-    baseline = flow.random_allocation_of(candidates, ctx.settings)
-    figures = flow.figures(
-        promotions=promotions,
-        budget=budget,
-        candidates=candidates,
-        rates=rates,
-        users=users,
-        allocations={"greedy": chosen, "random_order": baseline},
+    figures = decision_metrics(
+        promotions=promotions, budget=budget, candidates=candidates, rates=rates, users=with_profile(users)
     )
-    ctx.metrics(figures)
+    totals = flow.totals_beside_random_order(ctx, candidates=candidates, allocation=allocation)
+    ctx.metrics(figures.unionByName(totals))
     # The offers come last: where they stand, the budget they were given under stands too.
     ctx.write(Budget, budget)
     ctx.write(Promotions, promotions)

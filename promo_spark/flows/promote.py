@@ -11,13 +11,13 @@ from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Redemp
 from promo_spark.decisions.allocation.greedy import Allocation, allocate, greedy_pass, user_choices
 from promo_spark.decisions.allocation.limits import limits_in_cents
 from promo_spark.decisions.eligibility import eligible, with_eligibility
-from promo_spark.decisions.metrics import decision_metrics, expected_totals
+from promo_spark.decisions.metrics import expected_totals
 from promo_spark.decisions.offers.candidates import best_per_scenario
 from promo_spark.decisions.offers.products import offerable_products
 from promo_spark.decisions.promotions import Decision, budget, promotions
 from promo_spark.decisions.response import coupon_trials, item_trials, purchases, response_rates
 from promo_spark.decisions.scenarios import all_candidates
-from promo_spark.decisions.scenarios.inputs import ScenarioInputs
+from promo_spark.decisions.scenarios.inputs import ScenarioInputs, last_valid_day
 from promo_spark.decisions.users import daily_users, with_profile
 from promo_spark.decisions.valuation import valued_candidates
 from promo_spark.measures.consent import unprofiled_users
@@ -65,8 +65,9 @@ def scenario_inputs(ctx: Context[PromoteSettings], users: DataFrame) -> Scenario
     )
 
 
-def observed_response(ctx: Context[PromoteSettings], inputs: ScenarioInputs, users: DataFrame) -> DataFrame:
+def observed_response(ctx: Context[PromoteSettings], *, inputs: ScenarioInputs, users: DataFrame) -> DataFrame:
     """One row per kind of response and segment. UserEligibility → ResponseRate."""
+    ctx.say("observing how users responded so far")
     coupons = coupon_trials(
         contacts=ctx.read_optional(Contacts),
         campaigns=ctx.read_optional(Campaigns),
@@ -78,40 +79,31 @@ def observed_response(ctx: Context[PromoteSettings], inputs: ScenarioInputs, use
     return computed(response_rates(coupons.unionByName(items), with_profile(users), ctx.settings))
 
 
-def proposed_offers(inputs: ScenarioInputs, rates: DataFrame) -> DataFrame:
+def proposed_offers(ctx: Context[PromoteSettings], *, inputs: ScenarioInputs, rates: DataFrame) -> DataFrame:
     """One row per user and offer that could be made. ResponseRate → ValuedCandidate."""
+    ctx.say(f"proposing offers: {', '.join(ctx.settings.scenarios)}")
     candidates = best_per_scenario(
-        all_candidates(inputs, inputs.settings.scenarios), keep=inputs.settings.candidates_per_scenario
+        all_candidates(inputs, ctx.settings.scenarios), keep=ctx.settings.candidates_per_scenario
     )
     return computed(
-        valued_candidates(candidates, users=inputs.users, rates=rates, purchases=inputs.purchases, date=inputs.date)
+        valued_candidates(candidates, users=inputs.users, rates=rates, purchases=inputs.purchases, date=ctx.date)
     )
 
 
-def allocation_of(candidates: DataFrame, settings: PromoteSettings) -> Allocation:
+def allocated_offers(ctx: Context[PromoteSettings], candidates: DataFrame) -> Allocation:
     """The offers under all limits. ValuedCandidate → AllocatedOffer."""
+    ctx.say("allocating the budget")
     choices = computed(user_choices(candidates))
-    return allocate(choices, limits=limits_in_cents(settings), max_offers=settings.max_offers_per_user)
+    return allocate(choices, limits=limits_in_cents(ctx.settings), max_offers=ctx.settings.max_offers_per_user)
 
 
-def random_allocation_of(candidates: DataFrame, settings: PromoteSettings) -> Allocation:
-    """The offers under the same limits in random order, a baseline. ValuedCandidate → AllocatedOffer."""
-    choices = computed(user_choices(candidates, by_ratio=False))
-    return greedy_pass(choices, limits=limits_in_cents(settings), max_offers=settings.max_offers_per_user)
-
-
-def decisions(
-    ctx: Context[PromoteSettings],
-    *,
-    inputs: ScenarioInputs,
-    users: DataFrame,
-    candidates: DataFrame,
-    allocation: Allocation,
+def decided(
+    ctx: Context[PromoteSettings], *, users: DataFrame, candidates: DataFrame, allocation: Allocation
 ) -> tuple[DataFrame, DataFrame]:
     """The day's promotions and what they reserve. UserEligibility, ValuedCandidate → Promotions, Budget."""
     decision = Decision(
         date=ctx.date,
-        valid_to=inputs.valid_to,
+        valid_to=last_valid_day(ctx.date, ctx.settings),
         currency=ctx.business.currency,
         policy_version=ctx.settings.policy_version,
     )
@@ -120,23 +112,17 @@ def decisions(
     return rows, computed(budget(rows, limits=limits, break_items=allocation.break_items, decision=decision))
 
 
-def figures(
-    *,
-    promotions: DataFrame,
-    budget: DataFrame,
-    candidates: DataFrame,
-    rates: DataFrame,
-    users: DataFrame,
-    allocations: dict[str, Allocation],
+def totals_beside_random_order(
+    ctx: Context[PromoteSettings], *, candidates: DataFrame, allocation: Allocation
 ) -> DataFrame:
-    """One row per figure of the day's decisions, and of each allocation by the name of its order. → MetricRow."""
-    rows = decision_metrics(
-        promotions=promotions,
-        budget=budget,
-        candidates=candidates,
-        rates=rates,
-        users=with_profile(users),
+    """Expected margin and cost of the allocation, and of the same limits filled in random order, as a baseline.
+
+    ValuedCandidate → MetricRow.
+    """
+    ctx.say("comparing with the same budget given in random order")
+    choices = computed(user_choices(candidates, by_ratio=False))
+    limits = limits_in_cents(ctx.settings)
+    random = greedy_pass(choices, limits=limits, max_offers=ctx.settings.max_offers_per_user)
+    return expected_totals(candidates, allocation.offers, order="greedy").unionByName(
+        expected_totals(candidates, random.offers, order="random_order")
     )
-    for order, allocation in allocations.items():
-        rows = rows.unionByName(expected_totals(candidates, allocation.offers, order=order))
-    return rows

@@ -10,7 +10,8 @@ from promo_spark.errors import MissingDataError
 from promo_spark.runtime.job import Context
 from promo_spark.settings import SimulateSettings
 from promo_spark.storage.raw_files import write_raw
-from promo_spark.worlds import frames, records
+from promo_spark.worlds import frames
+from promo_spark.worlds.raw_columns import RAW
 from promo_spark.worlds.spec import WorldSpec
 
 _DRAWN_BY_USER = ("order_lines", "events", "redemptions")
@@ -53,5 +54,5 @@ def deliver_day(
 def deliver(ctx: Context[SimulateSettings], world: Row, table: str, rows: DataFrame) -> None:
     """Writes the day's rows beside those of the history and in their format. Worlds says where and which."""
     name = f"{table}/{ctx.date.isoformat()}"
-    count = write_raw(rows.select(*records.RAW[table]), world.folder, name, world.format)
+    count = write_raw(rows.select(*RAW[table]), world.folder, name, world.format)
     ctx.say(f"{table}: {count:,} rows")

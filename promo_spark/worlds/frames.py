@@ -29,6 +29,7 @@ from promo_spark.contracts.truth import (
 )
 from promo_spark.measures.best_rows import best_rows
 from promo_spark.worlds import records, truths
+from promo_spark.worlds.raw_columns import RAW, ddl
 from promo_spark.worlds.shopping import NO_CAMPAIGN, History, history
 from promo_spark.worlds.simulation import Offers, offers_from, simulated_day
 from promo_spark.worlds.spec import WorldSpec
@@ -68,7 +69,7 @@ class UserOffers(Frame):
 
 def raw_table(spark: SparkSession, spec: WorldSpec, table: str, partitions: int) -> DataFrame:
     """The rows of one raw file of the history. `late_order_lines` are order lines that are delivered later."""
-    columns = records.ddl(records.RAW[table.removeprefix("late_")])
+    columns = ddl(RAW[table.removeprefix("late_")])
     if table == "campaigns":
         return spark.createDataFrame(records.campaigns(spec).to_pylist(), columns).coalesce(1)
     if table in records.OF_PRODUCT_BLOCK:
@@ -84,7 +85,7 @@ def raw_table(spark: SparkSession, spec: WorldSpec, table: str, partitions: int)
 def raw_tables(spec: WorldSpec) -> list[str]:
     """Every raw table of the world's history; the late lines only where some come late."""
     late = ["late_order_lines"] if dict(spec.dirt).get("late_row") else []
-    return [*records.RAW, *late]
+    return [*RAW, *late]
 
 
 def truth_table(spark: SparkSession, spec: WorldSpec, table: type[Truth], partitions: int) -> DataFrame:
@@ -200,7 +201,7 @@ def coupons_made_on(offers: DataFrame, date: datetime.date) -> DataFrame:
 
 def simulated_table(users: DataFrame, spec: WorldSpec, table: str, day: int) -> DataFrame:
     """Rows of one raw table of the day, or with `states` the states of the day after. One task per block."""
-    schema = drawn_columns(SimulatedStates) if table == "states" else records.ddl(records.RAW[table])
+    schema = drawn_columns(SimulatedStates) if table == "states" else ddl(RAW[table])
 
     def of_block(rows: pa.Table) -> pa.Table:  # Spark reads its hints, which a partial does not show
         return _simulated(spec, table, day, rows)
@@ -210,13 +211,13 @@ def simulated_table(users: DataFrame, spec: WorldSpec, table: str, day: int) -> 
 
 def stock_of_day(spark: SparkSession, spec: WorldSpec, day: int) -> DataFrame:
     made = functools.partial(records.inventory, spec, day=day)
-    return of_blocks(spark, product_blocks(spec), 1, made, records.ddl(records.RAW["inventory"]))
+    return of_blocks(spark, product_blocks(spec), 1, made, ddl(RAW["inventory"]))
 
 
 def newcomers(spark: SparkSession, spec: WorldSpec, day: int) -> DataFrame:
     """Accounts that are opened on the day."""
     made = functools.partial(records.users, spec, first_day=day, end=day + 1)
-    return of_blocks(spark, spec.user_blocks, 1, made, records.ddl(records.RAW["users"]))
+    return of_blocks(spark, spec.user_blocks, 1, made, ddl(RAW["users"]))
 
 
 def _simulated(spec: WorldSpec, table: str, day: int, rows: pa.Table) -> pa.Table:

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from promo_spark.worlds.catalogue import catalogue
 from promo_spark.worlds.population import FRAUD_KINDS, ITEMS_SIGMA, Population, population
-from promo_spark.worlds.records import product_ids, products_in, user_ids
+from promo_spark.worlds.raw_columns import product_ids, user_ids
+from promo_spark.worlds.records import products_in
 from promo_spark.worlds.shopping import SECOND_PIECE, History, natural_picks
 from promo_spark.worlds.spec import MECHANICS, RESPONSES, WorldSpec
 from promo_spark.worlds.streams import Floats, Floats32, Ints

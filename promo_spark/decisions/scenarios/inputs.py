@@ -41,4 +41,9 @@ class ScenarioInputs:
     @property
     def valid_to(self) -> datetime.date:
         """The last day of an offer, included."""
-        return self.date + datetime.timedelta(days=self.settings.valid_days - 1)
+        return last_valid_day(self.date, self.settings)
+
+
+def last_valid_day(date: datetime.date, settings: PromoteSettings) -> datetime.date:
+    """The last day, included, of an offer that is made for the date."""
+    return date + datetime.timedelta(days=settings.valid_days - 1)
