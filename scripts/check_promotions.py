@@ -73,6 +73,7 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
         ).height,
         "keys are unique": rows.height - rows.select(Promotions.key).n_unique(),
         "no budget is exceeded by a cent": budget.filter(pl.col("reserved") > pl.col("planned")).height,
+        "promotions and budget are of one run": int(set(rows["run_id"]) != set(budget["run_id"])),
         "each budget row is the sum of its offers": sum(
             spent.get(r["constraint"], 0) != r["reserved"] for r in budget.to_dicts()
         ),

@@ -184,7 +184,7 @@ class SimulatedStates(Truth):
     used = Col(T.ArrayType(_TEXT), "coupons among the promotions that the user has redeemed before", required=True)
 
 
-# What `generate` tells of the history that it makes.
+# What `generate` writes about the history that it makes.
 OF_HISTORY: tuple[type[Truth], ...] = (
     TrueUsers,
     TrueProducts,

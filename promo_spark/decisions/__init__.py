@@ -1,7 +1,7 @@
 """Predictions and policy → promotions: scenarios propose, pricing bounds, allocation chooses, invariants check.
 
 users ──► eligibility ─┐
-products ► scenarios ──┴► candidates ──► allocation ──► promotions ──► invariants
-                              ▲
-lines, contacts ► response ───┘
+products ► scenarios ──┴► candidates ──► valuation ──► allocation ──► promotions ──► invariants
+                                            ▲
+lines, contacts ► response ─────────────────┘
 """

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Sequence
 from decimal import Decimal
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
-from promo_spark.contracts.decisions import Promotions
-from promo_spark.contracts.features import UserProfile
-from promo_spark.contracts.schema import RATE
-from promo_spark.decisions.users import PROFILED
+from promo_spark.contracts.schema import RATE, Col
+from promo_spark.decisions.users import DailyUser
+from promo_spark.settings.promote import PromoteSettings
 
 EXCLUSIONS = ("no_consent", "unknown_consent", "not_profiled", "risk_blocked", "holdout")
 
 _RANGE = 16**15  # 15 hex digits of a digest fit a long
+
+
+class UserEligibility(DailyUser):
+    """One row per user of the day, with the experiment's arm and every reason not to send an offer."""
+
+    arm = Col(T.StringType(), "treatment or holdout", required=True)
+    arm_propensity = Col(RATE, "probability with which the user was put in the arm", "share", required=True)
+    exclusions = Col(T.ArrayType(T.StringType()), "reasons not to send an offer; empty: eligible", required=True)
 
 
 def in_holdout(user_id: Column, *, share: float, key: str) -> Column:
@@ -31,37 +38,31 @@ def in_holdout(user_id: Column, *, share: float, key: str) -> Column:
     return F.conv(digits, 16, 10).cast("long") < F.lit(int(Decimal(str(share)) * _RANGE))
 
 
-def verdicts(
-    users: DataFrame,
-    *,
-    unknown_consent: str,
-    blocked_risk_tiers: Sequence[str],
-    holdout_share: float,
-    holdout_key: str,
-) -> DataFrame:
-    """One row per user, with arm, its propensity and all reasons not to send an offer (none: eligible).
+def with_eligibility(users: DataFrame, settings: PromoteSettings) -> DataFrame:
+    """One row per user. DailyUser → UserEligibility.
 
-    A user who may not be profiled gets none: every offer there is follows from what a user bought or did not buy.
+    A user without profile is excluded: every offer there is follows from what a user bought or did not buy.
     The arm comes from the hash alone, whatever the consent, so that it never depends on what a user does.
     """
-    consent, tier = F.col(UserProfile.consent_marketing), F.col(Promotions.risk_tier)
-    held = F.col(Promotions.arm) == "holdout"
-    share = Decimal(str(holdout_share))
+    consent, tier = F.col(DailyUser.consent_marketing), F.col(DailyUser.risk_tier)
+    held_out = F.col(UserEligibility.arm) == "holdout"
+    share = Decimal(str(settings.holdout_share))
     applies = {
         "no_consent": consent.isNotNull() & ~consent,
-        "unknown_consent": consent.isNull() & F.lit(unknown_consent == "excluded"),
-        "not_profiled": ~F.col(PROFILED),
-        "risk_blocked": tier.isNotNull() & tier.isin(list(blocked_risk_tiers)),
-        "holdout": held,
+        "unknown_consent": consent.isNull() & F.lit(settings.unknown_consent == "excluded"),
+        "not_profiled": ~F.col(DailyUser.profiled),
+        "risk_blocked": tier.isNotNull() & tier.isin(list(settings.blocked_risk_tiers)),
+        "holdout": held_out,
     }
-    is_held = in_holdout(F.col(UserProfile.user_id), share=holdout_share, key=holdout_key)
-    return (
-        users.withColumn(Promotions.arm, F.when(is_held, "holdout").otherwise("treatment"))
-        .withColumn(Promotions.arm_propensity, F.when(held, share).otherwise(1 - share).cast(RATE))
-        .withColumn("exclusions", F.array_compact(F.array(*[F.when(applies[c], c) for c in EXCLUSIONS])))
+    exclusions = F.array_compact(F.array(*[F.when(applies[code], code) for code in EXCLUSIONS]))
+    drawn = in_holdout(F.col(DailyUser.user_id), share=settings.holdout_share, key=settings.holdout_key)
+    return UserEligibility.shaped(
+        users.withColumn(UserEligibility.arm, F.when(drawn, "holdout").otherwise("treatment"))
+        .withColumn(UserEligibility.arm_propensity, F.when(held_out, share).otherwise(1 - share).cast(RATE))
+        .withColumn(UserEligibility.exclusions, exclusions)
     )
 
 
-def eligible(judged: DataFrame) -> DataFrame:
-    """The users of `verdicts` without any exclusion."""
-    return judged.filter(F.size("exclusions") == 0)
+def eligible(users: DataFrame) -> DataFrame:
+    """The users without any exclusion. UserEligibility → UserEligibility."""
+    return users.filter(F.size(UserEligibility.exclusions) == 0)

@@ -7,40 +7,66 @@ rows come to the driver but one example key per broken rule.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from promo_spark.contracts.decisions import Budget, Promotions
-from promo_spark.decisions.promotions import reserved
-from promo_spark.decisions.users import PROFILED
+from promo_spark.contracts.schema import MONEY, Col, Frame, Personal
+from promo_spark.decisions.allocation.limits import limits_in_cents
+from promo_spark.decisions.eligibility import UserEligibility
+from promo_spark.decisions.promotions import ReservedBudget, reserved
 from promo_spark.errors import InvariantError
+from promo_spark.settings.promote import PromoteSettings
+
+
+class DecidedUser(Frame):
+    """One row per user of the day or of decisions.promotions: what was decided beside what is true of the user."""
+
+    user_id = Col(T.StringType(), "the user", required=True, personal=Personal.IDENTIFIER)
+    rows = Col(T.LongType(), "rows of the user", required=True)
+    nones = Col(T.LongType(), "those without an offer", required=True)
+    ranks = Col(T.ArrayType(T.LongType()), "their ranks, sorted; null: no rows")
+    promotion_ids = Col(T.IntegerType(), "different promotions of the user", required=True)
+    repeated = Col(T.IntegerType(), "products that are offered to the user again", required=True)
+    arms = Col(T.ArrayType(T.StringType()), "different arms of the rows; null: no rows")
+    consent_marketing = Col(T.BooleanType(), "as in UserEligibility")
+    profiled = Col(T.BooleanType(), "as in UserEligibility; null: no user of the day")
+    risk_tier = Col(T.StringType(), "as in UserEligibility")
+    arm = Col(T.StringType(), "the arm that was drawn; null: no user of the day")
+
+
+class ReservedAndStated(Frame):
+    """One row per constraint of the budget: what it states beside what the promotions add up to."""
+
+    constraint = Col(T.StringType(), "as in Budget", required=True)
+    planned = Col(MONEY, "as in Budget", unit="currency", required=True)
+    reserved = Col(MONEY, "as in Budget", unit="currency", required=True)
+    offers = Col(T.LongType(), "as in Budget", required=True)
+    reserved_by_offers = Col(MONEY, "sum of expected_cost of the offers", unit="currency", required=True)
+    offers_counted = Col(T.LongType(), "number of offers", required=True)
 
 
 def check_invariants(
     promotions: DataFrame,
     budget: DataFrame,
-    judged: DataFrame,
+    users: DataFrame,
     *,
     date: datetime.date,
-    limits: Mapping[str, int],
-    max_offers: int,
-    unknown_consent: str,
-    blocked_risk_tiers: Sequence[str],
+    settings: PromoteSettings,
 ) -> None:
     """Passes silently, or raises InvariantError with every broken rule, its rows and an example.
 
-    `judged` are all users of the day with consent, risk tier and arm.
+    Promotions, Budget, UserEligibility of all users of the day.
     """
     key = F.concat_ws("/", Promotions.user_id, Promotions.promotion_id)
     broken = breaches(promotions, row_rules(date), key)
-    users = per_user(promotions, judged)
-    rules = user_rules(max_offers, unknown_consent == "eligible", blocked_risk_tiers)
-    broken += breaches(users, rules, F.col("user_id"))
-    broken += breaches(per_constraint(promotions, budget), budget_rules(), F.col(Budget.constraint))
-    unplanned = set(limits) - {r[0] for r in budget.select(Budget.constraint).collect()}
-    broken += [f"every constraint has a budget row: missing {', '.join(sorted(unplanned))}"] if unplanned else []
+    broken += breaches(decided_users(promotions, users), user_rules(settings), F.col(DecidedUser.user_id))
+    broken += breaches(reserved_and_stated(promotions, budget), budget_rules(), F.col(ReservedAndStated.constraint))
+    without_row = set(limits_in_cents(settings)) - {row[0] for row in budget.select(Budget.constraint).collect()}
+    broken += [f"every constraint has a budget row: missing {', '.join(sorted(without_row))}"] if without_row else []
     if broken:
         raise InvariantError(
             f"decisions.promotions for {date} would break its promises, so nothing was written:\n  "
@@ -54,16 +80,16 @@ def breaches(df: DataFrame, rules: Mapping[str, Column], key: Column) -> list[st
     sums = []
     for i, breach in enumerate(rules.values()):
         sums += [F.count(F.when(breach, 1)).alias(f"n{i}"), F.min(F.when(breach, key)).alias(f"k{i}")]
-    found = df.agg(*sums).collect()[0]
+    counts = df.agg(*sums).collect()[0]
     return [
-        f"{rule}: broken by {found[f'n{i}']}, such as {found[f'k{i}']}"
+        f"{rule}: broken by {counts[f'n{i}']}, such as {counts[f'k{i}']}"
         for i, rule in enumerate(rules)
-        if found[f"n{i}"]
+        if counts[f"n{i}"]
     ]
 
 
 def _fails(condition: Column) -> Column:
-    """Whether a condition is false or cannot be told."""
+    """Whether a condition is false or null."""
     return ~F.coalesce(condition, F.lit(False))
 
 
@@ -87,7 +113,7 @@ def row_rules(date: datetime.date) -> dict[str, Column]:
         | col(Promotions.coupon_amount).isNotNull()
         | col(Promotions.offer_price).isNotNull()
     )
-    unsaid = F.exists(Promotions.reason_codes, lambda c: c.isNull() | (c == ""))
+    empty_reason = F.exists(Promotions.reason_codes, lambda code: code.isNull() | (code == ""))
     return {
         "every row is of the date": _fails(col(Promotions.date) == F.lit(date)),
         "the price lies between margin floor and list price": on_products
@@ -102,68 +128,79 @@ def row_rules(date: datetime.date) -> dict[str, Column]:
         "an offer is a sentence without empty slots": ~is_none
         & _fails((col(Promotions.text) != "") & ~col(Promotions.text).rlike(r"[{}]")),
         "none promises nothing": is_none & F.coalesce(promises, F.lit(True)),
-        "every row has a reason": _fails((F.size(Promotions.reason_codes) > 0) & ~unsaid),
+        "every row has a reason": _fails((F.size(Promotions.reason_codes) > 0) & ~empty_reason),
         "nobody in the holdout gets an offer": (col(Promotions.arm) == "holdout") & ~is_none,
     }
 
 
-def per_user(promotions: DataFrame, judged: DataFrame) -> DataFrame:
-    """One row per user of either frame: what was decided beside what is known of the user."""
+def decided_users(promotions: DataFrame, users: DataFrame) -> DataFrame:
+    """One row per user of either frame. Promotions, UserEligibility → DecidedUser."""
     is_none = F.col(Promotions.scenario) == "none"
     products = F.flatten(F.collect_list(Promotions.product_ids))
     decided = promotions.groupBy(Promotions.user_id).agg(
-        F.count("*").alias("rows"),
-        F.count(F.when(is_none, 1)).alias("nones"),
-        F.sort_array(F.collect_list(F.col(Promotions.rank).cast("long"))).alias("ranks"),
-        F.size(F.collect_set(Promotions.promotion_id)).alias("ids"),
-        (F.size(products) - F.size(F.array_distinct(products))).alias("repeated"),
-        F.min(Promotions.arm).alias("least_arm"),
-        F.max(Promotions.arm).alias("greatest_arm"),
+        F.count("*").alias(DecidedUser.rows),
+        F.count(F.when(is_none, 1)).alias(DecidedUser.nones),
+        F.sort_array(F.collect_list(F.col(Promotions.rank).cast("long"))).alias(DecidedUser.ranks),
+        F.size(F.collect_set(Promotions.promotion_id)).alias(DecidedUser.promotion_ids),
+        (F.size(products) - F.size(F.array_distinct(products))).alias(DecidedUser.repeated),
+        F.collect_set(Promotions.arm).alias(DecidedUser.arms),
     )
-    known = judged.select("user_id", "consent_marketing", PROFILED, "risk_tier", "arm", F.lit(True).alias("known"))
-    return decided.join(known, "user_id", "full").na.fill(0, ["rows", "nones", "ids", "repeated"])
+    drawn = users.select(
+        UserEligibility.user_id,
+        UserEligibility.consent_marketing,
+        UserEligibility.profiled,
+        UserEligibility.risk_tier,
+        UserEligibility.arm,
+    )
+    counts = [DecidedUser.rows, DecidedUser.nones, DecidedUser.promotion_ids, DecidedUser.repeated]
+    return DecidedUser.shaped(decided.join(drawn, DecidedUser.user_id, "full").na.fill(0, counts))
 
 
-def user_rules(max_offers: int, unknown_may: bool, blocked_risk_tiers: Sequence[str]) -> dict[str, Column]:
-    """Breaches that the rows of one user show together."""
-    rows, nones = F.col("rows"), F.col("nones")
-    offers = rows - nones
-    blocked = F.coalesce(F.col("risk_tier").isin(list(blocked_risk_tiers)), F.lit(False))
-    may = F.coalesce(F.col("consent_marketing"), F.lit(unknown_may))
+def user_rules(settings: PromoteSettings) -> dict[str, Column]:
+    """Breaches that the rows of one user show together, from DecidedUser."""
+    rows, nones = F.col(DecidedUser.rows), F.col(DecidedUser.nones)
+    offers, max_offers = rows - nones, settings.max_offers_per_user
+    blocked = F.coalesce(F.col(DecidedUser.risk_tier).isin(list(settings.blocked_risk_tiers)), F.lit(False))
+    consents = F.coalesce(F.col(DecidedUser.consent_marketing), F.lit(settings.unknown_consent == "eligible"))
+    profiled, arm = F.col(DecidedUser.profiled), F.col(DecidedUser.arm)
     one_to_last = F.sequence(F.lit(1).cast("long"), rows)
     one_set = ((nones == 0) & (offers > 0)) | ((nones == 1) & (offers == 0))
     return {
         "every user has exactly one decision set, offers or one none": ~one_set,
-        "only users of the day are decided for": F.col("known").isNull(),
-        "ranks count from 1 without a gap": (rows > 0) & _fails(F.col("ranks") == one_to_last),
+        "only users of the day are decided for": arm.isNull(),
+        "ranks count from 1 without a gap": (rows > 0) & _fails(F.col(DecidedUser.ranks) == one_to_last),
         f"nobody gets more than {max_offers} offers": offers > max_offers,
-        "a promotion is given to a user once": F.col("ids") != rows,
-        "a product is offered to a user once": F.col("repeated") > 0,
-        "nobody without consent is targeted": ~may & (offers > 0),
-        "nobody without profile is targeted": ~F.coalesce(F.col(PROFILED), F.lit(True)) & (offers > 0),
+        "a promotion is given to a user once": F.col(DecidedUser.promotion_ids) != rows,
+        "a product is offered to a user once": F.col(DecidedUser.repeated) > 0,
+        "nobody without consent is targeted": ~consents & (offers > 0),
+        "nobody without profile is targeted": ~F.coalesce(profiled, F.lit(True)) & (offers > 0),
         "a blocked risk tier gets nothing": blocked & (offers > 0),
-        "the arm is the one that was drawn": (rows > 0)
-        & _fails((F.col("least_arm") == F.col("arm")) & (F.col("greatest_arm") == F.col("arm"))),
+        "the arm is the one that was drawn": (rows > 0) & _fails(F.col(DecidedUser.arms) == F.array(arm)),
     }
 
 
-def per_constraint(promotions: DataFrame, budget: DataFrame) -> DataFrame:
-    """One row per constraint of the budget: what it says beside what the promotions add up to."""
+def reserved_and_stated(promotions: DataFrame, budget: DataFrame) -> DataFrame:
+    """One row per constraint of the budget. Promotions, Budget → ReservedAndStated."""
     sums = reserved(promotions).select(
-        Budget.constraint, F.col(Budget.reserved).alias("summed"), F.col(Budget.offers).alias("counted")
+        ReservedBudget.constraint,
+        F.col(ReservedBudget.reserved).alias(ReservedAndStated.reserved_by_offers),
+        F.col(ReservedBudget.offers).alias(ReservedAndStated.offers_counted),
     )
-    return (
-        budget.join(sums, Budget.constraint, "left")
-        .na.fill(0, ["counted"])
-        .withColumn("summed", F.coalesce("summed", F.lit(0)))
+    return ReservedAndStated.shaped(
+        budget.join(sums, Budget.constraint, "left").withColumns(
+            {
+                column: F.coalesce(column, F.lit(0))
+                for column in (ReservedAndStated.reserved_by_offers, ReservedAndStated.offers_counted)
+            }
+        )
     )
 
 
 def budget_rules() -> dict[str, Column]:
-    """Breaches that one constraint shows."""
+    """Breaches that one constraint shows, from ReservedAndStated."""
+    sum_of_costs, counted = F.col(ReservedAndStated.reserved_by_offers), F.col(ReservedAndStated.offers_counted)
+    states_both = (sum_of_costs == F.col(Budget.reserved)) & (counted == F.col(Budget.offers))
     return {
-        "no budget is exceeded": _fails(F.col("summed") <= F.col(Budget.planned)),
-        "a budget reserves the sum of its offers' costs": _fails(
-            (F.col("summed") == F.col(Budget.reserved)) & (F.col("counted") == F.col(Budget.offers))
-        ),
+        "no budget is exceeded": _fails(sum_of_costs <= F.col(Budget.planned)),
+        "a budget reserves the sum of its offers' costs": _fails(states_both),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 
 from pyspark.sql import Column, DataFrame
@@ -11,128 +12,165 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from promo_spark.contracts.decisions import Budget, Promotions
-from promo_spark.contracts.schema import MONEY
-from promo_spark.decisions.allocation.greedy import DAILY, Place
-from promo_spark.decisions.offers.candidates import MICRO, promotion_id
+from promo_spark.contracts.schema import MONEY, Col, Frame
+from promo_spark.decisions.allocation.greedy import AllocatedOffer, BreakItem
+from promo_spark.decisions.allocation.limits import constraints_of
+from promo_spark.decisions.eligibility import UserEligibility
+from promo_spark.decisions.valuation import MICRO, ValuedCandidate, promotion_id
 
-_USER = ("user_id", "segment_id", "arm", "arm_propensity", "risk_tier")
+_OF_USER = (
+    UserEligibility.user_id,
+    UserEligibility.segment_id,
+    UserEligibility.arm,
+    UserEligibility.arm_propensity,
+    UserEligibility.risk_tier,
+)
+_HAD_CANDIDATES = "had_candidates"
 
 
-def promotions(
-    candidates: DataFrame,
-    offers: DataFrame,
-    judged: DataFrame,
-    *,
-    date: datetime.date,
-    valid_to: datetime.date,
-    currency: str,
-    policy_version: str,
-    run_id: str,
-) -> DataFrame:
-    """One row per offer, and one `none` row for each user without any. → Promotions
+class ReservedBudget(Frame):
+    """One row per constraint that offers fall under."""
 
-    `judged` are all users with their exclusions, `candidates` the valued ones, `offers` those allocated.
+    constraint = Col(T.StringType(), "daily, or mechanic:<name>", required=True)
+    reserved = Col(MONEY, "sum of expected_cost of the offers under it", unit="currency", required=True)
+    offers = Col(T.LongType(), "offers under it", required=True)
+
+
+class PlannedBudget(Frame):
+    """One row per constraint of the settings."""
+
+    constraint = Col(T.StringType(), "daily, or mechanic:<name>", required=True)
+    planned = Col(MONEY, "the most that may be reserved", unit="currency", required=True)
+    dual_price = Col(T.DoubleType(), "ratio of the break item; null: not binding")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What every row of a day's decisions carries."""
+
+    date: datetime.date
+    valid_to: datetime.date
+    currency: str
+    policy_version: str
+
+
+def promotions(*, candidates: DataFrame, offers: DataFrame, users: DataFrame, decision: Decision) -> DataFrame:
+    """One row per offer, and one `none` row for each user without any.
+
+    ValuedCandidate, AllocatedOffer, UserEligibility of all users → Promotions.
     """
-    given = offer_rows(candidates, offers, judged, date=date, valid_to=valid_to)
-    missing = none_rows(candidates, offers, judged, date=date)
-    stamped = given.unionByName(missing, allowMissingColumns=True).withColumns(
-        {
-            Promotions.date: F.lit(date),
-            Promotions.currency: F.lit(currency),
-            Promotions.policy_version: F.lit(policy_version),
-            Promotions.run_id: F.lit(run_id),
-            Promotions.expected_uplift: F.lit(None),
-        }
+    rows = offer_rows(candidates=candidates, offers=offers, users=users, decision=decision).unionByName(
+        none_rows(candidates=candidates, offers=offers, users=users, date=decision.date), allowMissingColumns=True
     )
-    return Promotions.conform(stamped)
-
-
-def offer_rows(
-    candidates: DataFrame, offers: DataFrame, judged: DataFrame, *, date: datetime.date, valid_to: datetime.date
-) -> DataFrame:
-    """One row per offer: the candidate with its rank, its user's arm and channel, and its validity."""
-    margin = F.round(F.col("margin_micro").cast("decimal(18,0)") / MICRO, 2)
-    return (
-        candidates.drop("segment_id")
-        .join(offers.select("user_id", "promotion_id", "rank"), ["user_id", "promotion_id"], "inner")
-        .join(judged.select(*_USER, F.col("main_channel").alias("channel")), "user_id", "inner")
-        .withColumns(
+    return Promotions.conform(
+        rows.withColumns(
             {
-                Promotions.valid_from: F.lit(date),
-                Promotions.valid_to: F.lit(valid_to),
-                Promotions.expected_margin: margin.cast(MONEY),
-                Promotions.expected_cost: _currency(F.col("cost_cents")),
+                Promotions.date: F.lit(decision.date),
+                Promotions.currency: F.lit(decision.currency),
+                Promotions.policy_version: F.lit(decision.policy_version),
+                Promotions.run_id: F.lit(None),  # the write says which run it is of
+                Promotions.expected_uplift: F.lit(None),
             }
         )
-        .drop("cost_cents", "cost_micro", "margin_micro")
     )
 
 
-def none_rows(candidates: DataFrame, offers: DataFrame, judged: DataFrame, *, date: datetime.date) -> DataFrame:
-    """One row per user without an offer: excluded, without candidate, or past the end of a budget."""
-    nothing = F.array().cast(T.ArrayType(T.StringType()))
-    had = candidates.select("user_id").distinct().withColumn("had", F.lit(True))
-    why = (
-        F.when(F.size("exclusions") > 0, F.col("exclusions"))
-        .when(F.col("had"), F.array(F.lit("budget_exhausted")))
+def offer_rows(*, candidates: DataFrame, offers: DataFrame, users: DataFrame, decision: Decision) -> DataFrame:
+    """One row per offer: the candidate with its rank, its user's arm and channel, and its validity.
+
+    ValuedCandidate, AllocatedOffer, UserEligibility → columns of Promotions.
+    """
+    key = [AllocatedOffer.user_id, AllocatedOffer.promotion_id]
+    channel = F.col(UserEligibility.main_channel).alias(Promotions.channel)
+    margin = F.round(F.col(ValuedCandidate.margin_micro).cast("decimal(18,0)") / MICRO, 2)
+    offered = (
+        candidates.drop(ValuedCandidate.segment_id)
+        .join(offers.select(*key, AllocatedOffer.rank), key, "inner")
+        .join(users.select(*_OF_USER, channel), UserEligibility.user_id, "inner")
+        .withColumns(
+            {
+                Promotions.valid_from: F.lit(decision.date),
+                Promotions.valid_to: F.lit(decision.valid_to),
+                Promotions.expected_margin: margin.cast(MONEY),
+                Promotions.expected_cost: _currency(F.col(ValuedCandidate.cost_cents)),
+            }
+        )
+    )
+    return offered.select([c for c in Promotions.columns() if c in offered.columns])
+
+
+def none_rows(*, candidates: DataFrame, offers: DataFrame, users: DataFrame, date: datetime.date) -> DataFrame:
+    """One row per user without an offer: excluded, without candidate, or past the end of a budget.
+
+    ValuedCandidate, AllocatedOffer, UserEligibility → columns of Promotions.
+    """
+    with_candidates = candidates.select(ValuedCandidate.user_id).distinct().withColumn(_HAD_CANDIDATES, F.lit(True))
+    exclusions = F.col(UserEligibility.exclusions)
+    reasons = (
+        F.when(F.size(exclusions) > 0, exclusions)
+        .when(F.col(_HAD_CANDIDATES), F.array(F.lit("budget_exhausted")))
         .otherwise(F.array(F.lit("no_candidate")))
     )
+    zeros = (Promotions.expected_conversion, Promotions.expected_margin, Promotions.expected_cost)
     return (
-        judged.join(offers.select("user_id").distinct(), "user_id", "left_anti")
-        .join(had, "user_id", "left")
+        users.join(offers.select(AllocatedOffer.user_id).distinct(), UserEligibility.user_id, "left_anti")
+        .join(with_candidates, UserEligibility.user_id, "left")
         .select(
-            *_USER,
+            *_OF_USER,
             F.lit("none").alias(Promotions.scenario),
             F.lit("none").alias(Promotions.mechanic),
-            nothing.alias(Promotions.product_ids),
+            F.array().cast(Promotions.type_of(Promotions.product_ids)).alias(Promotions.product_ids),
             F.lit(1).alias(Promotions.rank),
-            *[
-                F.lit(0).cast(Promotions.columns()[c].type).alias(c)
-                for c in (
-                    Promotions.expected_conversion,
-                    Promotions.expected_margin,
-                    Promotions.expected_cost,
-                )
-            ],
+            *[F.lit(0).cast(Promotions.type_of(c)).alias(c) for c in zeros],
             F.lit(False).alias(Promotions.margin_is_assumed),
-            why.alias(Promotions.reason_codes),
+            reasons.alias(Promotions.reason_codes),
             F.lit("").alias(Promotions.text),
         )
-        .withColumn(Promotions.promotion_id, promotion_id(date, F.col("scenario"), F.col("product_ids")))
+        .withColumn(Promotions.promotion_id, promotion_id(date))
     )
 
 
 def budget(
-    promotions: DataFrame, *, date: datetime.date, limits: Mapping[str, int], closed: Mapping[str, Place]
+    promotions: DataFrame, *, limits: Mapping[str, int], break_items: Mapping[str, BreakItem], decision: Decision
 ) -> DataFrame:
-    """One row per constraint: planned, reserved by the offers, and the price at which it closed. → Budget"""
-    spark = promotions.sparkSession
-    planned = spark.createDataFrame(
-        [(c, Decimal(limit) / 100, closed[c].ratio if c in closed else None) for c, limit in sorted(limits.items())],
-        T.StructType(
-            [
-                T.StructField(Budget.constraint, T.StringType()),
-                T.StructField(Budget.planned, MONEY),
-                T.StructField(Budget.dual_price, T.DoubleType()),
-            ]
-        ),
+    """One row per constraint: planned, reserved by the offers, and the price at which it closed.
+
+    Promotions, limits in cents → Budget.
+    """
+    planned = PlannedBudget.frame(
+        promotions.sparkSession,
+        [
+            {
+                PlannedBudget.constraint: constraint,
+                PlannedBudget.planned: Decimal(limit) / 100,
+                PlannedBudget.dual_price: break_items[constraint].ratio if constraint in break_items else None,
+            }
+            for constraint, limit in sorted(limits.items())
+        ],
     )
-    return (
-        planned.join(reserved(promotions), Budget.constraint, "left")
-        .withColumn(Budget.date, F.lit(date))
-        .withColumn(Budget.reserved, F.coalesce(Budget.reserved, F.lit(0).cast(MONEY)))
-        .withColumn(Budget.offers, F.coalesce(Budget.offers, F.lit(0)))
+    return Budget.conform(
+        planned.join(reserved(promotions), Budget.constraint, "left").withColumns(
+            {
+                Budget.date: F.lit(decision.date),
+                Budget.reserved: F.coalesce(Budget.reserved, F.lit(0).cast(MONEY)),
+                Budget.offers: F.coalesce(Budget.offers, F.lit(0)),
+                Budget.run_id: F.lit(None),  # the write says which run it is of
+            }
+        )
     )
 
 
 def reserved(promotions: DataFrame) -> DataFrame:
-    """One row per constraint that offers fall under: sum of their expected cost, and their number."""
-    under = F.array(F.lit(DAILY), F.concat(F.lit("mechanic:"), F.col(Promotions.mechanic)))
+    """One row per constraint that offers fall under. Promotions → ReservedBudget."""
+    constraint = F.explode(constraints_of(F.col(Promotions.mechanic))).alias(ReservedBudget.constraint)
     return (
         promotions.filter(F.col(Promotions.scenario) != "none")
-        .select(F.explode(under).alias(Budget.constraint), Promotions.expected_cost)
-        .groupBy(Budget.constraint)
-        .agg(F.sum(Promotions.expected_cost).cast(MONEY).alias(Budget.reserved), F.count("*").alias(Budget.offers))
+        .select(constraint, Promotions.expected_cost)
+        .groupBy(ReservedBudget.constraint)
+        .agg(
+            F.sum(Promotions.expected_cost).cast(MONEY).alias(ReservedBudget.reserved),
+            F.count("*").alias(ReservedBudget.offers),
+        )
     )
 
 

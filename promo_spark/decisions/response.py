@@ -22,23 +22,66 @@ import datetime
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
-from promo_spark.contracts.schema import RATE
+from promo_spark.contracts.features import ProductProfile
+from promo_spark.contracts.schema import RATE, Col, Frame, Personal
 from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Redemptions
+from promo_spark.decisions.users import DailyUser
+from promo_spark.measures.best_rows import best_rows
 from promo_spark.measures.order_lines import is_sale
+from promo_spark.settings.promote import PromoteSettings
 
 MOST_PERIODS = 60  # they are bits of a long
 KINDS = ("coupon", "repeat_item", "known_item", "new_item")
 
+_TEXT = T.StringType()
+_CONTACTED = "contacted"
+_BUYERS = "buyers"
 
-def purchases(lines: DataFrame, *, date: datetime.date, window_days: int, valid_days: int) -> DataFrame:
-    """One row per user and product ever bought. OrderLines → orders, orders before the window, periods.
+
+class PurchaseHistory(Frame):
+    """One row per user and product ever bought.
 
     Orders count as 0, 1 or 2, where 2 stands for several: nothing here needs more, and whether the least and the
-    greatest digest of their ids differ is known without sorting orders. `periods` has bit n set if the user bought
-    the product at a discount in the n-th period of valid_days counted back from the date, within window_days.
+    greatest digest of their ids differ is known without sorting orders.
     """
-    periods = max(1, min(window_days // valid_days, MOST_PERIODS))
+
+    user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
+    product_id = Col(_TEXT, "the product", required=True)
+    orders = Col(T.IntegerType(), "orders with the product: 1, or 2 for several", required=True)
+    orders_before = Col(T.IntegerType(), "those before the response window: 0, 1, or 2 for several", required=True)
+    periods = Col(
+        T.LongType(),
+        "bit n is set if the user bought it at a discount in the n-th period of valid_days back from the date",
+        required=True,
+    )
+
+
+class ResponseTrial(Frame):
+    """One row per user and chance to respond to an offer, or several such chances of one kind."""
+
+    user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
+    kind = Col(_TEXT, f"one of {', '.join(KINDS)}", required=True)
+    trials = Col(T.IntegerType(), "chances to respond", required=True)
+    successes = Col(T.IntegerType(), "chances that the user took", required=True)
+
+
+class ResponseRate(Frame):
+    """One row per kind of response and segment."""
+
+    kind = Col(_TEXT, f"one of {', '.join(KINDS)}", required=True)
+    segment_id = Col(T.IntegerType(), "the segment", required=True)
+    rate = Col(RATE, "expected share of chances that are taken", unit="share", required=True)
+    basis = Col(_TEXT, "observed_response, or assumed_response where nothing was observed of the kind", required=True)
+    trials = Col(T.LongType(), "chances observed in the segment", required=True)
+    successes = Col(T.LongType(), "those that were taken", required=True)
+
+
+def purchases(lines: DataFrame, *, date: datetime.date, settings: PromoteSettings) -> DataFrame:
+    """One row per user and product ever bought. OrderLines → PurchaseHistory."""
+    valid_days = settings.valid_days
+    periods = max(1, min(settings.response_window_days // valid_days, MOST_PERIODS))
     start = date - datetime.timedelta(days=periods * valid_days)
     day = F.col(OrderLines.order_date)
     kinds = (OrderLines.discount_retail, OrderLines.discount_coupon, OrderLines.discount_coupon_match)
@@ -46,13 +89,13 @@ def purchases(lines: DataFrame, *, date: datetime.date, window_days: int, valid_
     bit = F.when((F.greatest(*kinds) > 0) & (day >= F.lit(start)), F.pow(F.lit(2.0), period).cast("long"))
     order = F.xxhash64(OrderLines.order_id)
     earlier = F.when(day < F.lit(start), order)
-    return (
+    return PurchaseHistory.shaped(
         lines.filter(is_sale() & (day < F.lit(date)))
         .groupBy(OrderLines.user_id, OrderLines.product_id)
         .agg(
-            _up_to_two(order).alias("orders"),
-            _up_to_two(earlier).alias("orders_before"),
-            F.coalesce(F.bit_or(bit), F.lit(0).cast("long")).alias("periods"),
+            _up_to_two(order).alias(PurchaseHistory.orders),
+            _up_to_two(earlier).alias(PurchaseHistory.orders_before),
+            F.coalesce(F.bit_or(bit), F.lit(0).cast("long")).alias(PurchaseHistory.periods),
         )
     )
 
@@ -64,97 +107,93 @@ def _up_to_two(order: Column) -> Column:
 
 
 def coupon_trials(
-    contacts: DataFrame, campaigns: DataFrame, redemptions: DataFrame, *, date: datetime.date, window_days: int
+    *, contacts: DataFrame, campaigns: DataFrame, redemptions: DataFrame, date: datetime.date, window_days: int
 ) -> DataFrame:
-    """One row per contact whose window has passed: user, trials = 1, successes = 1 where a coupon was redeemed."""
+    """One row per contact whose window has passed. Contacts, Campaigns, Redemptions → ResponseTrial.
+
+    A trial is a success if any coupon of the campaign was redeemed within the window.
+    """
     contacted = F.coalesce(F.col(Contacts.contacted_on), F.col(Campaigns.start_date))
     offered = (
         contacts.join(F.broadcast(campaigns), Contacts.campaign_id, "inner")
-        .select(Contacts.campaign_id, Contacts.user_id, contacted.alias("contacted"))
-        .filter(F.date_add("contacted", window_days) <= F.lit(date))
+        .select(Contacts.campaign_id, Contacts.user_id, contacted.alias(_CONTACTED))
+        .filter(F.date_add(_CONTACTED, window_days) <= F.lit(date))
     )
-    days = F.datediff(F.col(Redemptions.redeemed_on), F.col("contacted"))
+    days = F.datediff(F.col(Redemptions.redeemed_on), F.col(_CONTACTED))
+    in_window = F.when(days.between(0, window_days - 1), 1).otherwise(0)
     redeemed = redemptions.select(Redemptions.campaign_id, Redemptions.user_id, Redemptions.redeemed_on)
-    return (
+    return ResponseTrial.shaped(
         offered.join(redeemed, [Contacts.campaign_id, Contacts.user_id], "left")
         .groupBy(Contacts.campaign_id, Contacts.user_id)
-        .agg(F.max(F.when(days.between(0, window_days - 1), 1).otherwise(0)).alias("successes"))
-        .select(Contacts.user_id, F.lit("coupon").alias("kind"), F.lit(1).alias("trials"), "successes")
+        .agg(F.max(in_window).alias(ResponseTrial.successes))
+        .withColumn(ResponseTrial.kind, F.lit("coupon"))
+        .withColumn(ResponseTrial.trials, F.lit(1))
     )
 
 
 def item_trials(bought: DataFrame, products: DataFrame) -> DataFrame:
-    """One row per user and product tried, for products that may be offered. `purchases` → kind, trials, successes."""
-    known = bought.join(products.select("product_id", "category"), "product_id", "inner")
-    sold_off = (
-        known.groupBy("product_id").agg(F.bit_count(F.bit_or("periods")).alias("trials")).filter(F.col("trials") > 0)
+    """One row per user and product tried. PurchaseHistory, offerable products with their category → ResponseTrial."""
+    product_id, category = ProductProfile.product_id, ProductProfile.category
+    user_id, orders_before = PurchaseHistory.user_id, F.col(PurchaseHistory.orders_before)
+    offerable = bought.join(products.select(product_id, category), product_id, "inner")
+    discounted = (
+        offerable.groupBy(product_id)
+        .agg(F.bit_count(F.bit_or(PurchaseHistory.periods)).alias(ResponseTrial.trials))
+        .filter(F.col(ResponseTrial.trials) > 0)
     )
-    before = known.filter(F.col("orders_before") > 0)
-    repeated = before.join(sold_off, "product_id", "inner").select(
-        "user_id",
-        F.when(F.col("orders_before") >= 2, "repeat_item").otherwise("known_item").alias("kind"),
-        "trials",
-        F.bit_count("periods").alias("successes"),
+    before = offerable.filter(orders_before > 0)
+    kind = F.when(orders_before >= 2, "repeat_item").otherwise("known_item")
+    successes = F.bit_count(PurchaseHistory.periods)
+    repeated = before.join(discounted, product_id, "inner").withColumns(
+        {ResponseTrial.kind: kind, ResponseTrial.successes: successes}
     )
-    order = Window.partitionBy("category").orderBy(F.desc("buyers"), "product_id")
-    popular = (
-        before.groupBy("category", "product_id")
-        .agg(F.count("*").alias("buyers"))
-        .withColumn("place", F.row_number().over(order))
-        .filter(F.col("place") == 1)
-        .join(sold_off, "product_id", "inner")
-        .select("category", "product_id", "trials")
-    )
+    most_bought = best_rows(
+        before.groupBy(category, product_id).agg(F.count("*").alias(_BUYERS)),
+        of=[category],
+        by=[F.desc(_BUYERS), product_id],
+        keep=1,
+    ).join(discounted, product_id, "inner")
     new = (
-        before.select("user_id", "category")
+        before.select(user_id, category)
         .distinct()
-        .join(F.broadcast(popular), "category", "inner")
-        .join(known.select("user_id", "product_id", "orders_before", "periods"), ["user_id", "product_id"], "left")
-        .filter(F.coalesce(F.col("orders_before"), F.lit(0)) == 0)
-        .select(
-            "user_id",
-            F.lit("new_item").alias("kind"),
-            "trials",
-            F.coalesce(F.bit_count("periods"), F.lit(0)).alias("successes"),
-        )
+        .join(F.broadcast(most_bought), category, "inner")
+        .join(offerable.drop(category), [user_id, product_id], "left")
+        .filter(F.coalesce(orders_before, F.lit(0)) == 0)
+        .withColumns({ResponseTrial.kind: F.lit("new_item"), ResponseTrial.successes: F.coalesce(successes, F.lit(0))})
     )
-    return repeated.unionByName(new)
+    return ResponseTrial.shaped(repeated).unionByName(ResponseTrial.shaped(new))
 
 
-def response_rates(
-    trials: DataFrame, segments: DataFrame, *, prior_strength: float, unknown_response: float
-) -> DataFrame:
-    """One row per kind and segment: rate, basis (observed_response or assumed_response), trials, successes.
+def response_rates(trials: DataFrame, users: DataFrame, settings: PromoteSettings) -> DataFrame:
+    """One row per kind and segment. ResponseTrial, DailyUser → ResponseRate.
 
-    `trials` has user_id, kind, trials, successes; `segments` user_id and segment_id. Users without a segment
-    do not count. Counts are whole numbers, so the order of rows is of no consequence.
+    Trials of users who are not among `users` do not count. Counts are whole numbers, so the order of rows is of
+    no consequence.
     """
     counted = (
-        trials.join(segments.select("user_id", "segment_id"), "user_id", "inner")
-        .groupBy("kind", "segment_id")
-        .agg(F.sum("trials").alias("trials"), F.sum("successes").alias("successes"))
+        trials.join(users.select(DailyUser.user_id, DailyUser.segment_id), DailyUser.user_id, "inner")
+        .groupBy(ResponseTrial.kind, DailyUser.segment_id)
+        .agg(
+            F.sum(ResponseTrial.trials).alias(ResponseRate.trials),
+            F.sum(ResponseTrial.successes).alias(ResponseRate.successes),
+        )
     )
-    kinds = F.explode(F.array(*[F.lit(k) for k in KINDS])).alias("kind")
-    everywhere = Window.partitionBy("kind")
-    grid = (
-        segments.select("segment_id")
-        .distinct()
-        .select("segment_id", kinds)
-        .join(counted, ["kind", "segment_id"], "left")
-        .na.fill(0, ["trials", "successes"])
-        .withColumn("all_trials", F.sum("trials").over(everywhere))
-        .withColumn("all_successes", F.sum("successes").over(everywhere))
-    )
-    overall = F.when(F.col("all_trials") > 0, F.col("all_successes") / F.col("all_trials"))
-    rate = F.coalesce(shrunk(F.col("successes"), F.col("trials"), overall, prior_strength), F.lit(unknown_response))
-    basis = F.when(F.col("all_trials") > 0, "observed_response").otherwise("assumed_response")
-    return grid.select(
-        "kind",
-        "segment_id",
-        F.round(rate.cast("double"), 6).cast(RATE).alias("rate"),
-        basis.alias("basis"),
-        "trials",
-        "successes",
+    kinds = F.explode(F.array(*[F.lit(kind) for kind in KINDS])).alias(ResponseRate.kind)
+    kinds_and_segments = users.select(DailyUser.segment_id).distinct().select(DailyUser.segment_id, kinds)
+    of_all_segments = Window.partitionBy(ResponseRate.kind)
+    trials_of_all = F.sum(ResponseRate.trials).over(of_all_segments)
+    observed = trials_of_all > 0
+    overall = F.when(observed, F.sum(ResponseRate.successes).over(of_all_segments) / trials_of_all)
+    rate = shrunk(F.col(ResponseRate.successes), F.col(ResponseRate.trials), overall, settings.response_prior_strength)
+    return ResponseRate.shaped(
+        kinds_and_segments.join(counted, [ResponseRate.kind, ResponseRate.segment_id], "left")
+        .na.fill(0, [ResponseRate.trials, ResponseRate.successes])
+        .withColumns(
+            {
+                ResponseRate.rate: F.round(F.coalesce(rate, F.lit(settings.unknown_response)).cast("double"), 6),
+                ResponseRate.basis: F.when(observed, "observed_response").otherwise("assumed_response"),
+            }
+        )
     )
 
 

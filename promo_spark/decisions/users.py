@@ -8,45 +8,106 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from promo_spark.contracts.features import UserProfile
+from promo_spark.contracts.features import INTEREST, REPURCHASE, UserProfile
 from promo_spark.contracts.models import Segments
+from promo_spark.contracts.schema import Col, Frame, Personal
 from promo_spark.contracts.silver import Users
 
-PROFILED = "profiled"  # of a user: whether there is a profile to decide by
+_TEXT = T.StringType()
 
 
-def users_in_segments(profiles: DataFrame, segments: DataFrame) -> DataFrame:
-    """One row per user. UserProfile, Segments → profiles with segment and risk tier.
+class DailyUser(Frame):
+    """One row per user of the day. Of a user who may not be profiled only consent is known."""
 
-    A user whom the segmentation does not know counts as segment 0, that of users without orders. The risk
-    tier is null: nobody scores it yet.
+    user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
+    profiled = Col(T.BooleanType(), "whether there is a profile to decide by", required=True)
+    segment_id = Col(T.IntegerType(), "the user's segment; 0: not in any", required=True)
+    segment_name = Col(_TEXT, "the segment's name", required=True)
+    risk_tier = Col(_TEXT, "low, medium, high or blocked; null: not scored")
+    consent_marketing = Col(T.BooleanType(), "may be sent offers; null: the shop does not say")
+    main_channel = Col(_TEXT, "channel with most orders; null: none")
+    lifecycle = Col(_TEXT, "as in the profile; null: no profile")
+    orders = Col(T.LongType(), "orders ever; null: no profile")
+    recency_days = Col(T.LongType(), "days since the last order; null: no order", unit="days")
+    basket_value = Col(T.DoubleType(), "mean amount paid per order; null: no order", unit="currency")
+    discounted_lines_share = Col(T.DoubleType(), "share of lines bought at a discount; null: no order", unit="share")
+    interests = Col(T.ArrayType(INTEREST), "categories by share of spend; null: no profile")
+    repurchases = Col(T.ArrayType(REPURCHASE), "products bought in several orders; null: no profile")
+
+
+class Repurchase(Frame):
+    """One row per user and product that the user buys regularly."""
+
+    user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
+    discounted_lines_share = Col(T.DoubleType(), "share of the user's lines bought at a discount", unit="share")
+    product_id = Col(_TEXT, "the product", required=True)
+    orders = Col(T.LongType(), "orders with the product", required=True)
+    due_date = Col(T.DateType(), "day on which the next purchase is due", required=True)
+
+
+class Interest(Frame):
+    """One row per user and category that the user spends on."""
+
+    user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
+    category = Col(_TEXT, "the category", required=True)
+
+
+def daily_users(
+    *, profiles: DataFrame, segments: DataFrame, unprofiled: DataFrame, date: datetime.date, timezone: str
+) -> DataFrame:
+    """One row per user. UserProfile, Segments, Users who may not be profiled → DailyUser.
+
+    A user without profile who registered on the date (a day in `timezone`) or later is left out.
+    """
+    with_profile = profiled_users(profiles, segments)
+    without_profile = users_without_profile(unprofiled, date=date, timezone=timezone).join(
+        with_profile, DailyUser.user_id, "left_anti"
+    )
+    return DailyUser.shaped(with_profile.unionByName(without_profile, allowMissingColumns=True))
+
+
+def profiled_users(profiles: DataFrame, segments: DataFrame) -> DataFrame:
+    """One row per user with a profile. UserProfile, Segments → DailyUser.
+
+    A user without a segment counts as segment 0, that of users without orders. The risk tier is null: no job
+    scores it yet.
     """
     named = segments.select(Segments.user_id, Segments.segment_id, Segments.segment_name)
-    return profiles.join(named, UserProfile.user_id, "left").withColumns(
-        {
-            Segments.segment_id: F.coalesce(Segments.segment_id, F.lit(0)),
-            Segments.segment_name: F.coalesce(Segments.segment_name, F.lit("unknown")),
-            "risk_tier": F.lit(None).cast(T.StringType()),
-        }
+    return DailyUser.shaped(
+        profiles.join(named, UserProfile.user_id, "left").withColumns(
+            {
+                DailyUser.profiled: F.lit(True),
+                DailyUser.segment_id: F.coalesce(Segments.segment_id, F.lit(0)),
+                DailyUser.segment_name: F.coalesce(Segments.segment_name, F.lit("unknown")),
+                DailyUser.risk_tier: F.lit(None),
+            }
+        )
     )
 
 
-def with_unprofiled(known: DataFrame, unprofiled: DataFrame, *, date: datetime.date, timezone: str) -> DataFrame:
-    """The users of `users_in_segments`, and those who may not be profiled, with nothing known of them but consent.
-
-    One row per user, `profiled` telling which. `unprofiled` are such users of the master data; those who
-    registered on the date (a day in `timezone`) or later are left out. They count as segment 0.
-    """
+def users_without_profile(unprofiled: DataFrame, *, date: datetime.date, timezone: str) -> DataFrame:
+    """One row per user registered before the date. Users → columns of DailyUser that do not need a profile."""
     registered_on = F.to_date(F.from_utc_timestamp(Users.registered_at, timezone))
-    others = unprofiled.filter(F.coalesce(registered_on < F.lit(date), F.lit(True))).join(
-        known, UserProfile.user_id, "left_anti"
-    )
-    nameless = others.select(
+    return unprofiled.filter(F.coalesce(registered_on < F.lit(date), F.lit(True))).select(
         Users.user_id,
         Users.consent_marketing,
-        F.lit(0).alias(Segments.segment_id),
-        F.lit("not profiled").alias(Segments.segment_name),
+        F.lit(0).alias(DailyUser.segment_id),
+        F.lit("not profiled").alias(DailyUser.segment_name),
+        F.lit(False).alias(DailyUser.profiled),
     )
-    return known.withColumn(PROFILED, F.lit(True)).unionByName(
-        nameless.withColumn(PROFILED, F.lit(False)), allowMissingColumns=True
-    )
+
+
+def with_profile(users: DataFrame) -> DataFrame:
+    """The users with a profile. DailyUser → DailyUser."""
+    return users.filter(DailyUser.profiled)
+
+
+def repurchases(users: DataFrame) -> DataFrame:
+    """One row per user and product bought regularly. DailyUser → Repurchase."""
+    products = F.inline(F.col(DailyUser.repurchases))
+    return Repurchase.shaped(users.select(DailyUser.user_id, DailyUser.discounted_lines_share, products))
+
+
+def interests(users: DataFrame) -> DataFrame:
+    """One row per user and category of interest. DailyUser → Interest."""
+    return Interest.shaped(users.select(DailyUser.user_id, F.inline(F.col(DailyUser.interests))))

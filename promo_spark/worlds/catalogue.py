@@ -103,8 +103,8 @@ class Catalogue:
         return shares.T
 
     def on_sale(self, product: Ints, day: npt.NDArray[np.integer] | int) -> Bools:
-        found: Bools = (self.launched[product] <= day) & (self.dies[product] > day)
-        return found
+        on_sale: Bools = (self.launched[product] <= day) & (self.dies[product] > day)
+        return on_sale
 
     def demand(
         self,
@@ -293,12 +293,12 @@ def _visits(spec: WorldSpec) -> Floats32:
 
 def _holidays_ahead(spec: WorldSpec, day: int) -> list[tuple[float, float]]:
     """The holidays that are shopped for on the day: factors on visits and on festive sales."""
-    date, found = spec.date(day), []
+    date, factors = spec.date(day), []
     for month, number, _, visits, festive in HOLIDAYS:
         for year in (date.year, date.year + 1):
             if 0 <= (datetime.date(year, month, number) - date).days <= HOLIDAY_LEAD:
-                found.append((visits, festive))
-    return found
+                factors.append((visits, festive))
+    return factors
 
 
 def _stock_outs(draw: np.random.Generator, spec: WorldSpec) -> Bools:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
 import functools
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame, SparkSession, Window
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from promo_spark.contracts.decisions import Promotions
+from promo_spark.contracts.schema import MONEY, RATE, Col, Frame, Personal
+from promo_spark.contracts.silver import Campaigns, Contacts
 from promo_spark.contracts.truth import (
     DirtyRows,
     SimulatedStates,
@@ -24,18 +27,49 @@ from promo_spark.contracts.truth import (
     TrueUsers,
     Truth,
 )
+from promo_spark.measures.best_rows import best_rows
 from promo_spark.worlds import records, truths
+from promo_spark.worlds.raw_columns import RAW, ddl
 from promo_spark.worlds.shopping import NO_CAMPAIGN, History, history
 from promo_spark.worlds.simulation import Offers, offers_from, simulated_day
 from promo_spark.worlds.spec import WorldSpec
 
 _ROWS_PER_BATCH = 50_000
-_COUNTS = "product bigint, segment bigint, day bigint, wanted bigint, lost bigint"
+_SORTED_PRODUCTS = "sorted_products"
+
+
+class DemandCount(Frame):
+    """One row per product, segment and day of a block: all by number."""
+
+    product = Col(T.LongType(), "the product", required=True)
+    segment = Col(T.LongType(), "the planted segment", required=True)
+    day = Col(T.LongType(), "day of the world", required=True)
+    wanted = Col(T.LongType(), "units wanted", unit="pieces", required=True)
+    lost = Col(T.LongType(), "of those, units that were out of stock", unit="pieces", required=True)
+
+
+class DayOffer(Frame):
+    """One offer that a user holds on a simulated day."""
+
+    promotion_id = Col(T.StringType(), "as in Promotions", required=True)
+    mechanic = Col(T.StringType(), "as in Promotions", required=True)
+    product_ids = Col(T.ArrayType(T.StringType()), "as in Promotions", required=True)
+    discount_rate = Col(RATE, "as in Promotions", unit="share")
+    coupon_amount = Col(MONEY, "as in Promotions", unit="currency")
+    min_spend = Col(MONEY, "as in Promotions", unit="currency")
+    campaign_id = Col(T.StringType(), "stands for the promotions of its date", required=True)
+
+
+class UserOffers(Frame):
+    """One row per user with offers on a simulated day."""
+
+    user_id = Col(T.StringType(), "the user", required=True, personal=Personal.IDENTIFIER)
+    offers = Col(T.ArrayType(DayOffer.schema()), "see DayOffer; in the order of their ids", required=True)
 
 
 def raw_table(spark: SparkSession, spec: WorldSpec, table: str, partitions: int) -> DataFrame:
     """The rows of one raw file of the history. `late_order_lines` are order lines that are delivered later."""
-    columns = records.ddl(records.RAW[table.removeprefix("late_")])
+    columns = ddl(RAW[table.removeprefix("late_")])
     if table == "campaigns":
         return spark.createDataFrame(records.campaigns(spec).to_pylist(), columns).coalesce(1)
     if table in records.OF_PRODUCT_BLOCK:
@@ -51,26 +85,25 @@ def raw_table(spark: SparkSession, spec: WorldSpec, table: str, partitions: int)
 def raw_tables(spec: WorldSpec) -> list[str]:
     """Every raw table of the world's history; the late lines only where some come late."""
     late = ["late_order_lines"] if dict(spec.dirt).get("late_row") else []
-    return [*records.RAW, *late]
+    return [*RAW, *late]
 
 
 def truth_table(spark: SparkSession, spec: WorldSpec, table: type[Truth], partitions: int) -> DataFrame:
-    """The rows of one truth table of the history."""
+    """The rows of one truth table of the history, but for run_id: that is known when they are written."""
     if table is TrueRules:
         return TrueRules.frame(spark, truths.rules(spec))
     if table is TrueElasticities:
         return TrueElasticities.frame(spark, truths.elasticities(spec))
     if table is TrueDemand:
-        counts = of_blocks(
-            spark, spec.user_blocks, partitions, functools.partial(_of_history, truths.demand_counts, spec), _COUNTS
-        )
-        sums = [F.sum(c).alias(c) for c in ("wanted", "lost")]
-        named = functools.partial(_renamed, functools.partial(truths.demand, spec))
-        return counts.groupBy("product", "segment", "day").agg(*sums).mapInArrow(named, TrueDemand.schema())
+        counted = functools.partial(_of_history, truths.demand_counts, spec)
+        counts = of_blocks(spark, spec.user_blocks, partitions, counted, DemandCount.schema())
+        sums = [F.sum(c).alias(c) for c in (DemandCount.wanted, DemandCount.lost)]
+        named = functools.partial(_of_batches, functools.partial(truths.demand, spec))
+        of_all_blocks = counts.groupBy(DemandCount.product, DemandCount.segment, DemandCount.day).agg(*sums)
+        return of_all_blocks.mapInArrow(named, drawn_columns(TrueDemand))
     if table is TrueProducts:
-        return of_blocks(
-            spark, product_blocks(spec), partitions, functools.partial(truths.products, spec), TrueProducts.schema()
-        )
+        made = functools.partial(truths.products, spec)
+        return of_blocks(spark, product_blocks(spec), partitions, made, drawn_columns(table))
     of_users = {TrueUsers: truths.users, TrueEffects: truths.effects}
     of_history = {TrueNextPurchases: truths.next_purchases, DirtyRows: records.dirty_rows}
     made = (
@@ -78,7 +111,12 @@ def truth_table(spark: SparkSession, spec: WorldSpec, table: type[Truth], partit
         if table in of_users
         else functools.partial(_of_history, of_history[table], spec)
     )
-    return of_blocks(spark, spec.user_blocks, partitions, made, table.schema())
+    return of_blocks(spark, spec.user_blocks, partitions, made, drawn_columns(table))
+
+
+def drawn_columns(table: type[Truth]) -> T.StructType:
+    """The schema of a truth table without run_id, which is no part of the world."""
+    return T.StructType([field for field in table.schema().fields if field.name != Truth.run_id])
 
 
 def of_blocks(
@@ -99,35 +137,37 @@ def of_blocks(
 def first_states(spark: SparkSession, spec: WorldSpec, partitions: int) -> DataFrame:
     """Where every user's staples stand when the history ends. → SimulatedStates"""
     made = functools.partial(_of_history, _state_of_history, spec)
-    return of_blocks(spark, spec.user_blocks, partitions, made, SimulatedStates.schema())
+    return of_blocks(spark, spec.user_blocks, partitions, made, drawn_columns(SimulatedStates))
+
+
+def valid_offers(promotions: DataFrame, date: datetime.date) -> DataFrame:
+    """The offers that hold on the date. Promotions of that date and earlier ones → Promotions."""
+    holds = F.lit(date).between(F.col(Promotions.valid_from), F.col(Promotions.valid_to))
+    return promotions.filter((F.col(Promotions.mechanic) != "none") & holds)
+
+
+def states_of_world(states: DataFrame, spec: WorldSpec) -> DataFrame:
+    """The states of one world's users. SimulatedStates → SimulatedStates."""
+    return states.filter(F.col(SimulatedStates.world) == spec.digest)
 
 
 def users_with_offers(states: DataFrame, promotions: DataFrame) -> DataFrame:
-    """One row per user: the state and what is offered on the day. SimulatedStates, valid Promotions → both.
+    """One row per user: the state and the offers. SimulatedStates, valid Promotions → SimulatedStates, UserOffers.
 
     An offer that is made again while it still holds is one offer, at its best terms; a spent coupon is none.
     """
-    spent = F.array_contains(SimulatedStates.used, F.col("promotion_id"))
-    unspent = promotions.join(states.select("user_id", SimulatedStates.used), "user_id").filter(~spent)
-    same = Window.partitionBy("user_id", "mechanic", F.array_sort("product_ids"), "category")
-    best = same.orderBy(F.desc("discount_rate"), F.desc("coupon_amount"), "promotion_id")
-    held = unspent.withColumn("place", F.row_number().over(best)).filter(F.col("place") == 1)
-    named = {"campaign_id": campaign_of(F.col(Promotions.date))}
-    parts = [
-        F.col(c) if c not in named else named[c].alias(c)
-        for c in (
-            "promotion_id",
-            "mechanic",
-            "product_ids",
-            "discount_rate",
-            "coupon_amount",
-            "min_spend",
-            "campaign_id",
-        )
-    ]
+    user_id, promotion_id = Promotions.user_id, Promotions.promotion_id
+    spent = F.array_contains(SimulatedStates.used, F.col(promotion_id))
+    unspent = promotions.join(states.select(user_id, SimulatedStates.used), user_id).filter(~spent)
+    held = best_rows(
+        unspent.withColumn(_SORTED_PRODUCTS, F.array_sort(Promotions.product_ids)),
+        of=[user_id, Promotions.mechanic, _SORTED_PRODUCTS, Promotions.category],
+        by=[F.desc(Promotions.discount_rate), F.desc(Promotions.coupon_amount), promotion_id],
+        keep=1,
+    ).withColumn(DayOffer.campaign_id, campaign_of(F.col(Promotions.date)))
     # a user's offers in an order of their own, whatever order the rows come in
-    offers = held.groupBy("user_id").agg(F.array_sort(F.collect_list(F.struct(*parts))).alias("offers"))
-    return states.join(offers, "user_id", "left")
+    offers = F.array_sort(F.collect_list(F.struct(*DayOffer.columns())))
+    return states.join(held.groupBy(user_id).agg(offers.alias(UserOffers.offers)), user_id, "left")
 
 
 def campaign_of(date: Column) -> Column:
@@ -135,25 +175,49 @@ def campaign_of(date: Column) -> Column:
     return F.concat(F.lit("PROMOTIONS-"), date.cast("string"))
 
 
+def contacts_of_day(coupons: DataFrame) -> DataFrame:
+    """One row per user who gets coupons; all coupons of a date are one campaign. Promotions → raw contacts."""
+    return coupons.select(
+        campaign_of(F.col(Promotions.date)).alias(Contacts.campaign_id),
+        Promotions.user_id,
+        F.col(Promotions.valid_from).cast("string").alias(Contacts.contacted_on),
+        Promotions.channel,
+    ).distinct()
+
+
+def campaigns_of_day(coupons: DataFrame) -> DataFrame:
+    """One row per date with coupons. Promotions → raw campaigns."""
+    return coupons.groupBy(campaign_of(F.col(Promotions.date)).alias(Campaigns.campaign_id)).agg(
+        F.lit("promotions").alias(Campaigns.kind),
+        F.min(Promotions.valid_from).cast("string").alias(Campaigns.start_date),
+        F.max(Promotions.valid_to).cast("string").alias(Campaigns.end_date),
+    )
+
+
+def coupons_made_on(offers: DataFrame, date: datetime.date) -> DataFrame:
+    """The coupons among the offers that were made for the date itself. Promotions → Promotions."""
+    return offers.filter((F.col(Promotions.date) == F.lit(date)) & (F.col(Promotions.mechanic) == "coupon"))
+
+
 def simulated_table(users: DataFrame, spec: WorldSpec, table: str, day: int) -> DataFrame:
     """Rows of one raw table of the day, or with `states` the states of the day after. One task per block."""
-    schema = SimulatedStates.schema() if table == "states" else records.ddl(records.RAW[table])
+    schema = drawn_columns(SimulatedStates) if table == "states" else ddl(RAW[table])
 
     def of_block(rows: pa.Table) -> pa.Table:  # Spark reads its hints, which a partial does not show
         return _simulated(spec, table, day, rows)
 
-    return users.groupBy("block").applyInArrow(of_block, schema)
+    return users.groupBy(SimulatedStates.block).applyInArrow(of_block, schema)
 
 
 def stock_of_day(spark: SparkSession, spec: WorldSpec, day: int) -> DataFrame:
     made = functools.partial(records.inventory, spec, day=day)
-    return of_blocks(spark, product_blocks(spec), 1, made, records.ddl(records.RAW["inventory"]))
+    return of_blocks(spark, product_blocks(spec), 1, made, ddl(RAW["inventory"]))
 
 
 def newcomers(spark: SparkSession, spec: WorldSpec, day: int) -> DataFrame:
     """Accounts that are opened on the day."""
     made = functools.partial(records.users, spec, first_day=day, end=day + 1)
-    return of_blocks(spark, spec.user_blocks, 1, made, records.ddl(records.RAW["users"]))
+    return of_blocks(spark, spec.user_blocks, 1, made, ddl(RAW["users"]))
 
 
 def _simulated(spec: WorldSpec, table: str, day: int, rows: pa.Table) -> pa.Table:
@@ -207,7 +271,7 @@ def _of_history(made: Callable[..., pa.RecordBatch], spec: WorldSpec, block: int
     return made(spec, history(spec, block), block)
 
 
-def _renamed(
+def _of_batches(
     made: Callable[[pa.RecordBatch], pa.RecordBatch], batches: Iterator[pa.RecordBatch]
 ) -> Iterator[pa.RecordBatch]:
     for batch in batches:

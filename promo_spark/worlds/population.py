@@ -67,8 +67,8 @@ class Population:
 
     def active(self, days: Ints) -> Bools:
         """User × day: has joined and not churned."""
-        found: Bools = (self.joined[:, None] <= days) & (self.churned[:, None] > days)
-        return found
+        active: Bools = (self.joined[:, None] <= days) & (self.churned[:, None] > days)
+        return active
 
     def taste_for(self, shop: Catalogue, user: Ints, product: Ints) -> Floats:
         """The true probability that a wanted item of the user is the product."""
@@ -170,8 +170,8 @@ def drawn_topics(tastes: Floats32, user: Ints, u: Floats) -> Ints:
     cumulative /= cumulative[:, -1:]
     cumulative += np.arange(len(tastes))[:, None]
     flat = cumulative.ravel()
-    found = np.searchsorted(flat, np.minimum(user + u, np.nextafter(len(tastes), 0.0)), side="right")
-    topic: Ints = np.clip(found - user * tastes.shape[1], 0, tastes.shape[1] - 1)
+    index = np.searchsorted(flat, np.minimum(user + u, np.nextafter(len(tastes), 0.0)), side="right")
+    topic: Ints = np.clip(index - user * tastes.shape[1], 0, tastes.shape[1] - 1)
     return topic
 
 

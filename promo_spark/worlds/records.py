@@ -5,11 +5,9 @@ Dates and times are text, money is in units of currency; ids are text with leadi
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,154 +15,26 @@ from promo_spark.worlds import browsing
 from promo_spark.worlds.catalogue import DEPARTMENTS, catalogue
 from promo_spark.worlds.dirt import CLEAN, REASONS, dirt_of_lines
 from promo_spark.worlds.population import REGIONS, population
+from promo_spark.worlds.raw_columns import (
+    batch,
+    campaign_ids,
+    date_texts,
+    in_currency,
+    moments,
+    product_ids,
+    store_ids,
+    taken,
+    user_ids,
+)
 from promo_spark.worlds.shopping import CHANNELS, NO_CAMPAIGN, STORE, History, contacts
 from promo_spark.worlds.spec import DIRT, WorldSpec
 from promo_spark.worlds.streams import Bools, Ints, stream
 
 PRODUCTS_PER_BLOCK = 500
 
-RAW: dict[str, dict[str, str]] = {
-    "users": {
-        "user_id": "string",
-        "registered_at": "string",
-        "gender": "string",
-        "age_band": "string",
-        "income_band": "string",
-        "region": "string",
-        "household_size": "string",
-        "consent_marketing": "boolean",
-        "consent_profiling": "boolean",
-    },
-    "products": {
-        "product_id": "string",
-        "department": "string",
-        "category": "string",
-        "subcategory": "string",
-        "brand": "string",
-        "manufacturer_id": "string",
-        "title": "string",
-        "list_price": "double",
-        "unit_cost": "double",
-        "launched_on": "string",
-    },
-    "order_lines": {
-        "order_id": "string",
-        "line_no": "bigint",
-        "user_id": "string",
-        "product_id": "string",
-        "store_id": "string",
-        "channel": "string",
-        "quantity": "bigint",
-        "amount_paid": "double",
-        "list_amount": "double",
-        "discount_retail": "double",
-        "discount_coupon_match": "double",
-        "coupon_id": "string",
-        "ts": "string",
-    },
-    "events": {
-        "event_id": "string",
-        "user_id": "string",
-        "event_type": "string",
-        "product_id": "string",
-        "ts": "string",
-        "event_date": "string",
-        "channel": "string",
-        "session_id": "string",
-        "duration_s": "double",
-        "query": "string",
-        "rating": "double",
-    },
-    "campaigns": {"campaign_id": "string", "kind": "string", "start_date": "string", "end_date": "string"},
-    "contacts": {"campaign_id": "string", "user_id": "string", "contacted_on": "string", "channel": "string"},
-    "coupons": {"campaign_id": "string", "coupon_id": "string", "product_id": "string"},
-    "redemptions": {"user_id": "string", "coupon_id": "string", "campaign_id": "string", "redeemed_on": "string"},
-    "promo_calendar": {
-        "product_id": "string",
-        "store_id": "string",
-        "start_date": "string",
-        "end_date": "string",
-        "display": "string",
-        "mailer": "string",
-        "price": "double",
-        "discount_depth": "double",
-    },
-    "inventory": {"product_id": "string", "store_id": "string", "day": "string", "on_hand": "double"},
-    "feedback": {
-        "feedback_id": "string",
-        "user_id": "string",
-        "promotion_id": "string",
-        "kind": "string",
-        "score": "double",
-        "ts": "string",
-    },
-}
-OF_PRODUCTS = ("products", "coupons", "promo_calendar", "inventory")
-
-_ARROW = {"string": pa.string(), "bigint": pa.int64(), "double": pa.float64(), "boolean": pa.bool_()}
 _AGES = ("18-24", "25-34", "35-44", "45-54", "55-64", "65+")
 _INCOMES = ("Under 25K", "25-34K", "35-49K", "50-74K", "75-99K", "100K+")
 _GENDERS = ("F", "M", None)
-
-
-def ddl(columns: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {kind}" for name, kind in columns.items())
-
-
-def batch(table: str, columns: Mapping[str, object]) -> pa.RecordBatch:
-    kinds = RAW[table]
-    arrays = [_array(columns[name], _ARROW[kind]) for name, kind in kinds.items()]
-    return pa.RecordBatch.from_arrays(arrays, names=list(kinds))
-
-
-def _array(values: object, kind: pa.DataType) -> pa.Array:
-    if isinstance(values, pa.Array):
-        return values
-    if isinstance(values, np.ndarray) and kind == pa.int64():
-        return pa.array(values.astype(np.int64))
-    return pa.array(values, kind)
-
-
-# ids and times as text: made once per distinct value, then taken
-
-
-def user_ids(numbers: Ints) -> pa.Array:
-    return pc.binary_join_element_wise("U", pc.utf8_lpad(pa.array(numbers).cast(pa.string()), 8, "0"), "")
-
-
-def product_ids(numbers: Ints) -> pa.Array:
-    return pc.binary_join_element_wise("P", pc.utf8_lpad(pa.array(numbers).cast(pa.string()), 6, "0"), "")
-
-
-def campaign_ids(count: int) -> pa.Array:
-    return pa.array([f"C{n:04d}" for n in range(count)], pa.string())
-
-
-def store_ids(spec: WorldSpec) -> pa.Array:
-    return pa.array([f"S{n:03d}" for n in range(spec.stores)], pa.string())
-
-
-def date_texts(spec: WorldSpec, first: int = 0) -> pa.Array:
-    """Days from `first` on, to the end of the world."""
-    return pa.array([spec.date(d).isoformat() for d in range(first, spec.all_days)], pa.string())
-
-
-@functools.cache
-def _times() -> pa.Array:
-    """Every second of a day."""
-    return pa.array([f"{s // 3600:02d}:{s // 60 % 60:02d}:{s % 60:02d}" for s in range(86400)])
-
-
-def moments(spec: WorldSpec, day: Ints, second: Ints) -> pa.Array:
-    return pc.binary_join_element_wise(date_texts(spec).take(pa.array(day)), _times().take(pa.array(second)), " ")
-
-
-def _units(cents: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
-    return cents / 100.0
-
-
-def _taken(values: pa.Array, index: npt.NDArray[np.integer], missing: Bools | None = None) -> pa.Array:
-    return values.take(pa.array(index, mask=missing))
 
 
 # blocks of users
@@ -177,19 +47,19 @@ def users(spec: WorldSpec, block: int, first_day: int = -1500, end: int | None =
     opened = [spec.date(int(d)).isoformat() + " 12:00:00" for d in people.joined[chosen]]
     gender, age, income, region, size = people.demography[chosen].T
     consent = people.consent[chosen]
-    said = pa.array(consent == 1, mask=consent < 0)
+    consents = pa.array(consent == 1, mask=consent < 0)
     return batch(
         "users",
         {
             "user_id": user_ids(people.numbers[chosen]),
             "registered_at": opened,
-            "gender": _taken(pa.array(_GENDERS), gender),
-            "age_band": _taken(pa.array(_AGES), age),
-            "income_band": _taken(pa.array(_INCOMES), income),
-            "region": _taken(pa.array(REGIONS), region),
+            "gender": taken(pa.array(_GENDERS), gender),
+            "age_band": taken(pa.array(_AGES), age),
+            "income_band": taken(pa.array(_INCOMES), income),
+            "region": taken(pa.array(REGIONS), region),
             "household_size": pa.array(size).cast(pa.string()),
-            "consent_marketing": said,
-            "consent_profiling": said,
+            "consent_marketing": consents,
+            "consent_profiling": consents,
         },
     )
 
@@ -235,8 +105,8 @@ def order_lines(
     per_order = pa.array(order)
     channel, store = orders.channel[order], past.users.home_store[orders.user[order]]
     # what stands in the place of a dirty value comes after the true ones
-    products_told = pa.concat_arrays([product_ids(np.arange(shop.products)), pa.array(["X-UNKNOWN"])])
-    moments_told = pa.concat_arrays([moments(spec, orders.day, orders.second), pa.array(["2024-02-31 25:61:00"])])
+    delivered_ids = pa.concat_arrays([product_ids(np.arange(shop.products)), pa.array(["X-UNKNOWN"])])
+    delivered_times = pa.concat_arrays([moments(spec, orders.day, orders.second), pa.array(["2024-02-31 25:61:00"])])
     product = np.where(dirty("unknown_product"), shop.products, lines.product[rows])
     carried = lines.campaign[rows]
     return batch(
@@ -244,21 +114,21 @@ def order_lines(
         {
             "order_id": order_ids(past, day).take(per_order),
             "line_no": line_numbers(past)[rows],
-            "user_id": _taken(user_ids(past.users.numbers), orders.user[order], dirty("missing_user")),
-            "product_id": _taken(products_told, product, dirty("missing_product")),
-            "store_id": _taken(store_ids(spec), store, channel != STORE),
-            "channel": _taken(pa.array(CHANNELS), channel),
+            "user_id": taken(user_ids(past.users.numbers), orders.user[order], dirty("missing_user")),
+            "product_id": taken(delivered_ids, product, dirty("missing_product")),
+            "store_id": taken(store_ids(spec), store, channel != STORE),
+            "channel": taken(pa.array(CHANNELS), channel),
             "quantity": np.where(dirty("zero_quantity"), 0, lines.quantity[rows]),
-            "amount_paid": _units(np.where(dirty("negative_amount"), -paid, paid)),
-            "list_amount": _units(listed),
-            "discount_retail": _units(reduced),
-            "discount_coupon_match": _units(coupon),
-            "coupon_id": _taken(
+            "amount_paid": in_currency(np.where(dirty("negative_amount"), -paid, paid)),
+            "list_amount": in_currency(listed),
+            "discount_retail": in_currency(reduced),
+            "discount_coupon_match": in_currency(coupon),
+            "coupon_id": taken(
                 campaign_ids(len(shop.campaigns)) if coupon_ids is None else coupon_ids,
                 np.maximum(carried, 0),
                 carried == NO_CAMPAIGN,
             ),
-            "ts": _taken(moments_told, np.where(dirty("broken_date"), len(orders), order)),
+            "ts": taken(delivered_times, np.where(dirty("broken_date"), len(orders), order)),
         },
     )
 
@@ -271,42 +141,44 @@ def dirty_rows(spec: WorldSpec, past: History, block: int) -> pa.RecordBatch:
         [
             order_ids(past).take(pa.array(past.lines.order[rows])),
             pa.array(line_numbers(past)[rows].astype(np.int32)),
-            _taken(pa.array(DIRT), kind[rows]),
-            _taken(pa.array([REASONS[k] for k in DIRT], pa.string()), kind[rows]),
+            taken(pa.array(DIRT), kind[rows]),
+            taken(pa.array([REASONS[k] for k in DIRT], pa.string()), kind[rows]),
         ],
         names=["order_id", "line_no", "kind", "reason"],
     )
 
 
 def events(spec: WorldSpec, past: History, block: int, day: int | None = None) -> pa.RecordBatch:
-    shop, found = catalogue(spec), browsing.events(spec, past, block, day)
+    shop, browsed = catalogue(spec), browsing.events(spec, past, block, day)
     prefix = f"E{block}" if day is None else f"E{block}-D{day}"
-    numbers = pa.array(np.arange(len(found.kind))).cast(pa.string())
+    numbers = pa.array(np.arange(len(browsed.kind))).cast(pa.string())
     days = date_texts(spec)
     return batch(
         "events",
         {
             "event_id": pc.binary_join_element_wise(prefix, numbers, "-"),
-            "user_id": _taken(user_ids(past.users.numbers), found.user),
-            "event_type": _taken(pa.array(browsing.EVENTS), found.kind),
-            "product_id": _taken(
-                product_ids(np.arange(shop.products)), np.maximum(found.product, 0), found.product == browsing.NOTHING
+            "user_id": taken(user_ids(past.users.numbers), browsed.user),
+            "event_type": taken(pa.array(browsing.EVENTS), browsed.kind),
+            "product_id": taken(
+                product_ids(np.arange(shop.products)),
+                np.maximum(browsed.product, 0),
+                browsed.product == browsing.NOTHING,
             ),
-            "ts": moments(spec, found.day, found.second),
-            "event_date": _taken(days, found.day),
-            "channel": _taken(pa.array(CHANNELS), found.channel),
+            "ts": moments(spec, browsed.day, browsed.second),
+            "event_date": taken(days, browsed.day),
+            "channel": taken(pa.array(CHANNELS), browsed.channel),
             "session_id": pc.binary_join_element_wise(
-                prefix.replace("E", "V", 1), pa.array(found.session).cast(pa.string()), "-"
+                prefix.replace("E", "V", 1), pa.array(browsed.session).cast(pa.string()), "-"
             ),
             "duration_s": pa.array(
-                found.seconds_viewed.astype(np.float64), mask=found.seconds_viewed == browsing.NOTHING
+                browsed.seconds_viewed.astype(np.float64), mask=browsed.seconds_viewed == browsing.NOTHING
             ),
-            "query": _taken(
+            "query": taken(
                 pc.utf8_lower(pa.array(shop.subcategory_names)),
-                np.maximum(found.query, 0),
-                found.query == browsing.NOTHING,
+                np.maximum(browsed.query, 0),
+                browsed.query == browsing.NOTHING,
             ),
-            "rating": pa.array(found.rating.astype(np.float64), mask=found.rating == browsing.NOTHING),
+            "rating": pa.array(browsed.rating.astype(np.float64), mask=browsed.rating == browsing.NOTHING),
         },
     )
 
@@ -317,10 +189,10 @@ def contacts_of(spec: WorldSpec, block: int) -> pa.RecordBatch:
     return batch(
         "contacts",
         {
-            "campaign_id": _taken(campaign_ids(len(campaigns)), number),
-            "user_id": _taken(user_ids(people.numbers), user),
-            "contacted_on": _taken(date_texts(spec), campaigns.start[number]),
-            "channel": _taken(pa.array(["mail", "push"]), (people.online[user] > 0.5).astype(np.int64)),
+            "campaign_id": taken(campaign_ids(len(campaigns)), number),
+            "user_id": taken(user_ids(people.numbers), user),
+            "contacted_on": taken(date_texts(spec), campaigns.start[number]),
+            "channel": taken(pa.array(["mail", "push"]), (people.online[user] > 0.5).astype(np.int64)),
         },
     )
 
@@ -333,14 +205,14 @@ def redemptions(
     rows = np.flatnonzero(lines.campaign != NO_CAMPAIGN)
     keys = np.stack([orders.user[lines.order[rows]], lines.campaign[rows], orders.day[lines.order[rows]]], axis=1)
     user, number, day = (np.unique(keys, axis=0) if len(rows) else keys).T
-    coupon = _taken(campaign_ids(len(catalogue(spec).campaigns)) if coupon_ids is None else coupon_ids, number)
+    coupon = taken(campaign_ids(len(catalogue(spec).campaigns)) if coupon_ids is None else coupon_ids, number)
     return batch(
         "redemptions",
         {
-            "user_id": _taken(user_ids(past.users.numbers), user),
+            "user_id": taken(user_ids(past.users.numbers), user),
             "coupon_id": coupon,
-            "campaign_id": coupon if carriers is None else _taken(carriers, number),
-            "redeemed_on": _taken(date_texts(spec), day),
+            "campaign_id": coupon if carriers is None else taken(carriers, number),
+            "redeemed_on": taken(date_texts(spec), day),
         },
     )
 
@@ -360,7 +232,7 @@ def feedback(spec: WorldSpec, block: int) -> pa.RecordBatch:
             "feedback_id": pc.binary_join_element_wise(
                 f"F{block}", pa.array(np.arange(len(user))).cast(pa.string()), "-"
             ),
-            "user_id": _taken(user_ids(people.numbers), user),
+            "user_id": taken(user_ids(people.numbers), user),
             "promotion_id": pa.nulls(len(user), pa.string()),
             "kind": ["survey"] * len(user),
             "score": np.clip(np.rint(mood + draw.normal(0, 0.9, len(user))), 1, 5),
@@ -389,28 +261,28 @@ def products(spec: WorldSpec, block: int) -> pa.RecordBatch:
         "products",
         {
             "product_id": product_ids(chosen),
-            "department": _taken(pa.array(DEPARTMENTS), shop.department[chosen]),
-            "category": _taken(pa.array(shop.category_names), shop.category[chosen]),
-            "subcategory": _taken(pa.array(shop.subcategory_names), shop.subcategory[chosen]),
-            "brand": _taken(brand, shop.brand[chosen]),
+            "department": taken(pa.array(DEPARTMENTS), shop.department[chosen]),
+            "category": taken(pa.array(shop.category_names), shop.category[chosen]),
+            "subcategory": taken(pa.array(shop.subcategory_names), shop.subcategory[chosen]),
+            "brand": taken(brand, shop.brand[chosen]),
             "manufacturer_id": pa.array(shop.brand[chosen] // 4).cast(pa.string()),
             "title": names,
-            "list_price": _units(shop.list_price[chosen, spec.days // 7]),
-            "unit_cost": _units(shop.cost[chosen]),
-            "launched_on": _taken(date_texts(spec), launched, launched <= 0),
+            "list_price": in_currency(shop.list_price[chosen, spec.days // 7]),
+            "unit_cost": in_currency(shop.cost[chosen]),
+            "launched_on": taken(date_texts(spec), launched, launched <= 0),
         },
     )
 
 
 def campaigns(spec: WorldSpec) -> pa.RecordBatch:
-    found, days = catalogue(spec).campaigns, date_texts(spec)
+    of_shop, days = catalogue(spec).campaigns, date_texts(spec)
     return batch(
         "campaigns",
         {
-            "campaign_id": campaign_ids(len(found)),
-            "kind": _taken(pa.array(["targeted", "randomised"]), found.randomised.astype(np.int64)),
-            "start_date": _taken(days, found.start),
-            "end_date": _taken(days, found.end - 1),
+            "campaign_id": campaign_ids(len(of_shop)),
+            "kind": taken(pa.array(["targeted", "randomised"]), of_shop.randomised.astype(np.int64)),
+            "start_date": taken(days, of_shop.start),
+            "end_date": taken(days, of_shop.end - 1),
         },
     )
 
@@ -419,7 +291,7 @@ def coupons(spec: WorldSpec, block: int) -> pa.RecordBatch:
     """A campaign's coupon has the campaign's name, and is good for the products of its department."""
     shop, chosen = catalogue(spec), products_in(spec, block)
     number, product = np.nonzero(shop.campaigns.department[:, None] == shop.department[chosen])
-    campaign = _taken(campaign_ids(len(shop.campaigns)), number)
+    campaign = taken(campaign_ids(len(shop.campaigns)), number)
     return batch(
         "coupons",
         {
@@ -441,13 +313,13 @@ def promo_calendar(spec: WorldSpec, block: int) -> pa.RecordBatch:
     return batch(
         "promo_calendar",
         {
-            "product_id": _taken(product_ids(np.arange(shop.products)), product),
-            "store_id": _taken(store_ids(spec), store),
-            "start_date": _taken(days, week * 7),
-            "end_date": _taken(days, np.minimum(week * 7 + 6, spec.all_days - 1)),
-            "display": _taken(pa.array(["front"]), np.zeros(len(product), int), ~shop.on_display[product, week]),
-            "mailer": _taken(pa.array(["cover"]), np.zeros(len(product), int), ~shop.in_mailer[product, week]),
-            "price": _units(price),
+            "product_id": taken(product_ids(np.arange(shop.products)), product),
+            "store_id": taken(store_ids(spec), store),
+            "start_date": taken(days, week * 7),
+            "end_date": taken(days, np.minimum(week * 7 + 6, spec.all_days - 1)),
+            "display": taken(pa.array(["front"]), np.zeros(len(product), int), ~shop.on_display[product, week]),
+            "mailer": taken(pa.array(["cover"]), np.zeros(len(product), int), ~shop.in_mailer[product, week]),
+            "price": in_currency(price),
             "discount_depth": np.round(depth.astype(np.float64), 6),
         },
     )
@@ -458,9 +330,9 @@ def inventory(spec: WorldSpec, block: int, day: int | None = None) -> pa.RecordB
     shop, chosen = catalogue(spec), products_in(spec, block)
     days = np.arange(spec.days) if day is None else np.array([day])
     empty = shop.stock_out[np.ix_(chosen, days)]
-    told = empty | (days >= spec.days - spec.inventory_days)
-    told &= (shop.launched[chosen, None] <= days) & (shop.dies[chosen, None] > days)
-    product, column = np.nonzero(told)
+    listed = empty | (days >= spec.days - spec.inventory_days)
+    listed &= (shop.launched[chosen, None] <= days) & (shop.dies[chosen, None] > days)
+    product, column = np.nonzero(listed)
     out = empty[product, column]
     level = stream(spec.seed, "inventory", block, int(days[0])).integers(5, 200, len(product))
     return batch(
@@ -468,7 +340,7 @@ def inventory(spec: WorldSpec, block: int, day: int | None = None) -> pa.RecordB
         {
             "product_id": product_ids(chosen[product]),
             "store_id": pa.array(["all"] * len(product), pa.string()),
-            "day": _taken(date_texts(spec), days[column]),
+            "day": taken(date_texts(spec), days[column]),
             "on_hand": np.where(out, 0.0, level),
         },
     )

@@ -61,7 +61,7 @@ class Lines:
 
 @dataclass(frozen=True)
 class Lost:
-    """One row per unit-bearing wish that met an empty shelf."""
+    """One row per product that a visit wanted while it was out of stock."""
 
     product: Ints
     day: Ints
@@ -118,7 +118,7 @@ class Picks:
 
 @dataclass(frozen=True)
 class Natural:
-    """A block's visits (`user` and `day` of each) and their picks, before planted bundles and empty shelves."""
+    """A block's visits (`user` and `day` of each) and their picks, before planted bundles and stock-outs."""
 
     users: Population
     contacted: Bools  # user × campaign
@@ -134,8 +134,8 @@ def contacts(spec: WorldSpec, users: Population, block: int) -> Bools:
     draw = stream(spec.seed, "contacts", block)
     preferred = spec.contact_share * 1.6 * users.visit_rate / (users.visit_rate + 0.15)
     chance = np.where(campaigns.randomised[None, :], spec.contact_share, preferred[:, None])
-    there = (users.joined[:, None] <= campaigns.start) & (users.churned[:, None] > campaigns.start)
-    contacted: Bools = there & (draw.random(chance.shape) < chance) & (users.consent[:, None] == 1)
+    active = (users.joined[:, None] <= campaigns.start) & (users.churned[:, None] > campaigns.start)
+    contacted: Bools = active & (draw.random(chance.shape) < chance) & (users.consent[:, None] == 1)
     return contacted
 
 
@@ -155,6 +155,9 @@ def units_bought(multiple: Floats, u: Floats, second: Floats, wanted: float = WA
     """Units per wanted item, 0 where it is left: expected (1 + SECOND_PIECE) · multiple / wanted, at any multiple.
 
     One number u decides both, so that a lower price never makes the same shopper buy less.
+
+    >>> units_bought(np.array([0.5, 2.0, 5.0]), u=np.array([0.3, 0.3, 0.3]), second=np.array([0.9, 0.9, 0.1])).tolist()
+    [0, 1, 4]
     """
     ratio = multiple / wanted
     bought = np.where(ratio < 1, u < ratio, np.floor(ratio + u)).astype(np.int64)
@@ -195,9 +198,9 @@ def _staples(spec: WorldSpec, shop: Catalogue, users: Population, block: int, vi
         multiple = shop.demand(product, at, users.segment[who])
         units = units_bought(multiple, draw.random(len(who)), draw.random(len(who)), wanted=1.0)
         gap = users.staple_gaps[who, which] * draw.gamma(6.0, 1 / 6, len(who))
-        there = ~shop.stock_out[product, at]
+        in_stock = ~shop.stock_out[product, at]
         picks.append(_bought(number[who, at], product, units))
-        due[who, which] = at + np.where(units > 0, np.where(there, np.maximum(1.0, gap * units), 7.0), 2.0)
+        due[who, which] = at + np.where(units > 0, np.where(in_stock, np.maximum(1.0, gap * units), 7.0), 2.0)
     return _joined(picks), due.astype(np.float32)
 
 
@@ -205,7 +208,7 @@ def _mentioned(
     spec: WorldSpec, shop: Catalogue, users: Population, block: int, user: Ints, day: Ints, contacted: Bools
 ) -> Picks:
     """More of a campaign's department, bought because the campaign brought it to mind."""
-    draw, campaigns, found = stream(spec.seed, "mentions", block), shop.campaigns, []
+    draw, campaigns, picks = stream(spec.seed, "mentions", block), shop.campaigns, []
     shares = users.tastes @ shop.topic_departments
     for number in range(len(campaigns)):
         inside = np.flatnonzero(
@@ -218,8 +221,8 @@ def _mentioned(
         product = shop.department_choices.drawn(np.full(len(visit), department), draw.random(len(visit)))
         multiple = shop.demand(product, day[visit], users.segment[user[visit]])
         units = units_bought(multiple, draw.random(len(visit)), draw.random(len(visit)), wanted=1.0)
-        found.append(_bought(visit, product, units))
-    return _joined(found)
+        picks.append(_bought(visit, product, units))
+    return _joined(picks)
 
 
 def _attached(shop: Catalogue, draw: np.random.Generator, day: Ints, picks: Picks) -> Picks:
@@ -232,8 +235,8 @@ def _attached(shop: Catalogue, draw: np.random.Generator, day: Ints, picks: Pick
     _, consequent, chance = shop.rules
     taken = np.flatnonzero(drawn[0] < chance[rule])
     product = shop.subcategory_choices.drawn(consequent[rule[taken]], drawn[1][taken])
-    there = shop.on_sale(product, day[visit[taken]])
-    units = np.where(there, 1 + (drawn[2][taken] < SECOND_PIECE), 0)
+    on_sale = shop.on_sale(product, day[visit[taken]])
+    units = np.where(on_sale, 1 + (drawn[2][taken] < SECOND_PIECE), 0)
     return _bought(visit[taken], product, units)
 
 

@@ -1,8 +1,8 @@
 """One more day of a world under given offers: who comes, what is bought, which offers are used.
 
 Common random numbers: every user has numbers of its own for the day, laid out the same way whatever the offers are.
-So under two policies a user whose offers are equal does exactly the same, and the difference between two policies
-is theirs and not of chance.
+So under two policies a user whose offers are equal does exactly the same: two policies differ by what they offer,
+not by chance.
 """
 
 from __future__ import annotations
@@ -129,10 +129,12 @@ class _Reach:
         return np.where(self._key[at] == wanted, self._depth[at], 0.0)
 
     def log_price(self, user: Ints, product: Ints) -> Floats:
-        """Log of the personal price over the shop's price of the day; an offer is never dearer than the shelf."""
-        shelf = self._shop.depth[product, self._day // 7].astype(np.float64)
-        found: Floats = np.minimum(0.0, np.log1p(-np.minimum(self.depth(user, product), 0.95)) - np.log1p(-shelf))
-        return found
+        """Log of the personal price over the shop's price of the day; an offer never raises the price."""
+        shop_depth = self._shop.depth[product, self._day // 7].astype(np.float64)
+        log_price: Floats = np.minimum(
+            0.0, np.log1p(-np.minimum(self.depth(user, product), 0.95)) - np.log1p(-shop_depth)
+        )
+        return log_price
 
 
 Picked = tuple[Ints, Ints, Ints]  # user, product, units
@@ -157,8 +159,8 @@ def _rate(spec: WorldSpec, shop: Catalogue, users: Population, offers: Offers, d
     """Expected visits on the day; offers draw some users and put off others."""
     pull = np.zeros(len(users))
     np.add.at(pull, offers.user, users.pull[offers.user, offers.mechanic] * offers.depth)
-    there = users.active(np.array([day]))[:, 0]
-    usual = users.visit_rate * shop.visits[users.segment, day] * there
+    active = users.active(np.array([day]))[:, 0]
+    usual = users.visit_rate * shop.visits[users.segment, day] * active
     rate: Floats = usual * np.exp(np.clip(pull, -_MOST_PULL, _MOST_PULL))
     return rate
 
@@ -201,9 +203,9 @@ def _staples(
     bought_u, second_u = numbers.staples[:, user, which]
     units = units_bought(multiple, bought_u, second_u, wanted=1.0)
     gap = users.staple_gaps[user, which] * numbers.gaps[user, which]
-    there = ~shop.stock_out[product, day]
+    in_stock = ~shop.stock_out[product, day]
     after = due.copy()
-    after[user, which] = day + np.where(units > 0, np.where(there, np.maximum(1.0, gap * units), 7.0), 2.0)
+    after[user, which] = day + np.where(units > 0, np.where(in_stock, np.maximum(1.0, gap * units), 7.0), 2.0)
     return (user, product, units), after
 
 
@@ -249,7 +251,7 @@ def _orders(users: Population, numbers: _Numbers, customers: Ints, day: int) -> 
 
 
 def _with_offers(lines: Lines, customers: Ints, reach: _Reach, offers: Offers) -> Lines:
-    """Personal prices where they are below the shelf's, bundles where complete, coupons where enough was spent."""
+    """Personal prices where they are below the shop's, bundles where complete, coupons where enough was spent."""
     user = customers[lines.order]
     depth = reach.depth(user, lines.product) * _bundles_complete(lines, user, offers)
     reduced = np.maximum(lines.reduced, np.rint(lines.listed * depth).astype(np.int64))
@@ -283,9 +285,9 @@ def _bundles_complete(lines: Lines, user: Ints, offers: Offers) -> Bools:
     span = int(max(lines.product.max(), offers.product.max())) + 1
     bought = np.unique(user * span + lines.product)
     key = offers.user[offers.offer[rows]] * span + offers.product[rows]
-    there = np.isin(key, bought)
+    in_basket = np.isin(key, bought)
     missing = np.zeros(len(offers), bool)
-    missing[offers.offer[rows[~there]]] = True
+    missing[offers.offer[rows[~in_basket]]] = True
     broken = key[missing[offers.offer[rows]]]
     return ~np.isin(user * span + lines.product, broken)
 

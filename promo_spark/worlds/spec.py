@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from promo_spark.errors import SettingsError
 from promo_spark.settings.generate import GenerateSettings
 
 MECHANICS = ("discount", "coupon", "bundle")
@@ -83,6 +84,16 @@ class WorldSpec:
 
     def day(self, date: datetime.date) -> int:
         return (date - self.start).days
+
+    def future_day(self, date: datetime.date) -> int:
+        """The number of a day that can be simulated. Raises SettingsError for one before or after the future."""
+        day = self.day(date)
+        if not self.days <= day < self.all_days - 1:
+            raise SettingsError(
+                f"--date {date}: the world's history ends before {self.date(self.days)} and its future on "
+                f"{self.date(self.all_days - 2)}; choose a date between, or set generate.horizon_days"
+            )
+        return day
 
     def date(self, day: int) -> datetime.date:
         return self.start + datetime.timedelta(days=day)

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from promo_spark.worlds.catalogue import catalogue
 from promo_spark.worlds.population import FRAUD_KINDS, ITEMS_SIGMA, Population, population
-from promo_spark.worlds.records import product_ids, products_in, user_ids
+from promo_spark.worlds.raw_columns import product_ids, user_ids
+from promo_spark.worlds.records import products_in
 from promo_spark.worlds.shopping import SECOND_PIECE, History, natural_picks
 from promo_spark.worlds.spec import MECHANICS, RESPONSES, WorldSpec
 from promo_spark.worlds.streams import Floats, Floats32, Ints
@@ -103,8 +104,8 @@ def products(spec: WorldSpec, block: int) -> pa.RecordBatch:
 def next_purchases(spec: WorldSpec, past: History, block: int) -> pa.RecordBatch:
     """Contract TrueNextPurchases: visits before the due day buy the staple by taste, later ones by need as well."""
     people, shop = past.users, catalogue(spec)
-    there = (people.churned > spec.days) & (people.joined < spec.days)
-    user, which = np.nonzero((people.staples >= 0) & there[:, None])
+    active = (people.churned > spec.days) & (people.joined < spec.days)
+    user, which = np.nonzero((people.staples >= 0) & active[:, None])
     product = people.staples[user, which]
     due = np.maximum(np.ceil(past.due[user, which]).astype(np.int64), spec.days)
     days = np.arange(spec.days, min(spec.days + NEXT_DAYS, spec.all_days))
@@ -159,19 +160,23 @@ def demand(spec: WorldSpec, counts: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def units_at_price(units_wanted: Floats, price: Floats, other_price: Floats, elasticity: Floats) -> Floats:
-    """Expected demand had the price been another: by TrueDemand and TrueElasticities, row by row."""
+    """Expected demand had the price been another: by TrueDemand and TrueElasticities, row by row.
+
+    >>> units_at_price(np.array([8.0]), price=np.array([2.0]), other_price=np.array([4.0]), elasticity=np.array([2.0]))
+    array([2.])
+    """
     units: Floats = units_wanted * (other_price / price) ** -elasticity
     return units
 
 
 def rules(spec: WorldSpec) -> list[dict[str, Any]]:
     """Contract TrueRules. How often things meet by themselves is counted in the first block, without bundles."""
-    shop, found = catalogue(spec), natural_picks(spec, 0)
-    subcategory, visits = shop.subcategory[found.picks.product], len(np.unique(found.picks.visit))
+    shop, natural = catalogue(spec), natural_picks(spec, 0)
+    subcategory, visits = shop.subcategory[natural.picks.product], len(np.unique(natural.picks.visit))
     rows = []
     for antecedent, consequent, chance in zip(*shop.rules, strict=True):
-        left = np.unique(found.picks.visit[subcategory == antecedent])
-        right = np.unique(found.picks.visit[subcategory == consequent])
+        left = np.unique(natural.picks.visit[subcategory == antecedent])
+        right = np.unique(natural.picks.visit[subcategory == consequent])
         both = len(np.intersect1d(left, right, assume_unique=True))
         by_itself = both / max(1, len(left))
         confidence = by_itself + (1 - by_itself) * chance

@@ -4,36 +4,43 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from decimal import Decimal
 from itertools import product
+from typing import Any
 
+from chispa import assert_df_equality
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from promo_spark.decisions.eligibility import eligible, in_holdout, verdicts
+from promo_spark.decisions.eligibility import UserEligibility, eligible, in_holdout, with_eligibility
+from promo_spark.decisions.users import DailyUser
+from promo_spark.settings import Settings
+from promo_spark.settings.promote import PromoteSettings
 
 KEY = "a key of the shop"
+_VERDICT = (UserEligibility.arm, UserEligibility.arm_propensity, UserEligibility.exclusions)
 
 
-def test_truth_table_of_consent_and_risk(spark: SparkSession) -> None:
+def strategy(settings: Settings, **changes: Any) -> PromoteSettings:
+    return settings.promote.model_copy(update={"holdout_key": KEY, "blocked_risk_tiers": ["blocked"]} | changes)
+
+
+def test_truth_table_of_consent_and_risk(spark: SparkSession, settings: Settings) -> None:
     """I23: truth table; each exclusion has a reason code."""
     cases = list(product([True, False, None], ["low", "blocked", None]))
-    users = spark.createDataFrame(
-        [(f"{c}/{t}", c, t, True) for c, t in cases],
-        "user_id string, consent_marketing boolean, risk_tier string, profiled boolean",
+    users = DailyUser.frame(
+        spark,
+        [{"user_id": f"{c}/{t}", "consent_marketing": c, "risk_tier": t, "profiled": True} for c, t in cases],
     )
     for policy in ("excluded", "eligible"):
-        judged = verdicts(
-            users, unknown_consent=policy, blocked_risk_tiers=["blocked"], holdout_share=0.0, holdout_key=KEY
-        )
-        found = {r.user_id: r.exclusions for r in judged.collect()}
+        screened = with_eligibility(users, strategy(settings, unknown_consent=policy, holdout_share=0.0))
+        exclusions = {r.user_id: r.exclusions for r in screened.collect()}
         for consent, tier in cases:
             expected = [{False: "no_consent", None: "unknown_consent"}[consent]] if not consent else []
             if consent is None and policy == "eligible":
                 expected = []
             expected += ["risk_blocked"] if tier == "blocked" else []
-            assert found[f"{consent}/{tier}"] == expected
-    assert {r.user_id for r in eligible(judged).collect()} == {"True/low", "True/None", "None/low", "None/None"}
+            assert exclusions[f"{consent}/{tier}"] == expected
+    assert {r.user_id for r in eligible(screened).collect()} == {"True/low", "True/None", "None/low", "None/None"}
 
 
 def test_the_holdout_is_a_fixed_share_by_keyed_hash(spark: SparkSession) -> None:
@@ -55,18 +62,28 @@ def test_the_holdout_is_a_fixed_share_by_keyed_hash(spark: SparkSession) -> None
     assert abs(arms.other[arms.held].mean() - 0.1) < 0.03  # another key draws anew
 
 
-def test_the_arm_and_its_probability_do_not_depend_on_consent(spark: SparkSession) -> None:
+def test_the_arm_and_its_probability_do_not_depend_on_consent(spark: SparkSession, settings: Settings) -> None:
     """K06: the split depends on the user's hash alone, and its propensity is logged."""
-    users = spark.createDataFrame(
-        [("u1", False, None, True), ("u2", True, "blocked", True), ("u3", True, None, False)],
-        "user_id string, consent_marketing boolean, risk_tier string, profiled boolean",
+    users = DailyUser.frame(
+        spark,
+        [
+            {"user_id": "u1", "consent_marketing": False, "profiled": True},
+            {"user_id": "u2", "consent_marketing": True, "profiled": True, "risk_tier": "blocked"},
+            {"user_id": "u3", "consent_marketing": True},  # no profile
+        ],
     )
-    judged = verdicts(
-        users, unknown_consent="excluded", blocked_risk_tiers=["blocked"], holdout_share=1.0, holdout_key=KEY
+    screened = with_eligibility(users, strategy(settings, unknown_consent="excluded", holdout_share=1.0))
+    assert_df_equality(
+        screened.select(UserEligibility.user_id, *_VERDICT),
+        UserEligibility.frame(
+            spark,
+            [
+                {"user_id": "u1", "arm": "holdout", "arm_propensity": 1, "exclusions": ["no_consent", "holdout"]},
+                {"user_id": "u2", "arm": "holdout", "arm_propensity": 1, "exclusions": ["risk_blocked", "holdout"]},
+                {"user_id": "u3", "arm": "holdout", "arm_propensity": 1, "exclusions": ["not_profiled", "holdout"]},
+            ],
+        ).select(UserEligibility.user_id, *_VERDICT),
+        ignore_nullable=True,
+        ignore_metadata=True,
+        ignore_row_order=True,
     )
-    found = {r.user_id: (r.arm, r.arm_propensity, r.exclusions) for r in judged.collect()}
-    assert found == {
-        "u1": ("holdout", Decimal(1), ["no_consent", "holdout"]),
-        "u2": ("holdout", Decimal(1), ["risk_blocked", "holdout"]),
-        "u3": ("holdout", Decimal(1), ["not_profiled", "holdout"]),
-    }

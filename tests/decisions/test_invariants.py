@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from promo_spark.contracts.decisions import Budget, Promotions
+from promo_spark.decisions.eligibility import UserEligibility
 from promo_spark.decisions.invariants import check_invariants
 from promo_spark.errors import InvariantError
+from promo_spark.settings import Settings
 
 DAY = datetime.date(2017, 12, 1)
 
@@ -56,42 +57,54 @@ NONE: dict[str, Any] = {
 }
 
 
-def check(spark: SparkSession, rows: list[dict[str, Any]], users: DataFrame, reserved: str, planned: str) -> None:
+def check(settings: Settings, rows: list[dict[str, Any]], users: DataFrame, *, reserved: str, planned: str) -> None:
+    """Checks the rows as the only promotions of the day, under a daily budget and no other."""
+    spark = users.sparkSession
     offers = sum(r["scenario"] != "none" for r in rows)
     budget = Budget.frame(
         spark, [{"date": DAY, "constraint": "daily", "planned": planned, "reserved": reserved, "offers": offers}]
     )
-    check_invariants(
-        Promotions.frame(spark, rows),
-        budget,
-        users,
-        date=DAY,
-        limits={"daily": 100},
-        max_offers=2,
-        unknown_consent="excluded",
-        blocked_risk_tiers=["blocked"],
+    strategy = settings.promote.model_copy(
+        update={
+            "mechanic_budgets": {},
+            "max_offers_per_user": 2,
+            "unknown_consent": "excluded",
+            "blocked_risk_tiers": ["blocked"],
+        }
+    )
+    check_invariants(Promotions.frame(spark, rows), budget, users, date=DAY, settings=strategy)
+
+
+def users_of_the_day(spark: SparkSession, *rows: tuple[str, bool | None, str | None, str]) -> DataFrame:
+    return UserEligibility.frame(
+        spark,
+        [
+            {
+                "user_id": user_id,
+                "consent_marketing": consent,
+                "risk_tier": tier,
+                "arm": arm,
+                "profiled": user_id != "unprofiled",
+            }
+            for user_id, consent, tier, arm in rows
+        ],
     )
 
 
-def judged(spark: SparkSession, *rows: tuple[str, bool | None, str | None, str]) -> DataFrame:
-    users = spark.createDataFrame(rows, "user_id string, consent_marketing boolean, risk_tier string, arm string")
-    return users.withColumn("profiled", F.col("user_id") != "unprofiled")
-
-
-def test_right_decisions_pass(spark: SparkSession) -> None:
+def test_right_decisions_pass(spark: SparkSession, settings: Settings) -> None:
     rows = [
         OFFER | {"user_id": "a"},
         COUPON | {"user_id": "a", "promotion_id": "x2", "rank": 2},
         NONE | {"user_id": "b"},
         NONE | {"user_id": "c", "arm": "holdout"},
     ]
-    users = judged(
+    users = users_of_the_day(
         spark, ("a", True, "low", "treatment"), ("b", False, None, "treatment"), ("c", True, None, "holdout")
     )
-    check(spark, rows, users, reserved="0.10", planned="0.10")
+    check(settings, rows, users, reserved="0.10", planned="0.10")
 
 
-def test_every_breach_is_named_with_its_rows_and_an_example(spark: SparkSession) -> None:
+def test_every_breach_is_named_with_its_rows_and_an_example(spark: SparkSession, settings: Settings) -> None:
     """I23 and the promises of decisions.promotions: one planted breach for each rule."""
     wrong: dict[str, tuple[str, list[dict[str, Any]]]] = {
         "above": ("the price lies between margin floor and list price", [OFFER | {"offer_price": 11}]),
@@ -124,7 +137,7 @@ def test_every_breach_is_named_with_its_rows_and_an_example(spark: SparkSession)
     }
     consent = {"refused": False, "unasked": None}
     arms = {"held": "holdout", "moved": "holdout"}
-    users = judged(
+    users = users_of_the_day(
         spark,
         *[
             (u, consent.get(u, True), "blocked" if u == "blocked" else None, arms.get(u, "treatment"))
@@ -134,8 +147,9 @@ def test_every_breach_is_named_with_its_rows_and_an_example(spark: SparkSession)
     )
     rows = [row | {"user_id": user} for user, (_, given) in wrong.items() for row in given]
     with pytest.raises(InvariantError) as caught:
-        check(spark, rows, users, reserved="0.10", planned="0.10")
-    told = dict(line.strip().split(": broken by ") for line in str(caught.value).splitlines() if ": broken by " in line)
+        check(settings, rows, users, reserved="0.10", planned="0.10")
+    lines = [line.strip() for line in str(caught.value).splitlines()]
+    broken = dict(line.split(": broken by ") for line in lines if ": broken by " in line)
     by_rule: dict[str, list[str]] = {}
     for user, (rule, _) in wrong.items():
         by_rule.setdefault(rule, []).append(user)
@@ -143,14 +157,14 @@ def test_every_breach_is_named_with_its_rows_and_an_example(spark: SparkSession)
     by_rule["nobody without consent is targeted"] += ["stranger"]
     by_rule["the arm is the one that was drawn"] += ["stranger"]
     for rule, breakers in by_rule.items():
-        [count] = [told[name] for name in told if name.startswith(rule)]
+        [count] = [broken[name] for name in broken if name.startswith(rule)]
         assert any(f"such as {u}" in count for u in breakers), (rule, count)
         assert count.startswith(f"{len(breakers)}, ")
-    assert {"no budget is exceeded", "a budget reserves the sum of its offers' costs"} <= set(told)
+    assert {"no budget is exceeded", "a budget reserves the sum of its offers' costs"} <= set(broken)
 
 
-def test_a_cent_above_the_budget_is_a_breach(spark: SparkSession) -> None:
-    """I29: not one cent above, and a budget without its row is told."""
-    users = judged(spark, ("a", True, None, "treatment"))
+def test_a_cent_above_the_budget_is_a_breach(spark: SparkSession, settings: Settings) -> None:
+    """I29: not one cent above, and a budget without its row is named."""
+    users = users_of_the_day(spark, ("a", True, None, "treatment"))
     with pytest.raises(InvariantError, match=r"(?s)for 2017-12-01 .*no budget is exceeded: broken by 1, such as daily"):
-        check(spark, [OFFER | {"user_id": "a"}], users, reserved="0.05", planned="0.04")
+        check(settings, [OFFER | {"user_id": "a"}], users, reserved="0.05", planned="0.04")

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.promote import run
@@ -24,7 +25,6 @@ from promo_spark.errors import SettingsError
 from promo_spark.runtime.job import Context
 from promo_spark.runtime.progress import Progress, Step
 from promo_spark.settings import Settings
-from promo_spark.settings.promote import PromoteSettings
 from promo_spark.storage.lake import Lake
 
 DAY = datetime.date(2017, 12, 1)
@@ -151,15 +151,22 @@ def line(o: int, draw: np.random.Generator) -> dict[str, Any]:
     }
 
 
-class FromRows(Context[PromoteSettings]):
-    """A context whose inputs are rows at hand, so that only what the job writes has to be stored."""
+class LakeOfRows(Lake):
+    """A lake whose input tables are rows at hand, of any date, so that only what the job writes has to be stored."""
 
-    rows: Rows
-    parts = 1
+    def __init__(self, lake: Lake, rows: Rows, *, date: datetime.date, parts: int) -> None:
+        super().__init__(lake.spark, lake.root)
+        self.rows, self.date, self.parts = rows, date, parts
 
-    def read(self, table: type[Table]) -> DataFrame:
-        self._declared(table, self.job.reads + self.job.optional, "reads")
-        return table.frame(self.spark, self.rows[table]).repartition(self.parts)
+    def exists(self, table: type[Table]) -> bool:
+        return table in self.rows or super().exists(table)
+
+    def read(self, table: type[Table], version: int | None = None) -> DataFrame:
+        if table not in self.rows:
+            return super().read(table, version)
+        of_date = {table.dated_by: self.date} if table.dated_by else {}
+        rows = [row | of_date for row in self.rows[table]]
+        return table.frame(self.spark, rows).repartition(self.parts)
 
 
 def decide(
@@ -167,8 +174,8 @@ def decide(
 ) -> tuple[pd.DataFrame, ...]:
     """The job run once; its tables of the date as written, through an independent reader."""
     chosen = settings.promote.model_copy(update=changes)
-    ctx = FromRows(run, date, chosen, settings.business, "r1", lake, Step(Progress(), "promote"))
-    ctx.rows, ctx.parts = rows, parts
+    inputs = LakeOfRows(lake, rows, date=date, parts=parts)
+    ctx = Context(run, date, chosen, settings.business, "r1", inputs, Step(Progress(), "promote"))
     try:
         run.function(ctx)
     finally:
@@ -270,11 +277,11 @@ def test_no_budget_and_no_cap_is_exceeded(written: Any, settings: Settings) -> N
             for m in TIGHT["mechanic_budgets"]  # type: ignore[attr-defined]
         },
     }
-    told = budget.set_index("constraint")
+    by_constraint = budget.set_index("constraint")
     for constraint, limit in limits.items():
-        assert told.loc[constraint].planned == Decimal(str(limit)).quantize(Decimal("0.01"))
-        assert told.loc[constraint].reserved == sums[constraint] <= told.loc[constraint].planned
-    assert told.dual_price.notna().any()  # these budgets do bind
+        assert by_constraint.loc[constraint].planned == Decimal(str(limit)).quantize(Decimal("0.01"))
+        assert by_constraint.loc[constraint].reserved == sums[constraint] <= by_constraint.loc[constraint].planned
+    assert by_constraint.dual_price.notna().any()  # these budgets do bind
     sizes = offers.groupby("user_id").size()
     assert sizes.max() == settings.promote.max_offers_per_user
     for _, own in offers.groupby("user_id"):
@@ -283,6 +290,13 @@ def test_no_budget_and_no_cap_is_exceeded(written: Any, settings: Settings) -> N
         assert len(products) == len(set(products))
     figures = metrics.set_index(["metric", "slice"]).value
     assert figures["expected_margin", "greedy"] > figures["expected_margin", "random_order"] > 0
+
+
+def test_budget_and_offers_are_of_one_run_and_the_offers_come_last(written: Any) -> None:
+    _, lake, (promotions, budget, _) = written
+    assert set(promotions.run_id) == set(budget.run_id) == {"r1"}
+    last_commit = {t: DeltaTable(lake.path(t)).history(1)[0]["timestamp"] for t in (Promotions, Budget, Metrics)}
+    assert last_commit[Promotions] > max(last_commit[Budget], last_commit[Metrics])
 
 
 def test_prices_lie_between_floor_and_list(written: Any, settings: Settings) -> None:
@@ -343,6 +357,6 @@ def test_the_same_inputs_give_the_same_rows_and_the_next_day_leaves_them_alone(
 
 
 def test_an_unknown_scenario_is_named_and_nothing_is_written(lake: Lake, settings: Settings) -> None:
-    with pytest.raises(SettingsError, match=r"flash_sale is unknown; there are: new_user_welcome, repurchase"):
+    with pytest.raises(SettingsError, match=r"flash_sale is unknown; there are: bundle, clearance, new_user_welcome"):
         decide(lake, settings, shop(), scenarios=["bundle", "flash_sale"])
     assert not lake.exists(Promotions)

@@ -9,7 +9,6 @@ import pyarrow as pa
 import pytest
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from promo_spark.contracts.schema import Table
 from promo_spark.contracts.truth import (
     DirtyRows,
     SimulatedStates,
@@ -18,9 +17,11 @@ from promo_spark.contracts.truth import (
     TrueNextPurchases,
     TrueProducts,
     TrueUsers,
+    Truth,
 )
 from promo_spark.worlds import records, truths
 from promo_spark.worlds.browsing import events
+from promo_spark.worlds.frames import drawn_columns
 from promo_spark.worlds.shopping import STORE, history
 from promo_spark.worlds.spec import DIRT, WorldSpec
 
@@ -32,7 +33,7 @@ def spec(world: Callable[..., WorldSpec]) -> WorldSpec:
 
 def test_truth_rows_are_of_their_contracts(spec: WorldSpec) -> None:
     past = history(spec, 0)
-    made: dict[type[Table], pa.RecordBatch] = {
+    drawn: dict[type[Truth], pa.RecordBatch] = {
         TrueUsers: truths.users(spec, 0),
         TrueProducts: truths.products(spec, 0),
         TrueEffects: truths.effects(spec, 0),
@@ -41,10 +42,10 @@ def test_truth_rows_are_of_their_contracts(spec: WorldSpec) -> None:
         TrueDemand: truths.demand(spec, truths.demand_counts(spec, past, 0)),
         SimulatedStates: truths.states(spec, past.users, past.due, 0, spec.days),
     }
-    for table, rows in made.items():
+    for table, rows in drawn.items():
         assert rows.num_rows > 0
-        found = from_arrow_schema(rows.schema)
-        assert [(f.name, f.dataType) for f in found] == [(f.name, f.dataType) for f in table.schema()], table.name
+        types = [(f.name, f.dataType) for f in from_arrow_schema(rows.schema)]
+        assert types == [(f.name, f.dataType) for f in drawn_columns(table)], table.name
         nulls = {n for n, column in zip(rows.schema.names, rows.columns, strict=True) if column.null_count}
         assert not nulls & {n for n, c in table.columns().items() if c.required}
 

@@ -1,24 +1,25 @@
-"""Which candidates become offers: greedy by expected margin per expected cost, under all constraints at once.
+"""Which candidates become offers: greedy by expected margin per expected cost, under all budgets at once.
 
-The rule, as if one clerk went through the candidates of all users: from the best ratio down, give the user the
-candidate unless it would be one too many for this user, or repeats a product or category this user already
-has. The first candidate that no longer fits a mechanic's budget closes that mechanic; the first that no longer
-fits the daily budget closes the day. So no budget is exceeded, and each is used up to less than one offer's cost.
+The problem is a knapsack with several budgets and a most offers per user. One greedy pass goes through the
+candidates of all users in descending order of their ratio, expected margin / expected cost. A candidate becomes
+an offer unless its user already has the most offers, or an offer on one of its products or categories. The first
+candidate for which a budget has no room is the budget's break item: it closes the budget for itself and for all
+that follow. So no budget is exceeded, and each is used up to less than one offer's cost.
 
-A user has few places, and the most efficient offer is often the smallest. So the clerk first goes through each
-user's best offers only, best by expected margin: where no budget binds, that is the best there is. Where one
-does, the clerk also goes through all candidates, and the way that brings the larger expected margin is taken.
-Either way a larger daily budget never lowers the margin. Without a most per user, what is given falls short of the
-optimum by less than one offer and 5% (the bound of the fractional knapsack, Dantzig 1957).
+A user may have few offers, and the one with the best ratio is often the smallest. So a first pass considers of
+each user only the offers with the largest expected margins: where no budget binds, they are the optimum. Where
+one does, a second pass considers all candidates, and the pass with the larger expected margin counts. Either way
+a larger daily budget never lowers the margin. Without a most per user, the result falls short of the optimum by
+less than one offer and 5% (the bound of the fractional knapsack, Dantzig 1957).
 
 Ratios within 5% of one another count as equal; among them the larger expected margin comes first, as a cent of
 rounding must not decide. Then comes promotion_id, a digest, so that no user is favoured by name.
 
-Nobody goes through tens of millions of users one by one: users are independent but for the budgets, and each
-budget closes once. So each round lets every user choose under the closings known so far, in parallel, and then
-looks for the first overrun in the sums by ratio, then by margin, then by a digest's prefix, then offer by offer:
-a few small aggregations, whose size depends on these resolutions and not on the number of users. There are at
-most as many rounds as budgets, plus one. The result does not depend on how the data are partitioned.
+The pass is not run user by user: users depend on each other through the budgets only, and each budget closes
+once. So each round lets every user choose, in parallel, up to the break items known so far, and then looks for
+the next break item in the sums by ratio, then by margin, then by the digest's prefix, then offer by offer: a few
+small aggregations, whose size depends on these resolutions and not on the number of users. There are at most as
+many rounds as budgets, plus one. The result does not depend on how the data are partitioned.
 """
 
 from __future__ import annotations
@@ -31,145 +32,199 @@ from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from promo_spark.contracts.schema import Col, Frame, Personal
+from promo_spark.decisions.allocation.limits import DAILY, constraints_of, of_mechanic
+from promo_spark.decisions.valuation import ValuedCandidate
 
 RATIO_STEP = 1.05
+_CENT = 10_000  # in millionths of a unit of currency
 
-DAILY = "daily"
+_CHOICE, _CHOSEN = "choice", "chosen"
+
+_TEXT = T.StringType()
+_TEXTS = T.ArrayType(_TEXT)
 
 
-def of_mechanic(mechanic: str) -> str:
-    """The constraint's name of a mechanic's budget."""
-    return f"mechanic:{mechanic}"
+class Choice(Frame):
+    """One candidate of a user. Choices sort by their columns: the best ratio first."""
+
+    ratio_order = Col(T.LongType(), "minus the ratio in steps of 5%", required=True)
+    margin_order = Col(T.LongType(), "minus the expected margin in whole cents", required=True)
+    promotion_id = Col(_TEXT, "a digest: the order among equals", required=True)
+    mechanic = Col(_TEXT, "whose budget it falls under", required=True)
+    cost_cents = Col(T.LongType(), "expected cost", unit="cents", required=True)
+    margin_micro = Col(T.LongType(), "expected margin", unit="millionths of currency", required=True)
+    ratio = Col(T.DoubleType(), "expected margin / expected cost", required=True)
+    topics = Col(_TEXTS, "its products and categories, of which a user gets one offer each", required=True)
+
+
+class UserChoices(Frame):
+    """One row per user: the candidates in the order of the greedy pass."""
+
+    user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
+    choices = Col(T.ArrayType(Choice.schema()), "see Choice", required=True)
+
+
+class AllocatedOffer(Frame):
+    """One row per user and candidate that becomes an offer."""
+
+    user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
+    rank = Col(T.IntegerType(), "order among the user's offers, 1 = best ratio", required=True)
+    ratio_order = Col(T.LongType(), "as in Choice", required=True)
+    margin_order = Col(T.LongType(), "as in Choice", required=True)
+    promotion_id = Col(_TEXT, "as in Choice", required=True)
+    mechanic = Col(_TEXT, "as in Choice", required=True)
+    cost_cents = Col(T.LongType(), "as in Choice", required=True)
+    margin_micro = Col(T.LongType(), "as in Choice", required=True)
+    ratio = Col(T.DoubleType(), "as in Choice", required=True)
 
 
 @dataclass(frozen=True)
-class Place:
-    """A place in the order of all candidates, and the ratio of expected margin to expected cost there."""
+class BreakItem:
+    """The first candidate in the order for which a budget has no room: its position, and its ratio."""
 
-    step: int  # minus the ratio in steps of 5%
-    bonus: int  # minus the expected margin in cents
+    ratio_order: int
+    margin_order: int
     promotion_id: str
     ratio: float
 
 
 @dataclass(frozen=True)
 class Allocation:
-    """Offers with user_id, promotion_id, rank, mechanic and cost; and where each binding constraint closed."""
+    """The offers, see AllocatedOffer, and the break item of each budget that binds, by the constraint's name."""
 
     offers: DataFrame
-    closed: Mapping[str, Place]
+    break_items: Mapping[str, BreakItem]
 
 
-def choices(candidates: DataFrame, *, by_ratio: bool = True) -> DataFrame:
-    """One row per user: the valued candidates in the order of the allocation.
+def user_choices(candidates: DataFrame, *, by_ratio: bool = True) -> DataFrame:
+    """One row per user. ValuedCandidate → UserChoices.
 
     Without `by_ratio` the order is that of the ids alone, which is random: a baseline to compare with.
     """
-    ratio = F.col("margin_micro") / F.col("cost_micro")
-    step = -F.floor(F.log(ratio) / math.log(RATIO_STEP))
-    bonus = -F.floor(F.col("margin_micro") / 10_000)
+    product_ids, margin_micro = F.col(ValuedCandidate.product_ids), F.col(ValuedCandidate.margin_micro)
+    ratio = margin_micro / F.col(ValuedCandidate.cost_micro)
+    ratio_order = -F.floor(F.log(ratio) / math.log(RATIO_STEP)) if by_ratio else F.lit(0)
+    margin_order = -F.floor(margin_micro / _CENT) if by_ratio else F.lit(0)
     topics = F.array_compact(
         F.concat(
-            F.transform("product_ids", lambda p: F.concat(F.lit("product:"), p)),
-            F.transform("categories", lambda c: F.concat(F.lit("category:"), c)),
-            F.array(F.when(F.size("product_ids") == 0, "shop")),
+            F.transform(product_ids, lambda product: F.concat(F.lit("product:"), product)),
+            F.transform(ValuedCandidate.categories, lambda category: F.concat(F.lit("category:"), category)),
+            F.array(F.when(F.size(product_ids) == 0, "shop")),
         )
     )
     choice = F.struct(
-        (step if by_ratio else F.lit(0)).cast("long").alias("step"),
-        (bonus if by_ratio else F.lit(0)).cast("long").alias("bonus"),
-        "promotion_id",
-        "mechanic",
-        F.col("cost_cents").alias("cost"),
-        F.col("margin_micro").alias("margin"),
-        F.round(ratio, 6).alias("ratio"),
-        topics.alias("topics"),
+        ratio_order.cast("long").alias(Choice.ratio_order),
+        margin_order.cast("long").alias(Choice.margin_order),
+        F.col(ValuedCandidate.promotion_id).alias(Choice.promotion_id),
+        F.col(ValuedCandidate.mechanic).alias(Choice.mechanic),
+        F.col(ValuedCandidate.cost_cents).alias(Choice.cost_cents),
+        margin_micro.alias(Choice.margin_micro),
+        F.round(ratio, 6).alias(Choice.ratio),
+        topics.alias(Choice.topics),
     )
-    return candidates.groupBy("user_id").agg(F.sort_array(F.collect_list(choice)).alias("choices"))
+    ordered = F.sort_array(F.collect_list(choice))
+    return candidates.groupBy(ValuedCandidate.user_id).agg(ordered.alias(UserChoices.choices))
 
 
 def allocate(choices: DataFrame, *, limits: Mapping[str, int], max_offers: int) -> Allocation:
-    """Offers under the limits in cents, by constraint name; `choices` is read several times, so keep it.
+    """Offers under the limits in cents, by constraint name. UserChoices → AllocatedOffer.
 
-    A mechanic without a limit of its own is bound by the daily limit only.
+    `choices` is read several times, so it has to be computed before. A mechanic without a limit of its own is
+    bound by the daily limit only.
     """
-    wanted = filled(best_of_each_user(choices, max_offers), limits=limits, max_offers=max_offers)
-    if not wanted.closed:
-        return wanted
-    efficient = filled(choices, limits=limits, max_offers=max_offers)
-    return max(wanted, efficient, key=lambda allocation: _margin(allocation.offers))
+    largest = greedy_pass(largest_margins(choices, max_offers), limits=limits, max_offers=max_offers)
+    if not largest.break_items:
+        return largest
+    efficient = greedy_pass(choices, limits=limits, max_offers=max_offers)
+    return max(largest, efficient, key=lambda allocation: _expected_margin(allocation.offers))
 
 
-def filled(choices: DataFrame, *, limits: Mapping[str, int], max_offers: int) -> Allocation:
-    """Offers as the clerk gives them out of these choices."""
-    closed: dict[str, Place] = {}
+def greedy_pass(choices: DataFrame, *, limits: Mapping[str, int], max_offers: int) -> Allocation:
+    """Offers of one greedy pass through the choices. UserChoices → AllocatedOffer."""
+    break_items: dict[str, BreakItem] = {}
     while True:
-        offers = chosen(choices, closed, max_offers)
-        overrun = first_overrun(offers, {c: limit for c, limit in limits.items() if c not in closed})
+        offers = offers_before(choices, break_items, max_offers)
+        overrun = first_overrun(offers, {c: limit for c, limit in limits.items() if c not in break_items})
         if overrun is None:
-            return Allocation(offers, closed)
-        place, constraints = overrun
-        closed |= dict.fromkeys(constraints, place)
+            return Allocation(offers, break_items)
+        break_item, constraints = overrun
+        break_items |= dict.fromkeys(constraints, break_item)
 
 
-def best_of_each_user(choices: DataFrame, max_offers: int) -> DataFrame:
-    """The choices cut down to those a user would get if no budget were in the way, best by expected margin."""
-    by_margin = F.transform("choices", lambda c: F.struct(-c["margin"], c["promotion_id"], c.alias("choice")))
-    order = F.transform(F.array_sort(by_margin), lambda c: c["choice"])
-    best = _picked(choices, order, max_offers, lambda _: F.lit(True))
-    return choices.withColumn("choices", F.array_sort(best))
+def largest_margins(choices: DataFrame, max_offers: int) -> DataFrame:
+    """Of each user only the choices with the largest expected margins. UserChoices → UserChoices.
 
-
-def chosen(choices: DataFrame, closed: Mapping[str, Place], max_offers: int) -> DataFrame:
-    """One row per offer: what each user gets when every constraint closes where `closed` says."""
-    given = _picked(choices, F.col("choices"), max_offers, lambda choice: _open(choice, closed))
-    return (
-        choices.select("user_id", F.posexplode(given).alias("pos", "choice"))
-        .select("user_id", (F.col("pos") + 1).alias("rank"), "choice.*")
-        .drop("topics")
+    These are what a user would get if no budget were in the way.
+    """
+    keyed = F.transform(
+        UserChoices.choices, lambda c: F.struct(-c[Choice.margin_micro], c[Choice.promotion_id], c.alias(_CHOICE))
     )
+    by_margin = F.transform(F.array_sort(keyed), lambda c: c[_CHOICE])
+    chosen = _chosen(choices, by_margin, max_offers, lambda _: F.lit(True))
+    return choices.withColumn(UserChoices.choices, F.array_sort(chosen))
 
 
-def _picked(choices: DataFrame, order: Column, max_offers: int, allowed: Callable[[Column], Column]) -> Column:
-    """The choices that a user gets, going through `order`: as many as allowed, no product or category twice."""
-    no_choices = F.array().cast(choices.schema["choices"].dataType)
-    no_topics = F.array().cast("array<string>")
+def offers_before(choices: DataFrame, break_items: Mapping[str, BreakItem], max_offers: int) -> DataFrame:
+    """One row per offer, where each budget gives none from its break item on. UserChoices → AllocatedOffer."""
+    in_order = F.col(UserChoices.choices)
+    chosen = _chosen(choices, in_order, max_offers, lambda choice: _is_before(choice, break_items))
+    columns = [c for c in AllocatedOffer.columns() if c in Choice.columns()]
+    offers = F.transform(
+        chosen,
+        lambda choice, index: F.struct((index + 1).alias(AllocatedOffer.rank), *[choice[c].alias(c) for c in columns]),
+    )
+    return AllocatedOffer.shaped(choices.select(UserChoices.user_id, F.inline(offers)))
 
-    def step(held: Column, choice: Column) -> Column:
-        fits = (
-            allowed(choice) & (F.size(held["given"]) < max_offers) & ~F.arrays_overlap(held["topics"], choice["topics"])
-        )
+
+def _chosen(choices: DataFrame, ordered: Column, max_offers: int, allowed: Callable[[Column], Column]) -> Column:
+    """The choices that a user gets in the order given: as many as allowed, no product or category twice."""
+    no_choices = F.array().cast(choices.schema[UserChoices.choices].dataType)
+    no_topics = F.array().cast(_TEXTS)
+
+    def step(state: Column, choice: Column) -> Column:
+        chosen, topics = state[_CHOSEN], state[Choice.topics]
+        fits = allowed(choice) & (F.size(chosen) < max_offers) & ~F.arrays_overlap(topics, choice[Choice.topics])
         more = F.struct(
-            F.concat(held["given"], F.array(choice)).alias("given"),
-            F.concat(held["topics"], choice["topics"]).alias("topics"),
+            F.concat(chosen, F.array(choice)).alias(_CHOSEN),
+            F.concat(topics, choice[Choice.topics]).alias(Choice.topics),
         )
-        return F.when(fits, more).otherwise(held)
+        return F.when(fits, more).otherwise(state)
 
-    held = F.aggregate(order, F.struct(no_choices.alias("given"), no_topics.alias("topics")), step)
-    return held["given"]
-
-
-def _margin(offers: DataFrame) -> int:
-    return int(offers.agg(F.coalesce(F.sum("margin"), F.lit(0))).collect()[0][0])
+    start = F.struct(no_choices.alias(_CHOSEN), no_topics.alias(Choice.topics))
+    return F.aggregate(ordered, start, step)[_CHOSEN]
 
 
-def first_overrun(offers: DataFrame, limits: Mapping[str, int]) -> tuple[Place, list[str]] | None:
+def _expected_margin(offers: DataFrame) -> int:
+    return int(offers.agg(F.coalesce(F.sum(AllocatedOffer.margin_micro), F.lit(0))).collect()[0][0])
+
+
+def first_overrun(offers: DataFrame, limits: Mapping[str, int]) -> tuple[BreakItem, list[str]] | None:
     """The first offer in the order that some limit has no room for, and which limits those are."""
+    promotion_id = F.col(AllocatedOffer.promotion_id)
+    keys = [
+        F.col(AllocatedOffer.ratio_order),
+        F.col(AllocatedOffer.margin_order),
+        F.substring(promotion_id, 1, 3),
+        promotion_id,
+    ]
+    position: list[Any] = []
     spent: Mapping[str, int] = {}
-    at: dict[str, Any] = {}
-    over: list[str] = []
-    prefix = F.substring("promotion_id", 1, 3)
-    keys = {"step": F.col("step"), "bonus": F.col("bonus"), "prefix": prefix, "id": F.col("promotion_id")}
-    for name, key in keys.items():
-        sums = offers.groupBy(key.alias("key"), "mechanic")
-        rows = sums.agg(F.sum("cost").alias("cost"), F.max("ratio").alias("ratio")).collect()
-        found = overrun([(r["key"], r["mechanic"], r["cost"]) for r in rows], spent, limits)
-        if found is None:
+    exceeded: list[str] = []
+    for key in keys:
+        sums = offers.groupBy(key, AllocatedOffer.mechanic)
+        rows = sums.agg(F.sum(AllocatedOffer.cost_cents), F.max(AllocatedOffer.ratio)).collect()
+        first = overrun([(value, mechanic, cost) for value, mechanic, cost, _ in rows], spent, limits)
+        if first is None:
             return None
-        at[name], spent, over = found
-        offers = offers.filter(key == at[name])
-    ratio = next(r["ratio"] for r in rows if r["key"] == at["id"])
-    return Place(at["step"], at["bonus"], at["id"], ratio), over
+        value, spent, exceeded = first
+        position.append(value)
+        offers = offers.filter(key == value)
+    ratio_order, margin_order, _, id_of_item = position
+    ratio = next(ratio for value, _, _, ratio in rows if value == id_of_item)
+    return BreakItem(ratio_order, margin_order, id_of_item, ratio), exceeded
 
 
 def overrun(
@@ -177,27 +232,33 @@ def overrun(
 ) -> tuple[Any, Mapping[str, int], list[str]] | None:
     """The first key in order at which a running sum passes a limit: (key, spent before it, limits passed).
 
-    `costs` has key, mechanic and cents; `spent` is what went out before the first of them.
+    `costs` has key, mechanic and cents; `spent` is what was spent before the first of them.
+
+    >>> overrun([(1, "coupon", 30), (2, "coupon", 40)], {}, {"daily": 100, "mechanic:coupon": 60})
+    (2, {'daily': 30, 'mechanic:coupon': 30}, ['mechanic:coupon'])
+    >>> overrun([(1, "coupon", 30), (2, "coupon", 40)], {"daily": 20}, {"daily": 90}) is None
+    True
     """
-    for key, group in groupby(sorted(costs), key=lambda c: c[0]):
+    for key, group in groupby(sorted(costs), key=lambda cost: cost[0]):
         after = dict(spent)
         for _, mechanic, cost in group:
             for constraint in (DAILY, of_mechanic(mechanic)):
                 after[constraint] = after.get(constraint, 0) + cost
-        over = [c for c, limit in limits.items() if after.get(c, 0) > limit]
-        if over:
-            return key, spent, over
+        exceeded = [constraint for constraint, limit in limits.items() if after.get(constraint, 0) > limit]
+        if exceeded:
+            return key, spent, exceeded
         spent = after
     return None
 
 
-def _open(choice: Column, closed: Mapping[str, Place]) -> Column:
-    """Whether a choice comes before the closing of the day and of its mechanic."""
+def _is_before(choice: Column, break_items: Mapping[str, BreakItem]) -> Column:
+    """Whether a choice comes before the break item of every budget that it falls under."""
+    position = F.struct(choice[Choice.ratio_order], choice[Choice.margin_order], choice[Choice.promotion_id])
     fits = F.lit(True)
-    for constraint, at in closed.items():
-        before = F.struct(choice["step"], choice["bonus"], choice["promotion_id"]) < F.struct(
-            F.lit(at.step).cast("long"), F.lit(at.bonus).cast("long"), F.lit(at.promotion_id)
+    for constraint, item in break_items.items():
+        at = F.struct(
+            F.lit(item.ratio_order).cast("long"), F.lit(item.margin_order).cast("long"), F.lit(item.promotion_id)
         )
-        bound = F.lit(True) if constraint == DAILY else F.concat(F.lit("mechanic:"), choice["mechanic"]) == constraint
-        fits = fits & (before | ~bound)
+        falls_under = F.array_contains(constraints_of(choice[Choice.mechanic]), constraint)
+        fits = fits & ((position < at) | ~falls_under)
     return fits

@@ -1,149 +1,119 @@
-"""The one shape in which all scenarios propose, and what an offer in it is expected to bring and to cost.
-
-Expected margin = conversion × margin of the purchase after the offer. Expected cost = conversion × what the
-offer takes off, rounded up to the cent: this is what a budget reserves. Both are expectations: if more users
-respond than expected, the shop gives more than it reserved. Neither is an effect: a purchase that would have
-happened anyway counts in full, until uplift models say otherwise.
-"""
+"""The one shape in which all scenarios propose offers."""
 
 from __future__ import annotations
 
-import datetime
-
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from promo_spark.contracts.decisions import Promotions
-from promo_spark.contracts.schema import MONEY, RATE
-from promo_spark.errors import ContractError
+from promo_spark.contracts.schema import MONEY, RATE, Col, Frame, Personal
+from promo_spark.decisions.offers.pricing import PricedOffer, ShopMargin
+from promo_spark.decisions.offers.products import OfferableProduct
+from promo_spark.decisions.users import DailyUser
+from promo_spark.measures.best_rows import best_rows
 
-_TEXTS = T.ArrayType(T.StringType())
-
-COLUMNS: dict[str, T.DataType] = {
-    "user_id": T.StringType(),
-    "scenario": T.StringType(),
-    "mechanic": T.StringType(),
-    "product_ids": _TEXTS,  # sorted; empty: the whole shop
-    "category": T.StringType(),
-    "categories": _TEXTS,  # of all its products
-    "discount_rate": RATE,
-    "coupon_amount": MONEY,
-    "min_spend": MONEY,
-    "list_price": MONEY,
-    "offer_price": MONEY,
-    "margin_floor": MONEY,
-    "margin_is_assumed": T.BooleanType(),
-    "saving": MONEY,  # what the offer takes off when it is used
-    "margin_if_used": MONEY,  # margin of the purchase after that
-    "anchor": T.StringType(),  # the product whose observed response counts; null: coupons
-    "response_factor": RATE,  # of buyers of the anchor, the share who take the whole offer
-    "appeal": T.DoubleType(),  # order among the scenario's candidates of a user, larger first
-    "reason_codes": _TEXTS,
-    "text": T.StringType(),
-}
-
-MICRO = 1_000_000
+_TEXT = T.StringType()
+_TEXTS = T.ArrayType(_TEXT)
 
 
-def shaped(df: DataFrame, scenario: str, mechanic: str) -> DataFrame:
-    """A scenario's rows in the common shape. Raises ContractError naming the columns it left out."""
-    df = df.withColumns({"scenario": F.lit(scenario), "mechanic": F.lit(mechanic)})
-    missing = [c for c in COLUMNS if c not in df.columns]
-    if missing:
-        raise ContractError(f"scenario {scenario}: its candidates lack {', '.join(missing)}")
-    return df.select([F.col(c).cast(kind).alias(c) for c, kind in COLUMNS.items()])
+class OfferTerms(Frame):
+    """One row per user and possible offer: what it is good for, at which price, what it brings and why."""
+
+    user_id = Col(_TEXT, "who could get it", required=True, personal=Personal.IDENTIFIER)
+    product_ids = Col(_TEXTS, "products it is good for, sorted; empty: the whole shop", required=True)
+    category = Col(_TEXT, "category of the product; null: several, or the whole shop")
+    categories = Col(_TEXTS, "categories of all its products", required=True)
+    discount_rate = Col(RATE, "share off the list price; null: a coupon", unit="share")
+    coupon_amount = Col(MONEY, "amount off; null: no coupon", unit="currency")
+    min_spend = Col(MONEY, "amount to spend before the offer counts; null: none", unit="currency")
+    list_price = Col(MONEY, "price of the products together before the offer; null: no products", unit="currency")
+    offer_price = Col(MONEY, "price with the offer; null: no products", unit="currency")
+    margin_floor = Col(MONEY, "lowest price that keeps the minimum margin; null: no products", unit="currency")
+    margin_is_assumed = Col(T.BooleanType(), "true: a cost follows from an assumed margin", required=True)
+    saving = Col(MONEY, "what the offer takes off when it is used", unit="currency", required=True)
+    margin_if_used = Col(MONEY, "margin of the purchase after the saving", unit="currency", required=True)
+    anchor = Col(_TEXT, "the product whose observed response counts; null: a coupon")
+    response_factor = Col(RATE, "of buyers of the anchor, the share who take the whole offer", "share", required=True)
+    appeal = Col(T.DoubleType(), "order among the scenario's candidates of a user, largest first", required=True)
+    reason_codes = Col(_TEXTS, "why this offer", required=True)
 
 
-def single_item(df: DataFrame, scenario: str, text: Column) -> DataFrame:
-    """Candidates of one product each, from priced rows with product_id, category, appeal and reason_codes."""
-    return shaped(
-        df.withColumns(
+class ProposedOffer(OfferTerms):
+    """One row per user and offer that a scenario proposes, with the names that its text mentions."""
+
+    title = Col(_TEXT, "the product's name; null: no products")
+    partner_title = Col(_TEXT, "the name of a bundle's other product; null: no bundle")
+
+
+class OfferCandidate(OfferTerms):
+    """One row per user and offer that could be made, of any scenario."""
+
+    scenario = Col(_TEXT, "which scenario proposes it", required=True)
+    mechanic = Col(_TEXT, "how it is given", required=True)
+    text = Col(_TEXT, "the offer as a sentence", required=True)
+
+
+def single_item(offers: DataFrame) -> DataFrame:
+    """One row per user and product. Priced OfferableProduct with user_id, appeal, reason_codes → ProposedOffer."""
+    offer_price = F.col(PricedOffer.offer_price)
+    product_id = F.col(OfferableProduct.product_id)
+    return ProposedOffer.shaped(
+        offers.withColumns(
             {
-                "product_ids": F.array("product_id"),
-                "categories": F.array("category"),
-                "coupon_amount": F.lit(None),
-                "min_spend": F.lit(None),
-                "margin_is_assumed": F.col("cost_is_assumed"),
-                "saving": F.col("list_price") - F.col("offer_price"),
-                "margin_if_used": F.col("offer_price") - F.col("unit_cost"),
-                "anchor": F.col("product_id"),
-                "response_factor": F.lit(1),
-                "text": text,
+                ProposedOffer.product_ids: F.array(product_id),
+                ProposedOffer.categories: F.array(OfferableProduct.category),
+                ProposedOffer.coupon_amount: F.lit(None),
+                ProposedOffer.min_spend: F.lit(None),
+                ProposedOffer.margin_is_assumed: F.col(OfferableProduct.cost_is_assumed),
+                ProposedOffer.saving: F.col(PricedOffer.list_price) - offer_price,
+                ProposedOffer.margin_if_used: offer_price - F.col(PricedOffer.unit_cost),
+                ProposedOffer.anchor: product_id,
+                ProposedOffer.response_factor: F.lit(1),
+                ProposedOffer.partner_title: F.lit(None),
             }
-        ),
-        scenario,
-        "discount",
+        )
     )
 
 
-def whole_shop_coupon(df: DataFrame, scenario: str, text: Column) -> DataFrame:
-    """Candidates of a coupon on any order, from rows with coupon_amount, min_spend, basket_value, shop margin.
+def whole_shop_coupon(coupons: DataFrame) -> DataFrame:
+    """One row per user. DailyUser and ShopMargin with coupon_amount, min_spend, appeal, reasons → ProposedOffer.
 
     The purchase is expected to be the user's mean basket, or the minimum spend where that is more.
     """
-    basket = F.greatest(F.col("min_spend"), F.coalesce(F.col("basket_value").cast(MONEY), F.col("min_spend")))
-    no_products = {
-        c: F.lit(None) for c in ("category", "discount_rate", "list_price", "offer_price", "margin_floor", "anchor")
-    }
-    return shaped(
-        df.withColumns(
+    min_spend, coupon_amount = F.col(ProposedOffer.min_spend), F.col(ProposedOffer.coupon_amount)
+    basket = F.greatest(min_spend, F.coalesce(F.col(DailyUser.basket_value).cast(MONEY), min_spend))
+    of_products = (
+        ProposedOffer.category,
+        ProposedOffer.discount_rate,
+        ProposedOffer.list_price,
+        ProposedOffer.offer_price,
+        ProposedOffer.margin_floor,
+        ProposedOffer.anchor,
+        ProposedOffer.title,
+        ProposedOffer.partner_title,
+    )
+    return ProposedOffer.shaped(
+        coupons.withColumns(
             {
-                **no_products,
-                "product_ids": F.array().cast(_TEXTS),
-                "categories": F.array().cast(_TEXTS),
-                "saving": F.col("coupon_amount"),
-                "margin_if_used": F.round(basket * F.col("margin_share"), 2) - F.col("coupon_amount"),
-                "response_factor": F.lit(1),
-                "text": text,
+                **{column: F.lit(None) for column in of_products},
+                ProposedOffer.product_ids: F.array().cast(_TEXTS),
+                ProposedOffer.categories: F.array().cast(_TEXTS),
+                ProposedOffer.saving: coupon_amount,
+                ProposedOffer.margin_if_used: F.round(basket * F.col(ShopMargin.margin_share), 2) - coupon_amount,
+                ProposedOffer.response_factor: F.lit(1),
             }
-        ),
-        scenario,
-        "coupon",
-    )
-
-
-def best_per_scenario(candidates: DataFrame, per_user: int) -> DataFrame:
-    """Each user's most appealing candidates of each scenario: bounds what allocation has to look at."""
-    order = Window.partitionBy("user_id", "scenario").orderBy(F.desc("appeal"), F.concat_ws("|", "product_ids"))
-    return candidates.withColumn("place", F.row_number().over(order)).filter(F.col("place") <= per_user).drop("place")
-
-
-def valued(candidates: DataFrame, response: DataFrame, purchases: DataFrame, date: datetime.date) -> DataFrame:
-    """Candidates with segment → the same with conversion, margin, cost, promotion_id and the response's reason.
-
-    `response` has one row per kind and segment (see response.py). What cannot be expected to bring a margin
-    is dropped: an offer of nothing to nobody is not a candidate.
-    """
-    bought = purchases.select("user_id", F.col("product_id").alias("anchor"), F.col("orders").alias("_orders"))
-    kind = (
-        F.when(F.col("mechanic") == "coupon", "coupon")
-        .when(F.col("_orders") >= 2, "repeat_item")
-        .when(F.col("_orders") == 1, "known_item")
-        .otherwise("new_item")
-    )
-    conversion = F.round(F.col("rate") * F.col("response_factor"), 6).cast(RATE)
-    label = F.concat(F.col("basis"), F.lit(":"), F.col("kind"))
-    valued = (
-        candidates.join(bought, ["user_id", "anchor"], "left")
-        .withColumn("kind", kind)
-        .join(F.broadcast(response), ["kind", "segment_id"], "left")
-        .withColumn(Promotions.expected_conversion, conversion)
-        .withColumn(Promotions.reason_codes, F.concat("reason_codes", F.array(label)))
-        .withColumn("margin_micro", F.floor(conversion * F.col("margin_if_used") * MICRO).cast("long"))
-        .withColumn("cost_micro", F.ceil(conversion * F.col("saving") * MICRO).cast("long"))
-        .withColumn("cost_cents", F.ceil(F.col("cost_micro") / 10_000).cast("long"))
-        .withColumn(Promotions.promotion_id, promotion_id(date, F.col("scenario"), F.col("product_ids")))
-    )
-    worth_it = (F.col("margin_micro") > 0) & (F.col("cost_cents") > 0)
-    return valued.filter(worth_it).drop("_orders", "kind", "rate", "basis")
-
-
-def promotion_id(date: datetime.date, scenario: Column, product_ids: Column) -> Column:
-    """The same id for the same date, user, scenario and products; also a fair tie-break, as it is a digest."""
-    named = F.to_json(
-        F.struct(
-            F.lit(date.isoformat()).alias("d"), F.col("user_id").alias("u"), scenario.alias("s"), product_ids.alias("p")
         )
     )
-    return F.substring(F.sha2(named, 256), 1, 32)
+
+
+def best_per_scenario(candidates: DataFrame, *, keep: int) -> DataFrame:
+    """Up to `keep` rows per user and scenario: the most appealing. OfferCandidate → OfferCandidate.
+
+    This bounds what the allocation has to look at.
+    """
+    return best_rows(
+        candidates,
+        of=[OfferCandidate.user_id, OfferCandidate.scenario],
+        by=[F.desc(OfferCandidate.appeal), F.concat_ws("|", OfferCandidate.product_ids)],
+        keep=keep,
+    )

@@ -11,8 +11,27 @@ from decimal import ROUND_DOWN, Decimal
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
-from promo_spark.contracts.schema import MONEY, RATE
+from promo_spark.contracts.features import ProductProfile
+from promo_spark.contracts.schema import MONEY, RATE, Col, Frame
+
+
+class PricedOffer(Frame):
+    """One row per offer on products: the prices that `item_prices` starts from, and those that it adds."""
+
+    list_price = Col(MONEY, "price of the products together before the offer", unit="currency", required=True)
+    unit_cost = Col(MONEY, "cost of the products together", unit="currency", required=True)
+    margin_floor = Col(MONEY, "lowest price that keeps the minimum margin", unit="currency", required=True)
+    discount_rate = Col(RATE, "share off the list price", unit="share", required=True)
+    offer_price = Col(MONEY, "price with the offer", unit="currency", required=True)
+
+
+class ShopMargin(Frame):
+    """One row: the margin of the whole shop at list prices."""
+
+    margin_share = Col(RATE, "margin as a share of sales; null: no product has a price", unit="share")
+    margin_is_assumed = Col(T.BooleanType(), "true: some cost in it follows from an assumed margin", required=True)
 
 
 def margin_floor(unit_cost: Column, min_margin: float) -> Column:
@@ -29,19 +48,20 @@ def depth(eagerness: Column, bounds: tuple[float, float]) -> Column:
     return F.least(F.greatest(percents, F.lit(least)), F.lit(greatest)).cast(RATE)
 
 
-def item_prices(df: DataFrame, eagerness: Column, bounds: tuple[float, float], min_margin: float) -> DataFrame:
-    """Rows with list_price and unit_cost → the same with floor, rate and offer price.
+def item_prices(offers: DataFrame, *, eagerness: Column, bounds: tuple[float, float], min_margin: float) -> DataFrame:
+    """Rows with list_price and unit_cost → the same with floor, rate and offer price, see PricedOffer.
 
-    The wanted depth shrinks to what the margin floor leaves, in whole percents; a row that cannot be given
-    even the least depth, or where the cent swallows the discount, is dropped.
+    The depth shrinks to what the margin floor leaves, in whole percents. A row that cannot be given even the
+    least depth, or whose price rounding leaves at the list price, is dropped.
     """
-    floor, listed = F.col("margin_floor"), F.col("list_price")
-    room = (F.floor((listed - floor) * 100 / listed) / 100).cast(RATE)
+    floor, list_price = F.col(PricedOffer.margin_floor), F.col(PricedOffer.list_price)
+    rate, offer_price = F.col(PricedOffer.discount_rate), F.col(PricedOffer.offer_price)
+    room = (F.floor((list_price - floor) * 100 / list_price) / 100).cast(RATE)
     return (
-        df.withColumn("margin_floor", margin_floor(F.col("unit_cost"), min_margin))
-        .withColumn("discount_rate", F.least(depth(eagerness, bounds), room))
-        .withColumn("offer_price", F.round(listed * (1 - F.col("discount_rate")), 2).cast(MONEY))
-        .filter((F.col("discount_rate") >= F.lit(Decimal(str(bounds[0])))) & (F.col("offer_price") < listed))
+        offers.withColumn(PricedOffer.margin_floor, margin_floor(F.col(PricedOffer.unit_cost), min_margin))
+        .withColumn(PricedOffer.discount_rate, F.least(depth(eagerness, bounds), room))
+        .withColumn(PricedOffer.offer_price, F.round(list_price * (1 - rate), 2).cast(MONEY))
+        .filter((rate >= F.lit(Decimal(str(bounds[0])))) & (offer_price < list_price))
     )
 
 
@@ -55,20 +75,29 @@ def greatest_coupon_share(margin_share: Column, min_margin: float) -> Column:
 
 
 def margin_of_shop(products: DataFrame) -> DataFrame:
-    """One row: margin_share of what the shop sells at list price, and whether any cost in it is assumed.
+    """One row. Products with units_28d, list_price, unit_cost and cost_is_assumed → ShopMargin.
 
-    Weighted by units of the last 28 days, or equally where nothing sold. Null share: no product has a price.
+    Products weigh by their units of the last 28 days, or equally where nothing sold.
     """
-    weight = F.greatest(F.col("units_28d"), F.lit(Decimal(0)))
-    sold = F.sum(weight * F.col("list_price"))
-    cost = F.sum(weight * F.col("unit_cost"))
-    plain = 1 - F.sum("unit_cost") / F.sum("list_price")
+    list_price, unit_cost = F.col(ProductProfile.list_price), F.col(ProductProfile.unit_cost)
+    weight = F.greatest(F.col(ProductProfile.units_28d), F.lit(Decimal(0)))
+    sales, cost = F.sum(weight * list_price), F.sum(weight * unit_cost)
+    unweighted = 1 - F.sum(unit_cost) / F.sum(list_price)
     return products.agg(
-        F.coalesce(1 - cost / F.when(sold > 0, sold), plain).cast(RATE).alias("margin_share"),
-        F.coalesce(F.bool_or("cost_is_assumed"), F.lit(False)).alias("margin_is_assumed"),
+        F.coalesce(1 - cost / F.when(sales > 0, sales), unweighted).cast(RATE).alias(ShopMargin.margin_share),
+        F.coalesce(F.bool_or(ProductProfile.cost_is_assumed), F.lit(False)).alias(ShopMargin.margin_is_assumed),
     )
 
 
 def cents(amount: float) -> int:
-    """An amount of the settings in whole cents; what is below a cent is cut, so a budget never grows."""
+    """An amount of the settings in whole cents; fractions of a cent are cut off, so that a budget never grows.
+
+    >>> cents(0.29), cents(1.999), cents(500.0)
+    (29, 199, 50000)
+    """
     return int((Decimal(str(amount)) * 100).to_integral_value(ROUND_DOWN))
+
+
+def exact_amount(amount: float) -> Column:
+    """An amount of the settings as an exact decimal in whole cents."""
+    return F.lit(Decimal(cents(amount)) / 100).cast(MONEY)

@@ -1,23 +1,46 @@
-"""Offers as plain sentences: a template per scenario, every slot filled from the offer's own columns."""
+"""Offers as plain sentences: a scenario's text has slots, and each is filled from the offer's own columns."""
 
 from __future__ import annotations
 
+import datetime
 import string
+from collections.abc import Mapping
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-TEMPLATES: dict[str, str] = {
-    "new_user_welcome": "Welcome! {amount} off your first order of {min_spend} or more, until {valid_to}.",
-    "repurchase": "Time for {title} again? {percent}% off: {offer} instead of {list}, until {valid_to}.",
-    "win_back": "We have missed you: {amount} off when you spend {min_spend} or more, until {valid_to}.",
-    "recommended_item": "Picked for you: {title}, {percent}% off: {offer} instead of {list}, until {valid_to}.",
-    "bundle": "{title} and {partner} together: {percent}% off, {offer} instead of {list}, until {valid_to}.",
-    "clearance": "While it lasts: {title}, {percent}% off: {offer} instead of {list}, until {valid_to}.",
-}
+from promo_spark.decisions.offers.candidates import ProposedOffer
 
 
-def sentence(template: str, slots: dict[str, Column]) -> Column:
+def slots_of(template: str) -> list[str]:
+    """The names of a text's slots, in order.
+
+    >>> slots_of("{title}: {percent}% off until {valid_to}.")
+    ['title', 'percent', 'valid_to']
+    """
+    return [slot for _, slot, _, _ in string.Formatter().parse(template) if slot is not None]
+
+
+def offer_text(template: str, *, valid_to: datetime.date, currency: str) -> Column:
+    """The sentence of an offer. ProposedOffer → text."""
+    return sentence(template, slot_columns(valid_to=valid_to, currency=currency))
+
+
+def slot_columns(*, valid_to: datetime.date, currency: str) -> dict[str, Column]:
+    """What each slot of a text is filled with, from the columns of ProposedOffer."""
+    return {
+        "percent": _percent(F.col(ProposedOffer.discount_rate)),
+        "offer": money(F.col(ProposedOffer.offer_price), currency),
+        "list": money(F.col(ProposedOffer.list_price), currency),
+        "amount": money(F.col(ProposedOffer.coupon_amount), currency),
+        "min_spend": money(F.col(ProposedOffer.min_spend), currency),
+        "valid_to": F.lit(valid_to.isoformat()),
+        "title": _without_braces(F.col(ProposedOffer.title)),
+        "partner": _without_braces(F.col(ProposedOffer.partner_title)),
+    }
+
+
+def sentence(template: str, slots: Mapping[str, Column]) -> Column:
     """The template with its slots filled; null, which the contract refuses, if a slot's value is null.
 
     Raises KeyError for a slot that no column fills.
@@ -28,28 +51,6 @@ def sentence(template: str, slots: dict[str, Column]) -> Column:
         if slot is not None:
             parts.append(slots[slot])
     return F.concat(*parts)
-
-
-def item_text(scenario: str, valid_to: str, currency: str, **more: Column) -> Column:
-    """The sentence of an offer on products, from title, discount_rate, offer_price and list_price."""
-    slots = {
-        "percent": _percent(F.col("discount_rate")),
-        "offer": money(F.col("offer_price"), currency),
-        "list": money(F.col("list_price"), currency),
-        "valid_to": F.lit(valid_to),
-    }
-    names = {name: _without_braces(text) for name, text in ({"title": F.col("title")} | more).items()}
-    return sentence(TEMPLATES[scenario], slots | names)
-
-
-def coupon_text(scenario: str, valid_to: str, currency: str) -> Column:
-    """The sentence of a coupon on the whole order, from coupon_amount and min_spend."""
-    slots = {
-        "amount": money(F.col("coupon_amount"), currency),
-        "min_spend": money(F.col("min_spend"), currency),
-        "valid_to": F.lit(valid_to),
-    }
-    return sentence(TEMPLATES[scenario], slots)
 
 
 def money(amount: Column, currency: str) -> Column:

@@ -1,41 +1,38 @@
-"""The scenarios: each a module with an eligibility rule, a price rule and a reason, listed here and only here.
+"""The scenarios: each a file with an eligibility rule, a price rule, a reason and a text in one Scenario object.
 
-To add one: write a module with `candidates(world) -> DataFrame` in the shape of decisions/candidates.py, add it
-to the table below, its template to texts.py, its name to contracts/decisions.py and its depth to conf/base.toml.
+A new file <scenario>.py in this folder that makes a Scenario of the same name is one more scenario: nothing here
+lists them. Its name stands in SCENARIOS of contracts/decisions.py, which promises the names to readers of
+decisions.promotions, and its settings in conf.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import importlib
+import pkgutil
+from collections.abc import Sequence
 from functools import reduce
 
 from pyspark.sql import DataFrame
 
-from promo_spark.decisions.scenarios import (
-    bundle,
-    clearance,
-    new_user_welcome,
-    recommended_item,
-    repurchase,
-    win_back,
-)
-from promo_spark.decisions.scenarios.inputs import World
+from promo_spark.decisions.scenarios.inputs import ScenarioInputs
+from promo_spark.decisions.scenarios.scenario import Scenario
 from promo_spark.errors import SettingsError
 
-Scenario = Callable[[World], DataFrame]
 
-REGISTRY: dict[str, Scenario] = {
-    "new_user_welcome": new_user_welcome.candidates,
-    "repurchase": repurchase.candidates,
-    "win_back": win_back.candidates,
-    "recommended_item": recommended_item.candidates,
-    "bundle": bundle.candidates,
-    "clearance": clearance.candidates,
-}
+def _scenarios() -> dict[str, Scenario]:
+    """Every Scenario object of this folder's files, by name."""
+    modules = [importlib.import_module(f"{__name__}.{m.name}") for m in pkgutil.iter_modules(__path__)]
+    return {s.name: s for module in modules for s in vars(module).values() if isinstance(s, Scenario)}
 
 
-def all_candidates(world: World, names: Sequence[str]) -> DataFrame:
-    """One row per user and what a scenario could offer. Raises SettingsError for a scenario that is not there."""
+REGISTRY = _scenarios()
+
+
+def all_candidates(inputs: ScenarioInputs, names: Sequence[str]) -> DataFrame:
+    """One row per user and offer that the named scenarios could make. → OfferCandidate.
+
+    Raises SettingsError for a scenario that does not exist.
+    """
     unknown = [n for n in names if n not in REGISTRY]
     if unknown or not names:
         raise SettingsError(
@@ -43,4 +40,4 @@ def all_candidates(world: World, names: Sequence[str]) -> DataFrame:
             + (f"{', '.join(unknown)} is unknown" if unknown else "it names none")
             + f"; there are: {', '.join(REGISTRY)}"
         )
-    return reduce(DataFrame.unionByName, [REGISTRY[n](world) for n in sorted(set(names))])
+    return reduce(DataFrame.unionByName, [REGISTRY[n].offers(inputs) for n in sorted(set(names))])

@@ -2,135 +2,234 @@
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from promo_spark.contracts.schema import RATE
-from promo_spark.decisions.offers.candidates import shaped
-from promo_spark.decisions.offers.pricing import item_prices
-from promo_spark.decisions.offers.texts import item_text
-from promo_spark.decisions.scenarios.inputs import World
+from promo_spark.contracts.models import BasketRules, Recommendations
+from promo_spark.contracts.schema import MONEY, RATE, Col, Frame, Personal
+from promo_spark.decisions.offers.candidates import ProposedOffer
+from promo_spark.decisions.offers.pricing import PricedOffer, item_prices
+from promo_spark.decisions.offers.products import OfferableProduct
+from promo_spark.decisions.scenarios.inputs import ScenarioInputs
+from promo_spark.decisions.scenarios.scenario import Scenario
+from promo_spark.decisions.users import DailyUser, Repurchase, repurchases
+from promo_spark.measures.best_rows import best_rows
 
-PARTNERS = 3  # rules tried per item: the strongest ones
+RULES_PER_ITEM = 3  # rules tried per left item: the strongest ones
 
-_FACTS = ("product_id", "title", "category", "list_price", "unit_cost", "cost_is_assumed")
+_TEXT = T.StringType()
+_POPULAR = "popular"
 
 
-def candidates(world: World) -> DataFrame:
+class ItemRule(Frame):
+    """One row per rule of one item on each side that is fit for a bundle."""
+
+    level = Col(_TEXT, "what an item is: product, subcategory or category", required=True)
+    left = Col(_TEXT, "the item in the basket", required=True)
+    right = Col(_TEXT, "the item then found too", required=True)
+    confidence = Col(T.DoubleType(), "as in the rule", unit="share", required=True)
+    lift = Col(T.DoubleType(), "as in the rule", required=True)
+
+
+class ItemProduct(OfferableProduct):
+    """One row per product and item that it stands for: itself, its subcategory or its category."""
+
+    level = Col(_TEXT, "what the item is: product, subcategory or category", required=True)
+    item = Col(_TEXT, "the item", required=True)
+
+
+class UserItemProduct(ItemProduct):
+    """One row per user and item: the user's own product of it."""
+
+    user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
+
+
+class PreferredProduct(Frame):
+    """One row per user and product that the user buys regularly or is recommended, in order of preference."""
+
+    user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
+    product_id = Col(_TEXT, "the product", required=True)
+    source_order = Col(T.IntegerType(), "0: bought regularly, 1: recommended", required=True)
+    order_in_source = Col(T.LongType(), "smallest first", required=True)
+
+
+class BundlePart(Frame):
+    """One of the two products of a bundle."""
+
+    product_id = Col(_TEXT, "the product", required=True)
+    title = Col(_TEXT, "its name", required=True)
+    category = Col(_TEXT, "its category")
+    list_price = Col(MONEY, "its price before any offer", unit="currency", required=True)
+    unit_cost = Col(MONEY, "its cost", unit="currency", required=True)
+    cost_is_assumed = Col(T.BooleanType(), "true: the cost follows from an assumed margin", required=True)
+
+
+class BundlePair(ItemRule):
+    """One row per user and pair of products, by the strongest rule that puts them together."""
+
+    user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
+    product_ids = Col(T.ArrayType(_TEXT), "both products, sorted", required=True)
+    first = Col(BundlePart.schema(), "the user's product of the rule's left side", required=True)
+    second = Col(BundlePart.schema(), "the product of its right side", required=True)
+
+
+def candidates(inputs: ScenarioInputs) -> DataFrame:
     """One row per user and bundle: the user's own product of a rule's left side with one of its right side.
 
     The user's product of an item (rules may be on products, subcategories or categories) is what the user buys
     repeatedly, else what is recommended, else, for the right side only, the most bought. Conversion: observed
-    response of the left product × confidence of the rule. Appeal: lift.
+    response of the left product × confidence of the rule. Appeal: lift. → ProposedOffer.
     """
-    items = products_by_item(world)
-    own = own_products(world, items)
-    left = own.select("user_id", "level", F.col("item").alias("left"), _facts("a"))
-    right = own.select("user_id", "level", F.col("item").alias("right"), _facts("b"))
-    popular = most_bought(items).select("level", F.col("item").alias("right"), _facts("popular"))
-    pairs = (
-        left.join(F.broadcast(strong_pairs(world)), ["level", "left"], "inner")
-        .join(right, ["user_id", "level", "right"], "left")
-        .join(F.broadcast(popular), ["level", "right"], "left")
-        .withColumn("b", F.coalesce("b", "popular"))
-        .filter(F.col("a.product_id") != F.col("b.product_id"))
-        .withColumn("product_ids", F.array_sort(F.array("a.product_id", "b.product_id")))
-    )
-    best = Window.partitionBy("user_id", "product_ids").orderBy(F.desc("lift"), "level", "left", "right")
-    once = pairs.withColumn("place", F.row_number().over(best)).filter(F.col("place") == 1)
+    items = products_by_item(inputs)
+    pairs = bundle_pairs(item_rules(inputs.rules), own_products(inputs, items), most_bought(items))
+    first, second = F.col(BundlePair.first), F.col(BundlePair.second)
     priced = item_prices(
-        once.join(world.users.select("user_id", "discounted_lines_share"), "user_id", "inner").withColumns(
+        pairs.join(
+            inputs.users.select(DailyUser.user_id, DailyUser.discounted_lines_share), DailyUser.user_id, "inner"
+        ).withColumns(
             {
-                "list_price": F.col("a.list_price") + F.col("b.list_price"),
-                "unit_cost": F.col("a.unit_cost") + F.col("b.unit_cost"),
+                PricedOffer.list_price: first[BundlePart.list_price] + second[BundlePart.list_price],
+                PricedOffer.unit_cost: first[BundlePart.unit_cost] + second[BundlePart.unit_cost],
             }
         ),
-        F.col("discounted_lines_share"),
-        world.bounds("bundle"),
-        world.settings.min_margin,
+        eagerness=F.col(DailyUser.discounted_lines_share),
+        bounds=inputs.bounds(BUNDLE.name),
+        min_margin=inputs.settings.min_margin,
     )
-    return _shaped(priced, world)
-
-
-def strong_pairs(world: World) -> DataFrame:
-    """One row per rule of one item on each side that is fit for a bundle: the strongest per left item."""
-    strongest = Window.partitionBy("level", "left").orderBy(F.desc("lift"), F.desc("confidence"), "right")
-    return (
-        world.rules.filter(
-            F.col("is_bundle") & (F.col("lift") > 1) & (F.size("antecedent") == 1) & (F.size("consequent") == 1)
+    rule = F.concat(F.lit("bought_together:"), F.col(BundlePair.left), F.lit(" with "), F.col(BundlePair.right))
+    is_assumed = BundlePart.cost_is_assumed
+    categories = F.array(first[BundlePart.category], second[BundlePart.category])
+    return ProposedOffer.shaped(
+        priced.withColumns(
+            {
+                ProposedOffer.title: first[BundlePart.title],
+                ProposedOffer.partner_title: second[BundlePart.title],
+                ProposedOffer.category: F.lit(None),
+                ProposedOffer.categories: F.array_distinct(categories),
+                ProposedOffer.coupon_amount: F.lit(None),
+                ProposedOffer.min_spend: F.lit(None),
+                ProposedOffer.margin_is_assumed: first[is_assumed] | second[is_assumed],
+                ProposedOffer.saving: F.col(PricedOffer.list_price) - F.col(PricedOffer.offer_price),
+                ProposedOffer.margin_if_used: F.col(PricedOffer.offer_price) - F.col(PricedOffer.unit_cost),
+                ProposedOffer.anchor: first[BundlePart.product_id],
+                ProposedOffer.response_factor: F.round(F.col(BundlePair.confidence), 6).cast(RATE),
+                ProposedOffer.appeal: F.col(BundlePair.lift),
+                ProposedOffer.reason_codes: F.array(rule),
+            }
         )
-        .select(
-            "level",
-            F.col("antecedent")[0].alias("left"),
-            F.col("consequent")[0].alias("right"),
-            "confidence",
-            "lift",
+    )
+
+
+def item_rules(rules: DataFrame) -> DataFrame:
+    """One row per rule of one item on each side that is fit for a bundle. BasketRules → ItemRule.
+
+    Of each left item the strongest rules only.
+    """
+    antecedent, consequent = F.col(BasketRules.antecedent), F.col(BasketRules.consequent)
+    single = (F.size(antecedent) == 1) & (F.size(consequent) == 1)
+    fit = rules.filter(F.col(BasketRules.is_bundle) & (F.col(BasketRules.lift) > 1) & single).withColumns(
+        {ItemRule.left: antecedent[0], ItemRule.right: consequent[0]}
+    )
+    return best_rows(
+        ItemRule.shaped(fit),
+        of=[ItemRule.level, ItemRule.left],
+        by=[F.desc(ItemRule.lift), F.desc(ItemRule.confidence), ItemRule.right],
+        keep=RULES_PER_ITEM,
+    )
+
+
+def products_by_item(inputs: ScenarioInputs) -> DataFrame:
+    """One row per product and item of a rule that it stands for. OfferableProduct, BasketRules → ItemProduct."""
+    columns = {
+        "product": OfferableProduct.product_id,
+        "subcategory": OfferableProduct.subcategory,
+        "category": OfferableProduct.category,
+    }
+    items = F.array(
+        *[F.struct(F.lit(k).alias(ItemProduct.level), F.col(c).alias(ItemProduct.item)) for k, c in columns.items()]
+    )
+    both_sides = F.explode(F.concat(BasketRules.antecedent, BasketRules.consequent)).alias(ItemProduct.item)
+    in_rules = inputs.rules.select(BasketRules.level, both_sides).distinct()
+    return ItemProduct.shaped(
+        inputs.products.select("*", F.inline(items)).join(
+            F.broadcast(in_rules), [ItemProduct.level, ItemProduct.item], "left_semi"
         )
-        .withColumn("strength", F.row_number().over(strongest))
-        .filter(F.col("strength") <= PARTNERS)
     )
 
 
-def products_by_item(world: World) -> DataFrame:
-    """One row per product and level at which a rule may name it: item is the product, subcategory or category."""
-    levels = {"product": "product_id", "subcategory": "subcategory", "category": "category"}
-    named = F.array(*[F.struct(F.lit(k).alias("level"), F.col(c).alias("item")) for k, c in levels.items()])
-    ruled = world.rules.select("level", F.explode(F.concat("antecedent", "consequent")).alias("item")).distinct()
-    return (
-        world.products.withColumn("named", F.explode(named))
-        .select("*", "named.level", "named.item")
-        .join(F.broadcast(ruled), ["level", "item"], "left_semi")
+def preferred_products(inputs: ScenarioInputs) -> DataFrame:
+    """One row per user and product. Repurchase, Recommendations → PreferredProduct."""
+    users = inputs.users
+    regular = repurchases(users).withColumns(
+        {
+            PreferredProduct.source_order: F.lit(0),
+            PreferredProduct.order_in_source: -F.col(Repurchase.orders),
+        }
     )
+    recommended = inputs.recommendations.join(
+        users.select(DailyUser.user_id), Recommendations.user_id, "left_semi"
+    ).withColumns(
+        {
+            PreferredProduct.source_order: F.lit(1),
+            PreferredProduct.order_in_source: F.col(Recommendations.rank),
+        }
+    )
+    return PreferredProduct.shaped(regular).unionByName(PreferredProduct.shaped(recommended))
 
 
-def own_products(world: World, items: DataFrame) -> DataFrame:
-    """One row per user and item: the user's product of it. Repeatedly bought first, then by recommendation."""
-    again = world.users.select("user_id", F.explode("repurchases").alias("again")).select(
-        "user_id", "again.product_id", F.lit(0).alias("source_place"), (-F.col("again.orders")).alias("source_rank")
-    )
-    recommended = world.recommendations.join(world.users.select("user_id"), "user_id", "left_semi").select(
-        "user_id", "product_id", F.lit(1).alias("source_place"), F.col("rank").cast("long").alias("source_rank")
-    )
-    first = Window.partitionBy("user_id", "level", "item").orderBy("source_place", "source_rank", "product_id")
-    return (
-        again.unionByName(recommended)
-        .join(items, "product_id", "inner")
-        .withColumn("place", F.row_number().over(first))
-        .filter(F.col("place") == 1)
+def own_products(inputs: ScenarioInputs, items: DataFrame) -> DataFrame:
+    """One row per user and item: the user's most preferred product of it. ItemProduct → UserItemProduct."""
+    return UserItemProduct.shaped(
+        best_rows(
+            preferred_products(inputs).join(items, OfferableProduct.product_id, "inner"),
+            of=[UserItemProduct.user_id, UserItemProduct.level, UserItemProduct.item],
+            by=[PreferredProduct.source_order, PreferredProduct.order_in_source, PreferredProduct.product_id],
+            keep=1,
+        )
     )
 
 
 def most_bought(items: DataFrame) -> DataFrame:
-    """One row per item: its product with most units in the last 28 days, then most buyers ever."""
-    order = Window.partitionBy("level", "item").orderBy(F.desc("units_28d"), F.desc("buyers"), "product_id")
-    return items.withColumn("place", F.row_number().over(order)).filter(F.col("place") == 1)
-
-
-def _facts(name: str) -> Column:
-    return F.struct(*_FACTS).alias(name)
-
-
-def _shaped(priced: DataFrame, world: World) -> DataFrame:
-    text = item_text("bundle", world.valid_to.isoformat(), world.currency, partner=F.col("b.title"))
-    rule = F.concat(F.lit("bought_together:"), F.col("left"), F.lit(" with "), F.col("right"))
-    return shaped(
-        priced.withColumn("title", F.col("a.title")).withColumns(
-            {
-                "category": F.lit(None).cast(T.StringType()),
-                "categories": F.array_distinct(F.array("a.category", "b.category")),
-                "coupon_amount": F.lit(None),
-                "min_spend": F.lit(None),
-                "margin_is_assumed": F.col("a.cost_is_assumed") | F.col("b.cost_is_assumed"),
-                "saving": F.col("list_price") - F.col("offer_price"),
-                "margin_if_used": F.col("offer_price") - F.col("unit_cost"),
-                "anchor": F.col("a.product_id"),
-                "response_factor": F.round(F.col("confidence"), 6).cast(RATE),
-                "appeal": F.col("lift"),
-                "reason_codes": F.array(rule),
-                "text": text,
-            }
-        ),
-        "bundle",
-        "bundle",
+    """One row per item: its product with most units in the last 28 days, then most buyers ever. ItemProduct → same."""
+    return best_rows(
+        items,
+        of=[ItemProduct.level, ItemProduct.item],
+        by=[F.desc(ItemProduct.units_28d), F.desc(ItemProduct.buyers), ItemProduct.product_id],
+        keep=1,
     )
+
+
+def bundle_pairs(rules: DataFrame, own: DataFrame, popular: DataFrame) -> DataFrame:
+    """One row per user and pair of products. ItemRule, UserItemProduct, ItemProduct by item → BundlePair."""
+    user_id, level, left, right = BundlePair.user_id, BundlePair.level, BundlePair.left, BundlePair.right
+    item, part = F.col(ItemProduct.item), F.struct(*BundlePart.columns())
+    first, second = F.col(BundlePair.first), F.col(BundlePair.second)
+    product_ids = F.array(first[BundlePart.product_id], second[BundlePart.product_id])
+    pairs = (
+        own.select(user_id, level, item.alias(left), part.alias(BundlePair.first))
+        .join(F.broadcast(rules), [level, left], "inner")
+        .join(
+            own.select(user_id, level, item.alias(right), part.alias(BundlePair.second)),
+            [user_id, level, right],
+            "left",
+        )
+        .join(F.broadcast(popular.select(level, item.alias(right), part.alias(_POPULAR))), [level, right], "left")
+        .withColumn(BundlePair.second, F.coalesce(second, F.col(_POPULAR)))
+        .filter(first[BundlePart.product_id] != second[BundlePart.product_id])
+        .withColumn(BundlePair.product_ids, F.array_sort(product_ids))
+    )
+    return best_rows(
+        BundlePair.shaped(pairs),
+        of=[user_id, BundlePair.product_ids],
+        by=[F.desc(BundlePair.lift), level, left, right],
+        keep=1,
+    )
+
+
+BUNDLE = Scenario(
+    "bundle",
+    mechanic="bundle",
+    candidates=candidates,
+    text="{title} and {partner} together: {percent}% off, {offer} instead of {list}, until {valid_to}.",
+)

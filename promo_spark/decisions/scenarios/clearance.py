@@ -6,73 +6,128 @@ what the last 28 days sold. The steeper the fall, the deeper the markdown, the s
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
-from promo_spark.decisions.offers.candidates import single_item
+from promo_spark.contracts.models import Forecasts
+from promo_spark.contracts.schema import Col, Frame, Personal
+from promo_spark.decisions.offers.candidates import ProposedOffer, single_item
 from promo_spark.decisions.offers.pricing import item_prices
-from promo_spark.decisions.offers.texts import item_text
-from promo_spark.decisions.scenarios.inputs import World
+from promo_spark.decisions.offers.products import OfferableProduct
+from promo_spark.decisions.response import PurchaseHistory
+from promo_spark.decisions.scenarios.inputs import ScenarioInputs
+from promo_spark.decisions.scenarios.scenario import Scenario
+from promo_spark.decisions.users import DailyUser, Interest, interests
+from promo_spark.measures.best_rows import best_rows
 
-SALES_DAYS = 28  # what ProductProfile.units_28d covers
+SALES_DAYS = 28  # what OfferableProduct.units_28d covers
 
 
-def falling_products(world: World) -> DataFrame:
-    """One row per product sold in the last 28 days whose forecast for as many days is below trend × sales.
+class ForecastOfProduct(Frame):
+    """One row per product with a champion forecast."""
 
-    `trend` is forecast / sales, `fall` from 0 (at the threshold) to 1 (nothing more will be sold).
+    product_id = Col(T.StringType(), "the product", required=True)
+    units_ahead = Col(T.DecimalType(38, 9), "units forecast, over all days", unit="units", required=True)
+    days_ahead = Col(T.LongType(), "days forecast", unit="days", required=True)
+
+
+class FallingProduct(OfferableProduct):
+    """One row per product whose forecast is far below what it sold."""
+
+    trend = Col(T.DoubleType(), "forecast over sales of as many days", unit="share", required=True)
+    fall = Col(T.DoubleType(), "0: at the threshold, 1: nothing more will be sold", unit="share", required=True)
+
+
+class LikedProduct(Frame):
+    """One row per user and product that the user bought, or whose category is among the user's interests."""
+
+    user_id = Col(T.StringType(), "the user", required=True, personal=Personal.IDENTIFIER)
+    product_id = Col(T.StringType(), "the product", required=True)
+    bought = Col(T.IntegerType(), "1: bought before, 0: only of interest", required=True)
+
+
+def product_forecasts(forecasts: DataFrame) -> DataFrame:
+    """One row per product. Forecasts → ForecastOfProduct."""
+    units = F.sum(F.col(Forecasts.units).cast("decimal(28,9)"))
+    return ForecastOfProduct.shaped(
+        forecasts.filter(F.col(Forecasts.champion) & F.col(Forecasts.series_id).startswith("product:"))
+        .groupBy(F.substring_index(Forecasts.series_id, ":", -1).alias(ForecastOfProduct.product_id))
+        .agg(units.alias(ForecastOfProduct.units_ahead), F.count("*").alias(ForecastOfProduct.days_ahead))
+    )
+
+
+def falling_products(inputs: ScenarioInputs) -> DataFrame:
+    """One row per product sold in the last 28 days whose forecast is below the threshold × sales. → FallingProduct."""
+    threshold, units_28d = inputs.settings.clearance_trend, F.col(OfferableProduct.units_28d)
+    units_per_day = F.col(ForecastOfProduct.units_ahead).cast("double") / F.col(ForecastOfProduct.days_ahead)
+    trend = units_per_day * SALES_DAYS / units_28d.cast("double")
+    return FallingProduct.shaped(
+        inputs.products.filter(units_28d > 0)
+        .join(product_forecasts(inputs.forecasts), OfferableProduct.product_id, "inner")
+        .withColumn(FallingProduct.trend, F.round(trend, 4))
+        .filter(F.col(FallingProduct.trend) < threshold)
+        .withColumn(FallingProduct.fall, 1 - F.col(FallingProduct.trend) / threshold)
+    )
+
+
+def liked_products(inputs: ScenarioInputs, priced: DataFrame) -> DataFrame:
+    """One row per user and product of `priced` that the user bought or may like. FallingProduct → LikedProduct.
+
+    Of a category only the steepest falls are tried: as many as a scenario may propose to a user.
     """
-    threshold = world.settings.clearance_trend
-    expected = (
-        world.forecasts.filter(F.col("champion") & F.col("series_id").startswith("product:"))
-        .groupBy(F.substring_index("series_id", ":", -1).alias("product_id"))
-        .agg(F.sum(F.col("units").cast("decimal(28,9)")).alias("units_ahead"), F.count("*").alias("days_ahead"))
+    user_id, product_id, category = DailyUser.user_id, OfferableProduct.product_id, OfferableProduct.category
+    steepest = best_rows(
+        priced,
+        of=[category],
+        by=[F.desc(FallingProduct.fall), product_id],
+        keep=inputs.settings.candidates_per_scenario,
     )
-    trend = F.col("units_ahead").cast("double") / F.col("days_ahead") * SALES_DAYS / F.col("units_28d").cast("double")
-    return (
-        world.products.filter(F.col("units_28d") > 0)
-        .join(expected, "product_id", "inner")
-        .withColumn("trend", F.round(trend, 4))
-        .filter(F.col("trend") < threshold)
-        .withColumn("fall", 1 - F.col("trend") / threshold)
+    of_interest = interests(inputs.users).join(F.broadcast(steepest), Interest.category, "inner")
+    bought = (
+        inputs.purchases.select(PurchaseHistory.user_id, PurchaseHistory.product_id)
+        .join(F.broadcast(priced.select(product_id)), product_id, "left_semi")
+        .join(inputs.users.select(user_id), user_id, "left_semi")
+    )
+    both = bought.select(user_id, product_id, F.lit(1).alias(LikedProduct.bought)).unionByName(
+        of_interest.select(user_id, product_id, F.lit(0).alias(LikedProduct.bought))
+    )
+    return LikedProduct.shaped(
+        both.groupBy(user_id, product_id).agg(F.max(LikedProduct.bought).alias(LikedProduct.bought))
     )
 
 
-def candidates(world: World) -> DataFrame:
-    """One row per user and falling product that the user bought before or whose category is among the interests.
+def candidates(inputs: ScenarioInputs) -> DataFrame:
+    """One row per user and falling product that the user bought before or may like. → ProposedOffer.
 
     Appeal: bought before first, then the steeper fall.
     """
-    priced = item_prices(falling_products(world), F.col("fall"), world.bounds("clearance"), world.settings.min_margin)
-    steepest = Window.partitionBy("category").orderBy(F.desc("fall"), "product_id")
-    listed = priced.withColumn("place", F.row_number().over(steepest))
-    of_category = listed.filter(F.col("place") <= world.settings.candidates_per_scenario)
-    users = world.users.select("user_id", "interests")
-    interested = users.select("user_id", F.explode("interests.category").alias("category")).join(
-        F.broadcast(of_category), "category", "inner"
+    bought, fall = F.col(LikedProduct.bought), F.col(FallingProduct.fall)
+    priced = item_prices(
+        falling_products(inputs),
+        eagerness=fall,
+        bounds=inputs.bounds(CLEARANCE.name),
+        min_margin=inputs.settings.min_margin,
     )
-    bought = (
-        world.purchases.select("user_id", "product_id")
-        .join(F.broadcast(priced.select("product_id")), "product_id", "left_semi")
-        .join(users.select("user_id"), "user_id", "left_semi")
-        .select("user_id", "product_id")
-    )
-    liked = (
-        bought.withColumn("bought", F.lit(1))
-        .unionByName(interested.select("user_id", "product_id", F.lit(0).alias("bought")))
-        .groupBy("user_id", "product_id")
-        .agg(F.max("bought").alias("bought"))
-    )
-    reasoned = liked.join(F.broadcast(priced), "product_id", "inner").withColumns(
-        {
-            "appeal": F.col("bought") + F.col("fall"),
-            "reason_codes": F.array(
-                F.concat(F.lit("forecast_of_last_sales:"), F.col("trend").cast("string")),
-                F.when(F.col("bought") == 1, "bought_before").otherwise(
-                    F.concat(F.lit("interest:"), F.col("category"))
+    of_interest = F.concat(F.lit("interest:"), F.col(OfferableProduct.category))
+    return single_item(
+        liked_products(inputs, priced)
+        .join(F.broadcast(priced), OfferableProduct.product_id, "inner")
+        .withColumns(
+            {
+                ProposedOffer.appeal: bought + fall,
+                ProposedOffer.reason_codes: F.array(
+                    F.concat(F.lit("forecast_of_last_sales:"), F.col(FallingProduct.trend).cast("string")),
+                    F.when(bought == 1, "bought_before").otherwise(of_interest),
                 ),
-            ),
-        }
+            }
+        )
     )
-    text = item_text("clearance", world.valid_to.isoformat(), world.currency)
-    return single_item(reasoned, "clearance", text)
+
+
+CLEARANCE = Scenario(
+    "clearance",
+    mechanic="discount",
+    candidates=candidates,
+    text="While it lasts: {title}, {percent}% off: {offer} instead of {list}, until {valid_to}.",
+)

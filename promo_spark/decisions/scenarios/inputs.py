@@ -12,37 +12,38 @@ from promo_spark.settings.promote import PromoteSettings
 
 
 @dataclass(frozen=True)
-class World:
-    """The date, the settings and the frames that scenarios make candidates of.
-
-    `users` are those who may get offers; `products` those that may be in one. `purchases` has one row per
-    user and product ever bought, with `orders`: 1, or 2 for several. `welcomed` are users who got a welcome before.
-    """
+class ScenarioInputs:
+    """The date, the settings and the frames that scenarios make candidates of."""
 
     date: datetime.date
     currency: str
     settings: PromoteSettings
-    users: DataFrame
-    products: DataFrame
-    purchases: DataFrame
-    recommendations: DataFrame
-    rules: DataFrame
-    forecasts: DataFrame
-    welcomed: DataFrame
+    users: DataFrame  # UserEligibility: those who may get offers
+    products: DataFrame  # OfferableProduct
+    purchases: DataFrame  # PurchaseHistory
+    recommendations: DataFrame  # Recommendations
+    rules: DataFrame  # BasketRules
+    forecasts: DataFrame  # Forecasts
+    earlier_promotions: DataFrame  # Promotions of dates before this one
 
     def bounds(self, scenario: str) -> tuple[float, float]:
         """Least and greatest depth of a scenario. Raises SettingsError where there are none, or no order."""
-        found = self.settings.depth.get(scenario)
-        if found is None:
+        bounds = self.settings.depth.get(scenario)
+        if bounds is None:
             raise SettingsError(
                 f"promote.depth.{scenario} is missing: set its least and greatest share off, as [0.05, 0.20]"
             )
-        least, greatest = found
+        least, greatest = bounds
         if least > greatest:
-            raise SettingsError(f"promote.depth.{scenario} is {found}: the least depth comes first")
+            raise SettingsError(f"promote.depth.{scenario} is {bounds}: the least depth comes first")
         return least, greatest
 
     @property
     def valid_to(self) -> datetime.date:
         """The last day of an offer, included."""
-        return self.date + datetime.timedelta(days=self.settings.valid_days - 1)
+        return last_valid_day(self.date, self.settings)
+
+
+def last_valid_day(date: datetime.date, settings: PromoteSettings) -> datetime.date:
+    """The last day, included, of an offer that is made for the date."""
+    return date + datetime.timedelta(days=settings.valid_days - 1)

@@ -7,37 +7,44 @@ import datetime
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from promo_spark.decisions.offers.candidates import single_item
+from promo_spark.decisions.offers.candidates import ProposedOffer, single_item
 from promo_spark.decisions.offers.pricing import item_prices
-from promo_spark.decisions.offers.texts import item_text
-from promo_spark.decisions.scenarios.inputs import World
+from promo_spark.decisions.offers.products import OfferableProduct
+from promo_spark.decisions.scenarios.inputs import ScenarioInputs
+from promo_spark.decisions.scenarios.scenario import Scenario
+from promo_spark.decisions.users import Repurchase, repurchases
 
 
-def candidates(world: World) -> DataFrame:
-    """One row per user and product whose next purchase is due from today to `repurchase_lead_days` from now.
+def candidates(inputs: ScenarioInputs) -> DataFrame:
+    """One row per user and product due from today to `repurchase_lead_days` from now. → ProposedOffer.
 
     A 30-day cadence with a lead of 3 days is due on days 27 to 30 after the last purchase. Appeal: orders.
     """
-    last_due = world.date + datetime.timedelta(days=world.settings.repurchase_lead_days)
-    due = (
-        world.users.select("user_id", "discounted_lines_share", F.explode("repurchases").alias("again"))
-        .select("user_id", "discounted_lines_share", "again.product_id", "again.orders", "again.due_date")
-        .filter(F.col("due_date").between(F.lit(world.date), F.lit(last_due)))
-    )
+    orders, due_date = F.col(Repurchase.orders), F.col(Repurchase.due_date)
+    last_due = inputs.date + datetime.timedelta(days=inputs.settings.repurchase_lead_days)
+    due = repurchases(inputs.users).filter(due_date.between(F.lit(inputs.date), F.lit(last_due)))
     priced = item_prices(
-        due.join(world.products, "product_id", "inner"),
-        F.col("discounted_lines_share"),
-        world.bounds("repurchase"),
-        world.settings.min_margin,
+        due.join(inputs.products, OfferableProduct.product_id, "inner"),
+        eagerness=F.col(Repurchase.discounted_lines_share),
+        bounds=inputs.bounds(REPURCHASE.name),
+        min_margin=inputs.settings.min_margin,
     )
-    reasoned = priced.withColumns(
-        {
-            "appeal": F.col("orders").cast("double"),
-            "reason_codes": F.array(
-                F.concat(F.lit("repurchase_due:"), F.col("due_date").cast("string")),
-                F.concat(F.lit("bought_in_orders:"), F.col("orders").cast("string")),
-            ),
-        }
+    return single_item(
+        priced.withColumns(
+            {
+                ProposedOffer.appeal: orders.cast("double"),
+                ProposedOffer.reason_codes: F.array(
+                    F.concat(F.lit("repurchase_due:"), due_date.cast("string")),
+                    F.concat(F.lit("bought_in_orders:"), orders.cast("string")),
+                ),
+            }
+        )
     )
-    text = item_text("repurchase", world.valid_to.isoformat(), world.currency)
-    return single_item(reasoned, "repurchase", text)
+
+
+REPURCHASE = Scenario(
+    "repurchase",
+    mechanic="discount",
+    candidates=candidates,
+    text="Time for {title} again? {percent}% off: {offer} instead of {list}, until {valid_to}.",
+)

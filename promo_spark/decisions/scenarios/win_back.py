@@ -8,41 +8,49 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.schema import MONEY
-from promo_spark.decisions.offers.candidates import whole_shop_coupon
-from promo_spark.decisions.offers.pricing import depth, greatest_coupon_share, margin_of_shop
-from promo_spark.decisions.offers.texts import coupon_text
-from promo_spark.decisions.scenarios.inputs import World
+from promo_spark.decisions.offers.candidates import ProposedOffer, whole_shop_coupon
+from promo_spark.decisions.offers.pricing import ShopMargin, depth, greatest_coupon_share, margin_of_shop
+from promo_spark.decisions.scenarios.inputs import ScenarioInputs
+from promo_spark.decisions.scenarios.scenario import Scenario
+from promo_spark.decisions.users import DailyUser
 
 
-def candidates(world: World) -> DataFrame:
-    """One row per user in the lifecycles of the settings who cares for discounts at all.
+def candidates(inputs: ScenarioInputs) -> DataFrame:
+    """One row per user in the lifecycles of the settings who buys at a discount at times. → ProposedOffer.
 
     The minimum spend is the user's mean basket × min_spend_stretch, up to the whole unit of currency, so that
-    the coupon stretches the basket; the amount is a share of it by the user's deal-proneness, cut to what the
+    the coupon stretches the basket. The amount is a share of it by the user's deal-proneness, cut to what the
     shop's margin floor leaves. Whoever buys nearly nothing at a discount gets no coupon: it would move nobody.
     """
-    settings = world.settings
-    quiet = world.users.filter(
-        F.col("lifecycle").isin(settings.win_back_lifecycles)
-        & (F.col("basket_value") > 0)
-        & (F.col("discounted_lines_share") >= settings.coupon_min_discounted_share)
-    ).crossJoin(F.broadcast(margin_of_shop(world.products)))
-    least, _ = bounds = world.bounds("win_back")
-    room = F.floor(greatest_coupon_share(F.col("margin_share"), settings.min_margin) * 100) / 100
-    share = F.least(depth(F.col("discounted_lines_share"), bounds), room)
-    basket = F.round(F.col("basket_value").cast("decimal(18,6)"), 2) * F.lit(Decimal(str(settings.min_spend_stretch)))
-    coupons = (
-        quiet.withColumn("min_spend", F.ceil(basket).cast(MONEY))
-        .withColumn("share", share)
-        .filter(F.col("share") >= F.lit(Decimal(str(least))))
-        .withColumn("coupon_amount", F.round(F.col("min_spend") * F.col("share"), 2).cast(MONEY))
-        .withColumn("appeal", F.lit(0.0))
+    settings = inputs.settings
+    basket_value, discounted_share = F.col(DailyUser.basket_value), F.col(DailyUser.discounted_lines_share)
+    quiet_users = inputs.users.filter(
+        F.col(DailyUser.lifecycle).isin(settings.win_back_lifecycles)
+        & (basket_value > 0)
+        & (discounted_share >= settings.coupon_min_discounted_share)
+    ).crossJoin(F.broadcast(margin_of_shop(inputs.products)))
+    least, _ = bounds = inputs.bounds(WIN_BACK.name)
+    room = F.floor(greatest_coupon_share(F.col(ShopMargin.margin_share), settings.min_margin) * 100) / 100
+    share = F.least(depth(discounted_share, bounds), room)
+    basket = F.round(basket_value.cast("decimal(18,6)"), 2) * F.lit(Decimal(str(settings.min_spend_stretch)))
+    return whole_shop_coupon(
+        quiet_users.filter(share >= F.lit(Decimal(str(least))))
+        .withColumn(ProposedOffer.min_spend, F.ceil(basket).cast(MONEY))
+        .withColumn(ProposedOffer.coupon_amount, F.round(F.col(ProposedOffer.min_spend) * share, 2).cast(MONEY))
+        .withColumn(ProposedOffer.appeal, F.lit(0.0))
         .withColumn(
-            "reason_codes",
+            ProposedOffer.reason_codes,
             F.array(
-                F.concat(F.lit("lifecycle:"), F.col("lifecycle")),
-                F.concat(F.lit("days_since_order:"), F.col("recency_days").cast("string")),
+                F.concat(F.lit("lifecycle:"), F.col(DailyUser.lifecycle)),
+                F.concat(F.lit("days_since_order:"), F.col(DailyUser.recency_days).cast("string")),
             ),
         )
     )
-    return whole_shop_coupon(coupons, "win_back", coupon_text("win_back", world.valid_to.isoformat(), world.currency))
+
+
+WIN_BACK = Scenario(
+    "win_back",
+    mechanic="coupon",
+    candidates=candidates,
+    text="We have missed you: {amount} off when you spend {min_spend} or more, until {valid_to}.",
+)

@@ -1,4 +1,4 @@
-"""The allocation gives what a clerk would who goes through all candidates one by one."""
+"""The allocation gives what a greedy pass gives that goes through all candidates one by one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
-from promo_spark.decisions.allocation.greedy import DAILY, RATIO_STEP, allocate, choices, filled, overrun
+from promo_spark.decisions.allocation.greedy import RATIO_STEP, allocate, greedy_pass, overrun, user_choices
+from promo_spark.decisions.allocation.limits import DAILY, limits_in_cents
+from promo_spark.decisions.valuation import ValuedCandidate
+from promo_spark.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -31,17 +34,17 @@ class Candidate:
         return -math.floor(math.log(self.margin / self.cost) / math.log(RATIO_STEP)), -self.margin, self.promotion_id
 
 
-def clerk(
+def expected_allocation(
     candidates: Sequence[Candidate], limits: Mapping[str, int], max_offers: int
 ) -> tuple[list[tuple[str, int, str]], set[str]]:
-    """What the better of the two ways gives: each user's best offers only, or, where budgets bind, all candidates."""
+    """What the better of two passes gives: each user's best offers only, or, where budgets bind, all candidates."""
     best = [o for own in by_user(candidates).values() for o in best_of_user(own, max_offers)]
-    wanted = one_pass(best, limits, max_offers)
-    if not wanted[1]:
-        return wanted
+    largest = one_pass(best, limits, max_offers)
+    if not largest[1]:
+        return largest
     efficient = one_pass(candidates, limits, max_offers)
     margins = {c.promotion_id: c.margin for c in candidates}
-    return max(wanted, efficient, key=lambda way: sum(margins[p] for _, _, p in way[0]))
+    return max(largest, efficient, key=lambda result: sum(margins[p] for _, _, p in result[0]))
 
 
 def by_user(candidates: Sequence[Candidate]) -> dict[str, list[Candidate]]:
@@ -88,22 +91,28 @@ def named(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 def frame(spark: SparkSession, candidates: Sequence[Candidate]) -> DataFrame:
-    rows = [
-        (c.user_id, c.promotion_id, c.mechanic, c.cost, c.cost * 10_000, c.margin * 10_000, list(c.products), [])
-        for c in candidates
-    ]
-    return spark.createDataFrame(
-        rows,
-        "user_id string, promotion_id string, mechanic string, cost_cents long, cost_micro long, "
-        "margin_micro long, product_ids array<string>, categories array<string>",
+    return ValuedCandidate.frame(
+        spark,
+        [
+            {
+                "user_id": c.user_id,
+                "promotion_id": c.promotion_id,
+                "mechanic": c.mechanic,
+                "cost_cents": c.cost,
+                "cost_micro": c.cost * 10_000,
+                "margin_micro": c.margin * 10_000,
+                "product_ids": list(c.products),
+            }
+            for c in candidates
+        ],
     )
 
 
-def test_it_gives_what_the_clerk_gives_whatever_the_partitions(spark: SparkSession) -> None:
+def test_it_gives_what_one_pass_gives_whatever_the_partitions(spark: SparkSession) -> None:
     """I17: greedy by margin per cost under several budgets and the cap; zero budget → none. I29."""
     draw = np.random.default_rng(5)
     # Few costs and margins, so that many ratios tie; users want the same products twice.
-    world = named(
+    candidates = named(
         [
             Candidate(
                 f"u{draw.integers(0, 40)}",
@@ -117,25 +126,32 @@ def test_it_gives_what_the_clerk_gives_whatever_the_partitions(spark: SparkSessi
     )
     tight = {DAILY: 70, "mechanic:discount": 20, "mechanic:coupon": 31}  # bundles are bound by the day alone
     for limits, parts in [(tight, 1), (tight, 7), ({DAILY: 10_000}, 3), ({DAILY: 0}, 2)]:
-        result = allocate(choices(frame(spark, world).repartition(parts)).cache(), limits=limits, max_offers=2)
+        choices = user_choices(frame(spark, candidates).repartition(parts)).cache()
+        result = allocate(choices, limits=limits, max_offers=2)
         rows = result.offers.collect()
         given_ = sorted((r.user_id, r.rank, r.promotion_id) for r in rows)
-        assert (given_, set(result.closed)) == clerk(world, limits, 2)
+        assert (given_, set(result.break_items)) == expected_allocation(candidates, limits, 2)
         for constraint, limit in limits.items():
-            used = sum(r.cost for r in rows if constraint in (DAILY, f"mechanic:{r.mechanic}"))
+            used = sum(r.cost_cents for r in rows if constraint in (DAILY, f"mechanic:{r.mechanic}"))
             assert used <= limit
         assert bool(rows) == (limits[DAILY] > 0)
-        for constraint, at in result.closed.items():  # the price of a limit is the ratio of the offer that closed it
-            [closer] = [c for c in world if c.promotion_id == at.promotion_id]
-            assert abs(at.ratio - closer.margin / closer.cost) < 1e-6
+        for constraint, item in result.break_items.items():  # a limit's price is the ratio of its break item
+            [closer] = [c for c in candidates if c.promotion_id == item.promotion_id]
+            assert abs(item.ratio - closer.margin / closer.cost) < 1e-6
             assert constraint in (DAILY, f"mechanic:{closer.mechanic}")
-    assert len(clerk(world, tight, 2)[1]) >= 2  # several limits do close
+    assert len(expected_allocation(candidates, tight, 2)[1]) >= 2  # several limits do close
+
+
+def test_limits_are_whole_cents_by_constraint(settings: Settings) -> None:
+    strategy = settings.promote.model_copy(update={"daily_budget": 0.299, "mechanic_budgets": {"coupon": 0.1}})
+    assert limits_in_cents(strategy) == {"daily": 29, "mechanic:coupon": 10}  # what is below a cent is cut off
 
 
 def test_in_random_order_only_the_ids_count(spark: SparkSession) -> None:
-    world = named([Candidate(f"u{i}", "discount", 1, 1 + i) for i in range(20)])
-    shuffled = filled(choices(frame(spark, world), by_ratio=False).cache(), limits={DAILY: 5}, max_offers=1)
-    first = sorted(c.promotion_id for c in world)[:5]
+    candidates = named([Candidate(f"u{i}", "discount", 1, 1 + i) for i in range(20)])
+    choices = user_choices(frame(spark, candidates), by_ratio=False).cache()
+    shuffled = greedy_pass(choices, limits={DAILY: 5}, max_offers=1)
+    first = sorted(c.promotion_id for c in candidates)[:5]
     assert sorted(r.promotion_id for r in shuffled.offers.collect()) == first
 
 
@@ -159,7 +175,7 @@ def test_the_first_overrun_is_where_a_running_sum_passes_its_limit(
         assert all(found[1].get(b, 0) == spent(found[0] - 1, b) for b in limits)
 
 
-worlds = st.lists(
+candidate_lists = st.lists(
     st.builds(
         Candidate,
         st.sampled_from([f"u{i}" for i in range(6)]),
@@ -171,37 +187,37 @@ worlds = st.lists(
 )
 
 
-@given(worlds, st.integers(0, 300))
+@given(candidate_lists, st.integers(0, 300))
 @examples(max_examples=200)
 def test_greedy_is_within_one_offer_and_five_percent_of_the_optimum(drawn: list[Candidate], budget: int) -> None:
     """I17: against the exact optimum (dynamic programming over cents) on 6 users with 4 promotions each."""
-    world = named(drawn)
+    candidates = named(drawn)
     best = [0] * (budget + 1)
-    for c in world:
+    for c in candidates:
         for left in range(budget, c.cost - 1, -1):
             best[left] = max(best[left], best[left - c.cost] + c.margin)
-    given_ = {g[2] for g in clerk(world, {DAILY: budget}, len(world))[0]}
-    total = sum(c.margin for c in world if c.promotion_id in given_)
-    unfit = [c for c in sorted(world, key=lambda c: c.order) if c.promotion_id not in given_]
+    given_ = {g[2] for g in expected_allocation(candidates, {DAILY: budget}, len(candidates))[0]}
+    total = sum(c.margin for c in candidates if c.promotion_id in given_)
+    unfit = [c for c in sorted(candidates, key=lambda c: c.order) if c.promotion_id not in given_]
     assert total <= best[budget] <= RATIO_STEP * (total + (unfit[0].margin if unfit else 0)) + 1e-9
 
 
-@given(worlds, st.integers(1, 3))
+@given(candidate_lists, st.integers(1, 3))
 @examples(max_examples=200)
 def test_where_no_budget_binds_each_user_gets_the_best_there_is(drawn: list[Candidate], cap: int) -> None:
     """I17: the optimum under the cap is each user's largest margins."""
-    world = named(drawn)
-    given_ = {g[2] for g in clerk(world, {DAILY: 10_000}, cap)[0]}
-    best = sum(sum(sorted((c.margin for c in own), reverse=True)[:cap]) for own in by_user(world).values())
-    assert sum(c.margin for c in world if c.promotion_id in given_) == best
+    candidates = named(drawn)
+    given_ = {g[2] for g in expected_allocation(candidates, {DAILY: 10_000}, cap)[0]}
+    best = sum(sum(sorted((c.margin for c in own), reverse=True)[:cap]) for own in by_user(candidates).values())
+    assert sum(c.margin for c in candidates if c.promotion_id in given_) == best
 
 
-@given(worlds, st.integers(0, 200), st.integers(0, 50))
+@given(candidate_lists, st.integers(0, 200), st.integers(0, 50))
 @examples(max_examples=200)
 def test_a_larger_daily_budget_never_lowers_the_margin(drawn: list[Candidate], budget: int, more: int) -> None:
     """I17: a higher budget never lowers the total, also under a cap and a mechanic's budget."""
-    world = named(drawn)
-    little, _ = clerk(world, {DAILY: budget, "mechanic:coupon": 40}, 2)
-    much, _ = clerk(world, {DAILY: budget + more, "mechanic:coupon": 40}, 2)
-    margins = {c.promotion_id: c.margin for c in world}
+    candidates = named(drawn)
+    little, _ = expected_allocation(candidates, {DAILY: budget, "mechanic:coupon": 40}, 2)
+    much, _ = expected_allocation(candidates, {DAILY: budget + more, "mechanic:coupon": 40}, 2)
+    margins = {c.promotion_id: c.margin for c in candidates}
     assert sum(margins[p] for _, _, p in little) <= sum(margins[p] for _, _, p in much)

@@ -6,10 +6,12 @@ from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_HALF_UP, Decimal
 
 import numpy as np
 import pytest
-from pyspark.sql import SparkSession
+from chispa import assert_df_equality
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from promo_spark.decisions.offers.pricing import cents, greatest_coupon_share, item_prices, margin_of_shop
+from promo_spark.decisions.offers.pricing import ShopMargin, greatest_coupon_share, item_prices, margin_of_shop
+from promo_spark.decisions.offers.products import OfferableProduct
 
 CENT, PERCENT = Decimal("0.01"), Decimal("0.01")
 
@@ -36,7 +38,8 @@ def test_prices_are_those_of_plain_decimals(spark: SparkSession) -> None:
     ]
     rows = [(i, price, (price * int(draw.integers(40, 105)) / 100).quantize(CENT), e) for i, price, _, e in rows]
     df = spark.createDataFrame(rows, "i int, list_price decimal(18,2), unit_cost decimal(18,2), eagerness double")
-    found = {r.i: r for r in item_prices(df, F.col("eagerness"), (0.05, 0.2), 0.05).collect()}
+    priced_rows = item_prices(df, eagerness=F.col("eagerness"), bounds=(0.05, 0.2), min_margin=0.05)
+    found = {r.i: r for r in priced_rows.collect()}
     for i, listed, cost, eagerness in rows:
         expected = priced(listed, cost, eagerness, "0.05", "0.20")
         assert (found[i].offer_price if i in found else None) == expected
@@ -53,10 +56,11 @@ def test_depth_grows_with_eagerness_and_stops_at_the_floor(spark: SparkSession) 
     df = spark.createDataFrame(steps, "i int, eagerness double").selectExpr(
         "*", "10.00 as list_price", "7.00 as unit_cost"
     )
-    rates = [r.discount_rate for r in item_prices(df, F.col("eagerness"), (0.1, 0.5), 0.05).orderBy("i").collect()]
+    priced_rows = item_prices(df, eagerness=F.col("eagerness"), bounds=(0.1, 0.5), min_margin=0.05)
+    rates = [r.discount_rate for r in priced_rows.orderBy("i").collect()]
     # The floor is 7.00 / 0.95 = 7.37, so at most 26% come off: 10, 14, 18, 22, 26, 26, …
     assert rates[:6] == [Decimal(p) / 100 for p in (10, 14, 18, 22, 26, 26)]
-    assert rates[5:12] == [Decimal("0.26")] * 7  # even where more than 1 was asked
+    assert rates[5:12] == [Decimal("0.26")] * 7  # even where the eagerness is above 1
     assert rates[12:] == [Decimal("0.10")] * 2  # below 0 or unknown: the least
 
 
@@ -75,15 +79,20 @@ def test_a_coupon_leaves_the_minimum_margin(spark: SparkSession) -> None:
     assert float(row["none"]) == 0
 
 
-def test_budgets_are_cut_to_whole_cents() -> None:
-    assert (cents(0.1), cents(1.999), cents(500.0), cents(0.29)) == (10, 199, 50000, 29)
-
-
 def test_the_margin_of_the_shop_is_weighted_by_what_sells(spark: SparkSession) -> None:
-    schema = "list_price decimal(18,2), unit_cost decimal(18,2), units_28d decimal(18,3), cost_is_assumed boolean"
-    rows = [(Decimal(10), Decimal(5), Decimal(3), False), (Decimal(10), Decimal(9), Decimal(1), True)]
-    shop = margin_of_shop(spark.createDataFrame(rows, schema)).first()
-    assert shop is not None and shop.margin_is_assumed
-    assert shop.margin_share == Decimal("0.4")  # 1 − (3 × 5 + 1 × 9) / (4 × 10)
-    idle = margin_of_shop(spark.createDataFrame([(*r[:2], Decimal(0), False) for r in rows], schema)).first()
-    assert idle is not None and idle.margin_share == Decimal("0.3") and not idle.margin_is_assumed  # 1 − 14 / 20
+    def shop(*units: int) -> DataFrame:
+        sold = [
+            {"list_price": 10, "unit_cost": 5, "cost_is_assumed": False},
+            {"list_price": 10, "unit_cost": 9, "cost_is_assumed": True},
+        ]
+        return OfferableProduct.frame(spark, [row | {"units_28d": n} for row, n in zip(sold, units, strict=True)])
+
+    weighted = {"margin_share": "0.4", "margin_is_assumed": True}  # 1 − (3 × 5 + 1 × 9) / (4 × 10)
+    unweighted = {"margin_share": "0.3", "margin_is_assumed": True}  # 1 − 14 / 20
+    for products, expected in ((shop(3, 1), weighted), (shop(0, 0), unweighted)):
+        assert_df_equality(
+            margin_of_shop(products),
+            ShopMargin.frame(spark, [expected]),
+            ignore_nullable=True,
+            ignore_metadata=True,
+        )

@@ -1,0 +1,32 @@
+"""The limits that offers fall under: the daily budget, and a budget of each mechanic."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from promo_spark.decisions.offers.pricing import cents
+from promo_spark.settings.promote import PromoteSettings
+
+DAILY = "daily"
+_MECHANIC = "mechanic:"
+
+
+def of_mechanic(mechanic: str) -> str:
+    """The constraint's name of a mechanic's budget.
+
+    >>> of_mechanic("coupon")
+    'mechanic:coupon'
+    """
+    return f"{_MECHANIC}{mechanic}"
+
+
+def constraints_of(mechanic: Column) -> Column:
+    """The names of all constraints that an offer of the mechanic falls under, as an array."""
+    return F.array(F.lit(DAILY), F.concat(F.lit(_MECHANIC), mechanic))
+
+
+def limits_in_cents(settings: PromoteSettings) -> dict[str, int]:
+    """Every constraint's limit in whole cents, by name."""
+    budgets = {of_mechanic(mechanic): cents(budget) for mechanic, budget in settings.mechanic_budgets.items()}
+    return {DAILY: cents(settings.daily_budget), **budgets}

@@ -1,0 +1,29 @@
+"""Texts: every slot is filled from the offer's own columns."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from pyspark.sql import SparkSession
+
+from promo_spark.decisions.offers.candidates import ProposedOffer
+from promo_spark.decisions.offers.texts import offer_text, sentence
+
+
+def test_slots_are_filled_and_names_cannot_look_like_slots(spark: SparkSession) -> None:
+    offer = {"title": "Milk {new}", "discount_rate": "0.055", "offer_price": "9.45", "list_price": 10}
+    text = offer_text(
+        "{title}, {percent}% off: {offer} instead of {list}, until {valid_to}.",
+        valid_to=datetime.date(2017, 12, 7),
+        currency="USD",
+    )
+    row = ProposedOffer.frame(spark, [offer]).select(text).collect()[0]
+    assert row[0] == "Milk (new), 5.5% off: 9.45 USD instead of 10.00 USD, until 2017-12-07."
+
+
+@pytest.mark.usefixtures("spark")
+def test_a_template_without_its_column_is_an_error() -> None:
+    """I25: no slot is left unfilled."""
+    with pytest.raises(KeyError, match="price"):
+        sentence("Only {price}!", {})

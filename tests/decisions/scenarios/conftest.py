@@ -1,0 +1,31 @@
+"""Inputs of scenarios that a test replaces in part."""
+
+from __future__ import annotations
+
+import pytest
+from pyspark.sql import SparkSession
+
+from promo_spark.contracts.decisions import Promotions
+from promo_spark.contracts.models import BasketRules, Forecasts, Recommendations
+from promo_spark.decisions.eligibility import UserEligibility
+from promo_spark.decisions.response import PurchaseHistory
+from promo_spark.decisions.scenarios.inputs import ScenarioInputs
+from promo_spark.settings import Settings
+from tests.decisions.scenarios.shop import DAY, item, products
+
+
+@pytest.fixture
+def inputs(spark: SparkSession, settings: Settings) -> ScenarioInputs:
+    """A shop of milk and bread, and nothing else; a test replaces what it is about."""
+    return ScenarioInputs(
+        date=DAY,
+        currency="USD",
+        settings=settings.promote,
+        users=UserEligibility.frame(spark),
+        products=products(spark, item("milk"), item("bread")),
+        purchases=PurchaseHistory.frame(spark),
+        recommendations=Recommendations.frame(spark),
+        rules=BasketRules.frame(spark),
+        forecasts=Forecasts.frame(spark),
+        earlier_promotions=Promotions.frame(spark),
+    )

@@ -1,0 +1,90 @@
+"""Bundle: two products that baskets show to belong together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+from pyspark.sql import SparkSession
+
+from promo_spark.contracts.models import BasketRules, Recommendations
+from promo_spark.decisions.scenarios.bundle import BUNDLE, RULES_PER_ITEM, item_rules
+from promo_spark.decisions.scenarios.inputs import ScenarioInputs
+from tests.decisions.scenarios.shop import DAY, item, offers_by_user, products, users
+
+
+def test_strong_rules_become_bundles_of_the_users_own_products(spark: SparkSession, inputs: ScenarioInputs) -> None:
+    """E10: a planted pair becomes a bundle, substitutes never; its price is below the sum and at the floor or above.
+
+    I09: as E10.
+    """
+    catalogue = products(
+        spark,
+        item("own pasta", subcategory="pasta"),
+        item("top pasta", subcategory="pasta", units_28d=99),
+        item("small sauce", subcategory="sauce", list_price=4, unit_cost=3, units_28d=1),
+        item("top sauce", subcategory="sauce", list_price=4, unit_cost=3, units_28d=99),
+        item("rice", subcategory="rice"),
+    )
+    pasta = {"product_id": "own pasta", "orders": 5, "cadence_days": 9.0, "last_bought": DAY, "due_date": DAY}
+    shoppers = users(
+        spark,
+        {"user_id": "cook", "repurchases": [pasta], "discounted_lines_share": 1.0},
+        {"user_id": "reader", "repurchases": [pasta], "discounted_lines_share": 1.0},
+        {"user_id": "stranger"},
+    )
+    recommendations = Recommendations.frame(
+        spark, [{"user_id": "reader", "rank": 3, "product_id": "small sauce", "source": "als"}]
+    )
+    rules = BasketRules.frame(
+        spark,
+        [
+            {
+                "level": "subcategory",
+                "antecedent": [antecedent],
+                "consequent": [consequent],
+                "confidence": 0.4,
+                "lift": lift,
+                "is_bundle": lift > 1,
+            }
+            for antecedent, consequent, lift in [
+                ("pasta", "sauce", 4.0),
+                ("sauce", "pasta", 4.0),
+                ("pasta", "rice", 0.5),  # substitutes
+            ]
+        ],
+    )
+    offers = offers_by_user(
+        BUNDLE,
+        replace(inputs, products=catalogue, users=shoppers, recommendations=recommendations, rules=rules),
+    )
+    assert offers["cook"].product_ids == ["own pasta", "top sauce"]  # bought again, with the most bought sauce
+    assert offers["reader"].product_ids == ["own pasta", "small sauce"]  # with the sauce recommended to this user
+    assert set(offers) == {"cook", "reader"}
+    offer = offers["cook"]
+    assert (offer.list_price, offer.offer_price, offer.margin_floor) == (
+        Decimal("14.00"),
+        Decimal("11.90"),
+        Decimal("8.43"),  # 15% off 14; 8 / 0.95 up to the cent
+    )
+    assert offer.anchor == "own pasta" and offer.response_factor == Decimal("0.4")
+    assert offer.reason_codes == ["bought_together:pasta with sauce"]
+    assert offer.text == (
+        "own pasta and top sauce together: 15% off, 11.90 USD instead of 14.00 USD, until 2017-12-07."
+    )
+
+
+def test_of_each_item_the_strongest_rules_are_tried(spark: SparkSession) -> None:
+    def rule(consequent: list[str], lift: float) -> dict[str, object]:
+        return {
+            "level": "product",
+            "antecedent": ["tea"],
+            "consequent": consequent,
+            "confidence": 0.4,
+            "lift": lift,
+            "is_bundle": True,
+        }
+
+    rules = [rule([f"p{lift}"], float(lift)) for lift in range(2, 8)] + [rule(["a", "b"], 9.0)]  # no pair
+    strongest = item_rules(BasketRules.frame(spark, rules)).collect()
+    assert sorted(r.right for r in strongest) == ["p5", "p6", "p7"] and len(strongest) == RULES_PER_ITEM

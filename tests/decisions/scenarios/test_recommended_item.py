@@ -1,0 +1,38 @@
+"""Recommended item: what the recommender ranks high, deeper for users who like discounts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+from pyspark.sql import SparkSession
+
+from promo_spark.contracts.models import Recommendations
+from promo_spark.decisions.scenarios.inputs import ScenarioInputs
+from promo_spark.decisions.scenarios.recommended_item import RECOMMENDED_ITEM
+from tests.decisions.scenarios.shop import offers_by_user, users
+
+
+def test_recommended_items_get_a_depth_by_the_users_eagerness(spark: SparkSession, inputs: ScenarioInputs) -> None:
+    """I15: only what is recommended to the user. I18: the keener on discounts, the deeper, within bounds."""
+    readers = users(
+        spark,
+        {"user_id": "cool", "discounted_lines_share": 0.0},
+        {"user_id": "keen", "discounted_lines_share": 1.0},
+        {"user_id": "unknown"},  # nothing is recommended
+    )
+    recommendations = Recommendations.frame(
+        spark,
+        [
+            {"user_id": "cool", "rank": 1, "product_id": "milk", "source": "als"},
+            {"user_id": "keen", "rank": 2, "product_id": "bread", "source": "als"},
+            {"user_id": "keen", "rank": 1, "product_id": "not for sale", "source": "als"},
+            {"user_id": "excluded", "rank": 1, "product_id": "milk", "source": "als"},  # may not get offers
+        ],
+    )
+    offers = offers_by_user(RECOMMENDED_ITEM, replace(inputs, users=readers, recommendations=recommendations))
+    assert {u: (r.product_ids, r.discount_rate) for u, r in offers.items()} == {
+        "cool": (["milk"], Decimal("0.05")),
+        "keen": (["bread"], Decimal("0.20")),
+    }
+    assert offers["keen"].reason_codes == ["recommended:als:2"]

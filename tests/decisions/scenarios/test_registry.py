@@ -1,0 +1,46 @@
+"""The scenarios of the folder: found by themselves, held to the contract and to the settings."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import replace
+
+import pytest
+
+from promo_spark.contracts.decisions import MECHANICS, SCENARIOS
+from promo_spark.decisions.offers.texts import slot_columns, slots_of
+from promo_spark.decisions.scenarios import REGISTRY, all_candidates
+from promo_spark.decisions.scenarios.inputs import ScenarioInputs
+from promo_spark.decisions.scenarios.scenario import Scenario
+from promo_spark.errors import SettingsError
+from promo_spark.settings import Settings
+from tests.decisions.scenarios.shop import DAY
+
+
+def test_registry_contract_and_settings_name_the_same_scenarios(settings: Settings) -> None:
+    assert set(REGISTRY) == set(SCENARIOS) - {"none"} == set(settings.promote.scenarios)
+
+
+@pytest.mark.parametrize("scenario", REGISTRY.values(), ids=list(REGISTRY))
+@pytest.mark.usefixtures("spark")
+def test_a_scenario_is_named_like_its_file_and_fills_every_slot(scenario: Scenario) -> None:
+    """I25: no slot is left unfilled."""
+    module = importlib.import_module(f"promo_spark.decisions.scenarios.{scenario.name}")
+    assert scenario in vars(module).values()
+    assert scenario.mechanic in MECHANICS and scenario.mechanic != "none"
+    assert set(slots_of(scenario.text)) <= set(slot_columns(valid_to=DAY, currency="USD"))
+
+
+def test_an_unknown_scenario_is_named(inputs: ScenarioInputs) -> None:
+    with pytest.raises(SettingsError, match=r"flash_sale is unknown; there are: bundle, clearance, new_user_welcome"):
+        all_candidates(inputs, ["bundle", "flash_sale"])
+    with pytest.raises(SettingsError, match="it names none"):
+        all_candidates(inputs, [])
+
+
+def test_missing_or_turned_bounds_are_named(inputs: ScenarioInputs) -> None:
+    wrong = replace(inputs, settings=inputs.settings.model_copy(update={"depth": {"bundle": [0.3, 0.1]}}))
+    with pytest.raises(SettingsError, match=r"promote.depth.clearance is missing"):
+        wrong.bounds("clearance")
+    with pytest.raises(SettingsError, match=r"promote.depth.bundle is \[0.3, 0.1\]: the least depth comes first"):
+        wrong.bounds("bundle")
