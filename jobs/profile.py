@@ -8,8 +8,6 @@ columns made from them stay 0 or null.
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
-
 from promo_spark.contracts.features import DailySales, ProductProfile, UserProfile
 from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Products, PromoCalendar, Redemptions, Users
 from promo_spark.errors import MissingDataError
@@ -19,8 +17,8 @@ from promo_spark.features.series.daily_sales import daily_sales
 from promo_spark.features.series.wanted import wanted_series
 from promo_spark.features.users.activity import user_activity
 from promo_spark.features.users.products import user_products
-from promo_spark.features.users.profile import user_profile
 from promo_spark.features.users.tastes import user_tastes
+from promo_spark.flows.profile import user_profiles
 from promo_spark.runtime.job import Context, Everyone, job
 from promo_spark.settings.profile import ProfileSettings
 
@@ -46,7 +44,7 @@ def run(ctx: Context[ProfileSettings]) -> None:
     user_lines = past_lines(ctx.read(OrderLines), as_of)
     bought = ctx.keep(user_products(user_lines, as_of=as_of, half_life_days=settings.interest_half_life_days))
     activity = ctx.keep(user_activity(user_lines, as_of=as_of, settings=settings))
-    ctx.write(UserProfile, _user_profiles(ctx, activity, user_tastes(bought, products, settings=settings)))
+    ctx.write(UserProfile, user_profiles(ctx, activity, user_tastes(bought, products, settings=settings)))
 
     ctx.say("profiling products")
     profiles = product_profile(lines, bought, products, as_of=as_of, settings=settings, business=ctx.business)
@@ -57,18 +55,3 @@ def run(ctx: Context[ProfileSettings]) -> None:
     calendar, levels = ctx.read_optional(PromoCalendar), settings.series_levels
     sales = daily_sales(lines, products=products, calendar=calendar, wanted=wanted, as_of=as_of, levels=levels)
     ctx.write(DailySales, sales)
-
-
-def _user_profiles(ctx: Context[ProfileSettings], activity: DataFrame, tastes: DataFrame) -> DataFrame:
-    """One row per user known before the date. UserActivity, UserTastes, master data → UserProfile."""
-    return user_profile(
-        activity,
-        tastes,
-        users=ctx.read_optional(Users),
-        campaigns=ctx.read_optional(Campaigns),
-        contacts=ctx.read_optional(Contacts),
-        redemptions=ctx.read_optional(Redemptions),
-        as_of=ctx.date,
-        timezone=ctx.business.timezone,
-        settings=ctx.settings,
-    )

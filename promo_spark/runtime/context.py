@@ -21,7 +21,8 @@ from promo_spark.runtime.progress import Step
 from promo_spark.settings import Section
 from promo_spark.settings.business import BusinessSettings
 from promo_spark.storage.commits import Mark
-from promo_spark.storage.lake import Lake, SliceValue, Written
+from promo_spark.storage.lake import Lake, Written
+from promo_spark.storage.literals import SliceValue
 
 S = TypeVar("S", bound=Section)
 

@@ -10,7 +10,7 @@ import datetime
 import re
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -25,11 +25,9 @@ from promo_spark.contracts.schema import CONTRACT_VERSION_KEY, Col, Table, Write
 from promo_spark.errors import ContractError, MissingDataError, SettingsError
 from promo_spark.storage.commits import Commit, Mark, commit, commit_of, marked, touched_partitions
 from promo_spark.storage.files import Files
+from promo_spark.storage.literals import SliceValue, literal, text_literal
 from promo_spark.storage.repetition import NOT_COMPARED, changed_days, holds
 
-SliceValue = str | datetime.date | Sequence[str] | Sequence[datetime.date]
-
-_SAFE_VALUE = re.compile(r"[A-Za-z0-9_.:-]+")
 _GONE = "_gone"
 REMOVED_BY = "promo_spark.removed_by"  # a property of the table
 
@@ -146,7 +144,7 @@ class Lake:
         with self._locks[table]:
             since = self._commits_between(table, -1 if version is None else version)
             of_others = [c for c in since if c is None or c.mark is None or c.mark.run != run]
-            condition = " AND ".join(f"{c} = {_literal(table, v)}" for c, v in slice_values.items())
+            condition = " AND ".join(f"{c} = {literal(table, v)}" for c, v in slice_values.items())
             if condition and of_others and version is not None:
                 earlier = self._stored(table, version).filter(condition)
                 writer = earlier.write.format("delta").mode("overwrite").option("replaceWhere", condition)
@@ -264,19 +262,19 @@ class Lake:
             missing = [p for p in table.partition if p not in slice_values]
             if missing:
                 raise ContractError(f"{table.full_name()}: a write must say which {', '.join(missing)} it replaces")
-            parts = [f"{p} = {_literal(table, slice_values[p])}" for p in table.partition]
+            parts = [f"{p} = {literal(table, slice_values[p])}" for p in table.partition]
             for column, values in slice_values.items():
                 if not isinstance(values, (str, datetime.date)):
                     if not values:
                         return ""
-                    parts.append(f"{column} IN ({', '.join(_text(str(v)) for v in values)})")
+                    parts.append(f"{column} IN ({', '.join(text_literal(str(v)) for v in values)})")
             return " AND ".join(parts)
         if table.write_mode is WriteMode.REPLACE_DAYS:
             day = table.partition[0]
             given = slice_values.get(day, ())
             days = [d for d in given if isinstance(d, datetime.date)] if not isinstance(given, datetime.date) else []
             days = days or self._days_in(rows.select(day))
-            return f"{day} IN ({', '.join(_literal(table, d) for d in days)})" if days else ""
+            return f"{day} IN ({', '.join(literal(table, d) for d in days)})" if days else ""
         return None
 
     def _merge(self, table: type[Table], rows: DataFrame, gone: DataFrame | None, mark: Mark | None) -> None:
@@ -287,7 +285,7 @@ class Lake:
             days = self._days_of(table, rows, keys if gone is None else keys.unionByName(gone.select(*table.key)))
             if not days:
                 return
-            on = f"old.{table.partition[0]} IN ({', '.join(_literal(table, d) for d in days)}) AND {on}"
+            on = f"old.{table.partition[0]} IN ({', '.join(literal(table, d) for d in days)}) AND {on}"
         if gone is not None:
             gone = gone.select(*table.key).withColumn(_GONE, F.lit(True))
             rows = rows.withColumn(_GONE, F.lit(False)).unionByName(gone, allowMissingColumns=True)
@@ -363,7 +361,7 @@ class Lake:
     def _add_columns(self, table: type[Table], gained: Mapping[str, Col]) -> None:
         """The stored table with columns that its contract gained since it was made: null in the rows it has."""
         if gained:
-            told = [f"{n} {c.type.simpleString()} COMMENT {_text(c.comment)}" for n, c in gained.items()]
+            told = [f"{n} {c.type.simpleString()} COMMENT {text_literal(c.comment)}" for n, c in gained.items()]
             self.spark.sql(f"ALTER TABLE {self.address(table)} ADD COLUMNS ({', '.join(told)})")
 
     def _refuse_newer(self, table: type[Table], df: DataFrame) -> None:
@@ -378,20 +376,6 @@ class Lake:
 def _gained(table: type[Table], stored: DataFrame) -> dict[str, Col]:
     """Columns that rows may lack and the stored table does not have yet."""
     return {n: c for n, c in table.columns().items() if not c.required and n not in stored.columns}
-
-
-def _literal(table: type[Table], value: SliceValue) -> str:
-    text = value.isoformat() if isinstance(value, datetime.date) else value
-    if not isinstance(text, str) or not _SAFE_VALUE.fullmatch(text):
-        raise ContractError(
-            f"{table.full_name()}: {text!r} cannot be a partition value; use letters, digits and _ . : -"
-        )
-    return f"'{text}'"
-
-
-def _text(value: str) -> str:
-    """A text such as a file's name, whatever it contains, as one literal."""
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _readable(error: PySparkException | Py4JJavaError) -> Exception:

@@ -9,7 +9,7 @@ from promo_spark.submission.parent_watch import TERMINATED
 
 DRIVER = """
 import time
-from promo_spark.runtime.parent_watch import end_with_spark_submit
+from promo_spark.submission.parent_watch import end_with_spark_submit
 end_with_spark_submit()
 print("started", flush=True)
 time.sleep(60)

@@ -30,7 +30,7 @@ def line(settings: Settings, *, environment: Path | None = None, java_options: t
     spark = settings.spark
     package = None if spark.master.startswith("local") else Path("/build/promo_spark-1.zip")
     cargo = Cargo(Path("/build/settings-1.json"), JARS, package, environment, java_options)
-    application = job_application("baskets", "2017-12-01", False, spark, cargo)
+    application = job_application("baskets", ["--date", "2017-12-01"], spark, cargo)
     words = spark_submit_command("baskets", spark, cargo, spark.driver_memory, application)
     assert words[0].endswith("/bin/spark-submit")
     return [w.replace(sys.executable, "PYTHON").replace(str(PROJECT), "~") for w in words[1:]]

@@ -21,7 +21,7 @@ from promo_spark.sources import holidays
 from promo_spark.sources.checks import rules
 from promo_spark.sources.persons import pseudonyms
 from promo_spark.storage import landing
-from promo_spark.storage.lake import SliceValue
+from promo_spark.storage.literals import SliceValue
 
 
 def refuse_missing_tables(delivered: list[Delivery]) -> None:
