@@ -84,7 +84,7 @@ class SourceColumns(Table):
 
 
 class IdKey(Table):
-    """One row: with which key the ids of the lake's users are made, or that they are kept as they are.
+    """One row per lake: with which key the ids of its users are made, or that they are kept as they are.
 
     It stands here and not in restricted: a lake whose restricted tables were emptied still holds to its key.
     """
