@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import Metrics, Recommendations, Segments
-from promo_spark.contracts.silver import OrderLines
+from promo_spark.contracts.silver import Events, OrderLines
 from promo_spark.flows.recommend import measured_figures, model_figures, published_figures, published_model
 from promo_spark.measures.metric_rows import figure_rows
 from promo_spark.models.recommenders.holdout import best_recommender
@@ -23,6 +23,7 @@ from promo_spark.settings.recommend import RecommendSettings
 
 @job(
     reads=[OrderLines, UserProfile, ProductProfile, Segments],
+    optional=[Events],
     writes=[Recommendations, Metrics],
     settings=RecommendSettings,
 )

@@ -20,6 +20,7 @@ JAVA_HOME="$("$python" -m promo_spark.submission.requirements)"
 export JAVA_HOME
 
 step "$bin/ruff" check .
+step "$bin/ruff" format --check .
 step "$bin/mypy"
 step "$bin/lint-imports"
 # A file's tests share what they have made, so they stay together; files in the order that tests/conftest.py gives.

@@ -108,3 +108,11 @@ def test_every_limit_policy_and_own_check_of_the_quality_page_is_a_setting() -> 
         "order_lines": ["quantity"],
         "users": [],
     }
+
+
+def test_the_glossary_tells_what_the_short_words_mean() -> None:
+    """O11: the abbreviations of the field that users meet have their meaning on the page of the architecture."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    told = dict(re.findall(r"^\| ([A-Za-z, ]+) \| (\S.*) \|$", page, re.MULTILINE))
+    for word in ("AR, VR", "CV", "CPS", "CRM", "NLP", "RFM", "SEM", "holdout"):
+        assert len(told[word]) > 20, word

@@ -65,7 +65,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("override", "message"), WRONG, ids=[override for override, _ in WRONG])
 def test_a_setting_that_makes_no_sense_is_refused_before_spark_starts(override: str, message: str) -> None:
-    """O04: the error names the key; nothing is written, no JVM is started."""
+    """The error names the key; nothing is written, no JVM is started."""
     with pytest.raises(SettingsError, match=message):
         submit(["pipeline", "--date", "2024-06-01", "--set", override, "--dry-run"])
 

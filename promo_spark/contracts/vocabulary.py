@@ -17,6 +17,8 @@ SCENARIOS = (
 )
 # How an offer is given.
 MECHANICS = ("discount", "coupon", "bundle", "none")
+# What a user did, beside buying. try_on: looked at on oneself, as in a virtual fitting room.
+EVENT_TYPES = ("view", "search", "click", "cart", "purchase", "review", "share", "coupon_claim", "try_on")
 # Where a user stands with the shop.
 LIFECYCLES = ("new", "first_time", "repeat", "loyal", "high_value", "lapsing", "lost")
 RISK_TIERS = ("low", "medium", "high", "blocked")

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import Segments
+from promo_spark.contracts.silver import Events
 from promo_spark.errors import MissingDataError
 from promo_spark.features.users.tastes import most_repurchases, user_repurchases
 from promo_spark.measures.metric_rows import Figure
@@ -31,6 +32,7 @@ from promo_spark.models.recommenders.strengths import (
     own_products,
     popularity,
     strengths,
+    with_events,
 )
 from promo_spark.runtime.job import Context
 from promo_spark.settings.recommend import RecommendSettings
@@ -132,8 +134,12 @@ def _fitted(
     """ALS on the purchases before a date, and all that turns it into lists."""
     settings, bought = ctx.settings, _history(ctx, bought, as_of)
     pairs = ctx.keep(strengths(bought, as_of=as_of, half_life_days=settings.half_life_days))
+    tied = pairs
+    if ctx.exists(Events) and settings.event_weights:
+        weights, half_life = settings.event_weights, settings.half_life_days
+        tied = with_events(pairs, ctx.read_optional(Events), weights=weights, as_of=as_of, half_life_days=half_life)
     modelled = ctx.keep(
-        model_pairs(pairs, bought, items, min_orders=settings.min_orders, min_buyers=settings.min_buyers)
+        model_pairs(tied, bought, items, min_orders=settings.min_orders, min_buyers=settings.min_buyers)
     )
     factors = als_factors(modelled, settings)
     popular_since = as_of - datetime.timedelta(days=settings.popular_days)

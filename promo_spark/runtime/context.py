@@ -132,6 +132,11 @@ class Context(Generic[S]):
         except MissingDataError:
             return table.frame(self.spark)
 
+    def exists(self, table: type[Table]) -> bool:
+        """Whether an optional table is there at all."""
+        self._declared(table, self.job.optional, "optional")
+        return self.whole_lake.exists(table)
+
     def read_everyone(self, table: type[Table]) -> DataFrame:
         """The rows of all users, as declared with Everyone; an empty frame where an optional table is missing."""
         self._declared(table, self.job.everyone, "Everyone(…)")

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from promo_spark.contracts.vocabulary import EVENT_TYPES
 from promo_spark.settings.sections import Days, Factor, Positive, Section, Seed, Weight
+
+
+def _event_type(name: str) -> str:
+    if name not in EVENT_TYPES:
+        raise ValueError(f"there is no event type {name}; there are: {', '.join(EVENT_TYPES)}")
+    return name
+
+
+EventType = Annotated[str, AfterValidator(_event_type)]
 
 
 class RecommendSettings(Section):
@@ -29,3 +39,4 @@ class RecommendSettings(Section):
     holdout_days: Days
     evaluation_users: Positive
     seed: Seed
+    event_weights: dict[EventType, Weight]

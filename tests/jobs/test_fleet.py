@@ -53,7 +53,7 @@ LAYERS = ["silver", "features", "models", "decisions", "measurement", "truth"]
 
 
 def test_jobs_read_tables_to_their_right_only_of_earlier_dates() -> None:
-    """L01: sources → features → models → decisions; what stands to the right is read of dates before alone."""
+    """Sources → features → models → decisions; what stands to the right is read of dates before alone."""
     for job in JOBS.values():
         leftmost = min(LAYERS.index(t.layer) for t in job.writes if t.layer in LAYERS and t is not Metrics)
         for table in (*job.reads, *job.optional):

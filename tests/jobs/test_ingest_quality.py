@@ -137,7 +137,7 @@ def shop(folder: Path, unknown_products: int, copies: int = 1) -> None:
 
 
 def test_a_broken_gate_stops_before_anything_moves_and_keeps_what_it_found(lake: Lake, tmp_path: Path) -> None:
-    """B10 (gate): exit code 3, silver and what is made of it as they were, the findings kept."""
+    """B10: exit code 3, silver and what is made of it as they were, the findings kept."""
     counted: list[int] = []
 
     def count(ctx: Context[BasketsSettings]) -> None:

@@ -137,7 +137,7 @@ def test_a_failed_job_is_taken_back_recorded_and_resumed(lake: Lake) -> None:
 
 
 def test_the_run_log_traces_a_run(lake: Lake) -> None:
-    """N10 (run log part): inputs' runs and versions, resolved settings, code version and balanced counts."""
+    """The run log: inputs' runs and versions, resolved settings, code version and balanced counts."""
     Shop().run(lake)
     log = {r.job: r for r in RunLog(lake).succeeded()}
     assert log["baskets"].input_runs == {"silver.numbers": log["ingest"].run_id}

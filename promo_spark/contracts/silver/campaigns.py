@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyspark.sql import types as T
 
-from promo_spark.contracts.schema import Col, Personal, WriteMode
+from promo_spark.contracts.schema import RATE, Col, Personal, WriteMode
 from promo_spark.contracts.silver.sourced import (
     ENDS_BEFORE_START,
     TEST_USER,
@@ -33,6 +33,7 @@ class Campaigns(Sourced):
     kind = Col(_TEXT, "the shop's own type of campaign")
     start_date = Col(_DATE, "first day", required=True)
     end_date = Col(_DATE, "last day, included", required=True)
+    cps_rate = Col(RATE, "share of each sale that the campaign's channel is paid (cost per sale); null: none", "share")
 
 
 class Contacts(Sourced):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyspark.sql import types as T
 
+from promo_spark.contracts import vocabulary
 from promo_spark.contracts.schema import Check, Col, Personal, SourceCheck, WriteMode
 from promo_spark.contracts.silver.sourced import (
     TEST_USER,
@@ -18,7 +19,7 @@ _TEXT = T.StringType()
 _DATE = T.DateType()
 
 
-EVENT_TYPES = ("view", "search", "click", "cart", "purchase", "review", "share", "coupon_claim")
+EVENT_TYPES = vocabulary.EVENT_TYPES
 
 
 class Events(Cleanable):

@@ -36,6 +36,7 @@ class Users(Cleanable):
     household_composition = Col(_TEXT, "such as '2 Adults Kids'", personal=Personal.ATTRIBUTE)
     kids_count = Col(_TEXT, "children, may be open such as 3+", personal=Personal.ATTRIBUTE)
     member_tier = Col(_TEXT, "tier of the loyalty programme")
+    acquisition_channel = Col(_TEXT, "how the user came: sem, affiliate, organic, …; null where unknown")
     consent_marketing = Col(T.BooleanType(), "may be sent offers; null where the shop does not say")
     consent_profiling = Col(T.BooleanType(), "may be profiled; null where the shop does not say")
 

@@ -6,6 +6,7 @@ The user-item matrix is kept as a long table: its wide form would have a column 
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -14,7 +15,7 @@ from pyspark.sql import types as T
 from promo_spark.contracts.features import ProductProfile, Repurchase, UserProductDays, UserProfile
 from promo_spark.contracts.models import Segments
 from promo_spark.contracts.schema import Col, Frame, Personal
-from promo_spark.contracts.silver import OrderLines
+from promo_spark.contracts.silver import Events, OrderLines
 from promo_spark.measures.exact_sums import whole_parts
 from promo_spark.measures.order_lines import is_sale
 
@@ -39,6 +40,14 @@ class Strength(Frame):
     strength = Col(T.DoubleType(), "orders with the product, each counting less with its age", required=True)
     orders = Col(T.LongType(), "orders with the product", required=True)
     last_bought = Col(T.DateType(), "the day of the last one", required=True)
+
+
+class MetInEvents(Frame):
+    """One row per user and product that the user met in events that count."""
+
+    user_id = Col(T.StringType(), "the user", required=True, personal=Personal.IDENTIFIER)
+    product_id = Col(T.StringType(), "the product", required=True)
+    met = Col(T.DoubleType(), "the events' weights, each counting less with its age", required=True)
 
 
 class CatalogueItem(Frame):
@@ -117,6 +126,30 @@ def strengths(bought: DataFrame, *, as_of: datetime.date, half_life_days: int) -
         F.count("*").alias(Strength.orders),
         F.max(Purchase.order_date).alias(Strength.last_bought),
     )
+
+
+def with_events(
+    pairs: DataFrame, events: DataFrame, *, weights: Mapping[str, float], as_of: datetime.date, half_life_days: int
+) -> DataFrame:
+    """One row per user and product that was bought, or met in an event that counts. Strength, Events → Strength.
+
+    An event before the date adds its type's weight, decayed as an order is. A pair without an order has 0 orders and
+    no last day. Events of visitors nobody knows, or without a product, do not count.
+    """
+    weight = F.create_map(*[F.lit(part) for pair in sorted(weights.items()) for part in pair])
+    age = F.date_diff(F.lit(as_of), Events.event_date)
+    counted = weight[F.col(Events.event_type)] * F.pow(F.lit(0.5), age / half_life_days)
+    met = (
+        events.filter(F.col(Events.event_type).isin(sorted(weights)) & (F.col(Events.event_date) < F.lit(as_of)))
+        .filter(F.col(Events.user_id).isNotNull() & F.col(Events.product_id).isNotNull())
+        .groupBy(Events.user_id, Events.product_id)
+        .agg((F.sum(whole_parts(counted, _BILLION)) / _BILLION).alias(MetInEvents.met))
+    )
+    both = F.coalesce(Strength.strength, F.lit(0.0)) + F.coalesce(MetInEvents.met, F.lit(0.0))
+    joined = pairs.join(met, [Strength.user_id, Strength.product_id], "full").withColumns(
+        {Strength.strength: both, Strength.orders: F.coalesce(Strength.orders, F.lit(0))}
+    )
+    return joined.select(*Strength.columns())
 
 
 def days_bought(bought: DataFrame) -> DataFrame:

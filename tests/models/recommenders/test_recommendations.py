@@ -7,11 +7,12 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
+from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import ProductProfile, UserProfile
-from promo_spark.contracts.silver import OrderLines
+from promo_spark.contracts.silver import EVENT_TYPES, Events, OrderLines
 from promo_spark.models.recommenders import holdout
 from promo_spark.models.recommenders import recommendations as lists
 from promo_spark.models.recommenders import strengths as purchase
@@ -189,3 +190,35 @@ def test_planted_tastes_are_found_three_times_better_than_by_popularity(spark: S
     assert found["als:new", "recall@10"] > 0.75  # 11 products of the group are left, 10 are shown
     assert found["buy_again", "recall@10"] <= 0.2  # nothing is bought twice here
     assert figures(bought(spark, rows[::-1]).repartition(5)) == found
+
+
+def test_a_try_on_counts_as_its_weight_says(spark: SparkSession) -> None:
+    """O05: event_type try_on is accepted and weighted.
+
+    At a half-life of 10 days an order of 10 days ago counts 0.5. A try-on counts half an order: of 10 days ago 0.25;
+    twice so long ago, 0.125.
+    """
+    pairs = purchase.strengths(
+        purchase.purchases(bought(spark, [("ann", "dress", 10)]), before=DAY, days=100), as_of=DAY, half_life_days=10
+    )
+    events = Events.frame(
+        spark,
+        [
+            # bought and tried on: 0.5 + 0.25
+            {"user_id": "ann", "product_id": "dress", "event_type": "try_on", "event_date": "2017-11-21"},
+            # only tried on, 20 days ago
+            {"user_id": "ben", "product_id": "dress", "event_type": "try_on", "event_date": "2017-11-11"},
+            # a type without a weight, a visitor nobody knows, a day that is not over yet
+            {"user_id": "cid", "product_id": "dress", "event_type": "view", "event_date": "2017-11-21"},
+            {"product_id": "dress", "event_type": "try_on", "event_date": "2017-11-21"},
+            {"user_id": "dan", "product_id": "dress", "event_type": "try_on", "event_date": "2017-12-01"},
+        ],
+    )
+    assert "try_on" in EVENT_TYPES and load().recommend.event_weights == {"try_on": 0.5}
+    tied = purchase.with_events(pairs, events, weights={"try_on": 0.5}, as_of=DAY, half_life_days=10)
+    rows = [
+        {"user_id": "ann", "product_id": "dress", "strength": 0.75, "orders": 1, "last_bought": "2017-11-21"},
+        {"user_id": "ben", "product_id": "dress", "strength": 0.125, "orders": 0},
+    ]
+    expected = purchase.Strength.frame(spark, rows)
+    assert_df_equality(tied, expected, ignore_row_order=True, ignore_nullable=True, ignore_metadata=True)
