@@ -70,11 +70,15 @@ def ended(lake: Lake, settings: Settings, date: datetime.date, job: Job, table: 
     Context.write = ending  # type: ignore[method-assign]  # for this one run
     try:
         run_in_order([job], lake, settings, date, Progress(), force=True)
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - whatever ends a job is what is tried here
         return isinstance(error, kind)
     finally:
         Context.write = write  # type: ignore[method-assign]  # as it was
     return False
+
+
+def told(same: bool, what: str) -> None:
+    print(f"{'ok    ' if same else 'BROKEN'}  {what}", flush=True)
 
 
 def main() -> int:
@@ -107,7 +111,7 @@ def main() -> int:
                         broken += not same
             run_in_order([job], lake, settings, date, Progress(), force=True)
             same = state(lake, job) == before
-            print(f"{'ok    ' if same else 'BROKEN'}  {name} runs to its end", flush=True)
+            told(same, f"{name} runs to its end")
             broken += not same
         spark.stop()
     return 1 if broken else 0

@@ -1,0 +1,75 @@
+"""Ctrl-C and SIGTERM on a real job through scripts/submit.sh: its tables are as before, the attempt is recorded."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+
+import polars as pl
+import pytest
+from pyspark.sql import SparkSession
+
+from promo_spark.contracts.models import FrequentItemsets
+from promo_spark.contracts.ops import Runs
+from promo_spark.storage.lake import Lake
+from tests.runtime.test_cluster import JAVA_OPTIONS, PROJECT, write_baskets
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+Process = subprocess.Popen[str]
+
+
+def job(lake: Lake, least_baskets: int) -> Process:
+    """The job in a process group of its own, as a shell starts it on a terminal."""
+    options = f'spark.conf={{"spark.driver.extraJavaOptions"="{JAVA_OPTIONS}"}}'
+    arguments = ["--set", f"lake.root={lake.root}", "--set", "baskets.level=product", "--set", options]
+    arguments += ["--set", f"baskets.min_baskets={least_baskets}", "--set", "spark.driver_memory=1g"]
+    return subprocess.Popen(
+        [str(PROJECT / "scripts" / "submit.sh"), "baskets", "--date", "2017-12-01", *arguments],
+        stdout=subprocess.PIPE,  # where spark-submit sends what a Python driver says
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PROMO_SPARK_VENV": sys.prefix, "PYTHONPATH": str(PROJECT)},
+        start_new_session=True,
+    )
+
+
+def ended(process: Process, when: str, end: Callable[[Process], None]) -> tuple[int, str]:
+    """Ends the process once it has said something; its exit code and all that it said."""
+    assert process.stdout is not None
+    said = ""
+    for line in process.stdout:
+        said += line
+        if when in line:
+            end(process)
+            break
+    said += process.stdout.read()
+    return process.wait(timeout=120), said
+
+
+def ctrl_c(process: Process) -> None:
+    os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to every process of the group
+
+
+def terminate(process: Process) -> None:
+    process.terminate()
+
+
+@pytest.mark.parametrize(("end", "code"), [(ctrl_c, 130), (terminate, 143)])
+def test_a_job_that_is_asked_to_stop_puts_its_tables_back_first(
+    spark: SparkSession, lake: Lake, end: Callable[[Process], None], code: int
+) -> None:
+    write_baskets(spark, lake)
+    first = job(lake, least_baskets=2)
+    assert first.wait(timeout=300) == 0
+    before = pl.read_delta(lake.path(FrequentItemsets)).sort("items")
+
+    # The itemsets of other settings are written, and rules are being derived from them.
+    got, said = ended(job(lake, least_baskets=5), "deriving rules", end)
+    assert got == code, said
+    assert "as they were before" in said and "Traceback" not in said
+    assert pl.read_delta(lake.path(FrequentItemsets)).sort("items").equals(before)
+    runs = pl.read_delta(lake.path(Runs)).sort(Runs.started_at)
+    assert runs[Runs.outcome].to_list() == ["succeeded", "failed"]
