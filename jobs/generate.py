@@ -7,14 +7,14 @@ The same seed and sizes give the same rows on any number of tasks. Ingest takes 
 from __future__ import annotations
 
 from promo_spark.contracts.truth import OF_HISTORY, Worlds
-from promo_spark.flows.generate import deliver_history, world_row
+from promo_spark.flows.generate import deliver_history, raw_folder, world_row
 from promo_spark.runtime.job import Context, job
 from promo_spark.settings.generate import GenerateSettings
 from promo_spark.worlds.frames import truth_table
 from promo_spark.worlds.spec import world_spec
 
 
-@job(reads=[], writes=[Worlds, *OF_HISTORY], settings=GenerateSettings)
+@job(reads=[], writes=[Worlds, *OF_HISTORY], settings=GenerateSettings, inputs=raw_folder)
 def run(ctx: Context[GenerateSettings]) -> None:
     spec = world_spec(ctx.settings, ctx.date)
     deliver_history(ctx, spec)

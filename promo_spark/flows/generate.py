@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 
 from promo_spark.contracts.truth import Worlds
 from promo_spark.errors import SettingsError
@@ -13,6 +13,11 @@ from promo_spark.settings.generate import GenerateSettings
 from promo_spark.storage.raw_files import write_raw
 from promo_spark.worlds.frames import raw_table, raw_tables
 from promo_spark.worlds.spec import WorldSpec
+
+
+def raw_folder(settings: GenerateSettings, _spark: SparkSession) -> str:
+    """Where the raw files go, and how they are written: in another folder there are none yet."""
+    return f"{settings.folder} {settings.format}"
 
 
 def deliver_history(ctx: Context[GenerateSettings], spec: WorldSpec) -> None:
