@@ -81,7 +81,7 @@ class Till:
         self.spark.createDataFrame(rows, schema).coalesce(1).write.format("delta").mode("append").save(self.path)
 
     def update(self, order: str, **values: str) -> None:
-        DeltaTable.forPath(self.spark, self.path).update(f"o = '{order}'", values)
+        DeltaTable.forPath(self.spark, self.path).update(f"o = '{order}'", dict(values))
 
     def delete(self, order: str) -> None:
         DeltaTable.forPath(self.spark, self.path).delete(f"o = '{order}'")

@@ -198,7 +198,8 @@ def arm_of(user_id: str, key: str, share: float) -> str:
 
 
 # Discounts and bundles run out; coupons do not, so that every scenario gets its turn.
-TIGHT = {"daily_budget": 1000.0, "mechanic_budgets": {"discount": 1.0, "coupon": 990.0, "bundle": 0.2}}
+TIGHT_BY_MECHANIC = {"discount": 1.0, "coupon": 990.0, "bundle": 0.2}
+TIGHT: dict[str, Any] = {"daily_budget": 1000.0, "mechanic_budgets": TIGHT_BY_MECHANIC}
 
 
 @pytest.fixture(scope="module")
@@ -254,9 +255,9 @@ def test_who_may_not_be_profiled_gets_one_none_and_teaches_nothing(
         ],
     }
     promotions, budget, metrics = decide(lake, settings, refusing, **TIGHT)
-    [none] = promotions[promotions.user_id == "refused"].itertuples()
+    [none] = promotions[promotions.user_id == "refused"].to_dict("records")
     held = arm_of("refused", settings.promote.holdout_key, settings.promote.holdout_share) == "holdout"
-    assert none.scenario == "none" and list(none.reason_codes) == ["not_profiled", *(["holdout"] if held else [])]
+    assert none["scenario"] == "none" and list(none["reason_codes"]) == ["not_profiled", *(["holdout"] if held else [])]
     pd.testing.assert_frame_equal(
         promotions[promotions.user_id != "refused"].reset_index(drop=True), everyone[0].reset_index(drop=True)
     )
@@ -269,13 +270,10 @@ def test_no_budget_and_no_cap_is_exceeded(written: Any, settings: Settings) -> N
     """I29: Σ expected cost ≤ budget, no user above the cap; the budget table says the sums of the offers."""
     _, _, (promotions, budget, metrics) = written
     offers = promotions[promotions.scenario != "none"]
-    limits = {"daily": TIGHT["daily_budget"], **{f"mechanic:{m}": b for m, b in TIGHT["mechanic_budgets"].items()}}  # type: ignore[attr-defined,dict-item]
+    limits = {"daily": TIGHT["daily_budget"], **{f"mechanic:{m}": b for m, b in TIGHT_BY_MECHANIC.items()}}
     sums = {
         "daily": offers.expected_cost.sum(),
-        **{
-            f"mechanic:{m}": offers[offers.mechanic == m].expected_cost.sum()
-            for m in TIGHT["mechanic_budgets"]  # type: ignore[attr-defined]
-        },
+        **{f"mechanic:{m}": offers[offers.mechanic == m].expected_cost.sum() for m in TIGHT_BY_MECHANIC},
     }
     by_constraint = budget.set_index("constraint")
     for constraint, limit in limits.items():

@@ -47,7 +47,7 @@ LINES = [
     line("old", 121, 1.01),
     line("listed", 2, 5.0),
 ]
-CATALOGUE = [
+CATALOGUE: list[dict[str, Any]] = [
     {"product_id": "milk", "department": "grocery", "category": "dairy", "title": " fresh milk "},
     {"product_id": "old", "department": "grocery", "category": "dairy", "title": " "},
     {"product_id": "listed", "department": "deli", "category": "cheese", "list_price": 8, "unit_cost": 5},

@@ -31,7 +31,7 @@ SEED_BASKETS = ("ABC", "ABD", "ACD", "BCD")  # the worked example of seed 000 §
 def apriori(baskets: Sequence[frozenset[str]], fewest: int, largest: int) -> dict[tuple[str, ...], int]:
     """Level by level: candidates of one more item whose subsets are all frequent, counted, pruned."""
     found: dict[tuple[str, ...], int] = {}
-    candidates = [(item,) for item in sorted(set().union(*baskets))]
+    candidates: list[tuple[str, ...]] = [(item,) for item in sorted(set().union(*baskets))]
     while candidates and len(candidates[0]) <= largest:
         counts = {c: sum(set(c) <= basket for basket in baskets) for c in candidates}
         level = {c: n for c, n in counts.items() if n >= fewest}

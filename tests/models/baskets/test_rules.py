@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import combinations
+from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
@@ -19,7 +20,7 @@ from promo_spark.settings import load
 SEED_COUNTS = {items: 4 - size for size in (1, 2, 3) for items in combinations("ABCD", size)}
 
 
-def itemsets(spark: SparkSession, counts: Mapping[Sequence[str], int]) -> DataFrame:
+def itemsets(spark: SparkSession, counts: Mapping[tuple[str, ...], int]) -> DataFrame:
     return FrequentItemsets.frame(
         spark,
         [{"level": "product", "items": list(items), "size": len(items), "baskets": n} for items, n in counts.items()],
@@ -27,7 +28,7 @@ def itemsets(spark: SparkSession, counts: Mapping[Sequence[str], int]) -> DataFr
 
 
 def rules_of(
-    spark: SparkSession, counts: Mapping[Sequence[str], int], all_baskets: int, min_confidence: float = 0.0
+    spark: SparkSession, counts: Mapping[tuple[str, ...], int], all_baskets: int, min_confidence: float = 0.0
 ) -> DataFrame:
     return basket_rules(
         itemsets(spark, counts),
@@ -42,12 +43,12 @@ def sides(rule: Row) -> str:
     return f"{''.join(rule.antecedent)}⇒{''.join(rule.consequent)}"
 
 
-def contradictions(rules: Iterable[Mapping[str, object]]) -> set[object]:
+def contradictions(rules: Iterable[Mapping[str, Any]]) -> set[str]:
     """Antecedents and consequents whose own support, as their rules imply it, is more than one number."""
-    implied: dict[object, set[float]] = {}
+    implied: dict[str, set[float]] = {}
     for r in rules:
-        implied.setdefault(r["antecedent"], set()).add(round(float(r["support"]) / float(r["confidence"]), 9))  # type: ignore[arg-type]
-        implied.setdefault(r["consequent"], set()).add(round(float(r["confidence"]) / float(r["lift"]), 9))  # type: ignore[arg-type]
+        implied.setdefault(r["antecedent"], set()).add(round(float(r["support"]) / float(r["confidence"]), 9))
+        implied.setdefault(r["consequent"], set()).add(round(float(r["confidence"]) / float(r["lift"]), 9))
     return {side for side, supports in implied.items() if len(supports) > 1}
 
 
@@ -109,7 +110,7 @@ def test_p_values_are_those_of_the_hypergeometric_law(spark: SparkSession) -> No
     """By its normal approximation: to 1e-6 of that far into the tail, near the exact law in the middle."""
     total = 10_000
     pairs = [(2000, 1000, n) for n in (150, 199, 200, 201, 230, 260, 330)] + [(50, 40, 12), (total, 30, 30)]
-    counts: dict[Sequence[str], int] = {}
+    counts: dict[tuple[str, ...], int] = {}
     for i, (a, c, n) in enumerate(pairs):
         counts |= {(f"a{i}",): a, (f"c{i}",): c, (f"a{i}", f"c{i}"): n}
     found = {r.antecedent[0]: r.p_value for r in rules_of(spark, counts, total).collect()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
@@ -51,7 +52,7 @@ def test_a_change_of_currency_unit_changes_no_group(spark: SparkSession) -> None
     shares = np.repeat([0.1, 0.9], 20) + rng.normal(0, 0.03, 40)  # what tells the two groups apart
     spend = np.exp(rng.normal(4, 0.3, 40))  # says nothing of them
 
-    def groups(factor: float, scaled: bool) -> np.ndarray:
+    def groups(factor: float, scaled: bool) -> npt.NDArray[np.int64]:
         rows = [
             {"user_id": f"u{i:02}", "orders": 5, "spend": round(m * factor, 2), "discount_share": float(s)}
             for i, (m, s) in enumerate(zip(spend, shares, strict=True))
@@ -62,7 +63,8 @@ def test_a_change_of_currency_unit_changes_no_group(spark: SparkSession) -> None
         else:
             sample = user_sample(UserProfile.frame(spark, rows), features, users=99, min_orders=1, seed=1)
             points = Scaling.of(sample, features).scaled(sample)
-        return kmeans2(points, 2, iter=20, minit="++", rng=1)[1]
+        labels = kmeans2(points, 2, iter=20, minit="++", rng=1)[1]
+        return np.asarray(labels, dtype=np.int64)
 
     assert adjusted_rand(groups(1, scaled=True), groups(100, scaled=True)) == 1.0
     assert adjusted_rand(groups(0.001, scaled=False), groups(100, scaled=False)) < 0.5

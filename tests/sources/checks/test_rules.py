@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -21,9 +22,9 @@ from promo_spark.sources.incoming import candidates, of_source
 RUN = ComparedWith(datetime.date(2017, 12, 1), "America/New_York")
 
 
-def raw_lines(spark: SparkSession, rows: list[dict[str, str | None]]) -> DataFrame:
+def raw_lines(spark: SparkSession, rows: Sequence[Mapping[str, str | None]]) -> DataFrame:
     """Text rows of order lines, good unless a row says otherwise."""
-    usual = {
+    usual: Mapping[str, str | None] = {
         "order": "o1",
         "line": "1",
         "user": "u1",
@@ -34,7 +35,7 @@ def raw_lines(spark: SparkSession, rows: list[dict[str, str | None]]) -> DataFra
         "day": "2017-11-06",
     }
     schema = ", ".join(f"`{c}` string" for c in usual)
-    df = spark.createDataFrame([tuple((usual | row).values()) for row in rows], schema)
+    df = spark.createDataFrame([tuple({**usual, **row}.values()) for row in rows], schema)
     return df.select(
         "*",
         F.to_json(F.struct(*usual)).alias(RawRow.raw),
@@ -44,7 +45,7 @@ def raw_lines(spark: SparkSession, rows: list[dict[str, str | None]]) -> DataFra
     )
 
 
-def line_candidates(spark: SparkSession, rows: list[dict[str, str | None]]) -> DataFrame:
+def line_candidates(spark: SparkSession, rows: Sequence[Mapping[str, str | None]]) -> DataFrame:
     zero = F.lit("0")
     return of_source(
         candidates(
@@ -239,6 +240,6 @@ def test_a_check_of_one_s_own_is_a_triple_with_a_literal_of_the_column_s_type(sp
         (("order_lines", "c", "quantity", ">", None), r"> takes one value, found None"),
     ],
 )
-def test_a_wrong_check_of_one_s_own_is_named(triple: tuple[Any, ...], message: str) -> None:
+def test_a_wrong_check_of_one_s_own_is_named(triple: tuple[str, str, str, str, Any], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         own_check(*triple, "reject", "")

@@ -9,11 +9,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from jobs.ingest import sources_digest
 from promo_spark.contracts.raw_rows import IncomingRow, RawRow
 from promo_spark.contracts.schema import MONEY
 from promo_spark.contracts.silver import Events, Products
 from promo_spark.errors import SettingsError
+from promo_spark.flows.ingest.deliveries import sources_digest
 from promo_spark.settings import load, validated
 from promo_spark.settings.sources import ColumnMapping, Condition, SourceSettings
 from promo_spark.sources.mapping import mappings, reshaping
