@@ -83,7 +83,7 @@ def test_no_job_that_models_or_decides_knows_who_a_user_is() -> None:
         declared = {t.layer for t in (*known.reads, *known.optional, *known.writes)}
         assert (RESTRICTED in declared) == (name == "ingest"), name
 
-    def run(ctx: Context[PromoteSettings]) -> None:
+    def run(_ctx: Context[PromoteSettings]) -> None:
         raise AssertionError("never runs")
 
     reading: tuple[list[type[Table]], list[type[Table]]] = ([Persons], [])

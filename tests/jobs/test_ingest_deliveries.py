@@ -108,7 +108,7 @@ def test_a_change_feed_is_followed_and_no_change_is_lost_or_taken_twice(
     till.delete("o4")
     till.insert("bad", pieces=0)
 
-    def killed(*arguments: object) -> None:
+    def killed(*_arguments: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):

@@ -201,7 +201,7 @@ def test_jars_that_cannot_be_fetched_are_named_with_where_to_place_them(tmp_path
 def test_of_two_first_starts_one_fetches_the_jars_for_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fetched: list[Path] = []
 
-    def fetch(spark: SparkSettings, packages: object, excludes: object, home: Path) -> None:
+    def fetch(_spark: SparkSettings, _packages: object, _excludes: object, home: Path) -> None:
         fetched.append(home)
         time.sleep(0.2)  # the other one comes meanwhile
         home.mkdir()

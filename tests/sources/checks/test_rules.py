@@ -168,7 +168,8 @@ def test_of_what_a_table_enforces_nothing_reaches_the_write() -> None:
             assert check.triple is not None or check.name in PREDICATES, check.name
 
 
-def test_a_check_that_the_table_enforces_can_only_reject(spark: SparkSession) -> None:
+@pytest.mark.usefixtures("spark")
+def test_a_check_that_the_table_enforces_can_only_reject() -> None:
     with pytest.raises(SettingsError, match=r"ingest\.policies\.quantity_zero is warn, but silver\.order_lines never"):
         checks.rules(OrderLines, RUN, {"quantity_zero": "warn"})
 

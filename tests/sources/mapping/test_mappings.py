@@ -120,7 +120,7 @@ def test_conditions_compare_numbers_as_numbers_and_texts_as_texts(spark: SparkSe
         (["none", "=", "x"], None),
         (["bad", ">", 9], None),
     ]
-    columns = [holds(row, Condition.model_validate(c)).alias(f"c{n}") for n, (c, _) in enumerate(cases)]
+    columns = [holds(Condition.model_validate(c)).alias(f"c{n}") for n, (c, _) in enumerate(cases)]
     assert list(row.select(*columns).first() or ()) == [expected for _, expected in cases]
 
 
