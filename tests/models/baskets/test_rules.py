@@ -8,12 +8,20 @@ from itertools import combinations
 from typing import Any
 
 import pytest
+from chispa import assert_df_equality
 from pyspark.sql import DataFrame, Row, SparkSession
 from scipy import stats
 
 from promo_spark.contracts.models import BasketRules, FrequentItemsets
 from promo_spark.contracts.silver import Products
-from promo_spark.models.baskets.rules import basket_rules, best_rules, improving_rules, item_names, with_sentences
+from promo_spark.models.baskets.rules import (
+    ItemName,
+    basket_rules,
+    best_rules,
+    improving_rules,
+    item_names,
+    with_sentences,
+)
 from promo_spark.settings import load
 
 # {ABC, ABD, ACD, BCD}: an item in 3 baskets, a pair in 2, a triple in 1
@@ -204,6 +212,14 @@ def test_a_subcategory_says_its_commonest_category(spark: SparkSession) -> None:
             {"product_id": "4", "subcategory": "PEARS", "category": "PEARS"},
         ],
     )
-    by_subcategory = {r["item"]: r["name"] for r in item_names(products, "subcategory").collect()}
-    assert by_subcategory == {"MAINSTREAM": "mainstream (pasta sauce)", "PEARS": "pears"}
+    expected = ItemName.frame(
+        spark,
+        [
+            {"item": "MAINSTREAM", "name": "mainstream (pasta sauce)"},  # of two products, beer is one
+            {"item": "PEARS", "name": "pears"},  # the category says nothing more
+        ],
+    )
+    assert_df_equality(
+        item_names(products, "subcategory"), expected, ignore_row_order=True, ignore_nullable=True, ignore_metadata=True
+    )
     assert {r["name"] for r in item_names(products, "category").collect()} == {"pasta sauce", "beer", "pears"}

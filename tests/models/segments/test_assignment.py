@@ -8,10 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
+from chispa import assert_df_equality
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 from scipy.cluster.vq import kmeans2
 
 from promo_spark.contracts.features import UserProfile
+from promo_spark.contracts.models import Segments
 from promo_spark.contracts.silver import OrderLines
 from promo_spark.errors import SettingsError
 from promo_spark.features.users.activity import user_activity
@@ -99,17 +102,24 @@ def test_each_user_gets_the_nearest_centre_and_who_never_ordered_gets_none(spark
     )
     scaling = Scaling(("spend", "discount_share"), np.array([2.0, 0.2]), np.array([2.0, 0.1]))
     centres = np.array([[-1.0, 0.0], [1.0, 2.0]])  # log spend 0 and 4; share 0.2 and 0.4
-    found = {
-        r.user_id: (r.segment_id, r.segment_name, r.distance)
-        for r in segments(profiles, scaling, centres, [7, 3], ["small", "large"]).collect()
-    }
-    assert found == {
-        "near": (7, "small", 0.0),
-        "far": (3, "large", pytest.approx(2.0, abs=1e-5)),
-        "between": (7, "small", pytest.approx(1.0, abs=1e-3)),
-        "unknown": (7, "small", 0.0),
-        "nobody": (0, "no orders yet", None),
-    }
+    assigned = segments(profiles, scaling, centres, [7, 3], ["small", "large"])
+    expected = Segments.frame(
+        spark,
+        [
+            {"user_id": "near", "segment_id": 7, "segment_name": "small", "distance": 0},
+            {"user_id": "far", "segment_id": 3, "segment_name": "large", "distance": 2},
+            {"user_id": "between", "segment_id": 7, "segment_name": "small", "distance": 1},
+            {"user_id": "unknown", "segment_id": 7, "segment_name": "small", "distance": 0},
+            {"user_id": "nobody", "segment_id": 0, "segment_name": "no orders yet", "distance": None},
+        ],
+    )
+    assert_df_equality(
+        assigned.withColumn(Segments.distance, F.round(Segments.distance, 3)),
+        expected.select(Segments.user_id, Segments.segment_id, Segments.segment_name, Segments.distance),
+        ignore_row_order=True,
+        ignore_nullable=True,
+        ignore_metadata=True,
+    )
 
 
 def test_constant_and_unknown_features_do_no_harm() -> None:
