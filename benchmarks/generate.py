@@ -47,7 +47,8 @@ def checksums(spark: SparkSession) -> str:
         sums = []
         for table in ("users", "order_lines", "events", "promo_calendar"):
             rows = raw_table(spark, spec, table, partitions)
-            sums.append(tuple(rows.agg(F.count("*"), F.sum(F.xxhash64(*rows.columns).cast("decimal(38,0)"))).first()))
+            [total] = rows.agg(F.count("*"), F.sum(F.xxhash64(*rows.columns).cast("decimal(38,0)"))).collect()
+            sums.append(tuple(total))
         found.add(tuple(sums))
     if len(found) != 1:
         sys.exit(f"the rows depend on the number of tasks: {found}")

@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -273,7 +274,7 @@ def without_offers(settings: Settings, days: Sequence[datetime.date]) -> pl.Data
         due = history(spec, block).due
         for day in map(spec.day, days):
             past, due = simulated_day(spec, block, day, due)
-            parts.append(pl.from_arrow(order_lines(spec, past, block, day=day)))
+            parts.append(pl.DataFrame(order_lines(spec, past, block, day=day)))
     return pl.concat(parts)
 
 
@@ -304,19 +305,31 @@ def compared(retailer: Retailer) -> tuple[list[str], int]:
         effect = treated[figure] - treated[f"{figure}_alone"]
         told.append(
             f"{figure} per treated user in the loop, with and without offers (same random numbers): "
-            f"{treated[figure].mean():.2f} and {treated[f'{figure}_alone'].mean():.2f}, "
-            f"difference {effect.mean():+.3f} ± {effect.std() / effect.len() ** 0.5:.3f}"
+            f"{_mean(treated[figure]):.2f} and {_mean(treated[f'{figure}_alone']):.2f}, "
+            f"difference {_mean(effect):+.3f} ± {_variance(effect) ** 0.5 / effect.len() ** 0.5:.3f}"
         )
     other = (pl.col("visits") != pl.col("visits_alone")) | ((pl.col("paid") - pl.col("paid_alone")).abs() > 0.005)
     return told, held.filter(other).height
 
 
 def _difference(a: pl.Series, b: pl.Series) -> str:
-    error = (a.var() / a.len() + b.var() / b.len()) ** 0.5
+    error = (_variance(a) / a.len() + _variance(b) / b.len()) ** 0.5
     return (
-        f"treated {a.mean():.2f}, holdout {b.mean():.2f}, difference {a.mean() - b.mean():+.2f} ± {error:.2f} "
+        f"treated {_mean(a):.2f}, holdout {_mean(b):.2f}, difference {_mean(a) - _mean(b):+.2f} ± {error:.2f} "
         "(standard error)"
     )
+
+
+def _mean(values: pl.Series) -> float:
+    mean = values.mean()
+    assert isinstance(mean, float)
+    return mean
+
+
+def _variance(values: pl.Series) -> float:
+    variance = values.var()
+    assert isinstance(variance, float)
+    return variance
 
 
 def _without_sources(settings: Settings) -> Settings:
@@ -353,7 +366,7 @@ def main() -> int:
     days = [FIRST + datetime.timedelta(days=n) for n in range(chosen.days)]
     reports, history_stays = play(folder, settings, days)
     retailer = Retailer(folder, settings, days)
-    whole = {"tbl_rows": -1, "tbl_cols": -1, "tbl_width_chars": 160, "tbl_formatting": "ASCII_MARKDOWN"}
+    whole: dict[str, Any] = {"tbl_rows": -1, "tbl_cols": -1, "tbl_width_chars": 160, "tbl_formatting": "ASCII_MARKDOWN"}
     with pl.Config(**whole, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True):
         print(pl.DataFrame(reports))
     found = broken(retailer) | {"rows of the history's days are as before the loop": int(not history_stays)}

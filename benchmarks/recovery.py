@@ -17,10 +17,12 @@ from __future__ import annotations
 
 import datetime
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 from sklearn.cluster import KMeans
 from sklearn.ensemble import RandomForestClassifier
@@ -31,6 +33,8 @@ from promo_spark.contracts.features import UserProfile
 from promo_spark.settings import load
 
 BELIEVED_LIFT = 1.5
+Floats = npt.NDArray[np.float64]
+Table = Callable[[str], pl.DataFrame]  # the rows of a table of the lake, by its name
 
 
 def main(lake: str, as_of: datetime.date) -> None:
@@ -46,7 +50,7 @@ def main(lake: str, as_of: datetime.date) -> None:
     print("\n".join(lines))
 
 
-def segments(table, users: pl.DataFrame) -> list[str]:
+def segments(table: Table, users: pl.DataFrame) -> list[str]:
     known = table("models/segments").filter(pl.col("segment_id") > 0).join(users, on="user_id")
     active = known.filter(pl.col("visits_per_week") >= 0.5)
     of_all = adjusted_rand_score(known["segment"], known["segment_id"])
@@ -66,7 +70,7 @@ def segments(table, users: pl.DataFrame) -> list[str]:
     ]
 
 
-def segment_features(table, users: pl.DataFrame) -> list[str]:
+def segment_features(table: Table, users: pl.DataFrame) -> list[str]:
     """How far features go, on users who shape the segments: those the suite uses, and what else tells users apart."""
     chosen = load("world").segment
     sold = table("silver/order_lines").filter(pl.col("quantity") > 0)
@@ -110,7 +114,7 @@ def segment_features(table, users: pl.DataFrame) -> list[str]:
     return lines
 
 
-def _scaled(rows: pl.DataFrame, names: Sequence[str]) -> np.ndarray:
+def _scaled(rows: pl.DataFrame, names: Sequence[str]) -> Floats:
     """The features as the segment job scales them: logarithms of all but shares, in standard deviations."""
     columns = UserProfile.columns()
     points = []
@@ -118,16 +122,17 @@ def _scaled(rows: pl.DataFrame, names: Sequence[str]) -> np.ndarray:
         values = rows[name].cast(pl.Float64).fill_null(strategy="mean").to_numpy()
         is_share = name not in columns or columns[name].unit == "share"
         points.append(values if is_share else np.log1p(values))
-    found = np.array(points).T
-    return (found - found.mean(axis=0)) / found.std(axis=0)
+    unscaled = np.array(points).T
+    scaled: Floats = (unscaled - unscaled.mean(axis=0)) / unscaled.std(axis=0)
+    return scaled
 
 
-def _between(values: np.ndarray, groups: np.ndarray) -> float:
+def _between(values: Floats, groups: npt.NDArray[Any]) -> float:
     """The share of the variance that the groups' means have; the values have mean 0 and variance 1."""
     return float(sum((groups == g).mean() * values[groups == g].mean() ** 2 for g in np.unique(groups)))
 
 
-def rules(table) -> list[str]:
+def rules(table: Table) -> list[str]:
     planted = {(r["antecedent"], r["consequent"]): r["lift"] for r in table("truth/rules").iter_rows(named=True)}
     single = table("models/basket_rules").filter(
         (pl.col("antecedent").list.len() == 1) & (pl.col("consequent").list.len() == 1)
@@ -145,7 +150,7 @@ def rules(table) -> list[str]:
     ]
 
 
-def weekdays(table) -> list[str]:
+def weekdays(table: Table) -> list[str]:
     products = table("silver/products").select("product_id", "category")
     demand = table("truth/demand").join(products, on="product_id")
     true = _profile(demand.rename({"units_wanted": "units"}), "category")
@@ -155,8 +160,8 @@ def weekdays(table) -> list[str]:
         of_category.with_columns(pl.col("series_id").str.strip_prefix("category:").alias("category")), "category"
     )
     both = true.join(forecast, on=["category", "weekday"], suffix="_forecast")
-    error = (both["share"] - both["share_forecast"]).abs().mean()
-    flat = (both["share"] - 1 / 7).abs().mean()
+    error = _mean((both["share"] - both["share_forecast"]).abs())
+    flat = _mean((both["share"] - 1 / 7).abs())
     alike = np.corrcoef(both["share"], both["share_forecast"])[0, 1]
     return [
         f"weekdays: a category's share of a weekday is off by {error:.4f} in the forecast, by {flat:.4f} were all days "
@@ -169,16 +174,22 @@ def _profile(rows: pl.DataFrame, by: str) -> pl.DataFrame:
     return daily.with_columns((pl.col("units") / pl.col("units").sum().over(by)).alias("share"))
 
 
-def staples(table, users: pl.DataFrame) -> list[str]:
+def staples(table: Table, users: pl.DataFrame) -> list[str]:
     chances = table("truth/next_purchases").join(users.select("user_id"), on="user_id")
     listed = table("models/recommendations").filter(pl.col("rank") <= 10).select("user_id", "product_id")
-    both = chances.join(listed, on=["user_id", "product_id"])
-    of_listed = chances.join(both.select("user_id").unique(), on="user_id")
+    recommended = chances.join(listed, on=["user_id", "product_id"])
+    of_listed = chances.join(recommended.select("user_id").unique(), on="user_id")
     return [
-        f"recommendations: {len(both):,} staples stand among the first 10 of {both['user_id'].n_unique():,} users; "
-        f"true chance of purchase in 28 days {both['chance'].mean():.3f}, of all staples of these users "
-        f"{of_listed['chance'].mean():.3f}"
+        f"recommendations: {len(recommended):,} staples stand among the first 10 of "
+        f"{recommended['user_id'].n_unique():,} users; true chance of purchase in 28 days "
+        f"{_mean(recommended['chance']):.3f}, of all staples of these users {_mean(of_listed['chance']):.3f}"
     ]
+
+
+def _mean(values: pl.Series) -> float:
+    mean = values.mean()
+    assert isinstance(mean, float)
+    return mean
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -83,7 +84,7 @@ def figures(lines: pl.LazyFrame) -> dict[str, float]:
     gaps = gaps.drop_nulls()
     orders = baskets.group_by("user").len()["len"]
     pairs = sold.group_by("user", "product").agg(pl.col("order").n_unique().alias("n")).collect(engine="streaming")
-    return {
+    measured: dict[str, Any] = {
         "users": totals["users"],
         "lines": totals["lines"],
         "items per basket, median": baskets["items"].median(),
@@ -92,15 +93,23 @@ def figures(lines: pl.LazyFrame) -> dict[str, float]:
         "baskets of one item": (baskets["items"] == 1).mean(),
         "basket value, median": baskets["value"].median(),
         "orders per user and year, median": orders.median(),
-        "orders per user and year, 90th / 10th percentile": orders.quantile(0.9) / max(1.0, orders.quantile(0.1)),
+        "orders per user and year, 90th / 10th percentile": _number(orders.quantile(0.9))
+        / max(1.0, _number(orders.quantile(0.1))),
         "days between a user's orders, median": gaps.median(),
         "days between a user's orders, 90th percentile": gaps.quantile(0.9),
-        "lines of the most popular 1% of products": popular[:hundredth].sum() / popular.sum(),
+        "lines of the most popular 1% of products": _number(popular[:hundredth].sum()) / _number(popular.sum()),
         "products sold in fewer than 10 lines": (popular < 10).mean(),
         "pairs of user and product bought again": (pairs["n"] > 1).mean(),
         "lines with a discount": totals["discounted"],
         "discount as a share of list price": totals["depth"],
     }
+    return {name: _number(figure) for name, figure in measured.items()}
+
+
+def _number(figure: object) -> float:
+    """A figure that polars may type as any kind of value."""
+    assert isinstance(figure, (int, float))
+    return float(figure)
 
 
 def main(folder: str) -> None:

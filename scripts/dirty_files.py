@@ -335,7 +335,7 @@ def csv_file(source: str, name: str, rng: Rng) -> DirtyFile:
     for i in range(rng.randrange(3, 16)):
         lines.append(_csv_line(shape, order, delimiter, f"{name}-{i}", rng))
     for n, kind in enumerate(kinds):
-        dirty = _dirty_csv_lines(kind, shape, order, delimiter, f"{name}-d{n}", header, lines, rng)
+        dirty = _dirty_csv_lines(kind, shape, order, delimiter, f"{name}-d{n}", header, rng)
         at = rng.randrange(lines.index(header) + 1, len(lines) + 1)
         lines[at:at] = dirty
     if whole == "header only":
@@ -391,7 +391,7 @@ def _quoted(text: str, delimiter: str, rng: Rng) -> str:
 
 
 def _dirty_csv_lines(
-    kind: str, shape: Shape, order: list[str], delimiter: str, key: str, header: Line, before: list[Line], rng: Rng
+    kind: str, shape: Shape, order: list[str], delimiter: str, key: str, header: Line, rng: Rng
 ) -> list[Line]:
     good = _csv_line(shape, order, delimiter, key, rng)
     if kind == "bad value":

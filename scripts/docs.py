@@ -9,14 +9,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(PROJECT))  # jobs/ is part of no installation
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # jobs/ is part of no installation
 
-from jobs.pipeline import single_jobs  # noqa: E402
-from promo_spark.contracts.catalogue import ALL_TABLES  # noqa: E402
-from promo_spark.reports.documentation import consent_table, lineage_page, tables_page, with_generated  # noqa: E402
+from jobs.pipeline import single_jobs
+from promo_spark.contracts.catalogue import ALL_TABLES
+from promo_spark.reports.documentation import consent_table, lineage_page, tables_page, with_generated
 
-DOCS = PROJECT / "docs"
+DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
 def main() -> int:

@@ -67,7 +67,7 @@ def ended(lake: Lake, settings: Settings, date: datetime.date, job: Job, table: 
             raise kind("ended on purpose")
         return written
 
-    Context.write = ending  # type: ignore[method-assign]  # for this one run
+    Context.write = ending  # type: ignore[method-assign, assignment]  # for this one run
     try:
         run_in_order([job], lake, settings, date, Progress(), force=True)
     except BaseException as error:  # noqa: BLE001 - whatever ends a job is what is tried here

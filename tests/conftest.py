@@ -15,9 +15,10 @@ from pyspark.sql import SparkSession
 from promo_spark import settings as promo_settings
 from promo_spark.runtime.job import Context, Job
 from promo_spark.runtime.progress import Progress, Step
-from promo_spark.runtime.session import LOCAL_CONF, spark_session
+from promo_spark.runtime.session import spark_session
 from promo_spark.storage.lake import Lake
 from promo_spark.submission.jars import delta_jars, driver_jars
+from promo_spark.submission.local_mode import LOCAL_CONF
 from promo_spark.submission.requirements import machine_memory
 
 # Thousands of small queries: the second compiler and a collector beside the work cost more than they save. With one

@@ -85,7 +85,7 @@ def bare_columns(tree: ast.AST) -> list[ast.Constant]:
 
 def test_columns_are_named_by_contracts() -> None:
     found = [
-        f"{file.relative_to(PROJECT)}:{text.lineno} {text.value}"
+        f"{file.relative_to(PROJECT)}:{text.lineno} {text.value!s}"
         for file in PRODUCT_FILES
         for text in bare_columns(ast.parse(file.read_text(encoding="utf-8")))
     ]

@@ -40,7 +40,7 @@ def print_summary(
     metrics = {(m.job, m.metric, m.slice): m.value for m in _rows(lake, Metrics, date)}
     out.rule(f"promo_spark, promotions for {date}")
     for section in (
-        _sources(lake, settings),
+        _sources(lake),
         _segments(lake, date),
         _rules(lake, date),
         _figures("Forecasts", metrics, FORECAST_FIGURES),
@@ -103,7 +103,7 @@ def _add(grid: Grid, *cells: object) -> None:
     grid.add_row(*[Text(printable(str(cell))) for cell in cells])
 
 
-def _sources(lake: Lake, settings: Settings) -> Grid | None:
+def _sources(lake: Lake) -> Grid | None:
     run = next((r for r in reversed(RunLog(lake).succeeded()) if r.job == "ingest"), None)
     if run is None:
         return None

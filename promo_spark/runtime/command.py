@@ -45,7 +45,7 @@ class Command:
     def start(self, lake: Lake, settings: Settings, arguments: Mapping[str, str], progress: Progress) -> None:
         """Runs the command, records it, and tells what was done."""
         started = datetime.datetime.now(datetime.timezone.utc)
-        described = Job(self.name, self.description, (), (), (), Section, lambda ctx: None)
+        described = Job(self.name, self.description, (), (), (), Section, lambda _ctx: None)
         attempt = Attempt(described, started.date(), "by hand", started, Inputs({}, {}), {}, {}, {}, {})
         run_log = RunLog(lake)
         try:

@@ -70,7 +70,7 @@ def _raise_on_signals(progress: Progress) -> None:
     """The first Ctrl-C or SIGTERM stops the job; what it then does to end well is not stopped by a second one."""
     asked: list[int] = []
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def stop(number: int, _frame: FrameType | None) -> None:
         asked.append(number)
         if len(asked) == 1:
             raise Stopped(number)

@@ -29,7 +29,7 @@ class Progress:
         title = f"[{position}/{of}] {name}" if of > 1 else name
         step = Step(self, title)
         started = time.monotonic()
-        self._show(title, "")
+        self.show(title, "")
         try:
             yield step
         except BaseException:
@@ -44,7 +44,8 @@ class Progress:
         shown = "\n".join(printable(line) for line in text.split("\n"))
         self.console.print(shown, markup=False, emoji=False, soft_wrap=True)
 
-    def _show(self, title: str, doing: str) -> None:
+    def show(self, title: str, doing: str) -> None:
+        """What a step is doing: a line of its own, or on a terminal the one that changes."""
         with self._lock:
             self._doing[title] = doing
             if not self.console.is_terminal:
@@ -79,4 +80,4 @@ class Step:
 
     def say(self, text: str) -> None:
         """What the step is doing now."""
-        self._progress._show(self._title, text)
+        self._progress.show(self._title, text)

@@ -117,7 +117,7 @@ def refusing_unreadable(name: str, source: Extraction, connection: ConnectionSet
         return read()
     except (PySparkException, Py4JJavaError) as error:
         text = _whole_text(error)
-        for secret in _credentials(name, source, connection).values():
+        for secret in _credentials(source, connection).values():
             text = text.replace(secret, "***")
     # Outside the handler: the error itself, which may hold what was just taken out, is not to be seen behind it.
     why = next((meaning for pattern, meaning in _CAUSES if re.search(pattern, text)), None)
@@ -129,7 +129,7 @@ def refusing_unreadable(name: str, source: Extraction, connection: ConnectionSet
 
 def _reached(spark: SparkSession, name: str, source: Extraction, connection: ConnectionSettings) -> DataFrame:
     """The table's rows that `db_where` lets through; timestamps without a zone as UTC."""
-    options = _options(name, source, connection)
+    options = _options(source, connection)
 
     def load(more: Mapping[str, str]) -> DataFrame:
         reader = spark.read.format("jdbc").options(**options, **more)
@@ -147,7 +147,7 @@ def _reached(spark: SparkSession, name: str, source: Extraction, connection: Con
     )
 
 
-def _options(name: str, source: Extraction, connection: ConnectionSettings) -> dict[str, str]:
+def _options(source: Extraction, connection: ConnectionSettings) -> dict[str, str]:
     own = {k: v for k, v in _PROPERTIES[connection.database].items() if f"{k}=" not in connection.url}
     return {
         **own,
@@ -155,11 +155,11 @@ def _options(name: str, source: Extraction, connection: ConnectionSettings) -> d
         "driver": _DRIVER[connection.database],
         "fetchsize": str(connection.fetch_rows),
         "preferTimestampNTZ": "true",  # else a time without a zone is taken in the zone of each machine
-        **_credentials(name, source, connection),
+        **_credentials(source, connection),
     }
 
 
-def _credentials(name: str, source: Extraction, connection: ConnectionSettings) -> dict[str, str]:
+def _credentials(source: Extraction, connection: ConnectionSettings) -> dict[str, str]:
     key = f"ingest.connections.{source.connection}"
     return {
         "user": resolved(connection.user_secret, f"{key}.user_secret"),

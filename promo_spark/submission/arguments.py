@@ -28,8 +28,10 @@ def parser(name: str, description: str, command: Mapping[str, str] | None = None
         epilog="Settings and their meaning: conf/base.toml. Tables and their meaning: docs/tables.md.",
     )
     for argument, meaning in (command or {}).items():
-        required = {"required": True} if argument.startswith("-") else {}
-        options.add_argument(argument, help=meaning, **required)  # type: ignore[arg-type]
+        if argument.startswith("-"):
+            options.add_argument(argument, help=meaning, required=True)
+        else:
+            options.add_argument(argument, help=meaning)
     options.add_argument("--env", help=f"which conf/NAME.toml to use: {', '.join(environments()) or 'none'}")
     options.add_argument(
         "--set",

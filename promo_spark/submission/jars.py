@@ -77,7 +77,7 @@ def _fetched(spark: SparkSettings, packages: Sequence[str], excludes: Sequence[s
 
 def _fetch(spark: SparkSettings, packages: Sequence[str], excludes: Sequence[str], home: Path) -> None:
     """Ivy's result, laid at `home` in one rename: a killed fetch leaves no half of it."""
-    print(f"Fetching {', '.join(packages)} (once)", file=sys.stderr, flush=True)  # noqa: T201 - the user's terminal
+    print(f"Fetching {', '.join(packages)} (once)", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory(dir=home.parent, prefix="fetching-") as folder:
         nothing = Path(folder) / "nothing.py"
         nothing.write_text("", encoding="utf-8")

@@ -139,7 +139,7 @@ def installed_java() -> Path:
         apt = shutil.which("apt-get")
         if not (apt and "debian" in _distributions() and os.geteuid() == 0):
             raise
-        print("No Java 17 or newer here: installing the distribution's headless runtime", file=sys.stderr)  # noqa: T201
+        print("No Java 17 or newer here: installing the distribution's headless runtime", file=sys.stderr)
         _apt_install(apt, missing)
         return java_home(os.environ)
 
@@ -201,7 +201,7 @@ def _distributions(os_release: str | None = None) -> list[str]:
 
 if __name__ == "__main__":
     try:
-        print(installed_java())  # noqa: T201 - for the script that asks
+        print(installed_java())
     except RequirementError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

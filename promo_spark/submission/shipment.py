@@ -64,7 +64,7 @@ def environment_archive(build: Path = BUILD, make: bool = True) -> Path:
 
 
 def _packed(path: Path) -> None:
-    print("Packing the Python environment for the cluster (once per set of packages)", file=sys.stderr)  # noqa: T201
+    print("Packing the Python environment for the cluster (once per set of packages)", file=sys.stderr)
     if importlib.util.find_spec("venv_pack") is None:
         _install_venv_pack()
     from venv_pack import Env, VenvPackException  # type: ignore[import-untyped]  # it ships no types

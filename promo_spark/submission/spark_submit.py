@@ -235,7 +235,7 @@ def submit(argv: Sequence[str]) -> None:
     application = job_application(job, job_options(arguments, settings), settings.spark, cargo)
     command = spark_submit_command(job, settings.spark, cargo, memory, application)
     if arguments.dry_run:
-        print(" ".join([*(f"{k}={shlex.quote(v)}" for k, v in variables.items()), shlex.join(command)]))  # noqa: T201
+        print(" ".join([*(f"{k}={shlex.quote(v)}" for k, v in variables.items()), shlex.join(command)]))
         return
     if settings.spark.master == "yarn" and not {"HADOOP_CONF_DIR", "YARN_CONF_DIR"} & set(os.environ):
         raise RequirementError("set HADOOP_CONF_DIR to the folder of the YARN cluster's configuration files")
@@ -263,7 +263,7 @@ def _without_no_news() -> None:
 
 
 def _tell(text: str) -> None:
-    print("\n".join(printable(line) for line in text.split("\n")), file=sys.stderr, flush=True)  # noqa: T201 - the user's terminal
+    print("\n".join(printable(line) for line in text.split("\n")), file=sys.stderr, flush=True)
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ def supervised(command: Sequence[str], environment: Mapping[str, str]) -> int:
             command, env={**environment, DRIVER_FILE: str(driver_file)}, preexec_fn=_end_with_parent
         )
 
-        def pass_on(number: int, frame: FrameType | None) -> None:
+        def pass_on(number: int, _frame: FrameType | None) -> None:
             try:
                 os.kill(int(driver_file.read_text()), number)
             except (OSError, ValueError):  # there is no driver yet, or none on this machine

@@ -66,7 +66,7 @@ def events(spec: WorldSpec, past: History, block: int, day: int | None = None) -
     sought = liked_products(shop, users, who[searched], draw)
     own = at[bought[0]]
     reviewed = (draw.random(len(of_line)) < _REVIEWS) | ~honest
-    rating = _ratings(draw, shop.products, bought[1], honest)
+    rating = _ratings(draw, bought[1], honest)
     parts = [  # kind, row of the session, product, query, rating, earliest second before its end
         (VIEW, own[honest], bought[1][honest], NOTHING, NOTHING, 900),
         (CART, own, bought[1], NOTHING, NOTHING, 300),
@@ -94,7 +94,7 @@ def events(spec: WorldSpec, past: History, block: int, day: int | None = None) -
     )
 
 
-def _ratings(draw: np.random.Generator, products: int, product: Ints, honest: Bools) -> Ints:
+def _ratings(draw: np.random.Generator, product: Ints, honest: Bools) -> Ints:
     """Stars by a product's quality; who only pretends to have bought gives five."""
     quality: Floats = 3.2 + 1.6 * ((product * 2654435761) % 1000) / 1000
     stars = np.clip(np.rint(quality + draw.normal(0, 0.8, len(product))), 1, 5).astype(np.int64)

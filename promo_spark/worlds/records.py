@@ -361,5 +361,5 @@ OF_HISTORY: dict[str, Callable[[WorldSpec, History, int], pa.RecordBatch]] = {
     "order_lines": order_lines,
     "late_order_lines": lambda spec, past, block: order_lines(spec, past, block, late=True),
     "events": events,
-    "redemptions": lambda spec, past, block: redemptions(spec, past),
+    "redemptions": lambda spec, past, _block: redemptions(spec, past),
 }

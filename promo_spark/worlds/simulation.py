@@ -91,10 +91,10 @@ def simulated_day(
 ) -> tuple[History, Floats32]:
     """What the block's users buy on a day of the future, and their staples' due days when it ends."""
     shop, users = catalogue(spec), population(spec, block)
-    numbers, reach = _numbers(spec, len(users), block, day), _Reach(shop, users, offers, day)
-    comes = numbers.visit < -np.expm1(-_rate(spec, shop, users, offers, day))
+    numbers, reach = _numbers(spec, len(users), block, day), _Reach(shop, offers, day)
+    comes = numbers.visit < -np.expm1(-_rate(shop, users, offers, day))
     picks = [_wanted(shop, users, numbers, comes, day, reach, offers)]
-    staples, due_after = _staples(spec, shop, users, numbers, comes, day, due, reach)
+    staples, due_after = _staples(shop, users, numbers, comes, day, due, reach)
     picks += [staples, _mentioned(spec, shop, users, comes, day, reach, offers)]
     user, product, units = (np.concatenate(parts) for parts in zip(*picks, strict=True))
     bought = units > 0  # what was wanted and left draws nothing else into the basket
@@ -113,7 +113,7 @@ def simulated_day(
 class _Reach:
     """What the offers say of a user and product: by how much they are reduced, if at all."""
 
-    def __init__(self, shop: Catalogue, users: Population, offers: Offers, day: int) -> None:
+    def __init__(self, shop: Catalogue, offers: Offers, day: int) -> None:
         self._shop, self._day, self._products = shop, day, shop.products
         key = offers.user[offers.offer] * shop.products + offers.product
         order = np.lexsort((-offers.depth[offers.offer], key))
@@ -155,7 +155,7 @@ def _numbers(spec: WorldSpec, n: int, block: int, day: int) -> _Numbers:
     )
 
 
-def _rate(spec: WorldSpec, shop: Catalogue, users: Population, offers: Offers, day: int) -> Floats:
+def _rate(shop: Catalogue, users: Population, offers: Offers, day: int) -> Floats:
     """Expected visits on the day; offers draw some users and put off others."""
     pull = np.zeros(len(users))
     np.add.at(pull, offers.user, users.pull[offers.user, offers.mechanic] * offers.depth)
@@ -184,7 +184,6 @@ def _wanted(
 
 
 def _staples(
-    spec: WorldSpec,
     shop: Catalogue,
     users: Population,
     numbers: _Numbers,

@@ -101,7 +101,7 @@ def products(spec: WorldSpec, block: int) -> pa.RecordBatch:
     )
 
 
-def next_purchases(spec: WorldSpec, past: History, block: int) -> pa.RecordBatch:
+def next_purchases(spec: WorldSpec, past: History, _block: int) -> pa.RecordBatch:
     """Contract TrueNextPurchases: visits before the due day buy the staple by taste, later ones by need as well."""
     people, shop = past.users, catalogue(spec)
     active = (people.churned > spec.days) & (people.joined < spec.days)
@@ -121,7 +121,7 @@ def next_purchases(spec: WorldSpec, past: History, block: int) -> pa.RecordBatch
     )
 
 
-def demand_counts(spec: WorldSpec, past: History, block: int) -> pa.RecordBatch:
+def demand_counts(spec: WorldSpec, past: History, _block: int) -> pa.RecordBatch:
     """One row per product, segment and day of the block, as numbers: units wanted, units lost."""
     shop, orders, lines, lost = catalogue(spec), past.orders, past.lines, past.lost
     bought = np.flatnonzero(orders.kind[lines.order] == 0)

@@ -10,7 +10,7 @@ from promo_spark.contracts.catalogue import ALL_TABLES
 from promo_spark.contracts.models import Metrics
 from promo_spark.contracts.ops import Runs
 from promo_spark.contracts.restricted import Persons
-from promo_spark.contracts.schema import RESTRICTED
+from promo_spark.contracts.schema import RESTRICTED, Table
 from promo_spark.contracts.silver import Users
 from promo_spark.contracts.truth import TRUTH
 from promo_spark.errors import ContractError, SettingsError
@@ -83,12 +83,13 @@ def test_no_job_that_models_or_decides_knows_who_a_user_is() -> None:
         declared = {t.layer for t in (*known.reads, *known.optional, *known.writes)}
         assert (RESTRICTED in declared) == (name == "ingest"), name
 
-    def run(ctx: Context[PromoteSettings]) -> None:
+    def run(_ctx: Context[PromoteSettings]) -> None:
         raise AssertionError("never runs")
 
-    for where in ({"reads": [Persons], "writes": []}, {"reads": [], "writes": [Persons]}):
+    reading: tuple[list[type[Table]], list[type[Table]]] = ([Persons], [])
+    for reads, writes in (reading, reading[::-1]):
         with pytest.raises(ContractError, match=r"declares restricted\.persons: only export, ingest, maintain may"):
-            declared_job(settings=PromoteSettings, **where)(run)
+            declared_job(reads=reads, writes=writes, settings=PromoteSettings)(run)
 
 
 def test_the_pipeline_runs_every_job_and_its_order_has_no_cycle() -> None:

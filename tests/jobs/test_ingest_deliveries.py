@@ -81,7 +81,7 @@ class Till:
         self.spark.createDataFrame(rows, schema).coalesce(1).write.format("delta").mode("append").save(self.path)
 
     def update(self, order: str, **values: str) -> None:
-        DeltaTable.forPath(self.spark, self.path).update(f"o = '{order}'", values)
+        DeltaTable.forPath(self.spark, self.path).update(f"o = '{order}'", dict(values))
 
     def delete(self, order: str) -> None:
         DeltaTable.forPath(self.spark, self.path).delete(f"o = '{order}'")
@@ -108,7 +108,7 @@ def test_a_change_feed_is_followed_and_no_change_is_lost_or_taken_twice(
     till.delete("o4")
     till.insert("bad", pieces=0)
 
-    def killed(*arguments: object) -> None:
+    def killed(*_arguments: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):

@@ -18,6 +18,7 @@ from promo_spark.contracts.silver import QUARANTINE, Events, Users
 from promo_spark.errors import SettingsError, SourceError
 from promo_spark.runtime.job import Context
 from promo_spark.sources.persons.pseudonyms import key_id
+from promo_spark.storage.lake import Lake
 from tests.jobs.delivered_files import DATE
 
 KEY, OTHER = "a-key-of-thirty-two-bytes-or-more", "another-key-of-thirty-two-bytes-or-more"
@@ -59,11 +60,11 @@ def test_raw_ids_and_pseudonyms_are_never_mixed_not_even_of_events_alone(load: L
     assert users(ctx) == {"ann", "ben"} and not (tmp_path / "lake" / "restricted").exists()
 
 
-def test_another_key_is_refused_though_nobody_knows_who_is_who_any_more(load: Load, tmp_path: Path) -> None:
+def test_another_key_is_refused_though_nobody_knows_who_is_who_any_more(load: Load, lake: Lake, tmp_path: Path) -> None:
     """N02: the lake keeps the fingerprint of its key: 2 users stay 2, whatever became of restricted.identities."""
     ctx = load()
     assert [r.key_id for r in ctx.lake.read(IdKey).collect()] == [key_id(KEY.encode())]
-    identities = DeltaTable.forPath(ctx.spark, ctx.lake.path(Identities))
+    identities = DeltaTable.forPath(lake.spark, lake.path(Identities))
     assert {r.raw_id for r in identities.toDF().collect()} == {"ann", "ben"}
     before = users(ctx)
     identities.delete()

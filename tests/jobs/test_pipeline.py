@@ -44,8 +44,8 @@ def retailer(folder: Path) -> None:
     """24 households shop every 3 to 6 days for 120 days; each product is always bought with its neighbour."""
     lines: list[dict[str, Any]] = []
     for household in range(1, HOUSEHOLDS + 1):
-        for visit, day in enumerate(range(household % 5, DAYS, 3 + household % 4)):
-            at = datetime.datetime(2017, 12, 1, 17) - datetime.timedelta(days=DAYS - day)
+        for visit, n in enumerate(range(household % 5, DAYS, 3 + household % 4)):
+            at = datetime.datetime(2017, 12, 1, 17) - datetime.timedelta(days=DAYS - n)
             first = (household + visit) % PRODUCTS
             for product in (first, (first + 1) % PRODUCTS, (household * 5) % PRODUCTS):
                 line = {
@@ -144,8 +144,8 @@ def test_one_call_runs_every_job_keeps_every_promise_and_a_second_changes_nothin
     assert broken == dict.fromkeys(broken, 0)
     decided = lake.read(Promotions).select(Promotions.user_id).distinct().count()
     assert decided == HOUSEHOLDS + 1
-    for table in (Segments, Recommendations, Forecasts):
-        assert lake.read(table).count() > 0
+    for modelled in (Segments, Recommendations, Forecasts):
+        assert lake.read(modelled).count() > 0
     measured = {r.job for r in lake.read(Metrics).select("job").distinct().collect()}
     assert measured == {"segment", "baskets", "recommend", "forecast", "promote"}
 

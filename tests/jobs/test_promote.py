@@ -316,7 +316,7 @@ def test_prices_lie_between_floor_and_list(written: Any, settings: Settings) -> 
         assert least <= float(offer.discount_rate) <= greatest
 
 
-def test_every_offer_says_what_why_and_until_when(written: Any, settings: Settings) -> None:
+def test_every_offer_says_what_why_and_until_when(written: Any) -> None:
     """I25: no unfilled slot in any text. N08: each offer has a reason code. I15: promoted items are in the top-N."""
     rows, _, (promotions, _, _) = written
     offers = promotions[promotions.scenario != "none"]

@@ -133,7 +133,7 @@ def test_permuting_the_segment_ids_changes_neither_names_nor_promotions(
     assert {r.scenario for r in promised.select("scenario").distinct().collect()} == {"recommended_item", "none"}
 
     # other ids for the same segments
-    other = {1: 3, 2: 1, 3: 2}
+    other: dict[bool | float | int | str, bool | float | int | str | None] = {1: 3, 2: 1, 3: 2}
     changed = before.replace(other, subset=["segment_id"])
     assert changed.join(before, ["user_id", "segment_id"], "left_semi").filter("segment_id > 0").isEmpty()
     lake.write(Segments, changed, {"as_of": MONDAY})

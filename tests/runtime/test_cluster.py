@@ -92,7 +92,7 @@ def standalone_cluster(folder: Path, workers: int) -> Iterator[str]:
                 command = [str(spark_home() / "bin" / "spark-class"), f"org.apache.spark.deploy.{name}", *arguments]
                 processes.append(subprocess.Popen(command, env=environ, cwd=folder, stdout=log, stderr=log))
             if n == 0:
-                wait_for(page, lambda state: True, processes, folder)
+                wait_for(page, lambda _state: True, processes, folder)
         wait_for(page, lambda state: state["aliveworkers"] == workers, processes, folder)
         yield address
     finally:

@@ -57,7 +57,7 @@ def in_spark(spark: SparkSession) -> None:
 
 
 def in_python_worker(spark: SparkSession) -> None:
-    spark.range(1).mapInArrow(lambda batches: 1 / 0, "id long").collect()  # type: ignore[arg-type, return-value]
+    spark.range(1).mapInArrow(lambda _batches: 1 / 0, "id long").collect()  # type: ignore[arg-type, return-value]  # it fails
 
 
 ENDS: dict[str, End] = {

@@ -80,7 +80,7 @@ class Shop:
                 (Numbers, DataQuality),
                 IngestSettings,
                 take_in,
-                lambda settings, spark: str(self.numbers),
+                lambda _settings, _spark: str(self.numbers),
             ),
         ]
 
@@ -148,7 +148,7 @@ def test_the_run_log_traces_a_run(lake: Lake) -> None:
     assert counts.rows_in == counts.accepted + counts.quarantined + counts.blank == 4
 
 
-def test_an_unbalanced_source_stops_the_job(lake: Lake, spark: SparkSession) -> None:
+def test_an_unbalanced_source_stops_the_job(lake: Lake) -> None:
     ctx = _context(lake, Shop().jobs()[1])
     with pytest.raises(ContractError, match=r"source s: 10 rows in, but 8 accepted \+ 1 quarantined \+ 0 blank"):
         ctx.count_source("s", SourceCounts(10, 8, 1, 0, {}))

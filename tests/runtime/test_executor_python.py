@@ -18,9 +18,9 @@ def session(master: str, failure: str) -> Any:
     def collect() -> None:
         raise PySparkRuntimeError(failure)
 
-    frame = SimpleNamespace(mapInArrow=lambda function, schema: SimpleNamespace(collect=collect))
-    conf = SimpleNamespace(get=lambda key, default: master)
-    return SimpleNamespace(conf=conf, range=lambda *rows, **partitions: frame)
+    frame = SimpleNamespace(mapInArrow=lambda *_: SimpleNamespace(collect=collect))
+    conf = SimpleNamespace(get=lambda *_: master)
+    return SimpleNamespace(conf=conf, range=lambda *_, **__: frame)
 
 
 def test_executors_with_another_python_are_refused_with_what_to_set() -> None:

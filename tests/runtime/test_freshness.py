@@ -6,6 +6,7 @@ import datetime
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
@@ -73,7 +74,7 @@ JOB = Job(
 
 
 @pytest.fixture
-def shop(spark: SparkSession, lake: Lake) -> Lake:
+def shop(lake: Lake) -> Lake:
     """A lake with sales of three days: apples of 1, 2 and 4 units."""
     deliver(lake, {"2024-04-06": 1, "2024-04-07": 2, "2024-04-08": 4})
     return lake
@@ -177,11 +178,17 @@ def test_a_log_that_is_cut_off_is_never_taken_for_current(shop: Lake, spark: Spa
     outcome(shop)
     outcome(shop, NEXT)
     cut_off_last_commit(shop)
-    spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()  # type: ignore[union-attr]
+    without_cached_logs(spark)
     with pytest.raises(
         Exception, match=r"models.segments is damaged at version 1.* restore models.segments --version 0"
     ):
         outcome(Lake(spark, shop.root))
+
+
+def without_cached_logs(spark: SparkSession) -> None:
+    """What Delta remembers of tables is forgotten, as in another process."""
+    jvm: Any = spark._jvm
+    jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
 
 
 def optimize(lake: Lake) -> Lake:
@@ -192,7 +199,7 @@ def optimize(lake: Lake) -> Lake:
 
 def without_run_log(lake: Lake) -> Lake:
     shutil.rmtree(lake.path(Runs))
-    lake.spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()  # type: ignore[union-attr]
+    without_cached_logs(lake.spark)
     return lake
 
 
@@ -204,7 +211,7 @@ def without_old_log_entries(lake: Lake) -> Lake:
         for commit in (Path(lake.path(table)) / "_delta_log").glob("*.json"):
             if int(commit.stem) < (newest or 0):
                 commit.unlink()
-    lake.spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()  # type: ignore[union-attr]
+    without_cached_logs(lake.spark)
     return lake
 
 

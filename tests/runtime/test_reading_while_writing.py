@@ -7,7 +7,6 @@ import threading
 from pathlib import Path
 
 import polars as pl
-from pyspark.sql import SparkSession
 
 from promo_spark.contracts.decisions import Budget, Promotions
 from promo_spark.runtime.context import Context
@@ -38,7 +37,7 @@ def view(lake: Path) -> pl.DataFrame:
     return spent.join(budget, on=[Budget.date, Budget.run_id], how="inner")
 
 
-def test_a_reader_in_a_loop_sees_one_run_or_that_both_are_being_replaced(spark: SparkSession, lake: Lake) -> None:
+def test_a_reader_in_a_loop_sees_one_run_or_that_both_are_being_replaced(lake: Lake) -> None:
     replace(lake, 20.0)
     ended = threading.Event()
     views: list[pl.DataFrame] = []

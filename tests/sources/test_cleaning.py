@@ -9,6 +9,7 @@ from statistics import NormalDist
 from typing import Any
 
 import pytest
+from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -154,24 +155,39 @@ def test_forward_fill_takes_the_last_value_before_and_leaves_the_first_gap(spark
         'on_order.within=["product_id", "store_id"]',
     )
 
-    def of_days(clean: DataFrame) -> dict[tuple[str, int], Any]:
-        return {(r.product_id, r.day.day): r.on_order and int(r.on_order) for r in clean.collect()}
-
-    assert of_days(run(Inventory, rows, of)) == {
-        ("a", 10): None,
-        ("a", 11): 1,
-        ("a", 12): 1,
-        ("a", 13): 3,
-        ("b", 12): None,
-        ("b", 13): 7,
-    }
+    series = (Inventory.product_id, Inventory.day, Inventory.on_order)
+    filled = stock(
+        spark,
+        [
+            ("a", "2024-06-10", None),
+            ("a", "2024-06-11", 1),
+            ("a", "2024-06-12", 1),  # filled
+            ("a", "2024-06-13", 3),
+            ("b", "2024-06-12", None),
+            ("b", "2024-06-13", 7),
+        ],
+    )
+    assert_df_equality(
+        run(Inventory, rows, of).select(*series),
+        filled.select(*series),
+        ignore_row_order=True,
+        ignore_nullable=True,
+        ignore_metadata=True,
+    )
     # What silver has of days before counts: b had 4 on the 11th; of the 12th, which is delivered again, it has not.
     silver = stock(spark, [("b", "2024-06-11", 4), ("b", "2024-06-12", 5)])
     beside = values.beside(Inventory, silver, rows, by_key=False)
-    assert beside is not None and [r.day.day for r in beside.collect()] == []  # both days are delivered
+    assert beside is not None and beside.isEmpty()  # both days are delivered
     tomorrow = rows.filter("day >= '2024-06-12'")
     beside = values.beside(Inventory, silver, tomorrow, by_key=False)
-    assert of_days(run(Inventory, tomorrow, of, beside))["b", 12] == 4
+    continued = run(Inventory, tomorrow, of, beside).filter("product_id = 'b'").select(*series)
+    assert_df_equality(
+        continued,
+        stock(spark, [("b", "2024-06-12", 4), ("b", "2024-06-13", 7)]).select(*series),
+        ignore_row_order=True,
+        ignore_nullable=True,
+        ignore_metadata=True,
+    )
 
 
 def test_what_cleaning_made_up_before_takes_no_part_again(spark: SparkSession) -> None:
@@ -183,7 +199,19 @@ def test_what_cleaning_made_up_before_takes_no_part_again(spark: SparkSession) -
     ]
     beside = values.beside(Products, Products.frame(spark, rows), products(spark, {"new": None}), by_key=True)
     assert beside is not None
-    assert found(beside, "list_price") == {"made_up": None, "cut": Decimal(100), "known": Decimal(7)}
+    as_it_came: list[dict[str, Any]] = [  # what was made up is missing, what was cut is whole again
+        {"product_id": "made_up", "list_price": None},
+        {"product_id": "cut", "list_price": 100},
+        {"product_id": "known", "list_price": 7},
+    ]
+    price = (Products.product_id, Products.list_price)
+    assert_df_equality(
+        beside.select(*price),
+        Products.frame(spark, as_it_came).select(*price),
+        ignore_row_order=True,
+        ignore_nullable=True,
+        ignore_metadata=True,
+    )
 
 
 def lines(spark: SparkSession, quantities: list[float], **common: Any) -> DataFrame:

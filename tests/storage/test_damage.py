@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from py4j.protocol import Py4JError
@@ -44,7 +45,8 @@ DAMAGES: list[Callable[[Path], None]] = [cut_off, without_a_file]
 
 def fresh(spark: SparkSession, lake: Lake) -> Lake:
     """The lake as another process meets it: nothing of its logs is remembered."""
-    spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()  # type: ignore[union-attr]
+    jvm: Any = spark._jvm
+    jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
     return Lake(spark, lake.root)
 
 
@@ -86,8 +88,9 @@ def test_another_error_is_no_damage(spark: SparkSession, lake: Lake, table: Path
         ("decisions.promotions", "0", MissingDataError, "there is no such table yet"),
     ],
 )
+@pytest.mark.usefixtures("table")
 def test_what_cannot_be_restored_is_refused_by_name(
-    lake: Lake, table: Path, name: str, version: str, error: type[Exception], message: str
+    lake: Lake, name: str, version: str, error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
         restored(lake, name, version)

@@ -84,8 +84,10 @@ def test_a_table_is_read_in_partitions_with_nothing_lost(
     assert {i: r.partition for i, r in found.items()} == {1: 0, 50: 1, 100: 1, None: 0}  # 1 + (100 - 1) / 2 = 50
     assert (found[1].pieces, found[1].paid, found[1].day) == (2, Decimal("1.50"), datetime.date(2024, 6, 1))
     ten = datetime.datetime(2024, 6, 1, 10, tzinfo=UTC)
-    epochs = rows.filter("id = 1").select(F.unix_timestamp("placed"), F.unix_timestamp("paid_at")).first()
-    assert tuple(epochs) == (ten.timestamp(), ten.timestamp())  # though the server's zone is eight hours ahead
+    epochs = rows.filter("id = 1").select(F.unix_timestamp("placed"), F.unix_timestamp("paid_at")).collect()
+    assert [tuple(r) for r in epochs] == [
+        (ten.timestamp(), ten.timestamp())
+    ]  # though the server's zone is eight hours ahead
     assert found[1][RawRow.raw].sku == "a"  # columns that no mapping names stand in the raw row
 
 
@@ -332,7 +334,8 @@ def test_ingest_from_databases_and_an_object_store_shows_no_secret_anywhere(tmp_
     assert ran.returncode == 0, ran.stderr
 
     def rows(table: str) -> list[dict[str, Any]]:
-        return DeltaTable(str(tmp_path / "lake" / table)).to_pyarrow_table().to_pylist()
+        stored: list[dict[str, Any]] = DeltaTable(str(tmp_path / "lake" / table)).to_pyarrow_table().to_pylist()
+        return stored
 
     assert [(r["order_id"], float(r["amount_paid"]), r["source_file"]) for r in rows("silver/order_lines")] == [
         ("1", 3.0, "erp/public.lines")

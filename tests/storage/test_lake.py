@@ -158,6 +158,7 @@ def test_a_row_whose_day_changed_moves_and_a_gone_key_goes_in_one_commit(spark: 
     moved = OrderLines.frame(spark, [line | {"order_id": "moved", "order_date": TUESDAY, "run_id": "r2"}])
     gone = spark.createDataFrame([("gone", 1), ("never there", 1)], "order_id string, line_no int")
     before = lake.version(OrderLines)
+    assert before is not None
     lake.write(OrderLines, moved, by_key=True, gone=gone)
     assert by_line(lake) == {("moved", 1): ("Tue", 1, "r2"), ("stays", 1): ("Mon", 1, "r1")}
     assert lake.version(OrderLines) == before + 1

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 
 from promo_spark.contracts.raw_rows import RawRow
@@ -170,7 +171,8 @@ def test_parquet_files_are_read_by_name_and_refused_when_one_is_damaged(spark: S
     (tmp_path / "_SUCCESS").write_bytes(b"")
     (tmp_path / ".old.parquet.crc").write_bytes(b"crc")
     rows = landing.typed_rows(spark, str(tmp_path), "parquet", ["sku", "sales"])
-    assert sorted((r.sku, r.sales) for r in rows.collect()) == [("bread", 3.0), ("milk", 2.0)]
+    expected = spark.createDataFrame([("bread", 3.0), ("milk", 2.0)], "sku string, sales double")
+    assert_df_equality(rows.select("sku", "sales"), expected, ignore_row_order=True)
     pl.DataFrame({"sku": ["milk"], "sales": ["two"]}).write_parquet(tmp_path / "d.parquet")
     with pytest.raises(SourceError, match=r"cannot be read, so nothing was loaded: .*(d\.parquet|sales)"):
         landing.typed_rows(spark, str(tmp_path), "parquet", ["sku", "sales"])

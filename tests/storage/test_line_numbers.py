@@ -23,10 +23,9 @@ def cut_to_pieces(spark: SparkSession) -> Iterator[None]:
     spark.conf.unset("spark.sql.files.openCostInBytes")
 
 
+@pytest.mark.usefixtures("cut_to_pieces")
 @pytest.mark.parametrize("reader", ["csv", "json"])
-def test_lines_are_numbered_as_an_editor_does(
-    spark: SparkSession, tmp_path: Path, cut_to_pieces: None, reader: str
-) -> None:
+def test_lines_are_numbered_as_an_editor_does(spark: SparkSession, tmp_path: Path, reader: str) -> None:
     """B06 (quarantine keeps file and line): short and long lines, blank ones, repeated ones, two files."""
     folder = tmp_path / "delivery"
     folder.mkdir()

@@ -73,7 +73,7 @@ def test_where_the_system_keeps_no_locks_a_lease_does_and_a_stale_one_is_free(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on HDFS or an object store: the file is the lock, renewed by its holder, by no machine's clock."""
-    monkeypatch.setattr(locks, "_local_folder", lambda root: None)
+    monkeypatch.setattr(locks, "_local_folder", lambda _root: None)
     monkeypatch.setattr(locks, "RENEW_SECONDS", 0.2)
     monkeypatch.setattr(locks, "STALE_AFTER", 1.5)
     root = f"file:{tmp_path}"

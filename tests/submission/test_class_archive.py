@@ -39,7 +39,7 @@ def test_the_archive_appears_whole_or_not_at_all(tmp_path: Path) -> None:
 
 def test_a_failed_training_is_not_repeated_at_every_start(tmp_path: Path) -> None:
     archive = tmp_path / "classes.jsa"
-    assert not class_archive.make(archive, lambda options: ["false"], os.environ)
+    assert not class_archive.make(archive, lambda _options: ["false"], os.environ)
     assert archive.exists() and class_archive.reading(archive) == []
 
 

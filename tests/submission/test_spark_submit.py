@@ -15,7 +15,7 @@ import pytest
 from promo_spark.errors import PromoSparkError, RequirementError, SettingsError
 from promo_spark.settings import Settings, load
 from promo_spark.settings.spark import SparkSettings
-from promo_spark.submission import jars, spark_submit
+from promo_spark.submission import jars, requirements, spark_submit
 from promo_spark.submission.jars import delta_jars
 from promo_spark.submission.local_mode import LOCAL_CONF
 from promo_spark.submission.spark_submit import Cargo, job_application, spark_submit_command
@@ -201,7 +201,7 @@ def test_jars_that_cannot_be_fetched_are_named_with_where_to_place_them(tmp_path
 def test_of_two_first_starts_one_fetches_the_jars_for_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fetched: list[Path] = []
 
-    def fetch(spark: SparkSettings, packages: object, excludes: object, home: Path) -> None:
+    def fetch(_spark: SparkSettings, _packages: object, _excludes: object, home: Path) -> None:
         fetched.append(home)
         time.sleep(0.2)  # the other one comes meanwhile
         home.mkdir()
@@ -276,9 +276,9 @@ def test_every_job_has_help_of_its_own_without_a_jvm(capsys: pytest.CaptureFixtu
 def test_a_driver_that_the_machine_cannot_hold_gets_less_and_the_user_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(spark_submit.requirements, "machine_memory", lambda: 8 << 30)
+    monkeypatch.setattr(requirements, "machine_memory", lambda: 8 << 30)
     assert spark_submit.driver_memory(load("demo").spark) == "5734m"
     assert "spark.driver_memory: 5734m instead of 8g" in capsys.readouterr().err
-    monkeypatch.setattr(spark_submit.requirements, "machine_memory", lambda: 1 << 30)
+    monkeypatch.setattr(requirements, "machine_memory", lambda: 1 << 30)
     with pytest.raises(PromoSparkError, match="a job in local mode needs at least"):
         spark_submit.driver_memory(load("demo").spark)

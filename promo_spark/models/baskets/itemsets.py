@@ -271,7 +271,7 @@ def extended_counts(
 
 
 def _by_fpgrowth(
-    coded: DataFrame, items: int, fewest: int, largest: int, keep: Callable[[DataFrame], DataFrame]
+    coded: DataFrame, _items: int, fewest: int, largest: int, keep: Callable[[DataFrame], DataFrame]
 ) -> DataFrame:
     """One row per frequent set, found by MLlib's FPGrowth (PFP, Li et al. 2008). CodedItem → CodedItemset.
 

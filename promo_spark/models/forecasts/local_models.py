@@ -27,9 +27,9 @@ MODELS: Mapping[str, Callable[[int], dict[str, Any]]] = {
     "WindowAverage": lambda season: {"window_size": SEASONS_NEEDED * season},
     "SeasonalWindowAverage": lambda season: {"season_length": season, "window_size": SEASONS_NEEDED},
     "SeasonalExponentialSmoothing": lambda season: {"season_length": season, "alpha": 0.2},
-    "CrostonSBA": lambda season: {},
-    "TSB": lambda season: {"alpha_d": 0.1, "alpha_p": 0.1},  # small, as sales are rare
-    "IMAPA": lambda season: {},
+    "CrostonSBA": lambda _season: {},
+    "TSB": lambda _season: {"alpha_d": 0.1, "alpha_p": 0.1},  # small, as sales are rare
+    "IMAPA": lambda _season: {},
     "Theta": lambda season: {"season_length": season},
     "DynamicOptimizedTheta": lambda season: {"season_length": season},
     "MFLES": lambda season: {"season_length": season},

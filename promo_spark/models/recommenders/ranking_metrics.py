@@ -27,7 +27,7 @@ def hits_of(lists: NDArray[Any], truths: list[NDArray[Any]]) -> Hits:
     return np.array([np.isin(ranked, truth) for ranked, truth in zip(lists, truths, strict=True)], dtype=bool)
 
 
-def precision_at(hits: Hits, relevant: Counts, k: int) -> Doubles:
+def precision_at(hits: Hits, _relevant: Counts, k: int) -> Doubles:
     """Share of the first k ranks that are relevant; a missing rank is a miss.
 
     >>> precision_at(np.array([[True, False, True, False, False]]), np.array([3]), 5).tolist()

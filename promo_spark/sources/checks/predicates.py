@@ -44,7 +44,7 @@ Condition = Callable[[str, ComparedWith], Column]
 IdsOf = Callable[[ComparedWith], DataFrame | None]
 
 
-def _always(compared: ComparedWith) -> bool:
+def _always(_compared: ComparedWith) -> bool:
     return True
 
 
@@ -89,11 +89,11 @@ def with_test_users(rows: DataFrame, test_users: Sequence[str]) -> DataFrame:
     return rows.withColumn(mark(TEST_USER.name), F.coalesce(is_tester, F.lit(False)))
 
 
-def _test_user(column: str, compared: ComparedWith) -> Column:
+def _test_user(_column: str, _compared: ComparedWith) -> Column:
     return F.col(mark(TEST_USER.name))
 
 
-def _amount_negative(column: str, compared: ComparedWith) -> Column:
+def _amount_negative(column: str, _compared: ComparedWith) -> Column:
     return (F.col(column) < 0) & (F.col(OrderLines.quantity) >= 0)
 
 
@@ -105,21 +105,21 @@ def _future_day(column: str, compared: ComparedWith) -> Column:
     return F.col(column) > F.lit(compared.date)
 
 
-def _ends_before_start(column: str, compared: ComparedWith) -> Column:
+def _ends_before_start(column: str, _compared: ComparedWith) -> Column:
     return F.col(column) < F.col(Campaigns.start_date)
 
 
-def _control_character(column: str, compared: ComparedWith) -> Column:
+def _control_character(_column: str, _compared: ComparedWith) -> Column:
     unread = F.col(IncomingRow.unparsed)  # of text columns only ids stand there
     return (F.size(unread) > 0) & F.array_join(unread, ",").rlike("_id(,|$)")
 
 
 def _not_among(name: str) -> Condition:
-    return lambda column, compared: F.col(column).isNotNull() & F.col(mark(name)).isNull()
+    return lambda column, _compared: F.col(column).isNotNull() & F.col(mark(name)).isNull()
 
 
 def _among(name: str) -> Condition:
-    return lambda column, compared: F.col(mark(name)).isNotNull()
+    return lambda _column, _compared: F.col(mark(name)).isNotNull()
 
 
 def _looked_up(fails: Condition, ids: IdsOf) -> Predicate:

@@ -49,25 +49,25 @@ def column_value(
     written_apart = mapping.decimal_comma or mapping.thousands
     if not (mapping.product_of or mapping.scale is not None or mapping.negative_when or written_apart):
         return given, None
-    number = _number(given, mapping, raw)
+    number = _number(given, mapping)
     if mapping.scale is not None:
         number = F.try_multiply(number, F.lit(decimal.Decimal(str(mapping.scale))))
     if mapping.negative_when is not None:
-        negative = F.coalesce(holds(raw, mapping.negative_when), F.lit(False))
+        negative = F.coalesce(holds(mapping.negative_when), F.lit(False))
         number = F.when(negative, -F.abs(number)).otherwise(number)
     rounded = F.round(number, kind.scale) if isinstance(kind, T.DecimalType) else number
     return given, rounded.try_cast(kind)
 
 
-def text_of(raw: DataFrame, column: str) -> Column:
-    """Their column as text without blanks around it; null where nothing is left."""
+def text_of(column: str) -> Column:
+    """A column of the source as text without blanks around it; null where nothing is left."""
     text = F.trim(F.col(f"`{column}`").cast("string"))
     return F.when(text != "", text)
 
 
-def holds(raw: DataFrame, condition: Condition) -> Column:
+def holds(condition: Condition) -> Column:
     """Whether the condition holds of a row; null where the row has no value to tell by."""
-    text, literal = text_of(raw, condition.column), condition.literal
+    text, literal = text_of(condition.column), condition.literal
     if literal is None:
         return text.isNotNull()
     if isinstance(literal, list):
@@ -92,16 +92,16 @@ def _given(mapping: ColumnMapping, raw: DataFrame) -> Column:
     if mapping.constant is not None:
         value = F.lit(mapping.constant)
     elif mapping.first_of is not None:
-        value = F.coalesce(*[text_of(raw, c) for c in mapping.first_of])
+        value = F.coalesce(*[text_of(c) for c in mapping.first_of])
     elif mapping.concat is not None or mapping.product_of is not None:
-        parts = [text_of(raw, c) for c in mapping.concat or mapping.product_of or []]
+        parts = [text_of(c) for c in mapping.concat or mapping.product_of or []]
         between = mapping.separator if mapping.concat is not None else " x "
         value = functools.reduce(lambda left, right: F.concat(left, F.lit(between), right), parts)
     else:
         assert mapping.column is not None  # settings allow exactly one origin
         stored = isinstance(raw.schema[mapping.column].dataType, T.StringType)
         changed = mapping.map is not None or mapping.whole_number or mapping.decimal_comma or mapping.thousands
-        value = text_of(raw, mapping.column) if stored or changed else F.col(f"`{mapping.column}`")
+        value = text_of(mapping.column) if stored or changed else F.col(f"`{mapping.column}`")
     if mapping.map is not None:
         value = _translated(value, mapping.map, mapping.otherwise)
     return F.regexp_replace(value, r"\.0+$", "") if mapping.whole_number else value
@@ -115,9 +115,9 @@ def _translated(text: Column, codes: dict[str, str], otherwise: str | None) -> C
     return F.nullif(chosen, F.lit(""))
 
 
-def _number(given: Column, mapping: ColumnMapping, raw: DataFrame) -> Column:
+def _number(given: Column, mapping: ColumnMapping) -> Column:
     if mapping.product_of is not None:
-        factors = [_plain(text_of(raw, c), mapping).try_cast("decimal(18,6)") for c in mapping.product_of]
+        factors = [_plain(text_of(c), mapping).try_cast("decimal(18,6)") for c in mapping.product_of]
         return functools.reduce(F.try_multiply, factors)
     return _plain(given, mapping).try_cast(_NUMBER if mapping.scale is None else _FINE_NUMBER)
 

@@ -40,7 +40,7 @@ def unpivoted(raw: DataFrame, wide: Sequence[str], name: str, value: str) -> Dat
         raise SettingsError(f"unpivot: the source has a column {', '.join(taken)} already; choose another name")
     whole = F.col(RawRow.blank) | F.col(RawRow.broken)
     nothing = F.array(F.struct(F.lit(None).cast("string").alias(name), F.lit(None).cast("string").alias(value)))
-    cells = F.array(*[F.struct(F.lit(c).alias(name), text_of(raw, c).alias(value)) for c in wide])
+    cells = F.array(*[F.struct(F.lit(c).alias(name), text_of(c).alias(value)) for c in wide])
     long = raw.select(
         *[F.col(f"`{c}`") for c in narrow],
         raw_text(raw).alias(RawRow.raw),
@@ -68,13 +68,11 @@ def looked_up(raw: DataFrame, second: DataFrame, keys: Mapping[str, str], column
     if taken:
         raise SettingsError(f"lookups: the source has a column {', '.join(taken)} already; choose another name")
     names = {ours: f"_key_{i}" for i, ours in enumerate(keys)}
-    looked_up_columns = F.struct(*[text_of(second, column).alias(new) for new, column in columns.items()])
+    looked_up_columns = F.struct(*[text_of(column).alias(new) for new, column in columns.items()])
     usable = second.filter(~F.col(RawRow.blank) & ~F.col(RawRow.broken))
-    keyed = usable.select(
-        *[text_of(second, keys[ours]).alias(k) for ours, k in names.items()], looked_up_columns.alias(_FOUND)
-    )
+    keyed = usable.select(*[text_of(keys[ours]).alias(k) for ours, k in names.items()], looked_up_columns.alias(_FOUND))
     one = keyed.groupBy(*names.values()).agg(F.min(_FOUND).alias(_FOUND))
-    same = [text_of(raw, ours) == one[k] for ours, k in names.items()]
+    same = [text_of(ours) == one[k] for ours, k in names.items()]
     joined = raw.join(one, functools.reduce(Column.__and__, same), how="left")
     return joined.select(*[raw[f"`{c}`"] for c in raw.columns], *[F.col(_FOUND)[new].alias(new) for new in columns])
 
@@ -86,7 +84,7 @@ def with_left_out_blank(raw: DataFrame, where: Sequence[Condition]) -> DataFrame
     """
     if not where:
         return raw
-    kept = functools.reduce(Column.__and__, [F.coalesce(holds(raw, c), F.lit(True)) for c in where])
+    kept = functools.reduce(Column.__and__, [F.coalesce(holds(c), F.lit(True)) for c in where])
     return raw.withColumn(RawRow.blank, F.col(RawRow.blank) | (~F.col(RawRow.broken) & ~kept))
 
 

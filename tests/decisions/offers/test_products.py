@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from chispa import assert_df_equality
 from pyspark.sql import SparkSession
 
+from promo_spark.decisions.offers.products import OfferableProduct
 from tests.decisions.scenarios.shop import item, products
 
 
@@ -16,4 +18,10 @@ def test_products_without_price_margin_or_permission_are_never_offered(spark: Sp
         item("costless", unit_cost=None),
         item("tight", unit_cost="9.60"),  # 9.60 / 0.95 > 10
     )
-    assert [p.product_id for p in offerable.collect()] == ["ok"]
+    expected = {"product_id": "ok", "list_price": 10, "unit_cost": 5}
+    assert_df_equality(
+        offerable.select(*expected),
+        OfferableProduct.frame(spark, [expected]).select(*expected),
+        ignore_nullable=True,
+        ignore_metadata=True,
+    )

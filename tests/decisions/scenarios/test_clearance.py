@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import Decimal
 
+from chispa import assert_df_equality
 from pyspark.sql import SparkSession
 
 from promo_spark.contracts.models import Forecasts
+from promo_spark.decisions.offers.candidates import OfferCandidate
 from promo_spark.decisions.response import PurchaseHistory
 from promo_spark.decisions.scenarios.clearance import CLEARANCE
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs
@@ -45,9 +46,40 @@ def test_clearance_is_deeper_the_steeper_the_fall(spark: SparkSession, inputs: S
             purchases=PurchaseHistory.frame(spark, [{"user_id": "buyer", "product_id": "dead", "orders": 1}]),
             forecasts=forecasts,
         )
-    ).collect()
-    assert {(r.user_id, r.product_ids[0]): (r.discount_rate, r.reason_codes[1]) for r in offers} == {
-        ("fan", "fading"): (Decimal("0.35"), "interest:dairy"),  # half the way from 20 to 50%
-        ("fan", "dead"): (Decimal("0.47"), "interest:dairy"),
-        ("buyer", "dead"): (Decimal("0.47"), "bought_before"),  # 50%, cut by the floor of 5.27
-    }
+    )
+    expected = OfferCandidate.frame(
+        spark,
+        [
+            {
+                "user_id": "fan",
+                "product_ids": ["fading"],
+                "discount_rate": "0.35",  # half the way from 20 to 50%
+                "reason_codes": ["forecast_of_last_sales:0.25", "interest:dairy"],
+            },
+            {
+                "user_id": "fan",
+                "product_ids": ["dead"],
+                "discount_rate": "0.47",  # 50%, cut by the floor of 5.27
+                "reason_codes": ["forecast_of_last_sales:0.0", "interest:dairy"],
+            },
+            {
+                "user_id": "buyer",
+                "product_ids": ["dead"],
+                "discount_rate": "0.47",
+                "reason_codes": ["forecast_of_last_sales:0.0", "bought_before"],
+            },
+        ],
+    )
+    terms = (
+        OfferCandidate.user_id,
+        OfferCandidate.product_ids,
+        OfferCandidate.discount_rate,
+        OfferCandidate.reason_codes,
+    )
+    assert_df_equality(
+        offers.select(*terms),
+        expected.select(*terms),
+        ignore_row_order=True,
+        ignore_nullable=True,
+        ignore_metadata=True,
+    )

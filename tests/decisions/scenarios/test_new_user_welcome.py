@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
+from chispa import assert_df_equality
 from pyspark.sql import SparkSession
 
 from promo_spark.contracts.decisions import Promotions
+from promo_spark.decisions.offers.candidates import OfferCandidate
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs
 from promo_spark.decisions.scenarios.new_user_welcome import NEW_USER_WELCOME
 from tests.decisions.scenarios.shop import item, offers_by_user, products, users
@@ -29,9 +31,15 @@ def test_only_users_without_orders_are_welcomed_and_once(spark: SparkSession, in
             {"user_id": "offered", "scenario": "recommended_item"},  # another offer does not count as a welcome
         ],
     )
-    offers = offers_by_user(NEW_USER_WELCOME, replace(inputs, users=visitors, earlier_promotions=earlier))
-    assert set(offers) == {"new", "offered"}
-    assert (offers["new"].coupon_amount, offers["new"].min_spend) == (Decimal("3.00"), Decimal("15.00"))
+    offers = NEW_USER_WELCOME.offers(replace(inputs, users=visitors, earlier_promotions=earlier))
+    coupons = [{"user_id": u, "coupon_amount": 3, "min_spend": 15} for u in ("new", "offered")]
+    assert_df_equality(
+        offers.select(*coupons[0]),
+        OfferCandidate.frame(spark, coupons).select(*coupons[0]),
+        ignore_row_order=True,
+        ignore_nullable=True,
+        ignore_metadata=True,
+    )
 
 
 def test_a_welcome_leaves_the_minimum_margin_of_the_shop(spark: SparkSession, inputs: ScenarioInputs) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import Decimal
 
+from chispa import assert_df_equality
 from pyspark.sql import SparkSession
 
 from promo_spark.contracts.models import Recommendations
+from promo_spark.decisions.offers.candidates import OfferCandidate
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs
 from promo_spark.decisions.scenarios.recommended_item import RECOMMENDED_ITEM
-from tests.decisions.scenarios.shop import offers_by_user, users
+from tests.decisions.scenarios.shop import users
 
 
 def test_recommended_items_get_a_depth_by_the_users_eagerness(spark: SparkSession, inputs: ScenarioInputs) -> None:
@@ -30,9 +31,34 @@ def test_recommended_items_get_a_depth_by_the_users_eagerness(spark: SparkSessio
             {"user_id": "excluded", "rank": 1, "product_id": "milk", "source": "als"},  # may not get offers
         ],
     )
-    offers = offers_by_user(RECOMMENDED_ITEM, replace(inputs, users=readers, recommendations=recommendations))
-    assert {u: (r.product_ids, r.discount_rate) for u, r in offers.items()} == {
-        "cool": (["milk"], Decimal("0.05")),
-        "keen": (["bread"], Decimal("0.20")),
-    }
-    assert offers["keen"].reason_codes == ["recommended:als:2"]
+    offers = RECOMMENDED_ITEM.offers(replace(inputs, users=readers, recommendations=recommendations))
+    expected = OfferCandidate.frame(
+        spark,
+        [
+            {
+                "user_id": "cool",
+                "product_ids": ["milk"],
+                "discount_rate": "0.05",  # the least
+                "reason_codes": ["recommended:als:1"],
+            },
+            {
+                "user_id": "keen",
+                "product_ids": ["bread"],
+                "discount_rate": "0.20",  # the greatest
+                "reason_codes": ["recommended:als:2"],
+            },
+        ],
+    )
+    terms = (
+        OfferCandidate.user_id,
+        OfferCandidate.product_ids,
+        OfferCandidate.discount_rate,
+        OfferCandidate.reason_codes,
+    )
+    assert_df_equality(
+        offers.select(*terms),
+        expected.select(*terms),
+        ignore_row_order=True,
+        ignore_nullable=True,
+        ignore_metadata=True,
+    )

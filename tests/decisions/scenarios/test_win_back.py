@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import Decimal
 
+from chispa import assert_df_equality
 from pyspark.sql import SparkSession
 
+from promo_spark.decisions.offers.candidates import OfferCandidate
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs
 from promo_spark.decisions.scenarios.win_back import WIN_BACK
-from tests.decisions.scenarios.shop import offers_by_user, users
+from tests.decisions.scenarios.shop import users
 
 
 def test_win_back_stretches_the_basket_of_quiet_users_who_like_discounts(
@@ -22,11 +23,17 @@ def test_win_back_stretches_the_basket_of_quiet_users_who_like_discounts(
         {"user_id": "active", "lifecycle": "loyal", "basket_value": 20.0},
         {"user_id": "indifferent", "lifecycle": "lost", "basket_value": 20.0, "discounted_lines_share": 0.01},
     )
-    offers = offers_by_user(WIN_BACK, replace(inputs, users=buyers))
-    assert set(offers) == {"quiet"}
-    coupon = offers["quiet"]
-    assert coupon.min_spend == 25  # 20.10 × 1.2 = 24.12, up to the whole unit
-    assert coupon.coupon_amount == Decimal("5.75")  # 15 + 0.5 × (30 − 15) = 22.5 → 23% of 25
-    assert coupon.margin_if_used == Decimal("6.75")  # half of 25 less the coupon
-    assert coupon.text == "We have missed you: 5.75 USD off when you spend 25.00 USD or more, until 2017-12-07."
-    assert coupon.reason_codes == ["lifecycle:lost", "days_since_order:130"]
+    coupon = {
+        "user_id": "quiet",
+        "min_spend": 25,  # 20.10 × 1.2 = 24.12, up to the whole unit
+        "coupon_amount": "5.75",  # 15 + 0.5 × (30 − 15) = 22.5 → 23% of 25
+        "margin_if_used": "6.75",  # half of 25 less the coupon
+        "text": "We have missed you: 5.75 USD off when you spend 25.00 USD or more, until 2017-12-07.",
+        "reason_codes": ["lifecycle:lost", "days_since_order:130"],
+    }
+    assert_df_equality(
+        WIN_BACK.offers(replace(inputs, users=buyers)).select(*coupon),
+        OfferCandidate.frame(spark, [coupon]).select(*coupon),
+        ignore_nullable=True,
+        ignore_metadata=True,
+    )

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pyspark.sql import SparkSession
+from chispa import assert_column_equality
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import LIFECYCLES
 from promo_spark.features.users.lifecycle import lifecycle
 from promo_spark.settings import Settings
 
-# orders, recency_days, cadence_days, recent spend, orders_90d → lifecycle; high value from 100
-CASES = [
+# orders, recency_days, cadence_days, recent spend, orders_90d
+Figures = tuple[int, int | None, float | None, float, int]
+
+# The user's figures and the lifecycle that follows; high value from a recent spend of 100.
+CASES: list[tuple[Figures, str]] = [
     ((0, None, None, 0.0, 0), "new"),  # contacted or registered, nothing bought
     ((1, 1, None, 5.0, 1), "first_time"),
     ((1, 60, None, 5.0, 1), "first_time"),  # first_time_days is still first_time
@@ -34,24 +38,23 @@ CASES = [
 ]
 
 
-# orders, recency_days, cadence_days → lifecycle
-SILENT = [
-    ((9, 29, 10.0), "repeat"),  # a day before three times the user's own cadence
-    ((9, 30, 10.0), "lapsing"),  # that day
-    ((9, 90, 10.0), "lapsing"),  # silent for 90 days
-    ((1, 60, None), "first_time"),  # the last day of first_time_days
-    ((1, 61, None), "lapsing"),
-    ((1, 90, None), "lapsing"),  # silent for 90 days since the first order
-    ((9, 119, 10.0), "lapsing"),  # a day before lost_days
-    ((9, 120, 10.0), "lost"),
+SILENT: list[tuple[Figures, str]] = [
+    ((9, 29, 10.0, 0.0, 0), "repeat"),  # a day before three times the user's own cadence
+    ((9, 30, 10.0, 0.0, 0), "lapsing"),  # that day
+    ((9, 90, 10.0, 0.0, 0), "lapsing"),  # silent for 90 days
+    ((1, 60, None, 0.0, 0), "first_time"),  # the last day of first_time_days
+    ((1, 61, None, 0.0, 0), "lapsing"),
+    ((1, 90, None, 0.0, 0), "lapsing"),  # silent for 90 days since the first order
+    ((9, 119, 10.0, 0.0, 0), "lapsing"),  # a day before lost_days
+    ((9, 120, 10.0, 0.0, 0), "lost"),
 ]
 
 
-def lifecycles(spark: SparkSession, settings: Settings, rows: Sequence[tuple[object, ...]]) -> list[str]:
-    """The lifecycle of each row of (orders, recency_days, cadence_days, recent spend, orders_90d)."""
+def with_lifecycle(spark: SparkSession, settings: Settings, cases: Sequence[tuple[Figures, str]]) -> DataFrame:
+    """Each case as a user, with the lifecycle that is expected and the one that the rules give."""
     users = spark.createDataFrame(
-        [(i, *row) for i, row in enumerate(rows)],
-        "i int, orders long, recency_days long, cadence_days double, spent double, orders_90d long",
+        [(*figures, expected) for figures, expected in cases],
+        "orders long, recency_days long, cadence_days double, spent double, orders_90d long, expected string",
     )
     rule = lifecycle(
         recent_spend=F.col("spent"),
@@ -66,17 +69,15 @@ def lifecycles(spark: SparkSession, settings: Settings, rows: Sequence[tuple[obj
             }
         ),
     )
-    return [r.lifecycle for r in users.orderBy("i").select(rule.alias("lifecycle")).collect()]
+    return users.withColumn("lifecycle", rule)
 
 
 def test_every_user_has_exactly_one_lifecycle_also_at_the_boundaries(spark: SparkSession, settings: Settings) -> None:
     """C19: the rules in order of priority."""
-    stages = lifecycles(spark, settings, [row for row, _ in CASES])
-    assert stages == [expected for _, expected in CASES]
-    assert set(stages) == set(LIFECYCLES)
+    assert {expected for _, expected in CASES} == set(LIFECYCLES)
+    assert_column_equality(with_lifecycle(spark, settings, CASES), "lifecycle", "expected")
 
 
 def test_a_user_who_is_silent_for_90_days_is_lapsing(spark: SparkSession, settings: Settings) -> None:
     """C07: silent for 90 days → lapsing, our word for dormant; both boundary days of each rule."""
-    stages = lifecycles(spark, settings, [(*row, 0.0, 0) for row, _ in SILENT])
-    assert stages == [expected for _, expected in SILENT]
+    assert_column_equality(with_lifecycle(spark, settings, SILENT), "lifecycle", "expected")

@@ -82,7 +82,7 @@ def by_user(rows: Sequence[Row]) -> dict[str, Row]:
     return found
 
 
-CATALOGUE: Rows = [
+CATALOGUE: list[dict[str, Any]] = [
     {"product_id": "milk", "category": "dairy"},
     {"product_id": "butter", "category": "dairy"},
     {"product_id": "boots", "category": "shoes"},

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import combinations
 
+from chispa import assert_df_equality
 from hypothesis import HealthCheck, example, given
 from hypothesis import settings as budget
 from hypothesis import strategies as st
@@ -31,7 +32,7 @@ SEED_BASKETS = ("ABC", "ABD", "ACD", "BCD")  # the worked example of seed 000 §
 def apriori(baskets: Sequence[frozenset[str]], fewest: int, largest: int) -> dict[tuple[str, ...], int]:
     """Level by level: candidates of one more item whose subsets are all frequent, counted, pruned."""
     found: dict[tuple[str, ...], int] = {}
-    candidates = [(item,) for item in sorted(set().union(*baskets))]
+    candidates: list[tuple[str, ...]] = [(item,) for item in sorted(set().union(*baskets))]
     while candidates and len(candidates[0]) <= largest:
         counts = {c: sum(set(c) <= basket for basket in baskets) for c in candidates}
         level = {c: n for c, n in counts.items() if n >= fewest}
@@ -102,7 +103,15 @@ def test_a_basket_is_the_different_items_sold_in_the_window(spark: SparkSession,
             update={"excluded_departments": ["FUEL"], "excluded_categories": ["TOBACCO"]}
         ),
     )
-    assert sorted(tuple(r) for r in found.collect()) == [("o1", "BREAD", 2), ("o1", "DAIRY", 2), ("o2", "DAIRY", 1)]
+    expected = BasketItem.frame(
+        spark,
+        [
+            {"order_id": "o1", "item": "BREAD", "basket_items": 2},
+            {"order_id": "o1", "item": "DAIRY", "basket_items": 2},
+            {"order_id": "o2", "item": "DAIRY", "basket_items": 1},
+        ],
+    )
+    assert_df_equality(found, expected, ignore_row_order=True, ignore_nullable=True, ignore_metadata=True)
 
 
 def test_basket_sizes_count_baskets_not_rows(spark: SparkSession) -> None:

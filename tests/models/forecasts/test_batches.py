@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from chispa import assert_df_equality
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import DailySales
@@ -70,13 +71,14 @@ def test_rows_are_the_same_for_any_number_of_partitions_and_batches(
 ) -> None:
     sales = daily_sales(spark)
 
-    def rows(frame: DataFrame, partitions: int, batch_series: int) -> list[Row]:
+    def forecast_rows(frame: DataFrame, partitions: int, batch_series: int) -> DataFrame:
         chosen = plan.model_copy(update={"batch_series": batch_series})
         models = series_models(sales_series(frame, as_of=DAY, partitions=partitions), chosen)
-        return forecasts(models, as_of=DAY).orderBy("series_id", "model", "day").collect()
+        return forecasts(models, as_of=DAY).orderBy(Forecasts.series_id, Forecasts.model, Forecasts.day)
 
-    once = rows(sales, 1, 500)
-    assert once == rows(sales.repartition(5).orderBy(F.desc("units")), 3, 1)
+    whole = forecast_rows(sales, 1, 500).persist()
+    assert_df_equality(whole, forecast_rows(sales.repartition(5).orderBy(F.desc("units")), 3, 1))
+    once = whole.collect()
     champions = [(r.series_id, r.day) for r in once if r.champion]
     ahead = [DAY + datetime.timedelta(days=i) for i in range(14)]
     names = ("category:all", "product:more", "product:new", "product:often", "product:rare", "product:rarer")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from promo_spark.models.forecasts.rules import rule_forecast, series_kind
 
-LIMITS = {"min_history_days": 56, "dead_days": 56, "intermittent_gap": 1.32}
+LIMITS: dict[str, Any] = {"min_history_days": 56, "dead_days": 56, "intermittent_gap": 1.32}
 TOY = np.array([100.0, 120.0, 150.0, 180.0, 200.0, 220.0, 250.0])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,10 @@ def plan(settings: Settings) -> ForecastSettings:
 
 
 def forecast(plan: ForecastSettings, *, top: bool = False, **series: npt.ArrayLike) -> pd.DataFrame:
+    return forecast_of(plan, series, top=top)
+
+
+def forecast_of(plan: ForecastSettings, series: Mapping[str, npt.ArrayLike], *, top: bool = False) -> pd.DataFrame:
     names = list(series)
     frame = {"series_id": names, "level": "product", "units": [np.asarray(s, float) for s in series.values()]}
     return forecast_batch(pd.DataFrame(frame).assign(top=top), plan)
@@ -90,7 +95,8 @@ def test_every_series_has_one_champion_whatever_it_is(plan: ForecastSettings) ->
         "returned": "Zero",
     }
     assert champions.units["five_days"].tolist() == [60.0, 70.0, 80.0, 90.0, 100.0, 110.0, 120.0]
-    assert np.isfinite(np.vstack(champions[["units", "lower_95", "upper_95"]].to_numpy().ravel())).all()
+    for column in ("units", "lower_95", "upper_95"):
+        assert np.isfinite(np.vstack(champions[column].to_list())).all()
 
 
 def test_the_scored_model_is_chosen_without_the_window_it_is_scored_on(plan: ForecastSettings) -> None:
@@ -128,7 +134,7 @@ def test_a_failing_model_leaves_a_rule_row_with_its_error(
     assert rows.loc[("unlucky", "SeasonalNaive"), "units"] is None
     assert rows.loc[("unlucky", "Mean"), "champion"]
     assert rows.loc[("unlucky", "Mean"), "failure"] == "SeasonalNaive: ValueError: unlucky"
-    assert rows.loc[("unlucky", "Mean"), "units"].tolist() == pytest.approx([WEEK.mean()] * 7)
+    assert rows.units["unlucky", "Mean"].tolist() == pytest.approx([WEEK.mean()] * 7)
     both = plan.model_copy(update={"models_regular": ["SeasonalNaive", "WindowAverage"]})
     rows = forecast(both, unlucky=unlucky)
     assert by_model(rows, "champion") == {"SeasonalNaive": False, "WindowAverage": True, "Mean": False}
@@ -138,8 +144,8 @@ def test_intervals_are_ordered_never_negative_and_hold_in_the_backtest(plan: For
     """F19: over 60 noisy series, 80% intervals hold on 70-90% of the last window's days."""
     random = np.random.default_rng(11)
     plan = plan.model_copy(update={"horizon_days": 28, "models_regular": ["SeasonalNaive", "WindowAverage"]})
-    rows = forecast(plan, **{f"s{i}": random.normal(40, 8, 200) for i in range(60)})
+    rows = forecast_of(plan, {f"s{i}": random.normal(40, 8, 200) for i in range(60)})
     for low, high in (("lower_95", "lower_80"), ("lower_80", "units"), ("units", "upper_80"), ("upper_80", "upper_95")):
-        assert (np.vstack(rows[low]) <= np.vstack(rows[high])).all()
-    assert (np.vstack(rows.lower_95) >= 0).all()
+        assert (np.vstack(rows[low].to_list()) <= np.vstack(rows[high].to_list())).all()
+    assert (np.vstack(rows.lower_95.to_list()) >= 0).all()
     assert 0.7 < rows.covered_80.mean() < 0.9

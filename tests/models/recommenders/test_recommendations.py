@@ -17,6 +17,7 @@ from promo_spark.models.recommenders import holdout
 from promo_spark.models.recommenders import recommendations as lists
 from promo_spark.models.recommenders import strengths as purchase
 from promo_spark.models.recommenders.als import als_factors, dense_ids
+from promo_spark.models.recommenders.strengths import CatalogueItem, ModelPair
 from promo_spark.settings import load
 
 DAY = datetime.date(2017, 12, 1)
@@ -106,17 +107,38 @@ def test_few_orders_and_few_buyers_are_not_modelled(spark: SparkSession) -> None
     window = purchase.purchases(lines, before=DAY, days=30)
     items = purchase.catalogue(window, products(spark, ["p1", "p2", "rare"]), as_of=DAY, popular_days=3)
     pairs = purchase.strengths(window, as_of=DAY, half_life_days=30)
-    rows = purchase.model_pairs(pairs, window, items, min_orders=2, min_buyers=2).collect()
-    assert {(r.user_id, r.item) for r in rows} == {("often", 0), ("often", 1), ("twice", 0)}
-    sizes = {r.product_id: (r.item, r.buyers, r.recent_buyers) for r in items.collect()}
-    assert sizes == {"p1": (0, 3, 2), "p2": (1, 2, 1), "rare": (2, 1, 0)}  # fuel is not promotable
+    modelled = purchase.model_pairs(pairs, window, items, min_orders=2, min_buyers=2)
+    pair = (ModelPair.user_id, ModelPair.item)
+    expected_pairs = [{"user_id": u, "item": i} for u, i in (("often", 0), ("often", 1), ("twice", 0))]
+    assert_df_equality(
+        modelled.select(*pair),
+        ModelPair.frame(spark, expected_pairs).select(*pair),
+        ignore_row_order=True,
+        ignore_nullable=True,
+        ignore_metadata=True,
+    )
+    expected_items = CatalogueItem.frame(
+        spark,
+        [  # fuel is not promotable
+            {"product_id": "p1", "title": "P1", "item": 0, "buyers": 3, "recent_buyers": 2},
+            {"product_id": "p2", "title": "P2", "item": 1, "buyers": 2, "recent_buyers": 1},
+            {"product_id": "rare", "title": "RARE", "item": 2, "buyers": 1, "recent_buyers": 0},
+        ],
+    )
+    assert_df_equality(
+        items.select(*CatalogueItem.columns()),
+        expected_items,
+        ignore_row_order=True,
+        ignore_nullable=True,
+        ignore_metadata=True,
+    )
 
 
 def test_ids_have_no_gaps_and_do_not_depend_on_partitions(spark: SparkSession) -> None:
     keys = spark.createDataFrame([(f"u{i}",) for i in range(300)], "user_id string")
-    ids = {r.user_id: r.id for r in dense_ids(keys.repartition(7), "user_id", "id").collect()}
-    assert sorted(ids.values()) == list(range(300))
-    assert ids == {r.user_id: r.id for r in dense_ids(keys.coalesce(1), "user_id", "id").collect()}
+    ids = dense_ids(keys.repartition(7), "user_id", "id")
+    assert sorted(r.id for r in ids.collect()) == list(range(300))
+    assert_df_equality(dense_ids(keys.coalesce(1), "user_id", "id"), ids, ignore_row_order=True)
 
 
 @pytest.mark.parametrize(("policy", "free"), [("exclude", set()), ("keep", {"a", "b"}), ("due_again", {"a"})])

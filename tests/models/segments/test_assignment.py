@@ -5,12 +5,16 @@ from __future__ import annotations
 import datetime
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pytest
+from chispa import assert_df_equality
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 from scipy.cluster.vq import kmeans2
 
 from promo_spark.contracts.features import UserProfile
+from promo_spark.contracts.models import Segments
 from promo_spark.contracts.silver import OrderLines
 from promo_spark.errors import SettingsError
 from promo_spark.features.users.activity import user_activity
@@ -51,7 +55,7 @@ def test_a_change_of_currency_unit_changes_no_group(spark: SparkSession) -> None
     shares = np.repeat([0.1, 0.9], 20) + rng.normal(0, 0.03, 40)  # what tells the two groups apart
     spend = np.exp(rng.normal(4, 0.3, 40))  # says nothing of them
 
-    def groups(factor: float, scaled: bool) -> np.ndarray:
+    def groups(factor: float, scaled: bool) -> npt.NDArray[np.int64]:
         rows = [
             {"user_id": f"u{i:02}", "orders": 5, "spend": round(m * factor, 2), "discount_share": float(s)}
             for i, (m, s) in enumerate(zip(spend, shares, strict=True))
@@ -62,7 +66,8 @@ def test_a_change_of_currency_unit_changes_no_group(spark: SparkSession) -> None
         else:
             sample = user_sample(UserProfile.frame(spark, rows), features, users=99, min_orders=1, seed=1)
             points = Scaling.of(sample, features).scaled(sample)
-        return kmeans2(points, 2, iter=20, minit="++", rng=1)[1]
+        labels = kmeans2(points, 2, iter=20, minit="++", rng=1)[1]
+        return np.asarray(labels, dtype=np.int64)
 
     assert adjusted_rand(groups(1, scaled=True), groups(100, scaled=True)) == 1.0
     assert adjusted_rand(groups(0.001, scaled=False), groups(100, scaled=False)) < 0.5
@@ -97,17 +102,24 @@ def test_each_user_gets_the_nearest_centre_and_who_never_ordered_gets_none(spark
     )
     scaling = Scaling(("spend", "discount_share"), np.array([2.0, 0.2]), np.array([2.0, 0.1]))
     centres = np.array([[-1.0, 0.0], [1.0, 2.0]])  # log spend 0 and 4; share 0.2 and 0.4
-    found = {
-        r.user_id: (r.segment_id, r.segment_name, r.distance)
-        for r in segments(profiles, scaling, centres, [7, 3], ["small", "large"]).collect()
-    }
-    assert found == {
-        "near": (7, "small", 0.0),
-        "far": (3, "large", pytest.approx(2.0, abs=1e-5)),
-        "between": (7, "small", pytest.approx(1.0, abs=1e-3)),
-        "unknown": (7, "small", 0.0),
-        "nobody": (0, "no orders yet", None),
-    }
+    assigned = segments(profiles, scaling, centres, [7, 3], ["small", "large"])
+    expected = Segments.frame(
+        spark,
+        [
+            {"user_id": "near", "segment_id": 7, "segment_name": "small", "distance": 0},
+            {"user_id": "far", "segment_id": 3, "segment_name": "large", "distance": 2},
+            {"user_id": "between", "segment_id": 7, "segment_name": "small", "distance": 1},
+            {"user_id": "unknown", "segment_id": 7, "segment_name": "small", "distance": 0},
+            {"user_id": "nobody", "segment_id": 0, "segment_name": "no orders yet", "distance": None},
+        ],
+    )
+    assert_df_equality(
+        assigned.withColumn(Segments.distance, F.round(Segments.distance, 3)),
+        expected.select(Segments.user_id, Segments.segment_id, Segments.segment_name, Segments.distance),
+        ignore_row_order=True,
+        ignore_nullable=True,
+        ignore_metadata=True,
+    )
 
 
 def test_constant_and_unknown_features_do_no_harm() -> None:

@@ -28,8 +28,8 @@ def test_permuting_the_ids_changes_no_name() -> None:
     """A name follows its centre into every order, twins included."""
     centres = [*CENTRES, CENTRES[0], [0.1, 0.0, -0.3, 0.2, -0.1]]
     names = dict(zip(map(tuple, centres), segment_names(FEATURES, centres), strict=True))
-    for order in permutations(centres[:2] + centres[3:4] + centres[5:]):
-        assert len(set(segment_names(FEATURES, order))) == len(order)
+    for permuted in permutations(centres[:2] + centres[3:4] + centres[5:]):
+        assert len(set(segment_names(FEATURES, permuted))) == len(permuted)
     for order in (centres[::-1], centres[2:] + centres[:2]):
         again = segment_names(FEATURES, order)
         assert {tuple(c): n.split(" (")[0] for c, n in zip(order, again, strict=True)} == {

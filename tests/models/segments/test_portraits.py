@@ -6,10 +6,11 @@ import datetime
 
 import numpy as np
 import pytest
+from chispa import assert_df_equality
 from pyspark.sql import SparkSession
 
 from promo_spark.contracts.features import UserProfile
-from promo_spark.contracts.models import Segments
+from promo_spark.contracts.models import SegmentPortraits, Segments
 from promo_spark.models.segments.assignment import Scaling
 from promo_spark.models.segments.portraits import segment_portraits
 
@@ -81,4 +82,4 @@ def test_a_portrait_is_its_members_in_numbers(spark: SparkSession) -> None:
     apart = segment_portraits(
         profiles.repartition(4), members.repartition(3), scaling, matched_from={6: YESTERDAY}, categories_kept=2
     )
-    assert sorted(apart.collect(), key=lambda r: r.segment_id) == [nobody, tea, milk]
+    assert_df_equality(apart, found, transforms=[lambda df: df.sort(SegmentPortraits.segment_id)])

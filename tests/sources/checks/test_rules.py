@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
+from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -21,9 +23,9 @@ from promo_spark.sources.incoming import candidates, of_source
 RUN = ComparedWith(datetime.date(2017, 12, 1), "America/New_York")
 
 
-def raw_lines(spark: SparkSession, rows: list[dict[str, str | None]]) -> DataFrame:
+def raw_lines(spark: SparkSession, rows: Sequence[Mapping[str, str | None]]) -> DataFrame:
     """Text rows of order lines, good unless a row says otherwise."""
-    usual = {
+    usual: Mapping[str, str | None] = {
         "order": "o1",
         "line": "1",
         "user": "u1",
@@ -34,7 +36,7 @@ def raw_lines(spark: SparkSession, rows: list[dict[str, str | None]]) -> DataFra
         "day": "2017-11-06",
     }
     schema = ", ".join(f"`{c}` string" for c in usual)
-    df = spark.createDataFrame([tuple((usual | row).values()) for row in rows], schema)
+    df = spark.createDataFrame([tuple({**usual, **row}.values()) for row in rows], schema)
     return df.select(
         "*",
         F.to_json(F.struct(*usual)).alias(RawRow.raw),
@@ -44,7 +46,7 @@ def raw_lines(spark: SparkSession, rows: list[dict[str, str | None]]) -> DataFra
     )
 
 
-def line_candidates(spark: SparkSession, rows: list[dict[str, str | None]]) -> DataFrame:
+def line_candidates(spark: SparkSession, rows: Sequence[Mapping[str, str | None]]) -> DataFrame:
     zero = F.lit("0")
     return of_source(
         candidates(
@@ -73,6 +75,13 @@ def known(spark: SparkSession) -> DataFrame:
     return Products.frame(spark, [{"product_id": "milk"}, {"product_id": "bread"}])
 
 
+def assert_judged(screened: DataFrame, orders: Mapping[str, tuple[list[str], list[str]]]) -> None:
+    """Each order has these reasons to be rejected and these flags, and there is no other row."""
+    judged = screened.select(OrderLines.order_id, checks.REASONS, OrderLines.flags)
+    expected = screened.sparkSession.createDataFrame([(o, *both) for o, both in orders.items()], judged.schema)
+    assert_df_equality(judged, expected, ignore_row_order=True, ignore_nullable=True)
+
+
 def test_each_kind_of_dirt_is_rejected_or_flagged_by_its_name(spark: SparkSession) -> None:
     """B06, B07: non-castable and invalid values go to quarantine under the name of the check."""
     rows = line_candidates(
@@ -92,27 +101,29 @@ def test_each_kind_of_dirt_is_rejected_or_flagged_by_its_name(spark: SparkSessio
     )
     run = dataclasses.replace(RUN, products=known_ids(known(spark), "product_id"))
     screened = checks.screened(OrderLines, rows, checks.rules(OrderLines, run, {}))
-    found = {r.order_id: (r[checks.REASONS], r.flags) for r in screened.collect()}
-    assert found == {
-        "good": ([], []),
-        "nothing": (["quantity_zero"], ["amount_zero"]),
-        "return": ([], ["quantity_negative"]),
-        "refund": (["amount_negative"], []),
-        "free": ([], ["amount_zero"]),
-        "ghost": (["unknown_product"], []),
-        "text": (["unparsable_quantity", "unparsable_order_date"], []),
-        "open": (["missing_product_id"], []),
-        "huge": (["unparsable_amount_paid", "unparsable_list_amount"], []),
-        "nan": (["unparsable_amount_paid", "unparsable_list_amount"], []),
-    }
+    assert_judged(
+        screened,
+        {
+            "good": ([], []),
+            "nothing": (["quantity_zero"], ["amount_zero"]),
+            "return": ([], ["quantity_negative"]),
+            "refund": (["amount_negative"], []),
+            "free": ([], ["amount_zero"]),
+            "ghost": (["unknown_product"], []),
+            "text": (["unparsable_quantity", "unparsable_order_date"], []),
+            "open": (["missing_product_id"], []),
+            "huge": (["unparsable_amount_paid", "unparsable_list_amount"], []),
+            "nan": (["unparsable_amount_paid", "unparsable_list_amount"], []),
+        },
+    )
 
 
 def test_a_policy_decides_between_reject_warn_and_off(spark: SparkSession) -> None:
     rows = line_candidates(spark, [{"order": "return", "pieces": "-1", "paid": "-1.50"}])
     strict = checks.screened(OrderLines, rows, checks.rules(OrderLines, RUN, {"quantity_negative": "reject"}))
-    assert strict.collect()[0][checks.REASONS] == ["quantity_negative"]
+    assert_judged(strict, {"return": (["quantity_negative"], [])})
     ignored = checks.screened(OrderLines, rows, checks.rules(OrderLines, RUN, {"quantity_negative": "off"}))
-    assert [(r[checks.REASONS], r.flags) for r in ignored.collect()] == [([], [])]
+    assert_judged(ignored, {"return": ([], [])})
 
 
 def test_a_policy_for_no_check_is_an_error() -> None:
@@ -167,7 +178,8 @@ def test_of_what_a_table_enforces_nothing_reaches_the_write() -> None:
             assert check.triple is not None or check.name in PREDICATES, check.name
 
 
-def test_a_check_that_the_table_enforces_can_only_reject(spark: SparkSession) -> None:
+@pytest.mark.usefixtures("spark")
+def test_a_check_that_the_table_enforces_can_only_reject() -> None:
     with pytest.raises(SettingsError, match=r"ingest\.policies\.quantity_zero is warn, but silver\.order_lines never"):
         checks.rules(OrderLines, RUN, {"quantity_zero": "warn"})
 
@@ -193,8 +205,8 @@ def test_what_happens_after_the_day_of_the_run_is_judged_where_the_shop_is(spark
             {"order": "tomorrow", "ts": "2017-12-02 05:00:00"},
         ],
     )
-    found = checks.screened(OrderLines, rows, checks.rules(OrderLines, RUN, {})).collect()
-    assert {r.order_id: r.flags for r in found} == {"today": [], "tomorrow": ["future_timestamp"]}
+    screened = checks.screened(OrderLines, rows, checks.rules(OrderLines, RUN, {}))
+    assert_judged(screened, {"today": ([], []), "tomorrow": ([], ["future_timestamp"])})
 
 
 def test_a_check_of_one_s_own_is_a_triple_with_a_literal_of_the_column_s_type(spark: SparkSession) -> None:
@@ -213,12 +225,9 @@ def test_a_check_of_one_s_own_is_a_triple_with_a_literal_of_the_column_s_type(sp
         ],
     )
     rows = rows.withColumn("channel", F.when(F.col("order_id") == "good", "kiosk"))  # null passes
-    found = checks.screened(OrderLines, rows, checks.rules(OrderLines, RUN, {}, [check for _, check in own])).collect()
-    assert {r.order_id: (r[checks.REASONS], r.flags) for r in found} == {
-        "good": ([], ["store_named"]),
-        "dear": (["cheap"], []),
-        "old": (["cheap", "this_year"], []),
-    }
+    screened = checks.screened(OrderLines, rows, checks.rules(OrderLines, RUN, {}, [check for _, check in own]))
+    expected = {"good": ([], ["store_named"]), "dear": (["cheap"], []), "old": (["cheap", "this_year"], [])}
+    assert_judged(screened, expected)
     assert own[1][1].meaning == "not amount_paid <= 2.5"
 
 
@@ -239,6 +248,6 @@ def test_a_check_of_one_s_own_is_a_triple_with_a_literal_of_the_column_s_type(sp
         (("order_lines", "c", "quantity", ">", None), r"> takes one value, found None"),
     ],
 )
-def test_a_wrong_check_of_one_s_own_is_named(triple: tuple[Any, ...], message: str) -> None:
+def test_a_wrong_check_of_one_s_own_is_named(triple: tuple[str, str, str, str, Any], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         own_check(*triple, "reject", "")

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Mapping
 
 import pytest
-from pyspark.sql import Row, SparkSession
+from pyspark.sql import Row
 
 from promo_spark.settings import load
 from promo_spark.sources.gate.source_columns import Columns, new_columns, seen, verdicts
@@ -39,9 +39,10 @@ def test_a_column_is_new_when_no_load_had_it_and_no_mapping_uses_it() -> None:
         ("string", "string", True),  # lines of text have no types
     ],
 )
+@pytest.mark.usefixtures("spark")  # which reads the text of a type
 def test_a_mapped_column_of_another_type_breaks_the_gate_unless_it_only_widened(
-    spark: SparkSession, was: str, now: str, passed: bool
-) -> None:  # a type's text is read by Spark
+    was: str, now: str, passed: bool
+) -> None:
     _, changed = verdicts(Columns({"paid": now, "note": now}, frozenset({"paid"})), known(paid=was, note=was), LIMITS)
     assert (changed.passed, changed.failed, changed.rows) == (passed, int(not passed), 1)  # the note is not mapped
     if not passed:

@@ -52,9 +52,9 @@ def loaded(run_job: Callable[..., Context[Any]], tmp_path: Path) -> Any:
         for name, text in FILES[mapping].items():
             (folder / name).write_text(text, encoding="utf-8")
         # No holidays: what the library says is tested elsewhere, and each table costs a write.
-        chosen = (f"ingest.mapping={mapping}", f"ingest.folder={folder}", "business.holiday_countries=[]")
-        chosen = (*chosen, "business.privacy.pseudonymise=false")
-        return Loaded(run_job(ingest, datetime.date(2020, 1, 1), *chosen, *overrides))
+        chosen = [f"ingest.mapping={mapping}", f"ingest.folder={folder}", "business.holiday_countries=[]"]
+        chosen += ["business.privacy.pseudonymise=false", *overrides]
+        return Loaded(run_job(ingest, datetime.date(2020, 1, 1), *chosen))
 
     return load_files
 
