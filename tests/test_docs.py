@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs import all_jobs
+from jobs import all_commands, all_jobs
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.silver import SILVER
 from promo_spark.settings import environments, load, mappings, validated
@@ -53,7 +53,7 @@ def test_every_submit_line_names_a_job_an_environment_and_settings_that_exist(do
         words = line.split("#")[0].split()
         if not words or not re.fullmatch("[a-z]+", words[0]):
             continue  # a placeholder such as JOB
-        assert words[0] in all_jobs(), line
+        assert words[0] in {**all_jobs(), **all_commands()}, line
         for option, value in itertools.pairwise(words):
             if option == "--env" and value.islower() and value != "shop":  # docs/sources.md has the reader write shop
                 assert value in environments(), line
