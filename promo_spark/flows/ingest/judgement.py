@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from pyspark.sql import DataFrame, Observation
+from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
+from pyspark.util import inheritable_thread_target
 
 from promo_spark.contracts.raw_rows import IncomingRow
 from promo_spark.contracts.schema import SourceCheck, Table
@@ -158,7 +159,8 @@ def side_by_side(what: Callable[[T], R], of: Sequence[T]) -> list[R]:
     """What is done to each, two at a time, in their order.
 
     A large file is read by one task where its owner wrote it as one piece: two side by side keep both the
-    cores of a laptop busy.
+    cores of a laptop busy. The threads inherit the tags of the job's own, so that what they do can be stopped.
     """
+    inheriting: Callable[[T], R] = inheritable_thread_target(SparkSession.active())(what)
     with ThreadPoolExecutor(max_workers=2) as pool:
-        return list(pool.map(what, of))
+        return list(pool.map(inheriting, of))
