@@ -6,8 +6,8 @@ the dates lost by it.
 
 from __future__ import annotations
 
+from promo_spark.flows.restore import restored
 from promo_spark.runtime.command import Asked, command
-from promo_spark.storage.damage import restored
 
 ARGUMENTS = {
     "table": "the table, such as decisions.promotions",

@@ -10,9 +10,8 @@ from collections.abc import Iterable
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
-from promo_spark.contracts.catalogue import ALL_TABLES
 from promo_spark.contracts.schema import Table
-from promo_spark.errors import ContractError, MissingDataError, SettingsError
+from promo_spark.errors import ContractError, MissingDataError
 from promo_spark.storage.commits import Mark, marked
 from promo_spark.storage.files import Files
 from promo_spark.storage.lake import Lake
@@ -30,34 +29,29 @@ def damage_of(lake: Lake, error: BaseException, tables: Iterable[type[Table]]) -
     if lake.catalog or not isinstance(error, (PySparkException, Py4JError)) or not _DAMAGE.search(str(error)):
         return None
     for table in dict.fromkeys(tables):
-        versions = _versions(lake, table)
+        versions = versions_of(lake, table)
         if versions and not _is_whole(lake, table, versions[-1]):
             return ContractError(_sentence(lake, table, versions))
     return None
 
 
-def restored(lake: Lake, name: str, version: str) -> str:
-    """Brings the table back to the version; what was done, in one sentence. Raises SettingsError, MissingDataError."""
-    table = next((t for t in ALL_TABLES if t.full_name() == name), None)
-    if table is None:
-        raise SettingsError(f"restore {name}: there is no such table; docs/tables.md names all, as layer.table")
-    if not version.isdecimal():
-        raise SettingsError(f"--version {version!r} is not a version; write a number such as 12")
-    if lake.catalog:
-        raise SettingsError(f"lake.catalog is {lake.catalog}: restore the table with your catalog's own command")
-    wanted, versions = int(version), _versions(lake, table)
-    if wanted not in versions:
+def bring_back(lake: Lake, table: type[Table], version: int) -> int:
+    """Sets the table to the version; how many commits that were cut off were moved aside for it.
+
+    Raises MissingDataError where the table has no such version, or the version lacks files.
+    """
+    name, versions = table.full_name(), versions_of(lake, table)
+    if version not in versions:
         there = f"its versions are {versions[0]} to {versions[-1]}" if versions else "there is no such table yet"
-        raise MissingDataError(f"{name} has no version {wanted}: {there}")
-    moved = _without_cut_off_commits(lake, table, versions, wanted)
-    if not _is_whole(lake, table, wanted):
-        left = _versions(lake, table)
-        raise MissingDataError(f"{name}: version {wanted} lacks files, too. {_sentence(lake, table, left)}")
-    if lake.version(table) != wanted:
+        raise MissingDataError(f"{name} has no version {version}: {there}")
+    moved = _without_cut_off_commits(lake, table, versions, version)
+    if not _is_whole(lake, table, version):
+        left = versions_of(lake, table)
+        raise MissingDataError(f"{name}: version {version} lacks files, too. {_sentence(lake, table, left)}")
+    if lake.version(table) != version:
         with marked(lake.spark, Mark(run="restore", job="restore")):
-            lake.restore(table, wanted)
-    aside = f"; {moved} damaged commits were moved aside in its _delta_log" if moved else ""
-    return f"{name} is as it was at version {wanted}{aside}. Run the jobs of the dates that came later again."
+            lake.restore(table, version)
+    return moved
 
 
 def _sentence(lake: Lake, table: type[Table], versions: list[int]) -> str:
@@ -76,7 +70,7 @@ def _sentence(lake: Lake, table: type[Table], versions: list[int]) -> str:
 
 def _is_whole(lake: Lake, table: type[Table], version: int) -> bool:
     """Whether every commit up to the version can be read and every file of the version is there."""
-    if any(_cut_off(lake, table, v) for v in _versions(lake, table) if v <= version):
+    if any(_cut_off(lake, table, v) for v in versions_of(lake, table) if v <= version):
         return False
     try:
         files = lake.files(table, version)
@@ -86,7 +80,7 @@ def _is_whole(lake: Lake, table: type[Table], version: int) -> bool:
 
 
 def _newest_is_readable(lake: Lake, table: type[Table]) -> bool:
-    return not any(_cut_off(lake, table, v) for v in _versions(lake, table))
+    return not any(_cut_off(lake, table, v) for v in versions_of(lake, table))
 
 
 def _without_cut_off_commits(lake: Lake, table: type[Table], versions: list[int], wanted: int) -> int:
@@ -102,7 +96,7 @@ def _without_cut_off_commits(lake: Lake, table: type[Table], versions: list[int]
     return len(later)
 
 
-def _versions(lake: Lake, table: type[Table]) -> list[int]:
+def versions_of(lake: Lake, table: type[Table]) -> list[int]:
     """The versions whose commits lie in the log, ascending."""
     names = Files(lake.spark).names(f"{lake.path(table)}/_delta_log")
     return sorted(int(n.removesuffix(".json")) for n in names if re.fullmatch(r"\d{20}\.json", n))

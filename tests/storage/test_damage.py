@@ -14,7 +14,8 @@ from pyspark.sql import SparkSession
 
 from promo_spark.contracts.decisions import Budget
 from promo_spark.errors import MissingDataError, SettingsError
-from promo_spark.storage.damage import damage_of, restored
+from promo_spark.flows.restore import restored
+from promo_spark.storage.damage import damage_of
 from promo_spark.storage.lake import Lake
 
 DAY = datetime.date(2024, 4, 8)

@@ -1,0 +1,22 @@
+"""The steps of the restore command: what was asked is a table and a version, then the table is brought back."""
+
+from __future__ import annotations
+
+from promo_spark.contracts.catalogue import ALL_TABLES
+from promo_spark.errors import SettingsError
+from promo_spark.storage.damage import bring_back
+from promo_spark.storage.lake import Lake
+
+
+def restored(lake: Lake, name: str, version: str) -> str:
+    """Brings the table back to the version; what was done, in one sentence. Raises SettingsError, MissingDataError."""
+    table = next((t for t in ALL_TABLES if t.full_name() == name), None)
+    if table is None:
+        raise SettingsError(f"restore {name}: there is no such table; docs/tables.md names all, as layer.table")
+    if not version.isdecimal():
+        raise SettingsError(f"--version {version!r} is not a version; write a number such as 12")
+    if lake.catalog:
+        raise SettingsError(f"lake.catalog is {lake.catalog}: restore the table with your catalog's own command")
+    moved = bring_back(lake, table, int(version))
+    aside = f"; {moved} damaged commits were moved aside in its _delta_log" if moved else ""
+    return f"{name} is as it was at version {version}{aside}. Run the jobs of the dates that came later again."
