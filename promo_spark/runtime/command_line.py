@@ -47,7 +47,8 @@ def run_job(jobs: Mapping[str, Job | Pipeline | Command], argv: Sequence[str]) -
             _raise_on_signals(progress)
             lake = Lake(spark, settings.lake.root, settings.lake.catalog)
             if isinstance(job, Command):
-                job.start(lake, settings, {k: str(v) for k, v in vars(arguments).items()}, progress)
+                asked = {name.lstrip("-"): str(vars(arguments)[name.lstrip("-")]) for name in job.arguments}
+                job.start(lake, settings, asked, progress)
             elif isinstance(job, Pipeline):
                 job.start(lake, settings, dates, progress, arguments.force)
             else:
