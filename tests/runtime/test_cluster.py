@@ -184,4 +184,6 @@ def test_the_exit_code_and_the_one_message_of_a_job_reach_the_caller(tmp_path: P
     told = ran.stdout + ran.stderr
     assert "error: silver.products is not in the lake" in told
     assert "Traceback" not in told and "WARN" not in told and "incubator" not in told
-    assert not (tmp_path / "lake").exists()
+    [attempt] = DeltaTable(f"{tmp_path}/lake/ops/runs").to_pyarrow_table().to_pylist()
+    assert (attempt["job"], attempt["outcome"]) == ("baskets", "failed")
+    assert attempt["message"].startswith("silver.products is not in the lake")
