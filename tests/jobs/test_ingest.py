@@ -181,7 +181,7 @@ def test_a_truncated_file_is_refused_before_anything_is_written(
     (tmp_path / "journey" / "coupons.parquet").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(SourceError, match=r"coupons\.parquet cannot be read, so nothing was loaded"):
         run(lake, journey_settings)
-    assert not Path(lake.root).exists()
+    assert not (Path(lake.root) / "silver").exists()
 
 
 def test_a_missing_file_or_column_or_no_rows_is_named(lake: Lake, journey_settings: Settings, tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_a_missing_file_or_column_or_no_rows_is_named(lake: Lake, journey_settin
     file.unlink()
     with pytest.raises(SourceError, match=r"transactions\.parquet cannot be read, .*PATH_NOT_FOUND"):
         run(lake, journey_settings)
-    assert not Path(lake.root).exists()
+    assert not (Path(lake.root) / "silver").exists()
 
 
 def mapping(path: Path, **columns: str) -> dict[str, object]:
