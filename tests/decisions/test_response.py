@@ -146,12 +146,12 @@ def test_segments_shrink_to_the_global_mean_by_their_trials(spark: SparkSession,
     strategy = settings.promote.model_copy(update={"response_prior_strength": 50.0, "unknown_response": 0.02})
     rates = response_rates(trials, users, strategy).collect()
     rate_of = {(r.kind, r.segment_id): float(r.rate) for r in rates}
-    bases = {kind: {r.basis for r in rates if r.kind == kind} for kind, _ in rate_of}
-    assumed = {kind: {"assumed_response"} for kind in ("repeat_item", "known_item", "new_item")}
-    assert bases == {"coupon": {"observed_response"}, **assumed}
+    basis_of = {(r.kind, r.segment_id): r.basis for r in rates}
     overall = 1008 / 10_000  # users of no segment do not count
     assert rate_of["coupon", 1] == pytest.approx((999 + 50 * overall) / 10_040, abs=1e-6)
     assert rate_of["coupon", 2] == pytest.approx((9 + 50 * overall) / 60, abs=1e-6)
     assert rate_of["coupon", 3] == pytest.approx(overall, abs=1e-6)
     assert overall < rate_of["coupon", 2] < 0.9  # between the global mean and the 9 in 10 of ten trials
-    assert {rate_of[kind, segment] for kind in assumed for segment in (1, 2, 3)} == {0.02}
+    assert {basis_of["coupon", s] for s in (1, 2, 3)} == {"observed_response"}
+    without_trials = [(kind, s) for kind in ("repeat_item", "known_item", "new_item") for s in (1, 2, 3)]
+    assert {(rate_of[key], basis_of[key]) for key in without_trials} == {(0.02, "assumed_response")}

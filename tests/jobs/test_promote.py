@@ -198,8 +198,8 @@ def arm_of(user_id: str, key: str, share: float) -> str:
 
 
 # Discounts and bundles run out; coupons do not, so that every scenario gets its turn.
-TIGHT_BY_MECHANIC = {"discount": 1.0, "coupon": 990.0, "bundle": 0.2}
-TIGHT: dict[str, Any] = {"daily_budget": 1000.0, "mechanic_budgets": TIGHT_BY_MECHANIC}
+TIGHT_MECHANICS = {"discount": 1.0, "coupon": 990.0, "bundle": 0.2}
+TIGHT: dict[str, Any] = {"daily_budget": 1000.0, "mechanic_budgets": TIGHT_MECHANICS}
 
 
 @pytest.fixture(scope="module")
@@ -270,10 +270,10 @@ def test_no_budget_and_no_cap_is_exceeded(written: Any, settings: Settings) -> N
     """I29: Σ expected cost ≤ budget, no user above the cap; the budget table says the sums of the offers."""
     _, _, (promotions, budget, metrics) = written
     offers = promotions[promotions.scenario != "none"]
-    limits = {"daily": TIGHT["daily_budget"], **{f"mechanic:{m}": b for m, b in TIGHT_BY_MECHANIC.items()}}
+    limits = {"daily": TIGHT["daily_budget"], **{f"mechanic:{m}": b for m, b in TIGHT_MECHANICS.items()}}
     sums = {
         "daily": offers.expected_cost.sum(),
-        **{f"mechanic:{m}": offers[offers.mechanic == m].expected_cost.sum() for m in TIGHT_BY_MECHANIC},
+        **{f"mechanic:{m}": offers[offers.mechanic == m].expected_cost.sum() for m in TIGHT_MECHANICS},
     }
     by_constraint = budget.set_index("constraint")
     for constraint, limit in limits.items():

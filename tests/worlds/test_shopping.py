@@ -57,8 +57,8 @@ def test_demand_goes_with_price_to_the_power_of_the_elasticity(spec: WorldSpec) 
     elasticity = shop.elasticity[shop.category[product], segment]
     sold = usual > 0
     assert halved[sold] == pytest.approx((usual * 2**elasticity)[sold], rel=1e-5)
-    told = truths.units_at_price(usual.astype(float), np.ones(100), np.full(100, 0.5), elasticity.astype(float))
-    assert told[sold] == pytest.approx(halved[sold], rel=1e-5)
+    expected = truths.units_at_price(usual, np.ones(100), np.full(100, 0.5), elasticity.astype(np.float64))
+    assert expected[sold] == pytest.approx(halved[sold], rel=1e-5)
     sensitivity = np.array([s.price_sensitivity for s in spec.segments])
     assert shop.elasticity[0] / shop.elasticity[0, 0] == pytest.approx(sensitivity / sensitivity[0], rel=1e-5)
 
