@@ -53,5 +53,7 @@ def test_a_sample_is_generated_and_decided_on_two_cores_by_one_file_of_settings(
     assert set(ended) == set(settings.pipeline.jobs)
     assert lake.read(OrderLines).count() > 500 and lake.read(Events).count() > 500
     users = {r.user_id for r in lake.read(UserProfile).select(UserProfile.user_id).collect()}
-    decided = {r.user_id for r in lake.read(Promotions).select(Promotions.user_id).collect()}
-    assert users == decided, "every user has a decision"
+    decided = {r.user_id: r.reason_codes for r in lake.read(Promotions).collect()}
+    assert users <= set(decided), "every user has a decision"
+    # Whoever may not be profiled has no profile, and one `none` that says so.
+    assert all("not_profiled" in reasons for user, reasons in decided.items() if user not in users)
