@@ -215,7 +215,7 @@ def test_no_planted_secret_and_no_planted_person_is_found_outside_the_restricted
         env=environment,
         capture_output=True,
         check=False,
-        timeout=240,
+        timeout=540,
     )
     told = ran.stdout + ran.stderr
     exits = [line.split()[1] for line in ran.stdout.decode().splitlines() if line.startswith("exit")]
