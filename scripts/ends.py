@@ -19,19 +19,18 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-PROJECT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(PROJECT))  # jobs/ is part of no installation
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # jobs/ is part of no installation
 
-from jobs.pipeline import single_jobs  # noqa: E402
-from promo_spark.contracts.ops import Runs  # noqa: E402
-from promo_spark.contracts.schema import Table  # noqa: E402
-from promo_spark.runtime.context import Context  # noqa: E402
-from promo_spark.runtime.declaration import Job  # noqa: E402
-from promo_spark.runtime.pipeline import run_in_order  # noqa: E402
-from promo_spark.runtime.progress import Progress  # noqa: E402
-from promo_spark.runtime.session import started_session  # noqa: E402
-from promo_spark.settings import Settings, load, parsed_date  # noqa: E402
-from promo_spark.storage.lake import Lake  # noqa: E402
+from jobs.pipeline import single_jobs
+from promo_spark.contracts.ops import Runs
+from promo_spark.contracts.schema import Table
+from promo_spark.runtime.context import Context
+from promo_spark.runtime.declaration import Job
+from promo_spark.runtime.pipeline import run_in_order
+from promo_spark.runtime.progress import Progress
+from promo_spark.runtime.session import started_session
+from promo_spark.settings import Settings, load, parsed_date
+from promo_spark.storage.lake import Lake
 
 KINDS: tuple[type[BaseException], ...] = (
     KeyError,
