@@ -18,7 +18,7 @@ from promo_spark.contracts.ops import Runs
 from promo_spark.contracts.schema import Col, Table, WriteMode
 from promo_spark.runtime.freshness import code_version
 from promo_spark.runtime.job import Context, Job
-from promo_spark.runtime.pipeline import run_in_order
+from promo_spark.runtime.pipeline import Pipeline, run_in_order
 from promo_spark.runtime.progress import Progress
 from promo_spark.settings import Section, load
 from promo_spark.storage.lake import Lake
@@ -240,3 +240,34 @@ def test_a_row_is_traced_to_the_versions_it_was_made_of_and_time_travel_makes_it
     assert shop.read(Sales).agg(F.sum(Sales.units)).collect()[0][0] == 106  # 100 + 2 + 4
     made_again = then.filter(F.col(Sales.order_date) < F.lit(traced.date)).agg(F.sum(Sales.units)).collect()[0][0]
     assert made_again == row.units == 3  # 1 + 2
+
+
+def test_a_span_of_dates_is_run_in_order_and_goes_on_where_it_stopped(
+    shop: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped at its second date, the span leaves the first as it is and runs the second."""
+    settings = load(None, ['pipeline.jobs=["baskets"]'])
+    summaries: list[tuple[datetime.date, list[str]]] = []
+    pipeline = Pipeline(
+        "pipeline",
+        "Runs.",
+        lambda: {"baskets": JOB},
+        lambda _lake, _settings, date, written, _seconds: summaries.append((date, list(written))),
+    )
+    write = Context.write
+
+    def stopped(ctx: Context[Any], *arguments: Any, **named: Any) -> Any:
+        if ctx.date == NEXT:
+            raise KeyboardInterrupt
+        return write(ctx, *arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Context, "write", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            pipeline.start(shop, settings, [DAY, NEXT], Progress())
+    first = shop.version(Totals)
+    assert units(shop) == [3] and units(shop, NEXT) == [] and not summaries
+    pipeline.start(shop, settings, [DAY, NEXT], Progress())
+    assert shop.version(Totals) == (first or 0) + 1, "one more commit: that of the second date"
+    assert units(shop, NEXT) == [7]
+    assert summaries == [(NEXT, ["baskets"])]
