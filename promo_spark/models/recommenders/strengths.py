@@ -39,7 +39,7 @@ class Strength(Frame):
     product_id = Col(T.StringType(), "the product", required=True)
     strength = Col(T.DoubleType(), "orders with the product, each counting less with its age", required=True)
     orders = Col(T.LongType(), "orders with the product", required=True)
-    last_bought = Col(T.DateType(), "the day of the last one", required=True)
+    last_bought = Col(T.DateType(), "the day of the last one; null: met in events alone")
 
 
 class MetInEvents(Frame):

@@ -240,7 +240,7 @@ def test_a_try_on_counts_as_its_weight_says(spark: SparkSession) -> None:
     tied = purchase.with_events(pairs, events, weights={"try_on": 0.5}, as_of=DAY, half_life_days=10)
     rows = [
         {"user_id": "ann", "product_id": "dress", "strength": 0.75, "orders": 1, "last_bought": "2017-11-21"},
-        {"user_id": "ben", "product_id": "dress", "strength": 0.125, "orders": 0},
+        {"user_id": "ben", "product_id": "dress", "strength": 0.125, "orders": 0, "last_bought": None},
     ]
     expected = purchase.Strength.frame(spark, rows)
     assert_df_equality(tied, expected, ignore_row_order=True, ignore_nullable=True, ignore_metadata=True)
