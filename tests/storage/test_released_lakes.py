@@ -35,7 +35,7 @@ def test_every_table_of_a_released_lake_is_read_by_todays_contracts(released: La
     there = [table for table in ALL_TABLES if released.exists(table)]
     assert {OrderLines, UserProfile, Promotions, Budget, Metrics} <= set(there)
     rows = {table.full_name(): released.read(table).count() for table in there}
-    assert rows["silver.users"] == 1
+    assert rows["silver.users"] == 13
     assert rows["decisions.budget"] == 4  # the day, and three mechanics
     assert rows["features.user_profile"] == 13  # twelve households, and one that was only written to
     assert {r.job for r in RunLog(released).succeeded()} >= {"ingest", "profile", "promote"}
