@@ -98,34 +98,37 @@ def commit(log: Any, jvm: Any, version: int) -> Commit | None:
 
     `log` is Delta's own log of the table, by py4j: its history would cost a Spark job.
     """
-    file = jvm.org.apache.hadoop.fs.Path(log.logPath(), f"{version:020d}.json")
     try:
-        lines = log.store().readAsIterator(file, log.newDeltaHadoopConf())
+        with _lines(log, jvm, version) as lines:
+            return commit_of(json.loads(next(lines))["commitInfo"], version)
     except Py4JJavaError as error:
         if "FileNotFound" in str(error.java_exception.getClass().getName()):
             return None
         raise
-    try:
-        return commit_of(json.loads(lines.next())["commitInfo"], version)
-    finally:
-        lines.close()
 
 
 def touched_partitions(log: Any, jvm: Any, version: int) -> list[Mapping[str, str]]:
     """The partitions of the files that a commit added or removed, each once; of a table without partitions: {}."""
-    file = jvm.org.apache.hadoop.fs.Path(log.logPath(), f"{version:020d}.json")
-    lines = log.store().readAsIterator(file, log.newDeltaHadoopConf())
     found: dict[str, Mapping[str, str]] = {}
-    try:
-        while lines.hasNext():
-            action = json.loads(lines.next())
+    with _lines(log, jvm, version) as lines:
+        for line in lines:
+            action = json.loads(line)
             changed = action.get("add") or action.get("remove")
             if changed and changed.get("dataChange", True):
                 values = changed.get("partitionValues") or {}
                 found[json.dumps(values, sort_keys=True)] = values
+    return list(found.values())
+
+
+@contextmanager
+def _lines(log: Any, jvm: Any, version: int) -> Iterator[Iterator[str]]:
+    """The lines of a commit's file, one action each."""
+    file = jvm.org.apache.hadoop.fs.Path(log.logPath(), f"{version:020d}.json")
+    lines = log.store().readAsIterator(file, log.newDeltaHadoopConf())
+    try:
+        yield (lines.next() for _ in iter(lines.hasNext, False))
     finally:
         lines.close()
-    return list(found.values())
 
 
 @contextmanager
