@@ -53,7 +53,7 @@ def execute(job: Job, run: Run, date: datetime.date, step: Step) -> Executed:
     Raises whatever ended the job, after putting its tables back as they were and recording the failure in ops.runs.
     """
     attempt = Attempt(job, date, _UNKNOWN, _now(), Inputs({}, {}), {}, {}, {}, {})
-    with _recorded(attempt, run, step), _locked(job, run, date, step), _damage_explained(job, run):
+    with _recorded(attempt, run, step), _locked(job, run, date, step) as began, _damage_explained(job, run):
         section = getattr(run.settings, job.name)
         outside = job.inputs(section, run.lake.spark) if job.inputs else ""
         attempt.inputs = run.freshness.inputs(job, date)
@@ -71,7 +71,7 @@ def execute(job: Job, run: Run, date: datetime.date, step: Step) -> Executed:
             step,
             earlier_rows=run.run_log.earlier_rows(job, date),
             taken=run.run_log.taken(job),
-            began=0 if run.lake.catalog else run.lake.now(),
+            began=began,
             versions_in=attempt.inputs.versions,
         )
         attempt.taken, attempt.versions_out, attempt.rows_out = ctx.takes, ctx.versions_out, ctx.rows_out
@@ -119,11 +119,14 @@ def _damage_explained(job: Job, run: Run) -> Iterator[None]:
         raise damage from error
 
 
-def _locked(job: Job, run: Run, date: datetime.date, step: Step) -> contextlib.AbstractContextManager[None]:
-    """The lock of what the job writes: of its date, or of all where its tables are not by date."""
+def _locked(job: Job, run: Run, date: datetime.date, step: Step) -> contextlib.AbstractContextManager[int]:
+    """The lock of what the job writes: of its date, or of all where its tables are not by date.
+
+    It gives the time at which it was taken; 0 where there is no lock: in a catalog, or for a job that writes nothing.
+    """
     lake = run.lake
     if lake.catalog or not job.writes:
-        return contextlib.nullcontext()
+        return contextlib.nullcontext(0)
     name = f"{job.name} {date}" if all(table.dated_by for table in job.writes) else job.name
     return held(
         lake.spark, lake.root, name, f"the run of {job.name} for {date}", run.settings.lake.wait_seconds, step.say

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 
@@ -55,12 +56,17 @@ class Files:
             stream.close()
 
     def write(self, path: str, text: str) -> None:
-        file_system, there = self._of(path)
-        stream = file_system.create(there, True)
+        self._write(path, text, overwrite=True)
+
+    def create(self, path: str, text: str) -> bool:
+        """Writes a file that is not there yet; whether it was not. Of two that do it at a time one does."""
         try:
-            stream.write(bytearray(text.encode()))
-        finally:
-            stream.close()
+            self._write(path, text, overwrite=False)
+        except Py4JJavaError as error:
+            if "Exist" not in str(error.java_exception.getClass().getName()):
+                raise
+            return False
+        return True
 
     def modified(self, path: str) -> int:
         file_system, there = self._of(path)
@@ -75,6 +81,14 @@ class Files:
         file_system, there = self._of(path)
         if file_system.exists(there):
             file_system.rename(there, self._jvm.org.apache.hadoop.fs.Path(f"{path}.damaged"))
+
+    def _write(self, path: str, text: str, overwrite: bool) -> None:
+        file_system, there = self._of(path)
+        stream = file_system.create(there, overwrite)
+        try:
+            stream.write(bytearray(text.encode()))
+        finally:
+            stream.close()
 
     def _of(self, path: str) -> tuple[Any, Any]:
         there = self._jvm.org.apache.hadoop.fs.Path(path)

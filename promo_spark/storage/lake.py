@@ -164,19 +164,11 @@ class Lake:
         """The files that hold the rows of a version."""
         return list(self._stored(table, version).inputFiles())
 
-    def now(self) -> int:
-        """The time by the lake's own file system, in milliseconds."""
-        files, probe = Files(self.spark), f"{self.root}/.now"
-        files.write(probe, "")
-        try:
-            return files.modified(probe)
-        finally:
-            files.delete(probe)
-
     def make_room(self, table: type[Table], since: int) -> int:
-        """Deletes files that a write which did not end left since a time of `now`; how many bytes these were.
+        """Deletes files that a write which did not end left; how many bytes these were.
 
-        No commit names them. To be called by the only run that writes the table.
+        No commit names them. Only files count that are no older than `since`, in milliseconds by the clock of the
+        lake's file system. To be called by the only run that writes the table.
         """
         if self.catalog or not self.exists(table):
             return 0

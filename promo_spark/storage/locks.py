@@ -16,13 +16,14 @@ import platform
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from promo_spark.errors import BusyError
+from promo_spark.storage.files import Files
 
 FOLDER = ".locks"
 POLL_SECONDS = 0.5
@@ -33,9 +34,10 @@ STALE_AFTER = 60.0
 @contextlib.contextmanager
 def held(
     spark: SparkSession, root: str, name: str, run: str, wait_seconds: float, say: Callable[[str], None]
-) -> Iterator[None]:
+) -> Iterator[int]:
     """Holds the lock `name` of a lake while the block runs. `run` says who holds it, for whoever waits.
 
+    The block gets the time at which the lock was taken, in milliseconds by the clock of the lake's file system.
     Raises BusyError when another run holds it for longer than `wait_seconds`.
     """
     holder = {
@@ -61,12 +63,19 @@ def held(
         time.sleep(POLL_SECONDS)
         taken = lock()
     try:
-        yield
+        yield taken.since
     finally:
-        taken()
+        taken.release()
 
 
-Release = Callable[[], None]
+@dataclass(frozen=True)
+class _Taken:
+    """A lock that is held since a time, in milliseconds by the clock of the lake's file system."""
+
+    since: int
+    release: Callable[[], None]
+
+
 Holder = dict[str, str]
 
 
@@ -76,12 +85,12 @@ def _local_folder(root: str) -> Path | None:
     return None if ":/" in root else Path(root)
 
 
-def _lock_file(root: Path, name: str, holder: Holder) -> Callable[[], Release | Holder]:
+def _lock_file(root: Path, name: str, holder: Holder) -> Callable[[], _Taken | Holder]:
     folder = root / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / name
 
-    def taken() -> Release | Holder:
+    def taken() -> _Taken | Holder:
         file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -90,49 +99,30 @@ def _lock_file(root: Path, name: str, holder: Holder) -> Callable[[], Release | 
             return _holder(path.read_text(encoding="utf-8"))
         os.ftruncate(file, 0)
         os.write(file, json.dumps(holder).encode())
-
-        def release() -> None:
-            os.close(file)  # the lock goes with it
-
-        return release
+        # Closing the file frees the lock.
+        return _Taken(os.fstat(file).st_mtime_ns // 1_000_000, lambda: os.close(file))
 
     return taken
 
 
-def _lease(spark: SparkSession, place: str, holder: Holder) -> Callable[[], Release | Holder]:
-    jvm: Any = spark._jvm
-    path = jvm.org.apache.hadoop.fs.Path(place)
-    files = path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf())
+def _lease(spark: SparkSession, path: str, holder: Holder) -> Callable[[], _Taken | Holder]:
+    files = Files(spark)
     seen_text, seen_at = "", time.monotonic()
 
-    def write(overwrite: bool, renewals: int) -> None:
-        stream = files.create(path, overwrite)
-        try:
-            stream.write(bytearray(json.dumps({**holder, "renewals": str(renewals)}).encode()))
-        finally:
-            stream.close()
+    def text(renewals: int) -> str:
+        return json.dumps({**holder, "renewals": str(renewals)})
 
-    def read() -> str:
-        stream = files.open(path)
-        try:
-            return bytes(stream.readAllBytes()).decode("utf-8", "replace")
-        finally:
-            stream.close()
-
-    def taken() -> Release | Holder:
-        try:
-            write(overwrite=False, renewals=0)
-        except Py4JJavaError as error:
-            if "Exist" not in str(error.java_exception.getClass().getName()):
-                raise
+    def taken() -> _Taken | Holder:
+        if not files.create(path, text(renewals=0)):
             return _freed_when_stale()
+        since = files.modified(path)
         ended = threading.Event()
 
         def renew() -> None:
             renewals = 0
             while not ended.wait(RENEW_SECONDS):
                 renewals += 1
-                write(overwrite=True, renewals=renewals)
+                files.write(path, text(renewals))
 
         renewing = threading.Thread(target=renew, name="lease", daemon=True)
         renewing.start()
@@ -140,22 +130,22 @@ def _lease(spark: SparkSession, place: str, holder: Holder) -> Callable[[], Rele
         def release() -> None:
             ended.set()
             renewing.join()
-            files.delete(path, False)
+            files.delete(path)
 
-        return release
+        return _Taken(since, release)
 
     def _freed_when_stale() -> Holder:
         nonlocal seen_text, seen_at
         try:
-            text = read()
+            found = files.text(path)
         except Py4JJavaError:  # released in between
             return {}
         now = time.monotonic()
-        if text != seen_text:
-            seen_text, seen_at = text, now
+        if found != seen_text:
+            seen_text, seen_at = found, now
         elif now - seen_at >= STALE_AFTER:
-            files.delete(path, False)
-        return _holder(text)
+            files.delete(path)
+        return _holder(found)
 
     return taken
 

@@ -41,7 +41,9 @@ def test_the_second_run_ends_with_one_sentence_and_a_killed_holder_holds_nothing
     assert re.search(rf"\(process {holder.pid} on \S+\); waited 0 s\.", sentence)
     holder.kill()
     holder.wait()
-    hold(spark, str(tmp_path))  # nothing is left to clean up
+    with locks.held(spark, str(tmp_path), "promote 2024-04-08", "the run of promote", 0, print) as since:
+        (tmp_path / "written").touch()  # nothing is left to clean up
+    assert since <= (tmp_path / "written").stat().st_mtime_ns / 1_000_000
 
 
 def test_the_second_run_waits_and_goes_on_when_the_first_has_ended(spark: SparkSession, tmp_path: Path) -> None:
@@ -77,10 +79,12 @@ def test_where_the_system_keeps_no_locks_a_lease_does_and_a_stale_one_is_free(
     monkeypatch.setattr(locks, "RENEW_SECONDS", 0.2)
     monkeypatch.setattr(locks, "STALE_AFTER", 1.5)
     root = f"file:{tmp_path}"
-    with locks.held(spark, root, "promote 2024-04-08", "the run of promote", 0, print):
+    with locks.held(spark, root, "promote 2024-04-08", "the run of promote", 0, print) as since:
+        (tmp_path / "written").touch()
         time.sleep(0.5)  # it is renewed
         with pytest.raises(BusyError, match="the run of promote holds the tables"):
             hold(spark, root, wait_seconds=2.5)
+    assert since <= (tmp_path / "written").stat().st_mtime_ns / 1_000_000  # when it was taken, not renewed
     lease = tmp_path / locks.FOLDER / "promote 2024-04-08"
     assert not lease.exists()
     lease.write_text('{"run": "a run that was killed", "since": "yesterday", "process": "elsewhere"}')
