@@ -27,10 +27,10 @@ import polars as pl
 from rich.console import Console
 
 from jobs.generate import run as generate
-from jobs.pipeline import single_jobs
 from jobs.simulate import run as simulate
 from promo_spark.runtime.pipeline import run_in_order
 from promo_spark.runtime.progress import Progress
+from promo_spark.runtime.registry import single_jobs
 from promo_spark.runtime.session import started_session
 from promo_spark.settings import Settings, load, validated
 from promo_spark.storage.lake import Lake

@@ -1,5 +1,5 @@
 """`python -m jobs JOB …` runs a job without spark-submit, on this machine."""
 
-from jobs import main
+from promo_spark.runtime.registry import main
 
 main()

@@ -11,7 +11,7 @@ from promo_spark.errors import MissingDataError
 from promo_spark.measures.metric_rows import Figure, figure_rows
 from promo_spark.models.baskets.itemsets import BasketCounts, basket_items, basket_sizes, frequent_itemsets
 from promo_spark.models.baskets.rules import basket_rules, best_rules, improving_rules, item_names, with_sentences
-from promo_spark.runtime.job import Context, job
+from promo_spark.runtime.job import Context, job, main
 from promo_spark.settings.baskets import BasketsSettings
 
 
@@ -43,3 +43,7 @@ def run(ctx: Context[BasketsSettings]) -> None:
     counts = {**baskets.figures(), "itemsets": mined, "rules": written, "bundles": bundles}
     figures = [Figure(metric, settings.level, float(count), baskets.kept) for metric, count in counts.items()]
     ctx.metrics(figure_rows(ctx.spark, figures))
+
+
+if __name__ == "__main__":
+    main(run)

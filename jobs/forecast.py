@@ -9,7 +9,7 @@ from promo_spark.contracts.features import DailySales
 from promo_spark.contracts.models import Forecasts, Metrics
 from promo_spark.models.forecasts.batches import forecasts, sales_series, series_models
 from promo_spark.models.forecasts.metrics import forecast_metrics
-from promo_spark.runtime.job import Context, job
+from promo_spark.runtime.job import Context, job, main
 from promo_spark.settings.forecast import ForecastSettings
 
 
@@ -22,3 +22,7 @@ def run(ctx: Context[ForecastSettings]) -> None:
     ctx.say(f"forecasting {settings.horizon_days} days, testing the models on {settings.backtest_windows} windows")
     ctx.write(Forecasts, forecasts(models, as_of=ctx.date))
     ctx.metrics(forecast_metrics(models))
+
+
+if __name__ == "__main__":
+    main(run)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from promo_spark.contracts.truth import OF_HISTORY, Worlds
 from promo_spark.flows.generate import deliver_history, raw_folder, world_row
-from promo_spark.runtime.job import Context, job
+from promo_spark.runtime.job import Context, job, main
 from promo_spark.settings.generate import GenerateSettings
 from promo_spark.worlds.frames import truth_table
 from promo_spark.worlds.spec import world_spec
@@ -22,3 +22,7 @@ def run(ctx: Context[GenerateSettings]) -> None:
     for table in OF_HISTORY if ctx.settings.truth else ():
         ctx.say(table.full_name())
         ctx.write(table, truth_table(ctx.spark, spec, table, ctx.settings.partitions))
+
+
+if __name__ == "__main__":
+    main(run)

@@ -15,7 +15,7 @@ from promo_spark.contracts.ops import DataQuality, IdKey, SourceColumns
 from promo_spark.flows.ingest import identities, loading, quality_report
 from promo_spark.flows.ingest.deliveries import deliveries, sources_digest
 from promo_spark.flows.ingest.judgement import judged
-from promo_spark.runtime.job import Context, job
+from promo_spark.runtime.job import Context, job, main
 from promo_spark.settings.ingest import IngestSettings
 
 
@@ -38,3 +38,7 @@ def run(ctx: Context[IngestSettings]) -> None:
     identities.write_identities(ctx, delivered, key)
     quality_report.write_columns(ctx, delivered, columns)
     quality_report.write_report(ctx, judgements, report)
+
+
+if __name__ == "__main__":
+    main(run)

@@ -6,17 +6,12 @@ killed goes on where it stopped, and a repeated run changes nothing. Ends with a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import jobs
 from promo_spark.reports.screen import print_summary
-from promo_spark.runtime.job import Job
+from promo_spark.runtime.job import main
 from promo_spark.runtime.pipeline import Pipeline
-
-
-def single_jobs() -> Mapping[str, Job]:
-    """All jobs but this one."""
-    return {name: job for name, job in jobs.all_jobs().items() if isinstance(job, Job)}
-
+from promo_spark.runtime.registry import single_jobs
 
 run = Pipeline("pipeline", __doc__ or "", single_jobs, print_summary)
+
+if __name__ == "__main__":
+    main(run)

@@ -19,7 +19,7 @@ from promo_spark.features.users.activity import user_activity
 from promo_spark.features.users.products import user_products
 from promo_spark.features.users.tastes import user_tastes
 from promo_spark.flows.profile import user_profiles
-from promo_spark.runtime.job import Context, Everyone, job
+from promo_spark.runtime.job import Context, Everyone, job, main
 from promo_spark.settings.profile import ProfileSettings
 
 
@@ -55,3 +55,7 @@ def run(ctx: Context[ProfileSettings]) -> None:
     calendar, levels = ctx.read_optional(PromoCalendar), settings.series_levels
     sales = daily_sales(lines, products=products, calendar=calendar, wanted=wanted, as_of=as_of, levels=levels)
     ctx.write(DailySales, sales)
+
+
+if __name__ == "__main__":
+    main(run)

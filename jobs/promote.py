@@ -16,7 +16,7 @@ from promo_spark.decisions.invariants import check_invariants
 from promo_spark.decisions.metrics import decision_metrics
 from promo_spark.decisions.users import with_profile
 from promo_spark.flows import promote as flow
-from promo_spark.runtime.job import Context, Earlier, Everyone, job
+from promo_spark.runtime.job import Context, Earlier, Everyone, job, main
 from promo_spark.settings.promote import PromoteSettings
 
 
@@ -50,3 +50,7 @@ def run(ctx: Context[PromoteSettings]) -> None:
     # The offers come last: where they stand, the budget they were given under stands too.
     ctx.write(Budget, budget)
     ctx.write(Promotions, promotions)
+
+
+if __name__ == "__main__":
+    main(run)

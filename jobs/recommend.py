@@ -17,7 +17,7 @@ from promo_spark.measures.metric_rows import figure_rows
 from promo_spark.models.recommenders.holdout import best_recommender
 from promo_spark.models.recommenders.recommendations import recommendations, recommended_items
 from promo_spark.models.recommenders.strengths import purchases
-from promo_spark.runtime.job import Context, job
+from promo_spark.runtime.job import Context, job, main
 from promo_spark.settings.recommend import RecommendSettings
 
 
@@ -44,3 +44,7 @@ def run(ctx: Context[RecommendSettings]) -> None:
     rows = ctx.write(Recommendations, lists).rows
     figures = [*measured, *published_figures(measured, best, settings.bought), *model_figures(model, rows)]
     ctx.metrics(figure_rows(ctx.spark, figures))
+
+
+if __name__ == "__main__":
+    main(run)

@@ -11,7 +11,7 @@ from promo_spark.models.segments.ids import earlier_segments
 from promo_spark.models.segments.metrics import segment_metrics
 from promo_spark.models.segments.names import segment_names
 from promo_spark.models.segments.portraits import segment_portraits
-from promo_spark.runtime.job import Context, Earlier, job
+from promo_spark.runtime.job import Context, Earlier, job, main
 from promo_spark.settings.segment import SegmentSettings
 
 
@@ -46,3 +46,7 @@ def run(ctx: Context[SegmentSettings]) -> None:
     portraits = segment_portraits(profiles, assigned, scaling, matched_from=origins, categories_kept=kept)
     ctx.write(SegmentPortraits, portraits)
     ctx.metrics(figure_rows(ctx.spark, segment_metrics(sample, points, centres, tried, effort=effort)))
+
+
+if __name__ == "__main__":
+    main(run)

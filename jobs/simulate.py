@@ -11,7 +11,7 @@ from __future__ import annotations
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.truth import SimulatedStates, Worlds
 from promo_spark.flows import simulate as flow
-from promo_spark.runtime.job import Context, Earlier, job
+from promo_spark.runtime.job import Context, Earlier, job, main
 from promo_spark.settings.simulate import SimulateSettings
 from promo_spark.worlds.frames import simulated_table, users_with_offers
 from promo_spark.worlds.spec import spec_from_json
@@ -31,3 +31,7 @@ def run(ctx: Context[SimulateSettings]) -> None:
     users = ctx.keep(users_with_offers(flow.states(ctx, spec, day), offers))
     flow.deliver_day(ctx, world, spec, day=day, users=users, offers=offers)
     ctx.write(SimulatedStates, simulated_table(users, spec, "states", day))
+
+
+if __name__ == "__main__":
+    main(run)

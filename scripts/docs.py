@@ -11,9 +11,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # jobs/ is part of no installation
 
-from jobs.pipeline import single_jobs
 from promo_spark.contracts.catalogue import ALL_TABLES
 from promo_spark.reports.documentation import consent_table, lineage_page, tables_page, with_generated
+from promo_spark.runtime.registry import single_jobs
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 

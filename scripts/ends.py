@@ -21,13 +21,13 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # jobs/ is part of no installation
 
-from jobs.pipeline import single_jobs
 from promo_spark.contracts.ops import Runs
 from promo_spark.contracts.schema import Table
 from promo_spark.runtime.context import Context
 from promo_spark.runtime.declaration import Job
 from promo_spark.runtime.pipeline import run_in_order
 from promo_spark.runtime.progress import Progress
+from promo_spark.runtime.registry import single_jobs
 from promo_spark.runtime.session import started_session
 from promo_spark.settings import Settings, load, parsed_date
 from promo_spark.storage.lake import Lake

@@ -44,7 +44,7 @@ base_python() {
 # The stamp of an extra is the file that it was installed from: one comparison tells whether it still holds.
 not_installed() {
   local extra
-  for extra in base "$@"; do
+  for extra in spark "$@"; do
     cmp -s "$root/pyproject.toml" "$venv/installed/$extra" || printf '%s\n' "$extra"
   done
 }
@@ -74,10 +74,8 @@ install_environment() {
       fail "no virtual environment could be made; on Debian or Ubuntu:  sudo apt-get install python3-venv"
   fi
   extras="$(IFS=, && printf '%s' "$*")"
-  extras="${extras#base}"
-  extras="${extras#,}"
-  printf 'Installing promo_spark%s (a few minutes the first time)\n' "${extras:+ with $extras}" >&2
-  quietly "$python" -m pip install --disable-pip-version-check --editable "$root${extras:+[$extras]}" ||
+  printf 'Installing promo_spark with %s (a few minutes the first time)\n' "$extras" >&2
+  quietly "$python" -m pip install --disable-pip-version-check --editable "$root[$extras]" ||
     fail "pip could not install the project; the reason is above"
   mkdir -p "$venv/installed"
   for extra in "$@"; do

@@ -117,7 +117,7 @@ def test_a_job_is_its_declaration_and_its_flow(file: Path) -> None:
     for function in functions:
         lines = (function.end_lineno or 0) - function.lineno + 1
         assert lines <= MOST_LINES_OF_RUN, f"{file.name}: {function.name} has {lines} lines"
-    assert {f.name for f in functions} <= {"run", "single_jobs"}
+    assert {f.name for f in functions} <= {"run"}
 
 
 def test_storage_is_reached_through_what_a_job_declares() -> None:

@@ -45,7 +45,7 @@ TYPED = {"e-mail in a review": "canary.typed@mail.example", "phone in a search":
 
 RUNS = """
 import json, sys
-from jobs import all_jobs
+from promo_spark.runtime.registry import all_jobs
 from promo_spark.runtime.command_line import run_job
 for settings in sys.argv[1:]:
     code = run_job(all_jobs(), ["pipeline", "--date", "2024-06-01", "--settings-file", settings])

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from jobs import all_commands, all_jobs
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.silver import SILVER
+from promo_spark.runtime.registry import all_commands, all_jobs
 from promo_spark.settings import environments, load, mappings, validated
 from promo_spark.settings.ingest import ColumnCleaning, GateLimits
 from promo_spark.sources.checks.own_checks import own_check

@@ -64,13 +64,13 @@ def test_an_unknown_environment_lists_the_known() -> None:
 def test_a_missing_key_is_named(tmp_path: Path) -> None:
     (tmp_path / "base.toml").write_text('[lake]\nroot = "lake"\n', encoding="utf-8")
     with pytest.raises(SettingsError, match=r"lake\.catalog: missing"):
-        load(conf=tmp_path)
+        load(conf=str(tmp_path))
 
 
 def test_broken_toml_is_named(tmp_path: Path) -> None:
     (tmp_path / "base.toml").write_text("[lake\n", encoding="utf-8")
     with pytest.raises(SettingsError, match=r"base\.toml is not valid TOML"):
-        load(conf=tmp_path)
+        load(conf=str(tmp_path))
 
 
 def test_settings_are_frozen() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from promo_spark.flows.restore import restored
 from promo_spark.runtime.command import Asked, command
+from promo_spark.runtime.job import main
 
 ARGUMENTS = {
     "table": "the table, such as decisions.promotions",
@@ -18,3 +19,7 @@ ARGUMENTS = {
 @command(ARGUMENTS)
 def run(asked: Asked) -> str:
     return restored(asked.lake, asked.arguments["table"], asked.arguments["version"])
+
+
+if __name__ == "__main__":
+    main(run)

@@ -42,8 +42,8 @@ class Command:
     arguments: Mapping[str, str]
     function: Callable[[Asked], str]
 
-    def start(self, lake: Lake, settings: Settings, arguments: Mapping[str, str], progress: Progress) -> None:
-        """Runs the command, records it, and tells what was done."""
+    def start(self, lake: Lake, settings: Settings, arguments: Mapping[str, str], progress: Progress) -> str:
+        """Runs the command and records it; what was done, which is also shown."""
         started = datetime.datetime.now(datetime.timezone.utc)
         described = Job(self.name, self.description, (), (), (), Section, lambda _ctx: None)
         attempt = Attempt(described, started.date(), "by hand", started, Inputs({}, {}), {}, {}, {}, {})
@@ -55,6 +55,7 @@ class Command:
             raise
         run_log.record(attempt, settings, asked=arguments)
         progress.note(done)
+        return done
 
 
 def command(arguments: Mapping[str, str]) -> Callable[[Callable[[Asked], str]], Command]:

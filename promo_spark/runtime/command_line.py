@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import re
 import signal
+import sys
 from collections.abc import Mapping, Sequence
 from types import FrameType
 
-from py4j.protocol import Py4JError
-from pyspark.errors import PySparkException
-
 from promo_spark.contracts.schema.personal import redacted
 from promo_spark.errors import PromoSparkError, SettingsError
+from promo_spark.installation import launcher
 from promo_spark.runtime.command import Command
 from promo_spark.runtime.declaration import Job
-from promo_spark.runtime.pipeline import Pipeline, run_in_order
+from promo_spark.runtime.invocation import invoked
+from promo_spark.runtime.pipeline import Pipeline
 from promo_spark.runtime.progress import Progress
-from promo_spark.runtime.session import started_session
-from promo_spark.storage.lake import Lake
+from promo_spark.runtime.session import session_of
+from promo_spark.storage.jvm import SparkFailure
 from promo_spark.submission.arguments import parser, requested_dates, resolved_settings
 
 STOPPED = {signal.SIGINT: 130, signal.SIGTERM: 143}  # as a shell reports a process that a signal ended
@@ -40,31 +40,30 @@ def run_job(jobs: Mapping[str, Job | Pipeline | Command], argv: Sequence[str]) -
         job = jobs[argv[0]]
         own = job.arguments if isinstance(job, Command) else None
         arguments = parser(job.name, job.description, own).parse_args(argv[1:])
+        if arguments.dry_run:
+            raise SettingsError(f"--dry-run shows what {launcher()} would start; this call runs without it")
         settings = resolved_settings(arguments)
         dates = [] if isinstance(job, Command) else requested_dates(arguments, settings)
-        spark = started_session(job.name, settings)
-        try:
+        asked = {name: str(vars(arguments)[name]) for name in (n.lstrip("-") for n in own or {})}
+        force = getattr(arguments, "force", False)
+        with session_of(job.name, settings) as spark:
             _raise_on_signals(progress)
-            lake = Lake(spark, settings.lake.root, settings.lake.catalog)
-            if isinstance(job, Command):
-                asked = {name.lstrip("-"): str(vars(arguments)[name.lstrip("-")]) for name in job.arguments}
-                job.start(lake, settings, asked, progress)
-            elif isinstance(job, Pipeline):
-                job.start(lake, settings, dates, progress, arguments.force)
-            else:
-                run_in_order([job], lake, settings, dates[0], progress, arguments.force)
-        finally:
-            spark.stop()
+            invoked(job, settings, spark, dates=dates, arguments=asked, force=force, progress=progress)
     except Stopped as stopped:
         progress.note(f"{stopped}: the tables of what was running are as they were before; what had ended stands")
         return stopped.exit_code
     except PromoSparkError as error:
         progress.note(f"error: {redacted(str(error))}")
         return error.exit_code
-    except (PySparkException, Py4JError) as error:
+    except SparkFailure as error:
         progress.note(f"error: Spark stopped the job: {redacted(_cause(error))}")
         return 1
     return 0
+
+
+def main(job: Job | Pipeline | Command) -> None:
+    """Runs the job of a file that spark-submit was given, and exits with its code."""
+    sys.exit(run_job({job.name: job}, [job.name, *sys.argv[1:]]))
 
 
 def _raise_on_signals(progress: Progress) -> None:

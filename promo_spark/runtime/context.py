@@ -15,6 +15,7 @@ from promo_spark.contracts.models import Metrics
 from promo_spark.contracts.schema import Table
 from promo_spark.contracts.silver import Users
 from promo_spark.errors import ContractError, MissingDataError
+from promo_spark.installation import launcher
 from promo_spark.measures.consent import profiled
 from promo_spark.runtime.declaration import Job
 from promo_spark.runtime.progress import Step
@@ -243,7 +244,7 @@ class Context(Generic[S]):
             if rows.isEmpty():
                 raise MissingDataError(
                     f"{table.full_name()} has no rows for {self.date}: run the job that writes it for that date first "
-                    "(scripts/submit.sh pipeline runs all in order)"
+                    f"({launcher()} pipeline runs all in order)"
                 )
         return rows
 

@@ -9,9 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from py4j.protocol import Py4JError
-from pyspark.errors import PySparkException
-
 from promo_spark.runtime.context import Context
 from promo_spark.runtime.declaration import Job
 from promo_spark.runtime.freshness import Freshness, Inputs, run_id
@@ -20,6 +17,7 @@ from promo_spark.runtime.progress import Step
 from promo_spark.runtime.run_log import Attempt, RunLog
 from promo_spark.settings import Settings
 from promo_spark.storage.damage import damage_of
+from promo_spark.storage.jvm import SparkFailure
 from promo_spark.storage.lake import Lake
 from promo_spark.storage.locks import held
 
@@ -112,7 +110,7 @@ def _damage_explained(job: Job, run: Run) -> Iterator[None]:
     """An error that comes of a damaged table, as one sentence that says which, and how to bring it back."""
     try:
         yield
-    except (PySparkException, Py4JError) as error:
+    except SparkFailure as error:
         damage = damage_of(run.lake, error, (*job.reads, *job.optional, *job.earlier, *job.writes))
         if damage is None:
             raise

@@ -16,22 +16,25 @@ import datetime
 import functools
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
 
-from py4j.protocol import Py4JError
-from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 import promo_spark
 from promo_spark.contracts.models import Metrics
 from promo_spark.contracts.schema import Table, WriteMode
+from promo_spark.installation import BUNDLE, jobs_folder
 from promo_spark.runtime.declaration import Job
 from promo_spark.settings import Settings
+from promo_spark.storage.jvm import SparkFailure
 from promo_spark.storage.lake import Lake
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 _EARLIER = " earlier"  # after the name of a table of which earlier dates are read
 _NO_ROWS = "no rows"  # nor a table: what a run writes first, it does not read
@@ -91,10 +94,7 @@ class Freshness:
                 return False
         try:
             return self._carries(job, date, run_id, rows_out)
-        except (
-            PySparkException,
-            Py4JError,
-        ):  # files are gone, or the log is cut off: the run writes them anew, or says why not
+        except SparkFailure:  # files are gone, or the log is cut off: the run writes them anew, or says why not
             return False
 
     def _carries(self, job: Job, date: datetime.date, run_id: str, rows_out: Mapping[str, int]) -> bool:
@@ -215,26 +215,19 @@ def run_id(job: Job, date: datetime.date, settings: Settings, inputs: Inputs, ou
 def code_version() -> str:
     """The package's version and a digest of its source, the jobs included."""
     digest = hashlib.sha256()
-    package = Path(promo_spark.__file__).parent
-    for root in (package, package.parent / "jobs"):
-        for name, content in _sources(root):
-            digest.update(f"{root.name}/{name}".encode() + b"\0" + content + b"\0")
+    for folder in (files("promo_spark"), jobs_folder()):
+        for name, content in _sources(folder, folder.name):
+            digest.update(name.encode() + b"\0" + content + b"\0")
     return f"{promo_spark.__version__}+{digest.hexdigest()[:12]}"
 
 
-def _sources(root: Path) -> list[tuple[str, bytes]]:
-    """Every module's text, from a folder or from the zip that a cluster was sent."""
-    if root.is_dir():
-        return [(p.relative_to(root).as_posix(), p.read_bytes()) for p in sorted(root.rglob("*.py"))]
-    import zipfile
-
-    archive = next((p for p in root.parents if p.is_file()), None)
-    if archive is None:
-        return []
-    inside = root.relative_to(archive).as_posix() + "/"
-    with zipfile.ZipFile(archive) as package:
-        names = sorted(n for n in package.namelist() if n.startswith(inside) and n.endswith(".py"))
-        return [(n.removeprefix(inside), package.read(n)) for n in names]
+def _sources(folder: Traversable, name: str) -> Iterator[tuple[str, bytes]]:
+    """Every module's text, in the same order in a checkout, an installation and a zip."""
+    for entry in sorted(folder.iterdir(), key=lambda e: e.name):
+        if entry.is_dir() and entry.name != BUNDLE:
+            yield from _sources(entry, f"{name}/{entry.name}")
+        elif entry.name.endswith(".py"):
+            yield f"{name}/{entry.name}", entry.read_bytes()
 
 
 def logged_settings(job: Job, settings: Settings) -> dict[str, Any]:

@@ -1,6 +1,7 @@
-"""What a job's file needs: its declaration, and what a run of it is given."""
+"""What a job's file needs: its declaration, what a run of it is given, and how the file itself is run."""
 
+from promo_spark.runtime.command_line import main
 from promo_spark.runtime.context import Context, SourceCounts
 from promo_spark.runtime.declaration import Earlier, Everyone, Job, job
 
-__all__ = ["Context", "Earlier", "Everyone", "Job", "SourceCounts", "job"]
+__all__ = ["Context", "Earlier", "Everyone", "Job", "SourceCounts", "job", "main"]

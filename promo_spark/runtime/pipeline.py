@@ -36,8 +36,8 @@ class Pipeline:
         dates: Sequence[datetime.date],
         progress: Progress,
         force: bool = False,
-    ) -> None:
-        """Runs what is not current, date by date, then shows what there is now for the last one.
+    ) -> dict[datetime.date, dict[str, Executed]]:
+        """Runs what is not current, date by date, then shows what there is now for the last one. How each job ended.
 
         Jobs that do not need one another run side by side: one job's waiting is another's work. A span that was
         stopped goes on where it stopped: the dates before are current.
@@ -47,13 +47,15 @@ class Pipeline:
         if unknown:
             raise SettingsError(f"pipeline.jobs names {', '.join(unknown)}; the jobs are: {', '.join(jobs_by_name)}")
         jobs = [jobs_by_name[name] for name in settings.pipeline.jobs]
+        ended = {}
         for n, date in enumerate(dates, start=1):
             if len(dates) > 1:
                 progress.note(f"{date} ({n} of {len(dates)})")
             started = time.monotonic()
-            ended = run_in_order(jobs, lake, settings, date, progress, force)
-            written = [name for name, done in ended.items() if done.outcome == "written"]
+            ended[date] = run_in_order(jobs, lake, settings, date, progress, force)
+        written = [name for name, done in ended[dates[-1]].items() if done.outcome == "written"]
         self.summary(lake, settings, dates[-1], written, time.monotonic() - started)
+        return ended
 
 
 def dependencies(jobs: Sequence[Job]) -> dict[str, set[str]]:

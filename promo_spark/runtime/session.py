@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
+from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
+from promo_spark.errors import RequirementError
+from promo_spark.installation import launcher
 from promo_spark.runtime.executor_python import check_executor_python
 from promo_spark.secret_references import resolved
 from promo_spark.settings import Settings
 from promo_spark.settings.spark import SparkSettings
+from promo_spark.storage.jvm import has_class
 from promo_spark.submission.jars import suite_jars
-from promo_spark.submission.local_mode import LOCAL_CONF, is_local
+from promo_spark.submission.local_mode import LOCAL_CONF, is_local, refuse_unshared_lake
+
+DELTA_EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
+PLATFORM_VARIABLE = "DATABRICKS_RUNTIME_VERSION"  # set where Spark runs already, though no session is active yet
+_JVM_OPTIONS = ("spark.driver.extraJavaOptions", "spark.driver.extraClassPath", "spark.driver.memory")
 
 # SQL-level settings that results and reliability depend on; each with its reason.
 SESSION_CONF: dict[str, str] = {
-    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.extensions": DELTA_EXTENSION,
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     "spark.sql.session.timeZone": "UTC",  # else the JVM's zone decides what a timestamp means
     "spark.sql.ansi.enabled": "true",  # a bad cast or an overflow is an error, never a silent null
@@ -50,22 +59,89 @@ def spark_session(app_name: str, conf: Mapping[str, str] | None = None) -> Spark
     return session
 
 
+@contextlib.contextmanager
+def session_of(app_name: str, settings: Settings, given: SparkSession | None = None) -> Iterator[SparkSession]:
+    """The session that a job runs in: one of its own, ended with the block, or one beside a session that is there.
+
+    A session that somebody else made (`given`, else the active one, else a platform's) is left as it is: the job
+    gets a sibling that shares its Spark, with SQL settings of its own.
+    """
+    theirs = given or SparkSession.getActiveSession()
+    if theirs is None and PLATFORM_VARIABLE in os.environ:
+        theirs = SparkSession.builder.getOrCreate()  # noqa: TID251 - the platform's own
+    if theirs is not None:
+        yield _sibling(theirs, settings)
+        return
+    own = started_session(app_name, settings)
+    try:
+        yield own
+    finally:
+        own.stop()
+
+
 def started_session(app_name: str, settings: Settings) -> SparkSession:
     """The session of a job: as spark-submit configured it, or on this machine alone when run without it."""
-    conf = dict(settings.spark.conf)
-    if "PYSPARK_GATEWAY_PORT" not in os.environ:  # spark-submit sets it for the driver it starts, on every master
+    if "PYSPARK_GATEWAY_PORT" in os.environ:  # spark-submit sets it for the driver it starts, on every master
+        conf = _left_open_by_spark_submit(settings.spark)
+    else:
         conf = {
             **LOCAL_CONF,
             "spark.master": settings.spark.master,
             "spark.driver.memory": settings.spark.driver_memory,
             "spark.driver.extraClassPath": os.pathsep.join(suite_jars(settings)),
-            **conf,
+            **settings.spark.conf,
         }
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     session = spark_session(app_name, {**conf, **hadoop_secrets(settings.spark)})
-    check_executor_python(session)
-    session.sparkContext.setCheckpointDir(_checkpoints(settings))
+    _check(session, settings)
     return session
+
+
+def cores(spark: SparkSession) -> int:
+    """Tasks that run at a time."""
+    return spark.sparkContext.defaultParallelism
+
+
+def _left_open_by_spark_submit(spark: SparkSettings) -> dict[str, str]:
+    """What the suite sets for a master, and [spark.conf], where the spark-submit line says nothing else.
+
+    Options of the driver's JVM are left out: it runs already.
+    """
+    SparkContext._ensure_initialized()  # noqa: SLF001 - else no value of the line is seen
+    given = SparkConf()
+    wanted = {**(LOCAL_CONF if is_local(given.get("spark.master", "local")) else {}), **spark.conf}
+    return {k: v for k, v in wanted.items() if not given.contains(k) and not k.startswith(_JVM_OPTIONS)}
+
+
+def _sibling(theirs: SparkSession, settings: Settings) -> SparkSession:
+    session = theirs.newSession()
+    for key, value in {**SESSION_CONF, **settings.spark.conf}.items():
+        if session.conf.isModifiable(key):
+            session.conf.set(key, value)
+    _check(session, settings)
+    return session
+
+
+def _check(session: SparkSession, settings: Settings) -> None:
+    """Raises RequirementError or SettingsError if jobs cannot run in the session; readies it for iterative fits."""
+    if not has_class(session, DELTA_EXTENSION):
+        packages, excludes = settings.spark.packages, settings.spark.excludes
+        raise RequirementError(
+            "Spark was started without Delta's JARs: give spark-submit (or the builder of the session)\n"
+            f"  --packages {','.join(packages)} --exclude-packages {','.join(excludes)}\n"
+            f"or --jars with their files; {launcher()} does it by itself"
+        )
+    if DELTA_EXTENSION not in (session.conf.get("spark.sql.extensions", "") or ""):
+        raise RequirementError(
+            f"the session that was given lacks Delta: build it with spark.sql.extensions = {DELTA_EXTENSION} and "
+            f"spark.sql.catalog.spark_catalog = {SESSION_CONF['spark.sql.catalog.spark_catalog']}"
+        )
+    master = str(session.conf.get("spark.master", "local"))
+    refuse_unshared_lake(master, settings.lake)
+    check_executor_python(session)
+    folder = _checkpoints(master, settings)
+    if folder is not None and not session.sparkContext.getCheckpointDir():
+        session.sparkContext.setCheckpointDir(folder)
 
 
 def hadoop_secrets(spark: SparkSettings) -> dict[str, str]:
@@ -79,8 +155,11 @@ def hadoop_secrets(spark: SparkSettings) -> dict[str, str]:
     }
 
 
-def _checkpoints(settings: Settings) -> str:
-    """Where iterative fits cut their lineage: beside the tables, where every executor can reach, or on this machine."""
-    if is_local(settings.spark) or settings.lake.catalog:
+def _checkpoints(master: str, settings: Settings) -> str | None:
+    """Where iterative fits cut their lineage: on this machine, or beside the tables, where every executor can reach.
+
+    With a catalog on a cluster there is no such place that is known; then they go without.
+    """
+    if is_local(master):
         return tempfile.mkdtemp(prefix="promo_spark_checkpoints_")
-    return f"{settings.lake.root}/.checkpoints"
+    return None if settings.lake.catalog else f"{settings.lake.root}/.checkpoints"

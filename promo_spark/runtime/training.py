@@ -27,3 +27,7 @@ def training_run(folder: str = ".") -> None:
     read.join(lake.read(Metrics).select("metric", "as_of"), "metric", how="left").orderBy("value").collect()
     lake.read(Users).select("user_id").mapInArrow(lambda batches: batches, "user_id string").count()
     spark.stop()
+
+
+if __name__ == "__main__":
+    training_run()

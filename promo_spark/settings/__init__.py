@@ -7,7 +7,7 @@ raised before Spark starts. Secrets appear only as references, `env:NAME` or `fi
 `_secret`.
 """
 
-from promo_spark.settings.loading import CONF, Settings, environments, load, mappings, parsed_date, validated
+from promo_spark.settings.loading import Settings, environments, load, mappings, parsed_date, validated
 from promo_spark.settings.sections import Section
 
-__all__ = ["CONF", "Section", "Settings", "environments", "load", "mappings", "parsed_date", "validated"]
+__all__ = ["Section", "Settings", "environments", "load", "mappings", "parsed_date", "validated"]

@@ -8,11 +8,12 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError, model_validator
 
 from promo_spark.errors import SettingsError
+from promo_spark.installation import settings_folders
 from promo_spark.secret_references import HOW_TO_WRITE
 from promo_spark.settings.baskets import BasketsSettings
 from promo_spark.settings.business import BusinessSettings
@@ -33,6 +34,9 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 
 class Settings(Section):
@@ -62,33 +66,36 @@ class Settings(Section):
         return values  # what is wrong with them is told of each section
 
 
-CONF = Path(__file__).resolve().parents[2] / "conf"
+def environments(conf: str | None = None) -> list[str]:
+    """Names that --env takes: the settings files but base."""
+    return sorted(set(_names(conf, "")) - {"base"})
 
 
-def environments(conf: Path = CONF) -> list[str]:
-    """Names that --env takes: the files of conf/ but base."""
-    return sorted(p.stem for p in conf.glob("*.toml") if p.stem != "base")
+def mappings(conf: str | None = None) -> list[str]:
+    """Names that ingest.mapping takes: the settings files of the folder sources."""
+    return _names(conf, "sources")
 
 
-def mappings(conf: Path = CONF) -> list[str]:
-    """Names that ingest.mapping takes: the files of conf/sources/."""
-    return sorted(p.stem for p in (conf / "sources").glob("*.toml"))
+def load(
+    env: str | None = None, overrides: Sequence[str] | Mapping[str, Any] = (), conf: str | None = None
+) -> Settings:
+    """The settings of an environment with overrides, such as "promote.daily_budget=500.0" or {key: value}.
 
-
-def load(env: str | None = None, overrides: Sequence[str] = (), conf: Path = CONF) -> Settings:
-    """The settings of an environment with overrides such as "promote.daily_budget=500.0".
-
-    A ready mapping, chosen by ingest.mapping, stands between base and environment, so that either of the
-    user's ways to set a key changes it. Raises SettingsError naming each key that is unknown, missing,
-    mistyped or out of bounds.
+    Files are looked for in the folder `conf` first, then among the project's own. A ready mapping, chosen by
+    ingest.mapping, stands between base and environment, so that either of the user's ways to set a key changes it.
+    Raises SettingsError naming each key that is unknown, missing, mistyped or out of bounds.
     """
-    base, own = _toml(conf / "base.toml"), {}
+    if conf is not None and not Path(conf).is_dir():
+        raise SettingsError(f"--conf {conf}: there is no such folder")
+    base, own = _toml(_file(conf, "base.toml")), {}
     if env is not None:
         if env not in environments(conf):
-            raise SettingsError(f"--env {env}: there is no conf/{env}.toml; there are: {', '.join(environments(conf))}")
-        own = _toml(conf / f"{env}.toml")
-    for override in overrides:
-        own = _merged(own, _override(override))
+            raise SettingsError(
+                f"--env {env}: there is no {conf or 'conf'}/{env}.toml; there are: {', '.join(environments(conf))}"
+            )
+        own = _toml(_file(conf, f"{env}.toml"))
+    for override in overrides.items() if isinstance(overrides, Mapping) else overrides:
+        own = _merged(own, _override(override) if isinstance(override, str) else _nested(*override))
     mapping = _merged(base, own).get("ingest", {}).get("mapping", "")
     if mapping:
         if mapping not in mappings(conf):
@@ -96,7 +103,7 @@ def load(env: str | None = None, overrides: Sequence[str] = (), conf: Path = CON
                 f"ingest.mapping {mapping!r}: there is no conf/sources/{mapping}.toml; there are: "
                 f"{', '.join(mappings(conf))}"
             )
-        base = _merged(base, _toml(conf / "sources" / f"{mapping}.toml"))
+        base = _merged(base, _toml(_file(conf, "sources", f"{mapping}.toml")))
     return validated(_merged(base, own))
 
 
@@ -145,11 +152,23 @@ def _found(problem: Any) -> str:
     return f", found {'values that are not shown' if _SENSITIVE.search(shown) else shown}"
 
 
-def _toml(path: Path) -> dict[str, Any]:
+def _names(conf: str | None, within: str) -> list[str]:
+    folders = [folder / within if within else folder for folder in settings_folders(conf)]
+    files = [file.name for folder in folders if folder.is_dir() for file in folder.iterdir()]
+    return sorted({name.removesuffix(".toml") for name in files if name.endswith(".toml")})
+
+
+def _file(conf: str | None, *names: str) -> Traversable:
+    """The first file of these names in the folders of settings."""
+    candidates = [folder.joinpath(*names) for folder in settings_folders(conf)]
+    return next((file for file in candidates if file.is_file()), candidates[-1])
+
+
+def _toml(path: Traversable) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise SettingsError(f"{path} is missing; run from a full checkout") from None
+        raise SettingsError(f"{path} is missing: the checkout or the installation is not whole") from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path} is not valid TOML: {error}") from None
 
@@ -160,6 +179,13 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
         merged[key] = _merged(merged[key], value) if both else value
     return merged
+
+
+def _nested(key: str, value: Any) -> dict[str, Any]:
+    """{"a": {"b": value}} for the key "a.b"."""
+    for name in reversed(key.split(".")):
+        value = {name: value}
+    return dict(value)
 
 
 def _override(text: str) -> dict[str, Any]:

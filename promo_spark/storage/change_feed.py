@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from delta.tables import DeltaTable
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.raw_rows import Change, RawRow
 from promo_spark.errors import SourceError
+from promo_spark.storage.jvm import JvmError, SparkFailure
 
 R = TypeVar("R")
 
@@ -92,11 +91,11 @@ def refusing_unreadable(name: str, path: str, read: Callable[[], R]) -> R:
     """What `read` gives. What Delta refuses becomes a SourceError that says what to do."""
     try:
         return read()
-    except (PySparkException, Py4JJavaError) as error:
+    except SparkFailure as error:
         text = str(error)
         line = next((x.strip() for x in text.splitlines() if x.strip()), "")
         gone = ("CHANGE_DATA", "CDC", "CHANGE_TABLE_FEED", "Change.version", "FILE_NOT", "FileNotFound", "not exist")
-        if isinstance(error, Py4JJavaError):
+        if isinstance(error, JvmError):
             line = next((x.strip(": ") for x in text.splitlines() if "Exception: " in x), line)
         why = "cannot be read"
         if any(mark in text for mark in gone) and "PATH_NOT_FOUND" not in text and "MISSING_DELTA_TABLE" not in text:

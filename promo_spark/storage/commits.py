@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
+
+from promo_spark.storage.jvm import JvmError, exception_class
 
 _OWN = "promo_spark"  # in a commit's user metadata: the suite made it
 _USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
@@ -101,8 +102,8 @@ def commit(log: Any, jvm: Any, version: int) -> Commit | None:
     try:
         with _lines(log, jvm, version) as lines:
             return commit_of(json.loads(next(lines))["commitInfo"], version)
-    except Py4JJavaError as error:
-        if "FileNotFound" in str(error.java_exception.getClass().getName()):
+    except JvmError as error:
+        if "FileNotFound" in exception_class(error):
             return None
         raise
 

@@ -7,13 +7,12 @@ import re
 import urllib.parse
 from collections.abc import Iterable
 
-from py4j.protocol import Py4JError
-from pyspark.errors import PySparkException
-
 from promo_spark.contracts.schema import Table
 from promo_spark.errors import ContractError, MissingDataError
+from promo_spark.installation import launcher
 from promo_spark.storage.commits import Mark, marked
 from promo_spark.storage.files import Files
+from promo_spark.storage.jvm import SparkFailure
 from promo_spark.storage.lake import Lake
 
 _DAMAGE = re.compile(
@@ -26,7 +25,7 @@ _VERSIONS_TRIED = 50
 
 def damage_of(lake: Lake, error: BaseException, tables: Iterable[type[Table]]) -> ContractError | None:
     """What is broken, if the error comes of a damaged table among these; None: it does not."""
-    if lake.catalog or not isinstance(error, (PySparkException, Py4JError)) or not _DAMAGE.search(str(error)):
+    if lake.catalog or not isinstance(error, SparkFailure) or not _DAMAGE.search(str(error)):
         return None
     for table in dict.fromkeys(tables):
         versions = versions_of(lake, table)
@@ -64,7 +63,7 @@ def _sentence(lake: Lake, table: type[Table], versions: list[int]) -> str:
         )
     return (
         f"{name} is damaged at version {versions[-1]}: its log is cut off, or files are missing. Version {whole} is "
-        f"whole: scripts/submit.sh restore {name} --version {whole} brings it back"
+        f"whole: {launcher()} restore {name} --version {whole} brings it back"
     )
 
 
@@ -74,7 +73,7 @@ def _is_whole(lake: Lake, table: type[Table], version: int) -> bool:
         return False
     try:
         files = lake.files(table, version)
-    except (PySparkException, Py4JError):
+    except SparkFailure:
         return not _newest_is_readable(lake, table)  # a later commit is cut off: this one cannot be looked into
     return all(Files(lake.spark).exists(_path(file)) for file in files)
 
@@ -106,7 +105,7 @@ def _cut_off(lake: Lake, table: type[Table], version: int) -> bool:
     """Whether a commit's file is not lines of whole JSON objects."""
     try:
         text = Files(lake.spark).text(f"{lake.path(table)}/_delta_log/{version:020d}.json")
-    except Py4JError:  # it does not fit its checksum
+    except SparkFailure:  # it does not fit its checksum
         return True
     lines = [line for line in text.split("\n") if line.strip()]
     return not lines or not all(_is_json(line) for line in lines)

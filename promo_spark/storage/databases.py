@@ -16,8 +16,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -26,6 +24,7 @@ from promo_spark.contracts.raw_rows import RawRow
 from promo_spark.errors import SettingsError, SourceError
 from promo_spark.secret_references import resolved
 from promo_spark.settings.sources import ConnectionSettings, Extraction
+from promo_spark.storage.jvm import SparkFailure
 
 R = TypeVar("R")
 
@@ -115,7 +114,7 @@ def refusing_unreadable(name: str, source: Extraction, connection: ConnectionSet
     """What `read` gives. What the database or its driver refuses becomes a SourceError that shows no secret."""
     try:
         return read()
-    except (PySparkException, Py4JJavaError) as error:
+    except SparkFailure as error:
         text = _whole_text(error)
         for secret in _credentials(source, connection).values():
             text = text.replace(secret, "***")

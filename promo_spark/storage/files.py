@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
+
+from promo_spark.storage.jvm import JvmError, exception_class, hadoop_configuration, jvm
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,8 @@ class Files:
     """What can be done with files at a path of any file system that Spark reaches."""
 
     def __init__(self, spark: SparkSession) -> None:
-        self._jvm: Any = spark._jvm
-        self._conf = spark._jsparkSession.sessionState().newHadoopConf()
+        self._jvm = jvm(spark)
+        self._conf = hadoop_configuration(spark)
 
     def exists(self, path: str) -> bool:
         file_system, there = self._of(path)
@@ -62,8 +63,8 @@ class Files:
         """Writes a file that is not there yet; whether it was not. Of two that do it at a time one does."""
         try:
             self._write(path, text, overwrite=False)
-        except Py4JJavaError as error:
-            if "Exist" not in str(error.java_exception.getClass().getName()):
+        except JvmError as error:
+            if "Exist" not in exception_class(error):
                 raise
             return False
         return True

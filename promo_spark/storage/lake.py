@@ -16,8 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from delta.tables import DeltaTable
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import AnalysisException, PySparkException
+from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 
@@ -25,6 +24,7 @@ from promo_spark.contracts.schema import CONTRACT_VERSION_KEY, Col, Table, Write
 from promo_spark.errors import ContractError, MissingDataError, SettingsError
 from promo_spark.storage.commits import Commit, Mark, commit, commit_of, marked, touched_partitions
 from promo_spark.storage.files import Files
+from promo_spark.storage.jvm import SparkFailure, delta_log, jvm
 from promo_spark.storage.literals import SliceValue, literal, text_literal
 from promo_spark.storage.repetition import NOT_COMPARED, changed_days, holds
 
@@ -124,7 +124,7 @@ class Lake:
                     there = self.read(table).count()
                 else:
                     self._replace(table, rows, slice_values or {}, exists, mark)
-            except (PySparkException, Py4JJavaError) as error:
+            except SparkFailure as error:
                 raise _readable(error) from error
             version = self._newest(table)
             if version == before:  # there was nothing to write
@@ -205,7 +205,7 @@ class Lake:
         """
         for one in reversed(self._commits_between(table, since)):
             if one is not None and one.may_change_rows:
-                touched = touched_partitions(self._log(table), self._jvm(), one.version)
+                touched = touched_partitions(self._log(table), jvm(self.spark), one.version)
                 if any(concerns(partition) for partition in touched):
                     return one
         return None
@@ -329,7 +329,7 @@ class Lake:
 
     def _newest(self, table: type[Table]) -> int:
         """The newest version, from the log itself: its history would be a Spark job, for one number."""
-        nothing = self._jvm().scala.Option.empty()
+        nothing = jvm(self.spark).scala.Option.empty()
         return int(self._log(table).update(False, nothing, nothing).version())
 
     def _commit(self, table: type[Table], version: int) -> Commit:
@@ -342,13 +342,10 @@ class Lake:
         return commit_of(row.asDict(), version)
 
     def _commit_if_there(self, table: type[Table], version: int) -> Commit | None:
-        return commit(self._log(table), self._jvm(), version)
+        return commit(self._log(table), jvm(self.spark), version)
 
     def _log(self, table: type[Table]) -> Any:
-        return self._delta(table)._jdt.deltaLog()
-
-    def _jvm(self) -> Any:
-        return self.spark._jvm
+        return delta_log(self._delta(table))
 
     def _add_columns(self, table: type[Table], gained: Mapping[str, Col]) -> None:
         """The stored table with columns that its contract gained since it was made: null in the rows it has."""
@@ -370,7 +367,7 @@ def _gained(table: type[Table], stored: DataFrame) -> dict[str, Col]:
     return {n: c for n, c in table.columns().items() if not c.required and n not in stored.columns}
 
 
-def _readable(error: PySparkException | Py4JJavaError) -> Exception:
+def _readable(error: Exception) -> Exception:
     """A contract failure raised inside a query, as the ContractError it is; any other error as it came."""
     text = str(error)
     found = re.search(r"\[contract\] ([^\n]*)", text)

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -26,6 +24,7 @@ from promo_spark.contracts.raw_rows import (
 )
 from promo_spark.contracts.schema import Col, Frame
 from promo_spark.errors import SourceError, printable
+from promo_spark.storage.jvm import SparkFailure
 
 UTF_8 = "UTF-8"
 
@@ -366,7 +365,7 @@ def refusing_unreadable(source: str, only: str = "") -> Iterator[None]:
     """
     try:
         yield
-    except (PySparkException, Py4JJavaError) as error:  # a footer's error comes as the JVM's own
+    except SparkFailure as error:  # a footer's error comes as the JVM's own
         if only not in str(error):
             raise
         lines = str(error).splitlines()

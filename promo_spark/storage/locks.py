@@ -19,11 +19,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from promo_spark.errors import BusyError
 from promo_spark.storage.files import Files
+from promo_spark.storage.jvm import JvmError
 
 FOLDER = ".locks"
 POLL_SECONDS = 0.5
@@ -138,7 +138,7 @@ def _lease(spark: SparkSession, path: str, holder: Holder) -> Callable[[], _Take
         nonlocal seen_text, seen_at
         try:
             found = files.text(path)
-        except Py4JJavaError:  # released in between
+        except JvmError:  # released in between
             return {}
         now = time.monotonic()
         if found != seen_text:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from promo_spark.errors import SettingsError
+from promo_spark.installation import launcher
 from promo_spark.settings import Settings, environments, load, parsed_date, validated
 
 PIPELINE = "pipeline"
@@ -22,7 +23,7 @@ LONGEST_SPAN = 1000  # days
 def parser(name: str, description: str, command: Mapping[str, str] | None = None) -> argparse.ArgumentParser:
     """The options that all jobs share; of a command its arguments, each with its meaning, and the shared ones."""
     options = argparse.ArgumentParser(
-        prog=f"scripts/submit.sh {name}",
+        prog=f"{launcher()} {name}",
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="Settings and their meaning: conf/base.toml. Tables and their meaning: docs/tables.md.",
@@ -33,6 +34,7 @@ def parser(name: str, description: str, command: Mapping[str, str] | None = None
         else:
             options.add_argument(argument, help=meaning)
     options.add_argument("--env", help=f"which conf/NAME.toml to use: {', '.join(environments()) or 'none'}")
+    options.add_argument("--conf", metavar="DIR", help="a folder of settings files of your own, looked into first")
     options.add_argument(
         "--set",
         action="append",
@@ -56,12 +58,12 @@ def resolved_settings(arguments: argparse.Namespace) -> Settings:
     """The settings an invocation means: resolved by the submitter, or from conf/ on this machine."""
     if arguments.settings_file:
         return validated(json.loads(_shipped(arguments.settings_file).read_text(encoding="utf-8")))
-    return load(arguments.env, arguments.overrides)
+    return load(arguments.env, arguments.overrides, arguments.conf)
 
 
 def job_options(arguments: argparse.Namespace, settings: Settings) -> list[str]:
     """The options as the job itself gets them, its date made plain. Raises SettingsError where none is given."""
-    shared = {"env", "overrides", "dry_run", "settings_file"}
+    shared = {"env", "conf", "overrides", "dry_run", "settings_file"}
     if not hasattr(arguments, "date"):  # a command
         own = {k: v for k, v in vars(arguments).items() if k not in shared}
         named = [f"--{k}={v}" for k, v in own.items() if k != "table"]

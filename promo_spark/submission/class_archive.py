@@ -14,13 +14,11 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from promo_spark.submission.jars import CACHE
-
 TRAINING_SECONDS = 300
 NOT_ARCHIVED = ("HADOOP_CONF_DIR", "YARN_CONF_DIR", "SPARK_CONF_DIR")  # folders on the class path forbid an archive
 
 
-def archive_path(java: Path, spark_version: str, jars: Sequence[str], cache: Path = CACHE) -> Path:
+def archive_path(java: Path, spark_version: str, jars: Sequence[str], cache: Path) -> Path:
     """Where the archive for this Java, Spark and JARs lies or would lie."""
     release = java / "release"
     parts = [release.read_text(encoding="utf-8") if release.is_file() else str(java), spark_version, *jars]

@@ -14,16 +14,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from promo_spark.errors import RequirementError
+from promo_spark.installation import cache_folder
 from promo_spark.settings import Settings
 from promo_spark.settings.spark import SparkSettings
 
-CACHE = Path(__file__).resolve().parents[2] / ".cache"
 PROXY_AND_IVY = ("spark.driver.extraJavaOptions", "spark.jars.ivySettings")  # how a closed network is left
 # What drivers name beside themselves and do not need for reading tables.
 NOT_FOR_DRIVERS = ("com.google.protobuf:protobuf-java", "org.checkerframework:checker-qual")
 
 
-def suite_jars(settings: Settings, cache: Path = CACHE) -> list[str]:
+def suite_jars(settings: Settings, cache: Path | None = None) -> list[str]:
     """All JARs that a job of these settings needs: Delta's, and the drivers of the databases its sources name.
 
     Raises RequirementError saying which file to place where when they cannot be had.
@@ -31,7 +31,7 @@ def suite_jars(settings: Settings, cache: Path = CACHE) -> list[str]:
     return delta_jars(settings.spark, cache) + driver_jars(settings.spark, settings.ingest.databases(), cache)
 
 
-def driver_jars(spark: SparkSettings, databases: Sequence[str], cache: Path = CACHE) -> list[str]:
+def driver_jars(spark: SparkSettings, databases: Sequence[str], cache: Path | None = None) -> list[str]:
     """Paths of the drivers' JARs, fetched where needed; none with `spark.jars`, which lists every JAR there is."""
     if spark.jars or not databases:
         return []
@@ -42,7 +42,7 @@ def driver_jars(spark: SparkSettings, databases: Sequence[str], cache: Path = CA
     return _fetched(spark, drivers, NOT_FOR_DRIVERS, cache)
 
 
-def delta_jars(spark: SparkSettings, cache: Path = CACHE) -> list[str]:
+def delta_jars(spark: SparkSettings, cache: Path | None = None) -> list[str]:
     """Paths (or addresses) of the JARs that `spark.packages` or `spark.jars` stand for, fetched where needed.
 
     Raises RequirementError saying which file to place where when they cannot be had.
@@ -59,11 +59,15 @@ def spark_home() -> Path:
     """Where the pip-installed Spark lies. Finds it without importing it: that takes longer than all else here."""
     found = importlib.util.find_spec("pyspark")
     if found is None or found.origin is None:
-        raise RequirementError("pyspark is not installed in this Python; run scripts/submit.sh, which installs it")
+        raise RequirementError(
+            "pyspark is not installed in this Python: pip install 'promo-spark[spark]', or run scripts/submit.sh, "
+            "which installs it"
+        )
     return Path(found.origin).parent
 
 
-def _fetched(spark: SparkSettings, packages: Sequence[str], excludes: Sequence[str], cache: Path) -> list[str]:
+def _fetched(spark: SparkSettings, packages: Sequence[str], excludes: Sequence[str], cache: Path | None) -> list[str]:
+    cache = cache or cache_folder()
     wanted = hashlib.sha256("\n".join([*packages, "excludes", *excludes]).encode()).hexdigest()[:16]
     home = cache / "jars" / wanted
     if not home.exists():

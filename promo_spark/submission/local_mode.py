@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from promo_spark.settings.spark import SparkSettings
+from promo_spark.errors import SettingsError
+from promo_spark.settings.lake import LakeSettings
 
 # Few, larger tasks, no web server, and no look-up of this machine's name.
 LOCAL_CONF: dict[str, str] = {
@@ -28,5 +29,15 @@ def collector(java_options: str) -> tuple[str, ...]:
     return () if re.search(r"-XX:\+Use\w+GC\b", java_options) else ("-XX:+UseParallelGC",)
 
 
-def is_local(spark: SparkSettings) -> bool:
-    return spark.master.startswith("local")
+def is_local(master: str) -> bool:
+    return master.startswith("local")
+
+
+def refuse_unshared_lake(master: str, lake: LakeSettings) -> None:
+    """Raises SettingsError where machines of a cluster would each write a lake of their own."""
+    shared = lake.catalog or lake.root.startswith("/") or ":/" in lake.root
+    if not is_local(master) and not shared:
+        raise SettingsError(
+            f"lake.root is {lake.root!r}, a folder of this machine: on a cluster each machine would write its own. "
+            "Set a path that all of them see, such as --set lake.root=hdfs:///promotions/lake"
+        )

@@ -15,30 +15,39 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from promo_spark.errors import RequirementError
+from promo_spark.installation import BUNDLE, build_folder, checkout
 from promo_spark.settings import Settings
-
-PROJECT = Path(__file__).resolve().parents[2]
-BUILD = PROJECT / "build"
 
 # The cluster brings Spark's JARs itself; the package travels as a zip, so that it is always today's.
 _NOT_SHIPPED = ("*/pyspark/jars/*", "*/__editable__*", "*/__pycache__/*")
 
 
-def settings_file(settings: Settings, build: Path = BUILD) -> Path:
+def settings_file(settings: Settings, build: Path | None = None) -> Path:
     """The resolved settings as JSON. Secrets in it are references still, as in conf/."""
     text = json.dumps(settings.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=False)
-    return _made(build / f"settings-{_digest(text.encode())}.json", lambda path: _write(path, text))
+    return _made((build or build_folder()) / f"settings-{_digest(text.encode())}.json", lambda path: _write(path, text))
 
 
-def package_zip(folders: Sequence[Path] = (PROJECT / "jobs", PROJECT / "promo_spark"), build: Path = BUILD) -> Path:
-    """The jobs and their package for --py-files. Equal sources give equal bytes: order, times and modes are fixed."""
+def package_folders() -> dict[str, Path]:
+    """What the package consists of: its place in a zip or an installation → the folder that holds it."""
+    package = Path(__file__).resolve().parents[1]
+    bundled = {f"{package.name}/{BUNDLE}/{name}": package.parent / name for name in ("jobs", "conf")}
+    return {package.name: package, **(bundled if checkout() else {})}
+
+
+def package_zip(folders: Mapping[str, Path] | None = None, build: Path | None = None) -> Path:
+    """The package, its jobs and settings for --py-files. Equal sources give equal bytes: order, times, modes are fixed.
+
+    See `package_folders` for the folders.
+    """
+    folders, build = folders or package_folders(), build or build_folder()
     files = {
-        path.relative_to(folder.parent).as_posix(): path.read_bytes()
-        for folder in folders
+        f"{place}/{path.relative_to(folder).as_posix()}": path.read_bytes()
+        for place, folder in folders.items()
         for path in sorted(folder.rglob("*"))
         if path.is_file() and "__pycache__" not in path.parts
     }
@@ -49,17 +58,17 @@ def package_zip(folders: Sequence[Path] = (PROJECT / "jobs", PROJECT / "promo_sp
             for name in sorted(files):
                 archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), files[name])
 
-    return _made(build / f"{folders[-1].name}-{digest}.zip", zipped)
+    return _made(build / f"{next(iter(folders))}-{digest}.zip", zipped)
 
 
-def environment_archive(build: Path = BUILD, make: bool = True) -> Path:
+def environment_archive(build: Path | None = None, make: bool = True) -> Path:
     """This virtual environment, relocatable, for --archives. Takes minutes when its packages have changed.
 
     Without `make`, only where it lies or would lie. Raises RequirementError if it cannot be packed.
     """
     packages = sorted(f"{d.name}=={d.version}" for d in importlib.metadata.distributions())
     machine = f"{platform.python_version()} {platform.machine()} {platform.system()}"
-    path = build / f"environment-{_digest(machine.encode(), *map(str.encode, packages))}.tar.gz"
+    path = (build or build_folder()) / f"environment-{_digest(machine.encode(), *map(str.encode, packages))}.tar.gz"
     return _made(path, _packed) if make else path
 
 
@@ -79,7 +88,8 @@ def _packed(path: Path) -> None:
 
 
 def _install_venv_pack() -> None:
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "-e", f"{PROJECT}[cluster]"]
+    wanted = next(r for r in importlib.metadata.requires("promo-spark") or [] if r.startswith("venv-pack"))
+    command = [sys.executable, "-m", "pip", "install", "--quiet", wanted.split(";")[0].strip()]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     if ran.returncode != 0:
         raise RequirementError(f"spark.ship_environment needs venv-pack2; pip said:\n{ran.stderr.strip()[-2000:]}")

@@ -9,6 +9,7 @@ pyspark, so that this adds a fraction of a second to each start.
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib.metadata
 import os
 import re
@@ -16,20 +17,22 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from promo_spark.errors import PromoSparkError, RequirementError, SettingsError, printable
+from promo_spark.installation import cache_folder, jobs_folder, launcher, settings_folders
 from promo_spark.settings import Settings, load
 from promo_spark.settings.spark import SparkSettings
 from promo_spark.submission import class_archive, requirements, shipment
 from promo_spark.submission.arguments import job_options, parser
 from promo_spark.submission.jars import spark_home, suite_jars
-from promo_spark.submission.local_mode import LOCAL_CONF, collector, is_local
+from promo_spark.submission.local_mode import LOCAL_CONF, collector, is_local, refuse_unshared_lake
 from promo_spark.submission.supervision import supervised
 
-PROJECT = shipment.PROJECT
+PACKAGE = Path(__file__).resolve().parents[1]
 PIPELINE = "pipeline"
 SHIPPED_PYTHON = "./environment/bin/python"
 # Lines that no option silences: the JVM's at every start, and of native libraries that MLlib can do without.
@@ -54,15 +57,28 @@ class Cargo:
     java_options: Sequence[str] = ()
 
 
-def job_descriptions(jobs: Path = PROJECT / "jobs") -> dict[str, str]:
+def job_descriptions() -> dict[str, str]:
     """The docstring of every job and command by its name, read without importing them and with them Spark."""
-    files = [p for folder in (jobs, jobs / "commands") for p in sorted(folder.glob("*.py")) if p.stem[0] != "_"]
-    return {p.stem: ast.get_docstring(ast.parse(p.read_text(encoding="utf-8"))) or "" for p in files}
+    descriptions = {}
+    for folder in (jobs_folder(), jobs_folder() / "commands"):
+        for file in sorted(folder.iterdir(), key=lambda f: f.name):
+            if file.name.endswith(".py") and not file.name.startswith("_"):
+                tree = ast.parse(file.read_text(encoding="utf-8"))
+                descriptions[file.name.removesuffix(".py")] = ast.get_docstring(tree) or ""
+    return descriptions
 
 
-def command_arguments(name: str, jobs: Path = PROJECT / "jobs") -> dict[str, str] | None:
+def overview() -> str:
+    """What `promo-spark --help` shows; scripts/submit.sh has a text of its own, that needs nothing installed."""
+    lines = [f"usage: {launcher()} JOB [--env NAME] [--date YYYY-MM-DD] [--set section.key=value]… [--conf DIR]", ""]
+    for name, description in job_descriptions().items():
+        lines.append(f"  {name:12} {description.splitlines()[0]}")
+    return "\n".join([*lines, "", f"{launcher()} JOB --help says more of one."])
+
+
+def command_arguments(name: str) -> dict[str, str] | None:
     """The arguments of a command with their meanings, as its file states them; None: it is a job."""
-    file = jobs / "commands" / f"{name}.py"
+    file = jobs_folder() / "commands" / f"{name}.py"
     if not file.is_file():
         return None
     for node in ast.parse(file.read_text(encoding="utf-8")).body:
@@ -73,9 +89,9 @@ def command_arguments(name: str, jobs: Path = PROJECT / "jobs") -> dict[str, str
 
 def refuse_impossible(settings: Settings) -> None:
     """Raises SettingsError for settings that Spark would refuse late, or that would lose data silently."""
-    spark, root = settings.spark, settings.lake.root
+    spark = settings.spark
     cluster_mode = spark.deploy_mode == "cluster"
-    if cluster_mode and (is_local(spark) or spark.master.startswith("spark://")):
+    if cluster_mode and (is_local(spark.master) or spark.master.startswith("spark://")):
         raise SettingsError(
             f'spark.deploy_mode = "cluster" does not go with spark.master = "{spark.master}": Spark runs the '
             'driver of a Python job there in client mode only; set spark.deploy_mode = "client"'
@@ -92,12 +108,7 @@ def refuse_impossible(settings: Settings) -> None:
             f"spark.conf.{named[0]} would stand on the command line for all to see: give it as a reference, "
             f'[spark.hadoop_secret] "{named[0].removeprefix("spark.hadoop.")}" = "env:NAME" or "file:PATH"'
         )
-    shared = settings.lake.catalog or root.startswith("/") or ":/" in root
-    if not is_local(spark) and not shared:
-        raise SettingsError(
-            f"lake.root is {root!r}, a folder beside this project: on a cluster each machine would write its own. "
-            "Set a path that all of them see, such as --set lake.root=hdfs:///promotions/lake"
-        )
+    refuse_unshared_lake(spark.master, settings.lake)
 
 
 def _refuse_unknown_jobs(settings: Settings, jobs: Sequence[str]) -> None:
@@ -116,7 +127,7 @@ def spark_submit_command(
         command += ["--py-files", str(cargo.package)]
     if cargo.environment:
         command += ["--archives", f"{cargo.environment}#environment"]
-    if not is_local(spark) or any("://" in jar for jar in cargo.jars):
+    if not is_local(spark.master) or any("://" in jar for jar in cargo.jars):
         command += ["--jars", ",".join(cargo.jars)]
     if spark.deploy_mode == "cluster":
         command += ["--files", str(cargo.settings)]
@@ -129,12 +140,12 @@ def job_application(job: str, options: Sequence[str], spark: SparkSettings, carg
     """The primary file and the arguments that the job itself gets."""
     # A driver in the cluster finds its settings in the working folder, where --files lays them.
     settings = cargo.settings.name if spark.deploy_mode == "cluster" else str(cargo.settings)
-    primary = PROJECT / "scripts" / "run_job.py"
+    primary = PACKAGE / "runtime" / "application.py"
     return [str(primary), job, *options, "--settings-file", settings]
 
 
 def _executors(spark: SparkSettings) -> list[str]:
-    if is_local(spark):
+    if is_local(spark.master):
         return []
     sized = ["--executor-memory", spark.executor_memory, "--executor-cores", str(spark.executor_cores)]
     if spark.master.startswith("spark://"):  # standalone counts cores, not executors
@@ -145,12 +156,12 @@ def _executors(spark: SparkSettings) -> list[str]:
 def _properties(spark: SparkSettings, cargo: Cargo) -> dict[str, str]:
     """What the suite sets, then [spark.conf]: the user's value wins, but options and class paths add up."""
     found = dict(WORKER_CONF)
-    if is_local(spark):
+    if is_local(spark.master):
         found |= LOCAL_CONF
     if spark.deploy_mode == "client":
         found["spark.pyspark.driver.python"] = found["spark.pyspark.python"] = sys.executable
-        logging = f"-Dlog4j2.configurationFile={(PROJECT / 'conf' / 'log4j2.properties').as_uri()}"
-        chosen = collector(spark.conf.get("spark.driver.extraJavaOptions", "")) if is_local(spark) else ()
+        logging = f"-Dlog4j2.configurationFile={_logging_file().as_uri()}"
+        chosen = collector(spark.conf.get("spark.driver.extraJavaOptions", "")) if is_local(spark.master) else ()
         options = (logging, *chosen, *cargo.java_options)
         found["spark.driver.extraJavaOptions"] = " ".join(_quoted(o) for o in options)
         # On the driver's class path rather than added to it later: only so the class archive covers them.
@@ -179,11 +190,11 @@ def prepared(settings: Settings, environ: Mapping[str, str], dry_run: bool = Fal
     jars = suite_jars(settings)
     options: list[str] = []
     if spark.class_archive and spark.deploy_mode == "client":
-        archive = class_archive.archive_path(java, importlib.metadata.version("pyspark"), jars)
+        archive = class_archive.archive_path(java, importlib.metadata.version("pyspark"), jars, cache_folder())
         if not archive.exists() and not dry_run:
             _train(archive, settings, jars, {**environ, **variables})
         options = class_archive.reading(archive)
-    remote = not is_local(spark)
+    remote = not is_local(spark.master)
     cargo = Cargo(
         settings=shipment.settings_file(settings),
         jars=jars,
@@ -200,7 +211,7 @@ def _train(archive: Path, settings: Settings, jars: Sequence[str], environ: Mapp
 
     def command(options: list[str]) -> list[str]:
         cargo = Cargo(settings=Path(), jars=jars, java_options=options)
-        application = [str(PROJECT / "scripts" / "train_class_archive.py")]
+        application = [str(PACKAGE / "runtime" / "training.py")]
         return spark_submit_command("training", local, cargo, "1g", application)
 
     class_archive.make(archive, command, environ)
@@ -208,7 +219,7 @@ def _train(archive: Path, settings: Settings, jars: Sequence[str], environ: Mapp
 
 def driver_memory(spark: SparkSettings) -> str:
     """The driver's heap; on this machine no more than it can spare, saying so."""
-    if spark.deploy_mode == "cluster" or not is_local(spark):
+    if spark.deploy_mode == "cluster" or not is_local(spark.master):
         return spark.driver_memory
     wanted = spark.driver_memory
     granted = requirements.local_driver_memory(wanted, requirements.machine_memory())
@@ -217,17 +228,20 @@ def driver_memory(spark: SparkSettings) -> str:
     return granted
 
 
-def submit(argv: Sequence[str]) -> None:
-    """Runs the job's spark-submit and ends with its exit code. Signals reach the job, see supervision.py."""
+def submit(argv: Sequence[str]) -> int:
+    """Runs the job's spark-submit to its end; its exit code. Signals reach the job, see supervision.py.
+
+    Raises SettingsError or RequirementError for what can be known to be wrong before a JVM starts.
+    """
     descriptions = job_descriptions()
     if not argv or argv[0] not in descriptions:
         raise SettingsError(
             f"there is no job {argv[0] if argv else ''!r}; there are: {', '.join(descriptions)} "
-            "(scripts/submit.sh --help says what they do)"
+            f"({launcher()} --help says what they do)"
         )
     job = argv[0]
     arguments = parser(job, descriptions[job], command_arguments(job)).parse_args(argv[1:])
-    settings = load(arguments.env, arguments.overrides)
+    settings = load(arguments.env, arguments.overrides, arguments.conf)
     refuse_impossible(settings)
     _refuse_unknown_jobs(settings, [name for name in descriptions if name != PIPELINE])
     memory = driver_memory(settings.spark)
@@ -236,11 +250,12 @@ def submit(argv: Sequence[str]) -> None:
     command = spark_submit_command(job, settings.spark, cargo, memory, application)
     if arguments.dry_run:
         print(" ".join([*(f"{k}={shlex.quote(v)}" for k, v in variables.items()), shlex.join(command)]))
-        return
+        return 0
     if settings.spark.master == "yarn" and not {"HADOOP_CONF_DIR", "YARN_CONF_DIR"} & set(os.environ):
         raise RequirementError("set HADOOP_CONF_DIR to the folder of the YARN cluster's configuration files")
-    _without_no_news()
-    sys.exit(supervised(command, {**os.environ, **variables, **_terminal()}))
+    variables["PYTHONPATH"] = os.pathsep.join(p for p in (str(PACKAGE.parent), os.environ.get("PYTHONPATH")) if p)
+    with _without_no_news() as stderr:
+        return supervised(command, {**os.environ, **variables, **_terminal()}, stderr)
 
 
 def _terminal() -> dict[str, str]:
@@ -250,8 +265,9 @@ def _terminal() -> dict[str, str]:
     return {"FORCE_COLOR": "1", "COLUMNS": str(shutil.get_terminal_size().columns)}
 
 
-def _without_no_news() -> None:
-    """Sends what follows on stderr through a filter for lines that tell a user nothing."""
+@contextlib.contextmanager
+def _without_no_news() -> Iterator[IO[bytes]]:
+    """A stream to stderr that leaves out lines that tell a user nothing."""
     filtering = subprocess.Popen(
         ["grep", "--line-buffered", "-vE", NO_NEWS],
         stdin=subprocess.PIPE,
@@ -259,7 +275,15 @@ def _without_no_news() -> None:
         start_new_session=True,  # Ctrl-C is for the job; its last words are still wanted
     )
     assert filtering.stdin is not None
-    os.dup2(filtering.stdin.fileno(), 2)
+    try:
+        yield filtering.stdin
+    finally:
+        filtering.stdin.close()
+        filtering.wait()
+
+
+def _logging_file() -> Path:
+    return Path(str(settings_folders()[-1])) / "log4j2.properties"
 
 
 def _tell(text: str) -> None:
@@ -267,8 +291,11 @@ def _tell(text: str) -> None:
 
 
 def main() -> None:
+    if sys.argv[1:] in ([], ["-h"], ["--help"]):
+        print(overview())
+        return
     try:
-        submit(sys.argv[1:])
+        sys.exit(submit(sys.argv[1:]))
     except PromoSparkError as error:
         _tell(f"error: {error}")
         sys.exit(error.exit_code)

@@ -7,27 +7,33 @@ passed on to the driver. If this process is killed outright, spark-submit is end
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import IO, Any
 
 DRIVER_FILE = "PROMO_SPARK_DRIVER_FILE"  # where the driver writes its process id
 _PR_SET_PDEATHSIG = 1
 
 
-def supervised(command: Sequence[str], environment: Mapping[str, str]) -> int:
+def supervised(command: Sequence[str], environment: Mapping[str, str], stderr: IO[bytes] | None = None) -> int:
     """Runs the command to its end; its exit code, or 128 + the signal that ended it."""
-    with tempfile.TemporaryDirectory(prefix="promo_spark_driver_") as folder:
+    with tempfile.TemporaryDirectory(prefix="promo_spark_driver_") as folder, _signals_as_before():
         driver_file = Path(folder) / "pid"
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # and so for the child
+        _on_signal(signal.SIGINT, signal.SIG_IGN)
         process = subprocess.Popen(
-            command, env={**environment, DRIVER_FILE: str(driver_file)}, preexec_fn=_end_with_parent
+            command,
+            env={**environment, DRIVER_FILE: str(driver_file)},
+            stderr=stderr,
+            preexec_fn=_without_sigint_ended_with_parent,
         )
 
         def pass_on(number: int, _frame: FrameType | None) -> None:
@@ -36,9 +42,25 @@ def supervised(command: Sequence[str], environment: Mapping[str, str]) -> int:
             except (OSError, ValueError):  # there is no driver yet, or none on this machine
                 process.send_signal(number)
 
-        signal.signal(signal.SIGTERM, pass_on)
+        _on_signal(signal.SIGTERM, pass_on)
         code = process.wait()
     return code if code >= 0 else 128 - code
+
+
+@contextlib.contextmanager
+def _signals_as_before() -> Iterator[None]:
+    """Puts back what the caller does on the signals: it may be a program that goes on afterwards."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            _on_signal(number, handler)
+
+
+def _on_signal(number: signal.Signals, handler: Any) -> None:
+    if threading.current_thread() is threading.main_thread():  # Python allows it nowhere else
+        signal.signal(number, handler)
 
 
 def announce_driver() -> None:
@@ -53,6 +75,7 @@ def announce_driver() -> None:
             return
 
 
-def _end_with_parent() -> None:
+def _without_sigint_ended_with_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from jobs import all_jobs
-from jobs.pipeline import single_jobs
 from promo_spark.contracts.catalogue import ALL_TABLES
 from promo_spark.contracts.models import Metrics
 from promo_spark.contracts.ops import Runs
@@ -18,6 +16,7 @@ from promo_spark.runtime.declaration import has_users
 from promo_spark.runtime.job import Context, Job
 from promo_spark.runtime.job import job as declared_job
 from promo_spark.runtime.pipeline import dependencies
+from promo_spark.runtime.registry import all_jobs, single_jobs
 from promo_spark.settings import Settings, load
 from promo_spark.settings.promote import PromoteSettings
 from promo_spark.submission.arguments import parser, required_date

@@ -12,13 +12,13 @@ from typing import Any
 import polars as pl
 import pytest
 
-from jobs.pipeline import single_jobs
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.models import Forecasts, Metrics, Recommendations, Segments
 from promo_spark.contracts.ops import Runs
 from promo_spark.reports.screen import print_summary
 from promo_spark.runtime.pipeline import run_in_order
 from promo_spark.runtime.progress import Progress
+from promo_spark.runtime.registry import single_jobs
 from promo_spark.runtime.run_log import RunLog
 from promo_spark.settings import load
 from promo_spark.storage.lake import Lake

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.pipeline import single_jobs
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.features import UserProfile
 from promo_spark.contracts.silver import Events, OrderLines
 from promo_spark.runtime.pipeline import run_in_order
 from promo_spark.runtime.progress import Progress
+from promo_spark.runtime.registry import single_jobs
 from promo_spark.settings import load
 from promo_spark.storage.lake import Lake
 

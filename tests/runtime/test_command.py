@@ -9,11 +9,11 @@ import pytest
 from pyspark.sql import SparkSession
 from rich.console import Console
 
-from jobs import all_commands, all_jobs
 from promo_spark.contracts.decisions import Budget
 from promo_spark.contracts.ops import Runs
 from promo_spark.errors import MissingDataError
 from promo_spark.runtime.progress import Progress
+from promo_spark.runtime.registry import all_commands, all_jobs
 from promo_spark.settings import load
 from promo_spark.storage.lake import Lake
 from promo_spark.submission.arguments import parser

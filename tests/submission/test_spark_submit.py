@@ -22,6 +22,7 @@ from promo_spark.submission.spark_submit import Cargo, job_application, spark_su
 
 PROJECT = Path(__file__).resolve().parents[2]
 JARS = ["/jars/delta-spark.jar", "/jars/delta-storage.jar"]
+APPLICATION = "~/promo_spark/runtime/application.py"
 LOG = f"-Dlog4j2.configurationFile={(PROJECT / 'conf' / 'log4j2.properties').as_uri()}"
 
 
@@ -38,7 +39,7 @@ def line(settings: Settings, *, environment: Path | None = None, java_options: t
 
 def options(words: list[str]) -> dict[str, str]:
     """--name → value and Spark property → value; the application under its own name."""
-    start = words.index("~/scripts/run_job.py")
+    start = words.index(APPLICATION)
     pairs = list(zip(words[:start:2], words[1:start:2], strict=True))
     found = {key: value for key, value in pairs if key != "--conf"}
     found |= dict(value.split("=", 1) for key, value in pairs if key == "--conf")
@@ -60,7 +61,7 @@ def test_local_mode_needs_no_files_and_puts_the_jars_on_the_class_path() -> None
         "spark.executorEnv.OMP_NUM_THREADS": "1",
         "spark.executorEnv.OPENBLAS_NUM_THREADS": "1",
         **LOCAL_CONF,
-        "application": "~/scripts/run_job.py baskets --date 2017-12-01 --settings-file /build/settings-1.json",
+        "application": f"{APPLICATION} baskets --date 2017-12-01 --settings-file /build/settings-1.json",
     }
 
 
@@ -82,7 +83,7 @@ def test_standalone_keeps_the_driver_here_and_sends_package_and_jars() -> None:
         "spark.executorEnv.OMP_NUM_THREADS": "1",
         "spark.executorEnv.OPENBLAS_NUM_THREADS": "1",
         "spark.sql.shuffle.partitions": "64",
-        "application": "~/scripts/run_job.py baskets --date 2017-12-01 --settings-file /build/settings-1.json",
+        "application": f"{APPLICATION} baskets --date 2017-12-01 --settings-file /build/settings-1.json",
     }
 
 
@@ -104,7 +105,7 @@ def test_yarn_runs_the_driver_in_the_cluster_with_the_environment_and_the_settin
         "spark.executorEnv.OPENBLAS_NUM_THREADS": "1",
         "spark.executor.memoryOverhead": "3g",
         "spark.sql.shuffle.partitions": "128",
-        "application": "~/scripts/run_job.py baskets --date 2017-12-01 --settings-file settings-1.json",
+        "application": f"{APPLICATION} baskets --date 2017-12-01 --settings-file settings-1.json",
     }
 
 
@@ -246,7 +247,7 @@ def test_a_dry_run_prints_one_line_from_anywhere_and_starts_nothing(tmp_path: Pa
     variables = [w.partition("=")[0] for w in words[: words.index("--master") - 1]]
     assert variables == ["JAVA_HOME", "SPARK_HOME"]
     assert f"spark.driver.extraClassPath={jars[0]}:{jars[1]}" in words
-    assert words[words.index(str(PROJECT / "scripts" / "run_job.py")) + 1] == "baskets"
+    assert words[words.index(str(PROJECT / "promo_spark" / "runtime" / "application.py")) + 1] == "baskets"
     assert not (tmp_path / "lake").exists()
 
 

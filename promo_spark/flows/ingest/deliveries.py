@@ -14,6 +14,7 @@ from promo_spark.contracts.schema import Table
 from promo_spark.contracts.silver import Events, OrderLines, PromoCalendar
 from promo_spark.errors import SettingsError, SourceError
 from promo_spark.runtime.job import Context
+from promo_spark.runtime.session import cores
 from promo_spark.settings.ingest import IngestSettings
 from promo_spark.settings.sources import LookupSettings, SourceSettings
 from promo_spark.sources import changes
@@ -183,7 +184,7 @@ def _in_folder(settings: IngestSettings, path: str) -> str:
 
 def _complete_journey(ctx: Context[IngestSettings]) -> list[Delivery]:
     folder = _complete_journey_folder(ctx.settings)
-    shares = {complete_journey.LARGEST: min(_MOST_SHARES, ctx.spark.sparkContext.defaultParallelism)}
+    shares = {complete_journey.LARGEST: min(_MOST_SHARES, cores(ctx.spark))}
     raw = {
         name: landing.typed_rows(
             ctx.spark, f"{folder}/{name}.parquet", "parquet", list(file.columns()), shares=shares.get(name, 1)

@@ -1,0 +1,54 @@
+"""A job, the pipeline or a command, run in a session that is there: what the command line and Python both call."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pyspark.sql import SparkSession
+
+from promo_spark.runtime.command import Command
+from promo_spark.runtime.declaration import Job
+from promo_spark.runtime.execution import Executed
+from promo_spark.runtime.pipeline import Pipeline, run_in_order
+from promo_spark.runtime.progress import Progress
+from promo_spark.settings import Settings
+from promo_spark.storage.lake import Lake
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a call did: of each date, how each job ended; of a command, what it says that it did."""
+
+    name: str
+    dates: Mapping[datetime.date, Mapping[str, Executed]]
+    said: str
+    seconds: float
+
+
+def invoked(
+    job: Job | Pipeline | Command,
+    settings: Settings,
+    spark: SparkSession,
+    *,
+    dates: Sequence[datetime.date] = (),
+    arguments: Mapping[str, str] | None = None,
+    force: bool = False,
+    progress: Progress,
+) -> Ran:
+    """Runs a job or the pipeline for its dates, or a command with its arguments.
+
+    Raises whatever ended it, after its tables were put back and the failure was recorded in ops.runs.
+    """
+    started, said = time.monotonic(), ""
+    lake = Lake(spark, settings.lake.root, settings.lake.catalog)
+    ended: Mapping[datetime.date, Mapping[str, Executed]] = {}
+    if isinstance(job, Command):
+        said = job.start(lake, settings, arguments or {}, progress)
+    elif isinstance(job, Pipeline):
+        ended = job.start(lake, settings, dates, progress, force)
+    else:
+        ended = {date: run_in_order([job], lake, settings, date, progress, force) for date in dates}
+    return Ran(job.name, ended, said, time.monotonic() - started)

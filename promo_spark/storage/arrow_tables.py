@@ -1,0 +1,56 @@
+"""Tables of a lake read without Spark, as Arrow: by the deltalake package, which reads the same files."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.util
+import json
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from promo_spark.contracts.schema import Table
+from promo_spark.errors import MissingDataError, RequirementError
+
+SEPARATOR = "; "  # between the values of a list that becomes text
+
+
+def arrow_table(root: str, table: type[Table], date: datetime.date | None = None) -> pa.Table:
+    """All rows of a table, or those of a date.
+
+    Raises MissingDataError where there is no such table, or it has no dates; RequirementError without deltalake.
+    """
+    if importlib.util.find_spec("deltalake") is None:
+        raise RequirementError("reading without Spark needs the package deltalake: pip install 'promo-spark[read]'")
+    from deltalake import DeltaTable
+
+    path = f"{root}/{table.layer}/{table.name}"
+    if not DeltaTable.is_deltatable(path):
+        raise MissingDataError(f"{table.full_name()} is not in the lake {root}")
+    stored = DeltaTable(path)
+    if date is None:
+        return stored.to_pyarrow_table()
+    if table.dated_by is None:
+        raise MissingDataError(f"{table.full_name()} has no rows by date: read it without one")
+    return stored.to_pyarrow_table(filters=[(table.dated_by, "=", date)])
+
+
+def flat(rows: pa.Table) -> pa.Table:
+    """The same rows without nested columns, as CSV files need them.
+
+    A list of texts becomes one text, its values joined by "; "; what is nested otherwise becomes JSON text.
+
+    >>> flat(pa.table({"product_ids": [["1", "2"], []]}))["product_ids"].to_pylist()
+    ['1; 2', '']
+    """
+    for position, field in enumerate(rows.schema):
+        if pa.types.is_nested(field.type):
+            rows = rows.set_column(position, field.name, _text(rows.column(position)))
+    return rows
+
+
+def _text(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+    kind = column.type
+    if pa.types.is_list(kind) and pa.types.is_string(kind.value_type):
+        return pc.binary_join(column, SEPARATOR)
+    return pa.array([None if v is None else json.dumps(v, default=str) for v in column.to_pylist()], pa.string())

@@ -1,0 +1,43 @@
+"""The way from Python to the JVM, for what Spark's and Delta's Python has no call for. No other module takes it.
+
+Hadoop's file systems: Python has none of its own for HDFS and object stores. Delta's log: its history by Python is a
+Spark job, for one number. Errors: what the JVM raises outside of a query arrives as py4j's own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from delta.tables import DeltaTable
+from py4j.protocol import Py4JError, Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+JvmError = Py4JJavaError  # an exception of the JVM that Spark has not translated
+SparkFailure = (PySparkException, Py4JError)  # whatever a call into Spark may raise, a lost JVM included
+
+
+def jvm(spark: SparkSession) -> Any:
+    return spark._jvm
+
+
+def hadoop_configuration(spark: SparkSession) -> Any:
+    return spark._jsparkSession.sessionState().newHadoopConf()
+
+
+def delta_log(table: DeltaTable) -> Any:
+    return table._jdt.deltaLog()
+
+
+def exception_class(error: Py4JJavaError) -> str:
+    """The full name of the Java exception."""
+    return str(error.java_exception.getClass().getName())
+
+
+def has_class(spark: SparkSession, name: str) -> bool:
+    """Whether the JVM finds a class among its JARs."""
+    try:
+        jvm(spark).java.lang.Thread.currentThread().getContextClassLoader().loadClass(name)
+    except Py4JJavaError:
+        return False
+    return True
