@@ -37,17 +37,18 @@ def open_lake(path: str | None = None, *, env: str | None = None, conf: str | No
     Raises SettingsError if there is no such environment.
     """
     if path is not None:
-        return LakeTables(path, "")
+        return LakeTables(path)
     lake = load(env, (), conf).lake
-    return LakeTables(lake.root, lake.catalog)
+    return LakeTables(lake.root, lake.catalog, lake.schema_prefix)
 
 
 class LakeTables:
     """The tables of one lake, by name, such as "decisions.promotions". Names and columns: docs/tables.md."""
 
-    def __init__(self, root: str, catalog: str) -> None:
+    def __init__(self, root: str, catalog: str = "", schema_prefix: str = "") -> None:
         self.root = root
         self.catalog = catalog
+        self.schema_prefix = schema_prefix
 
     def arrow(self, name: str, date: Date | None = None, *, flat_columns: bool = False) -> pa.Table:
         """All rows of a table, or those of a date, without Spark. `flat_columns` leaves none nested, as for CSV.
@@ -71,7 +72,7 @@ class LakeTables:
         from promo_spark.storage.lake import Lake
 
         table = _table(name)
-        rows = Lake(spark, self.root, self.catalog).read(table)
+        rows = Lake(spark, self.root, self.catalog, self.schema_prefix).read(table)
         if date is None:
             return rows
         if table.dated_by is None:

@@ -43,7 +43,7 @@ def invoked(
     Raises whatever ended it, after its tables were put back and the failure was recorded in ops.runs.
     """
     started, said = time.monotonic(), ""
-    lake = Lake(spark, settings.lake.root, settings.lake.catalog)
+    lake = Lake(spark, settings.lake.root, settings.lake.catalog, settings.lake.schema_prefix)
     ended: Mapping[datetime.date, Mapping[str, Executed]] = {}
     if isinstance(job, Command):
         said = job.start(lake, settings, arguments or {}, progress)

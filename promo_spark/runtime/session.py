@@ -17,6 +17,7 @@ from promo_spark.runtime.executor_python import check_executor_python
 from promo_spark.secret_references import resolved
 from promo_spark.settings import Settings
 from promo_spark.settings.spark import SparkSettings
+from promo_spark.storage.catalogs import refuse_unknown_catalog
 from promo_spark.storage.jvm import has_class
 from promo_spark.submission.jars import suite_jars
 from promo_spark.submission.local_mode import LOCAL_CONF, is_local, refuse_unshared_lake
@@ -136,6 +137,8 @@ def _check(session: SparkSession, settings: Settings) -> None:
             f"the session that was given lacks Delta: build it with spark.sql.extensions = {DELTA_EXTENSION} and "
             f"spark.sql.catalog.spark_catalog = {SESSION_CONF['spark.sql.catalog.spark_catalog']}"
         )
+    if settings.lake.catalog:
+        refuse_unknown_catalog(session, settings.lake.catalog)
     master = str(session.conf.get("spark.master", "local"))
     refuse_unshared_lake(master, settings.lake)
     check_executor_python(session)

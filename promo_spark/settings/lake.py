@@ -14,4 +14,5 @@ class LakeSettings(Section):
 
     root: Folder
     catalog: Annotated[str, Field(pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$"), Location()]
+    schema_prefix: Annotated[str, Field(pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$"), Location()]
     wait_seconds: Annotated[int, Field(ge=0, le=86400), Location()]

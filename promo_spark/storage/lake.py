@@ -46,7 +46,7 @@ class Written:
 class Lake:
     """All tables under one root path, or in one catalog."""
 
-    def __init__(self, spark: SparkSession, root: str, catalog: str = "") -> None:
+    def __init__(self, spark: SparkSession, root: str, catalog: str = "", schema_prefix: str = "") -> None:
         if not root and not catalog:
             raise SettingsError("lake.root is empty and no lake.catalog is set: say where the tables lie")
         if ".." in root.split("/"):
@@ -54,6 +54,7 @@ class Lake:
         self.spark = spark
         self.root = root.rstrip("/") or "/"
         self.catalog = catalog
+        self.schema_prefix = schema_prefix
         self._locks: defaultdict[type[Table], threading.Lock] = defaultdict(threading.Lock)
 
     def path(self, table: type[Table]) -> str:
@@ -61,7 +62,10 @@ class Lake:
 
     def address(self, table: type[Table]) -> str:
         """The table as SQL names it."""
-        return f"{self.catalog}.{table.full_name()}" if self.catalog else f"delta.`{self.path(table)}`"
+        return f"{self._schema(table)}.{table.name}" if self.catalog else f"delta.`{self.path(table)}`"
+
+    def _schema(self, table: type[Table]) -> str:
+        return f"{self.catalog}.{self.schema_prefix}{table.layer}"
 
     def exists(self, table: type[Table]) -> bool:
         if self.catalog:
@@ -243,7 +247,7 @@ class Lake:
 
     def _save(self, table: type[Table], writer: DataFrameWriter) -> None:
         if self.catalog:
-            self.spark.sql(f"CREATE SCHEMA IF NOT EXISTS {self.catalog}.{table.layer}")
+            self.spark.sql(f"CREATE SCHEMA IF NOT EXISTS {self._schema(table)}")
             writer.saveAsTable(self.address(table))
         else:
             writer.save(self.path(table))
