@@ -44,7 +44,7 @@ base_python() {
 # The stamp of an extra is the file that it was installed from: one comparison tells whether it still holds.
 not_installed() {
   local extra
-  for extra in spark "$@"; do
+  for extra in spark read "$@"; do
     cmp -s "$root/pyproject.toml" "$venv/installed/$extra" || printf '%s\n' "$extra"
   done
 }

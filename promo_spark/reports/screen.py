@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -194,8 +195,7 @@ def _footing(lake: Lake, date: datetime.date) -> str:
         return f"Tables: catalog {where}. Their columns: docs/tables.md"
     return (
         f"Tables: {where}/<layer>/<table>. Their columns: docs/tables.md\n"
-        "Look at them without Spark:\n"
-        "  .venv/bin/pip install deltalake polars\n"
-        f"  .venv/bin/python -c \"import polars as pl; print(pl.read_delta('{where}/decisions/promotions')"
-        f".filter(pl.col('date') == pl.date({date.year}, {date.month}, {date.day})))\""
+        "Look at them without Spark (docs/notebooks.md):\n"
+        f'  {sys.executable} -c "import promo_spark; '
+        f"print(promo_spark.open_lake('{where}').pandas('decisions.promotions', '{date}'))\""
     )

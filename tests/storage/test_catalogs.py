@@ -31,6 +31,11 @@ driver_memory = "1g"
 "spark.sql.catalogImplementation" = "hive"
 "spark.sql.warehouse.dir" = "{folder}/warehouse"
 "spark.hadoop.javax.jdo.option.ConnectionURL" = "jdbc:derby:;databaseName={folder}/metastore;create=true"
+[ingest.sources.products]
+path = "{folder}/orders.csv"
+format = "csv"
+distinct = true
+columns = {{ product_id = "sku" }}
 [ingest.sources.order_lines]
 path = "{folder}/orders.csv"
 format = "csv"
