@@ -52,7 +52,7 @@ def print_summary(
         if section is not None:
             out.print(section)
             out.print()
-    out.print(_footing(lake, date), markup=False, emoji=False)
+    out.print(_footing(lake, date), markup=False, emoji=False, soft_wrap=True)
     done = f"{len(written)} jobs ran: {', '.join(written)}" if written else "nothing changed: every table is current"
     out.print(f"\n{done} ({seconds:.0f} s)", markup=False)
 
