@@ -4,7 +4,8 @@
 #   scripts/submit.sh JOB [--env NAME] [--date YYYY-MM-DD] [--set section.key=value]… [--force] [--dry-run]
 #
 #   JOB                      a job, see the list below; `pipeline` runs the whole daily loop
-#   --env NAME               settings of conf/NAME.toml on top of conf/base.toml: demo, standalone, yarn, kubernetes
+#   --env NAME               settings of conf/NAME.toml on top of conf/base.toml: demo, world, standalone, yarn, kubernetes
+#   --conf DIR               a folder of settings files of your own, looked into before conf/
 #   --date YYYY-MM-DD        the date to decide for; only earlier days are used
 #   --from D1 --to D2        of pipeline: every date of a span, in order; stopped, it goes on where it stopped
 #   --set section.key=value  override one setting of conf/; the value is TOML or a bare word; may be repeated
@@ -42,6 +43,11 @@ case "${1:---help}" in
     exit 0
     ;;
 esac
+
+if ! [ -f "$root/jobs/$1.py" ] && ! [ -f "$root/jobs/commands/$1.py" ]; then # said before anything is installed
+  printf 'error: there is no job %q; scripts/submit.sh --help lists them\n' "$1" >&2
+  exit 2
+fi
 
 extras=()
 for argument in "$@"; do

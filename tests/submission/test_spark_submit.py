@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -249,6 +250,29 @@ def test_a_dry_run_prints_one_line_from_anywhere_and_starts_nothing(tmp_path: Pa
     assert f"spark.driver.extraClassPath={jars[0]}:{jars[1]}" in words
     assert words[words.index(str(PROJECT / "promo_spark" / "runtime" / "application.py")) + 1] == "baskets"
     assert not (tmp_path / "lake").exists()
+
+
+def test_an_unknown_job_is_refused_before_anything_is_installed(tmp_path: Path) -> None:
+    ran = submit("nosuch", cwd=tmp_path, PROMO_SPARK_VENV=str(tmp_path / "venv"))
+    assert (ran.returncode, ran.stderr) == (2, "error: there is no job nosuch; scripts/submit.sh --help lists them\n")
+    assert not (tmp_path / "venv").exists()
+
+
+def test_an_environment_that_two_checkouts_share_runs_the_code_of_the_one_that_was_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver's and the workers' Python look into this checkout before the one that was installed."""
+    environments: list[Mapping[str, str]] = []
+
+    def recorded(_command: Sequence[str], environment: Mapping[str, str], _stderr: object) -> int:
+        environments.append(environment)
+        return 0
+
+    monkeypatch.setattr(spark_submit, "supervised", recorded)
+    monkeypatch.setenv("PYTHONPATH", "/elsewhere")
+    quick = ["--set", "spark.class_archive=false", "--set", f"lake.root={tmp_path}"]
+    assert spark_submit.submit(["baskets", "--date", "2017-12-01", *quick]) == 0
+    assert environments[0]["PYTHONPATH"] == f"{PROJECT}{os.pathsep}/elsewhere"
 
 
 def test_an_error_is_one_message_on_stderr_and_the_exit_code_says_its_kind(tmp_path: Path) -> None:
