@@ -108,33 +108,44 @@ th { font-weight: 600; font-size: .85rem; } td.n, th.n { text-align: right; whit
 code { font-size: .9em; } .bad { color: var(--bad); font-weight: 600; } .good { color: var(--good); }
 .warn { color: var(--warn); }
 .verdict { padding: .6rem .9rem; border-left: 4px solid var(--good); background: var(--soft); }
-.verdict.refused { border-color: var(--bad); } .scroll { overflow-x: auto; }
+.verdict.refused { border-color: var(--bad); }
 .bar { display: flex; height: .5rem; background: var(--soft); margin: .4rem 0; }
 .bar i { display: block; } .bar .a { background: var(--good); } .bar .r { background: var(--bad); }
+code { overflow-wrap: anywhere; }
+@media (max-width: 44rem) { /* on a telephone each row is a block, each cell a line with its heading */
+  tr:has(th) { display: none; } tr { display: block; padding: .5rem 0; border-bottom: 1px solid var(--line); }
+  td, td.n { border: 0; padding: .1rem 0; text-align: left; white-space: normal; display: flex; gap: .8rem; }
+  td::before { content: attr(data-label); flex: 0 0 7.5rem; opacity: .7; font-size: .85rem; }
+}
 </style>
 </head>
 <body>
 <h1>Data quality, {{ date }}</h1>
-<p class="quiet">ingest run <code>{{ run_id }}</code>, {{ where }}. The same figures: table
-<code>ops.data_quality</code>; the rejected rows themselves, raw and with every reason: <code>quarantine.*</code></p>
 {% if refused %}
 <p class="verdict refused"><span class="bad">Refused.</span> Nothing of this delivery was loaded; every table is
 as it was. Broken limits: {{ refused|join(", ") }}.</p>
 {% else %}
 <p class="verdict"><span class="good">Taken in.</span> No limit is broken.</p>
 {% endif %}
+<p class="quiet">ingest run <code>{{ run_id }}</code>, {{ where }}. The same figures: table
+<code>ops.data_quality</code>; the rejected rows themselves, raw and with every reason: <code>quarantine.*</code></p>
 
 <h2>Sources</h2>
-<div class="scroll"><table>
+<table>
 <tr><th>source</th><th>table</th><th class="n">rows in</th><th class="n">accepted</th><th class="n">quarantined</th>
 <th class="n">share</th><th class="n">blank</th><th>verdict</th></tr>
 {% for s in sources %}
-<tr><td><a href="#{{ s.name }}">{{ s.name }}</a></td><td>{{ s.table }}</td><td class="n">{{ s.rows_in|count }}</td>
-<td class="n">{{ s.accepted|count }}</td><td class="n">{{ s.rejected|count }}</td>
-<td class="n">{{ s.rejected_share|share }}</td><td class="n">{{ s.blank|count }}</td>
-<td>{% if s.passed %}<span class="good">passed</span>{% else %}<span class="bad">refused</span>{% endif %}</td></tr>
+<tr><td data-label="source"><a href="#{{ s.name }}">{{ s.name }}</a></td>
+<td data-label="table">{{ s.table }}</td>
+<td class="n" data-label="rows in">{{ s.rows_in|count }}</td>
+<td class="n" data-label="accepted">{{ s.accepted|count }}</td>
+<td class="n" data-label="quarantined">{{ s.rejected|count }}</td>
+<td class="n" data-label="share">{{ s.rejected_share|share }}</td>
+<td class="n" data-label="blank">{{ s.blank|count }}</td>
+<td data-label="verdict">
+{% if s.passed %}<span class="good">passed</span>{% else %}<span class="bad">refused</span>{% endif %}</td></tr>
 {% endfor %}
-</table></div>
+</table>
 <p class="quiet">Rows in = accepted + quarantined + blank (empty lines and repeated headers).</p>
 
 {% for s in sources %}
@@ -142,31 +153,38 @@ as it was. Broken limits: {{ refused|join(", ") }}.</p>
 <div class="bar" title="accepted and quarantined">
 <i class="a" style="flex: {{ s.accepted }}"></i><i class="r" style="flex: {{ s.rejected }}"></i></div>
 {% if s.failed %}
-<div class="scroll"><table>
+<table>
 <tr><th>check</th><th>what is wrong</th><th class="n">failed</th><th class="n">of rows</th>
 <th class="n">share</th><th>what happened</th></tr>
 {% for c in s.failed %}
-<tr><td><code>{{ c.rule }}</code></td><td>{{ c.meaning }}</td><td class="n">{{ c.failed|count }}</td>
-<td class="n">{{ c.rows|count }}</td><td class="n">{{ c.value|share }}</td>
-<td>{% if c.criticality == "reject" %}quarantined{% else %}<span class="warn">kept</span>{% endif %}</td></tr>
+<tr><td data-label="check"><code>{{ c.rule }}</code></td>
+<td data-label="what is wrong">{{ c.meaning }}</td>
+<td class="n" data-label="failed">{{ c.failed|count }}</td>
+<td class="n" data-label="of rows">{{ c.rows|count }}</td>
+<td class="n" data-label="share">{{ c.value|share }}</td>
+<td data-label="what happened">
+{% if c.criticality == "reject" %}quarantined{% else %}<span class="warn">kept</span>{% endif %}</td></tr>
 {% endfor %}
-</table></div>
+</table>
 <p class="quiet">A row may fail several checks.</p>
 {% else %}
 <p>No row failed a check.</p>
 {% endif %}
 <h3>Limits</h3>
-<div class="scroll"><table>
+<table>
 <tr><th>rule</th><th>broken when</th><th class="n">found</th><th class="n">limit</th><th>verdict</th></tr>
 {% for g in s.gate %}
-<tr><td><code>{{ g.rule }}</code></td><td>{{ g.meaning }}</td><td class="n">{{ g.found }}</td>
-<td class="n">{{ g.limit }}</td><td>
+<tr><td data-label="rule"><code>{{ g.rule }}</code></td>
+<td data-label="broken when">{{ g.meaning }}</td>
+<td class="n" data-label="found">{{ g.found }}</td>
+<td class="n" data-label="limit">{{ g.limit }}</td>
+<td data-label="verdict">
 {% if not g.limit %}<span class="quiet">not judged</span>
 {% elif g.passed %}<span class="good">passed</span>
 {% else %}<span class="bad">broken</span>
 {% endif %}</td></tr>
 {% endfor %}
-</table></div>
+</table>
 {% if s.gate|rejectattr("limit")|list %}
 <p class="quiet">Not judged: too few rows, or too few loads before this one to say what is usual.</p>
 {% endif %}

@@ -41,6 +41,7 @@ def test_the_page_shows_balance_failures_and_verdict() -> None:
 
 def test_a_refused_delivery_is_told_first() -> None:
     shown = text_of(page("orders", 210))
+    assert shown.startswith(" Data quality, 2024-06-15 Refused.")
     assert "Refused. Nothing of this delivery was loaded" in shown and "Broken limits: orders." in shown
     assert "max_rejected_share 21.00% 20.00% broken" in shown
 
@@ -49,3 +50,15 @@ def test_names_from_outside_are_escaped_and_nothing_is_fetched() -> None:
     html = page("<script>alert(1)</script>", 20)
     assert "<script" not in html and "&lt;script&gt;alert(1)&lt;/script&gt;" in html
     assert "http" not in html and "src=" not in html
+
+
+def test_on_a_telephone_the_verdict_comes_first_and_every_cell_carries_its_heading() -> None:
+    """Rows stack where the page is narrow: no table is wider than the page, so what a cell means stands beside it."""
+    html = page("orders", 110)
+    assert html.index('class="verdict"') < html.index("ingest run")
+    for table in re.findall(r"<table>.*?</table>", html, re.S):
+        headings = re.findall(r"<th[^>]*>(.*?)</th>", table)
+        labels = re.findall(r'data-label="([^"]*)"', table)
+        assert labels == headings * (len(labels) // len(headings)) and labels
+        assert len(labels) == len(re.findall(r"<td", table))
+    assert "@media (max-width: 44rem)" in html and "overflow-x" not in html
