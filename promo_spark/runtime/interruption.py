@@ -24,7 +24,7 @@ class Interruption:
     @contextlib.contextmanager
     def watched(self, ctx: Context[Any]) -> Iterator[None]:
         """While the block runs, its Spark jobs can be stopped; after it, what puts tables back runs undisturbed."""
-        tag = f"promo_spark-{uuid.uuid4().hex}"
+        tag = f"promo_spark-{ctx.job.name}-{uuid.uuid4().hex}"
         ctx.stop_asked = self._asked
         self._spark.addTag(tag)
         self._tags.add(tag)
