@@ -11,6 +11,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from promo_spark.runtime.context import Context
+from promo_spark.runtime.task_progress import tasks_shown
 
 
 class Interruption:
@@ -29,7 +30,8 @@ class Interruption:
         self._spark.addTag(tag)
         self._tags.add(tag)
         try:
-            yield
+            with tasks_shown(self._spark, tag, ctx.step):
+                yield
         finally:
             self._tags.discard(tag)
             self._spark.removeTag(tag)

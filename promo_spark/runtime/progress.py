@@ -77,7 +77,22 @@ class Step:
         self.outcome = "done"
         self._progress = progress
         self._title = title
+        self._doing = ""
+        self._tasks: tuple[int, int] | None = None
+
+    @property
+    def on_terminal(self) -> bool:
+        return self._progress.console.is_terminal
 
     def say(self, text: str) -> None:
         """What the step is doing now."""
+        self._doing, self._tasks = text, None
         self._progress.show(self._title, text)
+
+    def show_tasks(self, tasks: tuple[int, int] | None) -> None:
+        """How many tasks of what the step is doing have ended, and how many there are; None: not known."""
+        if tasks != self._tasks:
+            self._tasks = tasks
+            counted = f"{self._doing}: {tasks[0]:,} of {tasks[1]:,} tasks".lstrip(": ") if tasks else self._doing
+            if tasks or self.on_terminal:
+                self._progress.show(self._title, counted)

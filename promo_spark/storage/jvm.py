@@ -41,3 +41,16 @@ def has_class(spark: SparkSession, name: str) -> bool:
     except Py4JJavaError:
         return False
     return True
+
+
+def running_tasks(spark: SparkSession, tag: str) -> tuple[int, int] | None:
+    """Tasks ended, and all tasks, of the largest Spark job that runs under a tag; None: none runs, or none is known."""
+    try:
+        statuses = jvm(spark).java.util.ArrayList()
+        statuses.add(jvm(spark).org.apache.spark.JobExecutionStatus.RUNNING)
+        jobs = spark._jsparkSession.sparkContext().statusStore().jobsList(statuses)
+        found = [jobs.apply(n) for n in range(jobs.size())]
+        counts = [(job.numCompletedTasks(), job.numTasks()) for job in found if tag in job.jobTags().mkString(" ")]
+    except Py4JError:  # a platform without the store, a job that has just ended
+        return None
+    return max(counts, key=lambda count: count[1], default=None)
