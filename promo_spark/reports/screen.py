@@ -53,7 +53,8 @@ def print_summary(
             out.print(section)
             out.print()
     out.print(_footing(lake, date), markup=False, emoji=False, soft_wrap=True)
-    done = f"{len(written)} jobs ran: {', '.join(written)}" if written else "nothing changed: every table is current"
+    jobs = "1 job" if len(written) == 1 else f"{len(written)} jobs"
+    done = f"{jobs} ran: {', '.join(written)}" if written else "nothing changed: every table is current"
     out.print(f"\n{done} ({seconds:.0f} s)", markup=False)
 
 

@@ -8,7 +8,6 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 
-from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
 from promo_spark.errors import RequirementError
@@ -18,7 +17,7 @@ from promo_spark.secret_references import resolved
 from promo_spark.settings import Settings
 from promo_spark.settings.spark import SparkSettings
 from promo_spark.storage.catalogs import refuse_unknown_catalog
-from promo_spark.storage.jvm import has_class
+from promo_spark.storage.jvm import given_to_spark_submit, has_class
 from promo_spark.submission.jars import suite_jars
 from promo_spark.submission.local_mode import LOCAL_CONF, is_local, refuse_unshared_lake
 
@@ -108,8 +107,8 @@ def _left_open_by_spark_submit(spark: SparkSettings) -> dict[str, str]:
 
     Options of the driver's JVM are left out: it runs already.
     """
-    SparkContext._ensure_initialized()  # noqa: SLF001 - else no value of the line is seen
-    given = SparkConf()
+    _refuse_without_delta(spark)
+    given = given_to_spark_submit()
     wanted = {**(LOCAL_CONF if is_local(given.get("spark.master", "local")) else {}), **spark.conf}
     return {k: v for k, v in wanted.items() if not given.contains(k) and not k.startswith(_JVM_OPTIONS)}
 
@@ -123,15 +122,18 @@ def _sibling(theirs: SparkSession, settings: Settings) -> SparkSession:
     return session
 
 
-def _check(session: SparkSession, settings: Settings) -> None:
-    """Raises RequirementError or SettingsError if jobs cannot run in the session; readies it for iterative fits."""
-    if not has_class(session, DELTA_EXTENSION):
-        packages, excludes = settings.spark.packages, settings.spark.excludes
+def _refuse_without_delta(spark: SparkSettings) -> None:
+    if not has_class(DELTA_EXTENSION):
         raise RequirementError(
             "Spark was started without Delta's JARs: give spark-submit (or the builder of the session)\n"
-            f"  --packages {','.join(packages)} --exclude-packages {','.join(excludes)}\n"
+            f"  --packages {','.join(spark.packages)} --exclude-packages {','.join(spark.excludes)}\n"
             f"or --jars with their files; {launcher()} does it by itself"
         )
+
+
+def _check(session: SparkSession, settings: Settings) -> None:
+    """Raises RequirementError or SettingsError if jobs cannot run in the session; readies it for iterative fits."""
+    _refuse_without_delta(settings.spark)
     if DELTA_EXTENSION not in (session.conf.get("spark.sql.extensions", "") or ""):
         raise RequirementError(
             f"the session that was given lacks Delta: build it with spark.sql.extensions = {DELTA_EXTENSION} and "

@@ -10,6 +10,7 @@ from typing import Any
 
 from delta.tables import DeltaTable
 from py4j.protocol import Py4JError, Py4JJavaError
+from pyspark import SparkConf, SparkContext
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
@@ -34,13 +35,21 @@ def exception_class(error: Py4JJavaError) -> str:
     return str(error.java_exception.getClass().getName())
 
 
-def has_class(spark: SparkSession, name: str) -> bool:
-    """Whether the JVM finds a class among its JARs."""
+def has_class(name: str) -> bool:
+    """Whether the JVM that spark-submit or a session has started finds a class among its JARs."""
+    SparkContext._ensure_initialized()
+    started: Any = SparkContext._jvm
     try:
-        jvm(spark).java.lang.Thread.currentThread().getContextClassLoader().loadClass(name)
+        started.java.lang.Thread.currentThread().getContextClassLoader().loadClass(name)
     except Py4JJavaError:
         return False
     return True
+
+
+def given_to_spark_submit() -> SparkConf:
+    """The properties that the spark-submit line and its defaults file set, before there is a session."""
+    SparkContext._ensure_initialized()  # else none of them is seen
+    return SparkConf()
 
 
 def running_tasks(spark: SparkSession, tag: str) -> tuple[int, int] | None:

@@ -57,6 +57,12 @@ def notebook() -> Any:
     return nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
 
 
+def few() -> list[str]:
+    """The settings of the notebook, as options."""
+    cell = notebook().cells[1].source
+    return [f"--set={key}={value}" for key, value in ast.literal_eval(cell.split("FEW = ")[1]).items()]
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     """scripts/package.sh, then pip: what the wheel needs is here already, so only the wheel itself is installed."""
@@ -115,12 +121,10 @@ def test_the_installed_command_runs_a_job(installed: Installed) -> None:
     command = str(installed.site / "bin" / "promo-spark")
     helped = installed.ran(command, "--help", python_path=installed.site)
     assert helped.stdout.startswith("usage: promo-spark JOB") and "  promote " in helped.stdout
-    quick = ["--set", "spark.class_archive=false"]
-    ran = installed.ran(
-        command, "baskets", "--env", "world", "--date", DATE, "--force", *quick, python_path=installed.site
-    )
-    assert ran.returncode == 0, ran.stderr
-    assert "baskets done" in ran.stderr
+    options = ["--env", "world", "--date", DATE, "--force", "--set", "spark.class_archive=false", *few()]
+    ran = installed.ran(command, "baskets", *options, python_path=installed.site)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "baskets done" in ran.stdout + ran.stderr
     assert (installed.folder / "cache" / "promo_spark" / "build").is_dir(), "nothing is written into the installation"
 
 
@@ -131,10 +135,8 @@ def test_a_plain_spark_submit_line_runs_from_the_zip_and_finds_what_the_wheel_wr
     jobs = shutil.copytree(PROJECT / "jobs", installed.folder / "jobs", dirs_exist_ok=True)
     (installed.folder / "conf").mkdir(exist_ok=True)
     shutil.copy(PROJECT / "conf" / "world.toml", installed.folder / "conf" / "shop.toml")
-    cell = notebook().cells[1].source
-    few = [f"--set={key}={value}" for key, value in ast.literal_eval(cell.split("FEW = ")[1]).items()]
     jars = ("--jars", ",".join(delta_jars(load().spark)))
-    ran = installed.spark_submit(jobs / "pipeline.py", "--env", "shop", "--date", DATE, *few, options=jars)
+    ran = installed.spark_submit(jobs / "pipeline.py", "--env", "shop", "--date", DATE, *few(), options=jars)
     assert ran.returncode == 0, ran.stderr
     assert "every table is current" in ran.stdout + ran.stderr
     runs = DeltaTable(str(shop / "ops" / "runs")).to_pyarrow_table()["code_version"].to_pylist()
@@ -143,5 +145,5 @@ def test_a_plain_spark_submit_line_runs_from_the_zip_and_finds_what_the_wheel_wr
 
 def test_without_deltas_jars_the_option_that_brings_them_is_named(installed: Installed) -> None:
     ran = installed.spark_submit(PROJECT / "jobs" / "segment.py", "--env", "world", "--date", DATE, options=())
-    assert ran.returncode == 7, ran.stderr
-    assert "without Delta's JARs" in ran.stderr and "--packages io.delta:delta-spark_4.2_2.13:4.4.0" in ran.stderr
+    assert ran.returncode == 7, ran.stdout + ran.stderr
+    assert "without Delta's JARs" in ran.stdout and "--packages io.delta:delta-spark_4.2_2.13:4.4.0" in ran.stdout
