@@ -58,7 +58,7 @@ def submitted(code: Path, *arguments: str) -> tuple[float, float]:
 
 def events(folder: Path) -> Iterator[dict[str, object]]:
     for file in folder.rglob("*"):
-        if file.is_file() and not file.name.startswith("appstatus"):
+        if file.is_file() and not file.name.startswith((".", "appstatus")):
             with file.open(encoding="utf-8") as lines:
                 yield from (json.loads(line) for line in lines)
 
@@ -66,8 +66,9 @@ def events(folder: Path) -> Iterator[dict[str, object]]:
 def pipeline_cost(code: Path, folder: Path, demo: bool) -> Cost:
     """The pipeline of a checkout, its Spark events logged."""
     log = Path(tempfile.mkdtemp(dir=folder, prefix="events-"))
-    logged = f'spark.conf={{"spark.eventLog.enabled"="true", "spark.eventLog.dir"="{log.as_uri()}"}}'
-    cost = Cost(*submitted(code, "pipeline", *where(folder, demo), "--set", logged))
+    logged = {"enabled": "true", "compress": "false", "dir": log.as_uri()}
+    conf = ", ".join(f'"spark.eventLog.{key}"="{value}"' for key, value in logged.items())
+    cost = Cost(*submitted(code, "pipeline", *where(folder, demo), "--set", f"spark.conf={{{conf}}}"))
     for event in events(log):
         kind = str(event["Event"]).rsplit(".", 1)[-1]
         if kind == "SparkListenerSQLExecutionStart":

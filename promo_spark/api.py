@@ -53,8 +53,7 @@ class LakeTables:
     def arrow(self, name: str, date: Date | None = None, *, flat_columns: bool = False) -> pa.Table:
         """All rows of a table, or those of a date, without Spark. `flat_columns` leaves none nested, as for CSV.
 
-        Raises SettingsError for an unknown name, MissingDataError where there is no such table, RequirementError
-        without the package deltalake.
+        Raises SettingsError for an unknown name, MissingDataError where there is no such table.
         """
         table = _table(name)
         if self.catalog:

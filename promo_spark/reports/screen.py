@@ -7,27 +7,26 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from pyspark.sql import DataFrame, Row
-from pyspark.sql import functions as F
-from pyspark.sql import types as T
+from pyspark.sql import Row
 from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
 from promo_spark.contracts.decisions import Budget, Promotions
 from promo_spark.contracts.models import BasketRules, Metrics, SegmentPortraits
-from promo_spark.contracts.schema import MONEY, Col, Frame, Table
+from promo_spark.contracts.schema import Table
 from promo_spark.errors import printable
-from promo_spark.runtime.run_log import RunLog
+from promo_spark.runtime.run_log import PastRuns
 from promo_spark.settings import Settings
-from promo_spark.storage.lake import Lake
+from promo_spark.settings.lake import LakeSettings
+from promo_spark.storage.table_logs import Condition, TableLogs, Totals
 
 BEST_RULES = 3
 WIDTH_OF_LOGS = 132  # a file or pipe has no width of its own
 
 
 def print_summary(
-    lake: Lake,
+    logs: TableLogs,
     settings: Settings,
     date: datetime.date,
     written: Sequence[str],
@@ -38,21 +37,21 @@ def print_summary(
     out = console or Console(highlight=False)
     if console is None and not out.is_terminal:
         out.width = WIDTH_OF_LOGS
-    metrics = {(m.job, m.metric, m.slice): m.value for m in _rows(lake, Metrics, date)}
+    metrics = {(m.job, m.metric, m.slice): m.value for m in _rows(logs, Metrics, date)}
     out.rule(f"promo_spark, promotions for {date}")
     for section in (
-        _sources(lake),
-        _segments(lake, date),
-        _rules(lake, date),
+        _sources(logs),
+        _segments(logs, date),
+        _rules(logs, date),
         _figures("Forecasts", metrics, FORECAST_FIGURES),
         _figures("Recommendations", metrics, RECOMMENDATION_FIGURES),
-        _promotions(lake, date),
-        _budget(lake, date, settings.business.currency),
+        _promotions(logs, date),
+        _budget(logs, date, settings.business.currency),
     ):
         if section is not None:
             out.print(section)
             out.print()
-    out.print(_footing(lake, date), markup=False, emoji=False, soft_wrap=True)
+    out.print(_footing(settings.lake, date), markup=False, emoji=False, soft_wrap=True)
     jobs = "1 job" if len(written) == 1 else f"{len(written)} jobs"
     done = f"{jobs} ran: {', '.join(written)}" if written else "nothing changed: every table is current"
     out.print(f"\n{done} ({seconds:.0f} s)", markup=False)
@@ -75,22 +74,9 @@ RECOMMENDATION_FIGURES = (
 )
 
 
-class _Counted(Frame):
-    """One row per scenario and mechanic: what the day's promotions amount to."""
-
-    rows = Col(T.LongType(), "promotions")
-    users = Col(T.LongType(), "users who get one")
-    cost = Col(MONEY, "reserved for them", unit="currency")
-    margin = Col(MONEY, "expected of them", unit="currency")
-
-
-def _rows(lake: Lake, table: type[Table], date: datetime.date) -> list[Row]:
+def _rows(logs: TableLogs, table: type[Table], date: datetime.date, *conditions: Condition) -> list[Row]:
     """The rows of the date, for tables that do not grow with the users."""
-    return _frame(lake, table, date).collect() if lake.exists(table) else []
-
-
-def _frame(lake: Lake, table: type[Table], date: datetime.date) -> DataFrame:
-    return lake.read(table).filter(F.col(table.partition[0]) == F.lit(date))
+    return logs.rows(table, (Condition(table.partition[0], "=", date), *conditions))
 
 
 def _grid(title: str, *columns: str) -> Grid:
@@ -105,8 +91,8 @@ def _add(grid: Grid, *cells: object) -> None:
     grid.add_row(*[Text(printable(str(cell))) for cell in cells])
 
 
-def _sources(lake: Lake) -> Grid | None:
-    run = next((r for r in reversed(RunLog(lake).succeeded()) if r.job == "ingest"), None)
+def _sources(logs: TableLogs) -> Grid | None:
+    run = next((r for r in reversed(PastRuns(logs).succeeded()) if r.job == "ingest"), None)
     if run is None:
         return None
     grid = _grid("Taken in", "source", "rows in", "accepted", "quarantined", "blank", "why quarantined")
@@ -124,8 +110,8 @@ def _sources(lake: Lake) -> Grid | None:
     return grid
 
 
-def _segments(lake: Lake, date: datetime.date) -> Grid | None:
-    portraits = _rows(lake, SegmentPortraits, date)
+def _segments(logs: TableLogs, date: datetime.date) -> Grid | None:
+    portraits = _rows(logs, SegmentPortraits, date)
     if not portraits:
         return None
     grid = _grid("Segments", "name", "users", "of users", "of revenue")
@@ -134,13 +120,12 @@ def _segments(lake: Lake, date: datetime.date) -> Grid | None:
     return grid
 
 
-def _rules(lake: Lake, date: datetime.date) -> Grid | None:
-    if not lake.exists(BasketRules):
+def _rules(logs: TableLogs, date: datetime.date) -> Grid | None:
+    bundles = _rows(logs, BasketRules, date, Condition(BasketRules.is_bundle, "=", True))
+    if not bundles:
         return None
-    bundles = _frame(lake, BasketRules, date).filter(F.col(BasketRules.is_bundle))
-    best = bundles.orderBy(F.desc(BasketRules.lift), BasketRules.antecedent, BasketRules.consequent)
     grid = _grid("Bought together", "the strongest rules", "baskets")
-    for rule in best.limit(BEST_RULES).collect():
+    for rule in sorted(bundles, key=lambda r: (-r.lift, r.antecedent, r.consequent))[:BEST_RULES]:
         _add(grid, rule.sentence, f"{rule.baskets:,}")
     return grid
 
@@ -159,29 +144,24 @@ def _figures(
     return grid
 
 
-def _promotions(lake: Lake, date: datetime.date) -> Grid | None:
-    if not lake.exists(Promotions):
-        return None
-    counted = (
-        _frame(lake, Promotions, date)
-        .groupBy(Promotions.scenario, Promotions.mechanic)
-        .agg(
-            F.count(F.lit(1)).alias(_Counted.rows),
-            F.countDistinct(Promotions.user_id).alias(_Counted.users),
-            F.sum(Promotions.expected_cost).alias(_Counted.cost),
-            F.sum(Promotions.expected_margin).alias(_Counted.margin),
-        )
-        .orderBy(F.desc(_Counted.rows), Promotions.scenario, Promotions.mechanic)
-        .collect()
+def _promotions(logs: TableLogs, date: datetime.date) -> Grid | None:
+    totals = Totals(
+        by=(Promotions.scenario, Promotions.mechanic),
+        different=Promotions.user_id,
+        sums=(Promotions.expected_cost, Promotions.expected_margin),
     )
+    counted = logs.totals(Promotions, (Condition(Promotions.date, "=", date),), totals)
+    if not counted:
+        return None
     grid = _grid("Promotions", "scenario", "mechanic", "rows", "users", "reserved", "expected margin")
-    for row in counted:
-        _add(grid, row.scenario, row.mechanic, f"{row.rows:,}", f"{row.users:,}", f"{row.cost:,}", f"{row.margin:,}")
+    for row in sorted(counted, key=lambda r: (-r.rows, r.scenario, r.mechanic)):
+        sums = (row.rows, row.user_id, row.expected_cost, row.expected_margin)
+        _add(grid, row.scenario, row.mechanic, *(f"{value:,}" for value in sums))
     return grid
 
 
-def _budget(lake: Lake, date: datetime.date, currency: str) -> Grid | None:
-    budget = _rows(lake, Budget, date)
+def _budget(logs: TableLogs, date: datetime.date, currency: str) -> Grid | None:
+    budget = _rows(logs, Budget, date)
     if not budget:
         return None
     grid = _grid(f"Budget ({currency})", "constraint", "planned", "reserved", "offers")
@@ -190,7 +170,7 @@ def _budget(lake: Lake, date: datetime.date, currency: str) -> Grid | None:
     return grid
 
 
-def _footing(lake: Lake, date: datetime.date) -> str:
+def _footing(lake: LakeSettings, date: datetime.date) -> str:
     where = lake.catalog or lake.root
     if lake.catalog:
         return f"Tables: catalog {where}. Their columns: docs/tables.md"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 import signal
 import sys
@@ -17,7 +18,10 @@ from promo_spark.runtime.invocation import invoked
 from promo_spark.runtime.pipeline import Pipeline
 from promo_spark.runtime.progress import Progress
 from promo_spark.runtime.session import session_of
+from promo_spark.runtime.unchanged import nothing_to_do
+from promo_spark.settings import Settings
 from promo_spark.storage.jvm import SparkFailure
+from promo_spark.storage.local_logs import LocalLogs, folder_of
 from promo_spark.submission.arguments import parser, requested_dates, resolved_settings
 
 STOPPED = {signal.SIGINT: 130, signal.SIGTERM: 143}  # as a shell reports a process that a signal ended
@@ -46,6 +50,8 @@ def run_job(jobs: Mapping[str, Job | Pipeline | Command], argv: Sequence[str]) -
         dates = [] if isinstance(job, Command) else requested_dates(arguments, settings)
         asked = {name: str(vars(arguments)[name]) for name in (n.lstrip("-") for n in own or {})}
         force = getattr(arguments, "force", False)
+        if not isinstance(job, Command) and not force and nothing_to_do(job, settings, dates):
+            return _told_unchanged(job, settings, dates, progress)
         with session_of(job.name, settings) as spark:
             _raise_on_signals(progress)
             invoked(job, settings, spark, dates=dates, arguments=asked, force=force, progress=progress)
@@ -56,8 +62,16 @@ def run_job(jobs: Mapping[str, Job | Pipeline | Command], argv: Sequence[str]) -
         progress.note(f"error: {redacted(str(error))}")
         return error.exit_code
     except SparkFailure as error:
-        progress.note(f"error: Spark stopped the job: {redacted(_cause(error))}")
+        progress.note(f"error: a call into Spark failed: {redacted(_cause(error))}")
         return 1
+    return 0
+
+
+def _told_unchanged(job: Job | Pipeline, settings: Settings, dates: Sequence[datetime.date], progress: Progress) -> int:
+    for name in [job.name] if isinstance(job, Job) else settings.pipeline.jobs:
+        progress.note(f"{name} unchanged, its tables hold this result already")
+    if isinstance(job, Pipeline):
+        job.summary(LocalLogs(folder_of(settings.lake.root)), settings, dates[-1], (), 0.0)
     return 0
 
 
@@ -83,6 +97,8 @@ def _raise_on_signals(progress: Progress) -> None:
 def _cause(error: Exception) -> str:
     """What went wrong, without the stacks: the last error a Python worker told of, else Spark's first line."""
     lines = str(error).strip().splitlines()
-    errors = [line.strip() for line in lines if re.match(r"\s*([A-Za-z_]+\.)*[A-Za-z_]+(Error|Exception): \S", line)]
+    errors = [
+        line.strip(" :\t") for line in lines if re.match(r"[:\s]*([A-Za-z_]+\.)*[A-Za-z_]+(Error|Exception): \S", line)
+    ]
     of_python = [line for line in errors if not line.startswith(("org.", "java.", "pyspark."))]
     return (of_python or errors or lines)[-1 if of_python else 0]

@@ -235,7 +235,7 @@ class Context(Generic[S]):
     def _going_on(self) -> None:
         """Raises KeyboardInterrupt in a job's own thread once the call is asked to stop."""
         if self.stop_asked.is_set():
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt("stopped by Ctrl-C or SIGTERM")
 
     def _of_date(self, table: type[Table]) -> DataFrame:
         rows = self._at_version(table)

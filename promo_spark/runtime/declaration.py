@@ -66,7 +66,7 @@ class Job:
     writes: tuple[type[Table], ...]
     settings: type[Section]
     function: Callable[[Context[Any]], None]
-    inputs: Callable[[Any, SparkSession], str] | None = None
+    inputs: Callable[[Any, SparkSession | None], str] | None = None
     everyone: Mapping[type[Table], str] = field(default_factory=dict)
     profiled: tuple[type[Table], ...] = ()
     earlier: tuple[type[Table], ...] = ()
@@ -78,11 +78,12 @@ def job(
     writes: Sequence[type[Table]],
     settings: type[S],
     optional: Sequence[Readable] = (),
-    inputs: Callable[[S, SparkSession], str] | None = None,
+    inputs: Callable[[S, SparkSession | None], str] | None = None,
 ) -> Callable[[Callable[[Context[S]], None]], Job]:
     """Declares the function as the job that its file is named after.
 
-    `inputs` gives a digest of what the job reads from outside the lake, so that a change of it is noticed.
+    `inputs` gives a digest of what the job reads from outside the lake, so that a change of it is noticed. It may be
+    called before Spark starts, without a session, and then raises SparkNeededError for what only Spark can tell.
     Raises ContractError for a restricted table in a job that is not to know who a user is, and for Everyone of a
     table without users.
     """

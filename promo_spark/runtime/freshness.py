@@ -21,9 +21,6 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
-
 import promo_spark
 from promo_spark.contracts.models import Metrics
 from promo_spark.contracts.schema import Table, WriteMode
@@ -31,7 +28,8 @@ from promo_spark.installation import BUNDLE, jobs_folder
 from promo_spark.runtime.declaration import Job
 from promo_spark.settings import Settings
 from promo_spark.storage.jvm import SparkFailure
-from promo_spark.storage.lake import Lake
+from promo_spark.storage.local_logs import UNREADABLE
+from promo_spark.storage.table_logs import Condition, RowsOf, Runs, TableLogs
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -48,35 +46,25 @@ class Inputs:
     versions: Mapping[str, int]
 
 
-@dataclass(frozen=True, eq=False)
-class _Rows:
-    """Rows of a table at a version: those of `text`, a condition on the column that dates it; all without."""
-
-    table: type[Table]
-    version: int
-    text: str = ""
-    condition: Column | None = None
-
-
 class Freshness:
     """What the tables of a lake hold. What was read of a table's version is not read again."""
 
-    def __init__(self, lake: Lake) -> None:
-        self._lake = lake
-        self._runs: dict[tuple[str, int, str], tuple[str | None, ...]] = {}
+    def __init__(self, logs: TableLogs) -> None:
+        self._logs = logs
+        self._runs: dict[RowsOf, Runs] = {}
 
     def inputs(self, job: Job, date: datetime.date) -> Inputs:
         """What the job's inputs hold now. Raises ContractError where a table is damaged."""
-        names: dict[str, _Rows | None] = {}
+        names: dict[str, RowsOf | None] = {}
         for table in dict.fromkeys((*job.reads, *job.optional)):
             names[table.full_name()] = self._rows(table, _read_for(table, date))
         for table in job.earlier:
-            names[table.full_name() + _EARLIER] = self._rows(table, (table.dated_by or "", "<", date))
+            names[table.full_name() + _EARLIER] = self._rows(table, Condition(table.dated_by or "", "<", date))
         read = self._runs_of([rows for rows in names.values() if rows is not None])
         runs: dict[str, str] = {}
         versions: dict[str, int] = {}
         for name, rows in names.items():
-            runs[name] = _NO_ROWS if rows is None else _together(read[rows], self._lake.removed_by(rows.table))
+            runs[name] = _NO_ROWS if rows is None else _together(read[rows], self._logs.removed_by(rows.table))
             if rows is not None:
                 versions[rows.table.full_name()] = rows.version
         return Inputs(runs, versions)
@@ -94,7 +82,10 @@ class Freshness:
                 return False
         try:
             return self._carries(job, date, run_id, rows_out)
-        except SparkFailure:  # files are gone, or the log is cut off: the run writes them anew, or says why not
+        except (
+            *SparkFailure,
+            *UNREADABLE,
+        ):  # files are gone, or the log is cut off: the run writes them anew, or says why not
             return False
 
     def _carries(self, job: Job, date: datetime.date, run_id: str, rows_out: Mapping[str, int]) -> bool:
@@ -116,67 +107,48 @@ class Freshness:
         return carried
 
     def _changed_by_others(self, table: type[Table], date: datetime.date, since: int | None) -> bool:
-        if since is None or not self._lake.exists(table):
+        if since is None or self._logs.version(table) is None:
             return False
-        column, operator, limit = _read_for(table, date) or ("", "", date)
+        read = _read_for(table, date)
 
         def concerns(partition: Mapping[str, str]) -> bool:
-            day = partition.get(column)
-            if day is None:
+            day = partition.get(read.column) if read else None
+            if read is None or day is None:
                 return True
-            return day == limit.isoformat() if operator == "=" else day < limit.isoformat()
+            limit = str(read.value)
+            return day == limit if read.operator == "=" else day < limit
 
-        return self._lake.changed_by_others(table, since, concerns) is not None
+        return self._logs.changed_by_others(table, since, concerns) is not None
 
-    def _rows(self, table: type[Table], dated: tuple[str, str, datetime.date] | None, job: str = "") -> _Rows | None:
-        """The rows of a table that a condition (column, operator, date) names; None where there is no table."""
-        version = self._lake.version(table)
+    def _rows(self, table: type[Table], dated: Condition | None, job: str = "") -> RowsOf | None:
+        """The rows of a table that a condition names; None where there is no table."""
+        version = self._logs.version(table)
         if version is None:
             return None
-        text, condition = "", None
-        if dated:
-            column, operator, date = dated
-            text = f"{column} {operator} {date}"
-            condition = F.col(column) == F.lit(date) if operator == "=" else F.col(column) < F.lit(date)
+        conditions = (dated,) if dated else ()
         if table is Metrics and job:  # many jobs write it: each counts for itself
-            text += f" of {job}"
-            of_job = F.col(Metrics.job) == job
-            condition = of_job if condition is None else condition & of_job
-        return _Rows(table, version, text, condition)
+            conditions = (*conditions, Condition(Metrics.job, "=", job))
+        return RowsOf(table, version, conditions)
 
-    def _runs_of(self, wanted: Sequence[_Rows]) -> dict[_Rows, tuple[str | None, ...]]:
-        """The ids of the runs that wrote the rows, sorted; read in one Spark job."""
-        unread = {self._key(rows): rows for rows in wanted if self._key(rows) not in self._runs}
-        if unread:
-            frames = [
-                self._lake.runs_of(rows.table, rows.version, rows.condition).withColumn("place", F.lit(i))
-                for i, rows in enumerate(unread.values())
-            ]
-            ids: dict[int, list[str | None]] = {i: [] for i in range(len(unread))}
-            for row in functools.reduce(DataFrame.unionByName, frames).collect():  # as many as there are runs
-                ids[row.place].append(row.run_id)
-            for i, key in enumerate(unread):
-                self._runs[key] = tuple(sorted(ids[i], key=lambda run: (run is not None, run or "")))
-        return {rows: self._runs[self._key(rows)] for rows in wanted}
-
-    @staticmethod
-    def _key(rows: _Rows) -> tuple[str, int, str]:
-        return rows.table.full_name(), rows.version, rows.text
+    def _runs_of(self, wanted: Sequence[RowsOf]) -> dict[RowsOf, Runs]:
+        """The ids of the runs that wrote the rows, sorted; what was not asked yet is asked at once."""
+        self._runs |= self._logs.runs_of([rows for rows in dict.fromkeys(wanted) if rows not in self._runs])
+        return {rows: self._runs[rows] for rows in wanted}
 
 
-def _read_for(table: type[Table], date: datetime.date) -> tuple[str, str, datetime.date] | None:
+def _read_for(table: type[Table], date: datetime.date) -> Condition | None:
     """Which rows of a table a run for the date may read; None: all."""
     if table.dated_by:
-        return table.dated_by, "=", date
+        return Condition(table.dated_by, "=", date)
     if table.write_mode is WriteMode.REPLACE_DAYS:
-        return table.partition[0], "<", date
+        return Condition(table.partition[0], "<", date)
     return None
 
 
-def _written_for(table: type[Table], date: datetime.date) -> tuple[str, str, datetime.date] | None:
+def _written_for(table: type[Table], date: datetime.date) -> Condition | None:
     """Which rows of a table a run for the date writes; None: any."""
     if table.dated_by:
-        return table.dated_by, "=", date + datetime.timedelta(table.days_ahead)
+        return Condition(table.dated_by, "=", date + datetime.timedelta(table.days_ahead))
     return None
 
 

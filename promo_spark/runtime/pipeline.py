@@ -18,6 +18,8 @@ from promo_spark.runtime.progress import Progress
 from promo_spark.runtime.run_log import RunLog
 from promo_spark.settings import Settings
 from promo_spark.storage.lake import Lake
+from promo_spark.storage.local_logs import logs_of
+from promo_spark.storage.table_logs import TableLogs
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Pipeline:
     name: str
     description: str
     jobs: Callable[[], Mapping[str, Job]]
-    summary: Callable[[Lake, Settings, datetime.date, Sequence[str], float], None]
+    summary: Callable[[TableLogs, Settings, datetime.date, Sequence[str], float], None]
 
     def start(
         self,
@@ -42,11 +44,7 @@ class Pipeline:
         Jobs that do not need one another run side by side: one job's waiting is another's work. A span that was
         stopped goes on where it stopped: the dates before are current.
         """
-        jobs_by_name = self.jobs()
-        unknown = [name for name in settings.pipeline.jobs if name not in jobs_by_name]
-        if unknown:
-            raise SettingsError(f"pipeline.jobs names {', '.join(unknown)}; the jobs are: {', '.join(jobs_by_name)}")
-        jobs = [jobs_by_name[name] for name in settings.pipeline.jobs]
+        jobs = list(self.named(settings).values())
         ended = {}
         for n, date in enumerate(dates, start=1):
             if len(dates) > 1:
@@ -54,8 +52,16 @@ class Pipeline:
             started = time.monotonic()
             ended[date] = run_in_order(jobs, lake, settings, date, progress, force)
         written = [name for name, done in ended[dates[-1]].items() if done.outcome == "written"]
-        self.summary(lake, settings, dates[-1], written, time.monotonic() - started)
+        self.summary(logs_of(lake), settings, dates[-1], written, time.monotonic() - started)
         return ended
+
+    def named(self, settings: Settings) -> dict[str, Job]:
+        """The jobs that the settings name. Raises SettingsError for one that there is not."""
+        jobs = self.jobs()
+        unknown = [name for name in settings.pipeline.jobs if name not in jobs]
+        if unknown:
+            raise SettingsError(f"pipeline.jobs names {', '.join(unknown)}; the jobs are: {', '.join(jobs)}")
+        return {name: jobs[name] for name in settings.pipeline.jobs}
 
 
 def dependencies(jobs: Sequence[Job]) -> dict[str, set[str]]:
@@ -74,7 +80,7 @@ def run_in_order(
     by_name = {job.name: job for job in jobs}
     order = graphlib.TopologicalSorter(dependencies(jobs))
     order.prepare()
-    run = Run(lake, settings, RunLog(lake), Freshness(lake), Interruption(lake.spark), force)
+    run = Run(lake, settings, RunLog(lake), Freshness(logs_of(lake)), Interruption(lake.spark), force)
     ended: dict[str, Executed] = {}
     positions = {job.name: i for i, job in enumerate(jobs, start=1)}
 

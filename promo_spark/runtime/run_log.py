@@ -17,6 +17,8 @@ from promo_spark.runtime.freshness import Inputs, code_version, logged_settings
 from promo_spark.settings import Settings
 from promo_spark.storage.commits import Mark
 from promo_spark.storage.lake import Lake
+from promo_spark.storage.local_logs import logs_of
+from promo_spark.storage.table_logs import TableLogs
 
 SUCCEEDED, FAILED = "succeeded", "failed"
 _FEED = "feed "  # before the name of a change feed, among the versions of tables
@@ -37,18 +39,17 @@ class Attempt:
     sources: Mapping[str, SourceCounts]
 
 
-class RunLog:
-    """The runs of a lake, read once and kept up to date."""
+class PastRuns:
+    """The succeeded runs of a lake, read once: one per job and day or few more, which never grows with the users."""
 
-    def __init__(self, lake: Lake) -> None:
-        self.lake = lake
-        self._runs = [r for r in self._read() if r.outcome == SUCCEEDED]
+    def __init__(self, logs: TableLogs) -> None:
+        self._logs = logs
+        self._runs: list[Row] = []
+        self._read_again()
 
-    def _read(self) -> list[Row]:
-        """All attempts, oldest first; one per job and day or few more: never grows with the users."""
-        if not self.lake.exists(Runs):
-            return []
-        return self.lake.read(Runs).orderBy(Runs.started_at).collect()
+    def _read_again(self) -> None:
+        attempts = sorted(self._logs.rows(Runs), key=lambda r: (r.started_at, r.job))
+        self._runs = [r for r in attempts if r.outcome == SUCCEEDED]
 
     def succeeded(self) -> list[Row]:
         """All succeeded attempts, oldest first."""
@@ -84,6 +85,14 @@ class RunLog:
                     versions[name] = max(version, versions.get(name, version))
                 rows = dict(run.rows_out)
         return versions, rows
+
+
+class RunLog(PastRuns):
+    """The runs of a lake, kept up to date with what is recorded."""
+
+    def __init__(self, lake: Lake) -> None:
+        super().__init__(logs_of(lake))
+        self.lake = lake
 
     def record(
         self,
@@ -122,7 +131,7 @@ class RunLog:
         frame = Runs.frame(self.lake.spark, [row]).coalesce(1)
         self.lake.write(Runs, frame, mark=Mark(run=attempt.run_id, job=attempt.job.name))
         if not error:
-            self._runs.extend(frame.collect())
+            self._read_again()
 
 
 def _tables(versions: Mapping[str, int]) -> dict[str, int]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime
-import importlib.util
 import json
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from deltalake import DeltaTable
 
 from promo_spark.contracts.schema import Table
-from promo_spark.errors import MissingDataError, RequirementError
+from promo_spark.errors import MissingDataError
 
 SEPARATOR = "; "  # between the values of a list that becomes text
 
@@ -18,12 +18,8 @@ SEPARATOR = "; "  # between the values of a list that becomes text
 def arrow_table(root: str, table: type[Table], date: datetime.date | None = None) -> pa.Table:
     """All rows of a table, or those of a date.
 
-    Raises MissingDataError where there is no such table, or it has no dates; RequirementError without deltalake.
+    Raises MissingDataError where there is no such table, or it has no dates.
     """
-    if importlib.util.find_spec("deltalake") is None:
-        raise RequirementError("reading without Spark needs the package deltalake: pip install 'promo-spark[read]'")
-    from deltalake import DeltaTable
-
     path = f"{root}/{table.layer}/{table.name}"
     if not DeltaTable.is_deltatable(path):
         raise MissingDataError(f"{table.full_name()} is not in the lake {root}")

@@ -101,7 +101,7 @@ def commit(log: Any, jvm: Any, version: int) -> Commit | None:
     """
     try:
         with _lines(log, jvm, version) as lines:
-            return commit_of(json.loads(next(lines))["commitInfo"], version)
+            return commit_in(lines, version)
     except JvmError as error:
         if "FileNotFound" in exception_class(error):
             return None
@@ -110,14 +110,24 @@ def commit(log: Any, jvm: Any, version: int) -> Commit | None:
 
 def touched_partitions(log: Any, jvm: Any, version: int) -> list[Mapping[str, str]]:
     """The partitions of the files that a commit added or removed, each once; of a table without partitions: {}."""
-    found: dict[str, Mapping[str, str]] = {}
     with _lines(log, jvm, version) as lines:
-        for line in lines:
-            action = json.loads(line)
-            changed = action.get("add") or action.get("remove")
-            if changed and changed.get("dataChange", True):
-                values = changed.get("partitionValues") or {}
-                found[json.dumps(values, sort_keys=True)] = values
+        return partitions_in(lines)
+
+
+def commit_in(lines: Iterator[str], version: int) -> Commit:
+    """The commit by the lines of its file, of which the first tells it."""
+    return commit_of(json.loads(next(lines))["commitInfo"], version)
+
+
+def partitions_in(lines: Iterator[str]) -> list[Mapping[str, str]]:
+    """The partitions that a commit touched, by the lines of its file."""
+    found: dict[str, Mapping[str, str]] = {}
+    for line in lines:
+        action = json.loads(line)
+        changed = action.get("add") or action.get("remove")
+        if changed and changed.get("dataChange", True):
+            values = changed.get("partitionValues") or {}
+            found[json.dumps(values, sort_keys=True)] = values
     return list(found.values())
 
 

@@ -1,8 +1,9 @@
 """spark-submit as a child that ends as its job does: signals reach the job first, so that it can put its tables back.
 
-A Ctrl-C on a terminal goes to every process there. The JVM would stop Spark under the job's hands, so it is started
-with that signal ignored, and only the job's Python driver hears it. SIGTERM goes to this process alone, and is
-passed on to the driver. If this process is killed outright, spark-submit is ended by the system, and with it the job.
+A Ctrl-C on a terminal goes to every process there, and so does the SIGTERM of a tool that ends a whole group. The JVM
+would stop Spark under the job's hands, so it is started with both ignored, and only the job's Python driver hears them.
+A SIGTERM to this process alone is passed on to the driver. If this process is killed outright, spark-submit is ended by
+the system, and with it the job.
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ def supervised(command: Sequence[str], environment: Mapping[str, str], stderr: I
             command,
             env={**environment, DRIVER_FILE: str(driver_file)},
             stderr=stderr,
-            preexec_fn=_without_sigint_ended_with_parent,
+            preexec_fn=_without_signals_ended_with_parent,
         )
 
         def pass_on(number: int, _frame: FrameType | None) -> None:
             try:
                 os.kill(int(driver_file.read_text()), number)
             except (OSError, ValueError):  # there is no driver yet, or none on this machine
-                process.send_signal(number)
+                process.kill()
 
         _on_signal(signal.SIGTERM, pass_on)
         code = process.wait()
@@ -64,7 +65,9 @@ def _on_signal(number: signal.Signals, handler: Any) -> None:
 
 
 def announce_driver() -> None:
-    """Tells the supervisor, if there is one, which process is the driver."""
+    """Tells the supervisor, if there is one, which process is the driver. It hears the signals that the JVM ignores."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
     file = os.environ.get(DRIVER_FILE)
     if file:
         unfinished = Path(f"{file}.part")
@@ -75,7 +78,8 @@ def announce_driver() -> None:
             return
 
 
-def _without_sigint_ended_with_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _without_signals_ended_with_parent() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -22,6 +22,7 @@ from promo_spark.runtime.registry import single_jobs
 from promo_spark.runtime.run_log import RunLog
 from promo_spark.settings import load
 from promo_spark.storage.lake import Lake
+from promo_spark.storage.local_logs import logs_of
 
 DATE = datetime.date(2017, 12, 1)
 HOUSEHOLDS, PRODUCTS, DAYS = 24, 12, 120
@@ -159,7 +160,7 @@ def test_one_call_runs_every_job_keeps_every_promise_and_a_second_changes_nothin
     assert {table: lake.version(table) for table in tables} == versions
     assert all(r.outcome == "succeeded" for r in RunLog(lake).succeeded())
 
-    print_summary(lake, settings, DATE, written=[], seconds=1.0)
+    print_summary(logs_of(lake), settings, DATE, written=[], seconds=1.0)
     shown = capsys.readouterr().out
     for heading in ("Taken in", "Segments", "Forecasts", "Recommendations", "Promotions", "Budget (USD)"):
         assert heading in shown

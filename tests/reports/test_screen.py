@@ -14,6 +14,7 @@ from promo_spark.reports.screen import print_summary
 from promo_spark.runtime.progress import Progress
 from promo_spark.settings import load
 from promo_spark.storage.lake import Lake
+from promo_spark.storage.local_logs import logs_of
 from tests.reports.test_data_quality import page
 
 DATE = datetime.date(2024, 6, 15)
@@ -30,7 +31,7 @@ def test_a_name_from_outside_is_shown_as_it_is_on_the_screen(lake: Lake) -> None
     lake.write(Budget, Budget.frame(lake.spark, [{"date": DATE, "constraint": MILK}]), {"date": DATE})
     screen = io.StringIO()
     terminal = Console(file=screen, force_terminal=True, color_system=None, width=400, highlight=False)
-    print_summary(lake, load(), DATE, ["baskets"], 1.0, terminal)
+    print_summary(logs_of(lake), load(), DATE, ["baskets"], 1.0, terminal)
     lines = [line for line in screen.getvalue().splitlines() if "milk" in line]
     assert len(lines) == 3 and all(SHOWN in line for line in lines)
     assert "\x1b]8" not in screen.getvalue() and "\x1b[2J" not in screen.getvalue()

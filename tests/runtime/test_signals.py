@@ -57,7 +57,11 @@ def terminate(process: Process) -> None:
     process.terminate()
 
 
-@pytest.mark.parametrize(("end", "code"), [(ctrl_c, 130), (terminate, 143)])
+def terminate_all(process: Process) -> None:
+    os.killpg(process.pid, signal.SIGTERM)  # as `timeout` does, and many schedulers
+
+
+@pytest.mark.parametrize(("end", "code"), [(ctrl_c, 130), (terminate, 143), (terminate_all, 143)])
 def test_a_job_that_is_asked_to_stop_puts_its_tables_back_first(
     spark: SparkSession, lake: Lake, end: Callable[[Process], None], code: int
 ) -> None:

@@ -23,7 +23,7 @@ from promo_spark.sources.incoming import of_source, together
 from promo_spark.sources.mapping import complete_journey, mappings
 from promo_spark.sources.persons import pseudonyms
 from promo_spark.storage import change_feed, databases, landing
-from promo_spark.storage.file_digests import files_digest
+from promo_spark.storage.file_digests import files_digest, required
 
 LARGEST: tuple[type[Table], ...] = (PromoCalendar, OrderLines, Events)  # taken first: the others fill the gaps
 _MOST_SHARES = 4  # each share decodes the whole file once more
@@ -52,16 +52,19 @@ class Delivery:
         return ", ".join(self.sources)
 
 
-def sources_digest(settings: IngestSettings, spark: SparkSession) -> str:
-    """Changes when a file of the source does, a row of a database's table, or the version of a table with a feed."""
+def sources_digest(settings: IngestSettings, spark: SparkSession | None) -> str:
+    """Changes when a file of the source does, a row of a database's table, or the version of a table with a feed.
+
+    Raises SparkNeededError where that cannot be known without Spark.
+    """
     if settings.adapter == "complete_journey":
         return files_digest(spark, _complete_journey_folder(settings))
     parts = []
     for name, source in sorted(settings.sources.items()):
         if source.format == "jdbc":
-            parts.append(databases.table_digest(spark, name, source, settings.connections[source.connection]))
+            parts.append(databases.table_digest(required(spark), name, source, settings.connections[source.connection]))
         elif source.format == "delta_changes":
-            feed = change_feed.newest(spark, name, _in_folder(settings, source.path))
+            feed = change_feed.newest(required(spark), name, _in_folder(settings, source.path))
             parts.append(f"{feed.table_id} {feed.version}")
         else:
             parts.append(files_digest(spark, _in_folder(settings, source.path)))
