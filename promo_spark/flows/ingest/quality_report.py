@@ -12,10 +12,10 @@ from promo_spark.contracts.ops import DataQuality, SourceColumns
 from promo_spark.errors import SourceError
 from promo_spark.flows.ingest.deliveries import Delivery
 from promo_spark.flows.ingest.judgement import Counted, Judged
+from promo_spark.flows.ingest.rejections import why_rejected
 from promo_spark.reports.data_quality import quality_page
 from promo_spark.runtime.job import Context
 from promo_spark.settings.ingest import IngestSettings
-from promo_spark.sources.checks import rules as checks
 from promo_spark.sources.gate import quality_rows as quality
 from promo_spark.sources.gate import source_columns
 from promo_spark.sources.gate import verdicts as gate
@@ -47,9 +47,9 @@ def pass_gate(
             ctx.date,
             ctx.run_id,
         )
-        reasons[source] = _most_frequent(judgement.rules, counted)
         if not all(v.passed for v in verdicts):
             broken[source] = [v for v in verdicts if not v.passed]
+            reasons[source] = why_rejected(judgement, source, counted)
     if broken:
         where = write_report(ctx, judgements, report, stays=True)
         raise SourceError(f"{gate.refusal(broken, reasons)}. What was found: {where}")
@@ -79,13 +79,6 @@ def write_columns(ctx: Context[IngestSettings], delivered: Sequence[Delivery], e
 
 def _by_source(judgements: Sequence[Judged]) -> list[tuple[Judged, str, Counted]]:
     return [(judgement, source, counted) for judgement in judgements for source, counted in judgement.counted.items()]
-
-
-def _most_frequent(by: Sequence[checks.Rule], counted: Counted, named: int = 3) -> str:
-    """Why most rows were rejected, as text."""
-    rejecting = [r for r in by if r.criticality == checks.REJECT and counted.failed[r.name]]
-    rejecting.sort(key=lambda r: (-counted.failed[r.name], r.name))
-    return ", ".join(f"{counted.failed[r.name]:,} {r.name}: {r.meaning}" for r in rejecting[:named])
 
 
 def write_report(

@@ -110,7 +110,8 @@ def refusal(broken: Mapping[str, Sequence[Verdict]], reasons: Mapping[str, str])
         for verdict in of_source:
             why = f" ({reasons[source]})" if verdict.rule == "max_rejected_share" and reasons.get(source) else ""
             accept = f"--set ingest.gate.sources.{source}.{verdict.rule}={_accepting(verdict)}"
-            lines.append(f"source {source} is refused: {verdict.finding}{why}. If it is right so: {accept}")
+            if_so = "To load it without these rows" if verdict.rule == "max_rejected_share" else "If it is right so"
+            lines.append(f"source {source} is refused: {verdict.finding}{why}. {if_so}: {accept}")
     return "\n".join([*lines, "Nothing was loaded, every table is as it was. Correct what was delivered and run again"])
 
 
