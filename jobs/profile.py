@@ -18,7 +18,7 @@ from promo_spark.features.series.wanted import wanted_series
 from promo_spark.features.users.activity import user_activity
 from promo_spark.features.users.products import user_products
 from promo_spark.features.users.tastes import user_tastes
-from promo_spark.flows.profile import user_profiles
+from promo_spark.flows.profile import user_profiles, write_user_profiles
 from promo_spark.runtime.job import Context, Everyone, job
 from promo_spark.settings.profile import ProfileSettings
 
@@ -44,7 +44,7 @@ def run(ctx: Context[ProfileSettings]) -> None:
     user_lines = past_lines(ctx.read(OrderLines), as_of)
     bought = ctx.keep(user_products(user_lines, as_of=as_of, half_life_days=settings.interest_half_life_days))
     activity = ctx.keep(user_activity(user_lines, as_of=as_of, settings=settings))
-    ctx.write(UserProfile, user_profiles(ctx, activity, user_tastes(bought, products, settings=settings)))
+    write_user_profiles(ctx, user_profiles(ctx, activity, user_tastes(bought, products, settings=settings)))
 
     ctx.say("profiling products")
     profiles = product_profile(lines, bought, products, as_of=as_of, settings=settings, business=ctx.business)

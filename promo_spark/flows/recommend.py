@@ -12,7 +12,6 @@ from pyspark.sql import functions as F
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import Segments
 from promo_spark.contracts.silver import Events
-from promo_spark.errors import MissingDataError
 from promo_spark.features.users.tastes import most_repurchases, user_repurchases
 from promo_spark.measures.metric_rows import Figure
 from promo_spark.models.recommenders import holdout
@@ -51,16 +50,17 @@ class FittedModel:
 def published_model(ctx: Context[RecommendSettings], bought: DataFrame) -> FittedModel:
     """The model that the day's lists are made by: fitted on all purchases before the date.
 
-    Raises MissingDataError where no promotable product was bought.
+    Where no promotable product was bought, that is said, and its catalogue is empty.
     """
     settings, profiles, segments = ctx.settings, ctx.read(UserProfile), ctx.read(Segments)
     due = due_again(profiles, as_of=ctx.date, lead_days=settings.due_lead_days)
     users = with_segment(profiles, segments)
     items = _catalogue(ctx, bought, ctx.date)
     if items.isEmpty():
-        raise MissingDataError(
-            f"no promotable product was bought in the {settings.history_days} days before {ctx.date}: check --date, "
-            "recommend.history_days and business.excluded_*"
+        ctx.note(
+            "no recommendations: no user who may be profiled bought a promotable product in the "
+            f"{settings.history_days} days before {ctx.date}; check --date, recommend.history_days and "
+            "business.excluded_*"
         )
     return _fitted(ctx, bought, items=items, users=users, due=due, segments=segments, as_of=ctx.date)
 

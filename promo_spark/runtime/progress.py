@@ -81,3 +81,7 @@ class Step:
     def say(self, text: str) -> None:
         """What the step is doing now."""
         self._progress.show(self._title, text)
+
+    def note(self, text: str) -> None:
+        """A line of the step that stays on the screen."""
+        self._progress.note(f"{self._title}: {text}")
