@@ -115,6 +115,6 @@ def test_where_nobody_may_be_profiled_every_user_has_one_none_that_says_so(lake:
         order_lines=["order_id,user_id,product_id,quantity,amount_paid,ts", *ORDERS],
     )
     assert set(run_daily(lake, settings).values()) == {"written"}
-    assert decisions(lake) == dict.fromkeys("abcd", {"not_profiled"})
+    assert decisions(lake) == {user: {"not_profiled"} for user in "abcd"}
     assert lake.read(Promotions).count() == 4
     assert not lake.read(Forecasts).isEmpty() and lake.read(BasketRules).isEmpty()
