@@ -6,7 +6,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import UserProfile
-from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Redemptions, Users
+from promo_spark.contracts.silver import Campaigns, Contacts, Inventory, OrderLines, Redemptions, Users
+from promo_spark.features.products.profile import product_profile
 from promo_spark.features.users.profile import user_profile
 from promo_spark.runtime.job import Context
 from promo_spark.settings.profile import ProfileSettings
@@ -37,3 +38,18 @@ def write_user_profiles(ctx: Context[ProfileSettings], profiles: DataFrame) -> N
     else:
         why = "none of them may be profiled (consent_profiling, business.privacy.unknown_profiling_consent)"
     ctx.note(f"no user has a profile, as {why}. Forecasts and product profiles need none; offers do")
+
+
+def product_profiles(
+    ctx: Context[ProfileSettings], lines: DataFrame, bought: DataFrame, products: DataFrame
+) -> DataFrame:
+    """One row per product. OrderLines, UserProductDays, Products, Inventory → ProductProfile."""
+    return product_profile(
+        lines,
+        bought,
+        products,
+        ctx.read_optional(Inventory),
+        as_of=ctx.date,
+        settings=ctx.settings,
+        business=ctx.business,
+    )
