@@ -1,7 +1,12 @@
-"""What of a user's purchases was kept: a return takes back what the user bought last before it."""
+"""What of a user's purchases was kept.
+
+A return names no purchase. It takes back the user's last purchase of the product before it in the same quantity; where
+there is none, the last units that were bought before it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from pyspark.sql import Column, DataFrame, Window
@@ -14,7 +19,8 @@ from promo_spark.measures.order_lines import of_purchases
 
 _LINES = OrderLines.columns()
 _PAIR = [OrderLines.user_id, OrderLines.product_id]
-_NET_RETURNED, _LAST_DAY, _BALANCE = "net_returned", "last_day", "balance"
+_NET_RETURNED, _SIZE, _LAST_DAY = "net_returned", "size", "last_day"
+_BALANCE, _LOW_LATER, _LOW_EARLIER = "balance", "low_later", "low_earlier"
 
 
 class ProductOrder(Frame):
@@ -31,8 +37,7 @@ class ProductOrder(Frame):
 def product_orders(lines: DataFrame, *more: Column) -> DataFrame:
     """One row per user, product and order. OrderLines → ProductOrder, and `more`, aggregates of the order's lines.
 
-    A unit that is taken back is one of those that the user bought last before, or on the same day. What is taken back
-    without a purchase before it takes nothing away. Lines of nobody in particular are left out.
+    What is taken back without a purchase before it takes nothing away. Lines of nobody in particular are left out.
     """
     # spread by the pair at once: the two groupings and the windows then need no other shuffle
     per_order = (
@@ -47,16 +52,32 @@ def product_orders(lines: DataFrame, *more: Column) -> DataFrame:
             *more,
         )
     )
+    net, size = F.col(_NET_RETURNED), F.abs(_NET_RETURNED)
+    equal_sizes = _backwards(per_order.withColumn(_SIZE, size), F.signum(net).cast(QUANTITY), [*_PAIR, _SIZE])
+    is_kept = (net < 0) & (F.col(_BALANCE) < F.col(_LOW_LATER))
+    is_open = (net > 0) & ~(F.col(_LOW_EARLIER) < F.col(_BALANCE))
+    unmatched = equal_sizes.withColumn(_NET_RETURNED, F.when(is_kept | is_open, net).otherwise(0).cast(QUANTITY))
+    units = _backwards(unmatched, F.col(_NET_RETURNED), _PAIR)
+    kept = F.greatest(F.col(_LOW_LATER) - F.col(_BALANCE), F.lit(Decimal(0))).cast(QUANTITY)
+    return units.withColumn(ProductOrder.kept, kept).drop(
+        _NET_RETURNED, _SIZE, _LAST_DAY, _BALANCE, _LOW_LATER, _LOW_EARLIER
+    )
+
+
+def _backwards(orders: DataFrame, taken_back: Column, of: Sequence[str]) -> DataFrame:
+    """The orders of each group with a balance, going back in time, and its lowest, 0 or less, later and earlier.
+
+    What is taken back stands above zero in the balance until purchases before it use it up. Each new low is made of
+    what was kept; a return above which the balance stays was matched by no purchase.
+    """
     day = F.coalesce(ProductOrder.order_date, _LAST_DAY)
-    backwards = Window.partitionBy(*_PAIR).orderBy(day.desc(), F.desc(_NET_RETURNED), OrderLines.order_id)
-    # Going back in time, units taken back stand above zero until purchases use them up. Each new low of the balance
-    # is made of units that were kept.
-    balance = F.sum(_NET_RETURNED).over(backwards.rowsBetween(Window.unboundedPreceding, Window.currentRow))
-    low = F.min(_BALANCE).over(backwards.rowsBetween(Window.unboundedPreceding, -1))
+    order = Window.partitionBy(*of).orderBy(day.desc(), F.desc(_NET_RETURNED), OrderLines.order_id)
+    later, earlier = order.rowsBetween(Window.unboundedPreceding, -1), order.rowsBetween(1, Window.unboundedFollowing)
+    balance = F.sum(taken_back).over(order.rowsBetween(Window.unboundedPreceding, Window.currentRow))
     nothing = F.lit(Decimal(0))
-    kept = F.greatest(F.least(F.coalesce(low, nothing), nothing) - F.col(_BALANCE), nothing).cast(QUANTITY)
-    return (
-        per_order.withColumn(_BALANCE, balance)
-        .withColumn(ProductOrder.kept, kept)
-        .drop(_NET_RETURNED, _LAST_DAY, _BALANCE)
+    return orders.withColumn(_BALANCE, balance).withColumns(
+        {
+            _LOW_LATER: F.least(F.coalesce(F.min(_BALANCE).over(later), nothing), nothing),
+            _LOW_EARLIER: F.coalesce(F.min(_BALANCE).over(earlier), F.col(_BALANCE)),
+        }
     )

@@ -169,7 +169,7 @@ def test_neither_what_is_sold_out_nor_what_a_user_took_back_is_recommended(
     run_job(run, DAY, *SMALL)
     shown = {(r.user_id, r.product_id) for r in rows(lake)}
     assert not {product for _, product in shown} & {"tea1"}
-    assert ("nobody", "tea0") in shown and ("once", "tea0") not in shown
+    assert ("teafan0", "tea0") in shown and ("once", "tea0") not in shown
     assert sum(user == "once" for user, _ in shown) == 5
 
 

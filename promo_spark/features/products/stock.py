@@ -8,7 +8,6 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from promo_spark.contracts.features import ProductProfile
 from promo_spark.contracts.schema import QUANTITY, Col, Frame
 from promo_spark.contracts.silver import Inventory
 
@@ -26,13 +25,13 @@ def stock_on_hand(inventory: DataFrame, *, as_of: datetime.date, stock_days: int
 
     Of each store the newest day counts. A store without a row in these days is not known, and adds nothing.
     """
-    age = F.date_diff(F.lit(as_of), Inventory.day)
+    first, last = (as_of - datetime.timedelta(days=ago) for ago in (stock_days, 1))
     on_hand = F.sum(Inventory.on_hand).cast(QUANTITY).alias(StockOnHand.on_hand)
     return (
-        inventory.filter(age.between(1, stock_days))
+        inventory.filter(F.col(Inventory.day).between(F.lit(first), F.lit(last)))
         .groupBy(Inventory.product_id, Inventory.store_id)
         .agg(F.max_by(Inventory.on_hand, Inventory.day).alias(Inventory.on_hand))
         .groupBy(Inventory.product_id)
         .agg(on_hand)
-        .withColumn(StockOnHand.in_stock, F.col(ProductProfile.on_hand) > 0)
+        .withColumn(StockOnHand.in_stock, F.col(StockOnHand.on_hand) > 0)
     )

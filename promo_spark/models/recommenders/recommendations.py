@@ -80,11 +80,10 @@ def banned(bought: str) -> Column:
     """Whether a product bought before must not be recommended, by the policy `recommend.bought`. Of DueProduct rows.
 
     exclude: never again. keep: no ban. due_again: only when the product is due by the user's own cadence; a product
-    bought once has none, and so does not come back. Products never bought are free under each; one that the user took
-    back whole, which has no orders, is banned under each.
+    bought once has none, and so does not come back. Products never bought are free under each.
     """
-    due, never_kept = F.coalesce(DueProduct.due, F.lit(False)), F.col(OwnProduct.orders) == 0
-    return {"exclude": F.lit(True), "keep": never_kept, "due_again": ~due | never_kept}[bought]
+    due = F.coalesce(DueProduct.due, F.lit(False))
+    return {"exclude": F.lit(True), "keep": F.lit(False), "due_again": ~due}[bought]
 
 
 def item_model(factors: Factors, popularity: DataFrame) -> ItemModel:

@@ -208,8 +208,10 @@ def model_pairs(
 def own_products(pairs: DataFrame, items: DataFrame, banned: Column) -> DataFrame:
     """One row per user. Strength, CatalogueItem → OwnProducts.
 
-    `banned` says of each pair whether the product must not be recommended to the user.
+    `banned` says of each pair whether the product must not be recommended to the user; one of no orders, which the
+    user took back, must not be in any case.
     """
+    banned = banned | (F.col(Strength.orders) == 0)
     positions = F.broadcast(items.select(CatalogueItem.product_id, CatalogueItem.item))
     entry = F.struct(*list(OwnProduct.columns())[:-1], banned.alias(OwnProduct.banned))
     return (

@@ -266,6 +266,9 @@ def test_what_was_taken_back_is_neither_repurchase_nor_interest(spark: SparkSess
         # more: three came back on day 10, of one bought on day 20 and one on day 30; a later one stays
         *[line("more", f"r{d}", "cap", d, 1.0) for d in (30, 20, 5)],
         line("more", "r10", "cap", 10, -3.0, quantity=-3),
+        # bulk: what came back is the purchase in the same quantity, not the last one
+        *[line("bulk", f"k{d}", "cap", d, float(n), quantity=n) for d, n in ((30, 1), (20, 7), (12, 1))],
+        line("bulk", "k10", "cap", 10, -7.0, quantity=-7),
     ]
     found = by_user(profiles(spark, settings, {Products: CATALOGUE, OrderLines: lines}, repartition=3).collect())
     always, partly, more = found["always"], found["partly"], found["more"]
@@ -275,6 +278,8 @@ def test_what_was_taken_back_is_neither_repurchase_nor_interest(spark: SparkSess
     assert (boots.orders, boots.cadence_days) == (2, 10.0)
     assert [tuple(i) for i in partly.interests] == [("shoes", 0.8), ("hats", 0.2)]
     assert (more.repurchases, more.products) == ([], 1)
+    [cap] = found["bulk"].repurchases
+    assert (cap.orders, cap.cadence_days) == (2, 18.0)  # days 30 and 12
 
 
 def test_purchasing_power_is_ranked_by_spend_per_month(found: dict[str, Row]) -> None:
