@@ -9,10 +9,12 @@ from typing import Any
 from pyspark.sql import Row
 
 from promo_spark.contracts.ops import DataQuality, SourceColumns
+from promo_spark.contracts.silver import OrderLines
 from promo_spark.errors import SourceError
+from promo_spark.flows.ingest import removals
 from promo_spark.flows.ingest.deliveries import Delivery
 from promo_spark.flows.ingest.judgement import Counted, Judged
-from promo_spark.flows.ingest.rejections import why_rejected
+from promo_spark.flows.ingest.rejections import say_what_is_rejected, why_rejected
 from promo_spark.reports.data_quality import quality_page
 from promo_spark.runtime.job import Context
 from promo_spark.settings.ingest import IngestSettings
@@ -35,6 +37,8 @@ def pass_gate(
         limits = gate.limits_of(ctx.settings.gate, source)
         usual = () if judgement.delivery.by_key else ctx.earlier_rows.get(source, ())
         verdicts = gate.verdicts(counted.delivered, usual, limits, ctx.date)
+        if source == judgement.delivery.sources[0] and judgement.delivery.table is OrderLines:
+            verdicts.append(_removed(ctx, judgement, source))
         if source in judgement.delivery.columns:
             verdicts += source_columns.verdicts(judgement.delivery.columns[source], earlier.get(source, {}), limits)
         report += quality.quality_rows(
@@ -53,7 +57,18 @@ def pass_gate(
     if broken:
         where = write_report(ctx, judgements, report, stays=True)
         raise SourceError(f"{gate.refusal(broken, reasons)}. What was found: {where}")
+    say_what_is_rejected(ctx, judgements)
     return report
+
+
+def _removed(ctx: Context[IngestSettings], judged: Judged, source: str) -> gate.Verdict:
+    """The verdict on the orders that the delivery takes away; what passes is told too."""
+    rows = sum(c.delivered.rows_in - c.delivered.blank for c in judged.counted.values())
+    limits = gate.limits_of(ctx.settings.gate, source)
+    removed = removals.verdict(removals.days_with_removals(ctx, judged), source, rows, limits)
+    if removed.failed and removed.passed:
+        ctx.note(f"source {source}: {removed.finding}")
+    return removed
 
 
 def known_columns(ctx: Context[IngestSettings]) -> ColumnsBySource:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.raw_rows import IncomingRow, UnreadValue
 from promo_spark.errors import printable
 from promo_spark.flows.ingest.judgement import Counted, Judged
+from promo_spark.runtime.job import Context
+from promo_spark.settings.ingest import IngestSettings
 from promo_spark.sources.checks import rules
 from promo_spark.sources.gate.mending import mending_setting
 
@@ -22,16 +25,38 @@ def why_rejected(judged: Judged, source: str, counted: Counted) -> str:
 
     A value that one row alone has may be a person's, put into the wrong column: only its shape is shown.
     """
-    rejecting = [r for r in judged.rules if r.criticality == rules.REJECT and counted.failed[r.name]]
-    rejecting.sort(key=lambda r: (-counted.failed[r.name], r.name))
     told = []
-    for rule in rejecting[:_NAMED]:
+    for rule in _rejecting(judged, counted):
         value, rows = _most_frequent_value(judged, source, rule)
         shown = f", such as '{printable(value if rows > 1 else shape(value))[:_LONGEST_VALUE]}'" if value else ""
         readable = value if rows > 1 or re.search(r"\d", value) else None
-        setting = mending_setting(judged.delivery.table, rule, source, readable)
-        told.append(f"{counted.failed[rule.name]:,} {rule.name}: {rule.meaning}{shown}{setting and '; '}{setting}")
+        told.append(_reason(judged, source, rule, counted, shown, readable))
     return ". ".join(told)
+
+
+def say_what_is_rejected(ctx: Context[IngestSettings], judgements: Sequence[Judged]) -> None:
+    """Says of every source with rejected rows how many they are, why, and which setting takes them in."""
+    for judged in judgements:
+        for source, counted in judged.counted.items():
+            delivered = counted.delivered
+            if delivered.rejected:
+                why = ". ".join(
+                    _reason(judged, source, rule, counted, "", None) for rule in _rejecting(judged, counted)
+                )
+                rows = delivered.rows_in - delivered.blank
+                ctx.note(f"source {source}: {delivered.rejected:,} of {rows:,} rows were rejected ({why})")
+
+
+def _rejecting(judged: Judged, counted: Counted) -> list[rules.Rule]:
+    """The rules that most rows failed, most first."""
+    rejecting = [r for r in judged.rules if r.criticality == rules.REJECT and counted.failed[r.name]]
+    return sorted(rejecting, key=lambda r: (-counted.failed[r.name], r.name))[:_NAMED]
+
+
+def _reason(judged: Judged, source: str, rule: rules.Rule, counted: Counted, shown: str, value: str | None) -> str:
+    by_mapping = source in judged.delivery.unread  # the demo's adapter has no mapping to be changed
+    setting = mending_setting(judged.delivery.table, rule, source, value) if by_mapping else ""
+    return f"{counted.failed[rule.name]:,} {rule.name}: {rule.meaning}{shown}{setting and '; '}{setting}"
 
 
 def shape(value: str) -> str:

@@ -24,6 +24,7 @@ MEANINGS = {
     "max_missing_days": "days without a row lie between the first day and the last",
     "new_columns": "columns that no earlier load had and no mapping uses; ops.source_columns names them",
     "max_changed_types": "mapped columns have another type than at the last load",
+    "max_removed_share": "orders that the lake holds of the days it replaces are not in the delivery, and go",
     "day_before_expected": "the day before the one that ingest ran for has no rows",
 }
 
