@@ -221,3 +221,4 @@ class SourceSettings(Extraction):
     distinct: bool = False  # one row per key of the table, with the value that most rows have
     latest_by: str = ""  # with distinct: the values of the row with the largest such column
     equal_rows: Literal["duplicates", "pieces"] = "duplicates"  # what equal lines of an order are
+    discount_lines: Condition | None = None  # of order lines: rows that are no sale but a discount on their order

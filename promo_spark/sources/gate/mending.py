@@ -10,6 +10,13 @@ from promo_spark.contracts.schema import Table
 from promo_spark.contracts.silver import OrderLines
 from promo_spark.sources.checks.rules import DUPLICATE_ROW, REJECT, UNREADABLE_ID, Rule
 
+_OF_ORDER_LINES = {
+    "quantity_zero": 'discount_lines = ["…", "=", 0] in {source} takes lines without pieces as discounts on their '
+    "order",
+    "amount_negative": "negative_when in {source}.columns.quantity tells which lines are returns, or discount_lines in "
+    "{source} which are discounts on their order",
+    "discount_negative": "scale = -1 on the column of the discount, in {source}.columns, turns its sign",
+}
 _UNPARSABLE, _MISSING = "unparsable_", "missing_"
 _DATE = {r"\d{8}": "yyyyMMdd", r"\d{1,2}\.\d{1,2}\.\d{4}": "d.M.yyyy", r"\d{4}/\d{1,2}/\d{1,2}": "yyyy/M/d"}
 _TIME = {r" \d{1,2}:\d{2}": " H:mm", r" \d{1,2}:\d{2}:\d{2}": " H:mm:ss", "": ""}
@@ -21,6 +28,8 @@ def mending_setting(table: type[Table], rule: Rule, source: str, value: str | No
     `value` is what most such rows have in the rule's column; None: nothing, or nothing to be shown.
     """
     mapping = f"in ingest.sources.{source}.columns.{rule.column}"
+    if rule.name in _OF_ORDER_LINES:
+        return _OF_ORDER_LINES[rule.name].format(source=f"ingest.sources.{source}")
     if rule.name.startswith(_UNPARSABLE):
         keys = reading_keys(value, table.type_of(rule.column))
         return f"{keys} {mapping} reads it" if keys else ""

@@ -22,7 +22,8 @@ from promo_spark.errors import SettingsError
 from promo_spark.settings.sources import SourceSettings
 from promo_spark.sources.incoming import BESIDE, GIVEN_BY_THE_RUN, candidates
 from promo_spark.sources.mapping import reshaping
-from promo_spark.sources.mapping.column_values import TimeFormats, column_value
+from promo_spark.sources.mapping.column_values import TimeFormats, column_value, holds
+from promo_spark.sources.mapping.discount_lines import DISCOUNT_LINE, without_discount_lines
 
 # Required columns that a mapping may leave open, as they follow from the others.
 _DERIVED: dict[type[Table], set[str]] = {
@@ -69,6 +70,11 @@ def checked_mapping(name: str, table: type[Table], source: SourceSettings) -> No
     missing = sorted(required - set(source.columns))
     if missing:
         raise SettingsError(f"{key}.columns: say which column of the file holds {', '.join(missing)}")
+    if source.discount_lines and (table is not OrderLines or source.distinct or source.by_rows):
+        raise SettingsError(
+            f"{key}.discount_lines is for order lines that are delivered by whole days, without distinct: a discount "
+            "is taken off the other lines of its order"
+        )
     if source.latest_by and not source.distinct:
         raise SettingsError(f"{key}.latest_by chooses between rows of one key: it needs distinct = true")
 
@@ -77,6 +83,7 @@ def source_columns(source: SourceSettings) -> list[str]:
     """The columns that the source itself must have: what the mapping uses and does not make on the way."""
     wanted = [c for column in source.columns.values() for c in column.sources()]
     wanted += [condition.column for condition in source.where]
+    wanted += [source.discount_lines.column] if source.discount_lines else []
     wanted += [ours for lookup in source.lookups for ours in lookup.keys]
     wanted += [source.latest_by] if source.latest_by else []
     made = {new for lookup in source.lookups for new in lookup.columns}
@@ -121,6 +128,9 @@ def mapped(
     counts as blank.
     """
     raw, values, parsed = _read(table, raw, source, seconds, timezone)
+    if source.discount_lines:
+        told = {DISCOUNT_LINE: F.coalesce(holds(source.discount_lines), F.lit(False))}
+        return without_discount_lines(candidates(table, raw, values, parsed, told))
     if not source.distinct:
         return candidates(table, raw, values, parsed)
     latest = {reshaping.LATEST: F.col(f"`{source.latest_by}`")} if source.latest_by else {}
@@ -208,15 +218,19 @@ def _completed_lines(
     """
     for discount in _DISCOUNTS:
         values.setdefault(discount, F.lit(0))
-    money = [
+    quantity, *money = [
         parsed.get(c, values[c].try_cast("decimal(18,6)")).cast("decimal(24,6)")
         for c in (
+            OrderLines.quantity,
             OrderLines.amount_paid,
             OrderLines.discount_retail,
             OrderLines.discount_coupon_match,
         )
     ]
-    _fill(OrderLines.list_amount, money[0] + money[1] + money[2], raw, values, parsed)
+    # Of a return all money is given back, whatever the signs that the source writes.
+    sizes = F.abs(money[0]) + F.abs(money[1]) + F.abs(money[2])
+    listed = F.when(quantity < 0, -sizes).otherwise(money[0] + money[1] + money[2])
+    _fill(OrderLines.list_amount, listed, raw, values, parsed)
     _fill(OrderLines.order_date, _business_day(OrderLines.ts, values, parsed, timezone), raw, values, parsed)
     if OrderLines.line_no not in values:
         raw = raw.withColumn(_ORDER, values[OrderLines.order_id].cast("string"))
