@@ -256,7 +256,13 @@ class Context(Generic[S]):
         return rows
 
     def _at_version(self, table: type[Table]) -> DataFrame:
-        return self.whole_lake.read(table, self.versions_in.get(table.full_name()))
+        try:
+            return self.whole_lake.read(table, self.versions_in.get(table.full_name()))
+        except MissingDataError as error:
+            if table.layer != "silver":
+                raise
+            hint = f"no source of ingest has fed it, see [ingest.sources.{table.name}] in docs/sources.md"
+            raise MissingDataError(f"{error}: {hint}") from None
 
     def _profiled(self, rows: DataFrame) -> DataFrame:
         users = self._at_version(Users) if self.whole_lake.exists(Users) else Users.frame(self.spark)

@@ -51,10 +51,10 @@ def files(folder: Path, **tables: list[str]) -> Any:
     return validated(values)
 
 
-def run_daily(lake: Lake, settings: Any) -> dict[str, str]:
+def run_daily(lake: Lake, settings: Any, date: datetime.date = DATE) -> dict[str, str]:
     """The daily run; job → how it ended."""
     jobs = [job for name, job in single_jobs().items() if name in settings.pipeline.jobs]
-    return {name: done.outcome for name, done in run_in_order(jobs, lake, settings, DATE, Progress()).items()}
+    return {name: done.outcome for name, done in run_in_order(jobs, lake, settings, date, Progress()).items()}
 
 
 def decisions(lake: Lake) -> dict[str, set[str]]:
