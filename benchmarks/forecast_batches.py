@@ -41,12 +41,14 @@ def synthetic_sales(spark: SparkSession, series: int) -> DataFrame:
         .select(
             F.concat(F.lit("product:"), F.col("id")).alias("series_id"),
             F.lit("product").alias("level"),
+            F.col("id").cast("string").alias("item_id"),
             "id",
             F.explode(F.sequence(F.lit(0), F.lit(DAYS - 1))).alias("n"),
         )
         .select(
             "series_id",
             "level",
+            "item_id",
             F.date_add(F.lit(AS_OF), F.col("n") - DAYS).alias("day"),
             units.cast("decimal(18,3)").alias("units"),
             units.cast("decimal(18,2)").alias("revenue"),
@@ -57,10 +59,10 @@ def synthetic_sales(spark: SparkSession, series: int) -> DataFrame:
 def one_call_per_series(sales: DataFrame, settings: ForecastSettings) -> DataFrame:
     def forecast(days: pd.DataFrame) -> pd.DataFrame:
         days = days.sort_values("day")
-        one = {"series_id": days.series_id.iloc[0], "level": days.level.iloc[0], "top": False}
+        one = {c: days[c].iloc[0] for c in ("series_id", "level", "item_id")} | {"top": False}
         return forecast_batch(pd.DataFrame([one | {"units": days.units.to_numpy(float)}]), settings)
 
-    narrow = sales.select("series_id", "level", "day", F.col("units").cast("double"))
+    narrow = sales.select("series_id", "level", "item_id", "day", F.col("units").cast("double"))
     return (
         narrow.repartition(settings.partitions, "series_id")
         .groupBy("series_id")

@@ -154,11 +154,8 @@ def weekdays(table: Table) -> list[str]:
     products = table("silver/products").select("product_id", "category")
     demand = table("truth/demand").join(products, on="product_id")
     true = _profile(demand.rename({"units_wanted": "units"}), "category")
-    is_category = pl.col("series_id").str.starts_with("category:")
-    of_category = table("models/forecasts").filter(pl.col("champion") & is_category)
-    forecast = _profile(
-        of_category.with_columns(pl.col("series_id").str.strip_prefix("category:").alias("category")), "category"
-    )
+    of_category = table("models/forecasts").filter(pl.col("champion") & (pl.col("level") == "category"))
+    forecast = _profile(of_category.with_columns(pl.col("item_id").alias("category")), "category")
     both = true.join(forecast, on=["category", "weekday"], suffix="_forecast")
     error = _mean((both["share"] - both["share_forecast"]).abs())
     flat = _mean((both["share"] - 1 / 7).abs())

@@ -1,13 +1,13 @@
 """What is bought together: frequent itemsets, mined once, and the rules that follow.
 
-Baskets of users who may not be profiled are left out.
+Baskets of users who may not be profiled are left out. Where there are none, both tables are left empty for the date.
 """
 
 from __future__ import annotations
 
 from promo_spark.contracts.models import BasketRules, FrequentItemsets, Metrics
 from promo_spark.contracts.silver import OrderLines, Products
-from promo_spark.errors import MissingDataError
+from promo_spark.flows import baskets as flow
 from promo_spark.measures.metric_rows import Figure, figure_rows
 from promo_spark.models.baskets.itemsets import BasketCounts, basket_items, basket_sizes, frequent_itemsets
 from promo_spark.models.baskets.rules import basket_rules, best_rules, improving_rules, item_names, with_sentences
@@ -21,16 +21,11 @@ from promo_spark.settings.baskets import BasketsSettings
     settings=BasketsSettings,
 )
 def run(ctx: Context[BasketsSettings]) -> None:
-    settings, products = ctx.settings, ctx.read(Products)
-    lines = ctx.read(OrderLines)
+    products, lines = ctx.read(Products), ctx.read(OrderLines)
+    settings = flow.with_filled_level(ctx, products)
     items = ctx.keep(basket_items(lines, products, as_of=ctx.date, settings=settings, business=ctx.business))
     baskets = BasketCounts.of(basket_sizes(items), settings)
-    if baskets.kept == 0:
-        raise MissingDataError(
-            f"silver.order_lines has no basket in the {settings.history_days} days before {ctx.date}: "
-            "check --date, baskets.history_days and business.excluded_*"
-        )
-    ctx.say(f"mining {baskets.kept:,} baskets of up to {baskets.largest} items")
+    flow.say_what_is_mined(ctx, baskets)
     itemsets = ctx.keep(frequent_itemsets(items, baskets=baskets, settings=settings, keep=ctx.keep))
     mined = ctx.write(FrequentItemsets, itemsets).rows
 

@@ -39,7 +39,9 @@ class UserProductDays(Frame):
 
     user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
     product_id = Col(_TEXT, "the product", required=True)
-    days = Col(T.ArrayType(_DATE), "the day of each order that bought the product, sorted", required=True)
+    days = Col(
+        T.ArrayType(_DATE), "the day of each order that bought the product and was not taken back whole", required=True
+    )
 
 
 def _struct(entry: type[Frame]) -> T.StructType:
@@ -87,8 +89,8 @@ class UserProfile(AsOf):
     orders_per_30d = Col(_DOUBLE, "orders per 30 days of tenure, which counts as 30 days at least; null: no order")
     basket_value = Col(_DOUBLE, "mean amount paid per order, returns left out; null: no order", unit="currency")
     basket_lines = Col(_DOUBLE, "mean lines per order, returns left out; null: no order")
-    products = Col(_LONG, "different products bought", required=True)
-    categories = Col(_LONG, "different categories bought", required=True)
+    products = Col(_LONG, "different products bought and not taken back whole", required=True)
+    categories = Col(_LONG, "different categories of these", required=True)
     discount_share = Col(
         _DOUBLE, "all discounts as a share of list amount: price sensitivity; null: no order", unit="share"
     )
@@ -98,12 +100,12 @@ class UserProfile(AsOf):
     coupons_redeemed = Col(_LONG, "coupons redeemed", required=True)
     interests = Col(
         T.ArrayType(INTEREST),
-        "categories by time-decayed share of spend, largest first, summing to at most 1",
+        "categories by time-decayed share of spend on what was kept, largest first, summing to at most 1",
         required=True,
     )
     repurchases = Col(
         T.ArrayType(REPURCHASE),
-        "products bought in several orders, with median gap and next-due estimate, most often bought first",
+        "products bought and kept in several orders, with median gap and next-due estimate, most often bought first",
         required=True,
     )
     cadence_days = Col(_DOUBLE, "median days between order days; null: fewer than two order days", unit="days")
@@ -138,7 +140,7 @@ class ProductProfile(AsOf):
     revenue_28d = Col(MONEY, "amount received in the last 28 days", unit="currency", required=True)
     units = Col(QUANTITY, "units sold ever", required=True)
     revenue = Col(MONEY, "amount received ever", unit="currency", required=True)
-    buyers = Col(_LONG, "different users who bought it, of those who may be profiled", required=True)
+    buyers = Col(_LONG, "different users who bought and kept it, of those who may be profiled", required=True)
     repeat_buyers = Col(_LONG, "such users who bought it in two or more orders", required=True)
     list_price = Col(
         MONEY,
@@ -153,6 +155,12 @@ class ProductProfile(AsOf):
         MONEY, "catalogue cost, else list price × (1 − assumed margin of the department); null: no price", "currency"
     )
     cost_is_assumed = Col(T.BooleanType(), "true: the cost follows from an assumed margin", required=True)
+    on_hand = Col(
+        QUANTITY,
+        "units on hand: each store's newest stock of the last 7 days (profile.stock_days), summed; null: not known",
+        unit="units",
+    )
+    in_stock = Col(T.BooleanType(), "on_hand is above 0; false: neither offered nor recommended; null: not known")
 
 
 class DailySales(AsOf):
@@ -160,7 +168,9 @@ class DailySales(AsOf):
 
     name = "daily_sales"
     key = ("as_of", "series_id", "day")
-    series_id = Col(_TEXT, "level and id, such as product:1082185", required=True)
+    series_id = Col(
+        _TEXT, "level and id, such as product:1082185; an id may have colons, so take it from item_id", required=True
+    )
     level = Col(_TEXT, "product, category or store", required=True)
     item_id = Col(_TEXT, "the product, category or store", required=True)
     day = Col(_DATE, "the business day", required=True)

@@ -124,6 +124,8 @@ class Forecasts(Predicted):
         Check("profile_known", "profile", "in", ("regular", "intermittent", "short", "dead")),
     )
     series_id = Col(_TEXT, "the series, as in features.daily_sales", required=True)
+    level = Col(_TEXT, "product, category or store; null: written before version 0.2")
+    item_id = Col(_TEXT, "the product, category or store; null: written before version 0.2")
     day = Col(T.DateType(), "the day forecast, as_of being the first", required=True)
     model = Col(_TEXT, "the model", required=True)
     units = Col(_DOUBLE, "point forecast, never negative", unit="units", required=True)

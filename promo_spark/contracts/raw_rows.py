@@ -35,6 +35,13 @@ class IncomingRow(RawRow):
     source = Col(T.StringType(), "the configured source", name="_source")
 
 
+class UnreadValue(Frame):
+    """One row per value of a source that is there but does not parse."""
+
+    column = Col(T.StringType(), "our column", required=True)
+    text = Col(T.StringType(), "the value as text; null: it is personal, and not to be shown")
+
+
 class Change(Frame):
     """What a raw row of a change feed says of itself."""
 

@@ -29,7 +29,7 @@ from promo_spark.contracts.schema import RATE, Col, Frame, Personal
 from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Redemptions
 from promo_spark.decisions.users import DailyUser
 from promo_spark.measures.best_rows import best_rows
-from promo_spark.measures.order_lines import is_sale
+from promo_spark.measures.order_lines import is_purchase, of_purchases
 from promo_spark.settings.promote import PromoteSettings
 
 MOST_PERIODS = 60  # they are bits of a long
@@ -37,6 +37,7 @@ KINDS = ("coupon", "repeat_item", "known_item", "new_item")
 
 _TEXT = T.StringType()
 _CONTACTED = "contacted"
+_UNITS_KEPT = "units_kept"
 _BUYERS = "buyers"
 
 
@@ -79,24 +80,27 @@ class ResponseRate(Frame):
 
 
 def purchases(lines: DataFrame, *, date: datetime.date, settings: PromoteSettings) -> DataFrame:
-    """One row per user and product ever bought. OrderLines → PurchaseHistory."""
+    """One row per user and product ever bought of which something was kept. OrderLines → PurchaseHistory."""
     valid_days = settings.valid_days
     periods = max(1, min(settings.response_window_days // valid_days, MOST_PERIODS))
     start = date - datetime.timedelta(days=periods * valid_days)
     day = F.col(OrderLines.order_date)
     kinds = (OrderLines.discount_retail, OrderLines.discount_coupon, OrderLines.discount_coupon_match)
     period = F.floor((F.datediff(F.lit(date), day) - 1) / valid_days).cast("int")
-    bit = F.when((F.greatest(*kinds) > 0) & (day >= F.lit(start)), F.pow(F.lit(2.0), period).cast("long"))
-    order = F.xxhash64(OrderLines.order_id)
+    discounted = is_purchase() & (F.greatest(*kinds) > 0)
+    bit = F.when(discounted & (day >= F.lit(start)), F.pow(F.lit(2.0), period).cast("long"))
+    order = of_purchases(F.xxhash64(OrderLines.order_id))
     earlier = F.when(day < F.lit(start), order)
     return PurchaseHistory.shaped(
-        lines.filter(is_sale() & (day < F.lit(date)))
+        lines.filter(F.col(OrderLines.user_id).isNotNull() & (day < F.lit(date)))
         .groupBy(OrderLines.user_id, OrderLines.product_id)
         .agg(
             _up_to_two(order).alias(PurchaseHistory.orders),
             _up_to_two(earlier).alias(PurchaseHistory.orders_before),
             F.coalesce(F.bit_or(bit), F.lit(0).cast("long")).alias(PurchaseHistory.periods),
+            F.sum(OrderLines.quantity).alias(_UNITS_KEPT),
         )
+        .filter(F.col(_UNITS_KEPT) > 0)
     )
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
-from promo_spark.contracts.silver import Campaigns, Contacts, Redemptions, Users
+from promo_spark.contracts.features import UserProfile
+from promo_spark.contracts.silver import Campaigns, Contacts, Inventory, OrderLines, Redemptions, Users
+from promo_spark.features.products.profile import product_profile
 from promo_spark.features.users.profile import user_profile
 from promo_spark.runtime.job import Context
 from promo_spark.settings.profile import ProfileSettings
@@ -22,4 +25,31 @@ def user_profiles(ctx: Context[ProfileSettings], activity: DataFrame, tastes: Da
         as_of=ctx.date,
         timezone=ctx.business.timezone,
         settings=ctx.settings,
+    )
+
+
+def write_user_profiles(ctx: Context[ProfileSettings], profiles: DataFrame) -> None:
+    """Writes the profiles; where there are none, says why, and what goes on without them. → UserProfile."""
+    if ctx.write(UserProfile, profiles).rows:
+        return
+    named = ctx.read_everyone(OrderLines).filter(F.col(OrderLines.user_id).isNotNull())
+    if named.isEmpty() and ctx.read_optional(Users).isEmpty():
+        why = "silver.order_lines and silver.users name none: map user_id, if the shop knows who buys"
+    else:
+        why = "none of them may be profiled (consent_profiling, business.privacy.unknown_profiling_consent)"
+    ctx.note(f"no user has a profile, as {why}. Forecasts and product profiles need none; offers do")
+
+
+def product_profiles(
+    ctx: Context[ProfileSettings], lines: DataFrame, bought: DataFrame, products: DataFrame
+) -> DataFrame:
+    """One row per product. OrderLines, UserProductDays, Products, Inventory → ProductProfile."""
+    return product_profile(
+        lines,
+        bought,
+        products,
+        ctx.read_optional(Inventory),
+        as_of=ctx.date,
+        settings=ctx.settings,
+        business=ctx.business,
     )

@@ -11,10 +11,10 @@ from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import Segments
-from promo_spark.contracts.silver import Events
-from promo_spark.errors import MissingDataError
+from promo_spark.contracts.silver import Events, OrderLines
 from promo_spark.features.users.tastes import most_repurchases, user_repurchases
 from promo_spark.measures.metric_rows import Figure
+from promo_spark.measures.stock import not_sold_out
 from promo_spark.models.recommenders import holdout
 from promo_spark.models.recommenders.als import als_factors
 from promo_spark.models.recommenders.lists import ItemModel, Recommender
@@ -32,6 +32,7 @@ from promo_spark.models.recommenders.strengths import (
     own_products,
     popularity,
     strengths,
+    taken_back,
     with_events,
 )
 from promo_spark.runtime.job import Context
@@ -51,18 +52,21 @@ class FittedModel:
 def published_model(ctx: Context[RecommendSettings], bought: DataFrame) -> FittedModel:
     """The model that the day's lists are made by: fitted on all purchases before the date.
 
-    Raises MissingDataError where no promotable product was bought.
+    Where no promotable product was bought, that is said, and its catalogue is empty.
     """
     settings, profiles, segments = ctx.settings, ctx.read(UserProfile), ctx.read(Segments)
     due = due_again(profiles, as_of=ctx.date, lead_days=settings.due_lead_days)
     users = with_segment(profiles, segments)
     items = _catalogue(ctx, bought, ctx.date)
     if items.isEmpty():
-        raise MissingDataError(
-            f"no promotable product was bought in the {settings.history_days} days before {ctx.date}: check --date, "
-            "recommend.history_days and business.excluded_*"
+        ctx.note(
+            "no recommendations: no user who may be profiled bought a promotable product in the "
+            f"{settings.history_days} days before {ctx.date}; check --date, recommend.history_days and "
+            "business.excluded_*"
         )
-    return _fitted(ctx, bought, items=items, users=users, due=due, segments=segments, as_of=ctx.date)
+    days = settings.history_days + settings.holdout_days
+    refused = taken_back(ctx.read(OrderLines), bought, before=ctx.date, days=days)
+    return _fitted(ctx, bought, items=items, users=users, due=due, refused=refused, segments=segments, as_of=ctx.date)
 
 
 def measured_figures(ctx: Context[RecommendSettings], bought: DataFrame) -> list[Figure]:
@@ -80,6 +84,7 @@ def measured_figures(ctx: Context[RecommendSettings], bought: DataFrame) -> list
         items=_catalogue(ctx, past, cutoff),
         users=measured.withColumn(Segments.segment_id, F.lit(0)),
         due=due_again(repurchases, as_of=cutoff, lead_days=settings.due_lead_days),
+        refused=Strength.frame(ctx.spark),
         segments=Segments.frame(ctx.spark),
         as_of=cutoff,
     )
@@ -110,8 +115,13 @@ def published_figures(measured: Iterable[Figure], best: Recommender, policy: str
 
 
 def _catalogue(ctx: Context[RecommendSettings], bought: DataFrame, as_of: datetime.date) -> DataFrame:
-    """One row per promotable product bought in the history before the date. Purchase → CatalogueItem."""
+    """One row per promotable product bought in the history before the date. Purchase → CatalogueItem.
+
+    What is sold out is not shown on the date itself; of a day in the past only the stock of today is known.
+    """
     products, days = ctx.read(ProductProfile), ctx.settings.popular_days
+    if as_of == ctx.date:
+        products = products.filter(not_sold_out())
     return ctx.keep(catalogue(_history(ctx, bought, as_of), products, as_of=as_of, popular_days=days))
 
 
@@ -128,10 +138,11 @@ def _fitted(
     items: DataFrame,
     users: DataFrame,
     due: DataFrame,
+    refused: DataFrame,
     segments: DataFrame,
     as_of: datetime.date,
 ) -> FittedModel:
-    """ALS on the purchases before a date, and all that turns it into lists."""
+    """ALS on the purchases before a date, and all that turns it into lists. `refused`: what users kept nothing of."""
     settings, bought = ctx.settings, _history(ctx, bought, as_of)
     pairs = ctx.keep(strengths(bought, as_of=as_of, half_life_days=settings.half_life_days))
     tied = pairs
@@ -144,7 +155,7 @@ def _fitted(
     factors = als_factors(modelled, settings)
     popular_since = as_of - datetime.timedelta(days=settings.popular_days)
     popular = popularity(bought, items, segments, since=popular_since)
-    with_due = pairs.join(due, [Strength.user_id, DueProduct.product_id], "left")
+    with_due = pairs.unionByName(refused).join(due, [Strength.user_id, DueProduct.product_id], "left")
     own = own_products(with_due, items, banned(settings.bought))
     ready = users_with_purchases(users, own, factors, blocks=settings.blocks)
     return FittedModel(items, item_model(factors, popular), ready, modelled)

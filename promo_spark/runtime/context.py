@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import threading
 from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -94,6 +95,7 @@ class Context(Generic[S]):
     taken: Mapping[str, int] = field(default_factory=dict)  # change feed → version that the last succeeded run took
     began: int = 0  # by the clock of the lake's file system, in milliseconds
     versions_in: Mapping[str, int] = field(default_factory=dict)  # table → version to read
+    left_empty: AbstractSet[str] = field(default_factory=set)  # tables in which a run for the date wrote no row
     takes: dict[str, int] = field(default_factory=dict)  # change feed → version that this run takes
     rows_out: dict[str, int] = field(default_factory=dict)
     versions_out: dict[str, int] = field(default_factory=dict)
@@ -114,7 +116,8 @@ class Context(Generic[S]):
     def read(self, table: type[Table]) -> DataFrame:
         """The table; of tables by date, the rows of the job's date; of tables with users, those who may be profiled.
 
-        Rows of nobody in particular, such as anonymous sales, are in it. Raises MissingDataError if there are none.
+        Rows of nobody in particular, such as anonymous sales, are in it. Raises MissingDataError if there are none,
+        unless the job that writes them has run for the date and had none to write.
         """
         self._declared(table, self.job.reads + self.job.optional, "reads")
         if table in self.job.everyone and table not in self.job.profiled:
@@ -217,6 +220,11 @@ class Context(Generic[S]):
         self._going_on()
         self.step.say(text)
 
+    def note(self, text: str) -> None:
+        """Says something that stays on the screen, such as what the job had to do without."""
+        self._going_on()
+        self.step.note(text)
+
     def release(self) -> None:
         for df in self._kept:
             df.unpersist()
@@ -241,7 +249,7 @@ class Context(Generic[S]):
         rows = self._at_version(table)
         if table.dated_by is not None:
             rows = rows.filter(F.col(table.dated_by) == F.lit(self.date))
-            if rows.isEmpty():
+            if table.full_name() not in self.left_empty and rows.isEmpty():
                 raise MissingDataError(
                     f"{table.full_name()} has no rows for {self.date}: run the job that writes it for that date first "
                     f"({launcher()} pipeline runs all in order)"
@@ -249,7 +257,13 @@ class Context(Generic[S]):
         return rows
 
     def _at_version(self, table: type[Table]) -> DataFrame:
-        return self.whole_lake.read(table, self.versions_in.get(table.full_name()))
+        try:
+            return self.whole_lake.read(table, self.versions_in.get(table.full_name()))
+        except MissingDataError as error:
+            if table.layer != "silver":
+                raise
+            hint = f"no source of ingest has fed it, see [ingest.sources.{table.name}] in docs/sources.md"
+            raise MissingDataError(f"{error}: {hint}") from None
 
     def _profiled(self, rows: DataFrame) -> DataFrame:
         users = self._at_version(Users) if self.whole_lake.exists(Users) else Users.frame(self.spark)

@@ -96,3 +96,7 @@ class Step:
             counted = f"{self._doing}: {tasks[0]:,} of {tasks[1]:,} tasks".lstrip(": ") if tasks else self._doing
             if tasks or self.on_terminal:
                 self._progress.show(self._title, counted)
+
+    def note(self, text: str) -> None:
+        """A line of the step that stays on the screen."""
+        self._progress.note(f"{self._title}: {text}")

@@ -75,6 +75,14 @@ class PastRuns:
                 found |= {k.removeprefix(_FEED): v for k, v in run.input_versions.items() if k.startswith(_FEED)}
         return found
 
+    def left_empty(self, date: datetime.date) -> set[str]:
+        """The tables in which the newest run for the date that wrote them wrote no row."""
+        rows: dict[str, int] = {}
+        for run in list(self._runs):
+            if run.date == date:
+                rows |= run.rows_out
+        return {name for name, count in rows.items() if count == 0}
+
     def recorded(self, job: Job, run_id: str) -> tuple[dict[str, int], dict[str, int]]:
         """The newest versions that a run is known to have read and written, by table; and the rows it wrote."""
         versions: dict[str, int] = {}

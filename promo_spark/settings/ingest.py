@@ -31,6 +31,7 @@ class GateLimits(Section):
     max_share_of_usual: Factor | None = None
     max_missing_days: Count | None = None
     max_changed_types: Count | None = None
+    max_removed_share: Share | None = None
     day_before_expected: bool | None = None
 
 
@@ -45,6 +46,7 @@ class GateSettings(Section):
     max_share_of_usual: Factor
     max_missing_days: Count
     max_changed_types: Count
+    max_removed_share: Share
     day_before_expected: bool
     sources: dict[str, GateLimits]
 

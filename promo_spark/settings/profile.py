@@ -23,6 +23,7 @@ class ProfileSettings(Section):
     lapsing_cadences: Factor
     lapsing_min_days: Days
     lost_days: Days
+    stock_days: Days
     series_levels: Annotated[list[Literal["product", "category", "store"]], Field(min_length=1)]
     top_products: Positive
     top_stores: Positive

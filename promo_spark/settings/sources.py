@@ -136,6 +136,7 @@ class ColumnMapping(Section):
 
     map: dict[str, str] | None = None  # their value to ours; "" means no value
     otherwise: str | None = None  # what a value outside `map` becomes; without it, it stays
+    default: str | None = None  # what stands in the place of a value that is not there, written as theirs
     whole_number: bool = False  # 13085.0 is the id 13085
     decimal_comma: bool = False  # 1.234,50 is 1234.50
     thousands: Literal[",", ".", "'", " "] | None = None  # 1,234.50 is 1234.50, and so with another sign between
@@ -148,6 +149,12 @@ class ColumnMapping(Section):
     @classmethod
     def _from_text(cls, value: Any) -> Any:
         return {"column": value} if isinstance(value, str) else value
+
+    @field_validator("default", mode="before")
+    @classmethod
+    def _number_as_text(cls, value: Any) -> Any:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return str(value) if number else value
 
     @model_validator(mode="after")
     def _one_origin(self) -> ColumnMapping:
@@ -214,3 +221,4 @@ class SourceSettings(Extraction):
     distinct: bool = False  # one row per key of the table, with the value that most rows have
     latest_by: str = ""  # with distinct: the values of the row with the largest such column
     equal_rows: Literal["duplicates", "pieces"] = "duplicates"  # what equal lines of an order are
+    discount_lines: Condition | None = None  # of order lines: rows that are no sale but a discount on their order

@@ -14,7 +14,6 @@ from pyspark.sql import functions as F
 from jobs.baskets import run
 from promo_spark.contracts.models import BasketRules, FrequentItemsets, Metrics
 from promo_spark.contracts.silver import OrderLines, Products
-from promo_spark.errors import MissingDataError
 from promo_spark.runtime.job import Context
 from promo_spark.storage.lake import Lake
 
@@ -64,7 +63,27 @@ def test_planted_rules_are_found_and_any_partitioning_gives_the_same_rows(
         assert_df_equality(lake.read(table), rows, ignore_row_order=True)
 
 
-def test_a_window_without_sales_is_said(spark: SparkSession, lake: Lake, run_job: RunJob) -> None:
+def test_a_level_that_no_product_has_gives_way_to_the_next_one_up(
+    spark: SparkSession, lake: Lake, run_job: RunJob, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The shipped level is subcategory: a shop without any has rules of its categories, without any, of products."""
+    sold = sorted({str(line["product_id"]) for line in orders()})
+    lake.write(OrderLines, OrderLines.frame(spark, orders()))
+    for category, level in (("kind of {}", "category"), (None, "product")):
+        names = [{"product_id": p, "category": category and category.format(p)} for p in sold]
+        lake.write(Products, Products.frame(spark, names))
+        run_job(run, DAY, *SMALL[1:])
+        assert (
+            f"no product in silver.products has a subcategory, so baskets.level is {level}" in capsys.readouterr().err
+        )
+        [found] = lake.read(BasketRules).select("level").distinct().collect()
+        assert found.level == level
+        assert {r.slice for r in lake.read(Metrics).select("slice").collect()} == {level}
+
+
+def test_a_window_without_sales_is_said(
+    spark: SparkSession, lake: Lake, run_job: RunJob, capsys: pytest.CaptureFixture[str]
+) -> None:
     lake.write(Products, Products.frame(spark, [{"product_id": "milk"}]))
     lake.write(
         OrderLines,
@@ -72,6 +91,7 @@ def test_a_window_without_sales_is_said(spark: SparkSession, lake: Lake, run_job
             spark, [{"order_id": "o1", "line_no": 1, "product_id": "milk", "quantity": 1, "order_date": "2017-12-01"}]
         ),
     )
-    with pytest.raises(MissingDataError, match="no basket in the 365 days before 2017-12-01"):
-        run_job(run, DAY, *SMALL)
-    assert not lake.exists(BasketRules)
+    run_job(run, DAY, *SMALL)
+    said = capsys.readouterr().err
+    assert "no basket of users who may be profiled in the 365 days before 2017-12-01" in said
+    assert lake.read(BasketRules).isEmpty() and lake.read(FrequentItemsets).isEmpty()

@@ -38,6 +38,7 @@ def sales(series: str, units: list[float]) -> list[dict[str, object]]:
             "as_of": DAY,
             "series_id": series,
             "level": series.split(":")[0],
+            "item_id": series.split(":", 1)[1],
             "units": u,
             "revenue": u,
             "day": first + datetime.timedelta(days=i),

@@ -51,8 +51,9 @@ def test_each_rule_counts_the_rows_planted_for_it(lake: Lake, tmp_path: Path) ->
         "o11,1,u1,milk,1",
         "",  # unparsable; too short; blank
         "o1,1,u1,milk,2,3.00,2024-06-13 10:00:00",
-        "o3,1,u1,milk,-2,-3.00,2024-06-13 10:00:00",
-    )  # doubled row, key
+        "o3,1,u1,milk,-2,-3.00,2024-06-13 10:00:00",  # doubled row, key
+        "o12,1,u1,milk,-1,1.50,2024-06-13 10:00:00",  # a return whose amount has no minus: kept
+    )
     write(
         tmp_path,
         "events",
@@ -86,7 +87,8 @@ def test_each_rule_counts_the_rows_planted_for_it(lake: Lake, tmp_path: Path) ->
         ("order_lines", "unparsable_ts"): ("reject", 1),
         ("order_lines", "missing_order_date"): ("reject", 1),  # it follows from ts
         ("order_lines", "quantity_zero"): ("reject", 1),
-        ("order_lines", "quantity_negative"): ("warn", 2),  # both rows of o3
+        ("order_lines", "quantity_negative"): ("warn", 3),  # both rows of o3, and o12
+        ("order_lines", "amount_of_return_positive"): ("warn", 1),
         ("order_lines", "amount_zero"): ("warn", 2),  # o2, though it is rejected, and o5
         ("order_lines", "amount_negative"): ("reject", 1),
         ("order_lines", "future_timestamp"): ("warn", 1),
@@ -103,11 +105,11 @@ def test_each_rule_counts_the_rows_planted_for_it(lake: Lake, tmp_path: Path) ->
         ("events", "unknown_product"): ("warn", 1),
     }
     assert found["events", "test_user"].failed == 0 and found["events", "test_user"].rows == 8
-    # 13 lines that are not blank, of which one has no field to judge.
-    assert (found["order_lines", "broken_row"].rows, found["order_lines", "quantity_zero"].rows) == (13, 12)
+    # 14 lines that are not blank, of which one has no field to judge.
+    assert (found["order_lines", "broken_row"].rows, found["order_lines", "quantity_zero"].rows) == (14, 13)
     # o2, o4, o7, o8, o10 and the short line by themselves; two that repeat a key.
     gate = found["order_lines", "max_rejected_share"]
-    assert (gate.rows, gate.failed, gate.passed, gate.threshold) == (13, 8, True, None)  # too few rows to refuse
+    assert (gate.rows, gate.failed, gate.passed, gate.threshold) == (14, 8, True, None)  # too few rows to refuse
     flags = {r.order_id: r.flags for r in lake.read(OrderLines).collect()}
     assert flags == {
         "o1": ["dear"],
@@ -115,6 +117,7 @@ def test_each_rule_counts_the_rows_planted_for_it(lake: Lake, tmp_path: Path) ->
         "o5": ["amount_zero"],
         "o6": ["future_timestamp"],
         "o9": ["unknown_user"],
+        "o12": ["quantity_negative", "amount_of_return_positive"],
     }
     assert {r.event_id for r in lake.read(Events).collect()} == {"e4"}
     # A rejected row keeps its text, file, line and all its reasons; the header is line 1.

@@ -75,7 +75,16 @@ def shop(seed: int = 7) -> Rows:
             for a, b, lift in [(1, 2, 4.0), (2, 1, 4.0), (3, 4, 2.0), (5, 6, 0.8)]
         ],
         Forecasts: [
-            {"as_of": DAY, "series_id": f"product:p{p}", "day": DAY, "model": model, "units": units, "champion": first}
+            {
+                "as_of": DAY,
+                "series_id": f"product:p{p}",
+                "level": "product",
+                "item_id": f"p{p}",
+                "day": DAY,
+                "model": model,
+                "units": units,
+                "champion": first,
+            }
             for p in range(0, PRODUCTS, 3)
             for model, first, units in [("a", True, 0.1 * (p % 5)), ("b", False, 0.0)]
         ],

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from chispa.schema_comparer import assert_schema_equality_ignore_nullable
 from pyspark.sql import Row, SparkSession
+from pyspark.sql import functions as F
 
 from jobs.recommend import run
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import Metrics, Recommendations, Segments
 from promo_spark.contracts.silver import OrderLines, Products
-from promo_spark.errors import MissingDataError
 from promo_spark.runtime.job import Context
 from promo_spark.storage.lake import Lake
 
@@ -150,10 +150,36 @@ def test_every_user_gets_a_full_list_with_reasons_and_figures(spark: SparkSessio
     assert rows(lake) == found
 
 
-def test_a_window_without_sales_is_said(spark: SparkSession, lake: Lake, run_job: RunJob) -> None:
+def test_neither_what_is_sold_out_nor_what_a_user_took_back_is_recommended(
+    spark: SparkSession, lake: Lake, run_job: RunJob
+) -> None:
+    """tea1 is sold out: nobody is shown it. `once` took tea0 back: others are shown it, `once` is not."""
+    prepare(spark, lake)
+    profiles = lake.read(ProductProfile).withColumn("in_stock", F.col("product_id") != "tea1").localCheckpoint()
+    lake.write(ProductProfile, profiles, {"as_of": DAY})
+    back = {
+        "order_id": "back",
+        "line_no": 1,
+        "user_id": "once",
+        "product_id": "tea0",
+        "quantity": -1,
+        "order_date": DAY - datetime.timedelta(days=5),
+    }
+    lake.write(OrderLines, OrderLines.frame(spark, [*orders(), back]))
+    run_job(run, DAY, *SMALL)
+    shown = {(r.user_id, r.product_id) for r in rows(lake)}
+    assert not {product for _, product in shown} & {"tea1"}
+    assert ("teafan0", "tea0") in shown and ("once", "tea0") not in shown
+    assert sum(user == "once" for user, _ in shown) == 5
+
+
+def test_a_window_without_sales_is_said(
+    spark: SparkSession, lake: Lake, run_job: RunJob, capsys: pytest.CaptureFixture[str]
+) -> None:
     prepare(spark, lake)
     late = [{**line, "order_date": DAY} for line in orders()]
     lake.write(OrderLines, OrderLines.frame(spark, late))
-    with pytest.raises(MissingDataError, match="no promotable product was bought in the 365 days before 2017-12-01"):
-        run_job(run, DAY, *SMALL)
-    assert not lake.exists(Recommendations)
+    run_job(run, DAY, *SMALL)
+    said = capsys.readouterr().err
+    assert "no user who may be profiled bought a promotable product in the 365 days before 2017-12-01" in said
+    assert lake.read(Recommendations).isEmpty()

@@ -33,6 +33,16 @@ class OrderLines(Cleanable):
         SourceCheck("quantity_negative", "pieces were given back: a return", "warn", "quantity", ">=", 0),
         SourceCheck("amount_zero", "nothing was paid: a free item", "warn", "amount_paid", "!=", 0),
         SourceCheck("amount_negative", "money went back without a return", "reject", "amount_paid"),
+        SourceCheck(
+            "amount_of_return_positive",
+            "a return whose amount is positive: it is taken as money given back",
+            "warn",
+            "amount_paid",
+        ),
+        SourceCheck(
+            "discount_negative", "a discount of a sale is below 0: its sign is wrong", "reject", "discount_retail"
+        ),
+        SourceCheck("list_below_paid", "the list amount of a sale is below what was paid", "warn", "list_amount"),
         future_timestamp("ts"),
         TEST_USER,
         unknown_product("reject"),
@@ -46,7 +56,11 @@ class OrderLines(Cleanable):
     channel = Col(_TEXT, "store, web, app, …")
     quantity = Col(QUANTITY, "pieces or weight; negative for a return", unit="units", required=True)
     amount_paid = Col(
-        MONEY, "what the retailer received for the line, after every discount it bears", "currency", required=True
+        MONEY,
+        "what the retailer received for the line, after every discount it bears; of a return it and the next four are "
+        "negative",
+        "currency",
+        required=True,
     )
     list_amount = Col(MONEY, "the line at list price, before any discount", unit="currency", required=True)
     discount_retail = Col(MONEY, "discount by price reduction or loyalty card", "currency", required=True)

@@ -114,6 +114,6 @@ def best_per_scenario(candidates: DataFrame, *, keep: int) -> DataFrame:
     return best_rows(
         candidates,
         of=[OfferCandidate.user_id, OfferCandidate.scenario],
-        by=[F.desc(OfferCandidate.appeal), F.concat_ws("|", OfferCandidate.product_ids)],
+        by=[F.desc(OfferCandidate.appeal), OfferCandidate.product_ids],
         keep=keep,
     )

@@ -9,12 +9,13 @@ from pyspark.sql import types as T
 from promo_spark.contracts.features import ProductProfile
 from promo_spark.contracts.schema import MONEY, QUANTITY, Col, Frame
 from promo_spark.decisions.offers.pricing import margin_floor
+from promo_spark.measures.stock import not_sold_out
 
 _TEXT = T.StringType()
 
 
 class OfferableProduct(Frame):
-    """One row per product that may be offered: promotable, with price and cost, and room above its margin floor."""
+    """One row per product that may be offered: promotable, not sold out, priced, with room above its margin floor."""
 
     product_id = Col(_TEXT, "the product", required=True)
     title = Col(_TEXT, "what a customer would read", required=True)
@@ -33,6 +34,7 @@ def offerable_products(products: DataFrame, *, min_margin: float) -> DataFrame:
     return OfferableProduct.shaped(
         products.filter(
             F.col(ProductProfile.promotable)
+            & not_sold_out()
             & (F.col(ProductProfile.list_price) > 0)
             & (F.col(ProductProfile.unit_cost) > 0)
             & (floor < F.col(ProductProfile.list_price))

@@ -51,8 +51,8 @@ def product_forecasts(forecasts: DataFrame) -> DataFrame:
     """One row per product. Forecasts → ForecastOfProduct."""
     units = F.sum(F.col(Forecasts.units).cast("decimal(28,9)"))
     return ForecastOfProduct.shaped(
-        forecasts.filter(F.col(Forecasts.champion) & F.col(Forecasts.series_id).startswith("product:"))
-        .groupBy(F.substring_index(Forecasts.series_id, ":", -1).alias(ForecastOfProduct.product_id))
+        forecasts.filter(F.col(Forecasts.champion) & (F.col(Forecasts.level) == "product"))
+        .groupBy(F.col(Forecasts.item_id).alias(ForecastOfProduct.product_id))
         .agg(units.alias(ForecastOfProduct.units_ahead), F.count("*").alias(ForecastOfProduct.days_ahead))
     )
 

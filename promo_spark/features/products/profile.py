@@ -13,6 +13,7 @@ from pyspark.sql import types as T
 from promo_spark.contracts.features import ProductProfile, UserProductDays
 from promo_spark.contracts.schema import MONEY, QUANTITY, Col, Frame
 from promo_spark.contracts.silver import OrderLines, Products
+from promo_spark.features.products.stock import stock_on_hand
 from promo_spark.measures.fifths import fifth, fifths
 from promo_spark.measures.order_lines import is_purchase, lines_before, of_purchases, total_discount
 from promo_spark.measures.ratios import ratio, share
@@ -56,12 +57,13 @@ def product_profile(
     lines: DataFrame,
     bought: DataFrame,
     products: DataFrame,
+    inventory: DataFrame,
     *,
     as_of: datetime.date,
     settings: ProfileSettings,
     business: BusinessSettings,
 ) -> DataFrame:
-    """One row per product in the catalogue. OrderLines, UserProductDays, Products → ProductProfile.
+    """One row per product in the catalogue. OrderLines, UserProductDays, Products, Inventory → ProductProfile.
 
     Units and revenue are net of returns; days, prices, discounts and buyers are of purchases. A product
     never sold has zero counts and null days, and without a catalogue price no price, tier or cost.
@@ -74,6 +76,7 @@ def product_profile(
         .join(_sales(past, as_of), Products.product_id, "left")
         .join(_sold_prices(past, as_of, settings.recent_days), Products.product_id, "left")
         .join(_buyers(bought), Products.product_id, "left")
+        .join(stock_on_hand(inventory, as_of=as_of, stock_days=settings.stock_days), Products.product_id, "left")
         .fillna(0, subset=list(_COUNTS))
         .withColumn(ProductProfile.list_price, F.coalesce(_CATALOGUE_PRICE, SoldPrice.sold_list_price))
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
@@ -46,6 +47,7 @@ class Delivery:
     whole_feed: str = ""  # the path of a change feed that was taken whole: what silver has of it beside is gone
     deletes: str = "apply"
     columns: Mapping[str, Columns] = field(default_factory=dict)  # source → its columns
+    unread: Mapping[str, Callable[[], DataFrame]] = field(default_factory=dict)  # source → its UnreadValue rows
 
     @property
     def name(self) -> str:
@@ -104,6 +106,7 @@ def _joined(table: type[Table], of_table: Sequence[Delivery]) -> list[Delivery]:
             together([d.rows for d in of_table]),
             {source: path for d in of_table for source, path in d.text_paths.items()},
             columns={source: columns for d in of_table for source, columns in d.columns.items()},
+            unread={source: rows for d in of_table for source, rows in d.unread.items()},
         )
     ]
 
@@ -129,10 +132,18 @@ def _delivery(ctx: Context[IngestSettings], name: str, source: SourceSettings, k
         for lookup in source.lookups
     ]
     rows = mappings.mapped(table, raw, source, seconds, ctx.business.timezone)
+    unread = functools.partial(mappings.unread_values, table, raw, source, seconds, ctx.business.timezone)
     rows = pseudonyms.keyed(rows, mappings.columns_made_of_ids(table, source), key)
     text_paths = {name: path} if source.format in ("csv", "json") else {}
     delivery = Delivery(
-        table, (name,), rows, text_paths, source.by_rows, deletes=source.deletes, columns={name: columns}
+        table,
+        (name,),
+        rows,
+        text_paths,
+        source.by_rows,
+        deletes=source.deletes,
+        columns={name: columns},
+        unread={name: unread},
     )
     if follows:
         rows, gone = changes.latest_changes(table, rows)

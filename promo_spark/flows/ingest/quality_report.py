@@ -9,13 +9,15 @@ from typing import Any
 from pyspark.sql import Row
 
 from promo_spark.contracts.ops import DataQuality, SourceColumns
+from promo_spark.contracts.silver import OrderLines
 from promo_spark.errors import SourceError
+from promo_spark.flows.ingest import removals
 from promo_spark.flows.ingest.deliveries import Delivery
 from promo_spark.flows.ingest.judgement import Counted, Judged
+from promo_spark.flows.ingest.rejections import say_what_is_rejected, why_rejected
 from promo_spark.reports.data_quality import quality_page
 from promo_spark.runtime.job import Context
 from promo_spark.settings.ingest import IngestSettings
-from promo_spark.sources.checks import rules as checks
 from promo_spark.sources.gate import quality_rows as quality
 from promo_spark.sources.gate import source_columns
 from promo_spark.sources.gate import verdicts as gate
@@ -35,6 +37,8 @@ def pass_gate(
         limits = gate.limits_of(ctx.settings.gate, source)
         usual = () if judgement.delivery.by_key else ctx.earlier_rows.get(source, ())
         verdicts = gate.verdicts(counted.delivered, usual, limits, ctx.date)
+        if source == judgement.delivery.sources[0] and judgement.delivery.table is OrderLines:
+            verdicts.append(_removed(ctx, judgement, source))
         if source in judgement.delivery.columns:
             verdicts += source_columns.verdicts(judgement.delivery.columns[source], earlier.get(source, {}), limits)
         report += quality.quality_rows(
@@ -47,13 +51,24 @@ def pass_gate(
             ctx.date,
             ctx.run_id,
         )
-        reasons[source] = _most_frequent(judgement.rules, counted)
         if not all(v.passed for v in verdicts):
             broken[source] = [v for v in verdicts if not v.passed]
+            reasons[source] = why_rejected(judgement, source, counted)
     if broken:
         where = write_report(ctx, judgements, report, stays=True)
         raise SourceError(f"{gate.refusal(broken, reasons)}. What was found: {where}")
+    say_what_is_rejected(ctx, judgements)
     return report
+
+
+def _removed(ctx: Context[IngestSettings], judged: Judged, source: str) -> gate.Verdict:
+    """The verdict on the orders that the delivery takes away; what passes is told too."""
+    rows = sum(c.delivered.rows_in - c.delivered.blank for c in judged.counted.values())
+    limits = gate.limits_of(ctx.settings.gate, source)
+    removed = removals.verdict(removals.days_with_removals(ctx, judged), source, rows, limits)
+    if removed.failed and removed.passed:
+        ctx.note(f"source {source}: {removed.finding}")
+    return removed
 
 
 def known_columns(ctx: Context[IngestSettings]) -> ColumnsBySource:
@@ -79,13 +94,6 @@ def write_columns(ctx: Context[IngestSettings], delivered: Sequence[Delivery], e
 
 def _by_source(judgements: Sequence[Judged]) -> list[tuple[Judged, str, Counted]]:
     return [(judgement, source, counted) for judgement in judgements for source, counted in judgement.counted.items()]
-
-
-def _most_frequent(by: Sequence[checks.Rule], counted: Counted, named: int = 3) -> str:
-    """Why most rows were rejected, as text."""
-    rejecting = [r for r in by if r.criticality == checks.REJECT and counted.failed[r.name]]
-    rejecting.sort(key=lambda r: (-counted.failed[r.name], r.name))
-    return ", ".join(f"{counted.failed[r.name]:,} {r.name}: {r.meaning}" for r in rejecting[:named])
 
 
 def write_report(

@@ -93,6 +93,17 @@ def basket_items(
     )
 
 
+def filled_level(products: DataFrame, level: str) -> str:
+    """The level at which items are named: the given one, or the next one up or else `product`, if no product has it.
+
+    Products → subcategory, category or product.
+    """
+    levels = ("subcategory", "category", "product")
+    tried = levels[levels.index(level) :]
+    filled = products.agg(*[F.count(LEVELS[name]).alias(name) for name in tried]).collect()[0]
+    return next((name for name in tried if filled[name]), "product")
+
+
 def basket_sizes(items: DataFrame) -> dict[int, int]:
     """BasketItem → number of items in a basket, with how many baskets hold so many: bounded by the largest basket."""
     counts = items.groupBy(BasketItem.basket_items).agg(F.count("*")).collect()

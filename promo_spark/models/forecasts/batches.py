@@ -24,6 +24,7 @@ from promo_spark.models.forecasts.series import SalesSeries, SeriesModel, Series
 from promo_spark.settings.forecast import ForecastSettings
 
 ENDS = tuple(f.name for f in dataclasses.fields(Forecast))
+_SERIES = (DailySales.series_id, DailySales.level, DailySales.item_id)
 
 
 class SeriesCalendar(Frame):
@@ -55,16 +56,16 @@ def sales_series(sales: DataFrame, *, as_of: datetime.date, partitions: int) -> 
     )
     units = F.col(DailySales.units).cast("double").alias(DailySales.units)
     return (
-        sales.select(DailySales.series_id, DailySales.level, DailySales.day, units, DailySales.revenue)
+        sales.select(*_SERIES, DailySales.day, units, DailySales.revenue)
         .repartition(partitions, DailySales.series_id)
-        .groupBy(DailySales.series_id, DailySales.level)
+        .groupBy(*_SERIES)
         .agg(
             F.sort_array(F.collect_list(F.struct(DailySales.day, DailySales.units))).alias(SeriesCalendar.by_day),
             F.sum(DailySales.revenue).alias(SalesSeries.revenue),
             F.count("*").alias(SeriesCalendar.days),
             F.date_diff(F.lit(as_of), F.min(DailySales.day)).alias(SeriesCalendar.span),
         )
-        .select(SalesSeries.series_id, SalesSeries.level, SalesSeries.revenue, units_by_day.alias(SalesSeries.units))
+        .select(*_SERIES, SalesSeries.revenue, units_by_day.alias(SalesSeries.units))
     )
 
 
@@ -82,8 +83,7 @@ def series_models(series: DataFrame, settings: ForecastSettings) -> DataFrame:
         .select(SalesSeries.series_id, F.lit(True).alias(SeriesToForecast.top))
     )
     marked = series.join(F.broadcast(top), SalesSeries.series_id, how="left").select(
-        SalesSeries.series_id,
-        SalesSeries.level,
+        *_SERIES,
         SalesSeries.units,
         F.coalesce(SeriesToForecast.top, F.lit(False)).alias(SeriesToForecast.top),
     )
@@ -105,7 +105,7 @@ def forecasts(models: DataFrame, *, as_of: datetime.date) -> DataFrame:
         ),
     )
     return models.filter(F.col(SeriesModel.units).isNotNull()).select(
-        SeriesModel.series_id,
+        *_SERIES,
         SeriesModel.model,
         SeriesModel.champion,
         SeriesModel.profile,

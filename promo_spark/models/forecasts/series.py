@@ -40,6 +40,7 @@ class SalesSeries(Frame):
 
     series_id = _DAILY[DailySales.series_id]
     level = _DAILY[DailySales.level]
+    item_id = _DAILY[DailySales.item_id]
     revenue = Col(T.DecimalType(28, 2), "amount received ever", required=True)
     units = Col(_BY_DAY, "units by day, from the first sale to yesterday", required=True)
 
@@ -49,6 +50,7 @@ class SeriesToForecast(Frame):
 
     series_id = _DAILY[DailySales.series_id]
     level = _DAILY[DailySales.level]
+    item_id = _DAILY[DailySales.item_id]
     units = Col(_BY_DAY, "units by day, from the first sale to yesterday", required=True)
     top = Col(T.BooleanType(), "whether the series earns the dear models", required=True)
 
@@ -58,6 +60,7 @@ class SeriesModel(Frame):
 
     series_id = _DAILY[DailySales.series_id]
     level = _DAILY[DailySales.level]
+    item_id = _DAILY[DailySales.item_id]
     profile = _FORECASTS[Forecasts.profile]
     model = _FORECASTS[Forecasts.model]
     champion = _FORECASTS[Forecasts.champion]
@@ -84,6 +87,7 @@ class Series:
 
     series_id: str
     level: str
+    item_id: str
     kind: str
     units: Floats
 
@@ -96,7 +100,8 @@ def forecast_batch(batch: pd.DataFrame, settings: ForecastSettings) -> pd.DataFr
     """
     routes: dict[tuple[str, ...], list[Series]] = {}
     rows: list[dict[str, Any]] = []
-    for series_id, level, values, top in zip(batch.series_id, batch.level, batch.units, batch.top, strict=True):
+    columns = (batch.series_id, batch.level, batch.item_id, batch.units, batch.top)
+    for series_id, level, item_id, values, top in zip(*columns, strict=True):
         units = np.maximum(np.asarray(values, dtype=np.float64), 0.0)  # more returned than sold: no demand
         kind = series_kind(
             units,
@@ -104,7 +109,7 @@ def forecast_batch(batch: pd.DataFrame, settings: ForecastSettings) -> pd.DataFr
             dead_days=settings.dead_days,
             intermittent_gap=settings.intermittent_gap,
         )
-        series = Series(series_id, level, kind, units)
+        series = Series(series_id, level, item_id, kind, units)
         models = _models(kind, bool(top), settings)
         if models:
             routes.setdefault(models, []).append(series)
@@ -201,6 +206,7 @@ def _row(
     return {
         SeriesModel.series_id: series.series_id,
         SeriesModel.level: series.level,
+        SeriesModel.item_id: series.item_id,
         SeriesModel.profile: series.kind,
         SeriesModel.model: model,
         SeriesModel.champion: champion,

@@ -157,12 +157,16 @@ def ranked_lists(
 
 
 def nearest_own(model: ItemModel, users: UserBatch, lists: Lists) -> Integers:
-    """For each list entry the user's own product whose vector points most nearly the same way; else NO_ITEM."""
+    """For each list entry the user's own product whose vector points most nearly the same way; else NO_ITEM.
+
+    A product of no strength, which the user took back, is no reason for another.
+    """
     nearest = np.full(lists.items.shape, NO_ITEM, np.int64)
     lengths = np.linalg.norm(model.vectors, axis=1, keepdims=True)
     units = model.vectors / np.where(lengths > 0, lengths, 1)
     for user in np.flatnonzero(users.modelled):
-        own, _ = _columns(model, users.items[users.own(int(user))])
+        entries_of_user = users.own(int(user))
+        own, _ = _columns(model, users.items[entries_of_user][users.strengths[entries_of_user] > 0])
         entries, modelled = _columns(model, lists.items[user])
         if len(own) and len(entries):
             closest = (units[entries] @ units[own].T).argmax(axis=1)

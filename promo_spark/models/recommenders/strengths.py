@@ -17,7 +17,7 @@ from promo_spark.contracts.models import Segments
 from promo_spark.contracts.schema import Col, Frame, Personal
 from promo_spark.contracts.silver import Events, OrderLines
 from promo_spark.measures.exact_sums import whole_parts
-from promo_spark.measures.order_lines import is_sale
+from promo_spark.measures.kept_purchases import ProductOrder, product_orders
 
 _BILLION = 1_000_000_000
 _LINES, _SEGMENTS, _PROFILE = OrderLines.columns(), Segments.columns(), ProductProfile.columns()
@@ -105,11 +105,28 @@ class ItemPopularity(Frame):
 def purchases(lines: DataFrame, *, before: datetime.date, days: int) -> DataFrame:
     """One row per user, product and order of the `days` before a date. OrderLines → Purchase.
 
-    A product that stands in several lines of an order counts once.
+    A product that stands in several lines of an order counts once. What was taken back whole is no purchase.
     """
+    kept = product_orders(_in_window(lines, before, days)).filter(F.col(ProductOrder.kept) > 0)
+    return kept.select(*Purchase.columns())
+
+
+def taken_back(lines: DataFrame, bought: DataFrame, *, before: datetime.date, days: int) -> DataFrame:
+    """One row per user and product of which the user kept nothing. OrderLines, Purchase → Strength, of 0 orders."""
+    pair = [Purchase.user_id, Purchase.product_id]
+    returned = _in_window(lines, before, days).filter((F.col(OrderLines.quantity) < 0) & F.col(pair[0]).isNotNull())
+    nothing_kept = returned.groupBy(*pair).agg(F.max(Purchase.order_date).alias(Strength.last_bought))
+    return nothing_kept.join(bought, pair, "left_anti").select(
+        *pair,
+        F.lit(0.0).alias(Strength.strength),
+        F.lit(0).cast("long").alias(Strength.orders),
+        Strength.last_bought,
+    )
+
+
+def _in_window(lines: DataFrame, before: datetime.date, days: int) -> DataFrame:
     day = F.col(OrderLines.order_date)
-    in_window = (day < F.lit(before)) & (day >= F.lit(before - datetime.timedelta(days=days)))
-    return lines.filter(in_window & is_sale()).select(*Purchase.columns()).distinct()
+    return lines.filter((day < F.lit(before)) & (day >= F.lit(before - datetime.timedelta(days=days))))
 
 
 def strengths(bought: DataFrame, *, as_of: datetime.date, half_life_days: int) -> DataFrame:
@@ -191,8 +208,10 @@ def model_pairs(
 def own_products(pairs: DataFrame, items: DataFrame, banned: Column) -> DataFrame:
     """One row per user. Strength, CatalogueItem → OwnProducts.
 
-    `banned` says of each pair whether the product must not be recommended to the user.
+    `banned` says of each pair whether the product must not be recommended to the user; one of no orders, which the
+    user took back, must not be in any case.
     """
+    banned = banned | (F.col(Strength.orders) == 0)
     positions = F.broadcast(items.select(CatalogueItem.product_id, CatalogueItem.item))
     entry = F.struct(*list(OwnProduct.columns())[:-1], banned.alias(OwnProduct.banned))
     return (

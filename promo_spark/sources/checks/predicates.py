@@ -97,6 +97,19 @@ def _amount_negative(column: str, _compared: ComparedWith) -> Column:
     return (F.col(column) < 0) & (F.col(OrderLines.quantity) >= 0)
 
 
+def _amount_of_return_positive(column: str, _compared: ComparedWith) -> Column:
+    return (F.col(column) > 0) & (F.col(OrderLines.quantity) < 0)
+
+
+def _discount_negative(column: str, _compared: ComparedWith) -> Column:
+    least = F.least(column, OrderLines.discount_coupon, OrderLines.discount_coupon_match)
+    return (least < 0) & (F.col(OrderLines.quantity) > 0)
+
+
+def _list_below_paid(column: str, _compared: ComparedWith) -> Column:
+    return (F.col(column) < F.col(OrderLines.amount_paid)) & (F.col(OrderLines.quantity) > 0)
+
+
 def _future_timestamp(column: str, compared: ComparedWith) -> Column:
     return F.col(column) >= F.lit(compared.next_day())
 
@@ -128,11 +141,14 @@ def _looked_up(fails: Condition, ids: IdsOf) -> Predicate:
 
 PREDICATES: Mapping[str, Predicate] = {
     "amount_negative": Predicate(_amount_negative),
+    "amount_of_return_positive": Predicate(_amount_of_return_positive),
     "bot_session": _looked_up(_among("bot_session"), lambda compared: compared.bot_sessions),
     "control_character_in_id": Predicate(_control_character),
+    "discount_negative": Predicate(_discount_negative),
     "ends_before_start": Predicate(_ends_before_start),
     "future_day": Predicate(_future_day),
     "future_timestamp": Predicate(_future_timestamp),
+    "list_below_paid": Predicate(_list_below_paid),
     "test_user": Predicate(_test_user, lambda compared: bool(compared.test_users)),
     "unknown_product": _looked_up(_not_among("unknown_product"), lambda compared: compared.products),
     "unknown_user": _looked_up(_not_among("unknown_user"), lambda compared: compared.users),

@@ -21,8 +21,8 @@ from pyspark.sql.window import Window
 
 from promo_spark.contracts import raw_rows
 from promo_spark.contracts.raw_rows import IncomingRow, RawRow
-from promo_spark.contracts.schema import Col, SourceCheck, Table, WriteMode
-from promo_spark.contracts.silver import CLEANED_TYPE, SILVER, Quarantined, Sourced
+from promo_spark.contracts.schema import MONEY, Col, SourceCheck, Table, WriteMode
+from promo_spark.contracts.silver import CLEANED_TYPE, SILVER, OrderLines, Quarantined, Sourced
 from promo_spark.errors import SettingsError
 from promo_spark.sources.checks.predicates import PREDICATES, ComparedWith, mark
 from promo_spark.sources.incoming import GIVEN_BY_THE_RUN, fenced, names_of
@@ -32,6 +32,13 @@ _RANK, _KEPT = "_nth", "_first"  # the row's place among those of its key; the c
 FLAGS, CLEANED = "flags", "cleaned"
 ROWS_IN, BLANK_ROWS, BAD_ROWS, DAYS = "rows_in", "blank_rows", "bad_rows", "days"
 REJECT, WARN, OFF = "reject", "warn", "off"
+_MONEY = (
+    OrderLines.amount_paid,
+    OrderLines.list_amount,
+    OrderLines.discount_retail,
+    OrderLines.discount_coupon,
+    OrderLines.discount_coupon_match,
+)
 UNREADABLE_ID = "control_character_in_id"  # such an id is nowhere kept, so its row cannot be
 FARTHEST_DAY = 3660  # days further back than this are not looked at for gaps
 
@@ -215,7 +222,10 @@ def ranked(table: type[Table], suspects: DataFrame) -> DataFrame:
 
 
 def accepted(rows: DataFrame, run_id: str) -> DataFrame:
-    """Good rows as they go to silver, with their file and run."""
+    """Good rows as they go to silver, with their file and run; all money of a return is negative."""
+    if OrderLines.quantity in rows.columns and OrderLines.amount_paid in rows.columns:
+        returned = F.col(OrderLines.quantity) < 0
+        rows = rows.withColumns({c: F.when(returned, -F.abs(c)).otherwise(F.col(c)).cast(MONEY) for c in _MONEY})
     return rows.withColumn(Sourced.source_file, F.col(RawRow.file)).withColumn(Sourced.run_id, F.lit(run_id))
 
 

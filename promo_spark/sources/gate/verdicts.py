@@ -24,6 +24,7 @@ MEANINGS = {
     "max_missing_days": "days without a row lie between the first day and the last",
     "new_columns": "columns that no earlier load had and no mapping uses; ops.source_columns names them",
     "max_changed_types": "mapped columns have another type than at the last load",
+    "max_removed_share": "orders that the lake holds of the days it replaces are not in the delivery, and go",
     "day_before_expected": "the day before the one that ingest ran for has no rows",
 }
 
@@ -110,7 +111,8 @@ def refusal(broken: Mapping[str, Sequence[Verdict]], reasons: Mapping[str, str])
         for verdict in of_source:
             why = f" ({reasons[source]})" if verdict.rule == "max_rejected_share" and reasons.get(source) else ""
             accept = f"--set ingest.gate.sources.{source}.{verdict.rule}={_accepting(verdict)}"
-            lines.append(f"source {source} is refused: {verdict.finding}{why}. If it is right so: {accept}")
+            if_so = "To load it without these rows" if verdict.rule == "max_rejected_share" else "If it is right so"
+            lines.append(f"source {source} is refused: {verdict.finding}{why}. {if_so}: {accept}")
     return "\n".join([*lines, "Nothing was loaded, every table is as it was. Correct what was delivered and run again"])
 
 

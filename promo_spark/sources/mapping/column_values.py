@@ -104,6 +104,8 @@ def _given(mapping: ColumnMapping, raw: DataFrame) -> Column:
         value = text_of(mapping.column) if stored or changed else F.col(f"`{mapping.column}`")
     if mapping.map is not None:
         value = _translated(value, mapping.map, mapping.otherwise)
+    if mapping.default is not None:
+        value = F.coalesce(value, F.lit(mapping.default).try_cast(raw.select(value).schema[0].dataType))
     return F.regexp_replace(value, r"\.0+$", "") if mapping.whole_number else value
 
 
@@ -118,7 +120,11 @@ def _translated(text: Column, codes: dict[str, str], otherwise: str | None) -> C
 def _number(given: Column, mapping: ColumnMapping) -> Column:
     if mapping.product_of is not None:
         factors = [_plain(text_of(c), mapping).try_cast("decimal(18,6)") for c in mapping.product_of]
-        return functools.reduce(F.try_multiply, factors)
+        product: Column = functools.reduce(F.try_multiply, factors)
+        if mapping.default is None:
+            return product
+        all_there = functools.reduce(Column.__and__, [text_of(c).isNotNull() for c in mapping.product_of])
+        return F.when(all_there, product).otherwise(_plain(F.lit(mapping.default), mapping).try_cast(_NUMBER))
     return _plain(given, mapping).try_cast(_NUMBER if mapping.scale is None else _FINE_NUMBER)
 
 

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.window import Window
 
-from promo_spark.contracts.raw_rows import RawRow
+from promo_spark.contracts.raw_rows import IncomingRow, RawRow, UnreadValue
 from promo_spark.contracts.restricted import PERSONAL_SOURCES
 from promo_spark.contracts.schema import Personal, Table
 from promo_spark.contracts.silver import SILVER, Events, Feedback, IdentityMap, Inventory, OrderLines
@@ -22,7 +22,8 @@ from promo_spark.errors import SettingsError
 from promo_spark.settings.sources import SourceSettings
 from promo_spark.sources.incoming import BESIDE, GIVEN_BY_THE_RUN, candidates
 from promo_spark.sources.mapping import reshaping
-from promo_spark.sources.mapping.column_values import TimeFormats, column_value
+from promo_spark.sources.mapping.column_values import TimeFormats, column_value, holds
+from promo_spark.sources.mapping.discount_lines import DISCOUNT_LINE, without_discount_lines
 
 # Required columns that a mapping may leave open, as they follow from the others.
 _DERIVED: dict[type[Table], set[str]] = {
@@ -40,6 +41,8 @@ _DERIVED: dict[type[Table], set[str]] = {
     IdentityMap: {IdentityMap.channel},
 }
 
+_DISCOUNTS = (OrderLines.discount_retail, OrderLines.discount_coupon, OrderLines.discount_coupon_match)
+_NO_DISCOUNT = "0"
 _ORDER, _LINE = "_order", "_line"
 # The column that becomes a digest of the whole row where a mapping leaves it open.
 _ROW_DIGEST: dict[type[Table], str] = {Events: Events.event_id, Feedback: Feedback.feedback_id}
@@ -67,6 +70,11 @@ def checked_mapping(name: str, table: type[Table], source: SourceSettings) -> No
     missing = sorted(required - set(source.columns))
     if missing:
         raise SettingsError(f"{key}.columns: say which column of the file holds {', '.join(missing)}")
+    if source.discount_lines and (table is not OrderLines or source.distinct or source.by_rows):
+        raise SettingsError(
+            f"{key}.discount_lines is for order lines that are delivered by whole days, without distinct: a discount "
+            "is taken off the other lines of its order"
+        )
     if source.latest_by and not source.distinct:
         raise SettingsError(f"{key}.latest_by chooses between rows of one key: it needs distinct = true")
 
@@ -75,6 +83,7 @@ def source_columns(source: SourceSettings) -> list[str]:
     """The columns that the source itself must have: what the mapping uses and does not make on the way."""
     wanted = [c for column in source.columns.values() for c in column.sources()]
     wanted += [condition.column for condition in source.where]
+    wanted += [source.discount_lines.column] if source.discount_lines else []
     wanted += [ours for lookup in source.lookups for ours in lookup.keys]
     wanted += [source.latest_by] if source.latest_by else []
     made = {new for lookup in source.lookups for new in lookup.columns}
@@ -118,6 +127,41 @@ def mapped(
     Unpivoted, a row gives one per column; with `distinct`, one per key of the table. What `where` leaves out
     counts as blank.
     """
+    raw, values, parsed = _read(table, raw, source, seconds, timezone)
+    if source.discount_lines:
+        told = {DISCOUNT_LINE: F.coalesce(holds(source.discount_lines), F.lit(False))}
+        return without_discount_lines(candidates(table, raw, values, parsed, told))
+    if not source.distinct:
+        return candidates(table, raw, values, parsed)
+    latest = {reshaping.LATEST: F.col(f"`{source.latest_by}`")} if source.latest_by else {}
+    return reshaping.folded(table, candidates(table, raw, values, parsed, latest), list(values))
+
+
+def unread_values(
+    table: type[Table], raw: DataFrame, source: SourceSettings, seconds: list[DataFrame], timezone: str
+) -> DataFrame:
+    """One row per value that is there but does not parse. Raw rows and those of lookups → UnreadValue.
+
+    Personal columns are left out: such a value may be shown to nobody.
+    """
+    raw, values, parsed = _read(table, raw, source, seconds, timezone)
+    shown = [c for c in values if c not in table.personal()]
+    texts = F.create_map(*[part for c in shown for part in (F.lit(c), values[c].cast("string"))])
+    rows = candidates(table, raw, values, parsed, {UnreadValue.text: texts}).filter(~F.col(RawRow.blank))
+    rows = rows.filter(~F.col(RawRow.broken)).withColumn(UnreadValue.column, F.explode(IncomingRow.unparsed))
+    text = F.try_element_at(F.col(UnreadValue.text), F.col(UnreadValue.column))
+    return UnreadValue.shaped(rows.withColumn(UnreadValue.text, text))
+
+
+def row_digest(raw: DataFrame) -> Column:
+    """The digest of the whole row as it came: the same for the same row, whenever it is read."""
+    return F.sha2(reshaping.raw_text(raw), 256)
+
+
+def _read(
+    table: type[Table], raw: DataFrame, source: SourceSettings, seconds: list[DataFrame], timezone: str
+) -> tuple[DataFrame, dict[str, Column], dict[str, Column]]:
+    """The raw rows as they are to be read, and our columns from them: as text or as stored, and in their type."""
     if source.unpivot:
         named = set(source_columns(source))
         chosen = unpivoted_column(source)
@@ -130,28 +174,22 @@ def mapped(
     values: dict[str, Column] = {}
     parsed: dict[str, Column] = {}
     for ours, mapping in source.columns.items():
+        if table is OrderLines and ours in _DISCOUNTS and mapping.default is None:
+            mapping = mapping.model_copy(update={"default": _NO_DISCOUNT})
         values[ours], read = column_value(mapping, raw, table.columns()[ours].type, times)
         if read is not None:
             parsed[ours] = read
     if table is OrderLines:
         raw = _completed_lines(raw, values, parsed, timezone, source.equal_rows == "pieces")
     elif table is Events:
-        values.setdefault(Events.event_date, _business_day(Events.ts, values, parsed, timezone))
+        _fill(Events.event_date, _business_day(Events.ts, values, parsed, timezone), raw, values, parsed)
     elif table is Inventory:
         values.setdefault(Inventory.store_id, F.lit("all"))
     elif table is IdentityMap:
         values.setdefault(IdentityMap.channel, F.lit("*"))
     if table in _ROW_DIGEST:
         values.setdefault(_ROW_DIGEST[table], row_digest(raw))
-    if not source.distinct:
-        return candidates(table, raw, values, parsed)
-    latest = {reshaping.LATEST: F.col(f"`{source.latest_by}`")} if source.latest_by else {}
-    return reshaping.folded(table, candidates(table, raw, values, parsed, latest), list(values))
-
-
-def row_digest(raw: DataFrame) -> Column:
-    """The digest of the whole row as it came: the same for the same row, whenever it is read."""
-    return F.sha2(reshaping.raw_text(raw), 256)
+    return raw, values, parsed
 
 
 def _business_day(ts: str, values: Mapping[str, Column], parsed: Mapping[str, Column], timezone: str) -> Column:
@@ -159,27 +197,41 @@ def _business_day(ts: str, values: Mapping[str, Column], parsed: Mapping[str, Co
     return F.to_date(F.from_utc_timestamp(instant, timezone))
 
 
+def _fill(column: str, value: Column, raw: DataFrame, values: dict[str, Column], parsed: dict[str, Column]) -> None:
+    """Gives a column the value in rows that leave it blank: in all rows, where the mapping does not name it."""
+    if column not in values:
+        values[column] = value
+        return
+    given = values[column]
+    if column in parsed:
+        parsed[column] = F.when(given.isNull(), value).otherwise(parsed[column])
+    values[column] = F.coalesce(given, value.cast(raw.select(given).schema[0].dataType))
+
+
 def _completed_lines(
-    raw: DataFrame, values: dict[str, Column], parsed: Mapping[str, Column], timezone: str, pieces: bool
+    raw: DataFrame, values: dict[str, Column], parsed: dict[str, Column], timezone: str, pieces: bool
 ) -> DataFrame:
     """What order lines need and files seldom say: numbers within the order, business day, list amount.
 
+    A day or list amount that a row leaves blank follows from its other columns, as where no column is mapped.
     Equal lines of an order share a number, so that a doubled one is seen; as pieces each has its own.
     """
-    for discount in (OrderLines.discount_retail, OrderLines.discount_coupon, OrderLines.discount_coupon_match):
+    for discount in _DISCOUNTS:
         values.setdefault(discount, F.lit(0))
-    if OrderLines.list_amount not in values:
-        money = [
-            parsed.get(c, values[c].try_cast("decimal(18,6)")).cast("decimal(24,6)")
-            for c in (
-                OrderLines.amount_paid,
-                OrderLines.discount_retail,
-                OrderLines.discount_coupon_match,
-            )
-        ]
-        values[OrderLines.list_amount] = money[0] + money[1] + money[2]
-    if OrderLines.order_date not in values:
-        values[OrderLines.order_date] = _business_day(OrderLines.ts, values, parsed, timezone)
+    quantity, *money = [
+        parsed.get(c, values[c].try_cast("decimal(18,6)")).cast("decimal(24,6)")
+        for c in (
+            OrderLines.quantity,
+            OrderLines.amount_paid,
+            OrderLines.discount_retail,
+            OrderLines.discount_coupon_match,
+        )
+    ]
+    # Of a return all money is given back, whatever the signs that the source writes.
+    sizes = F.abs(money[0]) + F.abs(money[1]) + F.abs(money[2])
+    listed = F.when(quantity < 0, -sizes).otherwise(money[0] + money[1] + money[2])
+    _fill(OrderLines.list_amount, listed, raw, values, parsed)
+    _fill(OrderLines.order_date, _business_day(OrderLines.ts, values, parsed, timezone), raw, values, parsed)
     if OrderLines.line_no not in values:
         raw = raw.withColumn(_ORDER, values[OrderLines.order_id].cast("string"))
         by_columns = [F.col(f"`{c}`") for c in sorted(c for c in raw.columns if c not in (*BESIDE, _ORDER))]

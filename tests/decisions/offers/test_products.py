@@ -13,6 +13,7 @@ def test_products_without_price_margin_or_permission_are_never_offered(spark: Sp
     offerable = products(
         spark,
         item("ok"),
+        item("sold out", in_stock=False),
         item("hidden", promotable=False),
         item("unpriced", list_price=None),
         item("costless", unit_cost=None),

@@ -23,6 +23,8 @@ def test_clearance_is_deeper_the_steeper_the_fall(spark: SparkSession, inputs: S
         [
             {
                 "series_id": f"product:{product}",
+                "level": "product",
+                "item_id": product,
                 "day": DAY,
                 "model": model,
                 "units": units,

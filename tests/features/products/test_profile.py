@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import ProductProfile
-from promo_spark.contracts.silver import OrderLines, Products
+from promo_spark.contracts.silver import Inventory, OrderLines, Products
 from promo_spark.features.products.profile import product_profile
 from promo_spark.features.users.products import user_products
 from promo_spark.settings import Settings
@@ -59,12 +59,27 @@ CATALOGUE: list[dict[str, Any]] = [
 ]
 
 
+STOCK: list[dict[str, Any]] = [
+    {"product_id": product, "store_id": store, "day": AS_OF - datetime.timedelta(ago), "on_hand": units}
+    for product, store, ago, units in [
+        ("milk", "s1", 1, 0),
+        ("milk", "s1", 2, 9),  # older than yesterday's
+        ("milk", "s2", 7, 4),  # the last day that counts: 0 + 4
+        ("old", "s1", 1, 0),
+        ("old", "s2", 8, 5),  # too old to say anything
+        ("old", "s1", 0, 7),  # the date itself
+        ("listed", "s1", 8, 0),  # sold out, but long ago
+    ]
+]
+
+
 def profiles(spark: SparkSession, settings: Settings, lines: list[dict[str, Any]], partitions: int = 1) -> DataFrame:
     sold = OrderLines.frame(spark, lines).repartition(partitions)
     df = product_profile(
         sold,
         user_products(sold, as_of=AS_OF, half_life_days=60),
         Products.frame(spark, CATALOGUE).repartition(partitions),
+        Inventory.frame(spark, STOCK).repartition(partitions),
         as_of=AS_OF,
         settings=settings.profile,
         business=settings.business.model_copy(
@@ -93,7 +108,7 @@ def test_units_and_revenue_are_net_and_by_month(found: dict[str, Row]) -> None:
     assert (milk.units_28d, milk.units_before_28d, milk.units) == (2, 3, 5)  # day 28 in, 29 and 56 before, 57 out
     assert (milk.revenue_28d, milk.revenue) == (Decimal("4.00"), Decimal("16.00"))  # 9 + 4 + 3 + 2 − 2 + 0
     assert (milk.first_sale, milk.last_sale) == (datetime.date(2016, 11, 13), datetime.date(2017, 5, 29))
-    assert (milk.buyers, milk.repeat_buyers) == (2, 1)  # u1 bought it in three orders, u2 in one
+    assert (milk.buyers, milk.repeat_buyers) == (2, 1)  # u1 kept two of three orders, u2 has one
     assert milk.discount_depth == pytest.approx(1.02 / 19.02)  # 19.02 = 9 + 4 + 4.02 + 2 + 0
     assert milk.discounted_units_share == pytest.approx(1 / 5)
 
@@ -114,6 +129,12 @@ def test_a_cost_is_the_catalogues_or_said_to_be_assumed(found: dict[str, Row]) -
     assert (found["milk"].unit_cost, found["milk"].cost_is_assumed) == (Decimal("1.51"), True)  # 2.01 × 0.75 = 1.5075
     assert (found["cigars"].unit_cost, found["cigars"].cost_is_assumed) == (Decimal("6.67"), True)  # 10 × 0.667
     assert found["unsold"].cost_is_assumed is False  # there is no cost at all
+
+
+def test_stock_is_each_stores_newest_and_only_while_it_is_fresh(found: dict[str, Row]) -> None:
+    assert (found["milk"].on_hand, found["milk"].in_stock) == (4, True)
+    assert (found["old"].on_hand, found["old"].in_stock) == (0, False)
+    assert (found["listed"].on_hand, found["listed"].in_stock) == (None, None)
 
 
 def test_excluded_departments_and_categories_are_not_promotable(found: dict[str, Row]) -> None:

@@ -56,6 +56,7 @@ def daily_sales(spark: SparkSession) -> DataFrame:
                 "as_of": DAY,
                 "series_id": s,
                 "level": s.split(":")[0],
+                "item_id": s.split(":")[1],
                 "day": DAY - datetime.timedelta(days=n - i),
                 "units": int(units),
                 "revenue": int(units) * 2,

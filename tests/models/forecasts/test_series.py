@@ -28,8 +28,8 @@ def forecast(plan: ForecastSettings, *, top: bool = False, **series: npt.ArrayLi
 
 def forecast_of(plan: ForecastSettings, series: Mapping[str, npt.ArrayLike], *, top: bool = False) -> pd.DataFrame:
     names = list(series)
-    frame = {"series_id": names, "level": "product", "units": [np.asarray(s, float) for s in series.values()]}
-    return forecast_batch(pd.DataFrame(frame).assign(top=top), plan)
+    frame = {"series_id": names, "item_id": names, "units": [np.asarray(s, float) for s in series.values()]}
+    return forecast_batch(pd.DataFrame(frame).assign(level="product", top=top), plan)
 
 
 def by_model(rows: pd.DataFrame, column: str) -> dict[str, Any]:

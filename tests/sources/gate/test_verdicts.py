@@ -94,7 +94,7 @@ def test_a_refusal_names_source_rule_limit_reasons_and_the_setting_under_which_i
     told = gate.refusal(found, {"orders": "1,001 unknown_product: the product is not in the product list"})
     assert told.splitlines() == [
         "source orders is refused: 1,001 of 3,000 rows were rejected, 33.4%, more than 20.0% (1,001 unknown_product: "
-        "the product is not in the product list). If it is right so: "
+        "the product is not in the product list). To load it without these rows: "
         "--set ingest.gate.sources.orders.max_rejected_share=0.334",
         "source orders is refused: 3,000 rows where 20,000 are usual (the median of 3 loads), 15% of it, less than "
         "30%. If it is right so: --set ingest.gate.sources.orders.min_share_of_usual=0.15",

@@ -54,6 +54,10 @@ def test_each_word_of_the_vocabulary_reads_what_it_says(spark: SparkSession) -> 
         ({"column": "x", "map": {"pv": "view"}}, TEXT, "fav", "fav"),
         ({"column": "x", "map": {"POST": "service"}, "otherwise": "goods"}, TEXT, "85048", "goods"),
         ({"column": "x", "map": {"POST": "service"}, "otherwise": "goods"}, TEXT, None, None),
+        ({"column": "x", "default": 0}, MONEY, " ", "0.00"),
+        ({"column": "x", "default": "1,5", "decimal_comma": True}, MONEY, None, "1.50"),  # written as theirs are
+        ({"column": "x", "map": {"-": ""}, "default": "web"}, TEXT, "-", "web"),
+        ({"product_of": ["x", "y"], "default": 3}, MONEY, "1.2", "3.00"),
         ({"column": "x", "whole_number": True}, TEXT, "13085.0", "13085"),
         ({"column": "x", "whole_number": True}, TEXT, "0013085", "0013085"),
         ({"column": "x", "decimal_comma": True}, MONEY, "1.234,505", "1234.51"),  # half up

@@ -1,0 +1,83 @@
+"""What of a user's purchases was kept.
+
+A return names no purchase. It takes back the user's last purchase of the product before it in the same quantity; where
+there is none, the last units that were bought before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from promo_spark.contracts.schema import QUANTITY, Col, Frame
+from promo_spark.contracts.silver import OrderLines
+from promo_spark.measures.order_lines import of_purchases
+
+_LINES = OrderLines.columns()
+_PAIR = [OrderLines.user_id, OrderLines.product_id]
+_NET_RETURNED, _SIZE, _LAST_DAY = "net_returned", "size", "last_day"
+_BALANCE, _LOW_LATER, _LOW_EARLIER = "balance", "low_later", "low_earlier"
+
+
+class ProductOrder(Frame):
+    """One row per user, product and order that bought it or took it back."""
+
+    user_id = _LINES[OrderLines.user_id]
+    product_id = _LINES[OrderLines.product_id]
+    order_id = _LINES[OrderLines.order_id]
+    order_date = Col(T.DateType(), "the day of the first purchase in it; null: it only took back")
+    bought = Col(QUANTITY, "units bought", unit="units")
+    kept = Col(QUANTITY, "units bought that were not taken back on that day or later", unit="units", required=True)
+
+
+def product_orders(lines: DataFrame, *more: Column) -> DataFrame:
+    """One row per user, product and order. OrderLines → ProductOrder, and `more`, aggregates of the order's lines.
+
+    What is taken back without a purchase before it takes nothing away. Lines of nobody in particular are left out.
+    """
+    # spread by the pair at once: the two groupings and the windows then need no other shuffle
+    per_order = (
+        lines.filter(F.col(OrderLines.user_id).isNotNull())
+        .repartition(*_PAIR)
+        .groupBy(*_PAIR, OrderLines.order_id)
+        .agg(
+            F.min(of_purchases(OrderLines.order_date)).alias(ProductOrder.order_date),
+            F.sum(of_purchases(OrderLines.quantity)).alias(ProductOrder.bought),
+            (-F.sum(OrderLines.quantity)).alias(_NET_RETURNED),
+            F.max(OrderLines.order_date).alias(_LAST_DAY),
+            *more,
+        )
+    )
+    net, size = F.col(_NET_RETURNED), F.abs(_NET_RETURNED)
+    equal_sizes = _backwards(per_order.withColumn(_SIZE, size), F.signum(net).cast(QUANTITY), [*_PAIR, _SIZE])
+    is_kept = (net < 0) & (F.col(_BALANCE) < F.col(_LOW_LATER))
+    is_open = (net > 0) & ~(F.col(_LOW_EARLIER) < F.col(_BALANCE))
+    unmatched = equal_sizes.withColumn(_NET_RETURNED, F.when(is_kept | is_open, net).otherwise(0).cast(QUANTITY))
+    units = _backwards(unmatched, F.col(_NET_RETURNED), _PAIR)
+    kept = F.greatest(F.col(_LOW_LATER) - F.col(_BALANCE), F.lit(Decimal(0))).cast(QUANTITY)
+    return units.withColumn(ProductOrder.kept, kept).drop(
+        _NET_RETURNED, _SIZE, _LAST_DAY, _BALANCE, _LOW_LATER, _LOW_EARLIER
+    )
+
+
+def _backwards(orders: DataFrame, taken_back: Column, of: Sequence[str]) -> DataFrame:
+    """The orders of each group with a balance, going back in time, and its lowest, 0 or less, later and earlier.
+
+    What is taken back stands above zero in the balance until purchases before it use it up. Each new low is made of
+    what was kept; a return above which the balance stays was matched by no purchase.
+    """
+    day = F.coalesce(ProductOrder.order_date, _LAST_DAY)
+    order = Window.partitionBy(*of).orderBy(day.desc(), F.desc(_NET_RETURNED), OrderLines.order_id)
+    later, earlier = order.rowsBetween(Window.unboundedPreceding, -1), order.rowsBetween(1, Window.unboundedFollowing)
+    balance = F.sum(taken_back).over(order.rowsBetween(Window.unboundedPreceding, Window.currentRow))
+    nothing = F.lit(Decimal(0))
+    return orders.withColumn(_BALANCE, balance).withColumns(
+        {
+            _LOW_LATER: F.least(F.coalesce(F.min(_BALANCE).over(later), nothing), nothing),
+            _LOW_EARLIER: F.coalesce(F.min(_BALANCE).over(earlier), F.col(_BALANCE)),
+        }
+    )
