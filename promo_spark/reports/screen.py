@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from pyspark.sql import DataFrame, Row
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from promo_spark.contracts.currencies import digits_of
 from promo_spark.contracts.decisions import Budget, Promotions
 from promo_spark.contracts.models import BasketRules, Metrics, SegmentPortraits
 from promo_spark.contracts.schema import MONEY, Col, Frame, Table
@@ -45,7 +47,7 @@ def print_summary(
         _rules(lake, date),
         _figures("Forecasts", metrics, FORECAST_FIGURES),
         _figures("Recommendations", metrics, RECOMMENDATION_FIGURES),
-        _promotions(lake, date),
+        _promotions(lake, date, settings.business.currency),
         _budget(lake, date, settings.business.currency),
     ):
         if section is not None:
@@ -157,7 +159,7 @@ def _figures(
     return grid
 
 
-def _promotions(lake: Lake, date: datetime.date) -> Grid | None:
+def _promotions(lake: Lake, date: datetime.date, currency: str) -> Grid | None:
     if not lake.exists(Promotions):
         return None
     counted = (
@@ -174,7 +176,8 @@ def _promotions(lake: Lake, date: datetime.date) -> Grid | None:
     )
     grid = _grid("Promotions", "scenario", "mechanic", "rows", "users", "reserved", "expected margin")
     for row in counted:
-        _add(grid, row.scenario, row.mechanic, f"{row.rows:,}", f"{row.users:,}", f"{row.cost:,}", f"{row.margin:,}")
+        cost, margin = _amount(row.cost, currency), _amount(row.margin, currency)
+        _add(grid, row.scenario, row.mechanic, f"{row.rows:,}", f"{row.users:,}", cost, margin)
     return grid
 
 
@@ -184,8 +187,14 @@ def _budget(lake: Lake, date: datetime.date, currency: str) -> Grid | None:
         return None
     grid = _grid(f"Budget ({currency})", "constraint", "planned", "reserved", "offers")
     for row in sorted(budget, key=lambda row: row.constraint):
-        _add(grid, row.constraint, f"{row.planned:,}", f"{row.reserved:,}", f"{row.offers:,}")
+        planned, reserved = _amount(row.planned, currency), _amount(row.reserved, currency)
+        _add(grid, row.constraint, planned, reserved, f"{row.offers:,}")
     return grid
+
+
+def _amount(amount: Decimal, currency: str) -> str:
+    """An amount in the currency's own digits, with commas between thousands."""
+    return f"{amount:,.{digits_of(currency)}f}"
 
 
 def _footing(lake: Lake, date: datetime.date) -> str:
