@@ -47,11 +47,12 @@ def run(ctx: Context[ProfileSettings]) -> None:
     ctx.write(UserProfile, user_profiles(ctx, activity, user_tastes(bought, products, settings=settings)))
 
     ctx.say("profiling products")
-    profiles = product_profile(lines, bought, products, as_of=as_of, settings=settings, business=ctx.business)
+    calendar = ctx.read_optional(PromoCalendar)
+    profiles = product_profile(lines, bought, products, calendar, as_of=as_of, settings=settings, business=ctx.business)
     ctx.write(ProductProfile, profiles)
 
     ctx.say("making sales series")
     wanted = ctx.keep(wanted_series(lines, products, as_of=as_of, settings=settings))
-    calendar, levels = ctx.read_optional(PromoCalendar), settings.series_levels
+    levels = settings.series_levels
     sales = daily_sales(lines, products=products, calendar=calendar, wanted=wanted, as_of=as_of, levels=levels)
     ctx.write(DailySales, sales)
