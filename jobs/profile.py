@@ -55,11 +55,12 @@ def run(ctx: Context[ProfileSettings]) -> None:
     write_user_profiles(ctx, user_profiles(ctx, activity, user_tastes(bought, products, settings=settings)))
 
     ctx.say("profiling products")
-    ctx.write(ProductProfile, product_profiles(ctx, lines, bought, products))
+    calendar = ctx.read_optional(PromoCalendar)
+    ctx.write(ProductProfile, product_profiles(ctx, lines, bought, products, calendar))
 
     ctx.say("making sales series")
     wanted = ctx.keep(wanted_series(lines, products, as_of=as_of, settings=settings))
-    calendar, levels = ctx.read_optional(PromoCalendar), settings.series_levels
+    levels = settings.series_levels
     sales = daily_sales(lines, products=products, calendar=calendar, wanted=wanted, as_of=as_of, levels=levels)
     ctx.write(DailySales, sales)
 

@@ -2,7 +2,8 @@
 
 Scenarios propose candidates for every user who may be targeted; observed response says how often such an offer
 is taken up; a greedy allocation by expected margin per cost picks offers under the daily budget, the budgets of
-the mechanics and the most offers per user. A keyed-hash holdout gets nothing, nor do users who may not be
+the mechanics and the most offers per user. An offer of an earlier date that still holds counts against that most, and
+is not made again. A keyed-hash holdout gets nothing, nor do users who may not be
 profiled: their `none` says so. All promises of decisions.promotions are checked before anything is written.
 """
 
@@ -12,7 +13,6 @@ from promo_spark.contracts.decisions import Budget, Promotions
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import BasketRules, Forecasts, Metrics, Recommendations, Segments
 from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Redemptions, Users
-from promo_spark.decisions.invariants import check_invariants
 from promo_spark.decisions.metrics import decision_metrics
 from promo_spark.decisions.users import with_profile
 from promo_spark.flows import promote as flow
@@ -37,11 +37,11 @@ def run(ctx: Context[PromoteSettings]) -> None:
     users = flow.users_of_the_day(ctx)
     inputs = flow.scenario_inputs(ctx, users)
     rates = flow.observed_response(ctx, inputs=inputs, users=users)
-    candidates = flow.proposed_offers(ctx, inputs=inputs, rates=rates)
+    held = flow.offers_that_hold(ctx)
+    candidates = flow.proposed_offers(ctx, inputs=inputs, rates=rates, held=held)
     allocation = flow.allocated_offers(ctx, candidates)
-    promotions, budget = flow.decided(ctx, users=users, candidates=candidates, allocation=allocation)
-    ctx.say("checking every promise of decisions.promotions")
-    check_invariants(promotions, budget, users, date=ctx.date, settings=ctx.settings)
+    promotions, budget = flow.decided(ctx, users=users, candidates=candidates, held=held, allocation=allocation)
+    flow.checked(ctx, promotions, budget, users=users, held=held)
     figures = decision_metrics(
         promotions=promotions, budget=budget, candidates=candidates, rates=rates, users=with_profile(users)
     )

@@ -15,7 +15,10 @@ from pathlib import Path
 
 import polars as pl
 
+from promo_spark.contracts.currencies import digits_of
 from promo_spark.contracts.decisions import Promotions
+from promo_spark.contracts.schema import MONEY
+from promo_spark.decisions.offers.pricing import most_coupon_amount
 from promo_spark.settings import Settings, load
 
 
@@ -29,8 +32,9 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
     budget = of_date("decisions/budget", "date")
     users = of_date("features/user_profile", "as_of").select("user_id", "consent_marketing")
     products = of_date("features/product_profile", "as_of").select(
-        "product_id", "promotable", "list_price", "unit_cost"
+        "product_id", "promotable", "list_price", "charged_price", "unit_cost"
     )
+    held = held_offers(pl.read_delta(str(lake / "decisions/promotions")), date)
     offers, none = rows.filter(pl.col("scenario") != "none"), rows.filter(pl.col("scenario") == "none")
     per_user = rows.group_by("user_id").agg(
         pl.len().alias("rows"),
@@ -38,20 +42,37 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
         pl.col("rank").max().alias("last"),
         pl.col("rank").n_unique().alias("ranks"),
         pl.col("arm").n_unique().alias("arms"),
+        (pl.col("mechanic") == "coupon").sum().alias("coupons"),
+        pl.col("product_ids").explode().drop_nulls().alias("products"),
+    )
+    # What a user holds and gets together: the day's offers, and those of earlier dates where the day brings any.
+    nothing = pl.lit([], dtype=pl.List(pl.String))
+    sets = (
+        per_user.filter(pl.col("nones") == 0)
+        .join(held, on="user_id", how="left")
+        .with_columns(pl.col("held", "held_coupons").fill_null(0), pl.col("held_products").fill_null(nothing))
+        .with_columns(pl.col("products").list.concat("held_products").alias("all_products"))
     )
     priced = offers.filter(pl.col("product_ids").list.len() > 0)
     parts = (
-        priced.select("promotion_id", "user_id", "offer_price", "list_price", pl.col("product_ids").alias("product_id"))
+        priced.select(
+            *("promotion_id", "user_id", "offer_price", "list_price", "charged_price"),
+            pl.col("product_ids").alias("product_id"),
+        )
         .explode("product_id")
         .join(products, on="product_id", how="left", suffix="_each")
     )
     sums = parts.group_by("promotion_id", "user_id").agg(
         pl.col("list_price_each").sum().alias("listed"),
+        pl.col("charged_price_each").sum().alias("charged"),
         pl.col("unit_cost").sum().alias("cost"),
         pl.col("promotable").all().alias("promotable"),
         pl.col("offer_price").first(),
         pl.col("list_price").first(),
+        pl.col("charged_price").first(),
     )
+    amounts = [name for name, column in Promotions.columns().items() if column.type == MONEY]
+    digits = digits_of(settings.business.currency)
     least = 1 - pl.lit(settings.promote.min_margin).cast(pl.Decimal(9, 6))
     spent = {"daily": sum(offers["expected_cost"])} | {
         f"mechanic:{m}": sum(offers.filter(pl.col("mechanic") == m)["expected_cost"])
@@ -68,9 +89,21 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
         "ranks count from 1 without a gap": per_user.filter(
             (pl.col("last") != pl.col("rows")) | (pl.col("ranks") != pl.col("rows"))
         ).height,
-        "nobody gets more offers than the cap": per_user.filter(
-            pl.col("rows") - pl.col("nones") > settings.promote.max_offers_per_user
+        "nobody gets more offers than the cap, those that still hold included": sets.filter(
+            pl.col("rows") + pl.col("held") > settings.promote.max_offers_per_user
         ).height,
+        "no offer that still holds is made again": sets.filter(
+            pl.col("all_products").list.len() != pl.col("all_products").list.n_unique()
+        ).height,
+        "a coupon stands alone, so that a user's offers keep the floor together": sets.filter(
+            ((pl.col("coupons") > 0) & (pl.col("rows") + pl.col("held") > 1)) | (pl.col("held_coupons") > 0)
+        ).height,
+        "no coupon takes off more than its share of the budget": offers.filter(
+            pl.col("coupon_amount") > most_coupon_amount(settings.promote, digits)
+        ).height,
+        "amounts have the digits of the currency": sum(
+            rows.filter(pl.col(name) != pl.col(name).round(digits)).height for name in amounts
+        ),
         "keys are unique": rows.height - rows.select(Promotions.key).n_unique(),
         "no budget is exceeded by a cent": budget.filter(pl.col("reserved") > pl.col("planned")).height,
         "promotions and budget are of one run": int(set(rows["run_id"]) != set(budget["run_id"])),
@@ -86,7 +119,12 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
             for r in budget.to_dicts()
         ),
         "list price is that of the products together": sums.filter(pl.col("listed") != pl.col("list_price")).height,
-        "no price above list": sums.filter(pl.col("offer_price") > pl.col("list_price")).height,
+        "charged price is that of the products together, at most list": sums.filter(
+            (pl.col("charged") != pl.col("charged_price")) | (pl.col("charged_price") > pl.col("list_price"))
+        ).height,
+        "every price is below what is charged now": sums.filter(
+            (pl.col("offer_price") >= pl.col("charged_price")).fill_null(True)
+        ).height,
         "no price below the margin floor": sums.filter(pl.col("offer_price") * least < pl.col("cost")).height,
         "only promotable products": sums.filter(~pl.col("promotable")).height,
         "nobody in the holdout gets an offer": offers.filter(pl.col("arm") == "holdout").height,
@@ -98,6 +136,18 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
         ).height,
         "none costs nothing": none.filter((pl.col("expected_cost") != 0) | (pl.col("mechanic") != "none")).height,
     }
+
+
+def held_offers(promotions: pl.DataFrame, date: datetime.date) -> pl.DataFrame:
+    """One row per user with offers of earlier dates that hold on the date; one that was made twice counts once."""
+    holding = promotions.filter(
+        (pl.col("date") < date) & (pl.col("valid_to") >= date) & (pl.col("scenario") != "none")
+    ).with_columns(pl.col("product_ids").list.sort().list.join("\n").alias("what"))
+    return holding.group_by("user_id").agg(
+        pl.col("what").n_unique().alias("held"),
+        (pl.col("mechanic") == "coupon").sum().alias("held_coupons"),
+        pl.col("product_ids").explode().drop_nulls().unique().alias("held_products"),
+    )
 
 
 def main() -> int:

@@ -19,8 +19,11 @@ class Promotions(Table):
     """One row per date, user and promotion: an offer to execute, or `none` with its reason.
 
     Always true: every eligible user has exactly one decision set; no constraint of decisions.budget is
-    exceeded; no price is above list or below the margin floor; nobody in the holdout, without consent or
-    in a blocked risk tier gets an offer; the same inputs give the same bytes.
+    exceeded; every price is below what is charged now, at or above the margin floor, and in the currency's own digits;
+    an offer that still holds is not made again, and counts against the most offers per user; a user's offers, those of
+    earlier dates that still hold too, may be used together: no product is in two of them, and a coupon for the whole
+    shop stands alone; nobody in the holdout, without consent or in a blocked risk tier gets an offer; the same
+    inputs give the same bytes.
     """
 
     layer, name = "decisions", "promotions"
@@ -42,11 +45,17 @@ class Promotions(Table):
     mechanic = Col(_TEXT, f"how it is given: {', '.join(MECHANICS)}", required=True)
     product_ids = Col(_TEXTS, "products it is good for; empty: the whole category, or no offer", required=True)
     category = Col(_TEXT, "category it is good for; null: only the products, or no offer")
-    discount_rate = Col(RATE, "share off the list price; null: no such rate", unit="share")
-    coupon_amount = Col(MONEY, "amount off; null: no coupon", unit="currency")
+    discount_rate = Col(RATE, "share off the charged price; null: no such rate", unit="share")
+    coupon_amount = Col(MONEY, "amount off, a share of the coupons' budget at most; null: no coupon", unit="currency")
     min_spend = Col(MONEY, "amount to spend before the offer counts; null: none", unit="currency")
-    list_price = Col(MONEY, "price of the products together before the offer; null: no products", "currency")
-    offer_price = Col(MONEY, "price with the offer, between margin floor and list; null: no products", "currency")
+    list_price = Col(MONEY, "catalogue price of the products together; null: no products", "currency")
+    charged_price = Col(
+        MONEY,
+        "price of the products together that is charged now, without the offer: the lowest of list, promo calendar and "
+        "usually paid in the last 30 days; null: no products",
+        "currency",
+    )
+    offer_price = Col(MONEY, "price with the offer, from margin floor to below charged; null: no products", "currency")
     margin_floor = Col(MONEY, "the lowest price that keeps the minimum margin; null: no products", "currency")
     valid_from = Col(_DATE, "first day; null: no offer")
     valid_to = Col(_DATE, "last day, included; null: no offer")
@@ -64,14 +73,21 @@ class Promotions(Table):
         MONEY, "expected margin of the purchase after the discount, conversion included", "currency", required=True
     )
     expected_cost = Col(
-        MONEY, "reserved from the budget: expected cost rounded up to the cent", "currency", required=True
+        MONEY,
+        "reserved from the budget on the offer's first day: expected cost rounded up in the currency's digits",
+        "currency",
+        required=True,
     )
     currency = Col(_TEXT, "ISO code", required=True)
     margin_is_assumed = Col(T.BooleanType(), "true: unit cost follows from an assumed margin", required=True)
     arm = Col(_TEXT, f"experiment arm: {', '.join(ARMS)}", required=True)
     arm_propensity = Col(RATE, "probability with which the user was put in the arm", "share", required=True)
     risk_tier = Col(_TEXT, "low, medium, high or blocked; null: not scored")
-    reason_codes = Col(_TEXTS, "why this offer, or why none; at least one", required=True)
+    reason_codes = Col(
+        _TEXTS,
+        "why this offer, or why none (offers_held: those of earlier dates still hold); at least one",
+        required=True,
+    )
     text = Col(_TEXT, "the offer as a sentence; empty: no offer", required=True)
     policy_version = Col(_TEXT, "version of the strategy parameters", required=True)
     run_id = Col(_TEXT, "the run that decided", required=True)

@@ -87,8 +87,13 @@ class UserProfile(AsOf):
     recency_days = Col(_LONG, "days from the last order to as_of, 1 = yesterday; null: no order", unit="days")
     tenure_days = Col(_LONG, "days from the first order to as_of; null: no order", unit="days")
     orders_per_30d = Col(_DOUBLE, "orders per 30 days of tenure, which counts as 30 days at least; null: no order")
-    basket_value = Col(_DOUBLE, "mean amount paid per order, returns left out; null: no order", unit="currency")
-    basket_lines = Col(_DOUBLE, "mean lines per order, returns left out; null: no order")
+    basket_value = Col(
+        _DOUBLE,
+        "mean amount paid per order, returns and orders taken back whole left out; null: no such order",
+        unit="currency",
+    )
+    basket_median = Col(_DOUBLE, "median amount paid per order, of the same orders; null: no such order", "currency")
+    basket_lines = Col(_DOUBLE, "mean lines per order, of the same orders; null: no such order")
     products = Col(_LONG, "different products bought and not taken back whole", required=True)
     categories = Col(_LONG, "different categories of these", required=True)
     discount_share = Col(
@@ -148,11 +153,18 @@ class ProductProfile(AsOf):
         unit="currency",
     )
     paid_price = Col(MONEY, "median price paid per unit in the same window; null: no sale", unit="currency")
+    charged_price = Col(
+        MONEY,
+        "what is charged now, before any offer: the lowest of list price, promo calendar on the date and usual price "
+        "of the last 30 days, at the shelf (the lower median of a day or of all 30 days, from three sales on; else of "
+        "the last 90 days, else ever); null: no price known",
+        unit="currency",
+    )
     discount_depth = Col(_DOUBLE, "all discounts as a share of list amount; null: no sale", unit="share")
     discounted_units_share = Col(_DOUBLE, "share of lines sold with a discount; null: no sale", unit="share")
     price_tier = Col(T.IntegerType(), "1 cheap to 5 dear within the category; null: no price")
     unit_cost = Col(
-        MONEY, "catalogue cost, else list price × (1 − assumed margin of the department); null: no price", "currency"
+        MONEY, "catalogue cost, else charged price × (1 − assumed margin of the department); null: no price", "currency"
     )
     cost_is_assumed = Col(T.BooleanType(), "true: the cost follows from an assumed margin", required=True)
     on_hand = Col(

@@ -34,6 +34,7 @@ PROFILE_NUMBERS = (
     "tenure_days",
     "orders_per_30d",
     "basket_value",
+    "basket_median",
     "basket_lines",
     "products",
     "categories",

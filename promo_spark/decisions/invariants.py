@@ -8,18 +8,28 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
+from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from promo_spark.contracts.currencies import digits_of
 from promo_spark.contracts.decisions import Budget, Promotions
 from promo_spark.contracts.schema import MONEY, Col, Frame, Personal
-from promo_spark.decisions.allocation.limits import limits_in_cents
+from promo_spark.decisions.allocation.limits import limits_in_minor_units
 from promo_spark.decisions.eligibility import UserEligibility
+from promo_spark.decisions.held import HeldOffers
+from promo_spark.decisions.offers.pricing import most_coupon_amount
+from promo_spark.decisions.offers.topics import WHOLE_SHOP
 from promo_spark.decisions.promotions import ReservedBudget, reserved
 from promo_spark.errors import InvariantError
 from promo_spark.settings.promote import PromoteSettings
+
+AMOUNTS = tuple(name for name, column in Promotions.columns().items() if column.type == MONEY)
+
+_PRODUCTS = "products"
+_TEXTS = T.ArrayType(T.StringType())
 
 
 class DecidedUser(Frame):
@@ -30,7 +40,10 @@ class DecidedUser(Frame):
     nones = Col(T.LongType(), "those without an offer", required=True)
     ranks = Col(T.ArrayType(T.LongType()), "their ranks, sorted; null: no rows")
     promotion_ids = Col(T.IntegerType(), "different promotions of the user", required=True)
-    repeated = Col(T.IntegerType(), "products that are offered to the user again", required=True)
+    coupons = Col(T.LongType(), "offers for the whole shop", required=True)
+    held_offers = Col(T.LongType(), "offers of earlier dates that the user still holds", required=True)
+    holds_coupon = Col(T.BooleanType(), "whether one of those is for the whole shop", required=True)
+    repeated = Col(T.IntegerType(), "products that are offered or held in two offers", required=True)
     arms = Col(T.ArrayType(T.StringType()), "different arms of the rows; null: no rows")
     consent_marketing = Col(T.BooleanType(), "as in UserEligibility")
     profiled = Col(T.BooleanType(), "as in UserEligibility; null: no user of the day")
@@ -53,19 +66,24 @@ def check_invariants(
     promotions: DataFrame,
     budget: DataFrame,
     users: DataFrame,
+    held: DataFrame,
     *,
     date: datetime.date,
     settings: PromoteSettings,
+    currency: str,
 ) -> None:
     """Passes silently, or raises InvariantError with every broken rule, its rows and an example.
 
-    Promotions, Budget, UserEligibility of all users of the day.
+    Promotions, Budget, UserEligibility of all users of the day, HeldOffers.
     """
+    digits = digits_of(currency)
     key = F.concat_ws("/", Promotions.user_id, Promotions.promotion_id)
-    broken = breaches(promotions, row_rules(date), key)
-    broken += breaches(decided_users(promotions, users), user_rules(settings), F.col(DecidedUser.user_id))
+    broken = breaches(promotions, row_rules(date, settings, digits), key)
+    broken += breaches(decided_users(promotions, users, held), user_rules(settings), F.col(DecidedUser.user_id))
     broken += breaches(reserved_and_stated(promotions, budget), budget_rules(), F.col(ReservedAndStated.constraint))
-    without_row = set(limits_in_cents(settings)) - {row[0] for row in budget.select(Budget.constraint).collect()}
+    without_row = set(limits_in_minor_units(settings, digits)) - {
+        row[0] for row in budget.select(Budget.constraint).collect()
+    }
     broken += [f"every constraint has a budget row: missing {', '.join(sorted(without_row))}"] if without_row else []
     if broken:
         raise InvariantError(
@@ -93,13 +111,21 @@ def _fails(condition: Column) -> Column:
     return ~F.coalesce(condition, F.lit(False))
 
 
-def row_rules(date: datetime.date) -> dict[str, Column]:
+def row_rules(date: datetime.date, settings: PromoteSettings, digits: int) -> dict[str, Column]:
     """Breaches that one row shows."""
     col = F.col
     is_none = col(Promotions.scenario) == "none"
     on_products = ~is_none & (F.size(Promotions.product_ids) > 0)
     coupon = col(Promotions.mechanic) == "coupon"
-    price = F.round(col(Promotions.list_price) * (1 - col(Promotions.discount_rate)), 2)
+    charged, offer_price = col(Promotions.charged_price), col(Promotions.offer_price)
+    price = F.round(charged * (1 - col(Promotions.discount_rate)), digits)
+    ordered = (
+        (col(Promotions.margin_floor) <= offer_price)
+        & (offer_price < charged)
+        & (charged <= col(Promotions.list_price))
+    )
+    has_digits = [F.coalesce(F.round(c, digits) == col(c), F.lit(True)) for c in AMOUNTS]
+    most_coupon = F.lit(most_coupon_amount(settings, digits))
     dates = (col(Promotions.valid_from) >= col(Promotions.date)) & (
         col(Promotions.valid_to) >= col(Promotions.valid_from)
     )
@@ -116,15 +142,16 @@ def row_rules(date: datetime.date) -> dict[str, Column]:
     empty_reason = F.exists(Promotions.reason_codes, lambda code: code.isNull() | (code == ""))
     return {
         "every row is of the date": _fails(col(Promotions.date) == F.lit(date)),
-        "the price lies between margin floor and list price": on_products
-        & _fails(col(Promotions.offer_price).between(col(Promotions.margin_floor), col(Promotions.list_price))),
-        "the price is the list price less the rate, half-up": on_products
-        & _fails(col(Promotions.offer_price) == price),
+        "margin floor ≤ price < charged price ≤ list price": on_products & _fails(ordered),
+        "the price is the charged price less the rate, half-up": on_products & _fails(offer_price == price),
+        f"amounts have at most {digits} digits after the point": ~reduce(Column.__and__, has_digits),
         "a coupon takes off something, and less than the minimum spend": coupon
         & _fails((col(Promotions.coupon_amount) > 0) & (col(Promotions.coupon_amount) < col(Promotions.min_spend))),
+        "a coupon takes off at most promote.coupon_max_budget_share of its budget": coupon
+        & _fails(col(Promotions.coupon_amount) <= most_coupon),
         "an offer is of products or a coupon": ~is_none & ~on_products & ~coupon,
         "an offer's dates are in order": ~is_none & _fails(dates),
-        "an offer reserves at least a cent": ~is_none & _fails(col(Promotions.expected_cost) > 0),
+        "an offer reserves at least the smallest amount": ~is_none & _fails(col(Promotions.expected_cost) > 0),
         "an offer is a sentence without empty slots": ~is_none
         & _fails((col(Promotions.text) != "") & ~col(Promotions.text).rlike(r"[{}]")),
         "none promises nothing": is_none & F.coalesce(promises, F.lit(True)),
@@ -133,8 +160,8 @@ def row_rules(date: datetime.date) -> dict[str, Column]:
     }
 
 
-def decided_users(promotions: DataFrame, users: DataFrame) -> DataFrame:
-    """One row per user of either frame. Promotions, UserEligibility → DecidedUser."""
+def decided_users(promotions: DataFrame, users: DataFrame, held: DataFrame) -> DataFrame:
+    """One row per user of the first two frames. Promotions, UserEligibility, HeldOffers → DecidedUser."""
     is_none = F.col(Promotions.scenario) == "none"
     products = F.flatten(F.collect_list(Promotions.product_ids))
     decided = promotions.groupBy(Promotions.user_id).agg(
@@ -142,7 +169,8 @@ def decided_users(promotions: DataFrame, users: DataFrame) -> DataFrame:
         F.count(F.when(is_none, 1)).alias(DecidedUser.nones),
         F.sort_array(F.collect_list(F.col(Promotions.rank).cast("long"))).alias(DecidedUser.ranks),
         F.size(F.collect_set(Promotions.promotion_id)).alias(DecidedUser.promotion_ids),
-        (F.size(products) - F.size(F.array_distinct(products))).alias(DecidedUser.repeated),
+        F.count(F.when(~is_none & (F.size(Promotions.product_ids) == 0), 1)).alias(DecidedUser.coupons),
+        products.alias(_PRODUCTS),
         F.collect_set(Promotions.arm).alias(DecidedUser.arms),
     )
     drawn = users.select(
@@ -152,8 +180,20 @@ def decided_users(promotions: DataFrame, users: DataFrame) -> DataFrame:
         UserEligibility.risk_tier,
         UserEligibility.arm,
     )
-    counts = [DecidedUser.rows, DecidedUser.nones, DecidedUser.promotion_ids, DecidedUser.repeated]
-    return DecidedUser.shaped(decided.join(drawn, DecidedUser.user_id, "full").na.fill(0, counts))
+    counts = [DecidedUser.rows, DecidedUser.nones, DecidedUser.promotion_ids, DecidedUser.coupons]
+    all_products = F.concat(*[F.coalesce(c, F.array().cast(_TEXTS)) for c in (_PRODUCTS, HeldOffers.held_products)])
+    holds_coupon = F.array_contains(HeldOffers.held_topics, WHOLE_SHOP)
+    return DecidedUser.shaped(
+        decided.join(drawn, DecidedUser.user_id, "full")
+        .join(held, DecidedUser.user_id, "left")
+        .na.fill(0, [*counts, DecidedUser.held_offers])
+        .withColumns(
+            {
+                DecidedUser.holds_coupon: F.coalesce(holds_coupon, F.lit(False)),
+                DecidedUser.repeated: F.size(all_products) - F.size(F.array_distinct(all_products)),
+            }
+        )
+    )
 
 
 def user_rules(settings: PromoteSettings) -> dict[str, Column]:
@@ -169,9 +209,16 @@ def user_rules(settings: PromoteSettings) -> dict[str, Column]:
         "every user has exactly one decision set, offers or one none": ~one_set,
         "only users of the day are decided for": arm.isNull(),
         "ranks count from 1 without a gap": (rows > 0) & _fails(F.col(DecidedUser.ranks) == one_to_last),
-        f"nobody gets more than {max_offers} offers": offers > max_offers,
+        f"nobody gets more than {max_offers} offers, those that still hold included": (offers > 0)
+        & (offers + F.col(DecidedUser.held_offers) > max_offers),
+        "a user's offers keep the margin floor together: a coupon for the whole shop stands alone": (offers > 0)
+        & (
+            F.col(DecidedUser.holds_coupon)
+            | ((F.col(DecidedUser.coupons) > 0) & (offers + F.col(DecidedUser.held_offers) > 1))
+        ),
         "a promotion is given to a user once": F.col(DecidedUser.promotion_ids) != rows,
-        "a product is offered to a user once": F.col(DecidedUser.repeated) > 0,
+        "a product is offered to a user once, those that still hold included": (offers > 0)
+        & (F.col(DecidedUser.repeated) > 0),
         "nobody without consent is targeted": ~consents & (offers > 0),
         "nobody without profile is targeted": ~F.coalesce(profiled, F.lit(True)) & (offers > 0),
         "a blocked risk tier gets nothing": blocked & (offers > 0),

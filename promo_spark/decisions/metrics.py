@@ -13,6 +13,7 @@ from promo_spark.decisions.response import ResponseRate
 from promo_spark.decisions.users import DailyUser
 from promo_spark.decisions.valuation import MICRO, ValuedCandidate
 from promo_spark.measures.metric_rows import MetricRow, metric_counts, metric_rows, metric_struct
+from promo_spark.measures.money import minor_per_unit
 
 
 def decision_metrics(
@@ -85,21 +86,21 @@ def observed_response(rates: DataFrame) -> DataFrame:
     )
 
 
-def expected_totals(candidates: DataFrame, offers: DataFrame, *, order: str) -> DataFrame:
+def expected_totals(candidates: DataFrame, offers: DataFrame, *, order: str, digits: int) -> DataFrame:
     """Two rows: expected margin and expected cost of all offers of an allocation that is named `order`.
 
     ValuedCandidate, AllocatedOffer → MetricRow.
     """
     key = [AllocatedOffer.user_id, AllocatedOffer.promotion_id]
-    margin, cost = F.col(ValuedCandidate.margin_micro), F.col(ValuedCandidate.cost_cents)
+    margin, cost = F.col(ValuedCandidate.margin_micro), F.col(ValuedCandidate.cost_minor)
     totals = candidates.join(offers.select(*key), key, "left_semi").agg(
         F.coalesce(F.sum(margin), F.lit(0)).alias(ValuedCandidate.margin_micro),
-        F.coalesce(F.sum(cost), F.lit(0)).alias(ValuedCandidate.cost_cents),
+        F.coalesce(F.sum(cost), F.lit(0)).alias(ValuedCandidate.cost_minor),
         F.count("*").alias(MetricRow.n),
     )
     of, n = F.lit(order), F.col(MetricRow.n)
     figures = F.array(
         metric_struct("expected_margin", of=of, value=margin / float(MICRO), n=n, decimals=2),
-        metric_struct("expected_cost", of=of, value=cost / 100, n=n, decimals=2),
+        metric_struct("expected_cost", of=of, value=cost / minor_per_unit(digits), n=n, decimals=2),
     )
     return totals.select(F.inline(figures))

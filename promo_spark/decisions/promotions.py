@@ -7,16 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from promo_spark.contracts.currencies import digits_of
 from promo_spark.contracts.decisions import Budget, Promotions
 from promo_spark.contracts.schema import MONEY, Col, Frame
 from promo_spark.decisions.allocation.greedy import AllocatedOffer, BreakItem
 from promo_spark.decisions.allocation.limits import constraints_of
 from promo_spark.decisions.eligibility import UserEligibility
+from promo_spark.decisions.held import HeldOffers
 from promo_spark.decisions.valuation import MICRO, ValuedCandidate, promotion_id
+from promo_spark.measures.money import half_up, minor_per_unit, of_minor_units
 
 _OF_USER = (
     UserEligibility.user_id,
@@ -54,13 +57,16 @@ class Decision:
     policy_version: str
 
 
-def promotions(*, candidates: DataFrame, offers: DataFrame, users: DataFrame, decision: Decision) -> DataFrame:
+def promotions(
+    *, candidates: DataFrame, offers: DataFrame, users: DataFrame, held: DataFrame, decision: Decision
+) -> DataFrame:
     """One row per offer, and one `none` row for each user without any.
 
-    ValuedCandidate, AllocatedOffer, UserEligibility of all users → Promotions.
+    ValuedCandidate, AllocatedOffer, UserEligibility of all users, HeldOffers → Promotions.
     """
     rows = offer_rows(candidates=candidates, offers=offers, users=users, decision=decision).unionByName(
-        none_rows(candidates=candidates, offers=offers, users=users, date=decision.date), allowMissingColumns=True
+        none_rows(candidates=candidates, offers=offers, users=users, held=held, date=decision.date),
+        allowMissingColumns=True,
     )
     return Promotions.conform(
         rows.withColumns(
@@ -82,7 +88,8 @@ def offer_rows(*, candidates: DataFrame, offers: DataFrame, users: DataFrame, de
     """
     key = [AllocatedOffer.user_id, AllocatedOffer.promotion_id]
     channel = F.col(UserEligibility.main_channel).alias(Promotions.channel)
-    margin = F.round(F.col(ValuedCandidate.margin_micro).cast("decimal(18,0)") / MICRO, 2)
+    digits = digits_of(decision.currency)
+    margin = half_up(F.col(ValuedCandidate.margin_micro).cast("decimal(18,0)") / MICRO, digits)
     offered = (
         candidates.drop(ValuedCandidate.segment_id)
         .join(offers.select(*key, AllocatedOffer.rank), key, "inner")
@@ -91,30 +98,34 @@ def offer_rows(*, candidates: DataFrame, offers: DataFrame, users: DataFrame, de
             {
                 Promotions.valid_from: F.lit(decision.date),
                 Promotions.valid_to: F.lit(decision.valid_to),
-                Promotions.expected_margin: margin.cast(MONEY),
-                Promotions.expected_cost: _currency(F.col(ValuedCandidate.cost_cents)),
+                Promotions.expected_margin: margin,
+                Promotions.expected_cost: of_minor_units(F.col(ValuedCandidate.cost_minor), digits),
             }
         )
     )
     return offered.select([c for c in Promotions.columns() if c in offered.columns])
 
 
-def none_rows(*, candidates: DataFrame, offers: DataFrame, users: DataFrame, date: datetime.date) -> DataFrame:
-    """One row per user without an offer: excluded, without candidate, or past the end of a budget.
+def none_rows(
+    *, candidates: DataFrame, offers: DataFrame, users: DataFrame, held: DataFrame, date: datetime.date
+) -> DataFrame:
+    """One row per user without an offer: excluded, past the end of a budget, with offers that hold, or no candidate.
 
-    ValuedCandidate, AllocatedOffer, UserEligibility → columns of Promotions.
+    ValuedCandidate, AllocatedOffer, UserEligibility, HeldOffers → columns of Promotions.
     """
     with_candidates = candidates.select(ValuedCandidate.user_id).distinct().withColumn(_HAD_CANDIDATES, F.lit(True))
     exclusions = F.col(UserEligibility.exclusions)
     reasons = (
         F.when(F.size(exclusions) > 0, exclusions)
         .when(F.col(_HAD_CANDIDATES), F.array(F.lit("budget_exhausted")))
+        .when(F.col(HeldOffers.held_offers) > 0, F.array(F.lit("offers_held")))
         .otherwise(F.array(F.lit("no_candidate")))
     )
     zeros = (Promotions.expected_conversion, Promotions.expected_margin, Promotions.expected_cost)
     return (
         users.join(offers.select(AllocatedOffer.user_id).distinct(), UserEligibility.user_id, "left_anti")
         .join(with_candidates, UserEligibility.user_id, "left")
+        .join(held.select(HeldOffers.user_id, HeldOffers.held_offers), UserEligibility.user_id, "left")
         .select(
             *_OF_USER,
             F.lit("none").alias(Promotions.scenario),
@@ -135,14 +146,14 @@ def budget(
 ) -> DataFrame:
     """One row per constraint: planned, reserved by the offers, and the price at which it closed.
 
-    Promotions, limits in cents → Budget.
+    Promotions, limits in minor units → Budget.
     """
     planned = PlannedBudget.frame(
         promotions.sparkSession,
         [
             {
                 PlannedBudget.constraint: constraint,
-                PlannedBudget.planned: Decimal(limit) / 100,
+                PlannedBudget.planned: Decimal(limit) / minor_per_unit(digits_of(decision.currency)),
                 PlannedBudget.dual_price: break_items[constraint].ratio if constraint in break_items else None,
             }
             for constraint, limit in sorted(limits.items())
@@ -172,7 +183,3 @@ def reserved(promotions: DataFrame) -> DataFrame:
             F.count("*").alias(ReservedBudget.offers),
         )
     )
-
-
-def _currency(cents: Column) -> Column:
-    return (cents.cast("decimal(18,0)") / 100).cast(MONEY)

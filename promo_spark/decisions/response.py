@@ -1,4 +1,4 @@
-"""How often users took up what they were offered: observed rates by segment, shrunk to the global mean.
+"""How often users took up what they were offered: observed rates by segment, shrunk to the global rate.
 
 Descriptive, not causal: a user who bought at a discount might have bought anyway. Uplift models will replace
 these rates. Four kinds of response are observed:
@@ -12,8 +12,10 @@ For the item kinds a trial is a user, product and period of `valid_days` in whic
 to anybody; a success is that this user bought it at a discount in that period. Coupons are trials only when
 their whole window lies in the past, so that no rate is too low for being watched too briefly.
 
-Shrinkage is the posterior mean of a beta-binomial: (successes + strength × global) / (trials + strength). A
-segment without trials gets the global mean; a kind without any trial at all the stated setting.
+Shrinkage is the posterior mean of a beta-binomial: (successes + strength × prior) / (trials + strength). Segments
+are shrunk to the global rate, and the global rate itself, by the same strength, to the rate that the settings assume:
+one trial never makes a rate of 0 or 1, after which nothing would be offered, and so nothing learnt, again. A segment
+without trials gets the global rate; a kind without any trial at all the assumed one.
 """
 
 from __future__ import annotations
@@ -186,21 +188,22 @@ def response_rates(trials: DataFrame, users: DataFrame, settings: PromoteSetting
     kinds_and_segments = users.select(DailyUser.segment_id).distinct().select(DailyUser.segment_id, kinds)
     of_all_segments = Window.partitionBy(ResponseRate.kind)
     trials_of_all = F.sum(ResponseRate.trials).over(of_all_segments)
-    observed = trials_of_all > 0
-    overall = F.when(observed, F.sum(ResponseRate.successes).over(of_all_segments) / trials_of_all)
-    rate = shrunk(F.col(ResponseRate.successes), F.col(ResponseRate.trials), overall, settings.response_prior_strength)
+    successes_of_all = F.sum(ResponseRate.successes).over(of_all_segments)
+    strength, assumed = settings.response_prior_strength, F.lit(settings.unknown_response)
+    overall = shrunk(successes_of_all, trials_of_all, assumed, strength)
+    rate = shrunk(F.col(ResponseRate.successes), F.col(ResponseRate.trials), overall, strength)
     return ResponseRate.shaped(
         kinds_and_segments.join(counted, [ResponseRate.kind, ResponseRate.segment_id], "left")
         .na.fill(0, [ResponseRate.trials, ResponseRate.successes])
         .withColumns(
             {
-                ResponseRate.rate: F.round(F.coalesce(rate, F.lit(settings.unknown_response)).cast("double"), 6),
-                ResponseRate.basis: F.when(observed, "observed_response").otherwise("assumed_response"),
+                ResponseRate.rate: F.round(rate.cast("double"), 6),
+                ResponseRate.basis: F.when(trials_of_all > 0, "observed_response").otherwise("assumed_response"),
             }
         )
     )
 
 
-def shrunk(successes: Column, trials: Column, overall: Column, strength: float) -> Column:
-    """The posterior mean of a beta-binomial with prior mean `overall` worth `strength` trials."""
-    return (successes + overall * strength) / (trials + F.lit(strength))
+def shrunk(successes: Column, trials: Column, prior: Column, strength: float) -> Column:
+    """The posterior mean of a beta-binomial whose prior mean is worth `strength` trials."""
+    return (successes + prior * strength) / (trials + F.lit(strength))

@@ -29,7 +29,7 @@ class DailyUser(Frame):
     lifecycle = Col(_TEXT, "as in the profile; null: no profile")
     orders = Col(T.LongType(), "orders ever; null: no profile")
     recency_days = Col(T.LongType(), "days since the last order; null: no order", unit="days")
-    basket_value = Col(T.DoubleType(), "mean amount paid per order; null: no order", unit="currency")
+    basket_median = Col(T.DoubleType(), "median amount paid per order that was kept; null: none", unit="currency")
     discounted_lines_share = Col(T.DoubleType(), "share of lines bought at a discount; null: no order", unit="share")
     interests = Col(T.ArrayType(INTEREST), "categories by share of spend; null: no profile")
     repurchases = Col(T.ArrayType(REPURCHASE), "products bought in several orders; null: no profile")

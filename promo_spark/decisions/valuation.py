@@ -1,7 +1,7 @@
 """What an offer is expected to bring and to cost.
 
 Expected margin = conversion × margin of the purchase after the offer. Expected cost = conversion × what the
-offer takes off, rounded up to the cent: this is what a budget reserves. Both are expectations: if more users
+offer takes off, rounded up to the minor unit: this is what a budget reserves. Both are expectations: if more users
 respond than expected, the shop gives more than it reserved. Neither is an effect: a purchase that would have
 happened anyway counts in full, until uplift models say otherwise.
 """
@@ -18,6 +18,7 @@ from promo_spark.contracts.schema import RATE, Col
 from promo_spark.decisions.offers.candidates import OfferCandidate
 from promo_spark.decisions.response import PurchaseHistory, ResponseRate
 from promo_spark.decisions.users import DailyUser
+from promo_spark.measures.money import minor_per_unit
 
 MICRO = 1_000_000
 
@@ -30,11 +31,17 @@ class ValuedCandidate(OfferCandidate):
     expected_conversion = Col(RATE, "expected share of such users who use it", unit="share", required=True)
     margin_micro = Col(T.LongType(), "expected margin, rounded down", unit="millionths of currency", required=True)
     cost_micro = Col(T.LongType(), "expected cost, rounded up", unit="millionths of currency", required=True)
-    cost_cents = Col(T.LongType(), "expected cost, rounded up: what budgets reserve", unit="cents", required=True)
+    cost_minor = Col(T.LongType(), "expected cost, rounded up: what budgets reserve", unit="minor units", required=True)
 
 
 def valued_candidates(
-    candidates: DataFrame, *, users: DataFrame, rates: DataFrame, purchases: DataFrame, date: datetime.date
+    candidates: DataFrame,
+    *,
+    users: DataFrame,
+    rates: DataFrame,
+    purchases: DataFrame,
+    date: datetime.date,
+    digits: int,
 ) -> DataFrame:
     """One row per candidate. OfferCandidate, DailyUser, ResponseRate, PurchaseHistory → ValuedCandidate.
 
@@ -55,7 +62,7 @@ def valued_candidates(
     reason = F.concat(F.col(ResponseRate.basis), F.lit(":"), F.col(ResponseRate.kind))
     margin_micro = F.floor(conversion * F.col(OfferCandidate.margin_if_used) * MICRO).cast("long")
     cost_micro = F.ceil(conversion * F.col(OfferCandidate.saving) * MICRO).cast("long")
-    cost_cents = F.ceil(F.col(ValuedCandidate.cost_micro) / 10_000).cast("long")
+    cost_minor = F.ceil(F.col(ValuedCandidate.cost_micro) * minor_per_unit(digits) / MICRO).cast("long")
     rates = rates.select(ResponseRate.kind, ResponseRate.segment_id, ResponseRate.rate, ResponseRate.basis)
     valued = (
         candidates.join(users.select(DailyUser.user_id, DailyUser.segment_id), DailyUser.user_id, "inner")
@@ -66,10 +73,10 @@ def valued_candidates(
         .withColumn(ValuedCandidate.reason_codes, F.concat(OfferCandidate.reason_codes, F.array(reason)))
         .withColumn(ValuedCandidate.margin_micro, margin_micro)
         .withColumn(ValuedCandidate.cost_micro, cost_micro)
-        .withColumn(ValuedCandidate.cost_cents, cost_cents)
+        .withColumn(ValuedCandidate.cost_minor, cost_minor)
         .withColumn(ValuedCandidate.promotion_id, promotion_id(date))
     )
-    worth_it = (F.col(ValuedCandidate.margin_micro) > 0) & (F.col(ValuedCandidate.cost_cents) > 0)
+    worth_it = (F.col(ValuedCandidate.margin_micro) > 0) & (F.col(ValuedCandidate.cost_minor) > 0)
     return ValuedCandidate.shaped(valued.filter(worth_it))
 
 

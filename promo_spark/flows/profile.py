@@ -41,14 +41,15 @@ def write_user_profiles(ctx: Context[ProfileSettings], profiles: DataFrame) -> N
 
 
 def product_profiles(
-    ctx: Context[ProfileSettings], lines: DataFrame, bought: DataFrame, products: DataFrame
+    ctx: Context[ProfileSettings], lines: DataFrame, bought: DataFrame, products: DataFrame, calendar: DataFrame
 ) -> DataFrame:
-    """One row per product. OrderLines, UserProductDays, Products, Inventory → ProductProfile."""
+    """One row per product. OrderLines, UserProductDays, Products, Inventory, PromoCalendar → ProductProfile."""
     return product_profile(
         lines,
         bought,
         products,
-        ctx.read_optional(Inventory),
+        inventory=ctx.read_optional(Inventory),
+        calendar=calendar,
         as_of=ctx.date,
         settings=ctx.settings,
         business=ctx.business,

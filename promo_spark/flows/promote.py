@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pyspark.sql import DataFrame
 
+from promo_spark.contracts.currencies import digits_of
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import BasketRules, Forecasts, Recommendations, Segments
 from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Redemptions, Users
 from promo_spark.decisions.allocation.greedy import Allocation, allocate, greedy_pass, user_choices
-from promo_spark.decisions.allocation.limits import limits_in_cents
+from promo_spark.decisions.allocation.limits import limits_in_minor_units
 from promo_spark.decisions.eligibility import eligible, with_eligibility
+from promo_spark.decisions.held import held_offers, with_held_offers
+from promo_spark.decisions.invariants import check_invariants
 from promo_spark.decisions.metrics import expected_totals
 from promo_spark.decisions.offers.candidates import best_per_scenario
 from promo_spark.decisions.offers.products import offerable_products
@@ -56,13 +59,20 @@ def scenario_inputs(ctx: Context[PromoteSettings], users: DataFrame) -> Scenario
         currency=ctx.business.currency,
         settings=settings,
         users=eligible(users),
-        products=computed(offerable_products(ctx.read(ProductProfile), min_margin=settings.min_margin)),
+        products=computed(
+            offerable_products(ctx.read(ProductProfile), min_margin=settings.min_margin, digits=_digits(ctx))
+        ),
         purchases=computed(purchases(ctx.read(OrderLines), date=ctx.date, settings=settings)),
         recommendations=ctx.read(Recommendations),
         rules=ctx.read_optional(BasketRules),
         forecasts=ctx.read(Forecasts),
         earlier_promotions=ctx.read_earlier(Promotions),
     )
+
+
+def offers_that_hold(ctx: Context[PromoteSettings]) -> DataFrame:
+    """One row per user with offers of earlier dates that still hold. → HeldOffers."""
+    return computed(held_offers(ctx.read_earlier(Promotions), ctx.date))
 
 
 def observed_response(ctx: Context[PromoteSettings], *, inputs: ScenarioInputs, users: DataFrame) -> DataFrame:
@@ -79,37 +89,67 @@ def observed_response(ctx: Context[PromoteSettings], *, inputs: ScenarioInputs, 
     return computed(response_rates(coupons.unionByName(items), with_profile(users), ctx.settings))
 
 
-def proposed_offers(ctx: Context[PromoteSettings], *, inputs: ScenarioInputs, rates: DataFrame) -> DataFrame:
-    """One row per user and offer that could be made. ResponseRate → ValuedCandidate."""
-    ctx.say(f"proposing offers: {', '.join(ctx.settings.scenarios)}")
+def proposed_offers(
+    ctx: Context[PromoteSettings], *, inputs: ScenarioInputs, rates: DataFrame, held: DataFrame
+) -> DataFrame:
+    """One row per user and offer that could be made beside those held. ResponseRate, HeldOffers → ValuedCandidate."""
+    settings = ctx.settings
+    ctx.say(f"proposing offers: {', '.join(settings.scenarios)}")
     candidates = best_per_scenario(
-        all_candidates(inputs, ctx.settings.scenarios), keep=ctx.settings.candidates_per_scenario
+        with_held_offers(all_candidates(inputs, settings.scenarios), held, max_offers=settings.max_offers_per_user),
+        keep=settings.candidates_per_scenario,
     )
     return computed(
-        valued_candidates(candidates, users=inputs.users, rates=rates, purchases=inputs.purchases, date=ctx.date)
+        valued_candidates(
+            candidates,
+            users=inputs.users,
+            rates=rates,
+            purchases=inputs.purchases,
+            date=ctx.date,
+            digits=inputs.digits,
+        )
     )
 
 
 def allocated_offers(ctx: Context[PromoteSettings], candidates: DataFrame) -> Allocation:
     """The offers under all limits. ValuedCandidate → AllocatedOffer."""
     ctx.say("allocating the budget")
-    choices = computed(user_choices(candidates))
-    return allocate(choices, limits=limits_in_cents(ctx.settings), max_offers=ctx.settings.max_offers_per_user)
+    choices = computed(user_choices(candidates, digits=_digits(ctx)))
+    return allocate(
+        choices, limits=limits_in_minor_units(ctx.settings, _digits(ctx)), max_offers=ctx.settings.max_offers_per_user
+    )
 
 
 def decided(
-    ctx: Context[PromoteSettings], *, users: DataFrame, candidates: DataFrame, allocation: Allocation
+    ctx: Context[PromoteSettings],
+    *,
+    users: DataFrame,
+    candidates: DataFrame,
+    held: DataFrame,
+    allocation: Allocation,
 ) -> tuple[DataFrame, DataFrame]:
-    """The day's promotions and what they reserve. UserEligibility, ValuedCandidate → Promotions, Budget."""
+    """The day's promotions and what they reserve. UserEligibility, ValuedCandidate, HeldOffers → Promotions, Budget."""
     decision = Decision(
         date=ctx.date,
         valid_to=last_valid_day(ctx.date, ctx.settings),
         currency=ctx.business.currency,
         policy_version=ctx.settings.policy_version,
     )
-    rows = computed(promotions(candidates=candidates, offers=allocation.offers, users=users, decision=decision))
-    limits = limits_in_cents(ctx.settings)
+    rows = computed(
+        promotions(candidates=candidates, offers=allocation.offers, users=users, held=held, decision=decision)
+    )
+    limits = limits_in_minor_units(ctx.settings, _digits(ctx))
     return rows, computed(budget(rows, limits=limits, break_items=allocation.break_items, decision=decision))
+
+
+def checked(
+    ctx: Context[PromoteSettings], promotions: DataFrame, budget: DataFrame, *, users: DataFrame, held: DataFrame
+) -> None:
+    """Every promise of decisions.promotions, before anything is written. Raises InvariantError."""
+    ctx.say("checking every promise of decisions.promotions")
+    check_invariants(
+        promotions, budget, users, held, date=ctx.date, settings=ctx.settings, currency=ctx.business.currency
+    )
 
 
 def totals_beside_random_order(
@@ -120,9 +160,14 @@ def totals_beside_random_order(
     ValuedCandidate → MetricRow.
     """
     ctx.say("comparing with the same budget given in random order")
-    choices = computed(user_choices(candidates, by_ratio=False))
-    limits = limits_in_cents(ctx.settings)
+    choices = computed(user_choices(candidates, digits=_digits(ctx), by_ratio=False))
+    limits = limits_in_minor_units(ctx.settings, _digits(ctx))
     random = greedy_pass(choices, limits=limits, max_offers=ctx.settings.max_offers_per_user)
-    return expected_totals(candidates, allocation.offers, order="greedy").unionByName(
-        expected_totals(candidates, random.offers, order="random_order")
+    return expected_totals(candidates, allocation.offers, order="greedy", digits=_digits(ctx)).unionByName(
+        expected_totals(candidates, random.offers, order="random_order", digits=_digits(ctx))
     )
+
+
+def _digits(ctx: Context[PromoteSettings]) -> int:
+    """The digits of the currency after the decimal point."""
+    return digits_of(ctx.business.currency)

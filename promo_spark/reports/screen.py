@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import sys
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from pyspark.sql import Row
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from promo_spark.contracts.currencies import digits_of
 from promo_spark.contracts.decisions import Budget, Promotions
 from promo_spark.contracts.models import BasketRules, Metrics, SegmentPortraits
 from promo_spark.contracts.schema import Table
@@ -45,7 +47,7 @@ def print_summary(
         _rules(logs, date),
         _figures("Forecasts", metrics, FORECAST_FIGURES),
         _figures("Recommendations", metrics, RECOMMENDATION_FIGURES),
-        _promotions(logs, date),
+        _promotions(logs, date, settings.business.currency),
         _budget(logs, date, settings.business.currency),
     ):
         if section is not None:
@@ -144,7 +146,7 @@ def _figures(
     return grid
 
 
-def _promotions(logs: TableLogs, date: datetime.date) -> Grid | None:
+def _promotions(logs: TableLogs, date: datetime.date, currency: str) -> Grid | None:
     totals = Totals(
         by=(Promotions.scenario, Promotions.mechanic),
         different=Promotions.user_id,
@@ -155,8 +157,8 @@ def _promotions(logs: TableLogs, date: datetime.date) -> Grid | None:
         return None
     grid = _grid("Promotions", "scenario", "mechanic", "rows", "users", "reserved", "expected margin")
     for row in sorted(counted, key=lambda r: (-r.rows, r.scenario, r.mechanic)):
-        sums = (row.rows, row.user_id, row.expected_cost, row.expected_margin)
-        _add(grid, row.scenario, row.mechanic, *(f"{value:,}" for value in sums))
+        cost, margin = _amount(row.expected_cost, currency), _amount(row.expected_margin, currency)
+        _add(grid, row.scenario, row.mechanic, f"{row.rows:,}", f"{row.user_id:,}", cost, margin)
     return grid
 
 
@@ -166,8 +168,14 @@ def _budget(logs: TableLogs, date: datetime.date, currency: str) -> Grid | None:
         return None
     grid = _grid(f"Budget ({currency})", "constraint", "planned", "reserved", "offers")
     for row in sorted(budget, key=lambda row: row.constraint):
-        _add(grid, row.constraint, f"{row.planned:,}", f"{row.reserved:,}", f"{row.offers:,}")
+        planned, reserved = _amount(row.planned, currency), _amount(row.reserved, currency)
+        _add(grid, row.constraint, planned, reserved, f"{row.offers:,}")
     return grid
+
+
+def _amount(amount: Decimal, currency: str) -> str:
+    """An amount in the currency's own digits, with commas between thousands."""
+    return f"{amount:,.{digits_of(currency)}f}"
 
 
 def _footing(lake: LakeSettings, date: datetime.date) -> str:

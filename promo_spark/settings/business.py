@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from promo_spark.contracts.currencies import CURRENCIES, storable
 from promo_spark.settings.sections import SecretReference, Section, Share, TimeZone, one_of
-
-# ISO 4217: what is legal tender somewhere, funds and metals left out.
-CURRENCIES = re.findall(
-    "[A-Z]{3}",
-    "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF "
-    "CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL "
-    "HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD "
-    "MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG "
-    "QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD "
-    "TWD TZS UAH UGX USD UYU UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG ",
-)
 
 
 def _countries_with_holidays(countries: list[str]) -> list[str]:
@@ -45,7 +34,7 @@ class BusinessSettings(Section):
     """What all jobs must agree on."""
 
     timezone: TimeZone
-    currency: Annotated[str, one_of("currency", CURRENCIES)]
+    currency: Annotated[str, one_of("currency", CURRENCIES), AfterValidator(storable)]
     excluded_departments: list[str]
     excluded_categories: list[str]
     assumed_margin: Share

@@ -45,6 +45,7 @@ class PromoteSettings(Section):
     win_back_lifecycles: Annotated[list[str], each_once_of("lifecycle", LIFECYCLES)]
     min_spend_stretch: Annotated[float, Field(ge=1, le=1000)]
     coupon_min_discounted_share: Share
+    coupon_max_budget_share: Share
     clearance_trend: Factor
     welcome_amount: Money
     welcome_min_spend: Money
@@ -55,5 +56,5 @@ class PromoteSettings(Section):
     def _depth_of_every_scenario(cls, depth: dict[str, list[float]], others: ValidationInfo) -> dict[str, list[float]]:
         missing = [s for s in others.data.get("scenarios", ()) if s not in depth and s not in WITHOUT_DEPTH]
         if missing:
-            raise ValueError(f"{missing[0]} is missing: the least and the greatest share off the list price")
+            raise ValueError(f"{missing[0]} is missing: the least and the greatest share off the price charged now")
         return depth

@@ -54,7 +54,7 @@ class DayOffer(Frame):
     promotion_id = Col(T.StringType(), "as in Promotions", required=True)
     mechanic = Col(T.StringType(), "as in Promotions", required=True)
     product_ids = Col(T.ArrayType(T.StringType()), "as in Promotions", required=True)
-    discount_rate = Col(RATE, "as in Promotions", unit="share")
+    discount_rate = Col(RATE, "share off the list price, which a world's prices start from", unit="share")
     coupon_amount = Col(MONEY, "as in Promotions", unit="currency")
     min_spend = Col(MONEY, "as in Promotions", unit="currency")
     campaign_id = Col(T.StringType(), "stands for the promotions of its date", required=True)
@@ -156,7 +156,8 @@ def users_with_offers(states: DataFrame, promotions: DataFrame) -> DataFrame:
 
     An offer that is made again while it still holds is one offer, at its best terms; a spent coupon is none.
     """
-    user_id, promotion_id = Promotions.user_id, Promotions.promotion_id
+    user_id, promotion_id, rate = Promotions.user_id, Promotions.promotion_id, F.col(Promotions.discount_rate)
+    off_list = F.coalesce(1 - F.col(Promotions.offer_price) / F.col(Promotions.list_price), rate).cast(RATE)
     spent = F.array_contains(SimulatedStates.used, F.col(promotion_id))
     unspent = promotions.join(states.select(user_id, SimulatedStates.used), user_id).filter(~spent)
     held = best_rows(
@@ -164,7 +165,7 @@ def users_with_offers(states: DataFrame, promotions: DataFrame) -> DataFrame:
         of=[user_id, Promotions.mechanic, _SORTED_PRODUCTS, Promotions.category],
         by=[F.desc(Promotions.discount_rate), F.desc(Promotions.coupon_amount), promotion_id],
         keep=1,
-    ).withColumn(DayOffer.campaign_id, campaign_of(F.col(Promotions.date)))
+    ).withColumns({DayOffer.campaign_id: campaign_of(F.col(Promotions.date)), DayOffer.discount_rate: off_list})
     # a user's offers in an order of their own, whatever order the rows come in
     offers = F.array_sort(F.collect_list(F.struct(*DayOffer.columns())))
     return states.join(held.groupBy(user_id).agg(offers.alias(UserOffers.offers)), user_id, "left")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from promo_spark.contracts.decisions import Budget, Promotions
 from promo_spark.decisions.eligibility import UserEligibility
+from promo_spark.decisions.held import held_offers
 from promo_spark.decisions.invariants import check_invariants
 from promo_spark.errors import InvariantError
 from promo_spark.settings import Settings
@@ -23,7 +25,8 @@ OFFER: dict[str, Any] = {
     "mechanic": "discount",
     "product_ids": ["milk"],
     "discount_rate": "0.1",
-    "list_price": 10,
+    "list_price": 12,
+    "charged_price": 10,
     "offer_price": 9,
     "margin_floor": 8,
     "valid_from": DAY,
@@ -41,11 +44,13 @@ COUPON = OFFER | {
     "product_ids": [],
     "discount_rate": None,
     "list_price": None,
+    "charged_price": None,
     "offer_price": None,
     "margin_floor": None,
     "coupon_amount": 2,
     "min_spend": 10,
 }
+TEA: dict[str, Any] = {"promotion_id": "x2", "rank": 2, "product_ids": ["tea"]}
 NONE: dict[str, Any] = {
     "date": DAY,
     "promotion_id": "n",
@@ -56,8 +61,25 @@ NONE: dict[str, Any] = {
     "reason_codes": ["no_candidate"],
 }
 
+ORDER = "margin floor ≤ price < charged price ≤ list price"
+Rows = Sequence[Mapping[str, Any]]
+HELD: Rows = [  # offers of earlier dates that hold
+    OFFER | {"user_id": "holding", "product_ids": ["salt"]},
+    COUPON | {"user_id": "coupon held"},
+    OFFER | {"user_id": "again"},
+]
 
-def check(settings: Settings, rows: list[dict[str, Any]], users: DataFrame, *, reserved: str, planned: str) -> None:
+
+def check(
+    settings: Settings,
+    rows: Rows,
+    users: DataFrame,
+    *,
+    reserved: str,
+    planned: str,
+    held: Rows = (),
+    currency: str = "USD",
+) -> None:
     """Checks the rows as the only promotions of the day, under a daily budget and no other."""
     spark = users.sparkSession
     offers = sum(r["scenario"] != "none" for r in rows)
@@ -67,12 +89,17 @@ def check(settings: Settings, rows: list[dict[str, Any]], users: DataFrame, *, r
     strategy = settings.promote.model_copy(
         update={
             "mechanic_budgets": {},
+            "daily_budget": 100.0,
+            "coupon_max_budget_share": 0.25,
             "max_offers_per_user": 2,
             "unknown_consent": "excluded",
             "blocked_risk_tiers": ["blocked"],
         }
     )
-    check_invariants(Promotions.frame(spark, rows), budget, users, date=DAY, settings=strategy)
+    holding = held_offers(Promotions.frame(spark, held), DAY)
+    check_invariants(
+        Promotions.frame(spark, rows), budget, users, holding, date=DAY, settings=strategy, currency=currency
+    )
 
 
 def users_of_the_day(spark: SparkSession, *rows: tuple[str, bool | None, str | None, str]) -> DataFrame:
@@ -94,26 +121,39 @@ def users_of_the_day(spark: SparkSession, *rows: tuple[str, bool | None, str | N
 def test_right_decisions_pass(spark: SparkSession, settings: Settings) -> None:
     rows = [
         OFFER | {"user_id": "a"},
-        COUPON | {"user_id": "a", "promotion_id": "x2", "rank": 2},
+        COUPON | {"user_id": "d"},
         NONE | {"user_id": "b"},
         NONE | {"user_id": "c", "arm": "holdout"},
     ]
     users = users_of_the_day(
-        spark, ("a", True, "low", "treatment"), ("b", False, None, "treatment"), ("c", True, None, "holdout")
+        spark,
+        ("a", True, "low", "treatment"),
+        ("b", False, None, "treatment"),
+        ("c", True, None, "holdout"),
+        ("d", True, None, "treatment"),
     )
-    check(settings, rows, users, reserved="0.10", planned="0.10")
+    held = [
+        OFFER | TEA | {"user_id": "a", "valid_to": DAY},  # another product: both may be used
+        OFFER | {"user_id": "a", "valid_to": DAY - datetime.timedelta(days=1)},  # holds no more
+        COUPON | {"user_id": "b", "valid_to": DAY},  # has withdrawn consent since: gets nothing new
+    ]
+    check(settings, rows, users, reserved="0.10", planned="0.10", held=held)
 
 
 def test_every_breach_is_named_with_its_rows_and_an_example(spark: SparkSession, settings: Settings) -> None:
     """I23 and the promises of decisions.promotions: one planted breach for each rule."""
     wrong: dict[str, tuple[str, list[dict[str, Any]]]] = {
-        "above": ("the price lies between margin floor and list price", [OFFER | {"offer_price": 11}]),
-        "under": ("the price lies between margin floor and list price", [OFFER | {"offer_price": 7}]),
-        "rate": ("the price is the list price less the rate", [OFFER | {"discount_rate": "0.2"}]),
+        "above": (ORDER, [OFFER | {"offer_price": 11}]),
+        "equal": (ORDER, [OFFER | {"offer_price": 10, "discount_rate": 0}]),  # nothing off what is charged now
+        "under": (ORDER, [OFFER | {"offer_price": 7}]),
+        "dear": (ORDER, [OFFER | {"list_price": "9.50"}]),  # charged above list
+        "unknown": (ORDER, [OFFER | {"charged_price": None}]),
+        "rate": ("the price is the charged price less the rate", [OFFER | {"discount_rate": "0.2"}]),
         "coupon": ("a coupon takes off something, and less", [COUPON | {"coupon_amount": 10}]),
+        "lavish": ("a coupon takes off at most", [COUPON | {"coupon_amount": "26", "min_spend": 100}]),  # of 100 / 4
         "empty": ("an offer is of products or a coupon", [OFFER | {"product_ids": []}]),
         "dates": ("an offer's dates are in order", [OFFER | {"valid_to": DAY - datetime.timedelta(days=1)}]),
-        "free": ("an offer reserves at least a cent", [OFFER | {"expected_cost": 0}]),
+        "free": ("an offer reserves at least the smallest amount", [OFFER | {"expected_cost": 0}]),
         "slot": ("an offer is a sentence without empty slots", [OFFER | {"text": "{title}, 10% off."}]),
         "promise": ("none promises nothing", [NONE | {"text": "Take it."}]),
         "silent": ("every row has a reason", [OFFER | {"reason_codes": []}]),
@@ -127,6 +167,13 @@ def test_every_breach_is_named_with_its_rows_and_an_example(spark: SparkSession,
             "nobody gets more than 2 offers",
             [OFFER | {"promotion_id": f"x{i}", "rank": i, "product_ids": [f"p{i}"]} for i in (1, 2, 3)],
         ),
+        "holding": ("nobody gets more than 2 offers", [OFFER, OFFER | TEA]),  # with the one held: three
+        "stacked": (
+            "a user's offers keep the margin floor together",
+            [OFFER, COUPON | {"promotion_id": "c", "rank": 2}],
+        ),
+        "coupon held": ("a user's offers keep the margin floor together", [OFFER]),
+        "again": ("a product is offered to a user once", [OFFER]),  # milk is held
         "twice": ("a promotion is given to a user once", [OFFER, OFFER | {"rank": 2, "product_ids": ["tea"]}]),
         "repeat": ("a product is offered to a user once", [OFFER, OFFER | {"rank": 2, "promotion_id": "x2"}]),
         "refused": ("nobody without consent is targeted", [OFFER]),
@@ -147,13 +194,13 @@ def test_every_breach_is_named_with_its_rows_and_an_example(spark: SparkSession,
     )
     rows = [row | {"user_id": user} for user, (_, given) in wrong.items() for row in given]
     with pytest.raises(InvariantError) as caught:
-        check(settings, rows, users, reserved="0.10", planned="0.10")
+        check(settings, rows, users, reserved="0.10", planned="0.10", held=HELD)
     lines = [line.strip() for line in str(caught.value).splitlines()]
     broken = dict(line.split(": broken by ") for line in lines if ": broken by " in line)
     by_rule: dict[str, list[str]] = {}
     for user, (rule, _) in wrong.items():
         by_rule.setdefault(rule, []).append(user)
-    by_rule["the price is the list price less the rate"] += ["above", "under"]
+    by_rule["the price is the charged price less the rate"] += ["above", "under", "unknown"]
     by_rule["nobody without consent is targeted"] += ["stranger"]
     by_rule["the arm is the one that was drawn"] += ["stranger"]
     for rule, breakers in by_rule.items():
@@ -168,3 +215,12 @@ def test_a_cent_above_the_budget_is_a_breach(spark: SparkSession, settings: Sett
     users = users_of_the_day(spark, ("a", True, None, "treatment"))
     with pytest.raises(InvariantError, match=r"(?s)for 2017-12-01 .*no budget is exceeded: broken by 1, such as daily"):
         check(settings, [OFFER | {"user_id": "a"}], users, reserved="0.05", planned="0.04")
+
+
+def test_amounts_have_the_digits_of_their_currency(spark: SparkSession, settings: Settings) -> None:
+    """Half a yen is no amount: neither a price nor what is reserved."""
+    users = users_of_the_day(spark, ("a", True, None, "treatment"))
+    odd = OFFER | {"user_id": "a", "discount_rate": "0.05", "offer_price": "9.50", "expected_cost": 1}
+    check(settings, [odd], users, reserved="1", planned="1", currency="EUR")
+    with pytest.raises(InvariantError, match=r"amounts have at most 0 digits .*: broken by 1, such as a/x1"):
+        check(settings, [odd], users, reserved="1", planned="1", currency="JPY")

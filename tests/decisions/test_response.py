@@ -1,4 +1,4 @@
-"""Observed response: counted as defined, shrunk to the global mean, and said to be assumed where nothing is known."""
+"""Observed response: counted as defined, shrunk to the global rate, and said to be assumed where nothing is known."""
 
 from __future__ import annotations
 
@@ -125,8 +125,8 @@ def test_item_trials_are_products_sold_at_a_discount_to_anybody(spark: SparkSess
     )
 
 
-def test_segments_shrink_to_the_global_mean_by_their_trials(spark: SparkSession, settings: Settings) -> None:
-    """H04: beta-binomial shrinkage; a segment with no data gets the global mean, one with many its own rate."""
+def test_segments_shrink_to_the_global_rate_by_their_trials(spark: SparkSession, settings: Settings) -> None:
+    """H04: beta-binomial shrinkage; a segment with no data gets the global rate, one with many its own rate."""
     users = DailyUser.frame(
         spark,
         [
@@ -147,11 +147,29 @@ def test_segments_shrink_to_the_global_mean_by_their_trials(spark: SparkSession,
     rates = response_rates(trials, users, strategy).collect()
     rate_of = {(r.kind, r.segment_id): float(r.rate) for r in rates}
     basis_of = {(r.kind, r.segment_id): r.basis for r in rates}
-    overall = 1008 / 10_000  # users of no segment do not count
+    overall = (1008 + 50 * 0.02) / 10_050  # users of no segment do not count; shrunk to what is assumed
     assert rate_of["coupon", 1] == pytest.approx((999 + 50 * overall) / 10_040, abs=1e-6)
     assert rate_of["coupon", 2] == pytest.approx((9 + 50 * overall) / 60, abs=1e-6)
     assert rate_of["coupon", 3] == pytest.approx(overall, abs=1e-6)
-    assert overall < rate_of["coupon", 2] < 0.9  # between the global mean and the 9 in 10 of ten trials
+    assert overall < rate_of["coupon", 2] < 0.9  # between the global rate and the 9 in 10 of ten trials
     assert {basis_of["coupon", s] for s in (1, 2, 3)} == {"observed_response"}
     without_trials = [(kind, s) for kind in ("repeat_item", "known_item", "new_item") for s in (1, 2, 3)]
     assert {(rate_of[key], basis_of[key]) for key in without_trials} == {(0.02, "assumed_response")}
+
+
+def test_one_trial_makes_no_rate_of_0_or_1(spark: SparkSession, settings: Settings) -> None:
+    """H04: the global rate is shrunk too, to the assumed one, by the same strength."""
+    users = DailyUser.frame(spark, [{"user_id": "u", "segment_id": 1}])
+    trials = ResponseTrial.frame(
+        spark,
+        [
+            {"user_id": "u", "kind": "coupon", "trials": 1, "successes": 0},
+            {"user_id": "u", "kind": "known_item", "trials": 1, "successes": 1},
+        ],
+    )
+    strategy = settings.promote.model_copy(update={"response_prior_strength": 50.0, "unknown_response": 0.01})
+    rates = {r.kind: float(r.rate) for r in response_rates(trials, users, strategy).collect()}
+    never, once = (0 + 50 * 0.01) / 51, (1 + 50 * 0.01) / 51  # the global rates after one trial
+    assert rates["coupon"] == pytest.approx((0 + 50 * never) / 51, abs=1e-6)  # 0.0096
+    assert rates["known_item"] == pytest.approx((1 + 50 * once) / 51, abs=1e-6)  # 0.0484
+    assert rates["new_item"] == 0.01

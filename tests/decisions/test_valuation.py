@@ -18,7 +18,7 @@ FIGURES = (
     ValuedCandidate.expected_conversion,
     ValuedCandidate.margin_micro,
     ValuedCandidate.cost_micro,
-    ValuedCandidate.cost_cents,
+    ValuedCandidate.cost_minor,
     ValuedCandidate.reason_codes,
 )
 
@@ -54,7 +54,7 @@ def test_offers_are_valued_by_the_response_to_their_anchor(spark: SparkSession) 
             {"kind": "repeat_item", "segment_id": 4, "rate": "0.9", "basis": "observed_response"},  # of others
         ],
     )
-    valued = valued_candidates(candidates, users=users, rates=rates, purchases=purchases, date=DAY)
+    valued = valued_candidates(candidates, users=users, rates=rates, purchases=purchases, date=DAY, digits=2)
     expected = ValuedCandidate.frame(
         spark,
         [
@@ -63,7 +63,7 @@ def test_offers_are_valued_by_the_response_to_their_anchor(spark: SparkSession) 
                 "expected_conversion": "0.2",
                 "margin_micro": 180_000,  # 0.2 × 0.90
                 "cost_micro": 100_000,  # 0.2 × 0.50
-                "cost_cents": 10,
+                "cost_minor": 10,
                 "reason_codes": ["due", "observed_response:repeat_item"],
             },
             {
@@ -71,7 +71,7 @@ def test_offers_are_valued_by_the_response_to_their_anchor(spark: SparkSession) 
                 "expected_conversion": "0.05",
                 "margin_micro": 45_000,
                 "cost_micro": 25_000,
-                "cost_cents": 3,  # 2.5 cents, rounded up
+                "cost_minor": 3,  # 2.5 cents, rounded up
                 "reason_codes": ["observed_response:known_item"],
             },
             {
@@ -79,7 +79,7 @@ def test_offers_are_valued_by_the_response_to_their_anchor(spark: SparkSession) 
                 "expected_conversion": "0.01",
                 "margin_micro": 9_000,
                 "cost_micro": 5_000,
-                "cost_cents": 1,
+                "cost_minor": 1,
                 "reason_codes": ["assumed_response:new_item"],
             },
         ],

@@ -28,6 +28,7 @@ from promo_spark.settings import Settings
 from promo_spark.storage.lake import Lake
 
 DAY = datetime.date(2017, 12, 1)
+CENT = Decimal("0.01")
 USERS, PRODUCTS, CATEGORIES = 240, 40, 8
 
 Rows = dict[type[Table], list[dict[str, Any]]]
@@ -109,6 +110,8 @@ def product(p: int, draw: np.random.Generator) -> dict[str, Any]:
         "subcategory": f"s{p % CATEGORIES}",
         "promotable": p % 7 != 0,
         "list_price": None if p % 11 == 10 else price,
+        # every third sells at a fifth off: floor 0.70 / 0.95 = 0.737 of the list price, so up to 7 % more may come off
+        "charged_price": None if p % 11 == 10 else (price * Decimal("0.8") if p % 3 == 1 else price).quantize(CENT),
         "unit_cost": None if p % 11 == 10 else price * cost_share,
         "cost_is_assumed": p % 2 == 0,
         "units_28d": int(draw.integers(0, 50)),
@@ -139,7 +142,7 @@ def user(u: int, draw: np.random.Generator) -> dict[str, Any]:
         "orders": 3,
         "lifecycle": ["repeat", "loyal", "lapsing", "lost"][u % 4],
         "recency_days": 20,
-        "basket_value": float(draw.uniform(2, 80)),
+        "basket_median": float(draw.uniform(2, 80)),
         "discounted_lines_share": round(float(draw.uniform(0, 1)), 6),
         "repurchases": again,
         "interests": [{"category": f"c{u % CATEGORIES}", "share": 0.5}],
@@ -306,23 +309,40 @@ def test_budget_and_offers_are_of_one_run_and_the_offers_come_last(written: Any)
     assert last_commit[Promotions] > max(last_commit[Budget], last_commit[Metrics])
 
 
-def test_prices_lie_between_floor_and_list(written: Any, settings: Settings) -> None:
-    """I03: price × (1 − rate) half-up ≥ floor. N07: no user's price is above list. E10: a bundle is below its sum."""
+def test_prices_lie_between_floor_and_what_is_charged_now(written: Any, settings: Settings) -> None:
+    """I03: price × (1 − rate) half-up ≥ floor. N07: no user's price is above what is charged. E10: nor a bundle's.
+
+    Where a product sells below its list price, the offer starts from there, and the sentence says so.
+    """
     rows, _, (promotions, _, _) = written
     catalogue = {p["product_id"]: p for p in rows[ProductProfile]}
     items = promotions[promotions.offer_price.notna()]
     assert set(items.mechanic) == {"discount", "bundle"}
-    cent = Decimal("0.01")
+    reduced = 0
     for offer in items.itertuples():
         products = [catalogue[p] for p in offer.product_ids]
         assert all(p["promotable"] for p in products)
         assert offer.list_price == sum(p["list_price"] for p in products)
-        assert offer.offer_price == (offer.list_price * (1 - offer.discount_rate)).quantize(cent, ROUND_HALF_UP)
-        cost = sum(p["unit_cost"].quantize(cent, ROUND_HALF_UP) for p in products)
+        assert offer.charged_price == sum(p["charged_price"] for p in products)
+        assert offer.offer_price == (offer.charged_price * (1 - offer.discount_rate)).quantize(CENT, ROUND_HALF_UP)
+        assert f"{offer.offer_price} USD instead of {offer.charged_price} USD" in offer.text
+        reduced += offer.charged_price < offer.list_price
+        cost = sum(p["unit_cost"].quantize(CENT, ROUND_HALF_UP) for p in products)
         assert offer.offer_price - cost >= offer.offer_price * Decimal(str(settings.promote.min_margin))
-        assert offer.margin_floor <= offer.offer_price < offer.list_price
+        assert offer.margin_floor <= offer.offer_price < offer.charged_price <= offer.list_price
         least, greatest = settings.promote.depth[offer.scenario]
         assert least <= float(offer.discount_rate) <= greatest
+    assert reduced > 10
+
+
+def test_a_users_offers_keep_the_floor_when_they_are_used_together(written: Any) -> None:
+    """A coupon for the whole shop on top of an item's offer would fall below the floor: it stands alone."""
+    _, _, (promotions, _, _) = written
+    offers = promotions[promotions.scenario != "none"]
+    with_coupon = set(offers[offers.mechanic == "coupon"].user_id)
+    assert len(with_coupon) > 10
+    assert (offers[offers.user_id.isin(with_coupon)].groupby("user_id").size() == 1).all()
+    assert (offers.groupby("user_id").size() == 2).any()  # two items' offers do meet: each keeps its own floor
 
 
 def test_every_offer_says_what_why_and_until_when(written: Any) -> None:
@@ -358,9 +378,97 @@ def test_the_same_inputs_give_the_same_rows_and_the_next_day_leaves_them_alone(
     later, _, _ = decide(lake, settings, rows, date=tomorrow, scenarios=["new_user_welcome"])
     given = later[later.scenario == "new_user_welcome"]
     assert not set(given.user_id) & set(welcomed.user_id)
-    assert (later[later.user_id.isin(welcomed.user_id)].reason_codes.str[0] == "no_candidate").all()
+    assert (later[later.user_id.isin(welcomed.user_id)].reason_codes.str[0] == "offers_held").all()
     kept = pl.read_delta(lake.path(Promotions)).filter(pl.col("date") == DAY).sort(["user_id", "rank"]).to_pandas()
     pd.testing.assert_frame_equal(kept, promotions)
+
+
+def test_an_offer_that_still_holds_is_not_made_again_and_counts(written: Any, settings: Settings) -> None:
+    """Two days, then the day after the first offers' last one. The most at a time is 2, of both days together."""
+    rows, lake, (first, _, _) = written
+    tomorrow = DAY + datetime.timedelta(days=1)
+    second, budget, _ = decide(lake, settings, rows, date=tomorrow, **TIGHT)
+    given = [f[f.scenario != "none"] for f in (first, second)]
+    both = pd.concat(given)
+    what = pd.DataFrame({"user": both.user_id, "product": both.product_ids.map(list)}).explode("product")
+    assert len(given[1]) > 10 and not what.duplicated().any()
+    at_a_time = both.groupby("user_id").size()
+    assert at_a_time.max() == settings.promote.max_offers_per_user
+    coupons = both[both.mechanic == "coupon"].user_id
+    assert (at_a_time[coupons] == 1).all()  # a coupon stands alone, whichever day it is of
+    full = given[0].groupby("user_id").size().loc[lambda n: n == settings.promote.max_offers_per_user].index
+    nones = second[second.scenario == "none"].set_index("user_id").reason_codes
+    assert len(full) > 10 and all(list(nones[u]) == ["offers_held"] for u in full)
+    # what the first day reserved is not reserved again
+    assert budget.set_index("constraint").loc["daily"].reserved == given[1].expected_cost.sum()
+    again = decide(lake, settings, rows, date=tomorrow, parts=3, **TIGHT)
+    pd.testing.assert_frame_equal(second, again[0])
+    over = DAY + datetime.timedelta(days=settings.promote.valid_days)
+    third, _, _ = decide(lake, settings, rows, date=over, **TIGHT)
+    held_until_then = set(given[1].user_id)
+    anew = third[(third.scenario != "none") & ~third.user_id.isin(held_until_then)]
+    assert anew.user_id.isin(given[0].user_id).any()  # those of the first day hold no more
+
+
+def yen_shop() -> Rows:
+    """Three users of a shop in yen: one who may be won back, one who bought in bulk, one to whom an item is due."""
+    quiet: dict[str, Any] = {
+        "lifecycle": "lost",
+        "recency_days": 130,
+        "orders": 3,
+        "discounted_lines_share": 0.5,
+        "consent_marketing": True,
+    }
+    tea = {"product_id": "tea", "orders": 4, "cadence_days": 7.0, "last_bought": days_before(7), "due_date": DAY}
+    profiles = [
+        quiet | {"user_id": "quiet", "basket_median": 2000.0},
+        quiet | {"user_id": "bulk", "basket_median": 6_000_000.0},
+        quiet | {"user_id": "due", "lifecycle": "loyal", "repurchases": [tea]},
+    ]
+    item = {"title": "Tea", "category": "tea", "promotable": True, "list_price": 841, "unit_cost": 400, "units_28d": 9}
+    return {
+        UserProfile: profiles,
+        ProductProfile: [item | {"product_id": "tea", "charged_price": 765}],
+        Segments: [{"user_id": p["user_id"], "segment_id": 1, "segment_name": "one"} for p in profiles],
+        OrderLines: [],
+        Users: [],
+        Recommendations: [{"user_id": "due", "rank": 1, "product_id": "sold out", "source": "als"}],
+        Forecasts: [{"series_id": "product:sold out", "day": DAY, "model": "a", "units": 1.0, "champion": True}],
+        Campaigns: [{"campaign_id": "c1", "start_date": days_before(60), "end_date": days_before(30)}],
+        Contacts: [{"campaign_id": "c1", "user_id": "quiet"}],  # and no redemption
+        Redemptions: [],
+    }
+
+
+def test_a_shop_in_yen_has_no_decimals_no_endless_coupon_and_learns_from_one_contact(
+    lake: Lake, settings: Settings
+) -> None:
+    business = settings.business.model_copy(update={"currency": "JPY"})
+    changes: dict[str, Any] = {
+        "holdout_share": 0.0,
+        "daily_budget": 50_000.0,
+        "mechanic_budgets": {"coupon": 20_000.0},
+        "coupon_max_budget_share": 0.25,
+        "response_prior_strength": 50.0,
+        "unknown_response": 0.01,
+        "min_margin": 0.05,
+    }
+    yen = settings.model_copy(update={"business": business})
+    promotions, budget, _ = decide(lake, yen, yen_shop(), **changes)
+    found = promotions.set_index("user_id")
+    # 10 % off 765 are 688.5, half-up 689; the floor is 400 / 0.95 = 421.05, up to 422
+    due = found.loc["due"]
+    assert (due.list_price, due.charged_price, due.offer_price, due.margin_floor) == (841, 765, 689, 422)
+    assert due.text == "Time for Tea again? 10% off: 689 JPY instead of 765 JPY, until 2017-12-07."
+    # 2000 × 1.2 = 2400, of which 22.5 %, 23 in whole percents, are 552. One contact and no redemption: the global rate
+    # is 50 × 0.01 / 51 = 0.0098, the segment's 50 × 0.0098 / 51 = 0.0096, and the expected cost 5.3, up to 6 yen
+    quiet = found.loc["quiet"]
+    assert (quiet.mechanic, quiet.min_spend, quiet.coupon_amount) == ("coupon", 2400, 552)
+    assert (quiet.expected_conversion, quiet.expected_cost) == (Decimal("0.009612"), 6)
+    assert "552 JPY off when you spend 2400 JPY" in quiet.text
+    # the least share, 15 % of 7,200,000, is more than a quarter of the coupons' budget
+    assert list(found.loc["bulk"].reason_codes) == ["no_candidate"]
+    assert set(budget.planned) == {50_000, 20_000} and set(promotions.currency) == {"JPY"}
 
 
 def test_an_unknown_scenario_is_named_and_nothing_is_written(lake: Lake, settings: Settings) -> None:

@@ -2,15 +2,18 @@
 
 The problem is a knapsack with several budgets and a most offers per user. One greedy pass goes through the
 candidates of all users in descending order of their ratio, expected margin / expected cost. A candidate becomes
-an offer unless its user already has the most offers, or an offer on one of its products or categories. The first
-candidate for which a budget has no room is the budget's break item: it closes the budget for itself and for all
-that follow. So no budget is exceeded, and each is used up to less than one offer's cost.
+an offer unless its user already has the most offers (those of earlier dates that still hold count), or an offer on
+one of its products or categories. A coupon for the whole shop stands alone: on top of another offer the price would
+fall below the margin floor. So a user's offers keep it, used together too. The first candidate for which a budget
+has no room is the budget's break item: it closes the budget for itself and for all that follow. So no budget is
+exceeded, and each is used up to less than one offer's cost.
 
 A user may have few offers, and the one with the best ratio is often the smallest. So a first pass considers of
-each user only the offers with the largest expected margins: where no budget binds, they are the optimum. Where
-one does, a second pass considers all candidates, and the pass with the larger expected margin counts. Either way
-a larger daily budget never lowers the margin. Without a most per user, the result falls short of the optimum by
-less than one offer and 5% (the bound of the fractional knapsack, Dantzig 1957).
+each user only the offers with the largest expected margins, of items or the one coupon: where no budget binds and
+no two candidates are about the same product or category, they are the optimum. Where a budget binds, a second pass
+considers all candidates, and the pass with the larger expected margin counts. Either way a larger daily budget never
+lowers the margin. Where a user may have all candidates at once, the result falls short of the optimum by less than
+one offer and 5% (the bound of the fractional knapsack, Dantzig 1957).
 
 Ratios within 5% of one another count as equal; among them the larger expected margin comes first, as a cent of
 rounding must not decide. Then comes promotion_id, a digest, so that no user is favoured by name.
@@ -36,10 +39,11 @@ from pyspark.sql import types as T
 
 from promo_spark.contracts.schema import Col, Frame, Personal
 from promo_spark.decisions.allocation.limits import DAILY, constraints_of, of_mechanic
-from promo_spark.decisions.valuation import ValuedCandidate
+from promo_spark.decisions.offers.topics import WHOLE_SHOP, topics_of
+from promo_spark.decisions.valuation import MICRO, ValuedCandidate
+from promo_spark.measures.money import minor_per_unit
 
 RATIO_STEP = 1.05
-_CENT = 10_000  # in millionths of a unit of currency
 
 _CHOICE, _CHOSEN = "choice", "chosen"
 
@@ -51,10 +55,10 @@ class Choice(Frame):
     """One candidate of a user. Choices sort by their columns: the best ratio first."""
 
     ratio_order = Col(T.LongType(), "minus the ratio in steps of 5%", required=True)
-    margin_order = Col(T.LongType(), "minus the expected margin in whole cents", required=True)
+    margin_order = Col(T.LongType(), "minus the expected margin in whole minor units", required=True)
     promotion_id = Col(_TEXT, "a digest: the order among equals", required=True)
     mechanic = Col(_TEXT, "whose budget it falls under", required=True)
-    cost_cents = Col(T.LongType(), "expected cost", unit="cents", required=True)
+    cost_minor = Col(T.LongType(), "expected cost", unit="minor units", required=True)
     margin_micro = Col(T.LongType(), "expected margin", unit="millionths of currency", required=True)
     ratio = Col(T.DoubleType(), "expected margin / expected cost", required=True)
     topics = Col(_TEXTS, "its products and categories, of which a user gets one offer each", required=True)
@@ -64,6 +68,7 @@ class UserChoices(Frame):
     """One row per user: the candidates in the order of the greedy pass."""
 
     user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
+    held_offers = Col(T.LongType(), "offers of earlier dates that the user still holds", required=True)
     choices = Col(T.ArrayType(Choice.schema()), "see Choice", required=True)
 
 
@@ -76,7 +81,7 @@ class AllocatedOffer(Frame):
     margin_order = Col(T.LongType(), "as in Choice", required=True)
     promotion_id = Col(_TEXT, "as in Choice", required=True)
     mechanic = Col(_TEXT, "as in Choice", required=True)
-    cost_cents = Col(T.LongType(), "as in Choice", required=True)
+    cost_minor = Col(T.LongType(), "as in Choice", required=True)
     margin_micro = Col(T.LongType(), "as in Choice", required=True)
     ratio = Col(T.DoubleType(), "as in Choice", required=True)
 
@@ -99,38 +104,34 @@ class Allocation:
     break_items: Mapping[str, BreakItem]
 
 
-def user_choices(candidates: DataFrame, *, by_ratio: bool = True) -> DataFrame:
+def user_choices(candidates: DataFrame, *, digits: int, by_ratio: bool = True) -> DataFrame:
     """One row per user. ValuedCandidate → UserChoices.
 
     Without `by_ratio` the order is that of the ids alone, which is random: a baseline to compare with.
     """
-    product_ids, margin_micro = F.col(ValuedCandidate.product_ids), F.col(ValuedCandidate.margin_micro)
+    margin_micro = F.col(ValuedCandidate.margin_micro)
     ratio = margin_micro / F.col(ValuedCandidate.cost_micro)
     ratio_order = -F.floor(F.log(ratio) / math.log(RATIO_STEP)) if by_ratio else F.lit(0)
-    margin_order = -F.floor(margin_micro / _CENT) if by_ratio else F.lit(0)
-    topics = F.array_compact(
-        F.concat(
-            F.transform(product_ids, lambda product: F.concat(F.lit("product:"), product)),
-            F.transform(ValuedCandidate.categories, lambda category: F.concat(F.lit("category:"), category)),
-            F.array(F.when(F.size(product_ids) == 0, "shop")),
-        )
-    )
+    margin_order = -F.floor(margin_micro * minor_per_unit(digits) / MICRO) if by_ratio else F.lit(0)
+    topics = topics_of(F.col(ValuedCandidate.product_ids), F.col(ValuedCandidate.categories))
     choice = F.struct(
         ratio_order.cast("long").alias(Choice.ratio_order),
         margin_order.cast("long").alias(Choice.margin_order),
         F.col(ValuedCandidate.promotion_id).alias(Choice.promotion_id),
         F.col(ValuedCandidate.mechanic).alias(Choice.mechanic),
-        F.col(ValuedCandidate.cost_cents).alias(Choice.cost_cents),
+        F.col(ValuedCandidate.cost_minor).alias(Choice.cost_minor),
         margin_micro.alias(Choice.margin_micro),
         F.round(ratio, 6).alias(Choice.ratio),
         topics.alias(Choice.topics),
     )
     ordered = F.sort_array(F.collect_list(choice))
-    return candidates.groupBy(ValuedCandidate.user_id).agg(ordered.alias(UserChoices.choices))
+    return candidates.groupBy(ValuedCandidate.user_id).agg(
+        F.max(ValuedCandidate.held_offers).alias(UserChoices.held_offers), ordered.alias(UserChoices.choices)
+    )
 
 
 def allocate(choices: DataFrame, *, limits: Mapping[str, int], max_offers: int) -> Allocation:
-    """Offers under the limits in cents, by constraint name. UserChoices → AllocatedOffer.
+    """Offers under the limits in minor units, by constraint name. UserChoices → AllocatedOffer.
 
     `choices` is read several times, so it has to be computed before. A mechanic without a limit of its own is
     bound by the daily limit only.
@@ -163,8 +164,10 @@ def largest_margins(choices: DataFrame, max_offers: int) -> DataFrame:
         UserChoices.choices, lambda c: F.struct(-c[Choice.margin_micro], c[Choice.promotion_id], c.alias(_CHOICE))
     )
     by_margin = F.transform(F.array_sort(keyed), lambda c: c[_CHOICE])
-    chosen = _chosen(choices, by_margin, max_offers, lambda _: F.lit(True))
-    return choices.withColumn(UserChoices.choices, F.array_sort(chosen))
+    of_items = _chosen(choices, by_margin, max_offers, lambda choice: ~_is_whole_shop(choice))
+    of_shop = _chosen(choices, by_margin, max_offers, _is_whole_shop)
+    larger = F.when(_margin_of(of_shop) > _margin_of(of_items), of_shop).otherwise(of_items)
+    return choices.withColumn(UserChoices.choices, F.array_sort(larger))
 
 
 def offers_before(choices: DataFrame, break_items: Mapping[str, BreakItem], max_offers: int) -> DataFrame:
@@ -180,13 +183,16 @@ def offers_before(choices: DataFrame, break_items: Mapping[str, BreakItem], max_
 
 
 def _chosen(choices: DataFrame, ordered: Column, max_offers: int, allowed: Callable[[Column], Column]) -> Column:
-    """The choices that a user gets in the order given: as many as allowed, no product or category twice."""
+    """The choices that a user gets in the order given: as many as allowed, no topic twice, a coupon alone."""
     no_choices = F.array().cast(choices.schema[UserChoices.choices].dataType)
     no_topics = F.array().cast(_TEXTS)
 
     def step(state: Column, choice: Column) -> Column:
         chosen, topics = state[_CHOSEN], state[Choice.topics]
-        fits = allowed(choice) & (F.size(chosen) < max_offers) & ~F.arrays_overlap(topics, choice[Choice.topics])
+        room = F.size(chosen) + F.col(UserChoices.held_offers) < max_offers
+        apart = ~F.arrays_overlap(topics, choice[Choice.topics]) & ~F.array_contains(topics, WHOLE_SHOP)
+        alone = ~_is_whole_shop(choice) | (F.size(chosen) == 0)
+        fits = allowed(choice) & room & apart & alone
         more = F.struct(
             F.concat(chosen, F.array(choice)).alias(_CHOSEN),
             F.concat(topics, choice[Choice.topics]).alias(Choice.topics),
@@ -195,6 +201,16 @@ def _chosen(choices: DataFrame, ordered: Column, max_offers: int, allowed: Calla
 
     start = F.struct(no_choices.alias(_CHOSEN), no_topics.alias(Choice.topics))
     return F.aggregate(ordered, start, step)[_CHOSEN]
+
+
+def _is_whole_shop(choice: Column) -> Column:
+    """Whether a choice is good for the whole shop."""
+    return F.array_contains(choice[Choice.topics], WHOLE_SHOP)
+
+
+def _margin_of(choices: Column) -> Column:
+    """The expected margin of several choices together."""
+    return F.aggregate(choices, F.lit(0).cast("long"), lambda margin, choice: margin + choice[Choice.margin_micro])
 
 
 def _expected_margin(offers: DataFrame) -> int:
@@ -215,7 +231,7 @@ def first_overrun(offers: DataFrame, limits: Mapping[str, int]) -> tuple[BreakIt
     exceeded: list[str] = []
     for key in keys:
         sums = offers.groupBy(key, AllocatedOffer.mechanic)
-        rows = sums.agg(F.sum(AllocatedOffer.cost_cents), F.max(AllocatedOffer.ratio)).collect()
+        rows = sums.agg(F.sum(AllocatedOffer.cost_minor), F.max(AllocatedOffer.ratio)).collect()
         first = overrun([(value, mechanic, cost) for value, mechanic, cost, _ in rows], spent, limits)
         if first is None:
             return None
@@ -232,7 +248,7 @@ def overrun(
 ) -> tuple[Any, Mapping[str, int], list[str]] | None:
     """The first key in order at which a running sum passes a limit: (key, spent before it, limits passed).
 
-    `costs` has key, mechanic and cents; `spent` is what was spent before the first of them.
+    `costs` has key, mechanic and minor units; `spent` is what was spent before the first of them.
 
     >>> overrun([(1, "coupon", 30), (2, "coupon", 40)], {}, {"daily": 100, "mechanic:coupon": 60})
     (2, {'daily': 30, 'mechanic:coupon': 30}, ['mechanic:coupon'])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from promo_spark.decisions.offers.pricing import cents
+from promo_spark.measures.money import minor_units
 from promo_spark.settings.promote import PromoteSettings
 
 DAILY = "daily"
@@ -26,7 +26,7 @@ def constraints_of(mechanic: Column) -> Column:
     return F.array(F.lit(DAILY), F.concat(F.lit(_MECHANIC), mechanic))
 
 
-def limits_in_cents(settings: PromoteSettings) -> dict[str, int]:
-    """Every constraint's limit in whole cents, by name."""
-    budgets = {of_mechanic(mechanic): cents(budget) for mechanic, budget in settings.mechanic_budgets.items()}
-    return {DAILY: cents(settings.daily_budget), **budgets}
+def limits_in_minor_units(settings: PromoteSettings, digits: int) -> dict[str, int]:
+    """Every constraint's limit in whole minor units of a currency with so many digits, by name."""
+    budgets = {of_mechanic(m): minor_units(budget, digits) for m, budget in settings.mechanic_budgets.items()}
+    return {DAILY: minor_units(settings.daily_budget, digits), **budgets}

@@ -11,6 +11,7 @@ from promo_spark.decisions.offers.pricing import PricedOffer, ShopMargin
 from promo_spark.decisions.offers.products import OfferableProduct
 from promo_spark.decisions.users import DailyUser
 from promo_spark.measures.best_rows import best_rows
+from promo_spark.measures.money import half_up
 
 _TEXT = T.StringType()
 _TEXTS = T.ArrayType(_TEXT)
@@ -23,10 +24,11 @@ class OfferTerms(Frame):
     product_ids = Col(_TEXTS, "products it is good for, sorted; empty: the whole shop", required=True)
     category = Col(_TEXT, "category of the product; null: several, or the whole shop")
     categories = Col(_TEXTS, "categories of all its products", required=True)
-    discount_rate = Col(RATE, "share off the list price; null: a coupon", unit="share")
+    discount_rate = Col(RATE, "share off the price charged now; null: a coupon", unit="share")
     coupon_amount = Col(MONEY, "amount off; null: no coupon", unit="currency")
     min_spend = Col(MONEY, "amount to spend before the offer counts; null: none", unit="currency")
-    list_price = Col(MONEY, "price of the products together before the offer; null: no products", unit="currency")
+    list_price = Col(MONEY, "catalogue price of the products together; null: no products", unit="currency")
+    charged_price = Col(MONEY, "what is charged for them together now; null: no products", unit="currency")
     offer_price = Col(MONEY, "price with the offer; null: no products", unit="currency")
     margin_floor = Col(MONEY, "lowest price that keeps the minimum margin; null: no products", unit="currency")
     margin_is_assumed = Col(T.BooleanType(), "true: a cost follows from an assumed margin", required=True)
@@ -51,6 +53,7 @@ class OfferCandidate(OfferTerms):
     scenario = Col(_TEXT, "which scenario proposes it", required=True)
     mechanic = Col(_TEXT, "how it is given", required=True)
     text = Col(_TEXT, "the offer as a sentence", required=True)
+    held_offers = Col(T.LongType(), "offers of earlier dates that the user still holds", required=True)
 
 
 def single_item(offers: DataFrame) -> DataFrame:
@@ -65,7 +68,7 @@ def single_item(offers: DataFrame) -> DataFrame:
                 ProposedOffer.coupon_amount: F.lit(None),
                 ProposedOffer.min_spend: F.lit(None),
                 ProposedOffer.margin_is_assumed: F.col(OfferableProduct.cost_is_assumed),
-                ProposedOffer.saving: F.col(PricedOffer.list_price) - offer_price,
+                ProposedOffer.saving: F.col(PricedOffer.charged_price) - offer_price,
                 ProposedOffer.margin_if_used: offer_price - F.col(PricedOffer.unit_cost),
                 ProposedOffer.anchor: product_id,
                 ProposedOffer.response_factor: F.lit(1),
@@ -75,17 +78,20 @@ def single_item(offers: DataFrame) -> DataFrame:
     )
 
 
-def whole_shop_coupon(coupons: DataFrame) -> DataFrame:
+def whole_shop_coupon(coupons: DataFrame, *, digits: int) -> DataFrame:
     """One row per user. DailyUser and ShopMargin with coupon_amount, min_spend, appeal, reasons → ProposedOffer.
 
-    The purchase is expected to be the user's mean basket, or the minimum spend where that is more.
+    The purchase is expected to be the user's median basket, or the minimum spend where that is more.
     """
     min_spend, coupon_amount = F.col(ProposedOffer.min_spend), F.col(ProposedOffer.coupon_amount)
-    basket = F.greatest(min_spend, F.coalesce(F.col(DailyUser.basket_value).cast(MONEY), min_spend))
+    basket = F.greatest(
+        min_spend, F.coalesce(half_up(F.col(DailyUser.basket_median).cast("decimal(18,6)"), digits), min_spend)
+    )
     of_products = (
         ProposedOffer.category,
         ProposedOffer.discount_rate,
         ProposedOffer.list_price,
+        ProposedOffer.charged_price,
         ProposedOffer.offer_price,
         ProposedOffer.margin_floor,
         ProposedOffer.anchor,
@@ -99,7 +105,7 @@ def whole_shop_coupon(coupons: DataFrame) -> DataFrame:
                 ProposedOffer.product_ids: F.array().cast(_TEXTS),
                 ProposedOffer.categories: F.array().cast(_TEXTS),
                 ProposedOffer.saving: coupon_amount,
-                ProposedOffer.margin_if_used: F.round(basket * F.col(ShopMargin.margin_share), 2) - coupon_amount,
+                ProposedOffer.margin_if_used: half_up(basket * F.col(ShopMargin.margin_share), digits) - coupon_amount,
                 ProposedOffer.response_factor: F.lit(1),
             }
         )

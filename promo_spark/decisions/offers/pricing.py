@@ -1,13 +1,13 @@
-"""Prices of offers, in exact decimals: half-up to the cent, never above list, never below the margin floor.
+"""Prices of offers, in exact decimals and the currency's own digits: below what is charged now, never below the floor.
 
 Depth, the share off, is a deterministic function of an eagerness between 0 and 1 (how deal-prone the user is,
 or how far a product's forecast falls): least + eagerness × (greatest − least), in whole percents. Nothing is
-random, and the list price is the same for everyone: an offer can only lower it.
+random, and the price charged now (see ProductProfile.charged_price) is the same for everyone: an offer lowers it.
 """
 
 from __future__ import annotations
 
-from decimal import ROUND_DOWN, Decimal
+from decimal import Decimal
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -15,29 +15,32 @@ from pyspark.sql import types as T
 
 from promo_spark.contracts.features import ProductProfile
 from promo_spark.contracts.schema import MONEY, RATE, Col, Frame
+from promo_spark.measures.money import half_up, minor_per_unit, minor_units
+from promo_spark.settings.promote import PromoteSettings
 
 
 class PricedOffer(Frame):
     """One row per offer on products: the prices that `item_prices` starts from, and those that it adds."""
 
-    list_price = Col(MONEY, "price of the products together before the offer", unit="currency", required=True)
+    list_price = Col(MONEY, "catalogue price of the products together", unit="currency", required=True)
+    charged_price = Col(MONEY, "price of the products together that is charged now", unit="currency", required=True)
     unit_cost = Col(MONEY, "cost of the products together", unit="currency", required=True)
     margin_floor = Col(MONEY, "lowest price that keeps the minimum margin", unit="currency", required=True)
-    discount_rate = Col(RATE, "share off the list price", unit="share", required=True)
+    discount_rate = Col(RATE, "share off the price charged now", unit="share", required=True)
     offer_price = Col(MONEY, "price with the offer", unit="currency", required=True)
 
 
 class ShopMargin(Frame):
-    """One row: the margin of the whole shop at list prices."""
+    """One row: the margin of the whole shop at the prices charged now."""
 
     margin_share = Col(RATE, "margin as a share of sales; null: no product has a price", unit="share")
     margin_is_assumed = Col(T.BooleanType(), "true: some cost in it follows from an assumed margin", required=True)
 
 
-def margin_floor(unit_cost: Column, min_margin: float) -> Column:
-    """The lowest price of which min_margin still remains above cost: cost / (1 − min_margin), up to the cent."""
+def margin_floor(unit_cost: Column, min_margin: float, digits: int) -> Column:
+    """The lowest price of which min_margin still remains above cost: cost / (1 − min_margin), up to the minor unit."""
     keep = F.lit(1 - Decimal(str(min_margin)))
-    return (F.ceil(unit_cost * 100 / keep) / 100).cast(MONEY)
+    return (F.ceil(unit_cost * minor_per_unit(digits) / keep) / minor_per_unit(digits)).cast(MONEY)
 
 
 def depth(eagerness: Column, bounds: tuple[float, float]) -> Column:
@@ -48,20 +51,22 @@ def depth(eagerness: Column, bounds: tuple[float, float]) -> Column:
     return F.least(F.greatest(percents, F.lit(least)), F.lit(greatest)).cast(RATE)
 
 
-def item_prices(offers: DataFrame, *, eagerness: Column, bounds: tuple[float, float], min_margin: float) -> DataFrame:
-    """Rows with list_price and unit_cost → the same with floor, rate and offer price, see PricedOffer.
+def item_prices(
+    offers: DataFrame, *, eagerness: Column, bounds: tuple[float, float], min_margin: float, digits: int
+) -> DataFrame:
+    """Rows with charged_price and unit_cost → the same with floor, rate and offer price, see PricedOffer.
 
     The depth shrinks to what the margin floor leaves, in whole percents. A row that cannot be given even the
-    least depth, or whose price rounding leaves at the list price, is dropped.
+    least depth, or whose price rounding leaves at the price charged now, is dropped.
     """
-    floor, list_price = F.col(PricedOffer.margin_floor), F.col(PricedOffer.list_price)
+    floor, charged = F.col(PricedOffer.margin_floor), F.col(PricedOffer.charged_price)
     rate, offer_price = F.col(PricedOffer.discount_rate), F.col(PricedOffer.offer_price)
-    room = (F.floor((list_price - floor) * 100 / list_price) / 100).cast(RATE)
+    room = (F.floor((charged - floor) * 100 / charged) / 100).cast(RATE)
     return (
-        offers.withColumn(PricedOffer.margin_floor, margin_floor(F.col(PricedOffer.unit_cost), min_margin))
+        offers.withColumn(PricedOffer.margin_floor, margin_floor(F.col(PricedOffer.unit_cost), min_margin, digits))
         .withColumn(PricedOffer.discount_rate, F.least(depth(eagerness, bounds), room))
-        .withColumn(PricedOffer.offer_price, F.round(list_price * (1 - rate), 2).cast(MONEY))
-        .filter((rate >= F.lit(Decimal(str(bounds[0])))) & (offer_price < list_price))
+        .withColumn(PricedOffer.offer_price, half_up(charged * (1 - rate), digits))
+        .filter((rate >= F.lit(Decimal(str(bounds[0])))) & (offer_price < charged))
     )
 
 
@@ -75,29 +80,26 @@ def greatest_coupon_share(margin_share: Column, min_margin: float) -> Column:
 
 
 def margin_of_shop(products: DataFrame) -> DataFrame:
-    """One row. Products with units_28d, list_price, unit_cost and cost_is_assumed → ShopMargin.
+    """One row. Products with units_28d, charged_price, unit_cost and cost_is_assumed → ShopMargin.
 
     Products weigh by their units of the last 28 days, or equally where nothing sold.
     """
-    list_price, unit_cost = F.col(ProductProfile.list_price), F.col(ProductProfile.unit_cost)
+    charged, unit_cost = F.col(ProductProfile.charged_price), F.col(ProductProfile.unit_cost)
     weight = F.greatest(F.col(ProductProfile.units_28d), F.lit(Decimal(0)))
-    sales, cost = F.sum(weight * list_price), F.sum(weight * unit_cost)
-    unweighted = 1 - F.sum(unit_cost) / F.sum(list_price)
+    sales, cost = F.sum(weight * charged), F.sum(weight * unit_cost)
+    unweighted = 1 - F.sum(unit_cost) / F.sum(charged)
     return products.agg(
         F.coalesce(1 - cost / F.when(sales > 0, sales), unweighted).cast(RATE).alias(ShopMargin.margin_share),
         F.coalesce(F.bool_or(ProductProfile.cost_is_assumed), F.lit(False)).alias(ShopMargin.margin_is_assumed),
     )
 
 
-def cents(amount: float) -> int:
-    """An amount of the settings in whole cents; fractions of a cent are cut off, so that a budget never grows.
+def most_coupon_amount(settings: PromoteSettings, digits: int) -> Decimal:
+    """The most that one coupon may take off: a share of the smallest budget that coupons fall under.
 
-    >>> cents(0.29), cents(1.999), cents(500.0)
-    (29, 199, 50000)
+    A budget reserves the expected cost, which is a small share of what a coupon takes off: without this bound a
+    single redemption could cost more than the budget of the day.
     """
-    return int((Decimal(str(amount)) * 100).to_integral_value(ROUND_DOWN))
-
-
-def exact_amount(amount: float) -> Column:
-    """An amount of the settings as an exact decimal in whole cents."""
-    return F.lit(Decimal(cents(amount)) / 100).cast(MONEY)
+    budget = min(settings.daily_budget, settings.mechanic_budgets.get("coupon", settings.daily_budget))
+    share = Decimal(str(settings.coupon_max_budget_share))
+    return Decimal(minor_units(float(Decimal(str(budget)) * share), digits)) / minor_per_unit(digits)

@@ -21,22 +21,24 @@ class OfferableProduct(Frame):
     title = Col(_TEXT, "what a customer would read", required=True)
     category = Col(_TEXT, "middle of the category path")
     subcategory = Col(_TEXT, "end of the category path")
-    list_price = Col(MONEY, "price before any offer", unit="currency", required=True)
+    list_price = Col(MONEY, "catalogue price", unit="currency", required=True)
+    charged_price = Col(MONEY, "what is charged now, at most the list price", unit="currency", required=True)
     unit_cost = Col(MONEY, "cost of a unit", unit="currency", required=True)
     cost_is_assumed = Col(T.BooleanType(), "true: the cost follows from an assumed margin", required=True)
     units_28d = Col(QUANTITY, "units sold in the last 28 days", required=True)
     buyers = Col(T.LongType(), "different users who bought it", required=True)
 
 
-def offerable_products(products: DataFrame, *, min_margin: float) -> DataFrame:
+def offerable_products(products: DataFrame, *, min_margin: float, digits: int) -> DataFrame:
     """One row per product that may be offered. ProductProfile → OfferableProduct."""
-    floor = margin_floor(F.col(ProductProfile.unit_cost), min_margin)
+    floor = margin_floor(F.col(ProductProfile.unit_cost), min_margin, digits)
     return OfferableProduct.shaped(
         products.filter(
             F.col(ProductProfile.promotable)
             & not_sold_out()
-            & (F.col(ProductProfile.list_price) > 0)
+            & (F.col(ProductProfile.charged_price) > 0)
+            & (F.col(ProductProfile.charged_price) <= F.col(ProductProfile.list_price))
             & (F.col(ProductProfile.unit_cost) > 0)
-            & (floor < F.col(ProductProfile.list_price))
+            & (floor < F.col(ProductProfile.charged_price))
         )
     )

@@ -10,6 +10,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from promo_spark.decisions.offers.candidates import ProposedOffer
+from promo_spark.measures.money import written
 
 
 def slots_of(template: str) -> list[str]:
@@ -30,10 +31,10 @@ def slot_columns(*, valid_to: datetime.date, currency: str) -> dict[str, Column]
     """What each slot of a text is filled with, from the columns of ProposedOffer."""
     return {
         "percent": _percent(F.col(ProposedOffer.discount_rate)),
-        "offer": money(F.col(ProposedOffer.offer_price), currency),
-        "list": money(F.col(ProposedOffer.list_price), currency),
-        "amount": money(F.col(ProposedOffer.coupon_amount), currency),
-        "min_spend": money(F.col(ProposedOffer.min_spend), currency),
+        "offer": written(F.col(ProposedOffer.offer_price), currency),
+        "charged": written(F.col(ProposedOffer.charged_price), currency),
+        "amount": written(F.col(ProposedOffer.coupon_amount), currency),
+        "min_spend": written(F.col(ProposedOffer.min_spend), currency),
         "valid_to": F.lit(valid_to.isoformat()),
         "title": _without_braces(F.col(ProposedOffer.title)),
         "partner": _without_braces(F.col(ProposedOffer.partner_title)),
@@ -51,11 +52,6 @@ def sentence(template: str, slots: Mapping[str, Column]) -> Column:
         if slot is not None:
             parts.append(slots[slot])
     return F.concat(*parts)
-
-
-def money(amount: Column, currency: str) -> Column:
-    """An amount as people read it, such as 3.99 USD."""
-    return F.concat(amount.cast("string"), F.lit(f" {currency}"))
 
 
 def _without_braces(name: Column) -> Column:

@@ -60,7 +60,8 @@ class BundlePart(Frame):
     product_id = Col(_TEXT, "the product", required=True)
     title = Col(_TEXT, "its name", required=True)
     category = Col(_TEXT, "its category")
-    list_price = Col(MONEY, "its price before any offer", unit="currency", required=True)
+    list_price = Col(MONEY, "its catalogue price", unit="currency", required=True)
+    charged_price = Col(MONEY, "what is charged for it now", unit="currency", required=True)
     unit_cost = Col(MONEY, "its cost", unit="currency", required=True)
     cost_is_assumed = Col(T.BooleanType(), "true: the cost follows from an assumed margin", required=True)
 
@@ -90,12 +91,14 @@ def candidates(inputs: ScenarioInputs) -> DataFrame:
         ).withColumns(
             {
                 PricedOffer.list_price: first[BundlePart.list_price] + second[BundlePart.list_price],
+                PricedOffer.charged_price: first[BundlePart.charged_price] + second[BundlePart.charged_price],
                 PricedOffer.unit_cost: first[BundlePart.unit_cost] + second[BundlePart.unit_cost],
             }
         ),
         eagerness=F.col(DailyUser.discounted_lines_share),
         bounds=inputs.bounds(BUNDLE.name),
         min_margin=inputs.settings.min_margin,
+        digits=inputs.digits,
     )
     rule = F.concat(F.lit("bought_together:"), F.col(BundlePair.left), F.lit(" with "), F.col(BundlePair.right))
     is_assumed = BundlePart.cost_is_assumed
@@ -110,7 +113,7 @@ def candidates(inputs: ScenarioInputs) -> DataFrame:
                 ProposedOffer.coupon_amount: F.lit(None),
                 ProposedOffer.min_spend: F.lit(None),
                 ProposedOffer.margin_is_assumed: first[is_assumed] | second[is_assumed],
-                ProposedOffer.saving: F.col(PricedOffer.list_price) - F.col(PricedOffer.offer_price),
+                ProposedOffer.saving: F.col(PricedOffer.charged_price) - F.col(PricedOffer.offer_price),
                 ProposedOffer.margin_if_used: F.col(PricedOffer.offer_price) - F.col(PricedOffer.unit_cost),
                 ProposedOffer.anchor: first[BundlePart.product_id],
                 ProposedOffer.response_factor: F.round(F.col(BundlePair.confidence), 6).cast(RATE),
@@ -231,5 +234,5 @@ BUNDLE = Scenario(
     "bundle",
     mechanic="bundle",
     candidates=candidates,
-    text="{title} and {partner} together: {percent}% off, {offer} instead of {list}, until {valid_to}.",
+    text="{title} and {partner} together: {percent}% off, {offer} instead of {charged}, until {valid_to}.",
 )

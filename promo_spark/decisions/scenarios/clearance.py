@@ -108,6 +108,7 @@ def candidates(inputs: ScenarioInputs) -> DataFrame:
         eagerness=fall,
         bounds=inputs.bounds(CLEARANCE.name),
         min_margin=inputs.settings.min_margin,
+        digits=inputs.digits,
     )
     of_interest = F.concat(F.lit("interest:"), F.col(OfferableProduct.category))
     return single_item(
@@ -129,5 +130,5 @@ CLEARANCE = Scenario(
     "clearance",
     mechanic="discount",
     candidates=candidates,
-    text="While it lasts: {title}, {percent}% off: {offer} instead of {list}, until {valid_to}.",
+    text="While it lasts: {title}, {percent}% off: {offer} instead of {charged}, until {valid_to}.",
 )

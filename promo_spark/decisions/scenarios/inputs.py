@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass
+from decimal import Decimal
 
 from pyspark.sql import DataFrame
 
+from promo_spark.contracts.currencies import digits_of
+from promo_spark.decisions.offers.pricing import most_coupon_amount
 from promo_spark.errors import SettingsError
 from promo_spark.settings.promote import PromoteSettings
 
@@ -26,6 +29,11 @@ class ScenarioInputs:
     forecasts: DataFrame  # Forecasts
     earlier_promotions: DataFrame  # Promotions of dates before this one
 
+    @property
+    def digits(self) -> int:
+        """The digits of amounts after the decimal point."""
+        return digits_of(self.currency)
+
     def bounds(self, scenario: str) -> tuple[float, float]:
         """Least and greatest depth of a scenario. Raises SettingsError where there are none, or no order."""
         bounds = self.settings.depth.get(scenario)
@@ -37,6 +45,11 @@ class ScenarioInputs:
         if least > greatest:
             raise SettingsError(f"promote.depth.{scenario} is {bounds}: the least depth comes first")
         return least, greatest
+
+    @property
+    def most_coupon_amount(self) -> Decimal:
+        """The most that one coupon may take off: a share of the smallest budget that coupons fall under."""
+        return most_coupon_amount(self.settings, self.digits)
 
     @property
     def valid_to(self) -> datetime.date:

@@ -8,16 +8,18 @@ from pyspark.sql import functions as F
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.schema import MONEY
 from promo_spark.decisions.offers.candidates import ProposedOffer, whole_shop_coupon
-from promo_spark.decisions.offers.pricing import ShopMargin, exact_amount, greatest_coupon_share, margin_of_shop
+from promo_spark.decisions.offers.pricing import ShopMargin, greatest_coupon_share, margin_of_shop
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs
 from promo_spark.decisions.scenarios.scenario import Scenario
 from promo_spark.decisions.users import DailyUser
+from promo_spark.measures.money import exact_amount, rounded_down
 
 
 def candidates(inputs: ScenarioInputs) -> DataFrame:
     """One row per user without orders who was never welcomed on an earlier date. → ProposedOffer.
 
-    The amount is `welcome_amount`, or less where the shop's margin floor on `welcome_min_spend` asks for it.
+    The amount is `welcome_amount`, or less where the shop's margin floor on `welcome_min_spend` asks for it, or the
+    most that one coupon may take off.
     """
     settings = inputs.settings
     welcomed = inputs.earlier_promotions.filter(F.col(Promotions.scenario) == NEW_USER_WELCOME.name)
@@ -26,15 +28,20 @@ def candidates(inputs: ScenarioInputs) -> DataFrame:
         .join(welcomed.select(Promotions.user_id).distinct(), DailyUser.user_id, "left_anti")
         .crossJoin(F.broadcast(margin_of_shop(inputs.products)))
     )
-    min_spend = exact_amount(settings.welcome_min_spend)
+    min_spend = exact_amount(settings.welcome_min_spend, inputs.digits)
     most = min_spend * greatest_coupon_share(F.col(ShopMargin.margin_share), settings.min_margin)
-    amount = F.least(exact_amount(settings.welcome_amount), (F.floor(most * 100) / 100).cast(MONEY))
+    amount = F.least(
+        exact_amount(settings.welcome_amount, inputs.digits),
+        rounded_down(most, inputs.digits),
+        F.lit(inputs.most_coupon_amount).cast(MONEY),
+    )
     return whole_shop_coupon(
         new_users.withColumn(ProposedOffer.min_spend, min_spend)
         .withColumn(ProposedOffer.coupon_amount, amount)
         .filter(F.col(ProposedOffer.coupon_amount) > 0)
         .withColumn(ProposedOffer.appeal, F.lit(0.0))
-        .withColumn(ProposedOffer.reason_codes, F.array(F.lit("no_order_yet")))
+        .withColumn(ProposedOffer.reason_codes, F.array(F.lit("no_order_yet"))),
+        digits=inputs.digits,
     )
 
 

@@ -31,6 +31,7 @@ def candidates(inputs: ScenarioInputs) -> DataFrame:
         eagerness=F.col(DailyUser.discounted_lines_share),
         bounds=inputs.bounds(RECOMMENDED_ITEM.name),
         min_margin=inputs.settings.min_margin,
+        digits=inputs.digits,
     )
     return single_item(
         priced.withColumns(
@@ -46,5 +47,5 @@ RECOMMENDED_ITEM = Scenario(
     "recommended_item",
     mechanic="discount",
     candidates=candidates,
-    text="Picked for you: {title}, {percent}% off: {offer} instead of {list}, until {valid_to}.",
+    text="Picked for you: {title}, {percent}% off: {offer} instead of {charged}, until {valid_to}.",
 )

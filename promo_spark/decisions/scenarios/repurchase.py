@@ -28,6 +28,7 @@ def candidates(inputs: ScenarioInputs) -> DataFrame:
         eagerness=F.col(Repurchase.discounted_lines_share),
         bounds=inputs.bounds(REPURCHASE.name),
         min_margin=inputs.settings.min_margin,
+        digits=inputs.digits,
     )
     return single_item(
         priced.withColumns(
@@ -46,5 +47,5 @@ REPURCHASE = Scenario(
     "repurchase",
     mechanic="discount",
     candidates=candidates,
-    text="Time for {title} again? {percent}% off: {offer} instead of {list}, until {valid_to}.",
+    text="Time for {title} again? {percent}% off: {offer} instead of {charged}, until {valid_to}.",
 )

@@ -33,6 +33,7 @@ class Scenario:
                 {
                     OfferCandidate.scenario: F.lit(self.name),
                     OfferCandidate.mechanic: F.lit(self.mechanic),
+                    OfferCandidate.held_offers: F.lit(0),
                     OfferCandidate.text: offer_text(self.text, valid_to=inputs.valid_to, currency=inputs.currency),
                 }
             )

@@ -10,11 +10,14 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from promo_spark.contracts.currencies import digits_of
 from promo_spark.contracts.features import ProductProfile, UserProductDays
 from promo_spark.contracts.schema import MONEY, QUANTITY, Col, Frame
 from promo_spark.contracts.silver import OrderLines, Products
+from promo_spark.features.products.charged_prices import with_charged_price
 from promo_spark.features.products.stock import stock_on_hand
 from promo_spark.measures.fifths import fifth, fifths
+from promo_spark.measures.money import half_up
 from promo_spark.measures.order_lines import is_purchase, lines_before, of_purchases, total_discount
 from promo_spark.measures.ratios import ratio, share
 from promo_spark.settings.business import BusinessSettings
@@ -57,34 +60,36 @@ def product_profile(
     lines: DataFrame,
     bought: DataFrame,
     products: DataFrame,
-    inventory: DataFrame,
     *,
+    inventory: DataFrame,
+    calendar: DataFrame,
     as_of: datetime.date,
     settings: ProfileSettings,
     business: BusinessSettings,
 ) -> DataFrame:
-    """One row per product in the catalogue. OrderLines, UserProductDays, Products, Inventory → ProductProfile.
+    """One row per product. OrderLines, UserProductDays, Products, Inventory, PromoCalendar → ProductProfile.
 
     Units and revenue are net of returns; days, prices, discounts and buyers are of purchases. A product
     never sold has zero counts and null days, and without a catalogue price no price, tier or cost.
-    Prices are medians per unit over lines, exact, rounded half up to the cent (inventory row B03: a price
-    is never filled with 0).
+    Prices are medians per unit over lines, exact, rounded half up in the currency's digits (inventory row B03: a
+    price is never filled with 0). What is charged now: see charged_prices.
     """
-    past = lines_before(lines, as_of)
+    past, digits = lines_before(lines, as_of), digits_of(business.currency)
     rows = (
         products.withColumnsRenamed({Products.list_price: _CATALOGUE_PRICE, Products.unit_cost: _CATALOGUE_COST})
         .join(_sales(past, as_of), Products.product_id, "left")
-        .join(_sold_prices(past, as_of, settings.recent_days), Products.product_id, "left")
+        .join(_sold_prices(past, as_of, settings.recent_days, digits), Products.product_id, "left")
         .join(_buyers(bought), Products.product_id, "left")
         .join(stock_on_hand(inventory, as_of=as_of, stock_days=settings.stock_days), Products.product_id, "left")
         .fillna(0, subset=list(_COUNTS))
-        .withColumn(ProductProfile.list_price, F.coalesce(_CATALOGUE_PRICE, SoldPrice.sold_list_price))
+        .withColumn(ProductProfile.list_price, half_up(F.coalesce(_CATALOGUE_PRICE, SoldPrice.sold_list_price), digits))
     )
     promotable = ~(
         _is_one_of(Products.department, business.excluded_departments)
         | _is_one_of(Products.category, business.excluded_categories)
     )
-    price = F.col(ProductProfile.list_price)
+    price, charged = F.col(ProductProfile.list_price), F.col(ProductProfile.charged_price)
+    rows = with_charged_price(rows, past, calendar, as_of=as_of, recent_days=settings.recent_days, digits=digits)
     margin = _margin(business.assumed_margin, business.assumed_margin_by_department)
     cuts = fifths(price).over(Window.partitionBy(Products.category))
     return rows.withColumns(
@@ -94,8 +99,8 @@ def product_profile(
             ),
             ProductProfile.promotable: promotable,
             ProductProfile.price_tier: fifth(price, cuts),
-            ProductProfile.unit_cost: F.coalesce(_CATALOGUE_COST, F.round(price * (1 - margin), 2)).cast(MONEY),
-            ProductProfile.cost_is_assumed: F.col(_CATALOGUE_COST).isNull() & price.isNotNull(),
+            ProductProfile.unit_cost: F.coalesce(_CATALOGUE_COST, half_up(charged * (1 - margin), digits)),
+            ProductProfile.cost_is_assumed: F.col(_CATALOGUE_COST).isNull() & charged.isNotNull(),
         }
     )
 
@@ -122,7 +127,7 @@ def _sales(past: DataFrame, as_of: datetime.date) -> DataFrame:
     )
 
 
-def _sold_prices(past: DataFrame, as_of: datetime.date, recent_days: int) -> DataFrame:
+def _sold_prices(past: DataFrame, as_of: datetime.date, recent_days: int, digits: int) -> DataFrame:
     """One row per product sold. OrderLines → SoldPrice, of the recent lines, of all lines where none is recent.
 
     A product has few different prices, so lines are counted by price first and medians taken of the counts.
@@ -145,15 +150,15 @@ def _sold_prices(past: DataFrame, as_of: datetime.date, recent_days: int) -> Dat
         ]
     )
     return medians.groupBy(PricePoint.product_id).agg(
-        _recent_else_ever(PricePoint.list_price).alias(SoldPrice.sold_list_price),
-        _recent_else_ever(PricePoint.paid_price).alias(SoldPrice.paid_price),
+        _recent_else_ever(PricePoint.list_price, digits).alias(SoldPrice.sold_list_price),
+        _recent_else_ever(PricePoint.paid_price, digits).alias(SoldPrice.paid_price),
     )
 
 
-def _recent_else_ever(price: str) -> Column:
+def _recent_else_ever(price: str, digits: int) -> Column:
     """The price of the recent lines; where none is recent, the lines that are not recent are all lines."""
     recent = F.max(F.when(F.col(PricePoint.recent), F.col(price)))
-    return F.round(F.coalesce(recent, F.max(price)), 2).cast(MONEY)
+    return half_up(F.coalesce(recent, F.max(price)), digits)
 
 
 def _buyers(bought: DataFrame) -> DataFrame:

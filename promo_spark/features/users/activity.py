@@ -11,6 +11,7 @@ from pyspark.sql import types as T
 from promo_spark.contracts.features import UserProfile
 from promo_spark.contracts.schema import MONEY, Col, Frame
 from promo_spark.contracts.silver import OrderLines
+from promo_spark.features.users.taken_back import TakenBack, taken_back
 from promo_spark.measures.cadence import due_date, median_gap
 from promo_spark.measures.order_lines import is_purchase, lines_before, of_purchases, total_discount
 from promo_spark.measures.ratios import ratio, share
@@ -37,6 +38,8 @@ class UserOrder(Frame):
     list_amount = Col(MONEY, "list amount of purchases")
     discount = Col(MONEY, "all discounts of purchases")
     discounted_lines = Col(T.LongType(), "purchases with a discount", required=True)
+    basket_amount = Col(MONEY, "amount paid for purchases; null where all of them were taken back")
+    basket_lines = Col(T.LongType(), "its lines that are purchases; null where all of them were taken back")
 
 
 class UserActivity(Frame):
@@ -56,6 +59,7 @@ class UserActivity(Frame):
     orders_per_30d = _PROFILE[UserProfile.orders_per_30d]
     spend_per_30d = Col(T.DoubleType(), "spend per 30 days of tenure: what purchasing power is ranked by")
     basket_value = _PROFILE[UserProfile.basket_value]
+    basket_median = _PROFILE[UserProfile.basket_median]
     basket_lines = _PROFILE[UserProfile.basket_lines]
     discount_share = _PROFILE[UserProfile.discount_share]
     discounted_lines_share = _PROFILE[UserProfile.discounted_lines_share]
@@ -78,8 +82,8 @@ _SUMMED = (
 def user_activity(lines: DataFrame, *, as_of: datetime.date, settings: ProfileSettings) -> DataFrame:
     """One row per user with order lines before `as_of`. OrderLines → UserActivity.
 
-    An order is an order id with at least one purchase. Rates per 30 days take a tenure of at least 30 days, so
-    that a first order of yesterday is not blown up to a month of them.
+    An order is an order id with at least one purchase; one that was taken back whole is no basket. Rates per 30 days
+    take a tenure of at least 30 days, so that a first order of yesterday is not blown up to a month of them.
     """
     recent_days = settings.recent_days
     per_user = _per_user(_user_orders(lines_before(lines, as_of), as_of, recent_days), as_of, recent_days)
@@ -98,8 +102,6 @@ def user_activity(lines: DataFrame, *, as_of: datetime.date, settings: ProfileSe
                 UserActivity.tenure_days: tenure,
                 UserActivity.orders_per_30d: orders / months,
                 UserActivity.spend_per_30d: F.col(UserActivity.spend).cast("double") / months,
-                UserActivity.basket_value: ratio(F.col(UserOrder.bought_amount), orders),
-                UserActivity.basket_lines: ratio(bought_lines, orders),
                 UserActivity.discount_share: share(F.col(UserOrder.discount), F.col(UserOrder.list_amount)),
                 UserActivity.discounted_lines_share: share(F.col(UserOrder.discounted_lines), bought_lines),
                 UserActivity.return_lines_share: _of_buyers(1 - share(bought_lines, F.col(UserActivity.lines))),
@@ -119,6 +121,9 @@ def _per_user(orders: DataFrame, as_of: datetime.date, recent_days: int) -> Data
         F.count_if(F.date_diff(F.lit(as_of), UserOrder.day) <= recent_days).alias(UserActivity.orders_90d),
         F.sum(UserOrder.recent_spend).cast(MONEY).alias(UserActivity.spend_90d),
         F.sort_array(F.collect_set(UserOrder.day)).alias(_ORDER_DAYS),
+        ratio(F.sum(UserOrder.basket_amount), F.count(UserOrder.basket_amount)).alias(UserActivity.basket_value),
+        F.percentile(F.col(UserOrder.basket_amount).cast("double"), 0.5).alias(UserActivity.basket_median),
+        ratio(F.sum(UserOrder.basket_lines), F.count(UserOrder.basket_lines)).alias(UserActivity.basket_lines),
         # ties go to the smaller id
         F.mode(UserOrder.store_id, deterministic=True).alias(UserActivity.main_store_id),
         F.mode(UserOrder.channel, deterministic=True).alias(UserActivity.main_channel),
@@ -133,6 +138,8 @@ def _of_buyers(value: Column) -> Column:
 def _user_orders(past: DataFrame, as_of: datetime.date, recent_days: int) -> DataFrame:
     """One row per user and order id. OrderLines → UserOrder."""
     recent = F.date_diff(F.lit(as_of), OrderLines.order_date) <= recent_days
+    taken_lines = F.coalesce(TakenBack.taken_back_lines, F.lit(0))
+    is_basket = F.col(UserOrder.bought_lines) > taken_lines
     return (
         past.filter(F.col(OrderLines.user_id).isNotNull())
         .groupBy(OrderLines.user_id, OrderLines.order_id)
@@ -148,5 +155,12 @@ def _user_orders(past: DataFrame, as_of: datetime.date, recent_days: int) -> Dat
             F.sum(of_purchases(OrderLines.list_amount)).alias(UserOrder.list_amount),
             F.sum(of_purchases(total_discount())).alias(UserOrder.discount),
             F.count_if(is_purchase() & (total_discount() > 0)).alias(UserOrder.discounted_lines),
+        )
+        .join(taken_back(past), [UserOrder.user_id, UserOrder.order_id], "left")
+        .withColumns(
+            {
+                UserOrder.basket_amount: F.when(is_basket, F.col(UserOrder.bought_amount)),
+                UserOrder.basket_lines: F.when(is_basket, F.col(UserOrder.bought_lines)),
+            }
         )
     )

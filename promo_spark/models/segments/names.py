@@ -20,6 +20,7 @@ PHRASES: dict[str, tuple[str, str]] = {
     UserProfile.spend: ("low total spend", "high total spend"),
     UserProfile.spend_90d: ("low-spending", "high-spending"),
     UserProfile.basket_value: ("small baskets", "large baskets"),
+    UserProfile.basket_median: ("small usual baskets", "large usual baskets"),
     UserProfile.basket_lines: ("few items per basket", "many items per basket"),
     UserProfile.categories: ("narrow range", "wide range"),
     UserProfile.products: ("few products", "many products"),

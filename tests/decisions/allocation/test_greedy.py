@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from hypothesis import given
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
 from promo_spark.decisions.allocation.greedy import RATIO_STEP, allocate, greedy_pass, overrun, user_choices
-from promo_spark.decisions.allocation.limits import DAILY, limits_in_cents
+from promo_spark.decisions.allocation.limits import DAILY, limits_in_minor_units
 from promo_spark.decisions.valuation import ValuedCandidate
 from promo_spark.settings import Settings
 
@@ -28,6 +28,8 @@ class Candidate:
     margin: int  # cents
     products: tuple[str, ...] = ()
     promotion_id: str = field(default="")
+    whole_shop: bool = False  # a coupon that stands alone
+    held: int = 0  # offers of earlier dates that the user still holds
 
     @property
     def order(self) -> tuple[int, int, str]:
@@ -52,11 +54,14 @@ def by_user(candidates: Sequence[Candidate]) -> dict[str, list[Candidate]]:
 
 
 def best_of_user(own: Sequence[Candidate], max_offers: int) -> list[Candidate]:
-    held: list[Candidate] = []
-    for c in sorted(own, key=lambda c: (-c.margin, c.promotion_id)):
-        if len(held) < max_offers and not {p for o in held for p in o.products} & set(c.products):
-            held.append(c)
-    return held
+    """The largest margins of the user's items, or the one coupon that brings more than these."""
+    best: list[Candidate] = []
+    by_margin = sorted(own, key=lambda c: (-c.margin, c.promotion_id))
+    for c in [c for c in by_margin if not c.whole_shop]:
+        if len(best) + c.held < max_offers and not {p for o in best for p in o.products} & set(c.products):
+            best.append(c)
+    coupon = [c for c in by_margin if c.whole_shop and c.held < max_offers][:1]
+    return coupon if sum(c.margin for c in coupon) > sum(c.margin for c in best) else best
 
 
 def one_pass(
@@ -65,13 +70,14 @@ def one_pass(
     """User, rank and promotion of every offer, and which limits closed, in the plainest way that follows the rule."""
     spent: Counter[str] = Counter()
     open_ = set(limits)
-    held: dict[str, list[Candidate]] = {}
+    given_: dict[str, list[Candidate]] = {}
     offers = []
     for c in sorted(candidates, key=lambda c: c.order):
-        own = held.setdefault(c.user_id, [])
+        own = given_.setdefault(c.user_id, [])
         topics = {p for o in own for p in o.products}
         bound = [b for b in (DAILY, f"mechanic:{c.mechanic}") if b in limits]
-        if any(b not in open_ for b in bound) or len(own) == max_offers or topics & set(c.products):
+        alone = any(o.whole_shop for o in own) or (c.whole_shop and own)
+        if any(b not in open_ for b in bound) or len(own) + c.held >= max_offers or topics & set(c.products) or alone:
             continue
         full = [b for b in bound if spent[b] + c.cost > limits[b]]
         open_ -= set(full)
@@ -84,10 +90,7 @@ def one_pass(
 
 def named(candidates: Sequence[Candidate]) -> list[Candidate]:
     """Candidates with digests for ids, as the job makes them."""
-    return [
-        Candidate(c.user_id, c.mechanic, c.cost, c.margin, c.products, hashlib.sha256(f"{i}".encode()).hexdigest()[:32])
-        for i, c in enumerate(candidates)
-    ]
+    return [replace(c, promotion_id=hashlib.sha256(f"{i}".encode()).hexdigest()[:32]) for i, c in enumerate(candidates)]
 
 
 def frame(spark: SparkSession, candidates: Sequence[Candidate]) -> DataFrame:
@@ -98,10 +101,11 @@ def frame(spark: SparkSession, candidates: Sequence[Candidate]) -> DataFrame:
                 "user_id": c.user_id,
                 "promotion_id": c.promotion_id,
                 "mechanic": c.mechanic,
-                "cost_cents": c.cost,
+                "cost_minor": c.cost,
                 "cost_micro": c.cost * 10_000,
                 "margin_micro": c.margin * 10_000,
                 "product_ids": list(c.products),
+                "held_offers": c.held,
             }
             for c in candidates
         ],
@@ -109,7 +113,10 @@ def frame(spark: SparkSession, candidates: Sequence[Candidate]) -> DataFrame:
 
 
 def test_it_gives_what_one_pass_gives_whatever_the_partitions(spark: SparkSession) -> None:
-    """I17: greedy by margin per cost under several budgets and the cap; zero budget → none. I29."""
+    """I17: greedy by margin per cost under several budgets and the cap; zero budget → none. I29.
+
+    A coupon for the whole shop is a user's only offer, and offers that a user holds count against the cap.
+    """
     draw = np.random.default_rng(5)
     # Few costs and margins, so that many ratios tie; users want the same products twice.
     candidates = named(
@@ -124,15 +131,24 @@ def test_it_gives_what_one_pass_gives_whatever_the_partitions(spark: SparkSessio
             for _ in range(300)
         ]
     )
-    tight = {DAILY: 70, "mechanic:discount": 20, "mechanic:coupon": 31}  # bundles are bound by the day alone
+    candidates = [
+        replace(
+            c,
+            held=int(c.user_id[1:]) % 4,  # so that a user has room for 2, 1, 0 or 0
+            whole_shop=c.mechanic == "coupon" and c.cost > 2,
+            products=() if c.mechanic == "coupon" and c.cost > 2 else c.products,
+        )
+        for c in candidates
+    ]
+    tight = {DAILY: 40, "mechanic:discount": 12, "mechanic:coupon": 18}  # bundles are bound by the day alone
     for limits, parts in [(tight, 1), (tight, 7), ({DAILY: 10_000}, 3), ({DAILY: 0}, 2)]:
-        choices = user_choices(frame(spark, candidates).repartition(parts)).cache()
+        choices = user_choices(frame(spark, candidates).repartition(parts), digits=2).cache()
         result = allocate(choices, limits=limits, max_offers=2)
         rows = result.offers.collect()
         given_ = sorted((r.user_id, r.rank, r.promotion_id) for r in rows)
         assert (given_, set(result.break_items)) == expected_allocation(candidates, limits, 2)
         for constraint, limit in limits.items():
-            used = sum(r.cost_cents for r in rows if constraint in (DAILY, f"mechanic:{r.mechanic}"))
+            used = sum(r.cost_minor for r in rows if constraint in (DAILY, f"mechanic:{r.mechanic}"))
             assert used <= limit
         assert bool(rows) == (limits[DAILY] > 0)
         for constraint, item in result.break_items.items():  # a limit's price is the ratio of its break item
@@ -144,12 +160,12 @@ def test_it_gives_what_one_pass_gives_whatever_the_partitions(spark: SparkSessio
 
 def test_limits_are_whole_cents_by_constraint(settings: Settings) -> None:
     strategy = settings.promote.model_copy(update={"daily_budget": 0.299, "mechanic_budgets": {"coupon": 0.1}})
-    assert limits_in_cents(strategy) == {"daily": 29, "mechanic:coupon": 10}  # what is below a cent is cut off
+    assert limits_in_minor_units(strategy, 2) == {"daily": 29, "mechanic:coupon": 10}  # what is below a cent is cut off
 
 
 def test_in_random_order_only_the_ids_count(spark: SparkSession) -> None:
     candidates = named([Candidate(f"u{i}", "discount", 1, 1 + i) for i in range(20)])
-    choices = user_choices(frame(spark, candidates), by_ratio=False).cache()
+    choices = user_choices(frame(spark, candidates), digits=2, by_ratio=False).cache()
     shuffled = greedy_pass(choices, limits={DAILY: 5}, max_offers=1)
     first = sorted(c.promotion_id for c in candidates)[:5]
     assert sorted(r.promotion_id for r in shuffled.offers.collect()) == first

@@ -1,4 +1,4 @@
-"""Prices: in exact decimals, between margin floor and list price, the same for the same inputs."""
+"""Prices: in exact decimals, from the margin floor to below what is charged, the same for the same inputs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def priced(listed: Decimal, cost: Decimal, eagerness: float, least: str, greates
 def test_prices_are_those_of_plain_decimals(spark: SparkSession) -> None:
     """I03: price × (1 − rate) half-up, at or above the floor. I18: the same inputs give the same depth.
 
-    N07: no price is above list.
+    N07: no price is above what is charged now.
     """
     draw = np.random.default_rng(3)
     rows = [
@@ -37,14 +37,14 @@ def test_prices_are_those_of_plain_decimals(spark: SparkSession) -> None:
         for i in range(400)
     ]
     rows = [(i, price, (price * int(draw.integers(40, 105)) / 100).quantize(CENT), e) for i, price, _, e in rows]
-    df = spark.createDataFrame(rows, "i int, list_price decimal(18,2), unit_cost decimal(18,2), eagerness double")
-    priced_rows = item_prices(df, eagerness=F.col("eagerness"), bounds=(0.05, 0.2), min_margin=0.05)
+    df = spark.createDataFrame(rows, "i int, charged_price decimal(18,2), unit_cost decimal(18,2), eagerness double")
+    priced_rows = item_prices(df, eagerness=F.col("eagerness"), bounds=(0.05, 0.2), min_margin=0.05, digits=2)
     found = {r.i: r for r in priced_rows.collect()}
     for i, listed, cost, eagerness in rows:
         expected = priced(listed, cost, eagerness, "0.05", "0.20")
         assert (found[i].offer_price if i in found else None) == expected
         if i in found:
-            assert found[i].margin_floor <= found[i].offer_price < found[i].list_price
+            assert found[i].margin_floor <= found[i].offer_price < found[i].charged_price
             assert found[i].offer_price - cost >= found[i].offer_price * Decimal("0.05")
             assert Decimal("0.05") <= found[i].discount_rate <= Decimal("0.20")
     assert 100 < len(found) < 400
@@ -54,14 +54,25 @@ def test_depth_grows_with_eagerness_and_stops_at_the_floor(spark: SparkSession) 
     """I18: monotone in the user's or product's eagerness; price ≥ cost / (1 − min_margin)."""
     steps = [(i, i / 10) for i in range(11)] + [(11, 5.0), (12, -1.0), (13, None)]
     df = spark.createDataFrame(steps, "i int, eagerness double").selectExpr(
-        "*", "10.00 as list_price", "7.00 as unit_cost"
+        "*", "10.00 as charged_price", "7.00 as unit_cost"
     )
-    priced_rows = item_prices(df, eagerness=F.col("eagerness"), bounds=(0.1, 0.5), min_margin=0.05)
+    priced_rows = item_prices(df, eagerness=F.col("eagerness"), bounds=(0.1, 0.5), min_margin=0.05, digits=2)
     rates = [r.discount_rate for r in priced_rows.orderBy("i").collect()]
     # The floor is 7.00 / 0.95 = 7.37, so at most 26% come off: 10, 14, 18, 22, 26, 26, …
     assert rates[:6] == [Decimal(p) / 100 for p in (10, 14, 18, 22, 26, 26)]
     assert rates[5:12] == [Decimal("0.26")] * 7  # even where the eagerness is above 1
     assert rates[12:] == [Decimal("0.10")] * 2  # below 0 or unknown: the least
+
+
+def test_prices_have_the_digits_of_the_currency(spark: SparkSession) -> None:
+    """A yen has no cents: price and floor are whole yen, and where rounding leaves nothing off, there is no offer."""
+    rows = [
+        (Decimal(841), Decimal(600)),  # floor 600 / 0.95 = 631.6, up to 632; 10% off 841 = 756.9
+        (Decimal(4), Decimal(2)),  # 10% off 4 = 3.6, half-up 4: nothing off
+    ]
+    df = spark.createDataFrame(rows, "charged_price decimal(18,2), unit_cost decimal(18,2)")
+    [row] = item_prices(df, eagerness=F.lit(0.0), bounds=(0.1, 0.5), min_margin=0.05, digits=0).collect()
+    assert (row.margin_floor, row.offer_price) == (632, 757)
 
 
 def test_a_coupon_leaves_the_minimum_margin(spark: SparkSession) -> None:
@@ -82,8 +93,8 @@ def test_a_coupon_leaves_the_minimum_margin(spark: SparkSession) -> None:
 def test_the_margin_of_the_shop_is_weighted_by_what_sells(spark: SparkSession) -> None:
     def shop(*units: int) -> DataFrame:
         sold = [
-            {"list_price": 10, "unit_cost": 5, "cost_is_assumed": False},
-            {"list_price": 10, "unit_cost": 9, "cost_is_assumed": True},
+            {"list_price": 12, "charged_price": 10, "unit_cost": 5, "cost_is_assumed": False},
+            {"list_price": 12, "charged_price": 10, "unit_cost": 9, "cost_is_assumed": True},
         ]
         return OfferableProduct.frame(spark, [row | {"units_28d": n} for row, n in zip(sold, units, strict=True)])
 

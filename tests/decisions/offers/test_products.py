@@ -16,6 +16,8 @@ def test_products_without_price_margin_or_permission_are_never_offered(spark: Sp
         item("sold out", in_stock=False),
         item("hidden", promotable=False),
         item("unpriced", list_price=None),
+        item("uncharged", charged_price=None),
+        item("reduced", charged_price="5.20"),  # 5 / 0.95 = 5.27: no room below what is charged now
         item("costless", unit_cost=None),
         item("tight", unit_cost="9.60"),  # 9.60 / 0.95 > 10
     )

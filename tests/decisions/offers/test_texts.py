@@ -12,14 +12,26 @@ from promo_spark.decisions.offers.texts import offer_text, sentence
 
 
 def test_slots_are_filled_and_names_cannot_look_like_slots(spark: SparkSession) -> None:
-    offer = {"title": "Milk {new}", "discount_rate": "0.055", "offer_price": "9.45", "list_price": 10}
+    offer = {
+        "title": "Milk {new}",
+        "discount_rate": "0.055",
+        "offer_price": "9.45",
+        "list_price": 12,
+        "charged_price": 10,
+    }
     text = offer_text(
-        "{title}, {percent}% off: {offer} instead of {list}, until {valid_to}.",
+        "{title}, {percent}% off: {offer} instead of {charged}, until {valid_to}.",
         valid_to=datetime.date(2017, 12, 7),
         currency="USD",
     )
     row = ProposedOffer.frame(spark, [offer]).select(text).collect()[0]
     assert row[0] == "Milk (new), 5.5% off: 9.45 USD instead of 10.00 USD, until 2017-12-07."
+
+
+def test_amounts_are_written_in_the_digits_of_their_currency(spark: SparkSession) -> None:
+    coupon = ProposedOffer.frame(spark, [{"coupon_amount": 765, "min_spend": 3000}])
+    text = offer_text("{amount} off {min_spend}", valid_to=datetime.date(2017, 12, 7), currency="JPY")
+    assert coupon.select(text).collect()[0][0] == "765 JPY off 3000 JPY"
 
 
 @pytest.mark.usefixtures("spark")

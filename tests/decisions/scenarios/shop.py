@@ -24,6 +24,7 @@ def item(product_id: str, **facts: Any) -> dict[str, Any]:
         "subcategory": product_id,
         "promotable": True,
         "list_price": 10,
+        "charged_price": facts.get("list_price", 10),
         "unit_cost": 5,
         "units_28d": 28,
     }
@@ -31,7 +32,7 @@ def item(product_id: str, **facts: Any) -> dict[str, Any]:
 
 
 def products(spark: SparkSession, *rows: dict[str, Any]) -> DataFrame:
-    return offerable_products(ProductProfile.frame(spark, rows), min_margin=0.05)
+    return offerable_products(ProductProfile.frame(spark, rows), min_margin=0.05, digits=2)
 
 
 def users(spark: SparkSession, *rows: dict[str, Any]) -> DataFrame:

@@ -16,12 +16,15 @@ from tests.decisions.scenarios.shop import users
 def test_win_back_stretches_the_basket_of_quiet_users_who_like_discounts(
     spark: SparkSession, inputs: ScenarioInputs
 ) -> None:
-    """I19: min spend ≥ mean basket; users who hardly buy at a discount get no coupon. I02: reduction < threshold."""
+    """I19: min spend ≥ the usual basket, the median; users who hardly buy at a discount get no coupon.
+
+    I02: reduction < threshold.
+    """
     buyers = users(
         spark,
-        {"user_id": "quiet", "lifecycle": "lost", "basket_value": 20.1, "recency_days": 130},
-        {"user_id": "active", "lifecycle": "loyal", "basket_value": 20.0},
-        {"user_id": "indifferent", "lifecycle": "lost", "basket_value": 20.0, "discounted_lines_share": 0.01},
+        {"user_id": "quiet", "lifecycle": "lost", "basket_median": 20.1, "recency_days": 130},
+        {"user_id": "active", "lifecycle": "loyal", "basket_median": 20.0},
+        {"user_id": "indifferent", "lifecycle": "lost", "basket_median": 20.0, "discounted_lines_share": 0.01},
     )
     coupon = {
         "user_id": "quiet",
@@ -37,3 +40,18 @@ def test_win_back_stretches_the_basket_of_quiet_users_who_like_discounts(
         ignore_nullable=True,
         ignore_metadata=True,
     )
+
+
+def test_a_coupon_takes_off_no_more_than_a_share_of_its_budget(spark: SparkSession, inputs: ScenarioInputs) -> None:
+    """A single redemption never costs the budget of a day: the amount is cut, or there is no coupon."""
+    buyers = users(
+        spark,
+        {"user_id": "large", "lifecycle": "lost", "basket_median": 200.0, "recency_days": 130},
+        {"user_id": "bulk", "lifecycle": "lost", "basket_median": 38594.0, "recency_days": 1},
+    )
+    settings = inputs.settings.model_copy(
+        update={"daily_budget": 500.0, "mechanic_budgets": {"coupon": 160.0}, "coupon_max_budget_share": 0.25}
+    )
+    offers = WIN_BACK.offers(replace(inputs, users=buyers, settings=settings)).collect()
+    # large: 23% of 240 would be 55.20, cut to 160 / 4 = 40, still 15% of 240 (36) or more; bulk: 15% is 6946.95
+    assert [(r.user_id, r.coupon_amount, r.min_spend) for r in offers] == [("large", 40, 240)]

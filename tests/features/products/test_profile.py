@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import ProductProfile
-from promo_spark.contracts.silver import Inventory, OrderLines, Products
+from promo_spark.contracts.silver import Inventory, OrderLines, Products, PromoCalendar
 from promo_spark.features.products.profile import product_profile
 from promo_spark.features.users.products import user_products
 from promo_spark.settings import Settings
@@ -79,7 +79,8 @@ def profiles(spark: SparkSession, settings: Settings, lines: list[dict[str, Any]
         sold,
         user_products(sold, as_of=AS_OF, half_life_days=60),
         Products.frame(spark, CATALOGUE).repartition(partitions),
-        Inventory.frame(spark, STOCK).repartition(partitions),
+        inventory=Inventory.frame(spark, STOCK).repartition(partitions),
+        calendar=PromoCalendar.frame(spark),
         as_of=AS_OF,
         settings=settings.profile,
         business=settings.business.model_copy(
@@ -119,6 +120,14 @@ def test_prices_are_exact_medians_and_never_filled_with_zero(found: dict[str, Ro
     assert found["milk"].paid_price == Decimal("1.75")  # of 4.00, 1.50, 2.00, 0.00
     assert found["old"].list_price == Decimal("1.01")  # 1.005, half up
     assert (found["listed"].list_price, found["listed"].paid_price) == (Decimal("8.00"), Decimal("5.00"))
+    # charged: milk of the recent 1.50, 2.00 and 4.00, less than its list price of 2.01; old of 1.00 and 1.01 ever
+    assert [found[p].charged_price for p in ("milk", "old", "listed", "tea1", "unsold")] == [
+        Decimal("2.00"),
+        Decimal("1.00"),
+        Decimal("5.00"),
+        Decimal("10.00"),
+        None,
+    ]
     unsold = found["unsold"]
     assert (unsold.list_price, unsold.paid_price, unsold.price_tier, unsold.unit_cost) == (None,) * 4
     assert (unsold.units, unsold.buyers, unsold.first_sale) == (0, 0, None)
@@ -126,7 +135,7 @@ def test_prices_are_exact_medians_and_never_filled_with_zero(found: dict[str, Ro
 
 def test_a_cost_is_the_catalogues_or_said_to_be_assumed(found: dict[str, Row]) -> None:
     assert (found["listed"].unit_cost, found["listed"].cost_is_assumed) == (Decimal("5.00"), False)
-    assert (found["milk"].unit_cost, found["milk"].cost_is_assumed) == (Decimal("1.51"), True)  # 2.01 × 0.75 = 1.5075
+    assert (found["milk"].unit_cost, found["milk"].cost_is_assumed) == (Decimal("1.50"), True)  # 2.00 × 0.75
     assert (found["cigars"].unit_cost, found["cigars"].cost_is_assumed) == (Decimal("6.67"), True)  # 10 × 0.667
     assert found["unsold"].cost_is_assumed is False  # there is no cost at all
 

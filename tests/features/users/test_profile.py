@@ -201,6 +201,14 @@ def test_orders_spend_and_days_are_those_reckoned_by_hand(found: dict[str, Row])
     assert found["bert"].orders_per_30d == pytest.approx(2.0)  # a tenure of one day counts as 30
 
 
+def test_a_basket_is_an_order_that_was_kept(found: dict[str, Row]) -> None:
+    """An order taken back whole is no basket, and one large order does not move the median."""
+    anna, regrets = found["anna"], found["regrets"]
+    assert anna.basket_median == 10.0  # of 40, 8 and 10: the boots of the first came back, not the milk
+    assert (regrets.basket_value, regrets.basket_median, regrets.basket_lines) == (None, None, None)
+    assert (regrets.orders, regrets.spend) == (1, Decimal("0.00"))
+
+
 def test_discounts_returns_and_coupons_are_those_reckoned_by_hand(found: dict[str, Row]) -> None:
     """C18: discount share, return share, interval and channel."""
     anna = found["anna"]

@@ -1,0 +1,68 @@
+"""Offers of earlier dates that a user still holds: not made again, counted against the limit, combined with none.
+
+The money of a held offer was reserved on the day it was made. Whether it was used is not known here: it counts until
+its last day.
+"""
+
+from __future__ import annotations
+
+import datetime
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from promo_spark.contracts.decisions import Promotions
+from promo_spark.contracts.schema import Col, Frame, Personal
+from promo_spark.decisions.offers.candidates import OfferCandidate
+from promo_spark.decisions.offers.topics import WHOLE_SHOP, topics_of
+
+_TEXTS = T.ArrayType(T.StringType())
+
+
+class HeldOffers(Frame):
+    """One row per user with offers of earlier dates that still hold."""
+
+    user_id = Col(T.StringType(), "the user", required=True, personal=Personal.IDENTIFIER)
+    held_offers = Col(T.LongType(), "such offers; one that was made twice counts once", required=True)
+    held_products = Col(_TEXTS, "the products they are good for", required=True)
+    held_topics = Col(_TEXTS, "what they are about, see topics_of", required=True)
+
+
+def held_offers(earlier_promotions: DataFrame, date: datetime.date) -> DataFrame:
+    """One row per user with offers that hold on the date. Promotions of dates before it → HeldOffers."""
+    product_ids = F.col(Promotions.product_ids)
+    topics = topics_of(product_ids, F.array_compact(F.array(Promotions.category)))
+    holds = (F.col(Promotions.scenario) != "none") & (F.col(Promotions.valid_to) >= F.lit(date))
+    return HeldOffers.shaped(
+        earlier_promotions.filter(holds)
+        .groupBy(Promotions.user_id)
+        .agg(
+            F.size(F.collect_set(F.array_sort(product_ids))).alias(HeldOffers.held_offers),
+            _all_of(product_ids).alias(HeldOffers.held_products),
+            _all_of(topics).alias(HeldOffers.held_topics),
+        )
+    )
+
+
+def with_held_offers(candidates: DataFrame, held: DataFrame, *, max_offers: int) -> DataFrame:
+    """The candidates that a user may get beside what the user holds. OfferCandidate, HeldOffers → OfferCandidate.
+
+    Left out are candidates of a user who holds as many offers as are allowed; what is about a product or a category
+    that a held offer is about; and a coupon for the whole shop beside any other offer, which together would fall
+    below the margin floor.
+    """
+    topics = topics_of(F.col(OfferCandidate.product_ids), F.col(OfferCandidate.categories))
+    held_topics, count = F.col(HeldOffers.held_topics), F.coalesce(HeldOffers.held_offers, F.lit(0))
+    meets = F.arrays_overlap(topics, held_topics) | F.array_contains(topics, WHOLE_SHOP)
+    conflicts = (count > 0) & (meets | F.array_contains(held_topics, WHOLE_SHOP))
+    return OfferCandidate.shaped(
+        candidates.drop(OfferCandidate.held_offers)
+        .join(held, HeldOffers.user_id, "left")
+        .filter((count < max_offers) & ~F.coalesce(conflicts, F.lit(False)))
+        .withColumn(OfferCandidate.held_offers, count)
+    )
+
+
+def _all_of(texts: Column) -> Column:
+    return F.array_sort(F.array_distinct(F.flatten(F.collect_list(texts))))
