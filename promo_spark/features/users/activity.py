@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from promo_spark.contracts.features import UserProfile
-from promo_spark.contracts.schema import MONEY, Col, Frame
+from promo_spark.contracts.schema import MONEY, QUANTITY, Col, Frame
 from promo_spark.contracts.silver import OrderLines
 from promo_spark.features.users.taken_back import TakenBack, taken_back
 from promo_spark.measures.cadence import due_date, median_gap
@@ -34,6 +34,7 @@ class UserOrder(Frame):
     spend = Col(MONEY, "amount paid, less returns", required=True)
     recent_spend = Col(MONEY, "the same, of the recent days", required=True)
     bought_lines = Col(T.LongType(), "its lines that are purchases", required=True)
+    bought_units = Col(QUANTITY, "units bought in it", unit="units")
     bought_amount = Col(MONEY, "amount paid for purchases")
     list_amount = Col(MONEY, "list amount of purchases")
     discount = Col(MONEY, "all discounts of purchases")
@@ -138,8 +139,7 @@ def _of_buyers(value: Column) -> Column:
 def _user_orders(past: DataFrame, as_of: datetime.date, recent_days: int) -> DataFrame:
     """One row per user and order id. OrderLines → UserOrder."""
     recent = F.date_diff(F.lit(as_of), OrderLines.order_date) <= recent_days
-    taken_lines = F.coalesce(TakenBack.taken_back_lines, F.lit(0))
-    is_basket = F.col(UserOrder.bought_lines) > taken_lines
+    is_basket = F.col(UserOrder.bought_units) > F.coalesce(TakenBack.taken_back_units, F.lit(0))
     return (
         past.filter(F.col(OrderLines.user_id).isNotNull())
         .groupBy(OrderLines.user_id, OrderLines.order_id)
@@ -151,6 +151,7 @@ def _user_orders(past: DataFrame, as_of: datetime.date, recent_days: int) -> Dat
             F.sum(OrderLines.amount_paid).alias(UserOrder.spend),
             F.sum(F.when(recent, F.col(OrderLines.amount_paid)).otherwise(0)).alias(UserOrder.recent_spend),
             F.count_if(is_purchase()).alias(UserOrder.bought_lines),
+            F.sum(of_purchases(OrderLines.quantity)).alias(UserOrder.bought_units),
             F.sum(of_purchases(OrderLines.amount_paid)).alias(UserOrder.bought_amount),
             F.sum(of_purchases(OrderLines.list_amount)).alias(UserOrder.list_amount),
             F.sum(of_purchases(total_discount())).alias(UserOrder.discount),
