@@ -14,6 +14,7 @@ from promo_spark.contracts.catalogue import QUARANTINE, RESTRICTED_TABLES, SILVE
 from promo_spark.contracts.ops import DataQuality, IdKey, SourceColumns
 from promo_spark.flows.ingest import identities, loading, quality_report
 from promo_spark.flows.ingest.deliveries import deliveries, sources_digest
+from promo_spark.flows.ingest.first_look import first_look
 from promo_spark.flows.ingest.judgement import judged
 from promo_spark.runtime.job import Context, job, main
 from promo_spark.settings.ingest import IngestSettings
@@ -24,6 +25,7 @@ from promo_spark.settings.ingest import IngestSettings
     writes=[*SILVER, *RESTRICTED_TABLES, *QUARANTINE.values(), DataQuality, SourceColumns, IdKey],
     settings=IngestSettings,
     inputs=sources_digest,
+    look=first_look,
 )
 def run(ctx: Context[IngestSettings]) -> None:
     key = identities.lake_key(ctx)

@@ -9,12 +9,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from types import FrameType
 
+from rich.console import Console
+
 from promo_spark.contracts.schema.personal import redacted
 from promo_spark.errors import PromoSparkError, SettingsError
 from promo_spark.installation import launcher
 from promo_spark.runtime.command import Command
 from promo_spark.runtime.declaration import Job
-from promo_spark.runtime.invocation import invoked
+from promo_spark.runtime.invocation import invoked, looked
 from promo_spark.runtime.pipeline import Pipeline
 from promo_spark.runtime.progress import Progress
 from promo_spark.runtime.session import session_of
@@ -50,6 +52,10 @@ def run_job(jobs: Mapping[str, Job | Pipeline | Command], argv: Sequence[str]) -
         dates = [] if isinstance(job, Command) else requested_dates(arguments, settings)
         asked = {name: str(vars(arguments)[name]) for name in (n.lstrip("-") for n in own or {})}
         force = getattr(arguments, "force", False)
+        if isinstance(job, Job) and getattr(arguments, "check", False):
+            with session_of(job.name, settings) as spark:
+                Console(highlight=False).print(looked(job, settings, dates[0], spark), markup=False, soft_wrap=True)
+            return 0
         if not isinstance(job, Command) and not force and nothing_to_do(job, settings, dates):
             return _told_unchanged(job, settings, dates, progress)
         with session_of(job.name, settings) as spark:

@@ -67,6 +67,7 @@ class Job:
     settings: type[Section]
     function: Callable[[Context[Any]], None]
     inputs: Callable[[Any, SparkSession | None], str] | None = None
+    look: Callable[[Context[Any]], str] | None = None
     everyone: Mapping[type[Table], str] = field(default_factory=dict)
     profiled: tuple[type[Table], ...] = ()
     earlier: tuple[type[Table], ...] = ()
@@ -79,11 +80,13 @@ def job(
     settings: type[S],
     optional: Sequence[Readable] = (),
     inputs: Callable[[S, SparkSession | None], str] | None = None,
+    look: Callable[[Context[S]], str] | None = None,
 ) -> Callable[[Callable[[Context[S]], None]], Job]:
     """Declares the function as the job that its file is named after.
 
     `inputs` gives a digest of what the job reads from outside the lake, so that a change of it is noticed. It may be
     called before Spark starts, without a session, and then raises SparkNeededError for what only Spark can tell.
+    `look` is what --check shows: what the job would make of its inputs, without writing anything.
     Raises ContractError for a restricted table in a job that is not to know who a user is, and for Everyone of a
     table without users.
     """
@@ -112,6 +115,7 @@ def job(
             settings=settings,
             function=function,
             inputs=inputs,
+            look=look,
             everyone=everyone,
             profiled=profiled,
             earlier=earlier,

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import datetime
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pyspark.sql import SparkSession
 
+from promo_spark.errors import SettingsError
 from promo_spark.runtime.command import Command
+from promo_spark.runtime.context import Context
 from promo_spark.runtime.declaration import Job
 from promo_spark.runtime.execution import Executed
 from promo_spark.runtime.pipeline import Pipeline, run_in_order
-from promo_spark.runtime.progress import Progress
+from promo_spark.runtime.progress import Progress, Step
 from promo_spark.settings import Settings
 from promo_spark.storage.lake import Lake
 
@@ -52,3 +56,20 @@ def invoked(
     else:
         ended = {date: run_in_order([job], lake, settings, date, progress, force) for date in dates}
     return Ran(job.name, ended, said, time.monotonic() - started)
+
+
+def looked(job: Job, settings: Settings, date: datetime.date, spark: SparkSession) -> str:
+    """What a job would make of its inputs, as text. Its lake is an empty one, so that nothing is written to any.
+
+    Raises SettingsError for a job that has nothing to show.
+    """
+    if job.look is None:
+        raise SettingsError(f"--check: {job.name} has nothing to show before it runs")
+    with tempfile.TemporaryDirectory(prefix="promo_spark_look_") as folder:
+        step = Step(Progress(), job.name)
+        section = getattr(settings, job.name)
+        ctx: Context[Any] = Context(job, date, section, settings.business, "look", Lake(spark, folder), step)
+        try:
+            return job.look(ctx)
+        finally:
+            ctx.release()

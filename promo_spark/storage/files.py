@@ -56,6 +56,15 @@ class Files:
         finally:
             stream.close()
 
+    def beginning(self, path: str, most: int) -> bytes:
+        """The first bytes of a file, at most so many."""
+        file_system, there = self._of(path)
+        stream = file_system.open(there)
+        try:
+            return bytes(stream.readNBytes(most))
+        finally:
+            stream.close()
+
     def write(self, path: str, text: str) -> None:
         self._write(path, text, overwrite=True)
 

@@ -24,6 +24,7 @@ from promo_spark.contracts.raw_rows import (
 )
 from promo_spark.contracts.schema import Col, Frame
 from promo_spark.errors import SourceError, printable
+from promo_spark.storage.headers import header_names, lacking, no_text, other_delimiter
 from promo_spark.storage.jvm import SparkFailure
 
 UTF_8 = "UTF-8"
@@ -288,16 +289,18 @@ def _layouts(
     if not headers:
         raise SourceError(f"{path} is empty: not even a header line")
     layouts = []
-    for file, (header, no_text) in headers:
-        names = tuple(_header_names(header, delimiter))
+    for file, (header, unreadable) in headers:
+        names = tuple(header_names(header, delimiter))
         doubled = sorted({n for n in names if names.count(n) > 1 and (n in columns or also(n))})
         missing = [c for c in columns if c not in names]
         problem = ""
-        if no_text:
-            looks = "UTF-16" if header.startswith(("\xff\xfe", "\xfe\xff")) or "\0" in header else "something else"
-            problem = f"the header is not text in {encoding}; it looks like {looks}: convert the file to UTF-8"
+        if unreadable or header.startswith("PK\x03\x04"):
+            problem = no_text(header, encoding)
         elif missing:
-            problem = f"source {path} {_lacking(missing, columns, names)}"
+            otherwise = other_delimiter(header, columns, delimiter)
+            problem = (
+                f"source {path}: {otherwise}" if otherwise else f"source {path} {lacking(missing, columns, names)}"
+            )
         elif doubled:
             problem = f"the header names {printable(', '.join(doubled))} more than once"
         layouts.append(_Layout(file, header, names, problem))
@@ -308,12 +311,6 @@ def _layouts(
             f"{path}: none of {len(layouts)} files has a usable header; {layouts[0].file}: {layouts[0].problem}"
         )
     return [one for one in layouts if not one.problem]
-
-
-def _header_names(header: str, delimiter: str) -> list[str]:
-    one = re.escape(delimiter)
-    fields = re.findall(rf'{one}( *"(?:[^"]|"")*" *(?={one}|$)|(?:(?!{one}).)*)', delimiter + header)
-    return [f.strip()[1:-1].replace('""', '"').strip() if f.strip()[:1] == '"' else f.strip() for f in fields]
 
 
 def _with_layout(lines: DataFrame, layouts: Sequence[_Layout], wanted: Sequence[str]) -> DataFrame:
@@ -384,14 +381,4 @@ def opened(path: str, load: Callable[[], DataFrame]) -> DataFrame:
 def _require(path: str, wanted: Sequence[str], present: Sequence[str]) -> None:
     missing = [c for c in wanted if c not in present]
     if missing:
-        raise SourceError(f"source {path} {_lacking(missing, wanted, present)}")
-
-
-def _lacking(missing: Sequence[str], wanted: Sequence[str], present: Sequence[str]) -> str:
-    """What to say of columns that are not there; what may be no header, but somebody's data, is not shown."""
-    if len(missing) == len(wanted):
-        return (
-            f"has none of the columns {', '.join(missing)}; what it has instead is not shown: does its first line "
-            "name the columns?"
-        )
-    return f"lacks the columns {', '.join(missing)}; it has: {printable(', '.join(present))[:2000]}"
+        raise SourceError(f"source {path} {lacking(missing, wanted, present)}")

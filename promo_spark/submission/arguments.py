@@ -16,7 +16,7 @@ from promo_spark.errors import SettingsError
 from promo_spark.installation import launcher
 from promo_spark.settings import Settings, environments, load, parsed_date, validated
 
-PIPELINE = "pipeline"
+INGEST, PIPELINE = "ingest", "pipeline"
 LONGEST_SPAN = 1000  # days
 
 
@@ -48,6 +48,9 @@ def parser(name: str, description: str, command: Mapping[str, str] | None = None
     if command is None:
         options.add_argument("--date", help="the date decisions are for, YYYY-MM-DD; only earlier days are used")
         options.add_argument("--force", action="store_true", help="run even if the tables are current")
+    if name == INGEST:
+        meaning = "show how each column is understood and what would be rejected, by the first rows; write nothing"
+        options.add_argument("--check", action="store_true", help=meaning)
     if name == PIPELINE:
         options.add_argument("--from", dest="first", help="the first date of a span that is run day by day, in order")
         options.add_argument("--to", dest="last", help="the last date of the span")
@@ -72,7 +75,8 @@ def job_options(arguments: argparse.Namespace, settings: Settings) -> list[str]:
     span = ["--date", dates[0].isoformat()]
     if len(dates) > 1:
         span = ["--from", dates[0].isoformat(), "--to", dates[-1].isoformat()]
-    return [*span, *(["--force"] if arguments.force else [])]
+    flags = [f"--{name}" for name in ("force", "check") if getattr(arguments, name, False)]
+    return [*span, *flags]
 
 
 def requested_dates(arguments: argparse.Namespace, settings: Settings) -> list[datetime.date]:

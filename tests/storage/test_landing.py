@@ -144,6 +144,9 @@ def test_a_json_line_is_one_object_or_broken(spark: SparkSession, tmp_path: Path
     assert lines(landing.json_rows(spark, path, ["a", "b"]), "a", "b") == {"a.jsonl": [told for _, told in JSON_LINES]}
 
 
+WORKBOOK = b"PK\x03\x04\x14\x00\x06\x00\x08\x00" + bytes(range(256))  # an .xlsx file is a zip
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -152,6 +155,12 @@ def test_a_json_line_is_one_object_or_broken(spark: SparkSession, tmp_path: Path
         ({"a_csv": b"a,c\n1,2\n"}, "lacks the columns b; it has: a, c"),
         ({"a_csv": b"a,b,b\n"}, "the header names b more than once"),
         ({"a_csv": "a,b\n".encode("utf-16")}, "is not text in UTF-8; it looks like UTF-16: convert"),
+        ({"a_csv": WORKBOOK}, "this is an Excel workbook, not a CSV file: save it as CSV"),
+        (
+            {"a_csv": "a,b,größe\n".encode("windows-1252")},
+            "is not text in UTF-8: set encoding of the source to that of",
+        ),
+        ({"a_csv": b"a;b\n1;2\n"}, 'has its columns separated by semicolons: set delimiter = ";"'),
         ({"a_csv": b"a\n", "b_csv": b"b\n"}, r"none of 2 files has a usable header; .*/a.csv: .* lacks the columns b"),
         ({"a_csvXXgz": gzip.compress(b"a,b\n" + bytes(range(32, 127)) * 300)[:-20]}, r"cannot be read.*a\.csv\.gz"),
     ],

@@ -66,11 +66,11 @@ def sources_digest(settings: IngestSettings, spark: SparkSession | None) -> str:
         if source.format == "jdbc":
             parts.append(databases.table_digest(required(spark), name, source, settings.connections[source.connection]))
         elif source.format == "delta_changes":
-            feed = change_feed.newest(required(spark), name, _in_folder(settings, source.path))
+            feed = change_feed.newest(required(spark), name, in_folder(settings, source.path))
             parts.append(f"{feed.table_id} {feed.version}")
         else:
-            parts.append(files_digest(spark, _in_folder(settings, source.path)))
-        parts += [files_digest(spark, _in_folder(settings, lookup.path)) for lookup in source.lookups]
+            parts.append(files_digest(spark, in_folder(settings, source.path)))
+        parts += [files_digest(spark, in_folder(settings, lookup.path)) for lookup in source.lookups]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
@@ -116,7 +116,7 @@ def _delivery(ctx: Context[IngestSettings], name: str, source: SourceSettings, k
     mappings.checked_mapping(name, table, source)
     if source.by_rows:
         changes.checked_rows_delivery(name, table, source.columns)
-    path, wanted = _in_folder(ctx.settings, source.path), mappings.source_columns(source)
+    path, wanted = in_folder(ctx.settings, source.path), mappings.source_columns(source)
     unpivoted = mappings.unpivoted_column(source)
     follows, whole = source.format == "delta_changes", True
     if follows:
@@ -157,7 +157,7 @@ def _file_rows(
     columns: Sequence[str],
     also: Callable[[str], bool] = landing.no_other,
 ) -> DataFrame:
-    path = _in_folder(ctx.settings, source.path)
+    path = in_folder(ctx.settings, source.path)
     if source.format == "csv":
         return landing.csv_rows(ctx.spark, path, columns, source.delimiter, also, source.encoding)
     if source.format == "json":
@@ -187,7 +187,7 @@ def _changed_rows(
     return rows, taken is None
 
 
-def _in_folder(settings: IngestSettings, path: str) -> str:
+def in_folder(settings: IngestSettings, path: str) -> str:
     """A path of a mapping: relative ones lie in the folder, or in the working folder where there is none."""
     if path.startswith("/") or ":/" in path:
         return path

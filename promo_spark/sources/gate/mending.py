@@ -8,7 +8,7 @@ from pyspark.sql import types as T
 
 from promo_spark.contracts.schema import Table
 from promo_spark.contracts.silver import OrderLines
-from promo_spark.sources.checks.rules import DUPLICATE_ROW, REJECT, UNREADABLE_ID, Rule
+from promo_spark.sources.checks.rules import BROKEN_ENCODING, DUPLICATE_ROW, REJECT, UNREADABLE_ID, Rule
 
 _OF_ORDER_LINES = {
     "quantity_zero": 'discount_lines = ["…", "=", 0] in {source} takes lines without pieces as discounts on their '
@@ -28,6 +28,8 @@ def mending_setting(table: type[Table], rule: Rule, source: str, value: str | No
     `value` is what most such rows have in the rule's column; None: nothing, or nothing to be shown.
     """
     mapping = f"in ingest.sources.{source}.columns.{rule.column}"
+    if rule.name == BROKEN_ENCODING.name:
+        return f'encoding = "…" in ingest.sources.{source} names that of the file, such as windows-1252'
     if rule.name in _OF_ORDER_LINES:
         return _OF_ORDER_LINES[rule.name].format(source=f"ingest.sources.{source}")
     if rule.name.startswith(_UNPARSABLE):

@@ -1,0 +1,59 @@
+"""The line of a CSV file that names its columns: its names, and what is wrong with it in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from promo_spark.errors import printable
+
+_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+_EXCEL = ("PK\x03\x04", "\xd0\xcf\x11\xe0", "\ufffd\ufffd\x11\ufffd")  # workbooks of today, and of before 2007
+
+
+def header_names(header: str, delimiter: str) -> list[str]:
+    """
+    >>> header_names('order; "paid; gross" ;time', ";")
+    ['order', 'paid; gross', 'time']
+    """
+    one = re.escape(delimiter)
+    fields = re.findall(rf'{one}( *"(?:[^"]|"")*" *(?={one}|$)|(?:(?!{one}).)*)', delimiter + header)
+    return [f.strip()[1:-1].replace('""', '"').strip() if f.strip()[:1] == '"' else f.strip() for f in fields]
+
+
+def no_text(header: str, encoding: str) -> str:
+    """What to say of a header that is not text in the encoding."""
+    if header.startswith(_EXCEL):
+        return "this is an Excel workbook, not a CSV file: save it as CSV (UTF-8) and give that file"
+    if header.startswith(("\xff\xfe", "\xfe\xff")) or "\0" in header:
+        return f"the header is not text in {encoding}; it looks like UTF-16: convert the file to UTF-8"
+    return (
+        f"the header is not text in {encoding}: set encoding of the source to that of the file, such as windows-1252, "
+        "or convert the file to UTF-8"
+    )
+
+
+def lacking(missing: Sequence[str], wanted: Sequence[str], present: Sequence[str]) -> str:
+    """What to say of columns that are not there; what may be no header, but somebody's data, is not shown."""
+    if len(missing) < len(wanted):
+        return f"lacks the columns {', '.join(missing)}; it has: {printable(', '.join(present))[:2000]}"
+    return (
+        f"has none of the columns {', '.join(missing)}; what it has instead is not shown: does its first line "
+        "name the columns?"
+    )
+
+
+def other_delimiter(header: str, wanted: Sequence[str], delimiter: str) -> str:
+    """What to say where another delimiter finds more of the columns; "": none does.
+
+    >>> other_delimiter("order;sku;paid", ["order", "sku"], ",")
+    'has its columns separated by semicolons: set delimiter = ";"'
+    >>> other_delimiter("order,sku", ["order", "price"], ",")
+    ''
+    """
+    found = {sign: len(set(wanted) & set(header_names(header, sign))) for sign in {*_DELIMITERS, delimiter}}
+    best = max(_DELIMITERS, key=lambda sign: found[sign])
+    if found[best] <= found[delimiter]:
+        return ""
+    shown = best.replace("\t", "\\t")
+    return f'has its columns separated by {_DELIMITERS[best]}s: set delimiter = "{shown}"'
