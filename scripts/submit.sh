@@ -10,6 +10,7 @@
 #   --from D1 --to D2        of pipeline: every date of a span, in order; stopped, it goes on where it stopped
 #   --set section.key=value  override one setting of conf/; the value is TOML or a bare word; may be repeated
 #   --force                  run even if the tables hold this result already
+#   --check                  of ingest: show how sources are understood by their first rows, and write nothing
 #   --dry-run                print the exact spark-submit line and stop
 #   --help                   this text; after a JOB: that job's description
 #
