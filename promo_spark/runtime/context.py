@@ -19,6 +19,7 @@ from promo_spark.errors import ContractError, MissingDataError
 from promo_spark.installation import launcher
 from promo_spark.measures.consent import profiled
 from promo_spark.runtime.declaration import Job
+from promo_spark.runtime.freshness import NO_ROWS
 from promo_spark.runtime.progress import Step
 from promo_spark.settings import Section
 from promo_spark.settings.business import BusinessSettings
@@ -95,6 +96,7 @@ class Context(Generic[S]):
     taken: Mapping[str, int] = field(default_factory=dict)  # change feed → version that the last succeeded run took
     began: int = 0  # by the clock of the lake's file system, in milliseconds
     versions_in: Mapping[str, int] = field(default_factory=dict)  # table → version to read
+    runs_in: Mapping[str, str] = field(default_factory=dict)  # table → the run that wrote its rows of the date
     left_empty: AbstractSet[str] = field(default_factory=set)  # tables in which a run for the date wrote no row
     takes: dict[str, int] = field(default_factory=dict)  # change feed → version that this run takes
     rows_out: dict[str, int] = field(default_factory=dict)
@@ -249,12 +251,17 @@ class Context(Generic[S]):
         rows = self._at_version(table)
         if table.dated_by is not None:
             rows = rows.filter(F.col(table.dated_by) == F.lit(self.date))
-            if table.full_name() not in self.left_empty and rows.isEmpty():
+            if table.full_name() not in self.left_empty and self._is_empty(table, rows):
                 raise MissingDataError(
                     f"{table.full_name()} has no rows for {self.date}: run the job that writes it for that date first "
                     f"({launcher()} pipeline runs all in order)"
                 )
         return rows
+
+    def _is_empty(self, table: type[Table], rows: DataFrame) -> bool:
+        """Whether there are no rows of the date: known already of what the run's id was made of."""
+        runs = self.runs_in.get(table.full_name())
+        return rows.isEmpty() if runs is None else runs == NO_ROWS
 
     def _at_version(self, table: type[Table]) -> DataFrame:
         try:

@@ -71,6 +71,7 @@ def execute(job: Job, run: Run, date: datetime.date, step: Step) -> Executed:
             taken=run.run_log.taken(job),
             began=began,
             versions_in=attempt.inputs.versions,
+            runs_in=attempt.inputs.runs,
             left_empty=run.run_log.left_empty(date),
         )
         attempt.taken, attempt.versions_out, attempt.rows_out = ctx.takes, ctx.versions_out, ctx.rows_out

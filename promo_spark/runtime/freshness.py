@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
 _EARLIER = " earlier"  # after the name of a table of which earlier dates are read
-_NO_ROWS = "no rows"  # nor a table: what a run writes first, it does not read
+NO_ROWS = "no rows"  # nor a table: what a run writes first, it does not read
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Freshness:
         runs: dict[str, str] = {}
         versions: dict[str, int] = {}
         for name, rows in names.items():
-            runs[name] = _NO_ROWS if rows is None else _together(read[rows], self._logs.removed_by(rows.table))
+            runs[name] = NO_ROWS if rows is None else _together(read[rows], self._logs.removed_by(rows.table))
             if rows is not None:
                 versions[rows.table.full_name()] = rows.version
         return Inputs(runs, versions)
@@ -166,7 +166,7 @@ def _together(runs: Sequence[str | None], removed_by: str) -> str:
     if len(runs) == 1 and runs[0] and not removed_by:
         return runs[0]
     if not runs and not removed_by:
-        return _NO_ROWS
+        return NO_ROWS
     return hashlib.sha256(json.dumps([list(runs), removed_by]).encode()).hexdigest()[:16]
 
 

@@ -19,7 +19,7 @@ from promo_spark.settings.spark import SparkSettings
 from promo_spark.storage.catalogs import refuse_unknown_catalog
 from promo_spark.storage.jvm import given_to_spark_submit, has_class
 from promo_spark.submission.jars import suite_jars
-from promo_spark.submission.local_mode import LOCAL_CONF, is_local, refuse_unshared_lake
+from promo_spark.submission.local_mode import is_local, local_conf, refuse_unshared_lake
 
 DELTA_EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
 PLATFORM_VARIABLE = "DATABRICKS_RUNTIME_VERSION"  # set where Spark runs already, though no session is active yet
@@ -42,6 +42,8 @@ SESSION_CONF: dict[str, str] = {
     "spark.cleaner.referenceTracking.cleanCheckpoints": "true",
     # What Spark takes out of event logs and pages: its own words, and those of the object stores' keys.
     "spark.redaction.regex": "(?i)secret|password|token|access[.]?key|account[.]key|passphrase",
+    # A check of Spark's own optimiser after each rule: a twentieth of the time of small queries.
+    "spark.sql.lightweightPlanChangeValidation": "false",
     # Else each call on a column or a frame first asks the JVM four things and walks the stack, to tell in an error
     # where it stood: two thirds of the time that building a frame takes.
     "spark.python.sql.dataFrameDebugging.enabled": "false",
@@ -82,10 +84,10 @@ def session_of(app_name: str, settings: Settings, given: SparkSession | None = N
 def started_session(app_name: str, settings: Settings) -> SparkSession:
     """The session of a job: as spark-submit configured it, or on this machine alone when run without it."""
     if "PYSPARK_GATEWAY_PORT" in os.environ:  # spark-submit sets it for the driver it starts, on every master
-        conf = _left_open_by_spark_submit(settings.spark)
+        conf = _left_open_by_spark_submit(settings)
     else:
         conf = {
-            **LOCAL_CONF,
+            **local_conf(settings),
             "spark.master": settings.spark.master,
             "spark.driver.memory": settings.spark.driver_memory,
             "spark.driver.extraClassPath": os.pathsep.join(suite_jars(settings)),
@@ -102,14 +104,14 @@ def cores(spark: SparkSession) -> int:
     return spark.sparkContext.defaultParallelism
 
 
-def _left_open_by_spark_submit(spark: SparkSettings) -> dict[str, str]:
+def _left_open_by_spark_submit(settings: Settings) -> dict[str, str]:
     """What the suite sets for a master, and [spark.conf], where the spark-submit line says nothing else.
 
     Options of the driver's JVM are left out: it runs already.
     """
-    _refuse_without_delta(spark)
+    _refuse_without_delta(settings.spark)
     given = given_to_spark_submit()
-    wanted = {**(LOCAL_CONF if is_local(given.get("spark.master", "local")) else {}), **spark.conf}
+    wanted = {**(local_conf(settings) if is_local(given.get("spark.master", "local")) else {}), **settings.spark.conf}
     return {k: v for k, v in wanted.items() if not given.contains(k) and not k.startswith(_JVM_OPTIONS)}
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from promo_spark.errors import SettingsError
+from promo_spark.settings import Settings
 from promo_spark.settings.lake import LakeSettings
 
 # Few, larger tasks, no web server, and no look-up of this machine's name.
@@ -18,6 +20,38 @@ LOCAL_CONF: dict[str, str] = {
     # of the time of a large shuffle.
     "spark.sql.shuffle.orderIndependentChecksum.enabled": "false",
 }
+
+
+# What pays where compiling a query takes longer than running it. Results are the same.
+SMALL_INPUT_CONF: dict[str, str] = {
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+}
+SMALL_INPUT_BYTES = 16 << 20  # sources and silver tables together
+
+
+def local_conf(settings: Settings) -> dict[str, str]:
+    """The properties for one machine; more of them where the input is small, see docs/clusters.md."""
+    return {**LOCAL_CONF, **(SMALL_INPUT_CONF if _input_is_small(settings) else {})}
+
+
+def _input_is_small(settings: Settings) -> bool:
+    """Whether all sources are files of this machine and, with what was taken in before, no more than the limit."""
+    ingest, lake = settings.ingest, settings.lake
+    if not ingest.sources or lake.catalog:
+        return False
+    folder = f"{ingest.folder.rstrip('/')}/" if ingest.folder else ""
+    paths = [path if path.startswith("/") else f"{folder}{path}" for path in (s.path for s in ingest.sources.values())]
+    if any(not path or ":/" in path or not Path(path).exists() for path in [*paths, *([folder] if folder else [])]):
+        return False
+    size = 0
+    for place in {*paths, f"{lake.root}/silver"}:
+        files = [Path(place)] if Path(place).is_file() else Path(place).rglob("*")
+        for file in files:
+            size += file.stat().st_size if file.is_file() else 0
+            if size > SMALL_INPUT_BYTES:
+                return False
+    return True
 
 
 def collector(java_options: str) -> tuple[str, ...]:
