@@ -8,6 +8,17 @@ from pydantic import Field, model_validator
 
 from promo_spark.settings.sections import Days, Folder, Positive, Section, Share
 
+DirtKind = Literal[
+    "duplicate_row",
+    "broken_date",
+    "unknown_product",
+    "zero_quantity",
+    "negative_amount",
+    "missing_product",
+    "missing_user",
+    "late_row",
+]
+
 
 class WorldSegmentSettings(Section):
     """One planted kind of customer of a synthetic retailer."""
@@ -54,19 +65,7 @@ class GenerateSettings(Section):
     yearly_growth: Annotated[float, Field(gt=-1, le=5)]
     newcomer_share: Share
     inventory_days: Days
-    dirt: dict[
-        Literal[
-            "duplicate_row",
-            "broken_date",
-            "unknown_product",
-            "zero_quantity",
-            "negative_amount",
-            "missing_product",
-            "missing_user",
-            "late_row",
-        ],
-        Share,
-    ]
+    dirt: dict[DirtKind, Share]
     segments: Annotated[dict[str, WorldSegmentSettings], Field(min_length=1)]
 
     @model_validator(mode="after")

@@ -8,23 +8,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from promo_spark.errors import SettingsError
-from promo_spark.settings.generate import GenerateSettings
+from promo_spark.settings.generate import DirtKind, GenerateSettings
 
 MECHANICS = ("discount", "coupon", "bundle")
 RESPONSES = ("persuadable", "sure_thing", "lost_cause", "sleeping_dog")
-DIRT = (
-    "duplicate_row",
-    "broken_date",
-    "unknown_product",
-    "zero_quantity",
-    "negative_amount",
-    "missing_product",
-    "missing_user",
-    "late_row",
-)
+DIRT: tuple[DirtKind, ...] = get_args(DirtKind)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from promo_spark.settings import Settings, load, validated
 from promo_spark.storage.lake import Lake
 from promo_spark.storage.raw_files import write_raw
 from promo_spark.worlds.frames import raw_table, truth_table
-from promo_spark.worlds.spec import WorldSpec, world_spec
+from promo_spark.worlds.spec import DIRT, WorldSpec, world_spec
 
 DATE = datetime.date(2024, 6, 1)
 SMALL = [
@@ -46,19 +46,7 @@ SMALL = [
     "generate.inventory_days=7",
     "generate.stores=2",
     "generate.campaign_every_days=20",
-    *(
-        f"generate.dirt.{kind}=0.01"
-        for kind in (
-            "duplicate_row",
-            "broken_date",
-            "unknown_product",
-            "zero_quantity",
-            "negative_amount",
-            "missing_product",
-            "missing_user",
-            "late_row",
-        )
-    ),
+    *(f"generate.dirt.{kind}=0.01" for kind in DIRT),
 ]
 
 
