@@ -21,9 +21,11 @@ from pyspark.sql import SparkSession
 
 from promo_spark.contracts.silver import OrderLines, Products
 from promo_spark.errors import MissingDataError
+from promo_spark.settings import load
 from promo_spark.storage.lake import Lake
-from promo_spark.submission.jars import spark_home
+from promo_spark.submission.jars import delta_jars, spark_home
 from promo_spark.submission.requirements import java_home
+from promo_spark.submission.shipment import package_zip
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # six JVMs on what may be two cores
 PROJECT = Path(__file__).resolve().parents[2]
@@ -42,6 +44,25 @@ def submit(*arguments: str) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
         env={**os.environ, "PROMO_SPARK_VENV": sys.prefix},
+    )
+
+
+def options(*settings: str) -> list[str]:
+    return [word for setting in settings for word in ("--set", setting)]
+
+
+def spark_submit(
+    master: str, folder: Path, conf: dict[str, str], job: str, *arguments: str
+) -> subprocess.CompletedProcess[str]:
+    """The plain line: a job's file and the zip, from a folder that is no checkout."""
+    command = [str(spark_home() / "bin" / "spark-submit"), "--master", master, "--executor-memory", "512m"]
+    command += ["--py-files", str(package_zip(build=folder / "build")), "--jars", ",".join(delta_jars(load().spark))]
+    command += [word for key, value in conf.items() for word in ("--conf", f"{key}={value}")]
+    environ = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHONPATH", "PYSPARK", "SPARK"))}
+    environ |= {"JAVA_HOME": str(java_home(os.environ)), "PYSPARK_PYTHON": sys.executable}
+    file = str(PROJECT / "jobs" / f"{job}.py")
+    return subprocess.run(
+        [*command, file, *arguments], cwd=folder, env=environ, capture_output=True, text=True, check=False
     )
 
 
@@ -127,47 +148,26 @@ def test_a_job_on_a_standalone_cluster_writes_what_another_engine_reads(
 ) -> None:
     """M06: (baskets, on a cluster) the job runs through spark-submit with its executors in processes of their own."""
     write_baskets(spark, lake)
-    loopback = (
-        '{"spark.driver.host"="127.0.0.1", "spark.driver.bindAddress"="127.0.0.1", '
-        '"spark.sql.shuffle.partitions"="1", "spark.ui.enabled"="false", '
-        f'"spark.driver.extraJavaOptions"="{JAVA_OPTIONS}", '
-        f'"spark.executor.extraJavaOptions"="{JAVA_OPTIONS}"}}'
-    )
+    loopback = {
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.sql.shuffle.partitions": "1",
+        "spark.ui.enabled": "false",
+        "spark.driver.extraJavaOptions": JAVA_OPTIONS,
+        "spark.executor.extraJavaOptions": JAVA_OPTIONS,
+    }
+    conf = ", ".join(f'"{key}"="{value}"' for key, value in loopback.items())
+    rules_of_all = ["baskets.level=product", "baskets.min_baskets=2", "baskets.min_support=0.1"]
+    rules_of_all += ["baskets.max_items_quantile=1.0", "baskets.max_p_value=1.0", "baskets.max_antecedent=1"]
+    job = ["--date", "2017-12-01", "--env", "standalone", *options(f"lake.root={lake.root}", *rules_of_all)]
     with standalone_cluster(tmp_path, workers=2) as master:
-        ran = submit(
-            "baskets",
-            "--env",
-            "standalone",
-            "--date",
-            "2017-12-01",
-            "--set",
-            f"lake.root={lake.root}",
-            "--set",
-            f"spark.master={master}",
-            "--set",
-            f"spark.conf={loopback}",
-            "--set",
-            "spark.driver_memory=1g",
-            "--set",
-            "spark.executor_memory=512m",
-            "--set",
-            "spark.executor_cores=1",
-            "--set",
-            "spark.executor_instances=2",
-            "--set",
-            "baskets.level=product",
-            "--set",
-            "baskets.min_baskets=2",
-            "--set",
-            "baskets.min_support=0.1",
-            "--set",
-            "baskets.max_items_quantile=1.0",
-            "--set",
-            "baskets.max_p_value=1.0",
-            "--set",
-            "baskets.max_antecedent=1",
-        )
+        resources = ["spark.driver_memory=1g", "spark.executor_memory=512m", "spark.executor_cores=1"]
+        resources += ["spark.executor_instances=2", f"spark.master={master}", f"spark.conf={{{conf}}}"]
+        ran = submit("baskets", *job, *options(*resources))
+        plain = spark_submit(master, tmp_path, loopback, "baskets", *job, "--force")
     assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert plain.returncode == 0, plain.stdout + plain.stderr
+    assert "baskets done" in plain.stdout, "the same job by its file and the zip, run again on request"
     rules = DeltaTable(f"{lake.root}/models/basket_rules").to_pyarrow_table().to_pylist()
     found = {(*r["antecedent"], *r["consequent"]): (r["confidence"], r["lift"]) for r in rules}
     assert found["pasta", "sauce"] == pytest.approx((4 / 5, 2.0))
