@@ -3,17 +3,29 @@
 import sys
 from pathlib import Path
 
-# This file's own folder is no place to import from; where its package lies is, before any other promo_spark that the
-# environment may hold. In a cluster the package comes as a zip instead.
-_home = Path(__file__).resolve().parents[2]
-sys.path[:1] = [str(_home)] if (_home / "promo_spark").is_dir() else []
 
-from promo_spark.submission.parent_watch import end_with_spark_submit  # noqa: E402 - the path comes first
-from promo_spark.submission.supervision import announce_driver  # noqa: E402 - the path comes first
+def _look_here_first() -> None:
+    """Puts the folder of this package before any other promo_spark that the environment may hold.
 
-announce_driver()
-end_with_spark_submit()
+    This file's own folder is no place to import from. In a cluster the package comes as a zip instead.
+    """
+    home = Path(__file__).resolve().parents[2]
+    sys.path[:1] = [str(home)] if (home / "promo_spark").is_dir() else []
 
-from promo_spark.runtime.registry import main  # noqa: E402 - importing Spark takes a second, in which it may be ended
 
-main()
+def main() -> None:
+    """Runs the job, its signals and its end tied to spark-submit's."""
+    from promo_spark.submission.parent_watch import end_with_spark_submit
+    from promo_spark.submission.supervision import announce_driver
+
+    announce_driver()
+    end_with_spark_submit()
+
+    from promo_spark.runtime import registry  # importing Spark takes a second, in which it may be ended
+
+    registry.main()
+
+
+if __name__ == "__main__":
+    _look_here_first()
+    main()
