@@ -26,6 +26,7 @@ from promo_spark.settings.ingest import IngestSettings
     settings=IngestSettings,
     inputs=sources_digest,
     look=first_look,
+    refuse=identities.refuse_before_reading,
 )
 def run(ctx: Context[IngestSettings]) -> None:
     key = identities.lake_key(ctx)

@@ -67,10 +67,12 @@ class LakeTables:
         return frame
 
     def frame(self, name: str, spark: SparkSession, date: Date | None = None) -> DataFrame:
-        """A table, or its rows of a date, as a frame of a Spark session that knows Delta."""
+        """A table, or its rows of a date, as a frame of a Spark session. Raises RequirementError if it lacks Delta."""
+        from promo_spark.runtime.session import refuse_without_delta
         from promo_spark.storage.lake import Lake
 
         table = _table(name)
+        refuse_without_delta(spark, load().spark)
         rows = Lake(spark, self.root, self.catalog, self.schema_prefix).read(table)
         if date is None:
             return rows
@@ -95,7 +97,7 @@ def run(
     pipeline.date counts. `spark` is a session to run beside, else the active one: neither is changed or stopped.
     Without any the job starts a Spark of its own, and ends it. Raises the errors of promo_spark.errors.
     """
-    from promo_spark.runtime.invocation import invoked
+    from promo_spark.runtime.invocation import invoked, refuse_settings
     from promo_spark.runtime.progress import Progress
     from promo_spark.runtime.registry import all_jobs
     from promo_spark.runtime.session import session_of
@@ -107,6 +109,7 @@ def run(
     if date is None and not resolved.pipeline.date:
         raise SettingsError("say for which date to decide, such as run('pipeline', '2017-12-01')")
     dates = [_date(date or resolved.pipeline.date)]
+    refuse_settings(jobs[job], resolved)
     with session_of(job, resolved, spark) as session:
         return invoked(jobs[job], resolved, session, dates=dates, force=force, progress=Progress())
 

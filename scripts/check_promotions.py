@@ -1,6 +1,8 @@
 """Recomputes the promises of decisions.promotions outside Spark, from what is stored.
 
-    .venv/bin/python scripts/check_promotions.py [LAKE] [--date YYYY-MM-DD]
+    .venv/bin/python scripts/check_promotions.py [LAKE] [--env NAME] [--date YYYY-MM-DD]
+
+LAKE is lake.root of the environment (demo) unless it is given, the date its pipeline.date.
 
 Reads decisions.promotions, decisions.budget, features.user_profile and features.product_profile with polars,
 prints each promise with the rows that break it, and ends with exit code 1 if there are any.
@@ -152,13 +154,20 @@ def held_offers(promotions: pl.DataFrame, date: datetime.date) -> pl.DataFrame:
 
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("lake", nargs="?", default="lake", type=Path)
+    options.add_argument("lake", nargs="?", type=Path)
     options.add_argument("--env", default="demo")
     options.add_argument("--date", type=datetime.date.fromisoformat)
     chosen = options.parse_args()
     settings = load(chosen.env)
+    lake = chosen.lake or Path(settings.lake.root)
+    if chosen.date is None and not settings.pipeline.date:
+        options.error(f"--date is missing: the settings of {chosen.env} name none")
     date = chosen.date or datetime.date.fromisoformat(settings.pipeline.date)
-    broken = broken_promises(chosen.lake, date, settings)
+    table = lake / "decisions" / "promotions"
+    if not table.is_dir() or pl.read_delta(str(table)).filter(pl.col("date") == date).is_empty():
+        options.error(f"{lake} holds no promotions for {date}: nothing can be checked")
+    print(f"decisions.promotions of {date} in {lake}, with the settings of {chosen.env}")
+    broken = broken_promises(lake, date, settings)
     for promise, n in broken.items():
         print(f"{'ok    ' if n == 0 else f'{n:6}'}  {promise}")
     return 1 if any(broken.values()) else 0

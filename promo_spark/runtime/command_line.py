@@ -16,7 +16,7 @@ from promo_spark.errors import PromoSparkError, SettingsError
 from promo_spark.installation import launcher
 from promo_spark.runtime.command import Command
 from promo_spark.runtime.declaration import Job
-from promo_spark.runtime.invocation import invoked, looked
+from promo_spark.runtime.invocation import invoked, looked, refuse_settings
 from promo_spark.runtime.pipeline import Pipeline
 from promo_spark.runtime.progress import Progress
 from promo_spark.runtime.session import session_of
@@ -50,6 +50,8 @@ def run_job(jobs: Mapping[str, Job | Pipeline | Command], argv: Sequence[str]) -
             raise SettingsError(f"--dry-run shows what {launcher()} would start; this call runs without it")
         settings = resolved_settings(arguments)
         dates = [] if isinstance(job, Command) else requested_dates(arguments, settings)
+        if isinstance(job, (Job, Pipeline)) and not getattr(arguments, "check", False):
+            refuse_settings(job, settings)
         asked = {name: str(vars(arguments)[name]) for name in (n.lstrip("-") for n in own or {})}
         force = getattr(arguments, "force", False)
         if isinstance(job, Job) and getattr(arguments, "check", False):

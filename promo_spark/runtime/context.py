@@ -268,7 +268,8 @@ class Context(Generic[S]):
             return self.whole_lake.read(table, self.versions_in.get(table.full_name()))
         except MissingDataError as error:
             if table.layer != "silver":
-                raise
+                hint = f"run the job that writes it first ({launcher()} pipeline runs all in order)"
+                raise MissingDataError(f"{error}: {hint}") from None
             hint = f"no source of ingest has fed it, see [ingest.sources.{table.name}] in docs/sources.md"
             raise MissingDataError(f"{error}: {hint}") from None
 

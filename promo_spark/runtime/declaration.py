@@ -22,6 +22,7 @@ from promo_spark.contracts.schema import RESTRICTED, Personal, Table
 from promo_spark.contracts.silver import Users
 from promo_spark.errors import ContractError
 from promo_spark.settings import Section
+from promo_spark.settings.business import BusinessSettings
 
 if TYPE_CHECKING:
     from promo_spark.runtime.context import Context
@@ -68,6 +69,7 @@ class Job:
     function: Callable[[Context[Any]], None]
     inputs: Callable[[Any, SparkSession | None], str] | None = None
     look: Callable[[Context[Any]], str] | None = None
+    refuse: Callable[[Any, BusinessSettings], None] | None = None
     everyone: Mapping[type[Table], str] = field(default_factory=dict)
     profiled: tuple[type[Table], ...] = ()
     earlier: tuple[type[Table], ...] = ()
@@ -81,11 +83,13 @@ def job(
     optional: Sequence[Readable] = (),
     inputs: Callable[[S, SparkSession | None], str] | None = None,
     look: Callable[[Context[S]], str] | None = None,
+    refuse: Callable[[S, BusinessSettings], None] | None = None,
 ) -> Callable[[Callable[[Context[S]], None]], Job]:
     """Declares the function as the job that its file is named after.
 
     `inputs` gives a digest of what the job reads from outside the lake, so that a change of it is noticed. It may be
     called before Spark starts, without a session, and then raises SparkNeededError for what only Spark can tell.
+    `refuse` raises SettingsError for settings that cannot be right; it is called before Spark starts.
     `look` is what --check shows: what the job would make of its inputs, without writing anything.
     Raises ContractError for a restricted table in a job that is not to know who a user is, and for Everyone of a
     table without users.
@@ -116,6 +120,7 @@ def job(
             function=function,
             inputs=inputs,
             look=look,
+            refuse=refuse,
             everyone=everyone,
             profiled=profiled,
             earlier=earlier,

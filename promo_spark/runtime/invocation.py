@@ -58,6 +58,13 @@ def invoked(
     return Ran(job.name, ended, said, time.monotonic() - started)
 
 
+def refuse_settings(job: Job | Pipeline, settings: Settings) -> None:
+    """Raises SettingsError for what a job knows to be wrong before Spark starts."""
+    for one in job.named(settings).values() if isinstance(job, Pipeline) else [job]:
+        if one.refuse is not None:
+            one.refuse(getattr(settings, one.name), settings.business)
+
+
 def looked(job: Job, settings: Settings, date: datetime.date, spark: SparkSession) -> str:
     """What a job would make of its inputs, as text. Its lake is an empty one, so that nothing is written to any.
 

@@ -109,7 +109,7 @@ def _left_open_by_spark_submit(settings: Settings) -> dict[str, str]:
 
     Options of the driver's JVM are left out: it runs already.
     """
-    _refuse_without_delta(settings.spark)
+    _refuse_without_jars(settings.spark)
     given = given_to_spark_submit()
     wanted = {**(local_conf(settings) if is_local(given.get("spark.master", "local")) else {}), **settings.spark.conf}
     return {k: v for k, v in wanted.items() if not given.contains(k) and not k.startswith(_JVM_OPTIONS)}
@@ -124,7 +124,17 @@ def _sibling(theirs: SparkSession, settings: Settings) -> SparkSession:
     return session
 
 
-def _refuse_without_delta(spark: SparkSettings) -> None:
+def refuse_without_delta(session: SparkSession, spark: SparkSettings) -> None:
+    """Raises RequirementError, saying what is missing, where a session cannot read Delta tables."""
+    _refuse_without_jars(spark)
+    if DELTA_EXTENSION not in (session.conf.get("spark.sql.extensions", "") or ""):
+        raise RequirementError(
+            f"the session that was given lacks Delta: build it with spark.sql.extensions = {DELTA_EXTENSION} and "
+            f"spark.sql.catalog.spark_catalog = {SESSION_CONF['spark.sql.catalog.spark_catalog']}"
+        )
+
+
+def _refuse_without_jars(spark: SparkSettings) -> None:
     if not has_class(DELTA_EXTENSION):
         raise RequirementError(
             "Spark was started without Delta's JARs: give spark-submit (or the builder of the session)\n"
@@ -135,12 +145,7 @@ def _refuse_without_delta(spark: SparkSettings) -> None:
 
 def _check(session: SparkSession, settings: Settings) -> None:
     """Raises RequirementError or SettingsError if jobs cannot run in the session; readies it for iterative fits."""
-    _refuse_without_delta(settings.spark)
-    if DELTA_EXTENSION not in (session.conf.get("spark.sql.extensions", "") or ""):
-        raise RequirementError(
-            f"the session that was given lacks Delta: build it with spark.sql.extensions = {DELTA_EXTENSION} and "
-            f"spark.sql.catalog.spark_catalog = {SESSION_CONF['spark.sql.catalog.spark_catalog']}"
-        )
+    refuse_without_delta(session, settings.spark)
     if settings.lake.catalog:
         refuse_unknown_catalog(session, settings.lake.catalog)
     master = str(session.conf.get("spark.master", "local"))

@@ -36,7 +36,10 @@ def no_text(header: str, encoding: str) -> str:
 def lacking(missing: Sequence[str], wanted: Sequence[str], present: Sequence[str]) -> str:
     """What to say of columns that are not there; what may be no header, but somebody's data, is not shown."""
     if len(missing) < len(wanted):
-        return f"lacks the columns {', '.join(missing)}; it has: {printable(', '.join(present))[:2000]}"
+        told = f"lacks the columns {', '.join(missing)}; it has: {printable(', '.join(present))[:2000]}"
+        if any("\x80" <= sign <= "\x9f" for name in present for sign in name):
+            told += '. Signs such as \\x80 tell of another encoding: try encoding = "windows-1252"'
+        return told
     return (
         f"has none of the columns {', '.join(missing)}; what it has instead is not shown: does its first line "
         "name the columns?"
@@ -47,7 +50,7 @@ def other_delimiter(header: str, wanted: Sequence[str], delimiter: str) -> str:
     """What to say where another delimiter finds more of the columns; "": none does.
 
     >>> other_delimiter("order;sku;paid", ["order", "sku"], ",")
-    'has its columns separated by semicolons: set delimiter = ";"'
+    'its columns are separated by semicolons: set delimiter = ";"'
     >>> other_delimiter("order,sku", ["order", "price"], ",")
     ''
     """
@@ -56,4 +59,4 @@ def other_delimiter(header: str, wanted: Sequence[str], delimiter: str) -> str:
     if found[best] <= found[delimiter]:
         return ""
     shown = best.replace("\t", "\\t")
-    return f'has its columns separated by {_DELIMITERS[best]}s: set delimiter = "{shown}"'
+    return f'its columns are separated by {_DELIMITERS[best]}s: set delimiter = "{shown}"'

@@ -297,10 +297,7 @@ def _layouts(
         if unreadable or header.startswith("PK\x03\x04"):
             problem = no_text(header, encoding)
         elif missing:
-            otherwise = other_delimiter(header, columns, delimiter)
-            problem = (
-                f"source {path}: {otherwise}" if otherwise else f"source {path} {lacking(missing, columns, names)}"
-            )
+            problem = other_delimiter(header, columns, delimiter) or lacking(missing, columns, names)
         elif doubled:
             problem = f"the header names {printable(', '.join(doubled))} more than once"
         layouts.append(_Layout(file, header, names, problem))

@@ -160,8 +160,8 @@ WORKBOOK = b"PK\x03\x04\x14\x00\x06\x00\x08\x00" + bytes(range(256))  # an .xlsx
             {"a_csv": "a,b,größe\n".encode("windows-1252")},
             "is not text in UTF-8: set encoding of the source to that of",
         ),
-        ({"a_csv": b"a;b\n1;2\n"}, 'has its columns separated by semicolons: set delimiter = ";"'),
-        ({"a_csv": b"a\n", "b_csv": b"b\n"}, r"none of 2 files has a usable header; .*/a.csv: .* lacks the columns b"),
+        ({"a_csv": b"a;b\n1;2\n"}, 'its columns are separated by semicolons: set delimiter = ";"'),
+        ({"a_csv": b"a\n", "b_csv": b"b\n"}, r"none of 2 files has a usable header; .*/a.csv: lacks the columns b"),
         ({"a_csvXXgz": gzip.compress(b"a,b\n" + bytes(range(32, 127)) * 300)[:-20]}, r"cannot be read.*a\.csv\.gz"),
     ],
 )

@@ -74,6 +74,12 @@ def sources_digest(settings: IngestSettings, spark: SparkSession | None) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
+def refuse_wrong_mappings(settings: IngestSettings) -> None:
+    """Raises SettingsError for a mapping that cannot be right, whatever its source holds."""
+    for name, source in settings.sources.items():
+        mappings.checked_mapping(name, mappings.mapped_table(name, source), source)
+
+
 def deliveries(ctx: Context[IngestSettings], key: bytes | None) -> list[Delivery]:
     """Everything the settings name, one delivery per table. Nothing but the beginning of files is read yet.
 

@@ -5,8 +5,10 @@ Nothing is written, and no key is needed: ids are shown to nobody.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from promo_spark.contracts.raw_rows import RawRow
@@ -23,6 +25,7 @@ from promo_spark.storage.samples import beginning
 
 _LOOKED_AT = ("csv", "json", "parquet", "orc", "delta")
 _LONGEST = 40
+_ALL = 99  # reasons
 _PERSONAL = "(personal, not shown)"
 
 
@@ -34,13 +37,14 @@ def first_look(ctx: Context[IngestSettings]) -> str:
     with tempfile.TemporaryDirectory(prefix="promo_spark_look_") as folder:
         sampled = _sampled(ctx, Path(folder))
         looking = dataclasses.replace(ctx, settings=sampled)
-        delivered = deliveries(looking, None)
-        loading.refuse_missing_tables(delivered)
-        found = "\n\n".join(
-            _told(looking, judgement, name)
-            for judgement in judged(looking, delivered)
-            for name in judgement.delivery.sources
-        )
+        with _naming_the_files_themselves(ctx.settings, sampled):
+            delivered = deliveries(looking, None)
+            loading.refuse_missing_tables(delivered)
+            found = "\n\n".join(
+                _told(looking, judgement, name)
+                for judgement in judged(looking, delivered)
+                for name in judgement.delivery.sources
+            )
     skipped = sorted(set(ctx.settings.sources) - set(sampled.sources))
     return found + (f"\n\nNot looked at, as they are no files: {', '.join(skipped)}" if skipped else "")
 
@@ -62,6 +66,18 @@ def _sampled(ctx: Context[IngestSettings], folder: Path) -> IngestSettings:
     return settings.model_copy(update={"sources": sources, "policies": policies})
 
 
+@contextlib.contextmanager
+def _naming_the_files_themselves(settings: IngestSettings, sampled: IngestSettings) -> Iterator[None]:
+    """An error about a sample, as one about the source that it was taken from."""
+    try:
+        yield
+    except SourceError as error:
+        text = str(error)
+        for name, source in sampled.sources.items():
+            text = text.replace(source.path, f"{in_folder(settings, settings.sources[name].path)} ({name})")
+        raise SourceError(text) from None
+
+
 def _told(ctx: Context[IngestSettings], judgement: Judged, name: str) -> str:
     delivery, source, counted = judgement.delivery, ctx.settings.sources[name], judgement.counted[name]
     rows = counted.delivered.rows_in - counted.delivered.blank
@@ -71,7 +87,7 @@ def _told(ctx: Context[IngestSettings], judgement: Judged, name: str) -> str:
     if aside:
         lines.append(f"  left aside, as no mapping uses them: {', '.join(map(printable, aside))}")
     if counted.delivered.rejected:
-        why = why_rejected(judgement, name, counted)
+        why = why_rejected(judgement, name, counted, named=_ALL)
         lines.append(f"  would be rejected: {counted.delivered.rejected:,} of {rows:,} rows. {why}")
     else:
         lines.append("  no row would be rejected")

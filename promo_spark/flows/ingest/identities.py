@@ -15,8 +15,9 @@ from promo_spark.contracts.restricted import Identities
 from promo_spark.contracts.schema import RESTRICTED, Personal, Table
 from promo_spark.contracts.silver import SILVER, IdentityMap
 from promo_spark.errors import SettingsError
-from promo_spark.flows.ingest.deliveries import Delivery
+from promo_spark.flows.ingest.deliveries import Delivery, refuse_wrong_mappings
 from promo_spark.runtime.job import Context
+from promo_spark.settings.business import BusinessSettings
 from promo_spark.settings.ingest import IngestSettings
 from promo_spark.sources import changes
 from promo_spark.sources.checks import predicates, rules
@@ -41,6 +42,13 @@ def lake_key(ctx: Context[IngestSettings]) -> bytes | None:
     if recorded not in (None, pseudonyms.key_id(key)):
         raise SettingsError(_refusal(recorded, key))
     return key
+
+
+def refuse_before_reading(settings: IngestSettings, business: BusinessSettings) -> None:
+    """Raises SettingsError for what is known to be wrong before Spark starts: mappings, and a key that is not there."""
+    refuse_wrong_mappings(settings)
+    if business.privacy.pseudonymise:
+        pseudonyms.pseudonym_key(business.privacy.key_secret)
 
 
 def with_persons(ctx: Context[IngestSettings], delivered: Sequence[Delivery]) -> list[Delivery]:

@@ -14,21 +14,24 @@ from promo_spark.runtime.job import Context
 from promo_spark.settings.ingest import IngestSettings
 from promo_spark.sources.checks import rules
 from promo_spark.sources.gate.mending import mending_setting
+from promo_spark.sources.mapping.mappings import DERIVED
 
 _NAMED = 3  # rules that are named
 _LONGEST_VALUE = 40
 _ROWS = "rows"
 
 
-def why_rejected(judged: Judged, source: str, counted: Counted) -> str:
+def why_rejected(judged: Judged, source: str, counted: Counted, named: int = _NAMED) -> str:
     """The rules that most rows of the source failed, as text, each with the value that most of these rows have.
 
     A value that one row alone has may be a person's, put into the wrong column: only its shape is shown.
     """
     told = []
-    for rule in _rejecting(judged, counted):
+    for rule in _rejecting(judged, counted, named):
         value, rows = _most_frequent_value(judged, source, rule)
-        shown = f", such as '{printable(value if rows > 1 else shape(value))[:_LONGEST_VALUE]}'" if value else ""
+        example = value if rows > 1 else shape(value)
+        masked = " (each 9 stands for a digit)" if rows == 1 and "9" in example else ""
+        shown = f", such as '{printable(example)[:_LONGEST_VALUE]}'{masked}" if value else ""
         readable = value if rows > 1 or re.search(r"\d", value) else None
         told.append(_reason(judged, source, rule, counted, shown, readable))
     return ". ".join(told)
@@ -47,10 +50,17 @@ def say_what_is_rejected(ctx: Context[IngestSettings], judgements: Sequence[Judg
                 ctx.note(f"source {source}: {delivered.rejected:,} of {rows:,} rows were rejected ({why})")
 
 
-def _rejecting(judged: Judged, counted: Counted) -> list[rules.Rule]:
-    """The rules that most rows failed, most first."""
+def _rejecting(judged: Judged, counted: Counted, named: int = _NAMED) -> list[rules.Rule]:
+    """The rules that most rows failed, most first, causes before what follows from them.
+
+    A column that is derived from others is missing where one of them could not be read: that one is the cause.
+    """
     rejecting = [r for r in judged.rules if r.criticality == rules.REJECT and counted.failed[r.name]]
-    return sorted(rejecting, key=lambda r: (-counted.failed[r.name], r.name))[:_NAMED]
+    rejecting.sort(key=lambda r: (-counted.failed[r.name], not r.name.startswith("unparsable_"), r.name))
+    if any(r.name.startswith("unparsable_") for r in rejecting):
+        derived = {f"missing_{column}" for column in DERIVED.get(judged.delivery.table, ())}
+        rejecting = [r for r in rejecting if r.name not in derived]
+    return rejecting[:named]
 
 
 def _reason(judged: Judged, source: str, rule: rules.Rule, counted: Counted, shown: str, value: str | None) -> str:

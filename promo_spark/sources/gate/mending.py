@@ -17,6 +17,15 @@ _OF_ORDER_LINES = {
     "{source} which are discounts on their order",
     "discount_negative": "scale = -1 on the column of the discount, in {source}.columns, turns its sign",
 }
+_ANSWERS = (
+    ("yes", "no"),
+    ("y", "n"),
+    ("ja", "nein"),
+    ("oui", "non"),
+    ("si", "no"),
+    ("sim", "não"),
+    ("是", "否"),
+)
 _UNPARSABLE, _MISSING = "unparsable_", "missing_"
 _DATE = {r"\d{8}": "yyyyMMdd", r"\d{1,2}\.\d{1,2}\.\d{4}": "d.M.yyyy", r"\d{4}/\d{1,2}/\d{1,2}": "yyyy/M/d"}
 _TIME = {r" \d{1,2}:\d{2}": " H:mm", r" \d{1,2}:\d{2}:\d{2}": " H:mm:ss", "": ""}
@@ -38,6 +47,8 @@ def mending_setting(table: type[Table], rule: Rule, source: str, value: str | No
     if rule.name.startswith(_MISSING):
         if rule.column.endswith("_id") or isinstance(table.type_of(rule.column), T.DateType):
             return ""  # an id cannot be made up; a day follows from the time
+        if rule.column == OrderLines.list_amount:
+            return ""  # it follows from what was paid and the discounts
         return f'default = "…" {mapping} fills blanks'
     if rule.name == "unknown_product" and value and re.fullmatch(r"\d+\.0+", value):
         return f"whole_number = true {mapping} reads it as the id {value.split('.')[0]}"
@@ -52,17 +63,28 @@ def reading_keys(value: str | None, kind: T.DataType) -> str:
     >>> reading_keys("1.234,50", T.DecimalType(12, 2)), reading_keys("1,234.50", T.DecimalType(12, 2))
     ('decimal_comma = true', 'thousands = ","')
     >>> reading_keys("n/a", T.DecimalType(12, 2)), reading_keys("ja", T.BooleanType())
-    ('map = { "n/a" = "" }', 'map = { "ja" = "true" }')
+    ('map = { "n/a" = "" }', 'map = { "ja" = "true", "nein" = "false" }')
+    >>> reading_keys("maybe", T.BooleanType())
+    'map = { "maybe" = "…" }, with true or false in the place of …,'
     >>> reading_keys("31.12.2024 9:15", T.TimestampType()), reading_keys("1433221332117", T.TimestampType())
     ('format = "d.M.yyyy H:mm"', 'unit = "ms"')
     """
     if value is None:
         return ""
     if isinstance(kind, T.BooleanType):
-        return f'map = {{ "{value}" = "true" }}'
+        return _answer_keys(value)
     if not re.search(r"\d", value):
         return f'map = {{ "{value}" = "" }}'
     return _time_keys(value) if isinstance(kind, (T.DateType, T.TimestampType)) else _number_keys(value)
+
+
+def _answer_keys(value: str) -> str:
+    """What an answer means is not guessed, it may be a consent: only words that say yes or no are known."""
+    for yes, no in _ANSWERS:
+        if value.lower() in (yes, no):
+            written = str.upper if value.isupper() else str.capitalize if value[:1].isupper() else str.lower
+            return f'map = {{ "{written(yes)}" = "true", "{written(no)}" = "false" }}'
+    return f'map = {{ "{value}" = "…" }}, with true or false in the place of …,'
 
 
 def _number_keys(number: str) -> str:

@@ -7,6 +7,7 @@ its column.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping
 
 from pyspark.sql import Column, DataFrame
@@ -26,7 +27,7 @@ from promo_spark.sources.mapping.column_values import TimeFormats, column_value,
 from promo_spark.sources.mapping.discount_lines import DISCOUNT_LINE, without_discount_lines
 
 # Required columns that a mapping may leave open, as they follow from the others.
-_DERIVED: dict[type[Table], set[str]] = {
+DERIVED: dict[type[Table], set[str]] = {
     OrderLines: {
         OrderLines.line_no,
         OrderLines.order_date,
@@ -65,8 +66,10 @@ def checked_mapping(name: str, table: type[Table], source: SourceSettings) -> No
     key = f"ingest.sources.{name}"
     unknown = sorted(set(source.columns) - (set(table.columns()) - GIVEN_BY_THE_RUN))
     if unknown:
-        raise SettingsError(f"{key}.columns: {table.full_name()} has no column {', '.join(unknown)}")
-    required = {n for n, c in table.columns().items() if c.required} - GIVEN_BY_THE_RUN - _DERIVED.get(table, set())
+        near = [n for name in unknown for n in difflib.get_close_matches(name, table.columns(), n=1)]
+        hint = f"; did you mean {', '.join(near)}?" if near else f"; its columns: docs/tables.md, {table.full_name()}"
+        raise SettingsError(f"{key}.columns: {table.full_name()} has no column {', '.join(unknown)}{hint}")
+    required = {n for n, c in table.columns().items() if c.required} - GIVEN_BY_THE_RUN - DERIVED.get(table, set())
     missing = sorted(required - set(source.columns))
     if missing:
         raise SettingsError(f"{key}.columns: say which column of the file holds {', '.join(missing)}")
