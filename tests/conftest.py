@@ -75,11 +75,17 @@ def run_job(lake: Lake) -> Callable[..., Context[Any]]:
 
 
 @pytest.fixture(autouse=True)
-def _no_frames_left_cached(request: pytest.FixtureRequest) -> Iterator[None]:
-    """A frame that one test persisted must not change another's plan."""
+def _nothing_left_cached(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A frame that one test persisted must not change another's plan.
+
+    Delta keeps the log of each table it has met for an hour, plans included: those of thousands of tests' tables fill
+    the heap.
+    """
     yield
     if "spark" in request.fixturenames:
-        request.getfixturevalue("spark").catalog.clearCache()
+        spark = request.getfixturevalue("spark")
+        spark.catalog.clearCache()
+        spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
 
 
 # What a test process takes at most: its driver's heap and all beside it, Python workers, and the JVMs that tests start.
