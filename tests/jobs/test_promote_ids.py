@@ -23,6 +23,7 @@ def test_products_whose_ids_have_colons_are_cleared_and_one_named_like_their_end
                 "category": f"c{product}",
                 "promotable": True,
                 "list_price": 4,
+                "charged_price": 4,
                 "paid_price": 4,
                 "unit_cost": 2,
                 "units_28d": 28,  # one a day
