@@ -42,7 +42,8 @@ def spark(settings: promo_settings.Settings, tmp_path_factory: pytest.TempPathFa
         {
             **LOCAL_CONF,
             "spark.master": "local[2]",
-            "spark.driver.memory": "2g",
+            "spark.driver.memory": "3g",  # plans of a thousand tests, and pipelines on one of two workers
+            **{f"spark.{kept}": "20" for kept in ("sql.ui.retainedExecutions", "ui.retainedJobs", "ui.retainedStages")},
             "spark.driver.extraJavaOptions": " ".join(JAVA_OPTIONS),
             "spark.driver.extraClassPath": os.pathsep.join(map(str, jars)),
             "spark.sql.shuffle.partitions": "2",  # test frames are tiny
@@ -89,7 +90,7 @@ def _nothing_left_cached(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 # What a test process takes at most: its driver's heap and all beside it, Python workers, and the JVMs that tests start.
-PROCESS_MEMORY = 6 << 30
+PROCESS_MEMORY = 7 << 30
 MOST_PROCESSES = 4  # more of them would only wait for the longest test
 
 
