@@ -106,7 +106,10 @@ def test_permuting_the_segment_ids_changes_neither_names_nor_promotions(
     spark: SparkSession, lake: Lake, run_job: RunJob
 ) -> None:
     """D12: names follow the centres and promotions the users: with other ids of the segments both stay the same."""
-    sold = [{"as_of": MONDAY, "product_id": p, "title": p, "list_price": 9, "unit_cost": 3} for p in ("tea", "jam")]
+    sold = [
+        {"as_of": MONDAY, "product_id": p, "title": p, "list_price": 9, "charged_price": 9, "unit_cost": 3}
+        for p in ("tea", "jam")
+    ]
     rows = [row | {"consent_marketing": True, "basket_value": 20.0} for row in profiles(MONDAY)]
     lake.write(UserProfile, UserProfile.frame(spark, rows), {"as_of": MONDAY})
     lake.write(ProductProfile, ProductProfile.frame(spark, [p | {"promotable": True} for p in sold]), {"as_of": MONDAY})
