@@ -24,6 +24,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -56,7 +57,7 @@ def submitted(code: Path, *arguments: str) -> tuple[float, float]:
     return time.monotonic() - started, cpu
 
 
-def events(folder: Path) -> Iterator[dict[str, object]]:
+def events(folder: Path) -> Iterator[dict[str, Any]]:
     for file in folder.rglob("*"):
         if file.is_file() and not file.name.startswith((".", "appstatus")):
             with file.open(encoding="utf-8") as lines:
@@ -72,12 +73,12 @@ def pipeline_cost(code: Path, folder: Path, demo: bool) -> Cost:
     for event in events(log):
         kind = str(event["Event"]).rsplit(".", 1)[-1]
         if kind == "SparkListenerSQLExecutionStart":
-            job = job_of(" ".join(event.get("jobTags") or ()))  # type: ignore[arg-type]  # a list of texts
+            job = job_of(" ".join(event.get("jobTags") or ()))
             cost.executions[job] += 1
             cost.descriptions[job][re.sub(r"\d+", "#", str(event["description"]))[:90]] += 1
         elif kind == "SparkListenerJobStart":
             properties = event.get("Properties") or {}
-            cost.jobs[job_of(str(properties.get("spark.job.tags", "")))] += 1  # type: ignore[attr-defined]
+            cost.jobs[job_of(str(properties.get("spark.job.tags", "")))] += 1
     return cost
 
 

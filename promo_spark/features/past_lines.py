@@ -27,7 +27,6 @@ class PastLine(Frame):
     discount_coupon = _LINES[OrderLines.discount_coupon]
     discount_coupon_match = _LINES[OrderLines.discount_coupon_match]
     amount_paid = _LINES[OrderLines.amount_paid]
-    ts = _LINES[OrderLines.ts]
     order_date = _LINES[OrderLines.order_date]
 
 

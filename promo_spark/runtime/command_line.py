@@ -50,16 +50,16 @@ def run_job(jobs: Mapping[str, Job | Pipeline | Command], argv: Sequence[str]) -
             raise SettingsError(f"--dry-run shows what {launcher()} would start; this call runs without it")
         settings = resolved_settings(arguments)
         dates = [] if isinstance(job, Command) else requested_dates(arguments, settings)
-        if isinstance(job, (Job, Pipeline)) and not getattr(arguments, "check", False):
-            refuse_settings(job, settings)
-        asked = {name: str(vars(arguments)[name]) for name in (n.lstrip("-") for n in own or {})}
-        force = getattr(arguments, "force", False)
         if isinstance(job, Job) and getattr(arguments, "check", False):
             with session_of(job.name, settings) as spark:
                 Console(highlight=False).print(looked(job, settings, dates[0], spark), markup=False, soft_wrap=True)
             return 0
-        if not isinstance(job, Command) and not force and nothing_to_do(job, settings, dates):
-            return _told_unchanged(job, settings, dates, progress)
+        asked = {name: str(vars(arguments)[name]) for name in (n.lstrip("-") for n in own or {})}
+        force = getattr(arguments, "force", False)
+        if not isinstance(job, Command):
+            refuse_settings(job, settings)
+            if not force and nothing_to_do(job, settings, dates):
+                return _told_unchanged(job, settings, dates, progress)
         with session_of(job.name, settings) as spark:
             _raise_on_signals(progress)
             invoked(job, settings, spark, dates=dates, arguments=asked, force=force, progress=progress)

@@ -27,13 +27,12 @@ from promo_spark.installation import cache_folder, jobs_folder, launcher, settin
 from promo_spark.settings import Settings, load
 from promo_spark.settings.spark import SparkSettings
 from promo_spark.submission import class_archive, requirements, shipment
-from promo_spark.submission.arguments import job_options, parser
+from promo_spark.submission.arguments import PIPELINE, job_options, parser
 from promo_spark.submission.jars import spark_home, suite_jars
 from promo_spark.submission.local_mode import LOCAL_CONF, collector, is_local, refuse_unshared_lake
 from promo_spark.submission.supervision import supervised
 
 PACKAGE = Path(__file__).resolve().parents[1]
-PIPELINE = "pipeline"
 SHIPPED_PYTHON = "./environment/bin/python"
 # Lines that no option silences: the JVM's at every start, and of native libraries that MLlib can do without.
 NO_NEWS = "^WARNING: Using incubator modules: jdk.incubator.vector$|^netlib-[a-z]+: JNI_OnLoad: dlopen"
