@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +13,9 @@ from pyspark.sql import SparkSession
 
 from promo_spark.runtime.context import Context
 from promo_spark.runtime.task_progress import tasks_shown
+from promo_spark.storage.jvm import unended_tasks
+
+_MOST_SECONDS_OF_TASKS = 30.0  # a task that is lost with its executor is never told to have ended
 
 
 class Interruption:
@@ -32,9 +36,18 @@ class Interruption:
         try:
             with tasks_shown(self._spark, tag, ctx.step):
                 yield
+        except BaseException:
+            self._let_tasks_end(tag)
+            raise
         finally:
             self._tags.discard(tag)
             self._spark.removeTag(tag)
+
+    def _let_tasks_end(self, tag: str) -> None:
+        """Waits for the tasks of what failed: on a full disk they would take the room that putting back needs."""
+        until = time.monotonic() + _MOST_SECONDS_OF_TASKS
+        while unended_tasks(self._spark, tag) and time.monotonic() < until:
+            time.sleep(0.2)
 
     def ask(self) -> None:
         """Asks all jobs to stop. To be called again until they have: a thread may just have begun a Spark job."""

@@ -63,3 +63,22 @@ def running_tasks(spark: SparkSession, tag: str) -> tuple[int, int] | None:
     except Py4JError:  # a platform without the store, a job that has just ended
         return None
     return max(counts, key=lambda count: count[1], default=None)
+
+
+def unended_tasks(spark: SparkSession, tag: str) -> int:
+    """How many tasks of the Spark jobs under a tag run on: those of a job that failed end some time after it."""
+    try:
+        store = spark._jsparkSession.sparkContext().statusStore()
+        jobs = store.jobsList(None)
+        found = [jobs.apply(n) for n in range(jobs.size())]
+        stages = [job.stageIds() for job in found if tag in job.jobTags().mkString(" ")]
+    except Py4JError:  # a platform without the store
+        return 0
+    return sum(_active_tasks(store, number) for number in {s.apply(n) for s in stages for n in range(s.size())})
+
+
+def _active_tasks(store: Any, stage: int) -> int:
+    try:
+        return int(store.lastStageAttempt(stage).numActiveTasks())
+    except Py4JError:  # never begun, or forgotten
+        return 0

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import datetime
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pyspark import TaskContext
+from pyspark.errors import PythonException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
@@ -26,6 +29,7 @@ from promo_spark.runtime.pipeline import run_in_order
 from promo_spark.runtime.progress import Progress
 from promo_spark.settings import load
 from promo_spark.settings.promote import PromoteSettings
+from promo_spark.storage.jvm import unended_tasks
 from promo_spark.storage.lake import Lake
 
 DAY, DAY_BEFORE = datetime.date(2024, 4, 8), datetime.date(2024, 4, 7)
@@ -217,3 +221,31 @@ def test_a_disk_that_is_full_leaves_the_tables_as_they_were(
     assert amounts(lake, DAY_BEFORE) == [5.0, 5.0, 5.0]
     assert run(lake, 90.0) == "written"
     assert amounts(lake) == [90.0, 90.0, 90.0]
+
+
+def slow_beside_broken(batches: Iterator[Any]) -> Iterator[Any]:
+    """Of two tasks the first fails at once; the second works on for 3 seconds."""
+    partition = TaskContext.get().partitionId()  # type: ignore[union-attr]  # it runs in a task
+    time.sleep(3 * partition)
+    if partition == 0:
+        raise ArithmeticError
+    yield from batches
+
+
+def test_tables_are_put_back_when_no_task_of_the_failed_job_runs_on(
+    spark: SparkSession, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task that writes on would take the room on a full disk that putting back needs."""
+    running: list[int] = []
+
+    def break_off(_spark: SparkSession) -> None:
+        spark.range(0, 4, 1, 2).mapInArrow(slow_beside_broken, "id long").collect()
+
+    def take_back(*_: Any) -> None:
+        running.append(unended_tasks(spark, "promo_spark-promote-"))
+
+    monkeypatch.setattr(Context, "take_back", take_back)
+    end_at(monkeypatch, Budget, break_off, after=True)
+    with pytest.raises(PythonException):
+        run(lake, 20.0)
+    assert running == [0]
