@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import datetime
 import json
+from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 from deltalake import DeltaTable
+from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
 from promo_spark.contracts.schema import Table
 from promo_spark.errors import MissingDataError
@@ -23,12 +26,24 @@ def arrow_table(root: str, table: type[Table], date: datetime.date | None = None
     path = f"{root}/{table.layer}/{table.name}"
     if not DeltaTable.is_deltatable(path):
         raise MissingDataError(f"{table.full_name()} is not in the lake {root}")
-    stored = DeltaTable(path)
+    stored = dataset(DeltaTable(path))
     if date is None:
-        return stored.to_pyarrow_table()
+        return stored.to_table()
     if table.dated_by is None:
         raise MissingDataError(f"{table.full_name()} has no rows by date: read it without one")
-    return stored.to_pyarrow_table(filters=[(table.dated_by, "=", date)])
+    return stored.to_table(filter=ds.field(table.dated_by) == ds.scalar(date))
+
+
+def dataset(table: DeltaTable) -> ds.Dataset:
+    """The files of a table. Those of this machine are read by Arrow itself.
+
+    deltalake's own way reads them through Python, on threads that outlive the reading: a Python that ends meanwhile
+    is aborted ("terminate called without an active exception").
+    """
+    folder = urlsplit(table.table_uri)
+    if folder.scheme not in ("", "file"):
+        return table.to_pyarrow_dataset()
+    return table.to_pyarrow_dataset(filesystem=SubTreeFileSystem(unquote(folder.path), LocalFileSystem()))
 
 
 def flat(rows: pa.Table) -> pa.Table:

@@ -20,6 +20,7 @@ from deltalake.exceptions import DeltaError
 from pyspark.sql import Row
 
 from promo_spark.contracts.schema import Table
+from promo_spark.storage.arrow_tables import dataset
 from promo_spark.storage.commits import Commit, commit_in, partitions_in
 from promo_spark.storage.file_digests import local_path
 from promo_spark.storage.lake import REMOVED_BY, Lake
@@ -116,7 +117,7 @@ class LocalLogs:
         return DeltaTable(os.fspath(self._path(table)), version=version)
 
     def _arrow(self, table: type[Table], conditions: Sequence[Condition], columns: list[str] | None) -> pa.Table:
-        return self._opened(table).to_pyarrow_dataset().to_table(columns=columns, filter=_all_of(conditions))
+        return dataset(self._opened(table)).to_table(columns=columns, filter=_all_of(conditions))
 
     def _totals(self, table: type[Table], conditions: Sequence[Condition], totals: Totals) -> list[Row]:
         rows = self._arrow(table, conditions, [*totals.by, totals.different, *totals.sums])
@@ -144,7 +145,7 @@ def _lines(file: Path) -> Iterator[str]:
 
 def _runs(table: DeltaTable, conditions: Sequence[Condition]) -> Runs:
     """The runs that wrote the rows: of whole files by their footers, where conditions are on partitions."""
-    rows = table.to_pyarrow_dataset()
+    rows = dataset(table)
     wanted = _all_of(conditions)
     found: set[str | None] = set()
     of_partitions = {c.column for c in conditions} <= set(table.metadata().partition_columns)
