@@ -9,9 +9,8 @@ from promo_spark.errors import SettingsError
 from promo_spark.settings import Settings
 from promo_spark.settings.lake import LakeSettings
 
-# Few, larger tasks, no web server, and no look-up of this machine's name.
+# No web server, and no look-up of this machine's name.
 LOCAL_CONF: dict[str, str] = {
-    "spark.sql.shuffle.partitions": "4",
     "spark.ui.enabled": "false",
     "spark.sql.ui.explainMode": "simple",  # each query's plan is written out for the pages; the long form takes longer
     "spark.driver.bindAddress": "127.0.0.1",
@@ -22,20 +21,36 @@ LOCAL_CONF: dict[str, str] = {
 }
 
 
-# What pays where compiling a query takes longer than running it. Results are the same.
+# What pays where compiling and planning a query take longer than running it. Results are the same.
 SMALL_INPUT_CONF: dict[str, str] = {
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.adaptive.enabled": "false",  # a query of few rows is planned once, and not again after each shuffle
+    "spark.sql.shuffle.partitions": "1",
 }
-SMALL_INPUT_BYTES = 16 << 20  # sources and silver tables together
+LARGER_INPUT_CONF: dict[str, str] = {"spark.sql.shuffle.partitions": "4"}
+SMALL_INPUT_BYTES = 8 << 20  # sources and silver tables together
+
+# The JVM's own reserve of 240 MB for compiled code fills up: it then throws code away and compiles it again. Spark's
+# classes take more than 20 MB, after which the JVM would collect all garbage to look for classes that can go.
+JAVA_OPTIONS = ("-XX:ReservedCodeCacheSize=512m", "-XX:MetaspaceSize=512m")
+# Compiled once and quickly, not a second time and better: a third of a small run was the second compilation.
+SMALL_INPUT_JAVA_OPTIONS = ("-XX:TieredStopAtLevel=1",)
 
 
 def local_conf(settings: Settings) -> dict[str, str]:
     """The properties for one machine; more of them where the input is small, see docs/clusters.md."""
-    return {**LOCAL_CONF, **(SMALL_INPUT_CONF if _input_is_small(settings) else {})}
+    return {**LOCAL_CONF, **(SMALL_INPUT_CONF if input_is_small(settings) else LARGER_INPUT_CONF)}
 
 
-def _input_is_small(settings: Settings) -> bool:
+def java_options(settings: Settings) -> tuple[str, ...]:
+    """The options of the JVM that does all the work on one machine; those of [spark.conf] follow them, and win."""
+    small = input_is_small(settings)
+    chosen = settings.spark.conf.get("spark.driver.extraJavaOptions", "")
+    return (*JAVA_OPTIONS, *(SMALL_INPUT_JAVA_OPTIONS if small else ()), *collector(chosen, small))
+
+
+def input_is_small(settings: Settings) -> bool:
     """Whether all sources are files of this machine and, with what was taken in before, no more than the limit."""
     ingest, lake = settings.ingest, settings.lake
     if not ingest.sources or lake.catalog:
@@ -54,13 +69,15 @@ def _input_is_small(settings: Settings) -> bool:
     return True
 
 
-def collector(java_options: str) -> tuple[str, ...]:
+def collector(java_options: str, small: bool = False) -> tuple[str, ...]:
     """The JVM's option for its garbage collector; none where the user's own options choose one.
 
     One that works beside the program takes the cores that the program needs: with this one the daily run on
-    two cores took a twelfth less time.
+    two cores took a twelfth less time. For little garbage one thread is enough.
     """
-    return () if re.search(r"-XX:\+Use\w+GC\b", java_options) else ("-XX:+UseParallelGC",)
+    if re.search(r"-XX:\+Use\w+GC\b", java_options):
+        return ()
+    return ("-XX:+UseSerialGC",) if small else ("-XX:+UseParallelGC",)
 
 
 def is_local(master: str) -> bool:

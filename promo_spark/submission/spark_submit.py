@@ -29,7 +29,7 @@ from promo_spark.settings.spark import SparkSettings
 from promo_spark.submission import class_archive, requirements, shipment
 from promo_spark.submission.arguments import PIPELINE, job_options, parser
 from promo_spark.submission.jars import spark_home, suite_jars
-from promo_spark.submission.local_mode import LOCAL_CONF, collector, is_local, refuse_unshared_lake
+from promo_spark.submission.local_mode import LOCAL_CONF, collector, is_local, java_options, refuse_unshared_lake
 from promo_spark.submission.supervision import supervised
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -160,9 +160,7 @@ def _properties(spark: SparkSettings, cargo: Cargo) -> dict[str, str]:
     if spark.deploy_mode == "client":
         found["spark.pyspark.driver.python"] = found["spark.pyspark.python"] = sys.executable
         logging = f"-Dlog4j2.configurationFile={_logging_file().as_uri()}"
-        chosen = collector(spark.conf.get("spark.driver.extraJavaOptions", "")) if is_local(spark.master) else ()
-        options = (logging, *chosen, *cargo.java_options)
-        found["spark.driver.extraJavaOptions"] = " ".join(_quoted(o) for o in options)
+        found["spark.driver.extraJavaOptions"] = " ".join(_quoted(o) for o in (logging, *cargo.java_options))
         # On the driver's class path rather than added to it later: only so the class archive covers them.
         found["spark.driver.extraClassPath"] = os.pathsep.join(jar for jar in cargo.jars if "://" not in jar)
     if cargo.environment:
@@ -187,12 +185,12 @@ def prepared(settings: Settings, environ: Mapping[str, str], dry_run: bool = Fal
     java = requirements.java_home(environ)
     variables = {"JAVA_HOME": str(java), "SPARK_HOME": str(spark_home())}
     jars = suite_jars(settings)
-    options: list[str] = []
+    options = list(java_options(settings)) if is_local(spark.master) else []
     if spark.class_archive and spark.deploy_mode == "client":
         archive = class_archive.archive_path(java, importlib.metadata.version("pyspark"), jars, cache_folder())
         if not archive.exists() and not dry_run:
             _train(archive, settings, jars, {**environ, **variables})
-        options = class_archive.reading(archive)
+        options += class_archive.reading(archive)
     remote = not is_local(spark.master)
     cargo = Cargo(
         settings=shipment.settings_file(settings),
@@ -209,7 +207,7 @@ def _train(archive: Path, settings: Settings, jars: Sequence[str], environ: Mapp
     local = settings.spark.model_copy(update={"master": "local[2]", "conf": {}})
 
     def command(options: list[str]) -> list[str]:
-        cargo = Cargo(settings=Path(), jars=jars, java_options=options)
+        cargo = Cargo(settings=Path(), jars=jars, java_options=[*collector(""), *options])
         application = [str(PACKAGE / "runtime" / "training.py")]
         return spark_submit_command("training", local, cargo, "1g", application)
 

@@ -48,7 +48,7 @@ def options(words: list[str]) -> dict[str, str]:
 
 
 def test_local_mode_needs_no_files_and_puts_the_jars_on_the_class_path() -> None:
-    assert options(line(load("demo"), java_options=("-XX:SharedArchiveFile=/cache/a.jsa",))) == {
+    assert options(line(load("demo"), java_options=("-XX:+UseParallelGC", "-XX:SharedArchiveFile=/cache/a.jsa"))) == {
         "--master": "local[2]",
         "--deploy-mode": "client",
         "--name": "baskets",

@@ -1,0 +1,51 @@
+"""What one machine is told to do differently, by the size of what comes in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from promo_spark.settings import Settings, load
+from promo_spark.submission import local_mode
+from promo_spark.submission.local_mode import input_is_small, java_options, local_conf
+
+QUICKLY_COMPILED = "-XX:TieredStopAtLevel=1"
+
+
+def shop(folder: Path, *overrides: str) -> Settings:
+    """Order lines of 100 bytes in a folder, and an empty lake."""
+    (folder / "orders.csv").write_bytes(b"x" * 100)
+    source = (
+        'ingest.sources.order_lines={table="order_lines", format="csv", path="orders.csv", columns={order_id="id"}}'
+    )
+    return load(None, [f"ingest.folder={folder}", f"lake.root={folder}/lake", source, *overrides])
+
+
+@pytest.fixture(autouse=True)
+def limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_mode, "SMALL_INPUT_BYTES", 150)
+
+
+def test_a_small_input_is_planned_once_and_compiled_quickly(tmp_path: Path) -> None:
+    settings = shop(tmp_path)
+    assert local_conf(settings)["spark.sql.adaptive.enabled"] == "false"
+    assert {QUICKLY_COMPILED, "-XX:+UseSerialGC"} <= set(java_options(settings))
+
+
+def test_what_was_taken_in_before_counts(tmp_path: Path) -> None:
+    """100 bytes of orders and 60 bytes of silver are more than the limit of 150."""
+    settings = shop(tmp_path)
+    assert input_is_small(settings)
+    silver = tmp_path / "lake" / "silver" / "order_lines"
+    silver.mkdir(parents=True)
+    (silver / "part.parquet").write_bytes(b"x" * 60)
+    assert not input_is_small(settings)
+    assert "spark.sql.adaptive.enabled" not in local_conf(settings)
+    assert QUICKLY_COMPILED not in java_options(settings)
+    assert "-XX:+UseParallelGC" in java_options(settings)
+
+
+def test_the_users_own_collector_is_the_only_one(tmp_path: Path) -> None:
+    settings = shop(tmp_path, 'spark.conf."spark.driver.extraJavaOptions"="-XX:+UseG1GC"')
+    assert not [option for option in java_options(settings) if option.endswith("GC")]
