@@ -26,7 +26,7 @@ from promo_spark.features.series.wanted import wanted_series
 from promo_spark.features.users.activity import user_activity
 from promo_spark.features.users.products import user_products
 from promo_spark.features.users.tastes import user_tastes
-from promo_spark.flows.profile import product_profiles, user_profiles, write_user_profiles
+from promo_spark.flows.profile import note_unknown_exclusions, product_profiles, user_profiles, write_user_profiles
 from promo_spark.runtime.job import Context, Everyone, job, main
 from promo_spark.settings.profile import ProfileSettings
 
@@ -55,6 +55,7 @@ def run(ctx: Context[ProfileSettings]) -> None:
     write_user_profiles(ctx, user_profiles(ctx, activity, user_tastes(bought, products, settings=settings)))
 
     ctx.say("profiling products")
+    note_unknown_exclusions(ctx, products)
     calendar = ctx.read_optional(PromoCalendar)
     ctx.write(ProductProfile, product_profiles(ctx, lines, bought, products, calendar))
 

@@ -73,6 +73,20 @@ def test_broken_toml_is_named(tmp_path: Path) -> None:
         load(conf=str(tmp_path))
 
 
+@pytest.mark.parametrize("encoding", ["windows-1252", "utf-16"])
+def test_a_file_in_another_encoding_is_named(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "base.toml").write_text('[lake]\nroot = "Straße"\n', encoding=encoding)
+    with pytest.raises(SettingsError, match=r"base\.toml is not in UTF-8 .* save it as UTF-8"):
+        load(conf=str(tmp_path))
+
+
+def test_a_byte_order_mark_is_no_part_of_the_settings(tmp_path: Path) -> None:
+    """Windows' own editor writes one."""
+    (tmp_path / "base.toml").write_text('[lake]\nroot = "lake"\n', encoding="utf-8-sig")
+    with pytest.raises(SettingsError, match=r"lake\.catalog: missing"):  # it was read
+        load(conf=str(tmp_path))
+
+
 def test_settings_are_frozen() -> None:
     settings = load()
     with pytest.raises(ValueError, match="frozen"):

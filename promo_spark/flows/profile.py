@@ -6,11 +6,13 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import UserProfile
-from promo_spark.contracts.silver import Campaigns, Contacts, Inventory, OrderLines, Redemptions, Users
+from promo_spark.contracts.silver import Campaigns, Contacts, Inventory, OrderLines, Products, Redemptions, Users
 from promo_spark.features.products.profile import product_profile
 from promo_spark.features.users.profile import user_profile
 from promo_spark.runtime.job import Context
 from promo_spark.settings.profile import ProfileSettings
+
+_PLURAL = {Products.department: "departments", Products.category: "categories"}  # in the names of settings
 
 
 def user_profiles(ctx: Context[ProfileSettings], activity: DataFrame, tastes: DataFrame) -> DataFrame:
@@ -38,6 +40,23 @@ def write_user_profiles(ctx: Context[ProfileSettings], profiles: DataFrame) -> N
     else:
         why = "none of them may be profiled (consent_profiling, business.privacy.unknown_profiling_consent)"
     ctx.note(f"no user has a profile, as {why}. Forecasts and product profiles need none; offers do")
+
+
+def note_unknown_exclusions(ctx: Context[ProfileSettings], products: DataFrame) -> None:
+    """Says which departments and categories that the settings exclude no product has: a typing error promotes them."""
+    excluded = {
+        Products.department: ctx.business.excluded_departments,
+        Products.category: ctx.business.excluded_categories,
+    }
+    for column, names in excluded.items():
+        if names:
+            there = products.filter(F.col(column).isin(names)).select(column).distinct().collect()
+            missing = sorted(set(names) - {row[0] for row in there})
+            if missing:
+                ctx.note(
+                    f"no product of silver.products has a {column} of business.excluded_{_PLURAL[column]}: "
+                    f"{', '.join(missing)}. Nothing is left out by it; names must be written as the products have them"
+                )
 
 
 def product_profiles(

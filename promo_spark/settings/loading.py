@@ -138,6 +138,7 @@ def _sentence(kind: str, message: str) -> str:
     return message.removeprefix("Value error, ") if kind == "value_error" else message[0].lower() + message[1:]
 
 
+_BYTE_ORDER_MARK = "\ufeff"  # which Windows' editor writes first
 _SENSITIVE = re.compile(r"secret|passw|token|credential|api_?key|connections\.", re.IGNORECASE)
 
 
@@ -166,9 +167,13 @@ def _file(conf: str | None, *names: str) -> Traversable:
 
 def _toml(path: Traversable) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8").removeprefix(_BYTE_ORDER_MARK))
     except FileNotFoundError:
         raise SettingsError(f"{path} is missing: the checkout or the installation is not whole") from None
+    except UnicodeDecodeError as error:
+        raise SettingsError(
+            f"{path} is not in UTF-8 (byte {error.start + 1} is {error.object[error.start]:#04x}): save it as UTF-8"
+        ) from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path} is not valid TOML: {error}") from None
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from promo_spark.errors import BusyError
+from promo_spark.errors import BusyError, RequirementError
 from promo_spark.storage.files import Files
 from promo_spark.storage.jvm import JvmError
 
@@ -38,7 +38,8 @@ def held(
     """Holds the lock `name` of a lake while the block runs. `run` says who holds it, for whoever waits.
 
     The block gets the time at which the lock was taken, in milliseconds by the clock of the lake's file system.
-    Raises BusyError when another run holds it for longer than `wait_seconds`.
+    Raises BusyError when another run holds it for longer than `wait_seconds`, RequirementError where the lake's folder
+    cannot be written.
     """
     holder = {
         "run": run,
@@ -87,11 +88,20 @@ def _local_folder(root: str) -> Path | None:
 
 def _lock_file(root: Path, name: str, holder: Holder) -> Callable[[], _Taken | Holder]:
     folder = root / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / name
 
+    def opened() -> int:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise RequirementError(
+                f"lake.root is {root}, which cannot be written ({error.strerror}: {error.filename}): let the user who "
+                "runs the job write there, or set lake.root to another folder"
+            ) from error
+
     def taken() -> _Taken | Holder:
-        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        file = opened()
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

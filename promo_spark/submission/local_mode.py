@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from promo_spark.errors import SettingsError
@@ -29,7 +31,7 @@ SMALL_INPUT_CONF: dict[str, str] = {
     "spark.sql.shuffle.partitions": "1",
 }
 LARGER_INPUT_CONF: dict[str, str] = {"spark.sql.shuffle.partitions": "4"}
-SMALL_INPUT_BYTES = 8 << 20  # sources and silver tables together
+SMALL_INPUT_BYTES = 4 << 20  # sources and the rows of silver together
 
 # The JVM's own reserve of 240 MB for compiled code fills up: it then throws code away and compiles it again. Spark's
 # classes take more than 20 MB, after which the JVM would collect all garbage to look for classes that can go.
@@ -59,14 +61,18 @@ def input_is_small(settings: Settings) -> bool:
     paths = [path if path.startswith("/") else f"{folder}{path}" for path in (s.path for s in ingest.sources.values())]
     if any(not path or ":/" in path or not Path(path).exists() for path in [*paths, *([folder] if folder else [])]):
         return False
+    sources = (_files(Path(path)) for path in sorted(set(paths)))
+    rows = (file for file in Path(lake.root, "silver").rglob("*.parquet") if "_delta_log" not in file.parts)
     size = 0
-    for place in {*paths, f"{lake.root}/silver"}:
-        files = [Path(place)] if Path(place).is_file() else Path(place).rglob("*")
-        for file in files:
-            size += file.stat().st_size if file.is_file() else 0
-            if size > SMALL_INPUT_BYTES:
-                return False
+    for file in itertools.chain(*sources, rows):
+        size += file.stat().st_size if file.is_file() else 0
+        if size > SMALL_INPUT_BYTES:
+            return False
     return True
+
+
+def _files(place: Path) -> Iterable[Path]:
+    return [place] if place.is_file() else place.rglob("*")
 
 
 def collector(java_options: str, small: bool = False) -> tuple[str, ...]:

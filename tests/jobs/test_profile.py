@@ -20,8 +20,8 @@ from promo_spark.storage.lake import Lake
 DAY = datetime.date(2017, 6, 10)
 
 
-def execute(lake: Lake, settings: Settings, date: datetime.date) -> None:
-    step = Step(Progress(), "profile")
+def execute(lake: Lake, settings: Settings, date: datetime.date, step: Step | None = None) -> None:
+    step = step or Step(Progress(), "profile")
     ctx: Context[ProfileSettings] = Context(run, date, settings.profile, settings.business, "r1", lake, step)
     run.function(ctx)
     ctx.release()
@@ -50,7 +50,13 @@ def test_the_three_tables_are_written_from_products_and_orders_alone(
             ],
         ),
     )
-    execute(lake, settings, DAY)
+    business = settings.business.model_copy(update={"excluded_categories": ["dairy", "diary"]})
+    notes: list[str] = []
+    step = Step(Progress(), "profile")
+    step.note = notes.append  # type: ignore[assignment, method-assign]  # what stays on the screen
+    execute(lake, settings.model_copy(update={"business": business}), DAY, step)
+    [note] = [note for note in notes if "excluded" in note]
+    assert "has a category of business.excluded_categories: diary. Nothing is left out" in note
     [user] = lake.read(UserProfile).collect()
     assert (user.as_of, user.orders, user.recency_days, user.due_date) == (DAY, 2, 6, datetime.date(2017, 6, 7))
     assert {r.product_id: r.units for r in lake.read(ProductProfile).collect()} == {"milk": 2, "tea": 0}

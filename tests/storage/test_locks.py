@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from promo_spark.errors import BusyError
+from promo_spark.errors import BusyError, RequirementError
 from promo_spark.storage import locks
 
 HOLDER = """
@@ -44,6 +44,12 @@ def test_the_second_run_ends_with_one_sentence_and_a_killed_holder_holds_nothing
     with locks.held(spark, str(tmp_path), "promote 2024-04-08", "the run of promote", 0, print) as since:
         (tmp_path / "written").touch()  # nothing is left to clean up
     assert since <= (tmp_path / "written").stat().st_mtime_ns / 1_000_000
+
+
+def test_a_lake_that_cannot_be_written_is_named(spark: SparkSession) -> None:
+    """In /proc nobody can make a folder, root neither."""
+    with pytest.raises(RequirementError, match=r"lake\.root is /proc/lake, which cannot be written"):
+        hold(spark, "/proc/lake")
 
 
 def test_the_second_run_waits_and_goes_on_when_the_first_has_ended(spark: SparkSession, tmp_path: Path) -> None:

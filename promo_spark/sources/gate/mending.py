@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 
 from pyspark.sql import types as T
@@ -27,7 +28,11 @@ _ANSWERS = (
     ("是", "否"),
 )
 _UNPARSABLE, _MISSING = "unparsable_", "missing_"
-_DATE = {r"\d{8}": "yyyyMMdd", r"\d{1,2}\.\d{1,2}\.\d{4}": "d.M.yyyy", r"\d{4}/\d{1,2}/\d{1,2}": "yyyy/M/d"}
+_DATE = {  # how a date looks: its pattern as Spark writes it, and as Python does
+    r"\d{8}": ("yyyyMMdd", "%Y%m%d"),
+    r"\d{1,2}\.\d{1,2}\.\d{4}": ("d.M.yyyy", "%d.%m.%Y"),
+    r"\d{4}/\d{1,2}/\d{1,2}": ("yyyy/M/d", "%Y/%m/%d"),
+}
 _TIME = {r" \d{1,2}:\d{2}": " H:mm", r" \d{1,2}:\d{2}:\d{2}": " H:mm:ss", "": ""}
 
 
@@ -68,6 +73,8 @@ def reading_keys(value: str | None, kind: T.DataType) -> str:
     'map = { "maybe" = "…" }, with true or false in the place of …,'
     >>> reading_keys("31.12.2024 9:15", T.TimestampType()), reading_keys("1433221332117", T.TimestampType())
     ('format = "d.M.yyyy H:mm"', 'unit = "ms"')
+    >>> reading_keys("31.11.2024 9:15", T.TimestampType())  # no format reads a day that there is not
+    ''
     """
     if value is None:
         return ""
@@ -100,13 +107,22 @@ def _time_keys(time: str) -> str:
     if re.fullmatch(r"\d{10}|\d{13}", time):
         return f'unit = "{"s" if len(time) == 10 else "ms"}"'
     slashed = re.fullmatch(r"\d{1,2}/\d{1,2}/\d{4}(.*)", time)
-    for date, date_pattern in _DATE.items():
+    for date, (date_pattern, python_pattern) in _DATE.items():
         for clock, clock_pattern in _TIME.items():
-            if re.fullmatch(date + clock, time):
-                return f'format = "{date_pattern}{clock_pattern}"'
+            dated = re.fullmatch(f"({date}){clock}", time)
+            if dated:
+                return f'format = "{date_pattern}{clock_pattern}"' if _is_a_day(dated[1], python_pattern) else ""
             if slashed and re.fullmatch(clock, slashed[1]):
                 return f'format = "d/M/yyyy{clock_pattern}", or "M/d/yyyy{clock_pattern}",'
     return ""
+
+
+def _is_a_day(date: str, pattern: str) -> bool:
+    try:
+        datetime.datetime.strptime(date, pattern).replace(tzinfo=datetime.timezone.utc)
+    except ValueError:
+        return False
+    return True
 
 
 def _may_be_kept(table: type[Table], rule: Rule) -> bool:
