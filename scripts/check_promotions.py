@@ -165,7 +165,10 @@ def main() -> int:
     date = chosen.date or datetime.date.fromisoformat(settings.pipeline.date)
     table = lake / "decisions" / "promotions"
     if not table.is_dir() or pl.read_delta(str(table)).filter(pl.col("date") == date).is_empty():
-        options.error(f"{lake} holds no promotions for {date}: nothing can be checked")
+        options.error(
+            f"{lake} holds no promotions for {date}: nothing can be checked. Folder and date are those of the settings "
+            f"of {chosen.env}; --env, --date and the folder as an argument name others"
+        )
     print(f"decisions.promotions of {date} in {lake}, with the settings of {chosen.env}")
     broken = broken_promises(lake, date, settings)
     for promise, n in broken.items():
