@@ -6,6 +6,7 @@ scripts/ends.py does the same to every table that a real job writes.
 from __future__ import annotations
 
 import datetime
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -249,3 +250,17 @@ def test_tables_are_put_back_when_no_task_of_the_failed_job_runs_on(
     with pytest.raises(PythonException):
         run(lake, 20.0)
     assert running == [0]
+
+
+def test_a_file_that_is_still_open_gives_its_room_back(spark: SparkSession, small_disk: Path) -> None:
+    """A writer that fails on a full disk may leave its file open: deleted only, it would keep its 4 MB."""
+    lake = Lake(spark, str(small_disk / "lake"))
+    run(lake, 20.0)
+    left = small_disk / "lake" / "decisions" / "promotions" / "part-1.parquet"
+    with left.open("wb") as still_open:
+        still_open.write(bytes(4 << 20))
+        still_open.flush()
+        free = shutil.disk_usage(small_disk).free
+        assert lake.make_room(Promotions, 0) >= 4 << 20
+        assert shutil.disk_usage(small_disk).free >= free + (4 << 20) - 65_536
+    assert amounts(lake) == [20.0, 20.0, 20.0]
