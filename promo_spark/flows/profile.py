@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+import functools
+
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import UserProfile
@@ -11,8 +13,6 @@ from promo_spark.features.products.profile import product_profile
 from promo_spark.features.users.profile import user_profile
 from promo_spark.runtime.job import Context
 from promo_spark.settings.profile import ProfileSettings
-
-_PLURAL = {Products.department: "departments", Products.category: "categories"}  # in the names of settings
 
 
 def user_profiles(ctx: Context[ProfileSettings], activity: DataFrame, tastes: DataFrame) -> DataFrame:
@@ -45,18 +45,20 @@ def write_user_profiles(ctx: Context[ProfileSettings], profiles: DataFrame) -> N
 def note_unknown_exclusions(ctx: Context[ProfileSettings], products: DataFrame) -> None:
     """Says which departments and categories that the settings exclude no product has: a typing error promotes them."""
     excluded = {
-        Products.department: ctx.business.excluded_departments,
-        Products.category: ctx.business.excluded_categories,
+        "excluded_departments": (Products.department, ctx.business.excluded_departments),
+        "excluded_categories": (Products.category, ctx.business.excluded_categories),
     }
-    for column, names in excluded.items():
-        if names:
-            there = products.filter(F.col(column).isin(names)).select(column).distinct().collect()
-            missing = sorted(set(names) - {row[0] for row in there})
-            if missing:
-                ctx.note(
-                    f"no product of silver.products has a {column} of business.excluded_{_PLURAL[column]}: "
-                    f"{', '.join(missing)}. Nothing is left out by it; names must be written as the products have them"
-                )
+    if not any(names for _, names in excluded.values()):
+        return
+    is_excluded = functools.reduce(Column.__or__, (F.col(column).isin(names) for column, names in excluded.values()))
+    there = products.filter(is_excluded).select(Products.department, Products.category).distinct().collect()
+    for setting, (column, names) in excluded.items():
+        missing = sorted(set(names) - {row[column] for row in there})
+        if missing:
+            ctx.note(
+                f"no product of silver.products has a {column} of business.{setting}: {', '.join(missing)}. Nothing is "
+                "left out by it; names must be written as the products have them"
+            )
 
 
 def product_profiles(

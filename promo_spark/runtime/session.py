@@ -19,11 +19,10 @@ from promo_spark.settings.spark import SparkSettings
 from promo_spark.storage.catalogs import refuse_unknown_catalog
 from promo_spark.storage.jvm import given_to_spark_submit, has_class
 from promo_spark.submission.jars import suite_jars
-from promo_spark.submission.local_mode import is_local, java_options, local_conf, refuse_unshared_lake
+from promo_spark.submission.local_mode import JAVA_OPTIONS, is_local, java_options, local_conf, refuse_unshared_lake
 
 DELTA_EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
 PLATFORM_VARIABLE = "DATABRICKS_RUNTIME_VERSION"  # set where Spark runs already, though no session is active yet
-JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 _JVM_OPTIONS = (JAVA_OPTIONS, "spark.driver.extraClassPath", "spark.driver.memory")
 
 # SQL-level settings that results and reliability depend on; each with its reason.
@@ -87,14 +86,14 @@ def started_session(app_name: str, settings: Settings) -> SparkSession:
     if "PYSPARK_GATEWAY_PORT" in os.environ:  # spark-submit sets it for the driver it starts, on every master
         conf = _left_open_by_spark_submit(settings)
     else:
-        options = java_options(settings) if is_local(settings.spark.master) else ()
+        options = [*java_options(settings), *filter(None, [settings.spark.conf.get(JAVA_OPTIONS)])]
         conf = {
             **local_conf(settings),
             "spark.master": settings.spark.master,
             "spark.driver.memory": settings.spark.driver_memory,
             "spark.driver.extraClassPath": os.pathsep.join(suite_jars(settings)),
             **settings.spark.conf,
-            JAVA_OPTIONS: " ".join([*options, settings.spark.conf.get(JAVA_OPTIONS, "")]).strip(),
+            **({JAVA_OPTIONS: " ".join(options)} if options else {}),
         }
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     session = spark_session(app_name, {**conf, **hadoop_secrets(settings.spark)})

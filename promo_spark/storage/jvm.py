@@ -57,9 +57,7 @@ def running_tasks(spark: SparkSession, tag: str) -> tuple[int, int] | None:
     try:
         statuses = jvm(spark).java.util.ArrayList()
         statuses.add(jvm(spark).org.apache.spark.JobExecutionStatus.RUNNING)
-        jobs = spark._jsparkSession.sparkContext().statusStore().jobsList(statuses)
-        found = [jobs.apply(n) for n in range(jobs.size())]
-        counts = [(job.numCompletedTasks(), job.numTasks()) for job in found if tag in job.jobTags().mkString(" ")]
+        counts = [(job.numCompletedTasks(), job.numTasks()) for job in _jobs_under(spark, tag, statuses)]
     except Py4JError:  # a platform without the store, a job that has just ended
         return None
     return max(counts, key=lambda count: count[1], default=None)
@@ -68,13 +66,21 @@ def running_tasks(spark: SparkSession, tag: str) -> tuple[int, int] | None:
 def unended_tasks(spark: SparkSession, tag: str) -> int:
     """How many tasks of the Spark jobs under a tag run on: those of a job that failed end some time after it."""
     try:
-        store = spark._jsparkSession.sparkContext().statusStore()
-        jobs = store.jobsList(None)
-        found = [jobs.apply(n) for n in range(jobs.size())]
-        stages = [job.stageIds() for job in found if tag in job.jobTags().mkString(" ")]
+        store = _status_store(spark)
+        stages = [job.stageIds() for job in _jobs_under(spark, tag, statuses=None)]
     except Py4JError:  # a platform without the store
         return 0
     return sum(_active_tasks(store, number) for number in {s.apply(n) for s in stages for n in range(s.size())})
+
+
+def _status_store(spark: SparkSession) -> Any:
+    return spark._jsparkSession.sparkContext().statusStore()
+
+
+def _jobs_under(spark: SparkSession, tag: str, statuses: Any) -> list[Any]:
+    """What the JVM knows of the Spark jobs under a tag, of these statuses or, with None, of all."""
+    jobs = _status_store(spark).jobsList(statuses)
+    return [job for job in (jobs.apply(n) for n in range(jobs.size())) if tag in job.jobTags().mkString(" ")]
 
 
 def _active_tasks(store: Any, stage: int) -> int:

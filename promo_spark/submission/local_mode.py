@@ -11,6 +11,8 @@ from promo_spark.errors import SettingsError
 from promo_spark.settings import Settings
 from promo_spark.settings.lake import LakeSettings
 
+JAVA_OPTIONS = "spark.driver.extraJavaOptions"
+
 # No web server, and no look-up of this machine's name.
 LOCAL_CONF: dict[str, str] = {
     "spark.ui.enabled": "false",
@@ -35,7 +37,7 @@ SMALL_INPUT_BYTES = 4 << 20  # sources and the rows of silver together
 
 # The JVM's own reserve of 240 MB for compiled code fills up: it then throws code away and compiles it again. Spark's
 # classes take more than 20 MB, after which the JVM would collect all garbage to look for classes that can go.
-JAVA_OPTIONS = ("-XX:ReservedCodeCacheSize=512m", "-XX:MetaspaceSize=512m")
+LOCAL_JAVA_OPTIONS = ("-XX:ReservedCodeCacheSize=512m", "-XX:MetaspaceSize=512m")
 # Compiled once and quickly, not a second time and better: a third of a small run was the second compilation.
 SMALL_INPUT_JAVA_OPTIONS = ("-XX:TieredStopAtLevel=1",)
 
@@ -46,10 +48,12 @@ def local_conf(settings: Settings) -> dict[str, str]:
 
 
 def java_options(settings: Settings) -> tuple[str, ...]:
-    """The options of the JVM that does all the work on one machine; those of [spark.conf] follow them, and win."""
+    """The options of the JVM that does all the work; those of [spark.conf] follow them, and win. On a cluster: none."""
+    if not is_local(settings.spark.master):
+        return ()
     small = input_is_small(settings)
-    chosen = settings.spark.conf.get("spark.driver.extraJavaOptions", "")
-    return (*JAVA_OPTIONS, *(SMALL_INPUT_JAVA_OPTIONS if small else ()), *collector(chosen, small))
+    chosen = collector(settings.spark.conf.get(JAVA_OPTIONS, ""), small)
+    return (*LOCAL_JAVA_OPTIONS, *(SMALL_INPUT_JAVA_OPTIONS if small else ()), *chosen)
 
 
 def input_is_small(settings: Settings) -> bool:

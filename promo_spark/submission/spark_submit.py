@@ -29,7 +29,14 @@ from promo_spark.settings.spark import SparkSettings
 from promo_spark.submission import class_archive, requirements, shipment
 from promo_spark.submission.arguments import PIPELINE, job_options, parser
 from promo_spark.submission.jars import spark_home, suite_jars
-from promo_spark.submission.local_mode import LOCAL_CONF, collector, is_local, java_options, refuse_unshared_lake
+from promo_spark.submission.local_mode import (
+    JAVA_OPTIONS,
+    LOCAL_CONF,
+    collector,
+    is_local,
+    java_options,
+    refuse_unshared_lake,
+)
 from promo_spark.submission.supervision import supervised
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -160,12 +167,12 @@ def _properties(spark: SparkSettings, cargo: Cargo) -> dict[str, str]:
     if spark.deploy_mode == "client":
         found["spark.pyspark.driver.python"] = found["spark.pyspark.python"] = sys.executable
         logging = f"-Dlog4j2.configurationFile={_logging_file().as_uri()}"
-        found["spark.driver.extraJavaOptions"] = " ".join(_quoted(o) for o in (logging, *cargo.java_options))
+        found[JAVA_OPTIONS] = " ".join(_quoted(o) for o in (logging, *cargo.java_options))
         # On the driver's class path rather than added to it later: only so the class archive covers them.
         found["spark.driver.extraClassPath"] = os.pathsep.join(jar for jar in cargo.jars if "://" not in jar)
     if cargo.environment:
         found["spark.pyspark.python"] = SHIPPED_PYTHON
-    joined = {"spark.driver.extraJavaOptions": " ", "spark.driver.extraClassPath": os.pathsep}
+    joined = {JAVA_OPTIONS: " ", "spark.driver.extraClassPath": os.pathsep}
     for key, value in spark.conf.items():
         found[key] = joined[key].join(v for v in (found.get(key), value) if v) if key in joined else value
     return {key: value for key, value in found.items() if value}
@@ -185,7 +192,7 @@ def prepared(settings: Settings, environ: Mapping[str, str], dry_run: bool = Fal
     java = requirements.java_home(environ)
     variables = {"JAVA_HOME": str(java), "SPARK_HOME": str(spark_home())}
     jars = suite_jars(settings)
-    options = list(java_options(settings)) if is_local(spark.master) else []
+    options = [*java_options(settings)]
     if spark.class_archive and spark.deploy_mode == "client":
         archive = class_archive.archive_path(java, importlib.metadata.version("pyspark"), jars, cache_folder())
         if not archive.exists() and not dry_run:

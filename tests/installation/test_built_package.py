@@ -54,7 +54,7 @@ class Installed:
 
 def notebook() -> Any:
     path = PROJECT / "docs" / "notebooks" / "first_look.ipynb"
-    return nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    return nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]  # it ships no types
 
 
 def few() -> list[str]:

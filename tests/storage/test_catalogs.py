@@ -19,7 +19,7 @@ o2,1,u2,p1,1,2.00,2024-03-02 11:00:00
 """
 SHOP = """
 [lake]
-root = "{folder}/work"
+root = "{folder}/lake"
 catalog = "spark_catalog"
 schema_prefix = "shop_"
 [business.privacy]

@@ -6,6 +6,7 @@ import datetime
 import decimal
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from deltalake import DeltaTable
@@ -34,10 +35,10 @@ def both(lake: Lake, tmp_path: Path) -> tuple[TableLogs, TableLogs]:
     return SparkLogs(lake), LocalLogs(str(tmp_path / "lake"))
 
 
-def write_metrics(lake: Lake, *rows: dict[str, object], mark: str = "r") -> None:
+def write_metrics(lake: Lake, *rows: dict[str, Any], mark: str = "r") -> None:
     for row in rows:
         slice_of_row = {"as_of": row["as_of"], "job": row["job"]}
-        lake.write(Metrics, Metrics.frame(lake.spark, [row]), slice_of_row, mark=Mark(run=mark))  # type: ignore[arg-type]
+        lake.write(Metrics, Metrics.frame(lake.spark, [row]), slice_of_row, mark=Mark(run=mark))
 
 
 def test_runs_of_rows_by_partition_and_by_other_columns(lake: Lake, both: tuple[TableLogs, TableLogs]) -> None:
