@@ -22,8 +22,9 @@ from promo_spark.runtime.progress import Progress
 from promo_spark.runtime.session import session_of
 from promo_spark.runtime.unchanged import nothing_to_do
 from promo_spark.settings import Settings
+from promo_spark.storage.arrow_tables import folder_of
 from promo_spark.storage.jvm import SparkFailure
-from promo_spark.storage.local_logs import LocalLogs, folder_of
+from promo_spark.storage.local_logs import LocalLogs
 from promo_spark.submission.arguments import parser, requested_dates, resolved_settings
 
 STOPPED = {signal.SIGINT: 130, signal.SIGTERM: 143}  # as a shell reports a process that a signal ended

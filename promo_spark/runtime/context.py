@@ -248,14 +248,12 @@ class Context(Generic[S]):
             raise KeyboardInterrupt("stopped by Ctrl-C or SIGTERM")
 
     def _of_date(self, table: type[Table]) -> DataFrame:
-        rows = self._at_version(table)
-        if table.dated_by is not None:
-            rows = rows.filter(F.col(table.dated_by) == F.lit(self.date))
-            if table.full_name() not in self.left_empty and self._is_empty(table, rows):
-                raise MissingDataError(
-                    f"{table.full_name()} has no rows for {self.date}: run the job that writes it for that date first "
-                    f"({launcher()} pipeline runs all in order)"
-                )
+        rows = self._at_version(table, self.date)
+        if table.dated_by and table.full_name() not in self.left_empty and self._is_empty(table, rows):
+            raise MissingDataError(
+                f"{table.full_name()} has no rows for {self.date}: run the job that writes it for that date first "
+                f"({launcher()} pipeline runs all in order)"
+            )
         return rows
 
     def _is_empty(self, table: type[Table], rows: DataFrame) -> bool:
@@ -263,9 +261,9 @@ class Context(Generic[S]):
         runs = self.runs_in.get(table.full_name())
         return rows.isEmpty() if runs is None else runs == NO_ROWS
 
-    def _at_version(self, table: type[Table]) -> DataFrame:
+    def _at_version(self, table: type[Table], date: datetime.date | None = None) -> DataFrame:
         try:
-            return self.whole_lake.read(table, self.versions_in.get(table.full_name()))
+            return self.whole_lake.read(table, self.versions_in.get(table.full_name()), date)
         except MissingDataError as error:
             if table.layer != "silver":
                 hint = f"run the job that writes it first ({launcher()} pipeline runs all in order)"

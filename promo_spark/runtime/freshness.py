@@ -27,8 +27,8 @@ from promo_spark.contracts.schema import Table, WriteMode
 from promo_spark.installation import BUNDLE, jobs_folder
 from promo_spark.runtime.declaration import Job
 from promo_spark.settings import Settings
+from promo_spark.storage.arrow_tables import UNREADABLE
 from promo_spark.storage.jvm import SparkFailure
-from promo_spark.storage.local_logs import UNREADABLE
 from promo_spark.storage.table_logs import Condition, RowsOf, Runs, TableLogs
 
 if TYPE_CHECKING:

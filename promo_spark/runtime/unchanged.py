@@ -11,8 +11,9 @@ from promo_spark.runtime.freshness import Freshness, run_id
 from promo_spark.runtime.pipeline import Pipeline, dependencies
 from promo_spark.runtime.run_log import PastRuns
 from promo_spark.settings import Settings
+from promo_spark.storage.arrow_tables import UNREADABLE, folder_of
 from promo_spark.storage.file_digests import SparkNeededError
-from promo_spark.storage.local_logs import UNREADABLE, LocalLogs, folder_of
+from promo_spark.storage.local_logs import LocalLogs
 
 
 def nothing_to_do(job: Job | Pipeline, settings: Settings, dates: Sequence[datetime.date]) -> bool:

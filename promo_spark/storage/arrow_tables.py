@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import datetime
 import json
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
 from promo_spark.contracts.schema import Table
 from promo_spark.errors import MissingDataError
+from promo_spark.storage.file_digests import local_path
 
+UNREADABLE = (DeltaError, OSError, pa.ArrowException, ValueError, KeyError)  # what damage, or a newer table, leads to
 SEPARATOR = "; "  # between the values of a list that becomes text
+
+
+def folder_of(root: str) -> str:
+    """The folder of this machine that a lake's root names; empty: it lies elsewhere.
+
+    >>> folder_of("/data/lake"), folder_of("file:/data/lake"), folder_of("s3a://shop/lake")
+    ('/data/lake', '/data/lake', '')
+    """
+    return local_path(root) if root.startswith("file:") else "" if ":/" in root else str(Path(root).absolute())
 
 
 def arrow_table(root: str, table: type[Table], date: datetime.date | None = None) -> pa.Table:

@@ -6,6 +6,7 @@ Spark job, for one number. Errors: what the JVM raises outside of a query arrive
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from delta.tables import DeltaTable
@@ -17,9 +18,36 @@ from pyspark.sql import SparkSession
 JvmError = Py4JJavaError  # an exception of the JVM that Spark has not translated
 SparkFailure = (PySparkException, Py4JError)  # whatever a call into Spark may raise, a lost JVM included
 
+# The classes, with their members, that Spark's Python looks up anew in each call on a column or a frame.
+_LOOKED_UP: Mapping[str, Sequence[str]] = {
+    "org.apache.spark.sql.functions": ("col", "lit", "when"),
+    "functions": ("col", "lit", "when"),
+    "PythonUtils": ("toSeq",),
+    "PythonSQLUtils": (),
+    "org.apache.spark.sql.classic.SparkSession": ("getActiveSession",),
+    "org.apache.spark.sql.types.Metadata": ("fromJson",),
+}
+
 
 def jvm(spark: SparkSession) -> Any:
     return spark._jvm
+
+
+def keep_looked_up(spark: SparkSession) -> None:
+    """Spares each call on a column or a frame the search for its class: a tenth of a small run.
+
+    It is a round trip to the JVM, which searches all of its JARs for a package of that name first.
+    """
+    for name, members in _LOOKED_UP.items():
+        found = getattr(jvm(spark), name)
+        for member in members:
+            setattr(found, member, getattr(found, member))
+        setattr(jvm(spark), name, found)
+    place = jvm(spark)
+    for name in ("io", "delta", "tables", "DeltaTable"):
+        found = getattr(place, name)
+        setattr(place, name, found)
+        place = found
 
 
 def hadoop_configuration(spark: SparkSession) -> Any:

@@ -22,11 +22,13 @@ from pyspark.sql import functions as F
 
 from promo_spark.contracts.schema import CONTRACT_VERSION_KEY, Col, Table, WriteMode
 from promo_spark.errors import ContractError, MissingDataError, SettingsError
+from promo_spark.storage.arrow_tables import folder_of
 from promo_spark.storage.commits import Commit, Mark, commit, commit_of, marked, touched_partitions
 from promo_spark.storage.files import Files
 from promo_spark.storage.jvm import SparkFailure, delta_log, jvm
 from promo_spark.storage.literals import SliceValue, literal, text_literal
 from promo_spark.storage.repetition import NOT_COMPARED, changed_days, holds
+from promo_spark.storage.small_tables import SmallTables
 
 _GONE = "_gone"
 REMOVED_BY = "promo_spark.removed_by"  # a property of the table
@@ -55,6 +57,7 @@ class Lake:
         self.root = root.rstrip("/") or "/"
         self.catalog = catalog
         self.schema_prefix = schema_prefix
+        self._small = SmallTables(spark, "" if catalog else folder_of(root))
         self._locks: defaultdict[type[Table], threading.Lock] = defaultdict(threading.Lock)
 
     def path(self, table: type[Table]) -> str:
@@ -72,16 +75,20 @@ class Lake:
             return bool(self.spark.catalog.tableExists(self.address(table)))
         return bool(DeltaTable.isDeltaTable(self.spark, self.path(table)))
 
-    def read(self, table: type[Table], version: int | None = None) -> DataFrame:
+    def read(self, table: type[Table], version: int | None = None, date: datetime.date | None = None) -> DataFrame:
         """All rows, conformed, of the newest or the given version; a column that the contract gained since is null.
 
-        Raises MissingDataError or ContractError.
+        With `date`, of a table by date, the rows of it alone. Raises MissingDataError or ContractError.
         """
         if not self.exists(table):
             raise MissingDataError(f"{table.full_name()} is not in the lake {self.catalog or self.root}")
-        df = self._stored(table, version)
-        self._refuse_newer(table, df)
-        return self._conformed(table, version)
+        rows = self._small.frame(table, version, date)
+        if rows is None:
+            rows = self._stored(table, version)
+            if date is not None and table.dated_by:
+                rows = rows.filter(F.col(table.dated_by) == F.lit(date))
+        self._refuse_newer(table, rows)
+        return table.conform(_with_gained(table, rows))
 
     def version(self, table: type[Table]) -> int | None:
         """The newest Delta version, or None where there is no table."""
@@ -232,16 +239,20 @@ class Lake:
         """Writes, if there is anything to write; a table that is not there yet is made, if need be empty."""
         if table.partition:  # few whole files: small days share a task, a large one is cut into several
             rows = rows.hint("rebalance", *table.partition)
-        writer = rows.write.format("delta").mode("append" if table.write_mode is WriteMode.APPEND else "overwrite")
+        predicate = self._predicate(table, rows, slice_values)
+        if predicate == "" and exists:
+            return
+        # Where nothing is to be replaced, Delta need not look for it.
+        added = not exists or table.write_mode is WriteMode.APPEND
+        if predicate and exists and self._small.is_empty(table, slice_values):
+            added, rows = True, rows.filter(_refusing_others(table, predicate))
+        writer = rows.write.format("delta").mode("append" if added else "overwrite")
         if table.partition:
             writer = writer.partitionBy(*table.partition)
         if not exists:
             named = {"delta.dataSkippingStatsColumns": ",".join(table.statistics)}
             writer = writer.options(**(named if table.statistics else {"delta.dataSkippingNumIndexedCols": "0"}))
-        predicate = self._predicate(table, rows, slice_values)
-        if predicate == "" and exists:
-            return
-        if predicate and exists:
+        if predicate and not added:
             writer = writer.option("replaceWhere", predicate)
         if mark is not None:
             writer = writer.option("userMetadata", mark.text())
@@ -322,11 +333,7 @@ class Lake:
 
     def _conformed(self, table: type[Table], version: int | None = None) -> DataFrame:
         """All rows of a version; a column that the contract gained since is null."""
-        return table.conform(self._with_gained(table, self._stored(table, version)))
-
-    def _with_gained(self, table: type[Table], stored: DataFrame) -> DataFrame:
-        gained = {n: F.lit(None).cast(c.type) for n, c in _gained(table, stored).items()}
-        return stored.withColumns(gained) if gained else stored
+        return table.conform(_with_gained(table, self._stored(table, version)))
 
     def _delta(self, table: type[Table]) -> DeltaTable:
         if self.catalog:
@@ -371,6 +378,17 @@ class Lake:
 def _gained(table: type[Table], stored: DataFrame) -> dict[str, Col]:
     """Columns that rows may lack and the stored table does not have yet."""
     return {n: c for n, c in table.columns().items() if not c.required and n not in stored.columns}
+
+
+def _with_gained(table: type[Table], stored: DataFrame) -> DataFrame:
+    gained = {n: F.lit(None).cast(c.type) for n, c in _gained(table, stored).items()}
+    return stored.withColumns(gained) if gained else stored
+
+
+def _refusing_others(table: type[Table], predicate: str) -> Column:
+    """True for rows of what is written; other rows fail, as they would where Delta replaces."""
+    refused = F.raise_error(F.lit(f"[contract] {table.full_name()}: rows are written that are not of {predicate}"))
+    return F.when(F.expr(predicate), True).otherwise(refused.cast("boolean"))
 
 
 def _readable(error: Exception) -> Exception:

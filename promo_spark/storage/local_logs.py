@@ -16,13 +16,11 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.dataset as ds
 from deltalake import DeltaTable
-from deltalake.exceptions import DeltaError
 from pyspark.sql import Row
 
 from promo_spark.contracts.schema import Table
-from promo_spark.storage.arrow_tables import dataset
+from promo_spark.storage.arrow_tables import UNREADABLE, dataset, folder_of
 from promo_spark.storage.commits import Commit, commit_in, partitions_in
-from promo_spark.storage.file_digests import local_path
 from promo_spark.storage.lake import REMOVED_BY, Lake
 from promo_spark.storage.table_logs import (
     COMPARISONS,
@@ -35,7 +33,6 @@ from promo_spark.storage.table_logs import (
     sorted_runs,
 )
 
-UNREADABLE = (DeltaError, OSError, pa.ArrowException, ValueError, KeyError)  # what damage, or a newer table, leads to
 RUN_ID = "run_id"
 
 A = TypeVar("A")
@@ -45,15 +42,6 @@ def logs_of(lake: Lake) -> TableLogs:
     """The logs of a lake: read on this machine where it lies here, else by Spark."""
     folder = "" if lake.catalog else folder_of(lake.root)
     return LocalLogs(folder, SparkLogs(lake)) if folder else SparkLogs(lake)
-
-
-def folder_of(root: str) -> str:
-    """The folder of this machine that a lake's root names; empty: it lies elsewhere.
-
-    >>> folder_of("/data/lake"), folder_of("file:/data/lake"), folder_of("s3a://shop/lake")
-    ('/data/lake', '/data/lake', '')
-    """
-    return local_path(root) if root.startswith("file:") else "" if ":/" in root else str(Path(root).absolute())
 
 
 class LocalLogs:

@@ -173,9 +173,9 @@ class LakeOfRows(Lake):
     def exists(self, table: type[Table]) -> bool:
         return table in self.rows or super().exists(table)
 
-    def read(self, table: type[Table], version: int | None = None) -> DataFrame:
+    def read(self, table: type[Table], version: int | None = None, date: datetime.date | None = None) -> DataFrame:
         if table not in self.rows:
-            return super().read(table, version)
+            return super().read(table, version, date)
         of_date = {table.dated_by: self.date} if table.dated_by else {}
         rows = [row | of_date for row in self.rows[table]]
         return table.frame(self.spark, rows).repartition(self.parts)

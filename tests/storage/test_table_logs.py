@@ -17,9 +17,10 @@ from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.models import Metrics
 from promo_spark.contracts.ops import Runs
 from promo_spark.contracts.silver import Users
+from promo_spark.storage.arrow_tables import UNREADABLE
 from promo_spark.storage.commits import Mark
 from promo_spark.storage.lake import Lake
-from promo_spark.storage.local_logs import UNREADABLE, LocalLogs, logs_of
+from promo_spark.storage.local_logs import LocalLogs, logs_of
 from promo_spark.storage.table_logs import Condition, RowsOf, SparkLogs, TableLogs, Totals
 
 GIVEN = {"mechanic": "bundle", "arm": "treatment", "discount_rate": 0.1, "expected_conversion": 0.1}

@@ -1,0 +1,78 @@
+"""Small tables of a lake on this machine, read and written without a query about their files.
+
+Delta finds the files of each read, and of each replaced partition, with a query of its own: a tenth of a second, where
+the rows are a thousand. Here the log is read by the deltalake package, in milliseconds. The rows are given to Spark as
+they are, so that it knows their number, and plans without a scan.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+from deltalake import DeltaTable
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import types as T
+
+from promo_spark.contracts.schema import Table
+from promo_spark.storage.arrow_tables import UNREADABLE, dataset
+from promo_spark.storage.literals import SliceValue
+
+SMALL_BYTES = 1 << 20  # of the files that hold the rows
+
+
+class SmallTables:
+    """The tables in a folder of this machine; of a lake elsewhere ("" as its folder) nothing is known."""
+
+    def __init__(self, spark: SparkSession, folder: str) -> None:
+        self._spark = spark
+        self._folder = folder
+
+    def frame(self, table: type[Table], version: int | None, date: datetime.date | None) -> DataFrame | None:
+        """The rows of a version, or of its rows those of a date, as they are stored. None: not small, or unreadable.
+
+        Why a table cannot be read, Spark's own reader says better.
+        """
+        try:
+            stored = self._opened(table, version)
+            if (
+                stored is None
+                or _bytes_of(stored, {table.dated_by: date} if table.dated_by and date else {}) > SMALL_BYTES
+            ):
+                return None
+            wanted = ds.field(table.dated_by) == ds.scalar(date) if table.dated_by and date else None
+            rows = dataset(stored).to_table(filter=wanted)
+        except UNREADABLE:
+            return None
+        schema = T.StructType.fromJson(json.loads(stored.schema().to_json()))
+        return self._spark.createDataFrame(rows if rows.num_rows else rows.schema.empty_table(), schema)
+
+    def is_empty(self, table: type[Table], partition: Mapping[str, SliceValue]) -> bool:
+        """Whether it is known that no file of the newest version holds rows of a partition."""
+        try:
+            stored = self._opened(table, None)
+            return stored is not None and _bytes_of(stored, partition) == 0
+        except UNREADABLE:
+            return False
+
+    def _opened(self, table: type[Table], version: int | None) -> DeltaTable | None:
+        if not self._folder:
+            return None
+        return DeltaTable(os.fspath(Path(self._folder, table.layer, table.name)), version=version)
+
+
+def _bytes_of(stored: DeltaTable, partition: Mapping[str, SliceValue]) -> int:
+    """The size of the files that may hold rows of a partition; of columns that are none, nothing is known."""
+    files = pa.table(stored.get_add_actions(flatten=True))
+    for column, value in partition.items():
+        name = f"partition.{column}"
+        if name in files.column_names:
+            values = [value] if isinstance(value, (str, datetime.date)) else list(value)
+            files = files.filter(pc.is_in(files[name], pa.array(values, files[name].type)))
+    return int(pc.sum(files["size_bytes"]).as_py() or 0)
