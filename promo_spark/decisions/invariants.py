@@ -1,13 +1,13 @@
 """The promises of decisions.promotions, checked on the very frame that is about to be written.
 
-Each rule is stated as its breach, over rows, users or constraints, and counted in one aggregation per kind; no
-rows come to the driver but one example key per broken rule.
+Each rule is stated as its breach, over rows, users or constraints, and counted in one aggregation per kind, all of
+them in one query; no rows come to the driver but one example key per broken rule.
 """
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame
@@ -29,6 +29,7 @@ from promo_spark.settings.promote import PromoteSettings
 AMOUNTS = tuple(name for name, column in Promotions.columns().items() if column.type == MONEY)
 
 _PRODUCTS = "products"
+_BREACHES = "breaches"
 _TEXTS = T.ArrayType(T.StringType())
 
 
@@ -62,6 +63,14 @@ class ReservedAndStated(Frame):
     offers_counted = Col(T.LongType(), "number of offers", required=True)
 
 
+class RuleBreach(Frame):
+    """One row per rule: how many rows break it."""
+
+    rule = Col(T.StringType(), "the promise in words", required=True)
+    rows = Col(T.LongType(), "rows that break it; null: none")
+    example = Col(T.StringType(), "the smallest key of those rows; null: none")
+
+
 def check_invariants(
     promotions: DataFrame,
     budget: DataFrame,
@@ -78,32 +87,46 @@ def check_invariants(
     """
     digits = digits_of(currency)
     key = F.concat_ws("/", Promotions.user_id, Promotions.promotion_id)
-    broken = breaches(promotions, row_rules(date, settings, digits), key)
-    broken += breaches(decided_users(promotions, users, held), user_rules(settings), F.col(DecidedUser.user_id))
-    broken += breaches(reserved_and_stated(promotions, budget), budget_rules(), F.col(ReservedAndStated.constraint))
-    without_row = set(limits_in_minor_units(settings, digits)) - {
-        row[0] for row in budget.select(Budget.constraint).collect()
-    }
-    broken += [f"every constraint has a budget row: missing {', '.join(sorted(without_row))}"] if without_row else []
+    counted = [
+        _counted(promotions, row_rules(date, settings, digits), key),
+        _counted(decided_users(promotions, users, held), user_rules(settings), F.col(DecidedUser.user_id)),
+        _counted(reserved_and_stated(promotions, budget), budget_rules(), F.col(ReservedAndStated.constraint)),
+        _unstated(budget, limits_in_minor_units(settings, digits)),
+    ]
+    broken = reduce(DataFrame.unionByName, counted).filter(F.col(RuleBreach.rows) > 0).collect()  # one per rule
     if broken:
+        told = "\n  ".join(f"{rule}: broken by {rows}, such as {example}" for rule, rows, example in broken)
         raise InvariantError(
-            f"decisions.promotions for {date} would break its promises, so nothing was written:\n  "
-            + "\n  ".join(broken)
-            + "\nThis is a fault of the decisions, not of your data: please report it with these lines."
+            f"decisions.promotions for {date} would break its promises, so nothing was written:\n  {told}"
+            "\nThis is a fault of the decisions, not of your data: please report it with these lines."
         )
 
 
-def breaches(df: DataFrame, rules: Mapping[str, Column], key: Column) -> list[str]:
-    """A sentence for each rule that some rows break: rule, number of rows, smallest key."""
-    sums = []
-    for i, breach in enumerate(rules.values()):
-        sums += [F.count(F.when(breach, 1)).alias(f"n{i}"), F.min(F.when(breach, key)).alias(f"k{i}")]
-    counts = df.agg(*sums).collect()[0]
-    return [
-        f"{rule}: broken by {counts[f'n{i}']}, such as {counts[f'k{i}']}"
-        for i, rule in enumerate(rules)
-        if counts[f"n{i}"]
+def _counted(df: DataFrame, rules: Mapping[str, Column], key: Column) -> DataFrame:
+    """One row per rule, given as its breach. → RuleBreach."""
+    return _breaches(
+        df, [(rule, F.count(F.when(breach, 1)), F.min(F.when(breach, key))) for rule, breach in rules.items()]
+    )
+
+
+def _unstated(budget: DataFrame, constraints: Iterable[str]) -> DataFrame:
+    """One row per constraint that the settings name: whether the budget has no row of it. Budget → RuleBreach."""
+    rows_of = {name: F.count_if(F.col(Budget.constraint) == name) for name in constraints}
+    rule = "every constraint has a budget row"
+    return _breaches(budget, [(rule, F.when(rows == 0, 1), F.lit(name)) for name, rows in rows_of.items()])
+
+
+def _breaches(df: DataFrame, found: Iterable[tuple[str, Column, Column]]) -> DataFrame:
+    """One row per rule, of one pass over a frame: its words, the rows that break it, an example. → RuleBreach."""
+    structs = [
+        F.struct(
+            F.lit(rule).alias(RuleBreach.rule),
+            rows.cast("long").alias(RuleBreach.rows),
+            example.alias(RuleBreach.example),
+        )
+        for rule, rows, example in found
     ]
+    return df.agg(F.array(*structs).alias(_BREACHES)).select(F.inline(_BREACHES))
 
 
 def _fails(condition: Column) -> Column:
