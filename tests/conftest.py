@@ -47,6 +47,7 @@ def spark(settings: promo_settings.Settings, tmp_path_factory: pytest.TempPathFa
             "spark.driver.extraJavaOptions": " ".join(JAVA_OPTIONS),
             "spark.driver.extraClassPath": os.pathsep.join(map(str, jars)),
             "spark.sql.shuffle.partitions": "2",  # test frames are tiny
+            "spark.buffer.pageSize": "1m",  # as for small inputs: Spark would take 64 MB for each aggregation
             "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
         },
     )

@@ -31,9 +31,12 @@ SMALL_INPUT_CONF: dict[str, str] = {
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.adaptive.enabled": "false",  # a query of few rows is planned once, and not again after each shuffle
     "spark.sql.shuffle.partitions": "1",
+    # The least that an aggregation or a join takes of the memory. Spark's own choice of 64 MB is cleared thousands of
+    # times, and collected as garbage.
+    "spark.buffer.pageSize": "1m",
     "spark.databricks.delta.allFilesInCrc.enabled": "false",  # the list of files beside each commit: a query of its own
 }
-LARGER_INPUT_CONF: dict[str, str] = {"spark.sql.shuffle.partitions": "4"}
+LARGER_INPUT_CONF: dict[str, str] = {"spark.sql.shuffle.partitions": "4", "spark.buffer.pageSize": "16m"}
 SMALL_INPUT_BYTES = 4 << 20  # sources and the rows of silver together
 
 # The JVM's own reserve of 240 MB for compiled code fills up: it then throws code away and compiles it again. Spark's
