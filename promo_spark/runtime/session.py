@@ -37,6 +37,8 @@ SESSION_CONF: dict[str, str] = {
     # Polars, DuckDB and Presto cannot read deletion vectors, and the tables are for them too.
     "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "20000",
+    # A generated method above this size the JVM does not compile: Spark then generates several smaller ones.
+    "spark.sql.codegen.hugeMethodLimit": "8000",
     # Lists and exact medians by group: from 128 groups on, Spark's default sorts the rows of every task instead.
     "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "500000",
     "spark.cleaner.referenceTracking.cleanCheckpoints": "true",

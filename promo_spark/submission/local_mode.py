@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from promo_spark.errors import SettingsError
@@ -36,8 +37,11 @@ SMALL_INPUT_CONF: dict[str, str] = {
     "spark.buffer.pageSize": "1m",
     "spark.databricks.delta.allFilesInCrc.enabled": "false",  # the list of files beside each commit: a query of its own
 }
-LARGER_INPUT_CONF: dict[str, str] = {"spark.sql.shuffle.partitions": "4", "spark.buffer.pageSize": "16m"}
+LARGER_INPUT_CONF: dict[str, str] = {"spark.buffer.pageSize": "16m"}
 SMALL_INPUT_BYTES = 4 << 20  # sources and the rows of silver together
+# Of what is read, so much becomes one part of a shuffle: some million rows, which a task sorts without a disk.
+BYTES_PER_PARTITION = 64 << 20
+PARTITIONS = (4, 64)  # the fewest and the most
 
 # The JVM's own reserve of 240 MB for compiled code fills up: it then throws code away and compiles it again. Spark's
 # classes take more than 20 MB, after which the JVM would collect all garbage to look for classes that can go.
@@ -48,35 +52,67 @@ SMALL_INPUT_JAVA_OPTIONS = ("-XX:TieredStopAtLevel=1",)
 
 def local_conf(settings: Settings) -> dict[str, str]:
     """The properties for one machine; more of them where the input is small, see docs/clusters.md."""
-    return {**LOCAL_CONF, **(SMALL_INPUT_CONF if input_is_small(settings) else LARGER_INPUT_CONF)}
+    size = input_size(settings)
+    if size.is_small:
+        return {**LOCAL_CONF, **SMALL_INPUT_CONF}
+    return {**LOCAL_CONF, **LARGER_INPUT_CONF, "spark.sql.shuffle.partitions": str(size.partitions())}
 
 
 def java_options(settings: Settings) -> tuple[str, ...]:
     """The options of the JVM that does all the work; those of [spark.conf] follow them, and win. On a cluster: none."""
     if not is_local(settings.spark.master):
         return ()
-    small = input_is_small(settings)
+    small = input_size(settings).is_small
     chosen = collector(settings.spark.conf.get(JAVA_OPTIONS, ""), small)
     return (*LOCAL_JAVA_OPTIONS, *(SMALL_INPUT_JAVA_OPTIONS if small else ()), *chosen)
 
 
-def input_is_small(settings: Settings) -> bool:
-    """Whether all sources are files of this machine and, with what was taken in before, no more than the limit."""
+@dataclass(frozen=True)
+class InputSize:
+    """What a run reads: the bytes of the sources' files here and of silver's, and whether no source lies elsewhere."""
+
+    known_bytes: int
+    all_known: bool
+
+    @property
+    def is_small(self) -> bool:
+        return self.all_known and self.known_bytes <= SMALL_INPUT_BYTES
+
+    def partitions(self) -> int:
+        """Into how many parts a shuffle cuts its rows.
+
+        >>> InputSize(10 << 20, True).partitions(), InputSize(1 << 30, True).partitions()
+        (4, 16)
+        """
+        fewest, most = PARTITIONS
+        return max(fewest, min(most, self.known_bytes // BYTES_PER_PARTITION))
+
+
+def input_size(settings: Settings) -> InputSize:
+    """How much a run reads; above the most that makes a difference, files are no longer counted."""
     ingest, lake = settings.ingest, settings.lake
-    if not ingest.sources or lake.catalog:
-        return False
     folder = f"{ingest.folder.rstrip('/')}/" if ingest.folder else ""
     paths = [path if path.startswith("/") else f"{folder}{path}" for path in (s.path for s in ingest.sources.values())]
-    if any(not path or ":/" in path or not Path(path).exists() for path in [*paths, *([folder] if folder else [])]):
-        return False
-    sources = (_files(Path(path)) for path in sorted(set(paths)))
+    places = {_place(path) for path in paths}
+    here = sorted(place for place in places if place and ":/" not in place and Path(place).exists())
+    all_known = bool(paths) and not lake.catalog and len(here) == len(places)
     rows = (file for file in Path(lake.root, "silver").rglob("*.parquet") if "_delta_log" not in file.parts)
-    size = 0
-    for file in itertools.chain(*sources, rows):
-        size += file.stat().st_size if file.is_file() else 0
-        if size > SMALL_INPUT_BYTES:
-            return False
-    return True
+    known_bytes = 0
+    for file in itertools.chain(*(_files(Path(path)) for path in here), () if lake.catalog else rows):
+        known_bytes += file.stat().st_size if file.is_file() else 0
+        if known_bytes >= PARTITIONS[1] * BYTES_PER_PARTITION:
+            break
+    return InputSize(known_bytes, all_known)
+
+
+def _place(path: str) -> str:
+    """The file or folder that a path names; of one with a pattern or a date in it, the folder above.
+
+    >>> _place("in/orders.csv"), _place("in/orders/{date:%Y}/*.csv"), _place("in/*.csv")
+    ('in/orders.csv', 'in/orders', 'in')
+    """
+    fixed = re.split(r"[*?{\[]", path, maxsplit=1)[0]
+    return path if fixed == path else fixed.rpartition("/")[0]
 
 
 def _files(place: Path) -> Iterable[Path]:
