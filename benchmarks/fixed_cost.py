@@ -11,24 +11,19 @@ promotions of all runs of a commit must be equal. --demo takes the real retailer
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import re
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import polars as pl
+from calls import PROJECT, event_log, events, submitted
 
-PROJECT = Path(__file__).resolve().parents[1]
 WORLD_DATE, DEMO_DATE = "2024-06-01", "2017-12-01"
 SMALL = ("generate.users=200", "generate.products=100", "generate.days=60")
 
@@ -44,32 +39,10 @@ class Cost:
     descriptions: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
 
-def submitted(code: Path, *arguments: str) -> tuple[float, float]:
-    """Wall and CPU seconds of scripts/submit.sh of a checkout, with all that it starts."""
-    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    environment = {**os.environ, "PROMO_SPARK_VENV": sys.prefix, "PYTHONPATH": str(code)}
-    command = [sys.executable, "-m", "promo_spark.submission.spark_submit", *arguments]
-    ran = subprocess.run(command, cwd=code, env=environment, capture_output=True, text=True, check=False)
-    if ran.returncode != 0:
-        sys.exit(f"{' '.join(arguments)} failed in {code}:\n{ran.stdout[-2000:]}\n{ran.stderr[-4000:]}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return time.monotonic() - started, cpu
-
-
-def events(folder: Path) -> Iterator[dict[str, Any]]:
-    for file in folder.rglob("*"):
-        if file.is_file() and not file.name.startswith((".", "appstatus")):
-            with file.open(encoding="utf-8") as lines:
-                yield from (json.loads(line) for line in lines)
-
-
 def pipeline_cost(code: Path, folder: Path, demo: bool) -> Cost:
     """The pipeline of a checkout, its Spark events logged."""
-    log = Path(tempfile.mkdtemp(dir=folder, prefix="events-"))
-    logged = {"enabled": "true", "compress": "false", "dir": log.as_uri()}
-    conf = ", ".join(f'"spark.eventLog.{key}"="{value}"' for key, value in logged.items())
-    cost = Cost(*submitted(code, "pipeline", *where(folder, demo), "--set", f"spark.conf={{{conf}}}"))
+    log, conf = event_log(folder)
+    cost = Cost(*submitted(code, "pipeline", *where(folder, demo), "--set", conf))
     for event in events(log):
         kind = str(event["Event"]).rsplit(".", 1)[-1]
         if kind == "SparkListenerSQLExecutionStart":

@@ -1,0 +1,107 @@
+"""What the second day costs beside the first: every job of the daily run, on a generated retailer.
+
+    .venv/bin/python benchmarks/second_day.py [--users 2000] [--products 500] [--days 120] [--json FILE] [--folder F]
+
+Generates a retailer, runs the jobs for the day after its history, plays that day (`simulate`) and runs the jobs for the
+next one. Each job is a call of its own, with the start of its JVM in its figures. Prints a row per day and job: wall
+and CPU seconds of the call with all its processes; rows and files that Spark's tasks read (a small table that the
+driver reads is not counted). --json writes the same rows. A retail chain: --users 100000 --products 5000 --days 365,
+some hours on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from calls import PROJECT, event_log, events, submitted
+
+FIRST, SECOND = datetime.date(2024, 6, 1), datetime.date(2024, 6, 2)
+JOBS = ("ingest", "profile", "segment", "baskets", "recommend", "forecast", "promote")
+
+
+def files_metrics(plan: Mapping[str, Any]) -> Iterator[int]:
+    """The accumulators of a plan that count the files a scan reads."""
+    yield from (m["accumulatorId"] for m in plan.get("metrics", ()) if m["name"] == "number of files read")
+    for child in plan.get("children", ()):
+        yield from files_metrics(child)
+
+
+def read_by(log: Path) -> tuple[int, int]:
+    """The rows and the files that the tasks of a call read, by its Spark events."""
+    counted: set[int] = set()
+    rows = files = 0
+    for event in events(log):
+        kind = str(event["Event"]).rsplit(".", 1)[-1]
+        if kind == "SparkListenerTaskEnd":
+            rows += ((event.get("Task Metrics") or {}).get("Input Metrics") or {}).get("Records Read", 0)
+        elif "sparkPlanInfo" in event:
+            counted.update(files_metrics(event["sparkPlanInfo"]))
+        elif kind == "SparkListenerDriverAccumUpdates":
+            files += sum(value for accumulator, value in event["accumUpdates"] if accumulator in counted)
+    return rows, files
+
+
+def cost(job: str, date: datetime.date, folder: Path, settings: list[str]) -> dict[str, Any]:
+    """One row: a job of a day, what it took and what it read."""
+    log, conf = event_log(folder)
+    wall, cpu = submitted(PROJECT, job, "--env", "world", "--date", date.isoformat(), *settings, "--set", conf)
+    rows, files = read_by(log)
+    return {
+        "day": date.isoformat(),
+        "job": job,
+        "wall_s": round(wall, 1),
+        "cpu_s": round(cpu, 1),
+        "rows_read": rows,
+        "files_read": files,
+    }
+
+
+def shown(row: Mapping[str, Any]) -> str:
+    return (
+        f"{row['day']}  {row['job']:10} {row['wall_s']:8.1f} s wall {row['cpu_s']:8.1f} s CPU "
+        f"{row['rows_read']:14,} rows {row['files_read']:8,} files"
+    )
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--users", type=int, default=2000)
+    options.add_argument("--products", type=int, default=500)
+    options.add_argument("--days", type=int, default=120)
+    options.add_argument("--json", type=Path)
+    options.add_argument("--folder", type=Path, help="where the retailer and its lake are kept; default: nowhere")
+    chosen = options.parse_args()
+    with tempfile.TemporaryDirectory(prefix="promo_spark_second_day_") as name:
+        folder = chosen.folder or Path(name)
+        folder.mkdir(parents=True, exist_ok=True)
+        sizes = {"users": chosen.users, "products": chosen.products, "days": chosen.days}
+        set_to = [f"ingest.folder={folder}/raw", f"lake.root={folder}/lake"]
+        set_to += [f"generate.{size}={value}" for size, value in sizes.items()]
+        settings = [word for value in set_to for word in ("--set", value)]
+        rows = []
+        submitted(PROJECT, "generate", "--env", "world", "--date", FIRST.isoformat(), *settings)
+        for date in (FIRST, SECOND):
+            if date == SECOND:
+                submitted(PROJECT, "simulate", "--env", "world", "--date", FIRST.isoformat(), *settings)
+            for job in JOBS:
+                rows.append(cost(job, date, Path(name), settings))
+                print(shown(rows[-1]), flush=True)
+    print()
+    for what, jobs in {"all": JOBS, "without promote": JOBS[:-1], "ingest and profile": JOBS[:2]}.items():
+        first, second = (
+            sum(row["cpu_s"] for row in rows if row["day"] == day.isoformat() and row["job"] in jobs)
+            for day in (FIRST, SECOND)
+        )
+        print(f"{what:20} CPU seconds: first day {first:9.1f}, second {second:9.1f}, ratio {second / first:.2f}")
+    if chosen.json:
+        chosen.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
