@@ -84,6 +84,31 @@ class SourceColumns(Table):
     run_id = Col(_TEXT, "the ingest run that last found something new here", required=True)
 
 
+class SourceFiles(Table):
+    """One row per source and file that ingest took in: what the file was then, and what became of its rows.
+
+    Written after the rows, so that a file that stands here has its rows in silver and quarantine. What does not stand
+    here is read again, which gives the same rows.
+    """
+
+    layer, name = "ops", "files"
+    key = ("source", "file")
+    write_mode = WriteMode.MERGE
+    source = Col(_TEXT, "the configured source", required=True)
+    file = Col(_TEXT, "the file's name below the source's folder", required=True)
+    source_file = Col(_TEXT, "the file as silver and quarantine name it", required=True)
+    table = Col(_TEXT, "the silver table it feeds", required=True)
+    size = Col(_LONG, "its size", unit="bytes", required=True)
+    modified_at = Col(T.TimestampType(), "its time by the clock of its file system, UTC", required=True)
+    checksum = Col(_TEXT, "SHA-256 of its content; null: a file of another machine, told by its size and time")
+    read_as = Col(_TEXT, "digest of the mapping, the settings and the code that it was read with", required=True)
+    rows_in = Col(_LONG, "rows that it gave: accepted + quarantined + blank", required=True)
+    accepted = Col(_LONG, "rows in silver", required=True)
+    quarantined = Col(_LONG, "rows in quarantine", required=True)
+    blank = Col(_LONG, "empty lines, repeated headers, rows that the mapping leaves out", required=True)
+    run_id = Col(_TEXT, "the ingest run that took it in", required=True)
+
+
 class IdKey(Table):
     """One row per lake: with which key the ids of the lake's users are made, or that they are kept as they are.
 
@@ -97,4 +122,4 @@ class IdKey(Table):
     run_id = Col(_TEXT, "the ingest run that first wrote ids here", required=True)
 
 
-OPS: tuple[type[Table], ...] = (Runs, DataQuality, SourceColumns, IdKey)
+OPS: tuple[type[Table], ...] = (Runs, DataQuality, SourceColumns, SourceFiles, IdKey)

@@ -48,6 +48,10 @@ class Files:
             status = found.next()
             yield FileStatus(str(status.getPath().toString()), int(status.getLen()), int(status.getModificationTime()))
 
+    def uri(self, path: str) -> str:
+        """The path as the rows of Spark's files name it: with %20 for a blank."""
+        return str(self._jvm.org.apache.hadoop.fs.Path(path).toUri().toString())
+
     def text(self, path: str) -> str:
         file_system, there = self._of(path)
         stream = file_system.open(there)

@@ -14,6 +14,9 @@ from pyspark.sql import DataFrame, SparkSession
 from promo_spark.contracts.schema import Table
 from promo_spark.contracts.silver import Events, OrderLines, PromoCalendar
 from promo_spark.errors import SettingsError, SourceError
+from promo_spark.flows.ingest.paths import in_folder
+from promo_spark.flows.ingest.readings import Reading, listed_files, reading, readings
+from promo_spark.runtime.freshness import code_version
 from promo_spark.runtime.job import Context
 from promo_spark.runtime.session import cores
 from promo_spark.settings.ingest import IngestSettings
@@ -48,6 +51,7 @@ class Delivery:
     deletes: str = "apply"
     columns: Mapping[str, Columns] = field(default_factory=dict)  # source → its columns
     unread: Mapping[str, Callable[[], DataFrame]] = field(default_factory=dict)  # source → its UnreadValue rows
+    files: Mapping[str, Reading] = field(default_factory=dict)  # source → its files, where it is files
 
     @property
     def name(self) -> str:
@@ -89,7 +93,8 @@ def deliveries(ctx: Context[IngestSettings], key: bytes | None) -> list[Delivery
     if ctx.settings.adapter == "complete_journey":
         return _complete_journey(ctx)
     by_table: dict[type[Table], list[Delivery]] = {}
-    for delivery in [_delivery(ctx, name, source, key) for name, source in ctx.settings.sources.items()]:
+    files = readings(ctx, key)
+    for delivery in [_delivery(ctx, n, source, key, files.get(n)) for n, source in ctx.settings.sources.items()]:
         by_table.setdefault(delivery.table, []).append(delivery)
     joined = [one for table, of_table in by_table.items() for one in _joined(table, of_table)]
     return sorted(joined, key=lambda delivery: delivery.table not in LARGEST)
@@ -113,11 +118,14 @@ def _joined(table: type[Table], of_table: Sequence[Delivery]) -> list[Delivery]:
             {source: path for d in of_table for source, path in d.text_paths.items()},
             columns={source: columns for d in of_table for source, columns in d.columns.items()},
             unread={source: rows for d in of_table for source, rows in d.unread.items()},
+            files={source: files for d in of_table for source, files in d.files.items()},
         )
     ]
 
 
-def _delivery(ctx: Context[IngestSettings], name: str, source: SourceSettings, key: bytes | None) -> Delivery:
+def _delivery(
+    ctx: Context[IngestSettings], name: str, source: SourceSettings, key: bytes | None, files: Reading | None
+) -> Delivery:
     table = mappings.mapped_table(name, source)
     mappings.checked_mapping(name, table, source)
     if source.by_rows:
@@ -130,7 +138,7 @@ def _delivery(ctx: Context[IngestSettings], name: str, source: SourceSettings, k
     elif source.format == "jdbc":
         raw = _database_rows(ctx, name, source, wanted)
     else:
-        raw = _file_rows(ctx, source, wanted, unpivoted)
+        raw = _file_rows(ctx, source, wanted, unpivoted, files.paths if files else ())
     types = landing.columns_of(path, raw)
     columns = Columns(types, frozenset(c for c in types if c in wanted or unpivoted(c)))
     seconds = [
@@ -150,6 +158,7 @@ def _delivery(ctx: Context[IngestSettings], name: str, source: SourceSettings, k
         deletes=source.deletes,
         columns={name: columns},
         unread={name: unread},
+        files={name: files} if files else {},
     )
     if follows:
         rows, gone = changes.latest_changes(table, rows)
@@ -162,13 +171,14 @@ def _file_rows(
     source: SourceSettings | LookupSettings,
     columns: Sequence[str],
     also: Callable[[str], bool] = landing.no_other,
+    files: Sequence[str] = (),
 ) -> DataFrame:
     path = in_folder(ctx.settings, source.path)
     if source.format == "csv":
-        return landing.csv_rows(ctx.spark, path, columns, source.delimiter, also, source.encoding)
+        return landing.csv_rows(ctx.spark, path, columns, source.delimiter, also, source.encoding, files)
     if source.format == "json":
-        return landing.json_rows(ctx.spark, path, columns, source.encoding)
-    return landing.typed_rows(ctx.spark, path, source.format, columns, also)
+        return landing.json_rows(ctx.spark, path, columns, source.encoding, files)
+    return landing.typed_rows(ctx.spark, path, source.format, columns, also, files=files)
 
 
 def _database_rows(
@@ -193,15 +203,6 @@ def _changed_rows(
     return rows, taken is None
 
 
-def in_folder(settings: IngestSettings, path: str) -> str:
-    """A path of a mapping: relative ones lie in the folder, or in the working folder where there is none."""
-    if path.startswith("/") or ":/" in path:
-        return path
-    if settings.mapping and not settings.folder:
-        raise SettingsError(f"ingest.folder is empty: say where the files of the mapping {settings.mapping} lie")
-    return f"{settings.folder.rstrip('/')}/{path}" if settings.folder else path
-
-
 def _complete_journey(ctx: Context[IngestSettings]) -> list[Delivery]:
     folder = _complete_journey_folder(ctx.settings)
     shares = {complete_journey.LARGEST: min(_MOST_SHARES, cores(ctx.spark))}
@@ -213,7 +214,16 @@ def _complete_journey(ctx: Context[IngestSettings]) -> list[Delivery]:
     }
     tables = complete_journey.tables(raw, ctx.business.timezone)
     names = {table: complete_journey.SOURCE_OF[table] for table in tables}
-    by_table = [Delivery(t, (names[t],), of_source(rows, names[t])) for t, rows in tables.items()]
+    listed = listed_files(ctx)
+    files = {
+        name: reading(ctx, name, f"{folder}/{name}.parquet", listed.get(name, {}), code_version())
+        for name in names.values()
+        if name in complete_journey.FILES
+    }
+    by_table = [
+        Delivery(t, (names[t],), of_source(rows, names[t]), files={n: f for n, f in files.items() if n == names[t]})
+        for t, rows in tables.items()
+    ]
     return sorted(by_table, key=lambda delivery: delivery.table not in LARGEST)
 
 

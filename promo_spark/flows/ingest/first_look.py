@@ -14,8 +14,9 @@ from pathlib import Path
 from promo_spark.contracts.raw_rows import RawRow
 from promo_spark.errors import SourceError, printable
 from promo_spark.flows.ingest import loading
-from promo_spark.flows.ingest.deliveries import Delivery, deliveries, in_folder
+from promo_spark.flows.ingest.deliveries import Delivery, deliveries
 from promo_spark.flows.ingest.judgement import Judged, judged
+from promo_spark.flows.ingest.paths import in_folder
 from promo_spark.flows.ingest.rejections import why_rejected
 from promo_spark.runtime.job import Context
 from promo_spark.settings.ingest import IngestSettings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from pyspark.sql import DataFrame, Observation, SparkSession
@@ -37,11 +37,15 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Counted:
-    """What a source delivered and how many of its rows failed each rule; `alone`: rejected for themselves."""
+    """What a source delivered and how many of its rows failed each rule; `alone`: rejected for themselves.
+
+    `by_file`: file → its rows, and how many of them are blank.
+    """
 
     delivered: gate.Delivered
     failed: Mapping[str, int]
     alone: int
+    by_file: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,7 @@ def _judge(
             row[0]: row.asDict() for row in suspects.groupBy(IncomingRow.source).agg(*counts).collect()
         }  # a row per source
     counted = {s: _counted(delivery, by, seen.get, s, twice.get(s, {})) for s in delivery.sources}
+    counted = _with_files(delivery, screened if table in _KEPT else delivery.rows, counted)
     rows = sum(c.delivered.rows_in - c.delivered.blank for c in counted.values())
     if not rows and table in _NEVER_EMPTY and not (delivery.by_key and ctx.lake.exists(table)):
         raise SourceError(f"source {delivery.name}, for {table.full_name()}, is empty; nothing was loaded")
@@ -153,6 +158,22 @@ def _counted(
         days=sorted(tallied[checks.tally(checks.DAYS, source)]) if by_days else None,
     )
     return Counted(delivered, failed, alone)
+
+
+def _with_files(delivery: Delivery, rows: DataFrame, counted: Mapping[str, Counted]) -> dict[str, Counted]:
+    """What was counted, by file too: of sources of several files in a pass of its own, which reads little of a row."""
+    several = [s for s, files in delivery.files.items() if len(files.read) > 1]
+    by_file: dict[str, dict[str, tuple[int, int]]] = {source: {} for source in counted}
+    if several:
+        of_several = rows.filter(F.col(IncomingRow.source).isin(several))
+        counts = [F.count(F.lit(1)), F.count_if(IncomingRow.blank)]
+        for row in of_several.groupBy(IncomingRow.source, IncomingRow.file).agg(*counts).collect():  # a row per file
+            by_file[row[0]][row[1]] = (row[2], row[3])
+    for source, files in delivery.files.items():
+        if source not in several:
+            whole = counted[source].delivered
+            by_file[source] = dict.fromkeys(files.addresses.values(), (whole.rows_in, whole.blank))
+    return {source: replace(one, by_file=by_file[source]) for source, one in counted.items()}
 
 
 def side_by_side(what: Callable[[T], R], of: Sequence[T]) -> list[R]:
