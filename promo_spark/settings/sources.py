@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from promo_spark.settings.dated_paths import checked_path
 from promo_spark.settings.sections import (
     Delimiter,
     Encoding,
@@ -17,6 +18,8 @@ from promo_spark.settings.sections import (
     Section,
     TimePattern,
 )
+
+FILE_FORMATS = ("csv", "json", "parquet", "orc")
 
 
 class ConnectionSettings(Section):
@@ -48,10 +51,12 @@ class ConnectionSettings(Section):
 class Extraction(Section):
     """How the rows of a source are had: from files, a table in a database, or a Delta table's change feed."""
 
-    path: Annotated[str, Location()] = ""
+    path: Annotated[str, AfterValidator(checked_path), Location()] = ""
     format: Literal["csv", "json", "parquet", "orc", "delta", "delta_changes", "jdbc"]
     delivery: Literal["whole_days", "rows"] = "whole_days"
     deletes: Literal["apply", "keep"] = "apply"
+    read: Literal["", "new", "all"] = ""  # of files: which a run reads; "": new of folders with facts, else all
+    vanished: Literal["keep", "remove"] = "keep"  # with read = "new": the rows of files that are no longer there
     connection: str = ""
     db_table: Annotated[str, Field(pattern=r"^([^\W\d][\w$]*(\.[^\W\d][\w$]*)?)?$")] = ""
     db_where: list[Annotated[list[str | int], Field(min_length=3, max_length=3)]] = Field(default_factory=list)
@@ -72,6 +77,8 @@ class Extraction(Section):
             "upper_bound": self.upper_bound,
         }
         if self.format == "jdbc":
+            if self.read:
+                raise ValueError("read is for sources of files, not for tables of a database")
             needed = [k for k in ("connection", "db_table") if not of_database[k]] + ["no path"] * bool(self.path)
             if needed:
                 raise ValueError(f'format = "jdbc" needs {" and ".join(needed)}')
@@ -79,6 +86,10 @@ class Extraction(Section):
                 raise ValueError("partitions (2 or more) and partition_column go together")
             if bool(self.lower_bound) != bool(self.upper_bound) or (self.lower_bound and not self.partition_column):
                 raise ValueError("lower_bound and upper_bound go together, with partition_column; or leave both out")
+        elif self.read == "new" and (self.format not in FILE_FORMATS or self.by_rows):
+            raise ValueError(
+                f'read = "new" is for files that are delivered by whole days, in format {", ".join(FILE_FORMATS)}'
+            )
         elif not self.path:
             raise ValueError(f'format = "{self.format}" needs a path')
         elif any(of_database.values()) or self.partitions > 1:
@@ -182,7 +193,7 @@ class LookupSettings(Section):
     second file's column.
     """
 
-    path: Annotated[str, Location()]
+    path: Annotated[str, AfterValidator(checked_path), Location()]
     format: Literal["csv", "json", "parquet", "delta"] = "csv"
     delimiter: Delimiter = ","
     encoding: Encoding = "UTF-8"

@@ -47,8 +47,10 @@ class Listing:
     single: bool
 
 
-def listing(spark: SparkSession, path: str, known: Mapping[str, SourceFile]) -> Listing:
+def listing(spark: SparkSession, path: str, known: Mapping[str, SourceFile], below: str = "") -> Listing:
     """The files at a path, a folder, a pattern or a single file; `known`: those that were there before, by name.
+
+    Names are given below the part of `below`, or else of the path, that is no pattern.
 
     Local files have checksums of their content. Where they are together larger than 1 GiB, one whose size and time
     are those of a known file is not read again, and has that file's checksum. Raises SourceError for a path that is
@@ -56,12 +58,13 @@ def listing(spark: SparkSession, path: str, known: Mapping[str, SourceFile]) -> 
     """
     rows = listed(spark, path)
     single = len(rows) == 1 and not PATTERN.search(path) and _ends_alike(rows[0][0], path)
-    folder = _without_scheme(_fixed_folder(path))
+    folder = _without_scheme(_fixed_folder(below or path))
+    alone = single and below in ("", path)
     hashed = all(local_path(row[0]) for row in rows) and sum(row[1] for row in rows) <= file_digests.HASHED_BYTES
     files: dict[str, SourceFile] = {}
     for place, size, changed in rows:
         modified_at = in_utc(changed)
-        name = place.rsplit("/", 1)[-1] if single else _below(folder, _without_scheme(place))
+        name = place.rsplit("/", 1)[-1] if alone else _below(folder, _without_scheme(place))
         before, local = known.get(name), local_path(place)
         repeated = before is not None and (before.size, before.modified_at) == (size, modified_at)
         checksum = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import functools
 import hashlib
 import importlib.util
@@ -16,6 +17,7 @@ from promo_spark.contracts.silver import Events, OrderLines, PromoCalendar
 from promo_spark.errors import SettingsError, SourceError
 from promo_spark.flows.ingest.paths import in_folder
 from promo_spark.flows.ingest.readings import Reading, listed_files, reading, readings
+from promo_spark.flows.ingest.stored_rows import with_files_of_same_keys
 from promo_spark.runtime.freshness import code_version
 from promo_spark.runtime.job import Context
 from promo_spark.runtime.session import cores
@@ -52,13 +54,36 @@ class Delivery:
     columns: Mapping[str, Columns] = field(default_factory=dict)  # source → its columns
     unread: Mapping[str, Callable[[], DataFrame]] = field(default_factory=dict)  # source → its UnreadValue rows
     files: Mapping[str, Reading] = field(default_factory=dict)  # source → its files, where it is files
+    beside: Sequence[Reading] = ()  # of sources of the table of which nothing is read
 
     @property
     def name(self) -> str:
         return ", ".join(self.sources)
 
+    @property
+    def readings(self) -> list[Reading]:
+        """The files of all sources of the table."""
+        return [*self.files.values(), *self.beside]
 
-def sources_digest(settings: IngestSettings, spark: SparkSession | None) -> str:
+    @property
+    def only_new(self) -> bool:
+        """Whether files with rows in the table may be left unread."""
+        return any(reading.only_new for reading in self.readings)
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What sources deliver: a delivery per table, and the sources that have nothing new, with their tables."""
+
+    deliveries: Sequence[Delivery]
+    nothing_new: Mapping[str, tuple[type[Table], Reading]]
+
+    @property
+    def tables(self) -> set[type[Table]]:
+        return {d.table for d in self.deliveries} | {table for table, _ in self.nothing_new.values()}
+
+
+def sources_digest(settings: IngestSettings, spark: SparkSession | None, date: datetime.date) -> str:
     """Changes when a file of the source does, a row of a database's table, or the version of a table with a feed.
 
     Raises SparkNeededError where that cannot be known without Spark.
@@ -70,11 +95,11 @@ def sources_digest(settings: IngestSettings, spark: SparkSession | None) -> str:
         if source.format == "jdbc":
             parts.append(databases.table_digest(required(spark), name, source, settings.connections[source.connection]))
         elif source.format == "delta_changes":
-            feed = change_feed.newest(required(spark), name, in_folder(settings, source.path))
+            feed = change_feed.newest(required(spark), name, in_folder(settings, source.path, date))
             parts.append(f"{feed.table_id} {feed.version}")
         else:
-            parts.append(files_digest(spark, in_folder(settings, source.path)))
-        parts += [files_digest(spark, in_folder(settings, lookup.path)) for lookup in source.lookups]
+            parts.append(files_digest(spark, in_folder(settings, source.path, date)))
+        parts += [files_digest(spark, in_folder(settings, lookup.path, date)) for lookup in source.lookups]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
@@ -84,24 +109,47 @@ def refuse_wrong_mappings(settings: IngestSettings) -> None:
         mappings.checked_mapping(name, mappings.mapped_table(name, source), source)
 
 
-def deliveries(ctx: Context[IngestSettings], key: bytes | None) -> list[Delivery]:
+def deliveries(ctx: Context[IngestSettings], key: bytes | None) -> Delivered:
     """Everything the settings name, one delivery per table. Nothing but the beginning of files is read yet.
+
+    Where stored rows lie beside new files, the new files are read for their keys.
 
     Sources that deliver single rows stay by themselves: each merges its own. Given a key, what a mapping makes of
     ids of persons is keyed here; the ids themselves are still those of the sources.
     """
     if ctx.settings.adapter == "complete_journey":
-        return _complete_journey(ctx)
-    by_table: dict[type[Table], list[Delivery]] = {}
-    files = readings(ctx, key)
-    for delivery in [_delivery(ctx, n, source, key, files.get(n)) for n, source in ctx.settings.sources.items()]:
-        by_table.setdefault(delivery.table, []).append(delivery)
-    joined = [one for table, of_table in by_table.items() for one in _joined(table, of_table)]
-    return sorted(joined, key=lambda delivery: delivery.table not in LARGEST)
+        return Delivered(_complete_journey(ctx), {})
+    by_table: dict[type[Table], list[str]] = {}
+    for name, source in ctx.settings.sources.items():
+        by_table.setdefault(mappings.mapped_table(name, source), []).append(name)
+    files, joined, nothing_new = readings(ctx, key), [], {}
+    for table, names in by_table.items():
+        of_table = _with_files_of_same_keys(ctx, table, {n: files[n] for n in names if n in files}, key)
+        beside = [reading for reading in of_table.values() if reading.has_nothing_to_read]
+        nothing_new.update({reading.source: (table, reading) for reading in beside})
+        read = [name for name in names if name not in nothing_new]
+        delivered = [_delivery(ctx, n, ctx.settings.sources[n], key, of_table.get(n)) for n in read]
+        joined += [replace(one, beside=beside) for one in _joined(table, delivered)]
+    return Delivered(sorted(joined, key=lambda delivery: delivery.table not in LARGEST), nothing_new)
+
+
+def _with_files_of_same_keys(
+    ctx: Context[IngestSettings], table: type[Table], of_table: Mapping[str, Reading], key: bytes | None
+) -> dict[str, Reading]:
+    sources = {name: ctx.settings.sources[name] for name in of_table}
+
+    def rows_of(found: Mapping[str, Reading]) -> list[DataFrame]:
+        read = [name for name, reading in found.items() if not reading.has_nothing_to_read]
+        return [_delivery(ctx, name, sources[name], key, found[name]).rows for name in read]
+
+    alike = mappings.columns_that_tell_alike(table, sources.values())
+    return with_files_of_same_keys(ctx, table, of_table, alike, rows_of)
 
 
 def _joined(table: type[Table], of_table: Sequence[Delivery]) -> list[Delivery]:
     """The deliveries of whole days of one table as one: of the days they share, none replaces another's rows."""
+    if not of_table:
+        return []
     if len({d.by_key for d in of_table}) > 1:
         named = ", ".join(d.name for d in of_table)
         raise SettingsError(
@@ -130,7 +178,7 @@ def _delivery(
     mappings.checked_mapping(name, table, source)
     if source.by_rows:
         changes.checked_rows_delivery(name, table, source.columns)
-    path, wanted = in_folder(ctx.settings, source.path), mappings.source_columns(source)
+    path, wanted = in_folder(ctx.settings, source.path, ctx.date), mappings.source_columns(source)
     unpivoted = mappings.unpivoted_column(source)
     follows, whole = source.format == "delta_changes", True
     if follows:
@@ -173,7 +221,7 @@ def _file_rows(
     also: Callable[[str], bool] = landing.no_other,
     files: Sequence[str] = (),
 ) -> DataFrame:
-    path = in_folder(ctx.settings, source.path)
+    path = in_folder(ctx.settings, source.path, ctx.date)
     if source.format == "csv":
         return landing.csv_rows(ctx.spark, path, columns, source.delimiter, also, source.encoding, files)
     if source.format == "json":

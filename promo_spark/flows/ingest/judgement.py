@@ -14,9 +14,10 @@ from pyspark.util import inheritable_thread_target
 
 from promo_spark.contracts.raw_rows import IncomingRow
 from promo_spark.contracts.schema import SourceCheck, Table
-from promo_spark.contracts.silver import Events, OrderLines, Products, PromoCalendar, Users
+from promo_spark.contracts.silver import Events, OrderLines, Products, PromoCalendar, Sourced, Users
 from promo_spark.errors import SourceError
 from promo_spark.flows.ingest.deliveries import LARGEST, Delivery
+from promo_spark.flows.ingest.stored_rows import StoredRows, stored_rows
 from promo_spark.runtime.job import Context
 from promo_spark.settings.ingest import IngestSettings
 from promo_spark.sources.checks import own_checks, predicates
@@ -58,6 +59,15 @@ class Judged:
     doubled_keys: DataFrame
     suspects: DataFrame | None
     counted: Mapping[str, Counted]
+    stored: StoredRows | None = None  # beside new files: the stored rows that stay, and the days they stay on
+
+    @property
+    def accepted(self) -> DataFrame:
+        """The good rows, of rows with the same key the one that stays."""
+        if self.suspects is None:
+            return checks.good(self.screened)
+        alone = checks.without_doubled_key(self.delivery.table, self.screened, self.doubled_keys)
+        return alone.unionByName(checks.good(self.suspects))
 
 
 def judged(ctx: Context[IngestSettings], delivered: Sequence[Delivery]) -> list[Judged]:
@@ -115,12 +125,15 @@ def _judge(
     by = checks.rules(table, compared, ctx.settings.policies, own)
     if plan is not None:
         kept = ctx.keep(delivery.rows)
-        beside = values.beside(table, ctx.own(table), kept, delivery.by_key)
+        replaced = sorted(set().union(*(r.replaced_files for r in delivery.readings)) if delivery.only_new else ())
+        stored = ctx.own(table).filter(~F.col(Sourced.source_file).isin(replaced)) if replaced else ctx.own(table)
+        beside = values.beside(table, stored, kept, delivery.by_key or delivery.only_new)
         clean = values.cleaned(table, kept, plan, by, beside, compared.promoted_days)
         delivery = replace(delivery, rows=clean if table in _KEPT else ctx.keep(clean))
         by = [*by, *cleaning.rules(table, plan)]
     screened = checks.screened(table, delivery.rows, by)
-    if table in _KEPT:
+    beside_stored = delivery.only_new and ctx.lake.exists(table)
+    if table in _KEPT or beside_stored:
         screened = ctx.keep(screened)
     seen = Observation(f"{delivery.name} judged")
     tallies = checks.tallies(table, by, compared, delivery.sources)
@@ -135,11 +148,12 @@ def _judge(
             row[0]: row.asDict() for row in suspects.groupBy(IncomingRow.source).agg(*counts).collect()
         }  # a row per source
     counted = {s: _counted(delivery, by, seen.get, s, twice.get(s, {})) for s in delivery.sources}
-    counted = _with_files(delivery, screened if table in _KEPT else delivery.rows, counted)
+    counted = _with_files(delivery, screened if table in _KEPT or beside_stored else delivery.rows, counted)
     rows = sum(c.delivered.rows_in - c.delivered.blank for c in counted.values())
-    if not rows and table in _NEVER_EMPTY and not (delivery.by_key and ctx.lake.exists(table)):
+    if not rows and table in _NEVER_EMPTY and not (beside_stored or (delivery.by_key and ctx.lake.exists(table))):
         raise SourceError(f"source {delivery.name}, for {table.full_name()}, is empty; nothing was loaded")
-    return Judged(delivery, by, screened, keys, suspects, counted)
+    judged = Judged(delivery, by, screened, keys, suspects, counted)
+    return replace(judged, stored=stored_rows(ctx, table, delivery.readings, judged.accepted))
 
 
 def _counted(

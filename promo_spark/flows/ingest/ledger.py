@@ -23,8 +23,15 @@ def write_files(ctx: Context[IngestSettings], judgements: Sequence[Judged]) -> N
     its rows take the place of theirs. A run that fails takes the list back first.
     """
     rows = [row for judged in judgements for source in judged.delivery.files for row in _files_of(ctx, judged, source)]
+    removed = [
+        {SourceFiles.source: reading.source, SourceFiles.file: name}
+        for judged in judgements
+        for reading in judged.delivery.readings
+        for name in (reading.removed if reading.only_new else ())
+    ]
     if rows:
-        ctx.write(SourceFiles, SourceFiles.frame(ctx.spark, rows).coalesce(1))
+        gone = SourceFiles.frame(ctx.spark, removed).select(*SourceFiles.key).coalesce(1) if removed else None
+        ctx.write(SourceFiles, SourceFiles.frame(ctx.spark, rows).coalesce(1), gone=gone)
 
 
 def _files_of(ctx: Context[IngestSettings], judged: Judged, source: str) -> list[dict[str, Any]]:

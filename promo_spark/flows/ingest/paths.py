@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import datetime
+
 from promo_spark.errors import SettingsError
+from promo_spark.settings.dated_paths import dated_path
 from promo_spark.settings.ingest import IngestSettings
 
 
-def in_folder(settings: IngestSettings, path: str) -> str:
-    """A path of a mapping: relative ones lie in the folder, or in the working folder where there is none."""
+def in_folder(settings: IngestSettings, path: str, date: datetime.date) -> str:
+    """A path of a mapping, with the date in it: relative ones lie in the folder, without one in the working folder."""
+    return dated_path(undated(settings, path), date)
+
+
+def undated(settings: IngestSettings, path: str) -> str:
+    """A path of a mapping as the settings have it, in the folder."""
     if path.startswith("/") or ":/" in path:
         return path
     if settings.mapping and not settings.folder:

@@ -12,18 +12,19 @@ from pyspark.sql import functions as F
 
 from promo_spark.contracts.ops import SourceFiles
 from promo_spark.contracts.silver import IdentityMap
-from promo_spark.flows.ingest.paths import in_folder
+from promo_spark.flows.ingest.paths import in_folder, undated
 from promo_spark.runtime.freshness import code_version
 from promo_spark.runtime.job import Context
+from promo_spark.settings.dated_paths import dated_path, is_dated
 from promo_spark.settings.ingest import IngestSettings
-from promo_spark.settings.sources import SourceSettings
+from promo_spark.settings.sources import FILE_FORMATS, SourceSettings
 from promo_spark.sources.mapping import mappings
 from promo_spark.sources.persons import pseudonyms
 from promo_spark.storage.file_digests import files_digest
 from promo_spark.storage.files import Files
 from promo_spark.storage.source_files import SourceFile, in_utc, listing, without_pattern
 
-FILE_FORMATS = ("csv", "json", "parquet", "orc")
+_ABOUT_FILES = ("read", "vanished")  # settings that say nothing of what a file's rows are
 _JUDGED_BY = ("policies", "checks", "cleaning", "mostly_missing", "test_users", "bot_events_per_minute")
 
 
@@ -37,29 +38,126 @@ class Reading:
     read: Mapping[str, SourceFile]
     addresses: Mapping[str, str]  # name of a file to be read → the file as Spark's rows name it
     read_as: str  # digest of what the rows of a file depend on beside the file
+    only_new: bool = False
+    removes_vanished: bool = False
+    in_folder: bool = True  # False: the path is a single file
+    dated: bool = False  # the path holds the date: it shows nothing of the files of other dates
 
     @property
     def paths(self) -> list[str]:
         """The files to be read as Spark opens them; empty: all that are there."""
-        return [] if len(self.read) == len(self.there) else [without_pattern(f.path) for f in self.read.values()]
+        return [] if len(self.read) == len(self.there) else [without_pattern(f.path) for f in _not_empty(self.read)]
+
+    @property
+    def has_nothing_to_read(self) -> bool:
+        """Whether all that is there was taken in before. A source of which nothing was is read, be it to be refused."""
+        return self.only_new and bool(self.listed) and not _not_empty(self.read)
+
+    @property
+    def new(self) -> list[str]:
+        return [name for name in self.read if name not in self.listed]
+
+    @property
+    def changed(self) -> list[str]:
+        """Listed files that hold something else now."""
+        return [
+            n for n, file in self.read.items() if n in self.listed and not file.is_same_as(_as_listed(self.listed[n]))
+        ]
+
+    @property
+    def unread(self) -> list[str]:
+        return [name for name in self.there if name not in self.read]
+
+    @property
+    def elsewhere(self) -> list[str]:
+        """Listed files that are not at the path."""
+        return [name for name in self.listed if name not in self.there]
+
+    @property
+    def vanished(self) -> list[str]:
+        return [] if self.dated else self.elsewhere
+
+    @property
+    def removed(self) -> list[str]:
+        """Vanished files whose rows go: as the settings say, or because a file of another name lies in their place."""
+        addresses = set(self.addresses.values())
+        vanished = set(self.vanished if self.removes_vanished else ())
+        return [n for n in self.elsewhere if n in vanished or self.listed[n].source_file in addresses]
+
+    @property
+    def replaced_files(self) -> set[str]:
+        """Files, as silver names them, whose stored rows give way to what is read."""
+        listed = [self.listed[n].source_file for n in (*self.read, *self.removed) if n in self.listed]
+        return {*self.addresses.values(), *listed}
+
+    @property
+    def standing_files(self) -> set[str]:
+        """Files, as silver names them, that are not read and whose stored rows stay."""
+        standing = {self.listed[n].source_file for n in (*self.unread, *self.elsewhere) if n in self.listed}
+        return standing - self.replaced_files
+
+
+def _not_empty(files: Mapping[str, SourceFile]) -> list[SourceFile]:
+    return [file for file in files.values() if file.size]
 
 
 def readings(ctx: Context[IngestSettings], key: bytes | None) -> dict[str, Reading]:
-    """source → what of its files is to be read, for every source that is files."""
+    """source → what of its files is to be read, for every source that is files.
+
+    Where only what is new is read: files that ops.files does not list, or lists with another content, or as read by
+    another mapping, other settings or other code.
+    """
     sources = {n: s for n, s in ctx.settings.sources.items() if s.format in FILE_FORMATS}
     listed = listed_files(ctx)
     persons = _persons_digest(ctx) if sources else ""
     found = {}
     for name, source in sources.items():
         read_as = _read_as(ctx, source, key, persons)
-        found[name] = reading(ctx, name, in_folder(ctx.settings, source.path), listed.get(name, {}), read_as)
+        of_source = reading(ctx, name, undated(ctx.settings, source.path), listed.get(name, {}), read_as)
+        table = mappings.mapped_table(name, source)
+        by_default = of_source.in_folder and mappings.may_read_what_is_new(table, source)
+        if source.read == "new" or (source.read == "" and by_default):
+            of_source = _of_new_files(ctx, of_source, ctx.lake.exists(table), source.vanished == "remove")
+        found[name] = of_source
     return found
 
 
 def reading(ctx: Context[IngestSettings], name: str, path: str, listed: Mapping[str, Row], read_as: str) -> Reading:
-    """All files of one source, to be read as a whole. `listed`: name of a file → its row of ops.files."""
-    there = listing(ctx.spark, path, {file: _as_listed(row) for file, row in listed.items()}).files
-    return _with_addresses(ctx, Reading(name, there, listed, there, {}, read_as))
+    """All files of one source, to be read as a whole. `listed`: name of a file → its row of ops.files.
+
+    Where the path holds the date, files of other dates lie elsewhere: names are below the folder of all dates.
+    """
+    known = {file: _as_listed(row) for file, row in listed.items()}
+    found = listing(ctx.spark, dated_path(path, ctx.date), known, below=path)
+    dated = is_dated(path)
+    whole = Reading(name, found.files, listed, {}, {}, read_as, in_folder=dated or not found.single, dated=dated)
+    return with_files(ctx, whole, found.files)
+
+
+def with_files(ctx: Context[IngestSettings], of_source: Reading, names: Iterable[str]) -> Reading:
+    """The reading with these files read too."""
+    files = Files(ctx.spark)
+    added = [name for name in names if name not in of_source.read]
+    addresses = {name: files.uri(of_source.there[name].path) for name in added}
+    read = {**of_source.read, **{name: of_source.there[name] for name in added}}
+    return replace(of_source, read=read, addresses={**of_source.addresses, **addresses})
+
+
+def _of_new_files(ctx: Context[IngestSettings], whole: Reading, loaded: bool, removes_vanished: bool) -> Reading:
+    """What is new of the files of a source. Where its table is not there, whatever is listed has to come again."""
+    listed = whole.listed if loaded else {}
+    new = [
+        name
+        for name, file in whole.there.items()
+        if name not in listed or listed[name].read_as != whole.read_as or not file.is_same_as(_as_listed(listed[name]))
+    ]
+    nothing = replace(whole, listed=listed, read={}, addresses={}, only_new=True, removes_vanished=removes_vanished)
+    of_source = with_files(ctx, nothing, new)
+    lost = [*of_source.removed, *of_source.changed]
+    if lost and of_source.has_nothing_to_read:  # rows go and none come: they are judged beside those of another file
+        others = sorted((file.size, name) for name, file in whole.there.items() if file.size)
+        of_source = with_files(ctx, of_source, [name for _, name in others[:1]])
+    return of_source
 
 
 def listed_files(ctx: Context[IngestSettings]) -> dict[str, dict[str, Row]]:
@@ -71,11 +169,6 @@ def listed_files(ctx: Context[IngestSettings]) -> dict[str, dict[str, Row]]:
     return found
 
 
-def _with_addresses(ctx: Context[IngestSettings], of_source: Reading) -> Reading:
-    files = Files(ctx.spark)
-    return replace(of_source, addresses={name: files.uri(file.path) for name, file in of_source.read.items()})
-
-
 def _as_listed(row: Row) -> SourceFile:
     return SourceFile(row.file, row.source_file, row.size, in_utc(row.modified_at), row.checksum)
 
@@ -83,7 +176,7 @@ def _as_listed(row: Row) -> SourceFile:
 def _read_as(ctx: Context[IngestSettings], source: SourceSettings, key: bytes | None, persons: str) -> str:
     """A digest of the mapping, of the settings and the code that judge rows, and of what rows are completed with."""
     parts = {
-        "source": source.identity(),
+        "source": {k: v for k, v in source.identity().items() if k not in _ABOUT_FILES},
         "judged by": {name: ctx.settings.identity()[name] for name in _JUDGED_BY},
         "timezone": ctx.business.timezone,
         "ids": pseudonyms.key_id(key),
@@ -103,4 +196,4 @@ def _persons_digest(ctx: Context[IngestSettings]) -> str:
 
 
 def _digests(ctx: Context[IngestSettings], paths: Iterable[str]) -> list[str]:
-    return [files_digest(ctx.spark, in_folder(ctx.settings, path)) for path in paths]
+    return [files_digest(ctx.spark, in_folder(ctx.settings, path, ctx.date)) for path in paths]
