@@ -42,7 +42,7 @@ class Shop:
         rows = [f"{o},{n},{p},{q},{q}.50,2024-{day} 12:00:00" for o, n, p, q, day in map(str.split, lines)]
         (self.folder / name).write_text("\n".join([HEADER, *rows]) + "\n", encoding="utf-8")
 
-    def settings(self, till: Path | None = None, gate: int = 1000, **order_lines: Any) -> Any:
+    def settings(self, till: Path | None = None, gate: int = 1000, day_before: bool = False, **order_lines: Any) -> Any:
         values = load(None, ["business.privacy.pseudonymise=false", "business.holiday_countries=[]"])
         dumped = values.model_dump(mode="json")
         dumped["ingest"]["sources"] = {
@@ -58,7 +58,7 @@ class Shop:
         if till is not None:
             own = dumped["ingest"]["sources"]["order_lines"]
             dumped["ingest"]["sources"]["till"] = own | {"path": str(till), "table": "order_lines"}
-        dumped["ingest"]["gate"]["judged_from_rows"] = gate
+        dumped["ingest"]["gate"] |= {"judged_from_rows": gate, "day_before_expected": day_before}
         return validated(dumped)
 
     def take_in(self, day: int = 14, **settings: Any) -> None:
@@ -134,6 +134,8 @@ def test_a_second_day_reads_what_is_new_and_leaves_other_days_as_they_are(shop: 
     assert shop.counts() == (0, 0, 0, 0)
     assert shop.report(16)["unread_files"] == (3, 3)
     assert shop.orders() == "o1 o2 o4 o5"
+    with pytest.raises(SourceError, match="2024-06-16, the day before the date, has no rows"):
+        shop.take_in(17, day_before=True)  # that nothing new came is not waved through
 
 
 def test_a_changed_file_replaces_what_it_brought(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
@@ -238,6 +240,16 @@ def test_two_sources_of_a_table_are_judged_together(shop: Shop, tmp_path: Path) 
     assert [reasons for _, reasons in shop.rejected()] == ["duplicate_key", "duplicate_row"]
 
 
+def test_a_single_file_beside_a_folder_keeps_the_days_it_had_before(shop: Shop, tmp_path: Path) -> None:
+    """The single file is written over with the new day, and is a delivery of that day; the folder grows."""
+    till = tmp_path / "till.csv"
+    for day in (1, 2):
+        shop.deliver("../till.csv", f"till{day} 1 tea 1 06-0{day}")
+        shop.deliver(f"{day}.csv", f"web{day} 1 tea 1 06-0{day + 2}")
+        shop.take_in(13 + day, till=till)
+    assert shop.orders() == "till1 till2 web1 web2"
+
+
 def test_master_data_single_files_and_what_needs_all_rows_are_read_whole(shop: Shop) -> None:
     with pytest.raises(SettingsError, match=r'order_lines\.read = "new" is for tables by days .*without\s+distinct'):
         shop.take_in(read="new", distinct=True)
@@ -250,6 +262,23 @@ def test_master_data_single_files_and_what_needs_all_rows_are_read_whole(shop: S
         shop.deliver("1.csv", f"o{day} 1 tea 1 06-{day - 2}")
         shop.take_in(day, path=str(shop.folder / "1.csv"))
     assert shop.orders() == "o14 o15"  # a single file is a delivery of days: the day before stays
+
+
+def test_an_order_that_is_split_over_files_keeps_all_its_lines(shop: Shop) -> None:
+    """Lines that ingest numbers: the order's other file is read again, and the lines of both are numbered together."""
+    columns = {column: column for column in HEADER.split(",") if column != "line_no"}
+    shop.deliver("1.csv", "o1 - milk 1 06-01", "o2 - tea 1 06-01")
+    shop.deliver("2.csv", "o3 - tea 1 06-01")
+    shop.take_in(14, columns=columns)
+    shop.deliver("3.csv", "o1 - tea 1 06-01")
+    shop.take_in(15, columns=columns)
+    assert [(order, line, product) for order, line, product, *_ in shop.facts()] == [
+        ("o1", 1, "milk"),
+        ("o1", 2, "tea"),
+        ("o2", 1, "tea"),
+        ("o3", 1, "tea"),
+    ]
+    assert shop.report(15)["unread_files"] == (3, 1)
 
 
 def test_a_delivery_of_new_files_is_judged_by_such_deliveries(shop: Shop) -> None:

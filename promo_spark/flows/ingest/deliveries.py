@@ -16,7 +16,7 @@ from promo_spark.contracts.schema import Table
 from promo_spark.contracts.silver import Events, OrderLines, PromoCalendar
 from promo_spark.errors import SettingsError, SourceError
 from promo_spark.flows.ingest.paths import in_folder
-from promo_spark.flows.ingest.readings import Reading, listed_files, reading, readings
+from promo_spark.flows.ingest.readings import Reading, listed_files, reading, readings, with_files
 from promo_spark.flows.ingest.stored_rows import with_files_of_same_keys
 from promo_spark.runtime.freshness import code_version
 from promo_spark.runtime.job import Context
@@ -124,26 +124,31 @@ def deliveries(ctx: Context[IngestSettings], key: bytes | None) -> Delivered:
         by_table.setdefault(mappings.mapped_table(name, source), []).append(name)
     files, joined, nothing_new = readings(ctx, key), [], {}
     for table, names in by_table.items():
-        of_table = _with_files_of_same_keys(ctx, table, {n: files[n] for n in names if n in files}, key)
-        beside = [reading for reading in of_table.values() if reading.has_nothing_to_read]
+        delivered, beside = _of_table(ctx, table, {name: files.get(name) for name in names}, key)
         nothing_new.update({reading.source: (table, reading) for reading in beside})
-        read = [name for name in names if name not in nothing_new]
-        delivered = [_delivery(ctx, n, ctx.settings.sources[n], key, of_table.get(n)) for n in read]
         joined += [replace(one, beside=beside) for one in _joined(table, delivered)]
     return Delivered(sorted(joined, key=lambda delivery: delivery.table not in LARGEST), nothing_new)
 
 
-def _with_files_of_same_keys(
-    ctx: Context[IngestSettings], table: type[Table], of_table: Mapping[str, Reading], key: bytes | None
-) -> dict[str, Reading]:
-    sources = {name: ctx.settings.sources[name] for name in of_table}
+def _of_table(
+    ctx: Context[IngestSettings], table: type[Table], files: Mapping[str, Reading | None], key: bytes | None
+) -> tuple[list[Delivery], list[Reading]]:
+    """A delivery per source of a table, each by itself; and the files of the sources that have nothing new."""
+    made: dict[tuple[str, ...], Delivery] = {}  # what was read for its keys is not looked at again
 
-    def rows_of(found: Mapping[str, Reading]) -> list[DataFrame]:
-        read = [name for name, reading in found.items() if not reading.has_nothing_to_read]
-        return [_delivery(ctx, name, sources[name], key, found[name]).rows for name in read]
+    def delivered(found: Mapping[str, Reading]) -> list[Delivery]:
+        read = [name for name in files if name not in found or not found[name].has_nothing_to_read]
+        asked = {name: (name, *(found[name].read if name in found else ())) for name in read}
+        for name in read:
+            if asked[name] not in made:
+                made[asked[name]] = _delivery(ctx, name, sources[name], key, found.get(name))
+        return [made[asked[name]] for name in read]
 
+    sources = {name: ctx.settings.sources[name] for name in files}
     alike = mappings.columns_that_tell_alike(table, sources.values())
-    return with_files_of_same_keys(ctx, table, of_table, alike, rows_of)
+    of_table = {name: reading for name, reading in files.items() if reading is not None}
+    of_table = with_files_of_same_keys(ctx, table, of_table, alike, lambda found: [d.rows for d in delivered(found)])
+    return delivered(of_table), [reading for reading in of_table.values() if reading.has_nothing_to_read]
 
 
 def _joined(table: type[Table], of_table: Sequence[Delivery]) -> list[Delivery]:
@@ -263,11 +268,10 @@ def _complete_journey(ctx: Context[IngestSettings]) -> list[Delivery]:
     tables = complete_journey.tables(raw, ctx.business.timezone)
     names = {table: complete_journey.SOURCE_OF[table] for table in tables}
     listed = listed_files(ctx)
-    files = {
-        name: reading(ctx, name, f"{folder}/{name}.parquet", listed.get(name, {}), code_version())
-        for name in names.values()
-        if name in complete_journey.FILES
-    }
+    files = {}
+    for name in set(names.values()) & set(complete_journey.FILES):
+        of_file = reading(ctx, name, f"{folder}/{name}.parquet", listed.get(name, {}), code_version())
+        files[name] = with_files(ctx, of_file, of_file.there)
     by_table = [
         Delivery(t, (names[t],), of_source(rows, names[t]), files={n: f for n, f in files.items() if n == names[t]})
         for t, rows in tables.items()

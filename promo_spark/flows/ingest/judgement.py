@@ -125,7 +125,7 @@ def _judge(
     by = checks.rules(table, compared, ctx.settings.policies, own)
     if plan is not None:
         kept = ctx.keep(delivery.rows)
-        replaced = sorted(set().union(*(r.replaced_files for r in delivery.readings)) if delivery.only_new else ())
+        replaced = sorted(file for r in delivery.readings if r.only_new for file in r.replaced_files)
         stored = ctx.own(table).filter(~F.col(Sourced.source_file).isin(replaced)) if replaced else ctx.own(table)
         beside = values.beside(table, stored, kept, delivery.by_key or delivery.only_new)
         clean = values.cleaned(table, kept, plan, by, beside, compared.promoted_days)

@@ -118,7 +118,7 @@ def _quarantine(
     if delivery.by_key:
         files = sorted(r[0] for r in delivery.rows.select(RawRow.file).distinct().collect())
         replaced[Quarantined.source_file] = files
-    elif source in delivery.files and delivery.files[source].standing_files:
+    elif source in delivery.files and delivery.files[source].leaves_files:
         replaced[Quarantined.source_file] = sorted(delivery.files[source].replaced_files)
     rejected = rules.quarantined(bad, source, ctx.run_id)
     if key is not None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
 from dataclasses import replace
 
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.ops import DataQuality
+from promo_spark.contracts.schema import Table
 from promo_spark.contracts.silver import OrderLines
 from promo_spark.errors import printable
 from promo_spark.flows.ingest.judgement import Judged
@@ -29,12 +31,23 @@ def judged_as(ctx: Context[IngestSettings], judged: Judged, source: str) -> gate
         return counted.delivered
     brought = {reading.addresses[name] for name in (*reading.new, *reading.changed)}
     rows = sum(rows - blank for file, (rows, blank) in counted.by_file.items() if file in brought)
-    day, held = rules.day_column(table), []
-    if judged.stored is not None and day is not None:
-        near = F.col(day).between(F.date_sub(F.lit(ctx.date), rules.FARTHEST_DAY), F.lit(ctx.date))
-        held = sorted(r[0] for r in ctx.own(table).filter(near).select(day).distinct().collect())  # as many as days
+    held = held_days(ctx, table) if judged.stored is not None else []
     repeated = counted.failed.get(rules.DUPLICATE_ROW.name, 0)
     return replace(counted.delivered, new_rows=rows, repeated=repeated, held_days=held)
+
+
+def nothing_new(ctx: Context[IngestSettings], table: type[Table]) -> gate.Delivered:
+    """What is delivered by a source that has no new file: no row, beside the days that the table has."""
+    return gate.Delivered(0, 0, 0, [], held_days=held_days(ctx, table))
+
+
+def held_days(ctx: Context[IngestSettings], table: type[Table]) -> list[datetime.date]:
+    """The days up to the date that the lake has rows of."""
+    day = rules.day_column(table)
+    if day is None:
+        return []
+    near = F.col(day).between(F.date_sub(F.lit(ctx.date), rules.FARTHEST_DAY), F.lit(ctx.date))
+    return sorted(row[0] for row in ctx.own(table).filter(near).select(day).distinct().collect())  # as many as days
 
 
 def usual_rows(ctx: Context[IngestSettings], judged: Judged, source: str) -> Sequence[int]:
@@ -48,7 +61,7 @@ def usual_rows(ctx: Context[IngestSettings], judged: Judged, source: str) -> Seq
         return ()
     if reading is None or not reading.only_new:
         return ctx.earlier_rows.get(source, ())
-    if not reading.standing_files:
+    if not reading.leaves_files:
         return ()
     told = ctx.own(DataQuality).filter(
         (F.col(DataQuality.source) == source)

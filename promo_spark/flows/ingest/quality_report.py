@@ -62,10 +62,12 @@ def pass_gate(
             broken[source] = [v for v in verdicts if not v.passed]
             reasons[source] = why_rejected(judgement, source, counted)
     for source, (table, reading) in nothing_new.items():
-        none = gate.Delivered(0, 0, 0, None)
+        none = new_files.nothing_new(ctx, table)
         verdicts = gate.verdicts(none, (), gate.limits_of(ctx.settings.gate, source), ctx.date)
         verdicts += gate.of_files(left=len(reading.standing_files), files=len(reading.standing_files))
         report += quality.quality_rows(source, table, none, (), {}, verdicts, ctx.date, ctx.run_id)
+        if not all(v.passed for v in verdicts):
+            broken[source] = [v for v in verdicts if not v.passed]
     new_files.say_what_is_read(
         ctx, [*(r for j in judgements for r in j.delivery.files.values()), *(r for _, r in nothing_new.values())]
     )

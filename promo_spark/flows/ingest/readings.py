@@ -42,16 +42,25 @@ class Reading:
     removes_vanished: bool = False
     in_folder: bool = True  # False: the path is a single file
     dated: bool = False  # the path holds the date: it shows nothing of the files of other dates
+    of_lines: bool = True  # text: an empty file is a file without lines, and not a damaged one
 
     @property
     def paths(self) -> list[str]:
         """The files to be read as Spark opens them; empty: all that are there."""
-        return [] if len(self.read) == len(self.there) else [without_pattern(f.path) for f in _not_empty(self.read)]
+        return [] if len(self.read) == len(self.there) else [without_pattern(f.path) for f in self._readable()]
 
     @property
     def has_nothing_to_read(self) -> bool:
         """Whether all that is there was taken in before. A source of which nothing was is read, be it to be refused."""
-        return self.only_new and bool(self.listed) and not _not_empty(self.read)
+        return self.only_new and bool(self.listed) and not self._readable()
+
+    def _readable(self) -> list[SourceFile]:
+        return [file for file in self.read.values() if file.size or not self.of_lines]
+
+    @property
+    def leaves_files(self) -> bool:
+        """Whether files that were taken in before are neither read nor removed."""
+        return self.only_new and bool(self.standing_files)
 
     @property
     def new(self) -> list[str]:
@@ -97,10 +106,6 @@ class Reading:
         return standing - self.replaced_files
 
 
-def _not_empty(files: Mapping[str, SourceFile]) -> list[SourceFile]:
-    return [file for file in files.values() if file.size]
-
-
 def readings(ctx: Context[IngestSettings], key: bytes | None) -> dict[str, Reading]:
     """source → what of its files is to be read, for every source that is files.
 
@@ -117,21 +122,22 @@ def readings(ctx: Context[IngestSettings], key: bytes | None) -> dict[str, Readi
         table = mappings.mapped_table(name, source)
         by_default = of_source.in_folder and mappings.may_read_what_is_new(table, source)
         if source.read == "new" or (source.read == "" and by_default):
-            of_source = _of_new_files(ctx, of_source, ctx.lake.exists(table), source.vanished == "remove")
-        found[name] = of_source
+            of_source = replace(of_source, of_lines=source.format in ("csv", "json"))
+            found[name] = _of_new_files(ctx, of_source, ctx.lake.exists(table), source.vanished == "remove")
+        else:
+            found[name] = with_files(ctx, of_source, of_source.there)
     return found
 
 
 def reading(ctx: Context[IngestSettings], name: str, path: str, listed: Mapping[str, Row], read_as: str) -> Reading:
-    """All files of one source, to be read as a whole. `listed`: name of a file → its row of ops.files.
+    """The files of one source, none of them to be read yet. `listed`: name of a file → its row of ops.files.
 
     Where the path holds the date, files of other dates lie elsewhere: names are below the folder of all dates.
     """
     known = {file: _as_listed(row) for file, row in listed.items()}
     found = listing(ctx.spark, dated_path(path, ctx.date), known, below=path)
     dated = is_dated(path)
-    whole = Reading(name, found.files, listed, {}, {}, read_as, in_folder=dated or not found.single, dated=dated)
-    return with_files(ctx, whole, found.files)
+    return Reading(name, found.files, listed, {}, {}, read_as, in_folder=dated or not found.single, dated=dated)
 
 
 def with_files(ctx: Context[IngestSettings], of_source: Reading, names: Iterable[str]) -> Reading:
@@ -143,19 +149,20 @@ def with_files(ctx: Context[IngestSettings], of_source: Reading, names: Iterable
     return replace(of_source, read=read, addresses={**of_source.addresses, **addresses})
 
 
-def _of_new_files(ctx: Context[IngestSettings], whole: Reading, loaded: bool, removes_vanished: bool) -> Reading:
+def _of_new_files(ctx: Context[IngestSettings], of_source: Reading, loaded: bool, removes_vanished: bool) -> Reading:
     """What is new of the files of a source. Where its table is not there, whatever is listed has to come again."""
-    listed = whole.listed if loaded else {}
-    new = [
-        name
-        for name, file in whole.there.items()
-        if name not in listed or listed[name].read_as != whole.read_as or not file.is_same_as(_as_listed(listed[name]))
-    ]
-    nothing = replace(whole, listed=listed, read={}, addresses={}, only_new=True, removes_vanished=removes_vanished)
-    of_source = with_files(ctx, nothing, new)
+    listed = of_source.listed if loaded else {}
+
+    def is_new(name: str) -> bool:
+        row = listed.get(name)
+        return row is None or row.read_as != of_source.read_as or not of_source.there[name].is_same_as(_as_listed(row))
+
+    new = [name for name in of_source.there if is_new(name)]
+    of_source = replace(of_source, listed=listed, only_new=True, removes_vanished=removes_vanished)
+    of_source = with_files(ctx, of_source, new)
     lost = [*of_source.removed, *of_source.changed]
     if lost and of_source.has_nothing_to_read:  # rows go and none come: they are judged beside those of another file
-        others = sorted((file.size, name) for name, file in whole.there.items() if file.size)
+        others = sorted((file.size, name) for name, file in of_source.there.items() if file.size)
         of_source = with_files(ctx, of_source, [name for _, name in others[:1]])
     return of_source
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from promo_spark.contracts.catalogue import QUARANTINE
 from promo_spark.contracts.raw_rows import RawRow
@@ -19,6 +20,7 @@ from promo_spark.runtime.job import Context
 from promo_spark.settings.ingest import IngestSettings
 from promo_spark.sources.checks import rules
 
+_NAMED_IN_A_CONDITION = 100  # files: of thousands of names a condition takes long to build
 _MOST_ROUNDS = 3  # then all files of the table are read
 _DUPLICATES = (rules.DUPLICATE_ROW.name, rules.DUPLICATE_KEY.name)
 
@@ -63,7 +65,7 @@ def with_files_of_same_keys(
             return found
         keys = [df.filter(~F.col(RawRow.blank)).select(*alike).dropna() for df in rows]
         read = functools.reduce(DataFrame.union, keys).distinct()
-        same = stored.filter(_of_files(unread)).join(read, list(alike), "semi")
+        same = of_files(stored, unread).join(read, list(alike), "left_semi")
         again = {row[0] for row in same.select(Sourced.source_file).distinct().collect()}  # files
         if not again:
             return found
@@ -78,25 +80,25 @@ def stored_rows(
 
     None where all files are read, or nothing is stored yet: days are then replaced by what is delivered.
     """
-    day = rules.day_column(table)
-    if day is None or not any(r.only_new for r in readings) or not ctx.lake.exists(table):
+    day, of_new_files = rules.day_column(table), [r for r in readings if r.only_new]
+    if day is None or not of_new_files or not ctx.lake.exists(table):
         return None
-    replaced = set().union(*(r.replaced_files for r in readings))
-    standing = set().union(*(r.standing_files for r in readings)) - replaced
-    elsewhere = {r.listed[n].source_file for r in readings for n in r.elsewhere} & standing
+    replaced = set().union(*(r.replaced_files for r in of_new_files))
+    read_whole = set().union(*(r.addresses.values() for r in readings))
+    standing = set().union(*(r.standing_files for r in of_new_files)) - replaced - read_whole
+    elsewhere = {r.listed[n].source_file for r in of_new_files for n in r.elsewhere} & standing
     stored = ctx.own(table)
-    before = stored.filter(_of_files(replaced))
+    before = of_files(stored, replaced)
     touched = [accepted.select(day), before.select(day)]
-    same_key = stored.filter(_of_files(elsewhere)).join(accepted.select(*table.key), list(table.key), "semi")
     if elsewhere:  # a file under another name: rows of the one that is there count
+        same_key = of_files(stored, elsewhere).join(accepted.select(*table.key), list(table.key), "left_semi")
         touched.append(same_key.select(day))
     days = sorted(row[0] for row in functools.reduce(DataFrame.union, touched).distinct().collect())  # as many as days
-    kept = stored.filter(F.col(day).isin(days) & _of_files(standing))
+    kept = of_files(stored.filter(F.col(day).isin(days)), standing)
     if elsewhere:
-        kept = kept.join(accepted.select(*table.key), list(table.key), "anti")
-    held = before.count()
-    gone = before.select(*table.key).join(accepted.select(*table.key), list(table.key), "anti").count() if held else 0
-    return StoredRows(days, kept, kept.count(), held, gone)
+        kept = kept.join(accepted.select(*table.key), list(table.key), "left_anti")
+    gone = before.join(accepted.select(*table.key), list(table.key), "left_anti")
+    return StoredRows(days, kept, kept.count(), before.count(), gone.count())
 
 
 def _unread(readings: Mapping[str, Reading]) -> set[str]:
@@ -118,5 +120,10 @@ def _files_with_duplicates(ctx: Context[IngestSettings], table: type[Table], sou
     return {row[0] for row in doubled.select(Quarantined.source_file).distinct().collect()}  # files
 
 
-def _of_files(files: set[str]) -> Column:
-    return F.col(Sourced.source_file).isin(sorted(files))
+def of_files(rows: DataFrame, files: Collection[str]) -> DataFrame:
+    """The rows of these files, as silver names them."""
+    if len(files) <= _NAMED_IN_A_CONDITION:
+        return rows.filter(F.col(Sourced.source_file).isin(sorted(files)))
+    names = T.StructType([T.StructField(Sourced.source_file, T.StringType())])
+    listed = rows.sparkSession.createDataFrame([(file,) for file in sorted(files)], names)
+    return rows.join(F.broadcast(listed), Sourced.source_file, "left_semi")
