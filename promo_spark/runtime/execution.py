@@ -69,6 +69,7 @@ def execute(job: Job, run: Run, date: datetime.date, step: Step) -> Executed:
             step,
             earlier_rows=run.run_log.earlier_rows(job, date),
             taken=run.run_log.taken(job),
+            force=run.force,
             began=began,
             versions_in=attempt.inputs.versions,
             runs_in=attempt.inputs.runs,

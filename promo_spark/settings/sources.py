@@ -20,6 +20,7 @@ from promo_spark.settings.sections import (
 )
 
 FILE_FORMATS = ("csv", "json", "parquet", "orc")
+READ_BY_FILE = (*FILE_FORMATS, "delta")  # what read = "new" is for
 
 
 class ConnectionSettings(Section):
@@ -56,7 +57,7 @@ class Extraction(Section):
     delivery: Literal["whole_days", "rows"] = "whole_days"
     deletes: Literal["apply", "keep"] = "apply"
     read: Literal["", "new", "all"] = ""  # of files: which a run reads; "": new of folders with facts, else all
-    vanished: Literal["keep", "remove"] = "keep"  # with read = "new": the rows of files that are no longer there
+    vanished: Literal["", "keep", "remove"] = ""  # with read = "new": rows of files that are gone; "": of delta they go
     connection: str = ""
     db_table: Annotated[str, Field(pattern=r"^([^\W\d][\w$]*(\.[^\W\d][\w$]*)?)?$")] = ""
     db_where: list[Annotated[list[str | int], Field(min_length=3, max_length=3)]] = Field(default_factory=list)
@@ -64,6 +65,8 @@ class Extraction(Section):
     partitions: Annotated[int, Field(gt=0, le=1000)] = 1
     lower_bound: str = ""
     upper_bound: str = ""
+    watermark_column: Annotated[str, Field(pattern=r"^([^\W\d][\w$]*)?$")] = ""  # rises with what is new or changed
+    overlap: Annotated[str, Field(pattern=r"^(\d{1,12}|\d{1,6} (minute|hour|day)s?)?$")] = ""  # read again before it
 
     @model_validator(mode="after")
     def _complete(self) -> Extraction:
@@ -75,6 +78,8 @@ class Extraction(Section):
             "partition_column": self.partition_column,
             "lower_bound": self.lower_bound,
             "upper_bound": self.upper_bound,
+            "watermark_column": self.watermark_column,
+            "overlap": self.overlap,
         }
         if self.format == "jdbc":
             if self.read:
@@ -84,11 +89,13 @@ class Extraction(Section):
                 raise ValueError(f'format = "jdbc" needs {" and ".join(needed)}')
             if (self.partitions > 1) != bool(self.partition_column):
                 raise ValueError("partitions (2 or more) and partition_column go together")
+            if self.overlap and not self.watermark_column:
+                raise ValueError("overlap needs a watermark_column")
             if bool(self.lower_bound) != bool(self.upper_bound) or (self.lower_bound and not self.partition_column):
                 raise ValueError("lower_bound and upper_bound go together, with partition_column; or leave both out")
-        elif self.read == "new" and (self.format not in FILE_FORMATS or self.by_rows):
+        elif self.read == "new" and (self.format not in READ_BY_FILE or self.by_rows):
             raise ValueError(
-                f'read = "new" is for files that are delivered by whole days, in format {", ".join(FILE_FORMATS)}'
+                f'read = "new" is for files that are delivered by whole days, in format {", ".join(READ_BY_FILE)}'
             )
         elif not self.path:
             raise ValueError(f'format = "{self.format}" needs a path')
@@ -100,7 +107,7 @@ class Extraction(Section):
     @property
     def by_rows(self) -> bool:
         """Whether a delivery holds single rows, merged by their key, and not all rows of its days."""
-        return self.delivery == "rows" or self.format == "delta_changes"
+        return self.delivery == "rows" or self.format == "delta_changes" or bool(self.watermark_column)
 
 
 class Condition(Section):

@@ -102,20 +102,27 @@ def typed_rows(
     if files and set(columns) - set(df.columns):
         whole = opened(path, lambda: reader.load(path)).schema
         df = opened(path, lambda: reader.schema(whole).load(list(files)))
+    rows = with_raw(path, df, columns, also, F.col(_FILE_PATH) if file_format != "delta" else F.lit(path))
+    if shares == 1:
+        return rows
+    share = F.pmod(F.xxhash64(f"`{columns[0]}`"), F.lit(shares))
+    return functools.reduce(DataFrame.unionAll, [rows.filter(share == i) for i in range(shares)])
+
+
+def with_raw(path: str, df: DataFrame, columns: Sequence[str], also: Callable[[str], bool], file: Column) -> DataFrame:
+    """The named columns of typed rows and those that `also` wants, with the whole raw row and its file.
+
+    Raises SourceError where the rows lack a column.
+    """
     _require(path, columns, df.columns)
     wanted = [*columns, *(c for c in df.columns if c not in columns and also(c))]
-    file = F.col(_FILE_PATH) if file_format != "delta" else F.lit(path)
-    rows = df.select(
+    return df.select(
         *[F.col(f"`{c}`") for c in wanted],
         F.struct(*[F.col(f"`{c}`") for c in df.columns]).alias(RawRow.raw),
         file.alias(RawRow.file),
         F.lit(False).alias(RawRow.blank),
         F.lit(False).alias(RawRow.broken),
     )
-    if shares == 1:
-        return rows
-    share = F.pmod(F.xxhash64(f"`{columns[0]}`"), F.lit(shares))
-    return functools.reduce(DataFrame.unionAll, [rows.filter(share == i) for i in range(shares)])
 
 
 def csv_rows(

@@ -6,7 +6,7 @@ import datetime
 import functools
 import hashlib
 import importlib.util
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from promo_spark.errors import SettingsError, SourceError
 from promo_spark.flows.ingest.paths import in_folder
 from promo_spark.flows.ingest.readings import Reading, listed_files, reading, readings, with_files
 from promo_spark.flows.ingest.stored_rows import with_files_of_same_keys
+from promo_spark.flows.ingest.watermarks import TableReading, rows_of, table_reading
 from promo_spark.runtime.freshness import code_version
 from promo_spark.runtime.job import Context
 from promo_spark.runtime.session import cores
@@ -29,6 +30,7 @@ from promo_spark.sources.incoming import of_source, together
 from promo_spark.sources.mapping import complete_journey, mappings
 from promo_spark.sources.persons import pseudonyms
 from promo_spark.storage import change_feed, databases, landing
+from promo_spark.storage.delta_files import row_file
 from promo_spark.storage.file_digests import files_digest, required
 
 LARGEST: tuple[type[Table], ...] = (PromoCalendar, OrderLines, Events)  # taken first: the others fill the gaps
@@ -54,6 +56,7 @@ class Delivery:
     columns: Mapping[str, Columns] = field(default_factory=dict)  # source → its columns
     unread: Mapping[str, Callable[[], DataFrame]] = field(default_factory=dict)  # source → its UnreadValue rows
     files: Mapping[str, Reading] = field(default_factory=dict)  # source → its files, where it is files
+    tables: Mapping[str, TableReading] = field(default_factory=dict)  # source → its table, where it has a watermark
     beside: Sequence[Reading] = ()  # of sources of the table of which nothing is read
 
     @property
@@ -69,6 +72,11 @@ class Delivery:
     def only_new(self) -> bool:
         """Whether files with rows in the table may be left unread."""
         return any(reading.only_new for reading in self.readings)
+
+    def with_superseded(self, files: Collection[str]) -> Delivery:
+        """The delivery with vanished files listed no more, as other files have their rows."""
+        of_sources = {source: reading.with_superseded(files) for source, reading in self.files.items()}
+        return replace(self, files=of_sources, beside=[reading.with_superseded(files) for reading in self.beside])
 
 
 @dataclass(frozen=True)
@@ -98,7 +106,9 @@ def sources_digest(settings: IngestSettings, spark: SparkSession | None, date: d
             feed = change_feed.newest(required(spark), name, in_folder(settings, source.path, date))
             parts.append(f"{feed.table_id} {feed.version}")
         else:
-            parts.append(files_digest(spark, in_folder(settings, source.path, date)))
+            path = in_folder(settings, source.path, date)
+            # A Delta table holds what its log says: rows may go, or an older version come back, without another file.
+            parts.append(files_digest(spark, f"{path.rstrip('/')}/_delta_log" if source.format == "delta" else path))
         parts += [files_digest(spark, in_folder(settings, lookup.path, date)) for lookup in source.lookups]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
@@ -186,10 +196,15 @@ def _delivery(
     path, wanted = in_folder(ctx.settings, source.path, ctx.date), mappings.source_columns(source)
     unpivoted = mappings.unpivoted_column(source)
     follows, whole = source.format == "delta_changes", True
+    of_table: dict[str, TableReading] = {}
     if follows:
         raw, whole = _changed_rows(ctx, name, table, path, wanted)
     elif source.format == "jdbc":
-        raw = _database_rows(ctx, name, source, wanted)
+        if source.watermark_column:
+            of_table[name] = table_reading(ctx, name, source, table, key)
+        raw = rows_of(ctx, name, source, wanted, of_table[name].since if of_table else None)
+    elif files and files.of_table:
+        raw = landing.with_raw(path, files.of_table.rows(files.read), wanted, unpivoted, row_file(path))
     else:
         raw = _file_rows(ctx, source, wanted, unpivoted, files.paths if files else ())
     types = landing.columns_of(path, raw)
@@ -212,6 +227,7 @@ def _delivery(
         columns={name: columns},
         unread={name: unread},
         files={name: files} if files else {},
+        tables=of_table,
     )
     if follows:
         rows, gone = changes.latest_changes(table, rows)
@@ -232,15 +248,6 @@ def _file_rows(
     if source.format == "json":
         return landing.json_rows(ctx.spark, path, columns, source.encoding, files)
     return landing.typed_rows(ctx.spark, path, source.format, columns, also, files=files)
-
-
-def _database_rows(
-    ctx: Context[IngestSettings], name: str, source: SourceSettings, columns: Sequence[str]
-) -> DataFrame:
-    connection = ctx.settings.connections[source.connection]
-    rows = ctx.keep(databases.table_rows(ctx.spark, name, source, connection, columns))
-    databases.refusing_unreadable(name, source, connection, rows.count)  # read once: it may change meanwhile
-    return rows
 
 
 def _changed_rows(

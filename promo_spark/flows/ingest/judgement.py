@@ -17,7 +17,7 @@ from promo_spark.contracts.schema import SourceCheck, Table
 from promo_spark.contracts.silver import Events, OrderLines, Products, PromoCalendar, Sourced, Users
 from promo_spark.errors import SourceError
 from promo_spark.flows.ingest.deliveries import LARGEST, Delivery
-from promo_spark.flows.ingest.stored_rows import StoredRows, stored_rows
+from promo_spark.flows.ingest.stored_rows import StoredRows, after_last_lines, stored_rows
 from promo_spark.runtime.job import Context
 from promo_spark.settings.ingest import IngestSettings
 from promo_spark.sources.checks import own_checks, predicates
@@ -25,6 +25,7 @@ from promo_spark.sources.checks import rules as checks
 from promo_spark.sources.cleaning import plans as cleaning
 from promo_spark.sources.cleaning import values
 from promo_spark.sources.gate import verdicts as gate
+from promo_spark.sources.mapping import mappings
 from promo_spark.storage import landing
 
 _REFERRED_TO: tuple[type[Table], ...] = (Products, Users)
@@ -65,9 +66,12 @@ class Judged:
     def accepted(self) -> DataFrame:
         """The good rows, of rows with the same key the one that stays."""
         if self.suspects is None:
-            return checks.good(self.screened)
-        alone = checks.without_doubled_key(self.delivery.table, self.screened, self.doubled_keys)
-        return alone.unionByName(checks.good(self.suspects))
+            rows = checks.good(self.screened)
+        else:
+            alone = checks.without_doubled_key(self.delivery.table, self.screened, self.doubled_keys)
+            rows = alone.unionByName(checks.good(self.suspects))
+        last_lines = self.stored.last_lines if self.stored else None
+        return rows if last_lines is None else after_last_lines(rows, last_lines)
 
 
 def judged(ctx: Context[IngestSettings], delivered: Sequence[Delivery]) -> list[Judged]:
@@ -153,7 +157,11 @@ def _judge(
     if not rows and table in _NEVER_EMPTY and not (beside_stored or (delivery.by_key and ctx.lake.exists(table))):
         raise SourceError(f"source {delivery.name}, for {table.full_name()}, is empty; nothing was loaded")
     judged = Judged(delivery, by, screened, keys, suspects, counted)
-    return replace(judged, stored=stored_rows(ctx, table, delivery.readings, judged.accepted))
+    numbered = mappings.numbers_lines(table, (ctx.settings.sources[r.source] for r in delivery.readings if r.only_new))
+    beside_new = stored_rows(ctx, table, delivery.readings, judged.accepted, numbered)
+    if beside_new is not None and beside_new.superseded:
+        judged = replace(judged, delivery=delivery.with_superseded(beside_new.superseded))
+    return replace(judged, stored=beside_new)
 
 
 def _counted(

@@ -1,4 +1,4 @@
-"""ops.files is written: which files a run took in, and what became of their rows."""
+"""ops.files is written: which files and tables a run took in, how far, and what became of their rows."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from promo_spark.contracts.ops import SourceFiles
 from promo_spark.contracts.silver import Quarantined
 from promo_spark.errors import ContractError
 from promo_spark.flows.ingest.judgement import Judged
+from promo_spark.flows.ingest.watermarks import listed_as
 from promo_spark.runtime.job import Context
 from promo_spark.settings.ingest import IngestSettings
 
@@ -23,6 +24,7 @@ def write_files(ctx: Context[IngestSettings], judgements: Sequence[Judged]) -> N
     its rows take the place of theirs. A run that fails takes the list back first.
     """
     rows = [row for judged in judgements for source in judged.delivery.files for row in _files_of(ctx, judged, source)]
+    rows += [_table_of(judged, source) for judged in judgements for source in judged.delivery.tables]
     removed = [
         {SourceFiles.source: reading.source, SourceFiles.file: name}
         for judged in judgements
@@ -62,6 +64,19 @@ def _files_of(ctx: Context[IngestSettings], judged: Judged, source: str) -> list
     if missing or sum(quarantined.values()) != counted.delivered.rejected:
         raise ContractError(f"source {source}: {missing} rows of no file in its list, so nothing is kept")
     return rows
+
+
+def _table_of(judged: Judged, source: str) -> dict[str, Any]:
+    delivered = judged.counted[source].delivered
+    return {
+        SourceFiles.source: source,
+        SourceFiles.table: judged.delivery.table.full_name(),
+        SourceFiles.rows_in: delivered.rows_in,
+        SourceFiles.accepted: delivered.rows_in - delivered.blank - delivered.rejected,
+        SourceFiles.quarantined: delivered.rejected,
+        SourceFiles.blank: delivered.blank,
+        **listed_as(judged.delivery.tables[source]),
+    }
 
 
 def _quarantined(ctx: Context[IngestSettings], judged: Judged, source: str) -> dict[str, int]:

@@ -115,7 +115,8 @@ def _quarantine(
         paths = delivery.files[source].paths if source in delivery.files else ()
         bad = landing.numbered(ctx.spark, delivery.text_paths[source], bad, rules.LINE, paths)
     replaced: dict[str, SliceValue] = {Quarantined.source: source}
-    if delivery.by_key:
+    whole_table = any(reading.reads_all for reading in delivery.tables.values())
+    if delivery.by_key and not whole_table:
         files = sorted(r[0] for r in delivery.rows.select(RawRow.file).distinct().collect())
         replaced[Quarantined.source_file] = files
     elif source in delivery.files and delivery.files[source].leaves_files:

@@ -31,9 +31,16 @@ def judged_as(ctx: Context[IngestSettings], judged: Judged, source: str) -> gate
         return counted.delivered
     brought = {reading.addresses[name] for name in (*reading.new, *reading.changed)}
     rows = sum(rows - blank for file, (rows, blank) in counted.by_file.items() if file in brought)
+    rows = max(0, rows - _of_other_names(judged, reading))
     held = held_days(ctx, table) if judged.stored is not None else []
     repeated = counted.failed.get(rules.DUPLICATE_ROW.name, 0)
     return replace(counted.delivered, new_rows=rows, repeated=repeated, held_days=held)
+
+
+def _of_other_names(judged: Judged, reading: Reading) -> int:
+    """How many rows that are read were stored already, of files that are not at their place any more."""
+    given_way = judged.stored.given_way if judged.stored else {}
+    return sum(given_way.get(reading.listed[name].source_file, 0) for name in reading.elsewhere)
 
 
 def nothing_new(ctx: Context[IngestSettings], table: type[Table]) -> gate.Delivered:
@@ -54,14 +61,15 @@ def usual_rows(ctx: Context[IngestSettings], judged: Judged, source: str) -> Seq
     """Rows of earlier deliveries of the source that this one is to be compared with, the newest last.
 
     Where only new files are read: deliveries of other dates that left files unread. A first load, and one that reads
-    all files again, are compared with nothing.
+    again what was read before, be it of files with other names, are compared with nothing.
     """
     reading = judged.delivery.files.get(source)
     if judged.delivery.by_key:
         return ()
     if reading is None or not reading.only_new:
         return ctx.earlier_rows.get(source, ())
-    if not reading.leaves_files:
+    brings_rows = (reading.new or reading.changed) and not _of_other_names(judged, reading)
+    if not reading.leaves_files or not brings_rows:
         return ()
     told = ctx.own(DataQuality).filter(
         (F.col(DataQuality.source) == source)
@@ -110,8 +118,11 @@ def say_what_is_read(ctx: Context[IngestSettings], readings: Sequence[Reading]) 
         if again:
             told.append(f"read again with them: {_some(sorted(again))}")
         told += [f"{new} holds what {old} holds, its rows are duplicates" for new, old in _copies(reading)[:_NAMED]]
-        if reading.removed:
-            told.append(f"gone, with their rows: {_some(reading.removed)}")
+        removed = [name for name in reading.removed if name not in reading.superseded]
+        if removed:
+            told.append(f"gone, with their rows: {_some(removed)}")
+        if reading.superseded:
+            told.append(f"gone, and all their rows are in other files: {_some(sorted(reading.superseded))}")
         kept = [name for name in reading.vanished if name not in reading.removed]
         if kept:
             told.append(f'gone, their rows stay (vanished = "remove" takes them out): {_some(kept)}')

@@ -68,9 +68,8 @@ def pass_gate(
         report += quality.quality_rows(source, table, none, (), {}, verdicts, ctx.date, ctx.run_id)
         if not all(v.passed for v in verdicts):
             broken[source] = [v for v in verdicts if not v.passed]
-    new_files.say_what_is_read(
-        ctx, [*(r for j in judgements for r in j.delivery.files.values()), *(r for _, r in nothing_new.values())]
-    )
+    read = {r.source: r for j in judgements for r in j.delivery.readings}
+    new_files.say_what_is_read(ctx, [*read.values(), *(r for s, (_, r) in nothing_new.items() if s not in read)])
     if broken:
         where = write_report(ctx, judgements, report, stays=True)
         raise SourceError(f"{gate.refusal(broken, reasons)}. What was found: {where}")

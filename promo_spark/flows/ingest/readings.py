@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from pyspark.sql import Row
@@ -17,14 +17,16 @@ from promo_spark.runtime.freshness import code_version
 from promo_spark.runtime.job import Context
 from promo_spark.settings.dated_paths import dated_path, is_dated
 from promo_spark.settings.ingest import IngestSettings
-from promo_spark.settings.sources import FILE_FORMATS, SourceSettings
+from promo_spark.settings.sources import FILE_FORMATS, READ_BY_FILE, SourceSettings
 from promo_spark.sources.mapping import mappings
 from promo_spark.sources.persons import pseudonyms
+from promo_spark.storage.delta_files import DeltaFiles, delta_files
 from promo_spark.storage.file_digests import files_digest
 from promo_spark.storage.files import Files
 from promo_spark.storage.source_files import SourceFile, in_utc, listing, without_pattern
 
-_ABOUT_FILES = ("read", "vanished")  # settings that say nothing of what a file's rows are
+# Settings that say which rows are read and how, and nothing of what they are.
+_ABOUT_READING = ("read", "vanished", "overlap", "partition_column", "partitions", "lower_bound", "upper_bound")
 _JUDGED_BY = ("policies", "checks", "cleaning", "mostly_missing", "test_users", "bot_events_per_minute")
 
 
@@ -43,6 +45,8 @@ class Reading:
     in_folder: bool = True  # False: the path is a single file
     dated: bool = False  # the path holds the date: it shows nothing of the files of other dates
     of_lines: bool = True  # text: an empty file is a file without lines, and not a damaged one
+    of_table: DeltaFiles | None = None  # the files are those of a Delta table
+    superseded: frozenset[str] = frozenset()  # vanished files of which every row is in files that are there
 
     @property
     def paths(self) -> list[str]:
@@ -88,10 +92,17 @@ class Reading:
 
     @property
     def removed(self) -> list[str]:
-        """Vanished files whose rows go: as the settings say, or because a file of another name lies in their place."""
+        """Vanished files that are listed no more, and whose rows go.
+
+        As the settings say, because a file of another name lies in their place, or because others have their rows.
+        """
         addresses = set(self.addresses.values())
-        vanished = set(self.vanished if self.removes_vanished else ())
+        vanished = {*self.superseded, *(self.vanished if self.removes_vanished else ())}
         return [n for n in self.elsewhere if n in vanished or self.listed[n].source_file in addresses]
+
+    def with_superseded(self, files: Collection[str]) -> Reading:
+        """The reading with those of the files, as silver names them, superseded that are vanished ones of it."""
+        return replace(self, superseded=frozenset(n for n in self.vanished if self.listed[n].source_file in files))
 
     @property
     def replaced_files(self) -> set[str]:
@@ -110,30 +121,43 @@ def readings(ctx: Context[IngestSettings], key: bytes | None) -> dict[str, Readi
     """source → what of its files is to be read, for every source that is files.
 
     Where only what is new is read: files that ops.files does not list, or lists with another content, or as read by
-    another mapping, other settings or other code.
+    another mapping, other settings or other code. With --force all that are there are read.
     """
-    sources = {n: s for n, s in ctx.settings.sources.items() if s.format in FILE_FORMATS}
+    by_file = {n: s for n, s in ctx.settings.sources.items() if s.format in READ_BY_FILE}
+    sources = {n: s for n, s in by_file.items() if s.format in FILE_FORMATS or s.read == "new"}
     listed = listed_files(ctx)
-    persons = _persons_digest(ctx) if sources else ""
+    persons = persons_digest(ctx) if sources else ""
     found = {}
     for name, source in sources.items():
-        read_as = _read_as(ctx, source, key, persons)
-        of_source = reading(ctx, name, undated(ctx.settings, source.path), listed.get(name, {}), read_as)
+        digest = read_as(ctx, source, key, persons)
+        of_source = reading(ctx, name, undated(ctx.settings, source.path), listed.get(name, {}), digest, source.format)
         table = mappings.mapped_table(name, source)
         by_default = of_source.in_folder and mappings.may_read_what_is_new(table, source)
         if source.read == "new" or (source.read == "" and by_default):
             of_source = replace(of_source, of_lines=source.format in ("csv", "json"))
-            found[name] = _of_new_files(ctx, of_source, ctx.lake.exists(table), source.vanished == "remove")
+            removes_vanished = source.vanished == "remove" or (source.format == "delta" and not source.vanished)
+            found[name] = _of_new_files(ctx, of_source, ctx.lake.exists(table), removes_vanished)
         else:
             found[name] = with_files(ctx, of_source, of_source.there)
     return found
 
 
-def reading(ctx: Context[IngestSettings], name: str, path: str, listed: Mapping[str, Row], read_as: str) -> Reading:
+def reading(
+    ctx: Context[IngestSettings],
+    name: str,
+    path: str,
+    listed: Mapping[str, Row],
+    read_as: str,
+    file_format: str = "parquet",
+) -> Reading:
     """The files of one source, none of them to be read yet. `listed`: name of a file → its row of ops.files.
 
     Where the path holds the date, files of other dates lie elsewhere: names are below the folder of all dates.
     """
+    listed = {file: row for file, row in listed.items() if row.size is not None}  # before, it may have been a table
+    if file_format == "delta":
+        table = delta_files(ctx.spark, dated_path(path, ctx.date))
+        return Reading(name, table.files, listed, {}, {}, read_as, dated=is_dated(path), of_table=table)
     known = {file: _as_listed(row) for file, row in listed.items()}
     found = listing(ctx.spark, dated_path(path, ctx.date), known, below=path)
     dated = is_dated(path)
@@ -144,7 +168,8 @@ def with_files(ctx: Context[IngestSettings], of_source: Reading, names: Iterable
     """The reading with these files read too."""
     files = Files(ctx.spark)
     added = [name for name in names if name not in of_source.read]
-    addresses = {name: files.uri(of_source.there[name].path) for name in added}
+    table = of_source.of_table
+    addresses = {n: table.address(n) if table else files.uri(of_source.there[n].path) for n in added}
     read = {**of_source.read, **{name: of_source.there[name] for name in added}}
     return replace(of_source, read=read, addresses={**of_source.addresses, **addresses})
 
@@ -155,7 +180,9 @@ def _of_new_files(ctx: Context[IngestSettings], of_source: Reading, loaded: bool
 
     def is_new(name: str) -> bool:
         row = listed.get(name)
-        return row is None or row.read_as != of_source.read_as or not of_source.there[name].is_same_as(_as_listed(row))
+        if ctx.force or row is None or row.read_as != of_source.read_as:
+            return True
+        return not of_source.there[name].is_same_as(_as_listed(row))
 
     new = [name for name in of_source.there if is_new(name)]
     of_source = replace(of_source, listed=listed, only_new=True, removes_vanished=removes_vanished)
@@ -168,7 +195,7 @@ def _of_new_files(ctx: Context[IngestSettings], of_source: Reading, loaded: bool
 
 
 def listed_files(ctx: Context[IngestSettings]) -> dict[str, dict[str, Row]]:
-    """source → name of a file → its row of ops.files, of the sources of the settings or of all."""
+    """source → name of a file or table → its row of ops.files, of the sources of the settings or of all."""
     found: dict[str, dict[str, Row]] = {}
     of_settings = F.col(SourceFiles.source).isin(list(ctx.settings.sources)) if ctx.settings.sources else F.lit(True)
     for row in ctx.own(SourceFiles).filter(of_settings).collect():  # as many rows as the sources have files
@@ -180,10 +207,10 @@ def _as_listed(row: Row) -> SourceFile:
     return SourceFile(row.file, row.source_file, row.size, in_utc(row.modified_at), row.checksum)
 
 
-def _read_as(ctx: Context[IngestSettings], source: SourceSettings, key: bytes | None, persons: str) -> str:
+def read_as(ctx: Context[IngestSettings], source: SourceSettings, key: bytes | None, persons: str) -> str:
     """A digest of the mapping, of the settings and the code that judge rows, and of what rows are completed with."""
     parts = {
-        "source": {k: v for k, v in source.identity().items() if k not in _ABOUT_FILES},
+        "source": {k: v for k, v in source.identity().items() if k not in _ABOUT_READING},
         "judged by": {name: ctx.settings.identity()[name] for name in _JUDGED_BY},
         "timezone": ctx.business.timezone,
         "ids": pseudonyms.key_id(key),
@@ -194,7 +221,7 @@ def _read_as(ctx: Context[IngestSettings], source: SourceSettings, key: bytes | 
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def _persons_digest(ctx: Context[IngestSettings]) -> str:
+def persons_digest(ctx: Context[IngestSettings]) -> str:
     """A digest of who is who: of the files of the identity maps. Another kind of map counts as new in every run."""
     maps = [s for n, s in ctx.settings.sources.items() if mappings.mapped_table(n, s) is IdentityMap]
     if any(source.format not in FILE_FORMATS for source in maps):

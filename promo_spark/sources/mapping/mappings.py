@@ -20,7 +20,7 @@ from promo_spark.contracts.restricted import PERSONAL_SOURCES
 from promo_spark.contracts.schema import Personal, Table, WriteMode
 from promo_spark.contracts.silver import SILVER, Events, Feedback, IdentityMap, Inventory, OrderLines
 from promo_spark.errors import SettingsError
-from promo_spark.settings.sources import FILE_FORMATS, SourceSettings
+from promo_spark.settings.sources import READ_BY_FILE, SourceSettings
 from promo_spark.sources.incoming import BESIDE, GIVEN_BY_THE_RUN, candidates
 from promo_spark.sources.mapping import reshaping
 from promo_spark.sources.mapping.column_values import TimeFormats, column_value, holds
@@ -78,6 +78,10 @@ def checked_mapping(name: str, table: type[Table], source: SourceSettings) -> No
             f"{key}.discount_lines is for order lines that are delivered by whole days, without distinct: a discount "
             "is taken off the other lines of its order"
         )
+    if source.distinct and source.watermark_column:
+        raise SettingsError(
+            f"{key}: distinct needs all rows, and watermark_column reads what is new; leave one of them out"
+        )
     if source.read == "new" and not may_read_what_is_new(table, source):
         raise SettingsError(
             f'{key}.read = "new" is for tables by days ({", ".join(t.name for t in SILVER if _by_days(t))}), without '
@@ -89,14 +93,18 @@ def checked_mapping(name: str, table: type[Table], source: SourceSettings) -> No
 
 def may_read_what_is_new(table: type[Table], source: SourceSettings) -> bool:
     """Whether the rows of a file of the source say the same whichever other files are read with it."""
-    of_files = source.format in FILE_FORMATS and not source.by_rows
+    of_files = source.format in READ_BY_FILE and not source.by_rows
     return of_files and _by_days(table) and not source.distinct and source.discount_lines is None
 
 
 def columns_that_tell_alike(table: type[Table], sources: Iterable[SourceSettings]) -> list[str]:
     """The columns by which rows of several files are judged together: the key, or the order whose lines we number."""
-    numbered = table is OrderLines and any(OrderLines.line_no not in source.columns for source in sources)
-    return [OrderLines.order_id] if numbered else list(table.key)
+    return [OrderLines.order_id] if numbers_lines(table, sources) else list(table.key)
+
+
+def numbers_lines(table: type[Table], sources: Iterable[SourceSettings]) -> bool:
+    """Whether lines of orders are numbered here, and not by a source."""
+    return table is OrderLines and any(OrderLines.line_no not in source.columns for source in sources)
 
 
 def source_columns(source: SourceSettings) -> list[str]:
