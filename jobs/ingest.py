@@ -11,8 +11,8 @@ blank, per source, is proved in ops.runs; what was judged and found, in ops.data
 from __future__ import annotations
 
 from promo_spark.contracts.catalogue import QUARANTINE, RESTRICTED_TABLES, SILVER
-from promo_spark.contracts.ops import DataQuality, IdKey, SourceColumns
-from promo_spark.flows.ingest import identities, loading, quality_report
+from promo_spark.contracts.ops import DataQuality, IdKey, SourceColumns, SourceFiles
+from promo_spark.flows.ingest import identities, ledger, loading, quality_report
 from promo_spark.flows.ingest.deliveries import deliveries, sources_digest
 from promo_spark.flows.ingest.first_look import first_look
 from promo_spark.flows.ingest.judgement import judged
@@ -22,7 +22,7 @@ from promo_spark.settings.ingest import IngestSettings
 
 @job(
     reads=[],
-    writes=[*SILVER, *RESTRICTED_TABLES, *QUARANTINE.values(), DataQuality, SourceColumns, IdKey],
+    writes=[*SILVER, *RESTRICTED_TABLES, *QUARANTINE.values(), DataQuality, SourceColumns, SourceFiles, IdKey],
     settings=IngestSettings,
     inputs=sources_digest,
     look=first_look,
@@ -30,15 +30,17 @@ from promo_spark.settings.ingest import IngestSettings
 )
 def run(ctx: Context[IngestSettings]) -> None:
     key = identities.lake_key(ctx)
-    delivered = deliveries(ctx, key)
-    loading.refuse_missing_tables(delivered)
-    delivered = identities.with_persons(ctx, delivered)
+    found = deliveries(ctx, key)
+    loading.refuse_missing_tables(found.tables)
+    delivered = identities.with_persons(ctx, found.deliveries)
     judgements = judged(ctx, [identities.with_pseudonyms(ctx, delivery, key) for delivery in delivered])
     columns = quality_report.known_columns(ctx)
-    report = quality_report.pass_gate(ctx, judgements, columns)
+    report = quality_report.pass_gate(ctx, judgements, columns, found.nothing_new)
     identities.write_key(ctx, key)
     loading.load(ctx, judgements, key)
+    loading.count_nothing_new(ctx, found.nothing_new)
     identities.write_identities(ctx, delivered, key)
+    ledger.write_files(ctx, judgements)
     quality_report.write_columns(ctx, delivered, columns)
     quality_report.write_report(ctx, judgements, report)
 

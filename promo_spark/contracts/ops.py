@@ -84,6 +84,36 @@ class SourceColumns(Table):
     run_id = Col(_TEXT, "the ingest run that last found something new here", required=True)
 
 
+class SourceFiles(Table):
+    """One row per source and file that ingest took in: what the file was then, and what became of its rows.
+
+    A table of a database that is read by a watermark stands here too: how far it was read.
+
+    Written after the rows, so that a file that stands here has its rows in silver and quarantine. What does not stand
+    here is read again, which gives the same rows.
+    """
+
+    layer, name = "ops", "files"
+    key = ("source", "file")
+    write_mode = WriteMode.MERGE
+    source = Col(_TEXT, "the configured source", required=True)
+    file = Col(_TEXT, "the file's name below the source's folder; the database's table", required=True)
+    source_file = Col(_TEXT, "the file as silver and quarantine name it; of a table, how that begins", required=True)
+    table = Col(_TEXT, "the silver table it feeds", required=True)
+    size = Col(_LONG, "its size; null: no file", unit="bytes")
+    modified_at = Col(T.TimestampType(), "its time by the clock of its file system, UTC; null: no file")
+    checksum = Col(
+        _TEXT, "SHA-256 of its content; of a Delta table, which of its rows are deleted; null: its size and time tell"
+    )
+    taken_to = Col(_TEXT, "of a table, the newest watermark that was read; null: a file, or no watermark yet")
+    read_as = Col(_TEXT, "digest of the mapping, the settings and the code that it was read with", required=True)
+    rows_in = Col(_LONG, "rows that it gave: accepted + quarantined + blank", required=True)
+    accepted = Col(_LONG, "rows in silver", required=True)
+    quarantined = Col(_LONG, "rows in quarantine", required=True)
+    blank = Col(_LONG, "empty lines, repeated headers, rows that the mapping leaves out", required=True)
+    run_id = Col(_TEXT, "the ingest run that took it in", required=True)
+
+
 class IdKey(Table):
     """One row per lake: with which key the ids of the lake's users are made, or that they are kept as they are.
 
@@ -97,4 +127,4 @@ class IdKey(Table):
     run_id = Col(_TEXT, "the ingest run that first wrote ids here", required=True)
 
 
-OPS: tuple[type[Table], ...] = (Runs, DataQuality, SourceColumns, IdKey)
+OPS: tuple[type[Table], ...] = (Runs, DataQuality, SourceColumns, SourceFiles, IdKey)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import time
 
 from pyspark.sql import DataFrame, SparkSession
@@ -15,7 +16,7 @@ from promo_spark.worlds.frames import raw_table, raw_tables
 from promo_spark.worlds.spec import WorldSpec
 
 
-def raw_folder(settings: GenerateSettings, _spark: SparkSession | None) -> str:
+def raw_folder(settings: GenerateSettings, _spark: SparkSession | None, _date: datetime.date) -> str:
     """Where the raw files go, and how they are written: in another folder there are none yet."""
     return f"{settings.folder} {settings.format}"
 

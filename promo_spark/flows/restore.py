@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from promo_spark.contracts.catalogue import ALL_TABLES
+from pyspark.sql import functions as F
+
+from promo_spark.contracts.catalogue import ALL_TABLES, QUARANTINE, SILVER
+from promo_spark.contracts.ops import SourceFiles
+from promo_spark.contracts.schema import Table
 from promo_spark.errors import SettingsError
+from promo_spark.storage.commits import Mark
 from promo_spark.storage.damage import bring_back
 from promo_spark.storage.lake import Lake
 
@@ -17,6 +22,18 @@ def restored(lake: Lake, name: str, version: str) -> str:
         raise SettingsError(f"--version {version!r} is not a version; write a number such as 12")
     if lake.catalog:
         raise SettingsError(f"lake.catalog is {lake.catalog}: restore the table with your catalog's own command")
+    _forget_what_was_taken_in(lake, table)
     moved = bring_back(lake, table, int(version))
     aside = f"; {moved} damaged commits were moved aside in its _delta_log" if moved else ""
     return f"{name} is as it was at version {version}{aside}. Run the jobs of the dates that came later again."
+
+
+def _forget_what_was_taken_in(lake: Lake, table: type[Table]) -> None:
+    """Takes the table's files out of ops.files: the next run of ingest reads them all, as rows of some will be gone."""
+    fed = next((silver for silver in SILVER if table in (silver, QUARANTINE.get(silver))), None)
+    if fed is None or not lake.exists(SourceFiles):
+        return
+    listed = lake.read(SourceFiles).filter(F.col(SourceFiles.table) == fed.full_name()).select(*SourceFiles.key)
+    if not listed.isEmpty():
+        nothing = SourceFiles.frame(lake.spark, [])
+        lake.write(SourceFiles, nothing, gone=listed.localCheckpoint(), mark=Mark(run="restore", job="restore"))

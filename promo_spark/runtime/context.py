@@ -94,6 +94,7 @@ class Context(Generic[S]):
     step: Step
     earlier_rows: Mapping[str, Sequence[int]] = field(default_factory=dict)  # source → rows of loads for other dates
     taken: Mapping[str, int] = field(default_factory=dict)  # change feed → version that the last succeeded run took
+    force: bool = False  # what was read and written before counts for nothing
     began: int = 0  # by the clock of the lake's file system, in milliseconds
     versions_in: Mapping[str, int] = field(default_factory=dict)  # table → version to read
     runs_in: Mapping[str, str] = field(default_factory=dict)  # table → the run that wrote its rows of the date

@@ -10,6 +10,7 @@ true lineage: the pipeline's order and the documentation are generated from them
 
 from __future__ import annotations
 
+import datetime
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -67,7 +68,7 @@ class Job:
     writes: tuple[type[Table], ...]
     settings: type[Section]
     function: Callable[[Context[Any]], None]
-    inputs: Callable[[Any, SparkSession | None], str] | None = None
+    inputs: Callable[[Any, SparkSession | None, datetime.date], str] | None = None
     look: Callable[[Context[Any]], str] | None = None
     refuse: Callable[[Any, BusinessSettings], None] | None = None
     everyone: Mapping[type[Table], str] = field(default_factory=dict)
@@ -81,7 +82,7 @@ def job(
     writes: Sequence[type[Table]],
     settings: type[S],
     optional: Sequence[Readable] = (),
-    inputs: Callable[[S, SparkSession | None], str] | None = None,
+    inputs: Callable[[S, SparkSession | None, datetime.date], str] | None = None,
     look: Callable[[Context[S]], str] | None = None,
     refuse: Callable[[S, BusinessSettings], None] | None = None,
 ) -> Callable[[Callable[[Context[S]], None]], Job]:

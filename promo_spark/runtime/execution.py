@@ -53,7 +53,7 @@ def execute(job: Job, run: Run, date: datetime.date, step: Step) -> Executed:
     attempt = Attempt(job, date, _UNKNOWN, _now(), Inputs({}, {}), {}, {}, {}, {})
     with _recorded(attempt, run, step), _locked(job, run, date, step) as began, _damage_explained(job, run):
         section = getattr(run.settings, job.name)
-        outside = job.inputs(section, run.lake.spark) if job.inputs else ""
+        outside = job.inputs(section, run.lake.spark, date) if job.inputs else ""
         attempt.inputs = run.freshness.inputs(job, date)
         attempt.run_id = run_id(job, date, run.settings, attempt.inputs, outside)
         recorded, rows_out = run.run_log.recorded(job, attempt.run_id)
@@ -69,6 +69,7 @@ def execute(job: Job, run: Run, date: datetime.date, step: Step) -> Executed:
             step,
             earlier_rows=run.run_log.earlier_rows(job, date),
             taken=run.run_log.taken(job),
+            force=run.force,
             began=began,
             versions_in=attempt.inputs.versions,
             runs_in=attempt.inputs.runs,

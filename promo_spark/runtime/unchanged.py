@@ -42,6 +42,6 @@ def _in_order(job: Job | Pipeline, settings: Settings) -> list[Job]:
 
 
 def _is_current(job: Job, date: datetime.date, settings: Settings, past: PastRuns, freshness: Freshness) -> bool:
-    outside = job.inputs(getattr(settings, job.name), None) if job.inputs else ""
+    outside = job.inputs(getattr(settings, job.name), None, date) if job.inputs else ""
     run = run_id(job, date, settings, freshness.inputs(job, date), outside)
     return freshness.is_current(job, date, run, *past.recorded(job, run))

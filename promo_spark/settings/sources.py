@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from promo_spark.settings.dated_paths import checked_path
 from promo_spark.settings.sections import (
     Delimiter,
     Encoding,
@@ -17,6 +18,9 @@ from promo_spark.settings.sections import (
     Section,
     TimePattern,
 )
+
+FILE_FORMATS = ("csv", "json", "parquet", "orc")
+READ_BY_FILE = (*FILE_FORMATS, "delta")  # what read = "new" is for
 
 
 class ConnectionSettings(Section):
@@ -48,10 +52,12 @@ class ConnectionSettings(Section):
 class Extraction(Section):
     """How the rows of a source are had: from files, a table in a database, or a Delta table's change feed."""
 
-    path: Annotated[str, Location()] = ""
+    path: Annotated[str, AfterValidator(checked_path), Location()] = ""
     format: Literal["csv", "json", "parquet", "orc", "delta", "delta_changes", "jdbc"]
     delivery: Literal["whole_days", "rows"] = "whole_days"
     deletes: Literal["apply", "keep"] = "apply"
+    read: Literal["", "new", "all"] = ""  # of files: which a run reads; "": new of folders with facts, else all
+    vanished: Literal["", "keep", "remove"] = ""  # with read = "new": rows of files that are gone; "": of delta they go
     connection: str = ""
     db_table: Annotated[str, Field(pattern=r"^([^\W\d][\w$]*(\.[^\W\d][\w$]*)?)?$")] = ""
     db_where: list[Annotated[list[str | int], Field(min_length=3, max_length=3)]] = Field(default_factory=list)
@@ -59,6 +65,8 @@ class Extraction(Section):
     partitions: Annotated[int, Field(gt=0, le=1000)] = 1
     lower_bound: str = ""
     upper_bound: str = ""
+    watermark_column: Annotated[str, Field(pattern=r"^([^\W\d][\w$]*)?$")] = ""  # rises with what is new or changed
+    overlap: Annotated[str, Field(pattern=r"^(\d{1,12}|\d{1,6} (minute|hour|day)s?)?$")] = ""  # read again before it
 
     @model_validator(mode="after")
     def _complete(self) -> Extraction:
@@ -70,15 +78,25 @@ class Extraction(Section):
             "partition_column": self.partition_column,
             "lower_bound": self.lower_bound,
             "upper_bound": self.upper_bound,
+            "watermark_column": self.watermark_column,
+            "overlap": self.overlap,
         }
         if self.format == "jdbc":
+            if self.read:
+                raise ValueError("read is for sources of files, not for tables of a database")
             needed = [k for k in ("connection", "db_table") if not of_database[k]] + ["no path"] * bool(self.path)
             if needed:
                 raise ValueError(f'format = "jdbc" needs {" and ".join(needed)}')
             if (self.partitions > 1) != bool(self.partition_column):
                 raise ValueError("partitions (2 or more) and partition_column go together")
+            if self.overlap and not self.watermark_column:
+                raise ValueError("overlap needs a watermark_column")
             if bool(self.lower_bound) != bool(self.upper_bound) or (self.lower_bound and not self.partition_column):
                 raise ValueError("lower_bound and upper_bound go together, with partition_column; or leave both out")
+        elif self.read == "new" and (self.format not in READ_BY_FILE or self.by_rows):
+            raise ValueError(
+                f'read = "new" is for files that are delivered by whole days, in format {", ".join(READ_BY_FILE)}'
+            )
         elif not self.path:
             raise ValueError(f'format = "{self.format}" needs a path')
         elif any(of_database.values()) or self.partitions > 1:
@@ -89,7 +107,7 @@ class Extraction(Section):
     @property
     def by_rows(self) -> bool:
         """Whether a delivery holds single rows, merged by their key, and not all rows of its days."""
-        return self.delivery == "rows" or self.format == "delta_changes"
+        return self.delivery == "rows" or self.format == "delta_changes" or bool(self.watermark_column)
 
 
 class Condition(Section):
@@ -182,7 +200,7 @@ class LookupSettings(Section):
     second file's column.
     """
 
-    path: Annotated[str, Location()]
+    path: Annotated[str, AfterValidator(checked_path), Location()]
     format: Literal["csv", "json", "parquet", "delta"] = "csv"
     delimiter: Delimiter = ","
     encoding: Encoding = "UTF-8"

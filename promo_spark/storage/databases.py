@@ -25,6 +25,7 @@ from promo_spark.errors import SettingsError, SourceError
 from promo_spark.secret_references import resolved
 from promo_spark.settings.sources import ConnectionSettings, Extraction
 from promo_spark.storage.jvm import SparkFailure
+from promo_spark.storage.watermarks import CLOCK_TIME, INSTANT, NUMBER, NUMBERS_IN_A_RANGE, TIME, Watermark, kind_of
 
 R = TypeVar("R")
 
@@ -77,16 +78,23 @@ _CAUSES: tuple[tuple[str, str], ...] = (
 
 
 def table_rows(
-    spark: SparkSession, name: str, source: Extraction, connection: ConnectionSettings, columns: Sequence[str]
+    spark: SparkSession,
+    name: str,
+    source: Extraction,
+    connection: ConnectionSettings,
+    columns: Sequence[str],
+    since: Watermark | None = None,
 ) -> DataFrame:
     """Rows of a table or view with the named columns as stored, plus the whole raw row. Nothing is read yet.
 
-    Timestamps without a zone count as UTC. Each partition is read in a transaction of its own, so keep the
-    frame: a second reading of a table that is written to meanwhile may give other rows.
+    Given a watermark, the rows from there on and those that have none. A row's file says, of a source with a
+    watermark, of which day or range of numbers it is. Timestamps without a zone count as UTC. Each partition is read
+    in a transaction of its own, so keep the frame: a second reading of a table that is written to meanwhile may give
+    other rows.
     Raises SourceError for a server, user, table or column that is not there, SettingsError for a literal that
     its column cannot have.
     """
-    whole = _reached(spark, name, source, connection)
+    whole = _reached(spark, name, source, connection, since)
     missing = [c for c in columns if c not in whole.columns]
     if missing:
         raise SourceError(
@@ -96,18 +104,56 @@ def table_rows(
     return whole.select(
         *[F.col(f"`{c}`") for c in columns],
         F.struct(*[F.col(f"`{c}`") for c in whole.columns]).alias(RawRow.raw),
-        F.lit(_origin(source)).alias(RawRow.file),
+        _file(source, whole).alias(RawRow.file),
         F.lit(False).alias(RawRow.blank),
         F.lit(False).alias(RawRow.broken),
     )
 
 
 def table_digest(spark: SparkSession, name: str, source: Extraction, connection: ConnectionSettings) -> str:
-    """Changes when a row of what the source reads does. A database tells of no change, so all rows are read."""
-    rows = _reached(spark, name, source, connection)
+    """Changes when a row of what the source reads does.
+
+    A database tells of no change, so all rows are read; with a watermark those that the next run reads again.
+    """
+    newest = newest_watermark(spark, name, source, connection) if source.watermark_column else None
+    rows = _reached(spark, name, source, connection, newest and newest.before(name, source.overlap))
     sums = rows.select(F.count(F.lit(1)), F.sum(F.xxhash64(*rows.columns).cast("decimal(38,0)")))
     count, total = refusing_unreadable(name, source, connection, sums.first) or (0, None)
-    return hashlib.sha256(f"{rows.schema.simpleString()}\0{count}\0{total}".encode()).hexdigest()[:16]
+    read = f"{rows.schema.simpleString()}\0{count}\0{total}\0{newest and newest.text}"
+    return hashlib.sha256(read.encode()).hexdigest()[:16]
+
+
+def newest_watermark(
+    spark: SparkSession, name: str, source: Extraction, connection: ConnectionSettings
+) -> Watermark | None:
+    """The largest value of the watermark's column; of times, none later than now by the database's clock.
+
+    None where no row has one. Raises SourceError for a column that is not there or is neither a time nor a number.
+    """
+    column, table = source.watermark_column, _quoted(source.db_table, connection)
+    quoted = _quoted(column, connection)
+
+    def load(query: Mapping[str, str]) -> DataFrame:
+        reader = spark.read.format("jdbc").options(**_options(source, connection), **query)
+        return refusing_unreadable(name, source, connection, reader.load)
+
+    schema = load({"dbtable": table}).schema
+    if column not in schema.names:
+        raise SourceError(
+            f"source {name}: {source.db_table} lacks the watermark_column {column}; it has: {', '.join(schema.names)}"
+        )
+    kind = kind_of(name, column, schema[column].dataType)
+    until = "" if kind == NUMBER else f" WHERE {quoted} <= CURRENT_TIMESTAMP"
+    highest = load({"query": f"SELECT MAX({quoted}) AS highest FROM {table}{until}"})
+    value = F.date_format("highest", TIME) if kind in (INSTANT, CLOCK_TIME) else F.col("highest").cast("string")
+    found = refusing_unreadable(name, source, connection, highest.select(value).first)
+    return Watermark(found[0], kind) if found and found[0] is not None else None
+
+
+def origin(source: Extraction) -> str:
+    """What stands for the source's file: connection, table, and which of its rows."""
+    conditions = " and ".join(" ".join(str(part) for part in c) for c in source.db_where)
+    return f"{source.connection}/{source.db_table}{' where ' if conditions else ''}{conditions}"
 
 
 def refusing_unreadable(name: str, source: Extraction, connection: ConnectionSettings, read: Callable[[], R]) -> R:
@@ -126,18 +172,28 @@ def refusing_unreadable(name: str, source: Extraction, connection: ConnectionSet
     )
 
 
-def _reached(spark: SparkSession, name: str, source: Extraction, connection: ConnectionSettings) -> DataFrame:
-    """The table's rows that `db_where` lets through; timestamps without a zone as UTC."""
+def _reached(
+    spark: SparkSession,
+    name: str,
+    source: Extraction,
+    connection: ConnectionSettings,
+    since: Watermark | None = None,
+) -> DataFrame:
+    """The table's rows that `db_where` and the watermark let through; timestamps without a zone as UTC."""
     options = _options(source, connection)
 
     def load(more: Mapping[str, str]) -> DataFrame:
         reader = spark.read.format("jdbc").options(**options, **more)
         return refusing_unreadable(name, source, connection, reader.load)
 
-    table = {"dbtable": _quoted(source.db_table, connection)}
-    df = load(table)
+    rows = _quoted(source.db_table, connection)
+    if since is not None:
+        column = _quoted(source.watermark_column, connection)
+        newer = f"{column} IS NULL OR {column} >= {since.literal(connection.database)}"
+        rows = f"(SELECT * FROM {rows} WHERE {newer}) AS newer"
+    df = load({"dbtable": rows})
     if source.partition_column:
-        df = load(table | _partitioning(name, source, connection, df, load))
+        df = load({"dbtable": rows} | _partitioning(name, source, connection, df, load, rows))
     for condition in source.db_where:
         df = df.filter(_condition(name, df.schema, condition))
     zoneless = {f.name for f in df.schema.fields if isinstance(f.dataType, T.TimestampNTZType)}
@@ -172,6 +228,7 @@ def _partitioning(
     connection: ConnectionSettings,
     df: DataFrame,
     load: Callable[[Mapping[str, str]], DataFrame],
+    rows: str,
 ) -> dict[str, str]:
     """How rows are cut into ranges of the partition column; what is null or beyond the bounds is in one of them too."""
     column = source.partition_column
@@ -194,12 +251,7 @@ def _partitioning(
             ends = wanted.agg(F.min(f"`{column}`"), F.max(f"`{column}`"))
         else:  # the database knows its ends by an index
             quoted = _quoted(column, connection)
-            ends = load(
-                {
-                    "query": f"SELECT MIN({quoted}) AS lowest, MAX({quoted}) AS highest "
-                    f"FROM {_quoted(source.db_table, connection)}"
-                }
-            )
+            ends = load({"query": f"SELECT MIN({quoted}) AS lowest, MAX({quoted}) AS highest FROM {rows}"})
         both = refusing_unreadable(name, source, connection, ends.first)
         bounds = _bounds(both) if both else None
     if bounds is None:
@@ -264,10 +316,16 @@ def _quoted(identifier: str, connection: ConnectionSettings) -> str:
     return ".".join(f"{quote}{part}{quote}" for part in identifier.split("."))
 
 
-def _origin(source: Extraction) -> str:
-    """What stands for the source's file: connection, table, and which of its rows."""
-    conditions = " and ".join(" ".join(str(part) for part in c) for c in source.db_where)
-    return f"{source.connection}/{source.db_table}{' where ' if conditions else ''}{conditions}"
+def _file(source: Extraction, rows: DataFrame) -> Column:
+    """What stands for a row's file; with a watermark, its day or range of numbers, which is read as a whole."""
+    if not source.watermark_column:
+        return F.lit(origin(source))
+    value, number = F.col(f"`{source.watermark_column}`"), F.lit(NUMBERS_IN_A_RANGE)
+    if isinstance(rows.schema[source.watermark_column].dataType, (T.DateType, T.TimestampType)):
+        part = value.cast("date").cast("string")
+    else:
+        part = (F.floor(value / number) * number).cast("string")
+    return F.concat(F.lit(f"{origin(source)}@"), F.coalesce(part, F.lit("null")))
 
 
 def _whole_text(error: BaseException) -> str:

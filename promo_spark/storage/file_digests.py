@@ -15,8 +15,8 @@ from pyspark.sql import SparkSession
 from promo_spark.storage.landing import opened
 
 _LISTED = ("path", "length", "modificationTime")
-_HASHED_BYTES = 1 << 30  # of local files: their content is read where it is no more than this
-_PATTERN = re.compile(r"[*?{}\[\]\\]")
+HASHED_BYTES = 1 << 30  # of local files: their content is read where it is no more than this
+PATTERN = re.compile(r"[*?{}\[\]\\]")
 
 
 class SparkNeededError(Exception):
@@ -38,13 +38,21 @@ def files_digest(spark: SparkSession | None, path: str) -> str:
     checkout has the same digest. Raises SourceError for a path that is not there; SparkNeededError without Spark,
     where files are not a plain path of this machine.
     """
-    rows = _listed_here(path) or _listed_by_spark(spark, path)
-    hashed = all(local_path(row[0]) for row in rows) and sum(row[1] for row in rows) <= _HASHED_BYTES
+    rows = listed(spark, path)
+    hashed = all(local_path(row[0]) for row in rows) and sum(row[1] for row in rows) <= HASHED_BYTES
     digest = hashlib.sha256()
     for (uri, size, changed), name in zip(rows, names_below([row[0] for row in rows]), strict=True):
-        content = _checksum(local_path(uri)) if hashed else changed.isoformat()
+        content = checksum_of(local_path(uri)) if hashed else changed.isoformat()
         digest.update(f"{name}\0{size}\0{content}\n".encode())
     return digest.hexdigest()[:16]
+
+
+def listed(spark: SparkSession | None, path: str) -> list[tuple[str, int, datetime.datetime]]:
+    """Address, size and time of the files at a path, a folder or a pattern, sorted.
+
+    Raises SourceError for a path that is not there; SparkNeededError without Spark, where only Spark can list it.
+    """
+    return _listed_here(path) or _listed_by_spark(spark, path)
 
 
 def _listed_here(path: str) -> list[tuple[str, int, datetime.datetime]]:
@@ -53,7 +61,7 @@ def _listed_here(path: str) -> list[tuple[str, int, datetime.datetime]]:
     As for Spark, what begins with a dot or an underscore is no file of a source.
     """
     place = local_path(path) if path.startswith("file:") else path
-    if not place or ":/" in place or _PATTERN.search(place):
+    if not place or ":/" in place or PATTERN.search(place):
         return []
     root = Path(place).absolute()
     files = [root] if root.is_file() else [Path(folder) / name for folder, name in _walked(root)]
@@ -96,7 +104,8 @@ def local_path(uri: str) -> str:
     return matched.group(1) if matched else ""
 
 
-def _checksum(path: str) -> str:
+def checksum_of(path: str) -> str:
+    """SHA-256 of a file of this machine."""
     digest = hashlib.sha256()
     with Path(path).open("rb") as file:
         while block := file.read(1 << 20):

@@ -24,7 +24,7 @@ class Files:
     """What can be done with files at a path of any file system that Spark reaches."""
 
     def __init__(self, spark: SparkSession) -> None:
-        self._jvm = jvm(spark)
+        self._path = jvm(spark).org.apache.hadoop.fs.Path  # found once: a folder may have thousands of files
         self._conf = hadoop_configuration(spark)
 
     def exists(self, path: str) -> bool:
@@ -47,6 +47,10 @@ class Files:
         while found.hasNext():
             status = found.next()
             yield FileStatus(str(status.getPath().toString()), int(status.getLen()), int(status.getModificationTime()))
+
+    def uri(self, path: str) -> str:
+        """The path as the rows of Spark's files name it: with %20 for a blank."""
+        return str(self._path(path).toUri().toString())
 
     def text(self, path: str) -> str:
         file_system, there = self._of(path)
@@ -90,7 +94,7 @@ class Files:
         """Renames a file to one that nobody reads, if it is there."""
         file_system, there = self._of(path)
         if file_system.exists(there):
-            file_system.rename(there, self._jvm.org.apache.hadoop.fs.Path(f"{path}.damaged"))
+            file_system.rename(there, self._path(f"{path}.damaged"))
 
     def _write(self, path: str, text: str, overwrite: bool) -> None:
         file_system, there = self._of(path)
@@ -101,5 +105,5 @@ class Files:
             stream.close()
 
     def _of(self, path: str) -> tuple[Any, Any]:
-        there = self._jvm.org.apache.hadoop.fs.Path(path)
+        there = self._path(path)
         return there.getFileSystem(self._conf), there

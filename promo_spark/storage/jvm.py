@@ -13,7 +13,7 @@ from delta.tables import DeltaTable
 from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark import SparkConf, SparkContext
 from pyspark.errors import PySparkException
-from pyspark.sql import SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 
 JvmError = Py4JJavaError  # an exception of the JVM that Spark has not translated
 SparkFailure = (PySparkException, Py4JError)  # whatever a call into Spark may raise, a lost JVM included
@@ -56,6 +56,27 @@ def hadoop_configuration(spark: SparkSession) -> Any:
 
 def delta_log(table: DeltaTable) -> Any:
     return table._jdt.deltaLog()
+
+
+def newest_snapshot(table: DeltaTable) -> Any:
+    """The newest version of a Delta table, held."""
+    none = jvm(table._spark).scala.Option.empty()
+    return delta_log(table).update(False, none, none)
+
+
+def data_files(spark: SparkSession, snapshot: Any) -> DataFrame:
+    """One row per data file of a version: path, size, modificationTime, deletionVector, …"""
+    return DataFrame(snapshot.allFiles().toDF(), spark)
+
+
+def rows_of_data_files(table: DeltaTable, snapshot: Any, chosen: Column | None) -> DataFrame:
+    """The rows of a version that lie in the data files of which a condition holds; None: in all."""
+    spark, files = table._spark, snapshot.allFiles()
+    files = files if chosen is None else files.filter(chosen._jc)
+    converters = jvm(spark).scala.jdk.javaapi.CollectionConverters
+    listed = converters.asScala(files.collectAsList()).toSeq()
+    none = jvm(spark).scala.Option.empty()
+    return DataFrame(delta_log(table).createDataFrame(snapshot, listed, False, none), spark)
 
 
 def exception_class(error: Py4JJavaError) -> str:

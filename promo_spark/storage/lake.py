@@ -26,7 +26,7 @@ from promo_spark.storage.arrow_tables import folder_of
 from promo_spark.storage.commits import Commit, Mark, commit, commit_of, marked, touched_partitions
 from promo_spark.storage.files import Files
 from promo_spark.storage.jvm import SparkFailure, delta_log, jvm
-from promo_spark.storage.literals import SliceValue, literal, text_literal
+from promo_spark.storage.literals import SliceValue, days_in_slice, literal, text_literal
 from promo_spark.storage.repetition import NOT_COMPARED, changed_days, holds
 from promo_spark.storage.small_tables import SmallTables
 
@@ -106,7 +106,8 @@ class Lake:
         """The frame's rows in place of those its WriteMode says, in one commit.
 
         `slice_values` names the value of each partition column for REPLACE_DATE and REPLACE_SLICE; a list for
-        another column narrows what is replaced to the rows that have one of its values. With `by_key` rows are
+        another column narrows what is replaced to the rows that have one of its values. For REPLACE_DAYS a list of days
+        names those that are replaced, also where the frame has no row of them. With `by_key` rows are
         merged by their key whatever the WriteMode: the other rows of their days stay, and a row whose day has
         changed moves. `gone` are keys whose rows are deleted in the same commit. `mark` is what the commit says of
         itself.
@@ -127,7 +128,8 @@ class Lake:
                 if exists and (by_key or gone is not None or table.write_mode is WriteMode.MERGE):
                     self._merge(table, rows, gone, mark)
                 elif exists and table.layer == "silver" and table.write_mode is WriteMode.REPLACE_DAYS:
-                    days, there = changed_days(table, rows, self._conformed(table))
+                    given = days_in_slice(table, slice_values or {})
+                    days, there = changed_days(table, rows, self._conformed(table), given)
                     if days:
                         rows = rows.filter(F.col(table.partition[0]).isin(days))
                         self._replace(table, rows, {table.partition[0]: days}, exists, mark)
@@ -280,9 +282,7 @@ class Lake:
             return " AND ".join(parts)
         if table.write_mode is WriteMode.REPLACE_DAYS:
             day = table.partition[0]
-            given = slice_values.get(day, ())
-            days = [d for d in given if isinstance(d, datetime.date)] if not isinstance(given, datetime.date) else []
-            days = days or self._days_in(rows.select(day))
+            days = days_in_slice(table, slice_values) or self._days_in(rows.select(day))
             return f"{day} IN ({', '.join(literal(table, d) for d in days)})" if days else ""
         return None
 

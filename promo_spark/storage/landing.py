@@ -84,33 +84,45 @@ def typed_rows(
     columns: Sequence[str],
     also: Callable[[str], bool] = no_other,
     shares: int = 1,
+    files: Sequence[str] = (),
 ) -> DataFrame:
     """Rows of Parquet, ORC or Delta files with the named columns as stored, plus the whole raw row.
 
     `also` tells of any other column whether it is wanted too. A file that was written as one piece is read by
     one task, with all that is then done to its rows. With `shares` as many tasks read it, each keeping its
-    share of the rows: decoding is the cheap part.
+    share of the rows: decoding is the cheap part. With `files` only these of the path are read; a column that
+    none of them has, and another file of the path does, is null.
     Raises SourceError when the path is missing or unreadable (a truncated file has no footer), or lacks
     a column; all before a row is read.
     """
     reader = spark.read.format(file_format)
     if file_format != "delta":  # the footers of all files are read, so that a damaged or contrary one shows
         reader = reader.options(recursiveFileLookup="true", mergeSchema="true")
-    df = opened(path, lambda: reader.load(path))
+    df = opened(path, lambda: reader.load(list(files) or path))
+    if files and set(columns) - set(df.columns):
+        whole = opened(path, lambda: reader.load(path)).schema
+        df = opened(path, lambda: reader.schema(whole).load(list(files)))
+    rows = with_raw(path, df, columns, also, F.col(_FILE_PATH) if file_format != "delta" else F.lit(path))
+    if shares == 1:
+        return rows
+    share = F.pmod(F.xxhash64(f"`{columns[0]}`"), F.lit(shares))
+    return functools.reduce(DataFrame.unionAll, [rows.filter(share == i) for i in range(shares)])
+
+
+def with_raw(path: str, df: DataFrame, columns: Sequence[str], also: Callable[[str], bool], file: Column) -> DataFrame:
+    """The named columns of typed rows and those that `also` wants, with the whole raw row and its file.
+
+    Raises SourceError where the rows lack a column.
+    """
     _require(path, columns, df.columns)
     wanted = [*columns, *(c for c in df.columns if c not in columns and also(c))]
-    file = F.col(_FILE_PATH) if file_format != "delta" else F.lit(path)
-    rows = df.select(
+    return df.select(
         *[F.col(f"`{c}`") for c in wanted],
         F.struct(*[F.col(f"`{c}`") for c in df.columns]).alias(RawRow.raw),
         file.alias(RawRow.file),
         F.lit(False).alias(RawRow.blank),
         F.lit(False).alias(RawRow.broken),
     )
-    if shares == 1:
-        return rows
-    share = F.pmod(F.xxhash64(f"`{columns[0]}`"), F.lit(shares))
-    return functools.reduce(DataFrame.unionAll, [rows.filter(share == i) for i in range(shares)])
 
 
 def csv_rows(
@@ -120,6 +132,7 @@ def csv_rows(
     delimiter: str = ",",
     also: Callable[[str], bool] = no_other,
     encoding: str = UTF_8,
+    files: Sequence[str] = (),
 ) -> DataFrame:
     """Lines of CSV files as text columns; a line that is not a row of its file is broken, and its fault named.
 
@@ -128,11 +141,11 @@ def csv_rows(
     named here whether it is wanted too (null where a file lacks it). A file whose header lacks a named column
     or has it twice is `broken_header` in every line; a line that is not text in the encoding is
     `broken_encoding`; one with fewer or more fields than its header, or a quote that does not close,
-    `broken_row`. Empty lines and repetitions of the header are blank.
+    `broken_row`. Empty lines and repetitions of the header are blank. With `files` only these of the path are read.
 
     Raises SourceError for a missing or unreadable path, and when no file has a usable header.
     """
-    lines = _lines(spark, path, encoding)
+    lines = _lines(spark, path, encoding, files)
     layouts = _layouts(path, lines, columns, delimiter, also, encoding)
     wanted = list(dict.fromkeys([*columns, *(n for one in layouts for n in one.names if also(n))]))
     text, no_layout = F.col(RawRow.raw), F.col(_FileLayout.width).isNull()
@@ -156,13 +169,15 @@ def csv_rows(
     return rows.withMetadata(RawRow.raw, {_COLUMNS: list(dict.fromkeys(n for one in layouts for n in one.names))})
 
 
-def json_rows(spark: SparkSession, path: str, columns: Sequence[str], encoding: str = UTF_8) -> DataFrame:
+def json_rows(
+    spark: SparkSession, path: str, columns: Sequence[str], encoding: str = UTF_8, files: Sequence[str] = ()
+) -> DataFrame:
     """Lines of JSON-lines files with the named fields as text; a line that is not one JSON object is broken.
 
-    A number with a point is read in double precision, as JSON's are: ids belong in quotes. Raises SourceError
-    for a missing or unreadable path.
+    A number with a point is read in double precision, as JSON's are: ids belong in quotes. With `files` only these
+    of the path are read. Raises SourceError for a missing or unreadable path.
     """
-    lines = _lines(spark, path, encoding)
+    lines = _lines(spark, path, encoding, files)
     # Spark reads the first object of a line and ignores what follows; in a list that we close, it must be alone.
     closing = "$closing"
     schema = f"array<struct<{', '.join(f'`{c}`: string' for c in columns)}, `{closing}`: string>>"
@@ -202,15 +217,15 @@ def columns_of(path: str, rows: DataFrame) -> dict[str, str]:
     return dict.fromkeys(named, TEXT)
 
 
-def numbered(spark: SparkSession, path: str, rows: DataFrame, name: str) -> DataFrame:
-    """The rows of the text files under the path, with the number of each row's line in its file, from 1.
+def numbered(spark: SparkSession, path: str, rows: DataFrame, name: str, files: Sequence[str] = ()) -> DataFrame:
+    """The rows of the text files under the path, or of some of them, with each row's line in its file, from 1.
 
     A row knows its line only within the block of the file that its task read. So the lines of all blocks are
     counted, in one pass that reads nothing but line ends: worth it for the few rows that are rejected.
     """
     block, nth = (F.col(f"{RawRow.position}.{part}") for part in BLOCK_AND_NTH)
     blocks = (
-        _placed(_lines(spark, path), {})
+        _placed(_lines(spark, path, UTF_8, files), {})
         .groupBy(F.col(RawRow.file).alias(_Block.file), block.alias(_Block.start))
         .agg(F.count(F.lit(1)).alias(_Block.lines), F.min(nth).alias(_Block.first_nth))
     )
@@ -222,14 +237,14 @@ def numbered(spark: SparkSession, path: str, rows: DataFrame, name: str) -> Data
     return placed.drop(_Block.file, _Block.start, _Block.first_nth, _Block.before)
 
 
-def _lines(spark: SparkSession, path: str, encoding: str = UTF_8) -> DataFrame:
+def _lines(spark: SparkSession, path: str, encoding: str, files: Sequence[str]) -> DataFrame:
     """One row per line: its text, file, and the block of the file that it was read with.
 
     A byte order mark is cut off. A line with a zero byte, or that is not valid in the encoding, is `_no_text`;
     one that is not valid has every byte as the character of the same number (ISO-8859-1), so that none is lost.
     """
     reader = spark.read.option("recursiveFileLookup", "true")
-    lines = opened(path, lambda: reader.text(path)).select(
+    lines = opened(path, lambda: reader.text(list(files) or path)).select(
         _Line.value, F.col(_FILE_PATH).alias(RawRow.file), F.col(_BLOCK_START).alias(_Line.block)
     )
     value, utf8 = F.col(_Line.value), encoding == UTF_8

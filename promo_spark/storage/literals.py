@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from promo_spark.contracts.schema import Table
 from promo_spark.errors import ContractError
@@ -21,6 +21,12 @@ def literal(table: type[Table], value: SliceValue) -> str:
             f"{table.full_name()}: {text!r} cannot be a partition value; use letters, digits and _ . : -"
         )
     return f"'{text}'"
+
+
+def days_in_slice(table: type[Table], slice_values: Mapping[str, SliceValue]) -> list[datetime.date]:
+    """The days that a list of them names for a table by days; none where there is no list."""
+    given = slice_values.get(table.partition[0], ())
+    return [] if isinstance(given, datetime.date) else [day for day in given if isinstance(day, datetime.date)]
 
 
 def text_literal(value: str) -> str:

@@ -23,6 +23,8 @@ LOCAL_CONF: dict[str, str] = {
     # Guards a retried stage against rows in another order; here no executor can be lost, and it takes a third
     # of the time of a large shuffle.
     "spark.sql.shuffle.orderIndependentChecksum.enabled": "false",
+    # Many files that a pattern or a list names are looked at by so many tasks, and not by a task each.
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "32",
 }
 
 

@@ -80,7 +80,7 @@ class Shop:
                 (Numbers, DataQuality),
                 IngestSettings,
                 take_in,
-                lambda _settings, _spark: str(self.numbers),
+                lambda _settings, _spark, _date: str(self.numbers),
             ),
         ]
 

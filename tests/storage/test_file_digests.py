@@ -43,7 +43,7 @@ def test_a_copied_folder_has_the_same_digest(spark: SparkSession, orders: Path, 
 
 
 def test_of_large_files_the_time_counts(spark: SparkSession, orders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_digests, "_HASHED_BYTES", 7)  # one less than the two files have
+    monkeypatch.setattr(file_digests, "HASHED_BYTES", 7)  # one less than the two files have
     before = files_digest(spark, str(orders))
     os.utime(orders / "2024" / "b.csv", (1, 1))
     assert files_digest(spark, str(orders)) != before

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import functools
 import hashlib
 import importlib.util
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,6 +15,11 @@ from pyspark.sql import DataFrame, SparkSession
 from promo_spark.contracts.schema import Table
 from promo_spark.contracts.silver import Events, OrderLines, PromoCalendar
 from promo_spark.errors import SettingsError, SourceError
+from promo_spark.flows.ingest.paths import in_folder
+from promo_spark.flows.ingest.readings import Reading, listed_files, reading, readings, with_files
+from promo_spark.flows.ingest.stored_rows import with_files_of_same_keys
+from promo_spark.flows.ingest.watermarks import TableReading, rows_of, table_reading
+from promo_spark.runtime.freshness import code_version
 from promo_spark.runtime.job import Context
 from promo_spark.runtime.session import cores
 from promo_spark.settings.ingest import IngestSettings
@@ -24,6 +30,7 @@ from promo_spark.sources.incoming import of_source, together
 from promo_spark.sources.mapping import complete_journey, mappings
 from promo_spark.sources.persons import pseudonyms
 from promo_spark.storage import change_feed, databases, landing
+from promo_spark.storage.delta_files import row_file
 from promo_spark.storage.file_digests import files_digest, required
 
 LARGEST: tuple[type[Table], ...] = (PromoCalendar, OrderLines, Events)  # taken first: the others fill the gaps
@@ -48,13 +55,43 @@ class Delivery:
     deletes: str = "apply"
     columns: Mapping[str, Columns] = field(default_factory=dict)  # source → its columns
     unread: Mapping[str, Callable[[], DataFrame]] = field(default_factory=dict)  # source → its UnreadValue rows
+    files: Mapping[str, Reading] = field(default_factory=dict)  # source → its files, where it is files
+    tables: Mapping[str, TableReading] = field(default_factory=dict)  # source → its table, where it has a watermark
+    beside: Sequence[Reading] = ()  # of sources of the table of which nothing is read
 
     @property
     def name(self) -> str:
         return ", ".join(self.sources)
 
+    @property
+    def readings(self) -> list[Reading]:
+        """The files of all sources of the table."""
+        return [*self.files.values(), *self.beside]
 
-def sources_digest(settings: IngestSettings, spark: SparkSession | None) -> str:
+    @property
+    def only_new(self) -> bool:
+        """Whether files with rows in the table may be left unread."""
+        return any(reading.only_new for reading in self.readings)
+
+    def with_superseded(self, files: Collection[str]) -> Delivery:
+        """The delivery with vanished files listed no more, as other files have their rows."""
+        of_sources = {source: reading.with_superseded(files) for source, reading in self.files.items()}
+        return replace(self, files=of_sources, beside=[reading.with_superseded(files) for reading in self.beside])
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What sources deliver: a delivery per table, and the sources that have nothing new, with their tables."""
+
+    deliveries: Sequence[Delivery]
+    nothing_new: Mapping[str, tuple[type[Table], Reading]]
+
+    @property
+    def tables(self) -> set[type[Table]]:
+        return {d.table for d in self.deliveries} | {table for table, _ in self.nothing_new.values()}
+
+
+def sources_digest(settings: IngestSettings, spark: SparkSession | None, date: datetime.date) -> str:
     """Changes when a file of the source does, a row of a database's table, or the version of a table with a feed.
 
     Raises SparkNeededError where that cannot be known without Spark.
@@ -66,11 +103,13 @@ def sources_digest(settings: IngestSettings, spark: SparkSession | None) -> str:
         if source.format == "jdbc":
             parts.append(databases.table_digest(required(spark), name, source, settings.connections[source.connection]))
         elif source.format == "delta_changes":
-            feed = change_feed.newest(required(spark), name, in_folder(settings, source.path))
+            feed = change_feed.newest(required(spark), name, in_folder(settings, source.path, date))
             parts.append(f"{feed.table_id} {feed.version}")
         else:
-            parts.append(files_digest(spark, in_folder(settings, source.path)))
-        parts += [files_digest(spark, in_folder(settings, lookup.path)) for lookup in source.lookups]
+            path = in_folder(settings, source.path, date)
+            # A Delta table holds what its log says: rows may go, or an older version come back, without another file.
+            parts.append(files_digest(spark, f"{path.rstrip('/')}/_delta_log" if source.format == "delta" else path))
+        parts += [files_digest(spark, in_folder(settings, lookup.path, date)) for lookup in source.lookups]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
@@ -80,23 +119,52 @@ def refuse_wrong_mappings(settings: IngestSettings) -> None:
         mappings.checked_mapping(name, mappings.mapped_table(name, source), source)
 
 
-def deliveries(ctx: Context[IngestSettings], key: bytes | None) -> list[Delivery]:
+def deliveries(ctx: Context[IngestSettings], key: bytes | None) -> Delivered:
     """Everything the settings name, one delivery per table. Nothing but the beginning of files is read yet.
+
+    Where stored rows lie beside new files, the new files are read for their keys.
 
     Sources that deliver single rows stay by themselves: each merges its own. Given a key, what a mapping makes of
     ids of persons is keyed here; the ids themselves are still those of the sources.
     """
     if ctx.settings.adapter == "complete_journey":
-        return _complete_journey(ctx)
-    by_table: dict[type[Table], list[Delivery]] = {}
-    for delivery in [_delivery(ctx, name, source, key) for name, source in ctx.settings.sources.items()]:
-        by_table.setdefault(delivery.table, []).append(delivery)
-    joined = [one for table, of_table in by_table.items() for one in _joined(table, of_table)]
-    return sorted(joined, key=lambda delivery: delivery.table not in LARGEST)
+        return Delivered(_complete_journey(ctx), {})
+    by_table: dict[type[Table], list[str]] = {}
+    for name, source in ctx.settings.sources.items():
+        by_table.setdefault(mappings.mapped_table(name, source), []).append(name)
+    files, joined, nothing_new = readings(ctx, key), [], {}
+    for table, names in by_table.items():
+        delivered, beside = _of_table(ctx, table, {name: files.get(name) for name in names}, key)
+        nothing_new.update({reading.source: (table, reading) for reading in beside})
+        joined += [replace(one, beside=beside) for one in _joined(table, delivered)]
+    return Delivered(sorted(joined, key=lambda delivery: delivery.table not in LARGEST), nothing_new)
+
+
+def _of_table(
+    ctx: Context[IngestSettings], table: type[Table], files: Mapping[str, Reading | None], key: bytes | None
+) -> tuple[list[Delivery], list[Reading]]:
+    """A delivery per source of a table, each by itself; and the files of the sources that have nothing new."""
+    made: dict[tuple[str, ...], Delivery] = {}  # what was read for its keys is not looked at again
+
+    def delivered(found: Mapping[str, Reading]) -> list[Delivery]:
+        read = [name for name in files if name not in found or not found[name].has_nothing_to_read]
+        asked = {name: (name, *(found[name].read if name in found else ())) for name in read}
+        for name in read:
+            if asked[name] not in made:
+                made[asked[name]] = _delivery(ctx, name, sources[name], key, found.get(name))
+        return [made[asked[name]] for name in read]
+
+    sources = {name: ctx.settings.sources[name] for name in files}
+    alike = mappings.columns_that_tell_alike(table, sources.values())
+    of_table = {name: reading for name, reading in files.items() if reading is not None}
+    of_table = with_files_of_same_keys(ctx, table, of_table, alike, lambda found: [d.rows for d in delivered(found)])
+    return delivered(of_table), [reading for reading in of_table.values() if reading.has_nothing_to_read]
 
 
 def _joined(table: type[Table], of_table: Sequence[Delivery]) -> list[Delivery]:
     """The deliveries of whole days of one table as one: of the days they share, none replaces another's rows."""
+    if not of_table:
+        return []
     if len({d.by_key for d in of_table}) > 1:
         named = ", ".join(d.name for d in of_table)
         raise SettingsError(
@@ -113,24 +181,32 @@ def _joined(table: type[Table], of_table: Sequence[Delivery]) -> list[Delivery]:
             {source: path for d in of_table for source, path in d.text_paths.items()},
             columns={source: columns for d in of_table for source, columns in d.columns.items()},
             unread={source: rows for d in of_table for source, rows in d.unread.items()},
+            files={source: files for d in of_table for source, files in d.files.items()},
         )
     ]
 
 
-def _delivery(ctx: Context[IngestSettings], name: str, source: SourceSettings, key: bytes | None) -> Delivery:
+def _delivery(
+    ctx: Context[IngestSettings], name: str, source: SourceSettings, key: bytes | None, files: Reading | None
+) -> Delivery:
     table = mappings.mapped_table(name, source)
     mappings.checked_mapping(name, table, source)
     if source.by_rows:
         changes.checked_rows_delivery(name, table, source.columns)
-    path, wanted = in_folder(ctx.settings, source.path), mappings.source_columns(source)
+    path, wanted = in_folder(ctx.settings, source.path, ctx.date), mappings.source_columns(source)
     unpivoted = mappings.unpivoted_column(source)
     follows, whole = source.format == "delta_changes", True
+    of_table: dict[str, TableReading] = {}
     if follows:
         raw, whole = _changed_rows(ctx, name, table, path, wanted)
     elif source.format == "jdbc":
-        raw = _database_rows(ctx, name, source, wanted)
+        if source.watermark_column:
+            of_table[name] = table_reading(ctx, name, source, table, key)
+        raw = rows_of(ctx, name, source, wanted, of_table[name].since if of_table else None)
+    elif files and files.of_table:
+        raw = landing.with_raw(path, files.of_table.rows(files.read), wanted, unpivoted, row_file(path))
     else:
-        raw = _file_rows(ctx, source, wanted, unpivoted)
+        raw = _file_rows(ctx, source, wanted, unpivoted, files.paths if files else ())
     types = landing.columns_of(path, raw)
     columns = Columns(types, frozenset(c for c in types if c in wanted or unpivoted(c)))
     seconds = [
@@ -150,6 +226,8 @@ def _delivery(ctx: Context[IngestSettings], name: str, source: SourceSettings, k
         deletes=source.deletes,
         columns={name: columns},
         unread={name: unread},
+        files={name: files} if files else {},
+        tables=of_table,
     )
     if follows:
         rows, gone = changes.latest_changes(table, rows)
@@ -162,22 +240,14 @@ def _file_rows(
     source: SourceSettings | LookupSettings,
     columns: Sequence[str],
     also: Callable[[str], bool] = landing.no_other,
+    files: Sequence[str] = (),
 ) -> DataFrame:
-    path = in_folder(ctx.settings, source.path)
+    path = in_folder(ctx.settings, source.path, ctx.date)
     if source.format == "csv":
-        return landing.csv_rows(ctx.spark, path, columns, source.delimiter, also, source.encoding)
+        return landing.csv_rows(ctx.spark, path, columns, source.delimiter, also, source.encoding, files)
     if source.format == "json":
-        return landing.json_rows(ctx.spark, path, columns, source.encoding)
-    return landing.typed_rows(ctx.spark, path, source.format, columns, also)
-
-
-def _database_rows(
-    ctx: Context[IngestSettings], name: str, source: SourceSettings, columns: Sequence[str]
-) -> DataFrame:
-    connection = ctx.settings.connections[source.connection]
-    rows = ctx.keep(databases.table_rows(ctx.spark, name, source, connection, columns))
-    databases.refusing_unreadable(name, source, connection, rows.count)  # read once: it may change meanwhile
-    return rows
+        return landing.json_rows(ctx.spark, path, columns, source.encoding, files)
+    return landing.typed_rows(ctx.spark, path, source.format, columns, also, files=files)
 
 
 def _changed_rows(
@@ -193,15 +263,6 @@ def _changed_rows(
     return rows, taken is None
 
 
-def in_folder(settings: IngestSettings, path: str) -> str:
-    """A path of a mapping: relative ones lie in the folder, or in the working folder where there is none."""
-    if path.startswith("/") or ":/" in path:
-        return path
-    if settings.mapping and not settings.folder:
-        raise SettingsError(f"ingest.folder is empty: say where the files of the mapping {settings.mapping} lie")
-    return f"{settings.folder.rstrip('/')}/{path}" if settings.folder else path
-
-
 def _complete_journey(ctx: Context[IngestSettings]) -> list[Delivery]:
     folder = _complete_journey_folder(ctx.settings)
     shares = {complete_journey.LARGEST: min(_MOST_SHARES, cores(ctx.spark))}
@@ -213,7 +274,15 @@ def _complete_journey(ctx: Context[IngestSettings]) -> list[Delivery]:
     }
     tables = complete_journey.tables(raw, ctx.business.timezone)
     names = {table: complete_journey.SOURCE_OF[table] for table in tables}
-    by_table = [Delivery(t, (names[t],), of_source(rows, names[t])) for t, rows in tables.items()]
+    listed = listed_files(ctx)
+    files = {}
+    for name in set(names.values()) & set(complete_journey.FILES):
+        of_file = reading(ctx, name, f"{folder}/{name}.parquet", listed.get(name, {}), code_version())
+        files[name] = with_files(ctx, of_file, of_file.there)
+    by_table = [
+        Delivery(t, (names[t],), of_source(rows, names[t]), files={n: f for n, f in files.items() if n == names[t]})
+        for t, rows in tables.items()
+    ]
     return sorted(by_table, key=lambda delivery: delivery.table not in LARGEST)
 
 

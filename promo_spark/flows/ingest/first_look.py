@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +15,9 @@ from pathlib import Path
 from promo_spark.contracts.raw_rows import RawRow
 from promo_spark.errors import SourceError, printable
 from promo_spark.flows.ingest import loading
-from promo_spark.flows.ingest.deliveries import Delivery, deliveries, in_folder
+from promo_spark.flows.ingest.deliveries import Delivery, deliveries
 from promo_spark.flows.ingest.judgement import Judged, judged
+from promo_spark.flows.ingest.paths import in_folder
 from promo_spark.flows.ingest.rejections import why_rejected
 from promo_spark.runtime.job import Context
 from promo_spark.settings.ingest import IngestSettings
@@ -37,12 +39,12 @@ def first_look(ctx: Context[IngestSettings]) -> str:
     with tempfile.TemporaryDirectory(prefix="promo_spark_look_") as folder:
         sampled = _sampled(ctx, Path(folder))
         looking = dataclasses.replace(ctx, settings=sampled)
-        with _naming_the_files_themselves(ctx.settings, sampled):
+        with _naming_the_files_themselves(ctx.settings, sampled, ctx.date):
             delivered = deliveries(looking, None)
-            loading.refuse_missing_tables(delivered)
+            loading.refuse_missing_tables(delivered.tables)
             found = "\n\n".join(
                 _told(looking, judgement, name)
-                for judgement in judged(looking, delivered)
+                for judgement in judged(looking, delivered.deliveries)
                 for name in judgement.delivery.sources
             )
     skipped = sorted(set(ctx.settings.sources) - set(sampled.sources))
@@ -57,9 +59,13 @@ def _sampled(ctx: Context[IngestSettings], folder: Path) -> IngestSettings:
     sources: dict[str, SourceSettings] = {}
     for name, source in settings.sources.items():
         if source.format in _LOOKED_AT:
-            path, file_format = beginning(ctx.spark, in_folder(settings, source.path), source.format, folder, name)
-            lookups = [one.model_copy(update={"path": in_folder(settings, one.path)}) for one in source.lookups]
-            changed = {"path": path, "format": file_format, "lookups": lookups}
+            path, file_format = beginning(
+                ctx.spark, in_folder(settings, source.path, ctx.date), source.format, folder, name
+            )
+            lookups = [
+                one.model_copy(update={"path": in_folder(settings, one.path, ctx.date)}) for one in source.lookups
+            ]
+            changed = {"path": path, "format": file_format, "lookups": lookups, "read": "all"}
             sources[name] = source.model_copy(update=changed)
     compared = {f"unknown_{name}": rules.OFF for name in ("product", "user")}
     policies = {**settings.policies, **compared}
@@ -67,14 +73,16 @@ def _sampled(ctx: Context[IngestSettings], folder: Path) -> IngestSettings:
 
 
 @contextlib.contextmanager
-def _naming_the_files_themselves(settings: IngestSettings, sampled: IngestSettings) -> Iterator[None]:
+def _naming_the_files_themselves(
+    settings: IngestSettings, sampled: IngestSettings, date: datetime.date
+) -> Iterator[None]:
     """An error about a sample, as one about the source that it was taken from."""
     try:
         yield
     except SourceError as error:
         text = str(error)
         for name, source in sampled.sources.items():
-            text = text.replace(source.path, f"{in_folder(settings, settings.sources[name].path)} ({name})")
+            text = text.replace(source.path, f"{in_folder(settings, settings.sources[name].path, date)} ({name})")
         raise SourceError(text) from None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from pyspark.sql import DataFrame, Observation, SparkSession
@@ -14,9 +14,10 @@ from pyspark.util import inheritable_thread_target
 
 from promo_spark.contracts.raw_rows import IncomingRow
 from promo_spark.contracts.schema import SourceCheck, Table
-from promo_spark.contracts.silver import Events, OrderLines, Products, PromoCalendar, Users
+from promo_spark.contracts.silver import Events, OrderLines, Products, PromoCalendar, Sourced, Users
 from promo_spark.errors import SourceError
 from promo_spark.flows.ingest.deliveries import LARGEST, Delivery
+from promo_spark.flows.ingest.stored_rows import StoredRows, after_last_lines, stored_rows
 from promo_spark.runtime.job import Context
 from promo_spark.settings.ingest import IngestSettings
 from promo_spark.sources.checks import own_checks, predicates
@@ -24,6 +25,7 @@ from promo_spark.sources.checks import rules as checks
 from promo_spark.sources.cleaning import plans as cleaning
 from promo_spark.sources.cleaning import values
 from promo_spark.sources.gate import verdicts as gate
+from promo_spark.sources.mapping import mappings
 from promo_spark.storage import landing
 
 _REFERRED_TO: tuple[type[Table], ...] = (Products, Users)
@@ -37,11 +39,15 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Counted:
-    """What a source delivered and how many of its rows failed each rule; `alone`: rejected for themselves."""
+    """What a source delivered and how many of its rows failed each rule; `alone`: rejected for themselves.
+
+    `by_file`: file → its rows, and how many of them are blank.
+    """
 
     delivered: gate.Delivered
     failed: Mapping[str, int]
     alone: int
+    by_file: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,18 @@ class Judged:
     doubled_keys: DataFrame
     suspects: DataFrame | None
     counted: Mapping[str, Counted]
+    stored: StoredRows | None = None  # beside new files: the stored rows that stay, and the days they stay on
+
+    @property
+    def accepted(self) -> DataFrame:
+        """The good rows, of rows with the same key the one that stays."""
+        if self.suspects is None:
+            rows = checks.good(self.screened)
+        else:
+            alone = checks.without_doubled_key(self.delivery.table, self.screened, self.doubled_keys)
+            rows = alone.unionByName(checks.good(self.suspects))
+        last_lines = self.stored.last_lines if self.stored else None
+        return rows if last_lines is None else after_last_lines(rows, last_lines)
 
 
 def judged(ctx: Context[IngestSettings], delivered: Sequence[Delivery]) -> list[Judged]:
@@ -111,12 +129,15 @@ def _judge(
     by = checks.rules(table, compared, ctx.settings.policies, own)
     if plan is not None:
         kept = ctx.keep(delivery.rows)
-        beside = values.beside(table, ctx.own(table), kept, delivery.by_key)
+        replaced = sorted(file for r in delivery.readings if r.only_new for file in r.replaced_files)
+        stored = ctx.own(table).filter(~F.col(Sourced.source_file).isin(replaced)) if replaced else ctx.own(table)
+        beside = values.beside(table, stored, kept, delivery.by_key or delivery.only_new)
         clean = values.cleaned(table, kept, plan, by, beside, compared.promoted_days)
         delivery = replace(delivery, rows=clean if table in _KEPT else ctx.keep(clean))
         by = [*by, *cleaning.rules(table, plan)]
     screened = checks.screened(table, delivery.rows, by)
-    if table in _KEPT:
+    beside_stored = delivery.only_new and ctx.lake.exists(table)
+    if table in _KEPT or beside_stored:
         screened = ctx.keep(screened)
     seen = Observation(f"{delivery.name} judged")
     tallies = checks.tallies(table, by, compared, delivery.sources)
@@ -131,10 +152,16 @@ def _judge(
             row[0]: row.asDict() for row in suspects.groupBy(IncomingRow.source).agg(*counts).collect()
         }  # a row per source
     counted = {s: _counted(delivery, by, seen.get, s, twice.get(s, {})) for s in delivery.sources}
+    counted = _with_files(delivery, screened if table in _KEPT or beside_stored else delivery.rows, counted)
     rows = sum(c.delivered.rows_in - c.delivered.blank for c in counted.values())
-    if not rows and table in _NEVER_EMPTY and not (delivery.by_key and ctx.lake.exists(table)):
+    if not rows and table in _NEVER_EMPTY and not (beside_stored or (delivery.by_key and ctx.lake.exists(table))):
         raise SourceError(f"source {delivery.name}, for {table.full_name()}, is empty; nothing was loaded")
-    return Judged(delivery, by, screened, keys, suspects, counted)
+    judged = Judged(delivery, by, screened, keys, suspects, counted)
+    numbered = mappings.numbers_lines(table, (ctx.settings.sources[r.source] for r in delivery.readings if r.only_new))
+    beside_new = stored_rows(ctx, table, delivery.readings, judged.accepted, numbered)
+    if beside_new is not None and beside_new.superseded:
+        judged = replace(judged, delivery=delivery.with_superseded(beside_new.superseded))
+    return replace(judged, stored=beside_new)
 
 
 def _counted(
@@ -153,6 +180,22 @@ def _counted(
         days=sorted(tallied[checks.tally(checks.DAYS, source)]) if by_days else None,
     )
     return Counted(delivered, failed, alone)
+
+
+def _with_files(delivery: Delivery, rows: DataFrame, counted: Mapping[str, Counted]) -> dict[str, Counted]:
+    """What was counted, by file too: of sources of several files in a pass of its own, which reads little of a row."""
+    several = [s for s, files in delivery.files.items() if len(files.read) > 1]
+    by_file: dict[str, dict[str, tuple[int, int]]] = {source: {} for source in counted}
+    if several:
+        of_several = rows.filter(F.col(IncomingRow.source).isin(several))
+        counts = [F.count(F.lit(1)), F.count_if(IncomingRow.blank)]
+        for row in of_several.groupBy(IncomingRow.source, IncomingRow.file).agg(*counts).collect():  # a row per file
+            by_file[row[0]][row[1]] = (row[2], row[3])
+    for source, files in delivery.files.items():
+        if source not in several:
+            whole = counted[source].delivered
+            by_file[source] = dict.fromkeys(files.addresses.values(), (whole.rows_in, whole.blank))
+    return {source: replace(one, by_file=by_file[source]) for source, one in counted.items()}
 
 
 def side_by_side(what: Callable[[T], R], of: Sequence[T]) -> list[R]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -24,9 +24,8 @@ from promo_spark.storage import landing
 from promo_spark.storage.literals import SliceValue
 
 
-def refuse_missing_tables(delivered: list[Delivery]) -> None:
+def refuse_missing_tables(fed: Collection[type[Table]]) -> None:
     """Raises SourceError where nothing feeds a table that the other jobs cannot do without."""
-    fed = {d.table for d in delivered}
     if OrderLines not in fed and Events not in fed:
         raise SourceError(
             "ingest has no source for silver.order_lines nor for silver.events: add [ingest.sources.order_lines]"
@@ -45,6 +44,12 @@ def load(ctx: Context[IngestSettings], judgements: list[Judged], key: bytes | No
     side_by_side(lambda judged: _load(ctx, judged, key), judgements)
 
 
+def count_nothing_new(ctx: Context[IngestSettings], sources: Iterable[str]) -> None:
+    """Counts no rows of the sources whose files are all listed as they are."""
+    for source in sources:
+        ctx.count_source(source, SourceCounts(0, 0, 0, 0, {}))
+
+
 def _write_holidays(ctx: Context[IngestSettings]) -> None:
     """Writes holidays and festivals of the years around the date."""
     years = range(ctx.date.year - ctx.business.holiday_years, ctx.date.year + 2)
@@ -57,17 +62,16 @@ def _load(ctx: Context[IngestSettings], judged: Judged, key: bytes | None) -> No
     """Writes the good and the rejected rows of a delivery. SourceError where its files changed meanwhile."""
     delivery, table = judged.delivery, judged.delivery.table
     ctx.say(f"{delivery.name} → {table.full_name()}")
-    accepted, losers = rules.good(judged.screened), None
-    if judged.suspects is not None:
-        alone = rules.without_doubled_key(table, judged.screened, judged.doubled_keys)
-        accepted = alone.unionByName(rules.good(judged.suspects))
-        losers = rules.bad(judged.suspects)
+    losers = None if judged.suspects is None else rules.bad(judged.suspects)
+    rows, stored, replaced_days = rules.accepted(judged.accepted, ctx.run_id), judged.stored, {}
+    if stored is not None:
+        rows = table.conform(rows).unionByName(stored.kept)
+        replaced_days = {table.partition[0]: stored.days}
     applied = delivery.gone_rows if delivery.deletes == "apply" else 0
-    written = ctx.write(
-        table, rules.accepted(accepted, ctx.run_id), by_key=delivery.by_key, gone=delivery.gone if applied else None
-    )
+    gone = delivery.gone if applied else None
+    written = ctx.write(table, rows, replaced_days, by_key=delivery.by_key, gone=gone)
     balances = {source: _balance(judged, counted, applied) for source, counted in judged.counted.items()}
-    expected = sum(counts.accepted for counts in balances.values())
+    expected = sum(counts.accepted for counts in balances.values()) + (stored.kept_rows if stored else 0)
     if table.write_mode is not WriteMode.MERGE and not delivery.by_key and written.rows != expected:
         raise SourceError(
             f"source {delivery.name} changed while it was read: {expected} rows accepted, then {written.rows} read "
@@ -98,20 +102,25 @@ def _balance(judged: Judged, counted: Counted, applied: int) -> SourceCounts:
 def _quarantine(
     ctx: Context[IngestSettings], delivery: Delivery, source: str, bad: DataFrame, expected: int, key: bytes | None
 ) -> None:
-    """Writes the source's rejected rows in place of those of its last load; of single rows, of those of the same file.
+    """Writes the source's rejected rows in place of those of its last load.
 
-    What an earlier file delivered stays rejected: the next one says nothing about it. Given a key, what is raw
+    Of single rows, and where files are left unread, in place of those of the same files: what another file delivered
+    stays rejected, as this one says nothing about it. Given a key, what is raw
     in them goes to restricted.raw_rows, and quarantine has its digest.
     """
     quarantine = QUARANTINE[delivery.table]
     if expected == 0 and not ctx.lake.exists(quarantine):
         return
     if expected and source in delivery.text_paths:
-        bad = landing.numbered(ctx.spark, delivery.text_paths[source], bad, rules.LINE)
+        paths = delivery.files[source].paths if source in delivery.files else ()
+        bad = landing.numbered(ctx.spark, delivery.text_paths[source], bad, rules.LINE, paths)
     replaced: dict[str, SliceValue] = {Quarantined.source: source}
-    if delivery.by_key:
+    whole_table = any(reading.reads_all for reading in delivery.tables.values())
+    if delivery.by_key and not whole_table:
         files = sorted(r[0] for r in delivery.rows.select(RawRow.file).distinct().collect())
         replaced[Quarantined.source_file] = files
+    elif source in delivery.files and delivery.files[source].leaves_files:
+        replaced[Quarantined.source_file] = sorted(delivery.files[source].replaced_files)
     rejected = rules.quarantined(bad, source, ctx.run_id)
     if key is not None:
         _set_aside(ctx, delivery.table, rejected, replaced, key)

@@ -9,11 +9,13 @@ from typing import Any
 from pyspark.sql import Row
 
 from promo_spark.contracts.ops import DataQuality, SourceColumns
+from promo_spark.contracts.schema import Table
 from promo_spark.contracts.silver import OrderLines
 from promo_spark.errors import SourceError
-from promo_spark.flows.ingest import removals
+from promo_spark.flows.ingest import new_files, removals
 from promo_spark.flows.ingest.deliveries import Delivery
 from promo_spark.flows.ingest.judgement import Counted, Judged
+from promo_spark.flows.ingest.readings import Reading
 from promo_spark.flows.ingest.rejections import say_what_is_rejected, why_rejected
 from promo_spark.reports.data_quality import quality_page
 from promo_spark.runtime.job import Context
@@ -27,7 +29,10 @@ ColumnsBySource = Mapping[str, Mapping[str, Row]]  # source → column → its r
 
 
 def pass_gate(
-    ctx: Context[IngestSettings], judgements: Sequence[Judged], earlier: ColumnsBySource
+    ctx: Context[IngestSettings],
+    judgements: Sequence[Judged],
+    earlier: ColumnsBySource,
+    nothing_new: Mapping[str, tuple[type[Table], Reading]],
 ) -> list[dict[str, Any]]:
     """The rows of the data-quality report; SourceError, with the report kept, when a delivery is not to be taken in."""
     report: list[dict[str, Any]] = []
@@ -35,8 +40,10 @@ def pass_gate(
     reasons: dict[str, str] = {}
     for judgement, source, counted in _by_source(judgements):
         limits = gate.limits_of(ctx.settings.gate, source)
-        usual = () if judgement.delivery.by_key else ctx.earlier_rows.get(source, ())
-        verdicts = gate.verdicts(counted.delivered, usual, limits, ctx.date)
+        verdicts = gate.verdicts(
+            new_files.judged_as(ctx, judgement, source), new_files.usual_rows(ctx, judgement, source), limits, ctx.date
+        )
+        verdicts += new_files.verdicts(judgement, source)
         if source == judgement.delivery.sources[0] and judgement.delivery.table is OrderLines:
             verdicts.append(_removed(ctx, judgement, source))
         if source in judgement.delivery.columns:
@@ -54,6 +61,15 @@ def pass_gate(
         if not all(v.passed for v in verdicts):
             broken[source] = [v for v in verdicts if not v.passed]
             reasons[source] = why_rejected(judgement, source, counted)
+    for source, (table, reading) in nothing_new.items():
+        none = new_files.nothing_new(ctx, table)
+        verdicts = gate.verdicts(none, (), gate.limits_of(ctx.settings.gate, source), ctx.date)
+        verdicts += gate.of_files(left=len(reading.standing_files), files=len(reading.standing_files))
+        report += quality.quality_rows(source, table, none, (), {}, verdicts, ctx.date, ctx.run_id)
+        if not all(v.passed for v in verdicts):
+            broken[source] = [v for v in verdicts if not v.passed]
+    read = {r.source: r for j in judgements for r in j.delivery.readings}
+    new_files.say_what_is_read(ctx, [*read.values(), *(r for s, (_, r) in nothing_new.items() if s not in read)])
     if broken:
         where = write_report(ctx, judgements, report, stays=True)
         raise SourceError(f"{gate.refusal(broken, reasons)}. What was found: {where}")
@@ -64,8 +80,10 @@ def pass_gate(
 def _removed(ctx: Context[IngestSettings], judged: Judged, source: str) -> gate.Verdict:
     """The verdict on the orders that the delivery takes away; what passes is told too."""
     rows = sum(c.delivered.rows_in - c.delivered.blank for c in judged.counted.values())
+    rows = max(rows, judged.stored.held) if judged.stored else rows
     limits = gate.limits_of(ctx.settings.gate, source)
-    removed = removals.verdict(removals.days_with_removals(ctx, judged), source, rows, limits)
+    days = removals.days_with_removals(ctx, judged)
+    removed = removals.verdict(days, source, rows, limits, new_files.removed_orders_hint(judged))
     if removed.failed and removed.passed:
         ctx.note(f"source {source}: {removed.finding}")
     return removed

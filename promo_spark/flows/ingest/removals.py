@@ -30,10 +30,15 @@ class DayWithRemovals:
 def days_with_removals(ctx: Context[IngestSettings], judged: Judged) -> list[DayWithRemovals]:
     """The days of silver.order_lines that lose orders by the delivery, in order; none for single rows."""
     days = sorted({day for counted in judged.counted.values() for day in counted.delivered.days or ()})
+    if judged.stored is not None:
+        days = list(judged.stored.days)
     if judged.delivery.table is not OrderLines or not days or not ctx.lake.exists(OrderLines):
         return []
     held = ctx.own(OrderLines).filter(F.col(OrderLines.order_date).isin(days))
-    delivered = rules.good(judged.screened).select(OrderLines.order_id).distinct().withColumn(_THERE, F.lit(True))
+    orders = rules.good(judged.screened).select(OrderLines.order_id)
+    if judged.stored is not None:
+        orders = orders.union(judged.stored.kept.select(OrderLines.order_id))
+    delivered = orders.distinct().withColumn(_THERE, F.lit(True))
     counts = (
         held.select(OrderLines.order_id, OrderLines.order_date)
         .distinct()
@@ -46,8 +51,13 @@ def days_with_removals(ctx: Context[IngestSettings], judged: Judged) -> list[Day
     return [DayWithRemovals(*row) for row in counts.collect()]  # as many as there are days
 
 
-def verdict(removals: Sequence[DayWithRemovals], source: str, rows: int, limits: GateSettings) -> Verdict:
-    """What the gate thinks of it: judged by the day that loses the largest share of its orders."""
+def verdict(
+    removals: Sequence[DayWithRemovals], source: str, rows: int, limits: GateSettings, because: str = ""
+) -> Verdict:
+    """What the gate thinks of it: judged by the day that loses the largest share of its orders.
+
+    `because` says why they go, of new files; else the delivery has days that are not whole.
+    """
     worst = max(removals, key=lambda r: (r.gone / r.held, r.day), default=None)
     share = worst.gone / worst.held if worst else 0.0
     limit = limits.max_removed_share if rows >= limits.judged_from_rows else None
@@ -56,8 +66,11 @@ def verdict(removals: Sequence[DayWithRemovals], source: str, rows: int, limits:
         others = f", and orders of {len(removals) - 1} other days" if len(removals) > 1 else ""
         finding = (
             f"{worst.gone:,} of {worst.held:,} orders that silver.order_lines holds of {worst.day} are not in this "
-            f"delivery and go{others}. If its files do not hold whole days of business.timezone (files cut at midnight "
-            f'UTC, say), set delivery = "rows" in ingest.sources.{source}: then they stay'
+            f"delivery and go{others}. "
+        )
+        finding += because or (
+            "If its files do not hold whole days of business.timezone (files cut at midnight UTC, say), set "
+            f'delivery = "rows" in ingest.sources.{source}: then they stay'
         )
     passed = limit is None or share <= limit
     held, gone = sum(r.held for r in removals), sum(r.gone for r in removals)

@@ -22,6 +22,8 @@ MEANINGS = {
     "min_share_of_usual": "far fewer rows than usual were delivered",
     "max_share_of_usual": "far more rows than usual were delivered",
     "max_missing_days": "days without a row lie between the first day and the last",
+    "unread_files": "files that were taken in before and are as they were, or are gone: not read again",
+    "removed_rows": "stored rows of files that changed or were removed, which no file has any more: they go",
     "new_columns": "columns that no earlier load had and no mapping uses; ops.source_columns names them",
     "max_changed_types": "mapped columns have another type than at the last load",
     "max_removed_share": "orders that the lake holds of the days it replaces are not in the delivery, and go",
@@ -33,13 +35,18 @@ MEANINGS = {
 class Delivered:
     """What was delivered: rows, how many of them blank and rejected, and the days that good rows have.
 
-    `days` is None for a table that has no business day.
+    `days` is None for a table that has no business day. Of a delivery of new files beside stored rows: `new_rows` are
+    those of files that are new or changed, without the files that are judged with them, `repeated` are rejected rows
+    that are there already, `held_days` the days that the table has.
     """
 
     rows_in: int
     blank: int
     rejected: int
     days: Sequence[datetime.date] | None
+    new_rows: int | None = None
+    repeated: int = 0
+    held_days: Sequence[datetime.date] = ()
 
 
 @dataclass(frozen=True)
@@ -77,9 +84,16 @@ def verdicts(
     return [
         Verdict("blank_rows", delivered.rows_in, delivered.blank, blank, None, True),
         _rejected(delivered, rows, limits),
-        *_size(rows, usual_rows, limits),
-        *(_days(delivered.days, limits, date) if delivered.days is not None else []),
+        *_size(rows if delivered.new_rows is None else delivered.new_rows, usual_rows, limits),
+        *(_days(delivered.days, delivered.held_days, limits, date) if delivered.days is not None else []),
     ]
+
+
+def of_files(*, left: int, files: int, held: int | None = None, gone: int = 0) -> list[Verdict]:
+    """How many files of a source were left unread, and how many stored rows go with files that were changed."""
+    unread = Verdict("unread_files", files, left, _share(left, files), None, True)
+    removed = [] if held is None else [Verdict("removed_rows", held, gone, _share(gone, held), None, True)]
+    return [unread, *removed]
 
 
 def missing_days(days: Sequence[datetime.date]) -> list[datetime.date]:
@@ -117,7 +131,7 @@ def refusal(broken: Mapping[str, Sequence[Verdict]], reasons: Mapping[str, str])
 
 
 def _rejected(delivered: Delivered, rows: int, limits: GateSettings) -> Verdict:
-    share = _share(delivered.rejected, rows)
+    share = _share(delivered.rejected - delivered.repeated, rows - delivered.repeated)
     limit = limits.max_rejected_share if rows >= limits.judged_from_rows else None
     passed = limit is None or share <= limit
     most = f"more than {limits.max_rejected_share:.1%}"
@@ -158,8 +172,12 @@ def _size(rows: int, usual_rows: Sequence[int], limits: GateSettings) -> list[Ve
     ]
 
 
-def _days(days: Sequence[datetime.date], limits: GateSettings, date: datetime.date) -> list[Verdict]:
-    missing = missing_days(days)
+def _days(
+    delivered: Sequence[datetime.date], held: Sequence[datetime.date], limits: GateSettings, date: datetime.date
+) -> list[Verdict]:
+    """The verdicts on days. Of days that were missing before among those held, the delivery is not to blame."""
+    days = sorted({*delivered, *held})
+    missing = sorted(set(missing_days(days)) - set(missing_days(held)))
     span = (max(days) - min(days)).days + 1 if days else 0
     named = ", ".join(d.isoformat() for d in missing[:5]) + (", …" if len(missing) > 5 else "")
     verdicts = [

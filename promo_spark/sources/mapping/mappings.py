@@ -8,7 +8,7 @@ its column.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -17,10 +17,10 @@ from pyspark.sql.window import Window
 
 from promo_spark.contracts.raw_rows import IncomingRow, RawRow, UnreadValue
 from promo_spark.contracts.restricted import PERSONAL_SOURCES
-from promo_spark.contracts.schema import Personal, Table
+from promo_spark.contracts.schema import Personal, Table, WriteMode
 from promo_spark.contracts.silver import SILVER, Events, Feedback, IdentityMap, Inventory, OrderLines
 from promo_spark.errors import SettingsError
-from promo_spark.settings.sources import SourceSettings
+from promo_spark.settings.sources import READ_BY_FILE, SourceSettings
 from promo_spark.sources.incoming import BESIDE, GIVEN_BY_THE_RUN, candidates
 from promo_spark.sources.mapping import reshaping
 from promo_spark.sources.mapping.column_values import TimeFormats, column_value, holds
@@ -78,8 +78,33 @@ def checked_mapping(name: str, table: type[Table], source: SourceSettings) -> No
             f"{key}.discount_lines is for order lines that are delivered by whole days, without distinct: a discount "
             "is taken off the other lines of its order"
         )
+    if source.distinct and source.watermark_column:
+        raise SettingsError(
+            f"{key}: distinct needs all rows, and watermark_column reads what is new; leave one of them out"
+        )
+    if source.read == "new" and not may_read_what_is_new(table, source):
+        raise SettingsError(
+            f'{key}.read = "new" is for tables by days ({", ".join(t.name for t in SILVER if _by_days(t))}), without '
+            'distinct and discount_lines, which need all rows; leave read out, or set it to "all"'
+        )
     if source.latest_by and not source.distinct:
         raise SettingsError(f"{key}.latest_by chooses between rows of one key: it needs distinct = true")
+
+
+def may_read_what_is_new(table: type[Table], source: SourceSettings) -> bool:
+    """Whether the rows of a file of the source say the same whichever other files are read with it."""
+    of_files = source.format in READ_BY_FILE and not source.by_rows
+    return of_files and _by_days(table) and not source.distinct and source.discount_lines is None
+
+
+def columns_that_tell_alike(table: type[Table], sources: Iterable[SourceSettings]) -> list[str]:
+    """The columns by which rows of several files are judged together: the key, or the order whose lines we number."""
+    return [OrderLines.order_id] if numbers_lines(table, sources) else list(table.key)
+
+
+def numbers_lines(table: type[Table], sources: Iterable[SourceSettings]) -> bool:
+    """Whether lines of orders are numbered here, and not by a source."""
+    return table is OrderLines and any(OrderLines.line_no not in source.columns for source in sources)
 
 
 def source_columns(source: SourceSettings) -> list[str]:
@@ -193,6 +218,10 @@ def _read(
     if table in _ROW_DIGEST:
         values.setdefault(_ROW_DIGEST[table], row_digest(raw))
     return raw, values, parsed
+
+
+def _by_days(table: type[Table]) -> bool:
+    return table.write_mode is WriteMode.REPLACE_DAYS
 
 
 def _business_day(ts: str, values: Mapping[str, Column], parsed: Mapping[str, Column], timezone: str) -> Column:

@@ -30,6 +30,20 @@ def days(first: str, last: str, without: tuple[str, ...] = (), closed: int | Non
     return [d for d in span if d.isoformat() not in without and d.weekday() != closed]
 
 
+def test_new_files_are_judged_by_what_they_bring() -> None:
+    """Not by files read again with them, by rows that are there already, or by days that were missing before."""
+    usual = [10_000] * 7
+    assert broken(Delivered(90_000, 0, 0, None, new_rows=9_000), usual, limits()) == []
+    assert broken(Delivered(90_000, 0, 0, None, new_rows=2_999), usual, limits()) == ["min_share_of_usual"]
+    assert broken(Delivered(2_000, 0, 1_100, None, repeated=1_000), [], limits()) == []  # 100 of 1,000
+    assert broken(Delivered(2_000, 0, 1_201, None, repeated=1_000), [], limits()) == ["max_rejected_share"]
+    held = days("2024-01-01", "2024-06-01", without=tuple(f"2024-03-{day:02}" for day in range(1, 21)))
+    late = Delivered(10, 0, 0, [datetime.date(2024, 1, 5)], held_days=held)
+    assert broken(late, [], limits()) == []
+    far = Delivered(10, 0, 0, [datetime.date(2024, 6, 17)], held_days=held)  # 15 days after the last
+    assert broken(far, [], limits()) == ["max_missing_days"]
+
+
 def test_too_many_rejected_rows_refuse_a_delivery_but_not_of_few_rows() -> None:
     """B10 (rule): 201 of 1,000 are more than a fifth, 200 are not; blank rows do not count."""
     assert broken(Delivered(1100, 100, 201, None), [], limits()) == ["max_rejected_share"]  # 201 / (1100 - 100)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -201,7 +202,7 @@ def test_a_wrong_word_is_named(keys: dict[str, Any], message: str) -> None:
 def test_a_ready_mapping_needs_a_folder_and_gives_way_to_the_user(spark: SparkSession) -> None:
     ingest_settings = load(None, ["ingest.mapping=hm"]).ingest
     with pytest.raises(SettingsError, match=r"ingest\.folder is empty: say where the files of the mapping hm lie"):
-        sources_digest(ingest_settings, spark)
+        sources_digest(ingest_settings, spark, datetime.date(2024, 6, 1))
     with pytest.raises(SettingsError, match=r"there is no conf/sources/ikea\.toml; there are: hm, instacart"):
         load(None, ["ingest.mapping=ikea", "ingest.folder=/data"])
     changed = load(
