@@ -7,7 +7,6 @@ old rows or the new ones, never a mixture, and a repeated job leaves the same ro
 from __future__ import annotations
 
 import datetime
-import re
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -16,7 +15,6 @@ from typing import Any
 from urllib.parse import quote
 
 from delta.tables import DeltaTable
-from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 
@@ -27,6 +25,7 @@ from promo_spark.storage.commits import Commit, Mark, commit, commit_of, marked,
 from promo_spark.storage.files import Files
 from promo_spark.storage.jvm import SparkFailure, delta_log, jvm
 from promo_spark.storage.literals import SliceValue, days_in_slice, literal, text_literal
+from promo_spark.storage.refused_rows import readable, refusing_others
 from promo_spark.storage.repetition import NOT_COMPARED, changed_days, holds
 from promo_spark.storage.small_tables import SmallTables
 
@@ -138,7 +137,7 @@ class Lake:
                 else:
                     self._replace(table, rows, slice_values or {}, exists, mark)
             except SparkFailure as error:
-                raise _readable(error) from error
+                raise readable(error) from error
             version = self._newest(table)
             if version == before:  # there was nothing to write
                 return Written(version, there)
@@ -247,7 +246,7 @@ class Lake:
         # Where nothing is to be replaced, Delta need not look for it.
         added = not exists or table.write_mode is WriteMode.APPEND
         if predicate and exists and self._small.is_empty(table, slice_values):
-            added, rows = True, rows.filter(_refusing_others(table, predicate))
+            added, rows = True, rows.filter(refusing_others(table, predicate))
         writer = rows.write.format("delta").mode("append" if added else "overwrite")
         if table.partition:
             writer = writer.partitionBy(*table.partition)
@@ -383,20 +382,3 @@ def _gained(table: type[Table], stored: DataFrame) -> dict[str, Col]:
 def _with_gained(table: type[Table], stored: DataFrame) -> DataFrame:
     gained = {n: F.lit(None).cast(c.type) for n, c in _gained(table, stored).items()}
     return stored.withColumns(gained) if gained else stored
-
-
-def _refusing_others(table: type[Table], predicate: str) -> Column:
-    """True for rows of what is written; other rows fail, as they would where Delta replaces."""
-    refused = F.raise_error(F.lit(f"[contract] {table.full_name()}: rows are written that are not of {predicate}"))
-    return F.when(F.expr(predicate), True).otherwise(refused.cast("boolean"))
-
-
-def _readable(error: Exception) -> Exception:
-    """A contract failure raised inside a query, as the ContractError it is; any other error as it came."""
-    text = str(error)
-    found = re.search(r"\[contract\] ([^\n]*)", text)
-    if found:
-        return ContractError(re.sub(r" SQLSTATE: .*", "", found.group(1)).strip())
-    if isinstance(error, AnalysisException):
-        return ContractError(f"the write was refused: {text.splitlines()[0]}")
-    return error

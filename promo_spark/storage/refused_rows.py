@@ -1,0 +1,29 @@
+"""Rows that a write refuses: how its query fails on them, and the error that is made of the query's."""
+
+from __future__ import annotations
+
+import re
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from promo_spark.contracts.schema import Table
+from promo_spark.errors import ContractError
+
+
+def refusing_others(table: type[Table], predicate: str) -> Column:
+    """True for rows of what is written; other rows fail, as they would where Delta replaces."""
+    refused = F.raise_error(F.lit(f"[contract] {table.full_name()}: rows are written that are not of {predicate}"))
+    return F.when(F.expr(predicate), True).otherwise(refused.cast("boolean"))
+
+
+def readable(error: Exception) -> Exception:
+    """A contract failure raised inside a query, as the ContractError it is; any other error as it came."""
+    text = str(error)
+    found = re.search(r"\[contract\] ([^\n]*)", text)
+    if found:
+        return ContractError(re.sub(r" SQLSTATE: .*", "", found.group(1)).strip())
+    if isinstance(error, AnalysisException):
+        return ContractError(f"the write was refused: {text.splitlines()[0]}")
+    return error
