@@ -18,13 +18,21 @@ from promo_spark.runtime.progress import Progress, Step
 from promo_spark.runtime.session import spark_session
 from promo_spark.storage.lake import Lake
 from promo_spark.submission.jars import delta_jars, driver_jars
-from promo_spark.submission.local_mode import LOCAL_CONF
+from promo_spark.submission.local_mode import LOCAL_CONF, SMALL_INPUT_CONF
 from promo_spark.submission.requirements import machine_memory
 
 # Thousands of small queries: the second compiler and a collector beside the work cost more than they save. With one
 # compiler the JVM keeps 48 MB for compiled code. Full after a minute, they end all compiling: what follows is
 # interpreted, at half the speed.
 JAVA_OPTIONS = ("-XX:+UseParallelGC", "-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=256m")
+
+COMPILED = {"decisions", "features", "measures", "models"}  # folders of tests
+AS_FOR_LARGER_INPUTS = {
+    "spark.sql.codegen.wholeStage": "true",
+    "spark.sql.codegen.factoryMode": "FALLBACK",
+    "spark.sql.adaptive.enabled": "true",
+    "spark.sql.shuffle.partitions": "2",
+}
 
 
 @pytest.fixture(scope="session")
@@ -41,13 +49,12 @@ def spark(settings: promo_settings.Settings, tmp_path_factory: pytest.TempPathFa
         "tests",
         {
             **LOCAL_CONF,
+            **SMALL_INPUT_CONF,  # test frames are tiny: compiling a query takes longer than running it
             "spark.master": "local[2]",
             "spark.driver.memory": "3g",  # plans of a thousand tests, and pipelines on one of two workers
             **{f"spark.{kept}": "20" for kept in ("sql.ui.retainedExecutions", "ui.retainedJobs", "ui.retainedStages")},
             "spark.driver.extraJavaOptions": " ".join(JAVA_OPTIONS),
             "spark.driver.extraClassPath": os.pathsep.join(map(str, jars)),
-            "spark.sql.shuffle.partitions": "2",  # test frames are tiny
-            "spark.buffer.pageSize": "1m",  # as for small inputs: Spark would take 64 MB for each aggregation
             "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
         },
     )
@@ -74,6 +81,21 @@ def run_job(lake: Lake) -> Callable[..., Context[Any]]:
         return ctx
 
     return run
+
+
+@pytest.fixture(autouse=True)
+def _compiled_as_for_larger_inputs(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Queries of single frames run as those of larger inputs do, so that both ways are tried."""
+    if "spark" not in request.fixturenames or not COMPILED & set(request.path.parts):
+        yield
+        return
+    conf = request.getfixturevalue("spark").conf
+    small = {key: conf.get(key) for key in AS_FOR_LARGER_INPUTS}
+    for key, value in AS_FOR_LARGER_INPUTS.items():
+        conf.set(key, value)
+    yield
+    for key, value in small.items():
+        conf.set(key, value)
 
 
 @pytest.fixture(autouse=True)
