@@ -46,7 +46,7 @@ def product_facts(
         return ProductFacts(product_sales(lines), recent_sales(lines, ctx.date), product_buyers(bought), lines)
     age = F.date_diff(F.lit(ctx.date), OrderLines.order_date)
     is_recent, recent_days = age <= window_days(ctx.settings.recent_days), ctx.settings.recent_days
-    recent = ctx.keep(lines.filter(is_recent))
+    recent = lines.filter(is_recent)  # read several times: that costs less than to keep it
     profiles = ctx.keep(ctx.own_rows(ProductProfile, changes.since))
     # Products without an earlier profile that have older lines, and those that lost lines, are summed anew.
     unknown = changes.moved.select(_ID).distinct().join(profiles, _ID, "left_anti")
@@ -58,8 +58,9 @@ def product_facts(
     sales = carried_sales(known, product_sales(came), product_sales(whole))
     older = sold_products(profiles).union(changes.moved.select(_ID)).union(changes.lines.select(_ID)).distinct()
     unpriced = unpriced_products(recent, older, as_of=ctx.date, recent_days=recent_days)
-    priced = recent.unionByName(lines.filter(~is_recent).join(unpriced, _ID, "left_semi"))
-    return ProductFacts(sales, recent_sales(recent, ctx.date), _buyers(ctx, lines, profiles, changes), priced)
+    still_priced = ctx.keep(lines.filter(~is_recent).join(unpriced, _ID, "left_semi"))
+    buyers = _buyers(ctx, lines, profiles, changes)
+    return ProductFacts(sales, recent_sales(recent, ctx.date), buyers, recent.unionByName(still_priced))
 
 
 def _buyers(ctx: Context[ProfileSettings], lines: DataFrame, profiles: DataFrame, changes: Changes) -> DataFrame:

@@ -32,7 +32,7 @@ def user_facts(ctx: Context[ProfileSettings], products: DataFrame, changes: Chan
     """One row per user with order lines. OrderLines, and UserProfile of an earlier date → UserFacts."""
     settings, as_of = ctx.settings, ctx.date
     lines = past_lines(ctx.read(OrderLines), as_of)
-    read = lines.join(changes.users, OrderLines.user_id, "left_semi") if changes else lines
+    read = ctx.keep(lines.join(changes.users, OrderLines.user_id, "left_semi")) if changes else lines
     activity = ctx.keep(user_activity(read, as_of=as_of, settings=settings))
     activity.count()  # now its size is known, so that it is joined to the lines without sorting them
     half_life = settings.interest_half_life_days
