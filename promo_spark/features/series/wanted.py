@@ -81,10 +81,10 @@ def lines_of_few(lines: DataFrame, products: DataFrame, few: DataFrame, levels: 
     found = lines.limit(0)
     if ids:
         product_ids = functools.reduce(DataFrame.union, ids).distinct()
-        found = lines.join(product_ids, OrderLines.product_id, "left_semi")
+        found = lines.join(F.broadcast(product_ids), OrderLines.product_id, "left_semi")
     if "store" in levels:
         stores = of_level["store"].select(items.alias(OrderLines.store_id))
-        of_stores = lines.join(stores, OrderLines.store_id, "left_semi")
+        of_stores = lines.join(F.broadcast(stores), OrderLines.store_id, "left_semi")
         others = of_stores.join(product_ids, OrderLines.product_id, "left_anti") if ids else of_stores
         found = found.unionByName(others)
     return found

@@ -68,7 +68,7 @@ def left_windows(
     days = (
         bought.filter(F.col(OrderLines.order_date) <= F.lit(last_left))
         .select(*order, OrderLines.order_date)
-        .join(candidates, order, "left_semi")
+        .join(F.broadcast(candidates), order, "left_semi")
         .groupBy(*order)
         .agg(F.min(OrderLines.order_date).alias(UserOrder.day))
         .groupBy(OrderLines.user_id)

@@ -53,18 +53,23 @@ def changes(ctx: Context[ProfileSettings], products: DataFrame) -> Changes | Non
     return found
 
 
+def settled(df: DataFrame) -> DataFrame:
+    """The frame, computed now and cut off from how it came about: what is made of it is planned from here."""
+    return df.localCheckpoint(eager=True)
+
+
 def _changes(
     ctx: Context[ProfileSettings], since: EarlierRun, days: Sequence[datetime.date], products: DataFrame
 ) -> Changes:
     day, past = F.col(OrderLines.order_date), past_lines(ctx.read_everyone(OrderLines), ctx.date)
     then = past_lines(ctx.read_everyone_then(OrderLines, since), since.date).filter(day.isin(list(days)))
     now = past.filter(day.isin(list(days)) | (day >= F.lit(since.date)))
-    lines = ctx.keep(line_changes(then, now))
+    lines = settled(line_changes(then, now))
     first_day = lines.agg(F.min(LineChange.order_date)).collect()[0][0]
-    moved = ctx.keep(moved_products(ctx.own_rows(ProductProfile, since), products))
-    pairs = past.filter(day < F.lit(since.date)).join(moved, Products.product_id, "left_semi")
-    moved_pairs = ctx.keep(pairs.select(OrderLines.user_id, OrderLines.product_id).distinct())
-    permissions = ctx.keep(
+    moved = settled(moved_products(ctx.own_rows(ProductProfile, since), products))
+    pairs = past.filter(day < F.lit(since.date)).join(F.broadcast(moved), Products.product_id, "left_semi")
+    moved_pairs = settled(pairs.select(OrderLines.user_id, OrderLines.product_id).distinct())
+    permissions = settled(
         permission_changes(
             ctx.read_everyone_then(Users, since),
             ctx.read_everyone(Users),
@@ -74,6 +79,6 @@ def _changes(
     permitted = permissions.filter(F.col(PermissionChange.may))
     of_lines = lines.select(OrderLines.user_id).union(moved_pairs.select(OrderLines.user_id))
     users = of_lines.filter(F.col(OrderLines.user_id).isNotNull()).union(permitted.select(Users.user_id))
-    users = ctx.keep(users.distinct())
+    users = settled(users.distinct())
     ctx.note(f"goes on from {since.date}: {len(days)} earlier days changed, {users.count()} users are profiled anew")
     return Changes(since, days, min(first_day or since.date, since.date), then, lines, moved_pairs, permissions, users)

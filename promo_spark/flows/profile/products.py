@@ -20,7 +20,7 @@ from promo_spark.features.products.carried import (
 from promo_spark.features.products.profile import product_profile
 from promo_spark.features.products.sales import product_buyers, product_sales, recent_sales
 from promo_spark.features.users.products import user_product_days
-from promo_spark.flows.profile.changes import Changes
+from promo_spark.flows.profile.changes import Changes, settled
 from promo_spark.measures.consent import profiled
 from promo_spark.runtime.job import Context
 from promo_spark.settings.profile import ProfileSettings
@@ -51,15 +51,15 @@ def product_facts(
     # Products without an earlier profile that have older lines, and those that lost lines, are summed anew.
     unknown = changes.moved.select(_ID).distinct().join(profiles, _ID, "left_anti")
     lost = changes.lines.filter(F.col(LineChange.copies) < 0).select(_ID)
-    anew = ctx.keep(unknown.union(lost).distinct())
+    anew = settled(unknown.union(lost).distinct())
     came = lines_that_came(changes.lines).join(anew, _ID, "left_anti")
-    whole = lines.join(anew, _ID, "left_semi")
+    whole = lines.join(F.broadcast(anew), _ID, "left_semi")
     known = profiles.join(anew, _ID, "left_anti")
-    sales = carried_sales(known, product_sales(came), product_sales(whole))
+    sales = settled(carried_sales(known, product_sales(came), product_sales(whole)))
     older = sold_products(profiles).union(changes.moved.select(_ID)).union(changes.lines.select(_ID)).distinct()
-    unpriced = unpriced_products(recent, older, as_of=ctx.date, recent_days=recent_days)
-    still_priced = ctx.keep(lines.filter(~is_recent).join(unpriced, _ID, "left_semi"))
-    buyers = _buyers(ctx, lines, profiles, changes)
+    unpriced = settled(unpriced_products(recent, older, as_of=ctx.date, recent_days=recent_days))
+    still_priced = ctx.keep(lines.filter(~is_recent).join(F.broadcast(unpriced), _ID, "left_semi"))
+    buyers = settled(_buyers(ctx, lines, profiles, changes))
     return ProductFacts(sales, recent_sales(recent, ctx.date), buyers, recent.unionByName(still_priced))
 
 
@@ -70,9 +70,9 @@ def _buyers(ctx: Context[ProfileSettings], lines: DataFrame, profiles: DataFrame
     """
     unknown, day = ctx.business.privacy.unknown_profiling_consent, F.col(OrderLines.order_date)
     changed = changes.lines.select(*_PAIR).union(changes.moved.select(*_PAIR)).distinct()
-    of_users = lines.join(changes.permissions, OrderLines.user_id, "left_semi").select(*_PAIR)
-    pairs = ctx.keep(changed.union(of_users).filter(F.col(OrderLines.user_id).isNotNull()).distinct())
-    now = ctx.keep(lines.join(pairs, _PAIR, "left_semi"))
+    of_users = lines.join(F.broadcast(changes.permissions), OrderLines.user_id, "left_semi").select(*_PAIR)
+    pairs = settled(changed.union(of_users).filter(F.col(OrderLines.user_id).isNotNull()).distinct())
+    now = ctx.keep(lines.join(F.broadcast(pairs), _PAIR, "left_semi"))
     unchanged = now.filter((day < F.lit(changes.since.date)) & ~day.isin(list(changes.days)))
     then = unchanged.unionByName(changes.then.join(pairs, _PAIR, "left_semi")).join(profiles, _ID, "left_semi")
     users_then, users_now = ctx.read_everyone_then(Users, changes.since), ctx.read_everyone(Users)

@@ -9,7 +9,7 @@ from promo_spark.contracts.features import DailySales, ProductProfile
 from promo_spark.contracts.silver import OrderLines, Products, PromoCalendar
 from promo_spark.features.series.daily_sales import carried_days, daily_sales, sales_days
 from promo_spark.features.series.wanted import SERIES, lines_of_few, series_of_categories, wanted_series
-from promo_spark.flows.profile.changes import Changes
+from promo_spark.flows.profile.changes import Changes, settled
 from promo_spark.runtime.job import Context
 from promo_spark.settings.profile import ProfileSettings
 
@@ -43,7 +43,7 @@ def _followed(
     moved_series = series_of_categories(left.select(Products.category).union(came.select(Products.category)))
     sales = ctx.own_rows(DailySales, changes.since)
     known = sales.join(F.broadcast(wanted), SERIES, "left_semi").join(moved_series, SERIES, "left_anti")
-    new = ctx.keep(wanted.join(known.select(*SERIES).distinct(), SERIES, "left_anti"))
+    new = settled(wanted.join(known.select(*SERIES).distinct(), SERIES, "left_anti"))
     older = lines_of_few(lines.filter(before), products, new, levels)
     return (
         carried_days(known, before=changes.first_day)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import UserProfile
 from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Redemptions, Users
@@ -14,7 +15,7 @@ from promo_spark.features.users.carried import carried_activity, carried_tastes,
 from promo_spark.features.users.products import user_products
 from promo_spark.features.users.profile import user_profile
 from promo_spark.features.users.tastes import user_tastes
-from promo_spark.flows.profile.changes import Changes
+from promo_spark.flows.profile.changes import Changes, settled
 from promo_spark.runtime.job import Context
 from promo_spark.settings.profile import ProfileSettings
 
@@ -32,11 +33,12 @@ def user_facts(ctx: Context[ProfileSettings], products: DataFrame, changes: Chan
     """One row per user with order lines. OrderLines, and UserProfile of an earlier date → UserFacts."""
     settings, as_of = ctx.settings, ctx.date
     lines = past_lines(ctx.read(OrderLines), as_of)
-    read = ctx.keep(lines.join(changes.users, OrderLines.user_id, "left_semi")) if changes else lines
+    read = ctx.keep(lines.join(F.broadcast(changes.users), OrderLines.user_id, "left_semi")) if changes else lines
     activity = ctx.keep(user_activity(read, as_of=as_of, settings=settings))
     activity.count()  # now its size is known, so that it is joined to the lines without sorting them
-    half_life = settings.interest_half_life_days
-    bought = ctx.keep(user_products(read, activity, as_of=as_of, half_life_days=half_life))
+    bought = user_products(read, activity, as_of=as_of, half_life_days=settings.interest_half_life_days)
+    if changes is None:
+        bought = ctx.keep(bought)
     tastes = user_tastes(bought, products, settings=settings)
     if changes is None:
         return UserFacts(activity, tastes, bought)
@@ -45,7 +47,7 @@ def user_facts(ctx: Context[ProfileSettings], products: DataFrame, changes: Chan
     )
     left = left_windows(lines, since=changes.since.date, as_of=as_of, settings=settings)
     return UserFacts(
-        ctx.keep(activity.unionByName(carried_activity(carried, left, as_of=as_of))),
+        settled(activity.unionByName(carried_activity(carried, left, as_of=as_of))),
         tastes.unionByName(carried_tastes(carried)),
         bought,
     )
