@@ -196,6 +196,11 @@ class Context(Generic[S]):
         read = of.inputs.get(table.full_name())
         return table.frame(self.spark) if read is None else self.whole_lake.read(table, read.version)
 
+    def unchanged(self, table: type[Table], since: EarlierRun) -> bool:
+        """Whether a table is at the version that an earlier run read, or was not there then either."""
+        name = table.full_name()
+        return self._followable().get(name) == since.inputs.get(name)
+
     def days_changed(self, table: type[Table], since: EarlierRun) -> list[datetime.date] | None:
         """The days of a table by days that commits touched since an earlier run read it; None: not known any more."""
         self._declared(table, self.job.reads, "reads")

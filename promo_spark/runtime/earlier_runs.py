@@ -47,19 +47,21 @@ def earlier_run(lake: Lake, job: Job, date: datetime.date, made: str, days: int)
 
     All tables of its date must be as it wrote them: in whatever order dates were run, taken back or changed by others.
     """
-    tables = {table.full_name(): lake.version(table) for table in job.writes}
+    versions = {table: version for table in job.writes if (version := lake.version(table)) is not None}
+    if len(versions) < len(job.writes):
+        return None
     first, *others = job.writes
     candidates: dict[datetime.date, Commit] = {}
-    for found, commit in writers(lake, first):
+    for found, commit in writers(lake, first, versions[first]):
         if date - datetime.timedelta(days) <= found < date and _can_be_followed(commit, job, found, made):
             candidates[found] = commit
         if found == date - datetime.timedelta(1):
             break
     for found, commit in sorted(candidates.items(), reverse=True):
         run = commit.mark.run if commit.mark else ""
-        if commit.mark and all(_wrote(lake, table, found, run) for table in others):
-            versions = {name: version for name, version in tables.items() if version is not None}
-            return EarlierRun(found, run, commit.mark.inputs, versions)
+        if commit.mark and all(_wrote(lake, table, versions[table], found, run) for table in others):
+            tables = {table.full_name(): version for table, version in versions.items()}
+            return EarlierRun(found, run, commit.mark.inputs, tables)
     return None
 
 
@@ -70,9 +72,9 @@ def _can_be_followed(commit: Commit, job: Job, date: datetime.date, made: str) -
     return (mark.job, mark.date, mark.made_by) == (job.name, date.isoformat(), made)
 
 
-def _wrote(lake: Lake, table: type[Table], date: datetime.date, run: str) -> bool:
-    """Whether the rows of the date are as the run wrote them."""
-    for found, commit in writers(lake, table):
+def _wrote(lake: Lake, table: type[Table], version: int, date: datetime.date, run: str) -> bool:
+    """Whether a version has the rows of the date as the run wrote them."""
+    for found, commit in writers(lake, table, version):
         if found == date:
             return commit.mark is not None and commit.mark.run == run and commit.mark.date == date.isoformat()
     return False

@@ -17,14 +17,13 @@ def with_id(lake: Lake, table: type[Table], version: int) -> TableVersion:
     return TableVersion(version, str(snapshot.metadata().id()))
 
 
-def writers(lake: Lake, table: type[Table]) -> Iterator[tuple[datetime.date, Commit]]:
+def writers(lake: Lake, table: type[Table], newest: int) -> Iterator[tuple[datetime.date, Commit]]:
     """Each date of a table by date with the newest commit that was made for it or touched its rows, newest first.
 
-    It ends where Delta has cleaned up the log.
+    Commits up to the `newest` version count. It ends where Delta has cleaned up the log.
     """
-    newest = lake.version(table)
     seen: set[str] = set()
-    for version in range(-1 if newest is None else newest, -1, -1):
+    for version in range(newest, -1, -1):
         made = commit(lake.log(table), jvm(lake.spark), version)
         if made is None:
             return
