@@ -18,7 +18,7 @@ from promo_spark.contracts.schema import Table
 from promo_spark.runtime.declaration import Job
 from promo_spark.runtime.freshness import code_version, identities
 from promo_spark.settings import Settings
-from promo_spark.storage.commits import Commit, TableVersion
+from promo_spark.storage.commits import Commit, Mark, TableVersion
 from promo_spark.storage.histories import writers
 from promo_spark.storage.lake import Lake
 
@@ -51,25 +51,24 @@ def earlier_run(lake: Lake, job: Job, date: datetime.date, made: str, days: int)
     if len(versions) < len(job.writes):
         return None
     first, *others = job.writes
-    candidates: dict[datetime.date, Commit] = {}
-    for found, commit in writers(lake, first, versions[first]):
-        if date - datetime.timedelta(days) <= found < date and _can_be_followed(commit, job, found, made):
-            candidates[found] = commit
-        if found == date - datetime.timedelta(1):
-            break
-    for found, commit in sorted(candidates.items(), reverse=True):
-        run = commit.mark.run if commit.mark else ""
-        if commit.mark and all(_wrote(lake, table, versions[table], found, run) for table in others):
-            tables = {table.full_name(): version for table, version in versions.items()}
-            return EarlierRun(found, run, commit.mark.inputs, tables)
-    return None
+    tables = {table.full_name(): version for table, version in versions.items()}
+    found: dict[datetime.date, EarlierRun] = {}
+    for day, commit in writers(lake, first, versions[first]):
+        mark = _followed(commit, job, day, made) if date - datetime.timedelta(days) <= day < date else None
+        if mark and all(_wrote(lake, table, versions[table], day, mark.run) for table in others):
+            found[day] = EarlierRun(day, mark.run, mark.inputs, tables)
+            if day == date - datetime.timedelta(1):  # there is no newer one
+                break
+    return found[max(found)] if found else None
 
 
-def _can_be_followed(commit: Commit, job: Job, date: datetime.date, made: str) -> bool:
+def _followed(commit: Commit, job: Job, date: datetime.date, made: str) -> Mark | None:
+    """What the commit says of itself, if the job made it for the date, as it would now, and says what it read."""
     mark = commit.mark
     if mark is None or not mark.inputs:
-        return False
-    return (mark.job, mark.date, mark.made_by) == (job.name, date.isoformat(), made)
+        return None
+    as_now = (mark.job, mark.date, mark.made_by) == (job.name, date.isoformat(), made)
+    return mark if as_now else None
 
 
 def _wrote(lake: Lake, table: type[Table], version: int, date: datetime.date, run: str) -> bool:
