@@ -4,6 +4,9 @@ Nothing that happened on or after the date is used. Users who may not be profile
 features.user_profile, and their purchases count only in sums over all users. Which windows, thresholds and
 series: [profile] of the settings. Without users, campaigns, contacts, redemptions, a promo calendar or
 inventory the columns made from them stay 0 or null.
+
+It goes on from a date shortly before that is profiled already (profile.follow_days): only what changed since is
+read again, with the same result as from all history.
 """
 
 from __future__ import annotations
@@ -21,12 +24,11 @@ from promo_spark.contracts.silver import (
 )
 from promo_spark.errors import MissingDataError
 from promo_spark.features.past_lines import past_lines
-from promo_spark.features.series.daily_sales import daily_sales
-from promo_spark.features.series.wanted import wanted_series
-from promo_spark.features.users.activity import user_activity
-from promo_spark.features.users.products import user_products
-from promo_spark.features.users.tastes import user_tastes
-from promo_spark.flows.profile import note_unknown_exclusions, product_profiles, user_profiles, write_user_profiles
+from promo_spark.flows.profile.changes import changes
+from promo_spark.flows.profile.notes import note_unknown_exclusions, write_user_profiles
+from promo_spark.flows.profile.products import product_facts, product_profiles
+from promo_spark.flows.profile.series import sales_series
+from promo_spark.flows.profile.users import user_facts, user_profiles
 from promo_spark.runtime.job import Context, Everyone, job, main
 from promo_spark.settings.profile import ProfileSettings
 
@@ -37,33 +39,38 @@ from promo_spark.settings.profile import ProfileSettings
         Everyone(OrderLines, why="sales series and figures of products are sums over all users"),
         Products,
     ],
-    optional=[Users, Campaigns, Contacts, Redemptions, PromoCalendar, Inventory],
+    optional=[
+        Users,
+        Everyone(Users, why="whose consent changed since the date that it goes on from"),
+        Campaigns,
+        Contacts,
+        Redemptions,
+        PromoCalendar,
+        Inventory,
+    ],
     writes=[UserProfile, ProductProfile, DailySales],
     settings=ProfileSettings,
+    follows=True,
 )
 def run(ctx: Context[ProfileSettings]) -> None:
-    settings, as_of = ctx.settings, ctx.date
     products = ctx.keep(ctx.read(Products))
-    lines = ctx.keep(past_lines(ctx.read_everyone(OrderLines), as_of))
+    lines = past_lines(ctx.read_everyone(OrderLines), ctx.date)
     if lines.isEmpty():
-        raise MissingDataError(f"silver.order_lines has no day before {as_of}: choose a later --date")
+        raise MissingDataError(f"silver.order_lines has no day before {ctx.date}: choose a later --date")
+    since = changes(ctx, products)
+    if since is None:
+        lines = ctx.keep(lines)  # all are read several times
 
     ctx.say("profiling users")
-    user_lines = past_lines(ctx.read(OrderLines), as_of)
-    bought = ctx.keep(user_products(user_lines, as_of=as_of, half_life_days=settings.interest_half_life_days))
-    activity = ctx.keep(user_activity(user_lines, as_of=as_of, settings=settings))
-    write_user_profiles(ctx, user_profiles(ctx, activity, user_tastes(bought, products, settings=settings)))
+    facts = user_facts(ctx, products, since)
+    write_user_profiles(ctx, user_profiles(ctx, facts))
 
     ctx.say("profiling products")
     note_unknown_exclusions(ctx, products)
-    calendar = ctx.read_optional(PromoCalendar)
-    ctx.write(ProductProfile, product_profiles(ctx, lines, bought, products, calendar))
+    ctx.write(ProductProfile, product_profiles(ctx, products, product_facts(ctx, lines, facts.bought, since)))
 
     ctx.say("making sales series")
-    wanted = ctx.keep(wanted_series(lines, products, as_of=as_of, settings=settings))
-    levels = settings.series_levels
-    sales = daily_sales(lines, products=products, calendar=calendar, wanted=wanted, as_of=as_of, levels=levels)
-    ctx.write(DailySales, sales)
+    ctx.write(DailySales, sales_series(ctx, lines, products, since))
 
 
 if __name__ == "__main__":

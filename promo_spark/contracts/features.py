@@ -166,6 +166,10 @@ class ProductProfile(AsOf):
     unit_cost = Col(
         MONEY, "catalogue cost, else charged price × (1 − assumed margin of the department); null: no price", "currency"
     )
+    purchases = Col(_LONG, "order lines ever that are purchases; null: written by an older version")
+    discounted_purchases = Col(_LONG, "those with a discount; null: written by an older version")
+    list_amount = Col(MONEY, "list amount of all purchases; null: written by an older version", unit="currency")
+    discount = Col(MONEY, "all discounts of all purchases; null: written by an older version", unit="currency")
     cost_is_assumed = Col(T.BooleanType(), "true: the cost follows from an assumed margin", required=True)
     on_hand = Col(
         QUANTITY,

@@ -6,7 +6,7 @@ import datetime
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from pyspark.sql import DataFrame, SparkSession
@@ -19,11 +19,13 @@ from promo_spark.errors import ContractError, MissingDataError
 from promo_spark.installation import launcher
 from promo_spark.measures.consent import profiled
 from promo_spark.runtime.declaration import Job
+from promo_spark.runtime.earlier_runs import EarlierRun, earlier_run
 from promo_spark.runtime.freshness import NO_ROWS
 from promo_spark.runtime.progress import Step
 from promo_spark.settings import Section
 from promo_spark.settings.business import BusinessSettings
-from promo_spark.storage.commits import Mark
+from promo_spark.storage.commits import Mark, TableVersion
+from promo_spark.storage.histories import days_touched, with_id
 from promo_spark.storage.lake import Lake, Written
 from promo_spark.storage.literals import SliceValue
 
@@ -99,6 +101,8 @@ class Context(Generic[S]):
     versions_in: Mapping[str, int] = field(default_factory=dict)  # table → version to read
     runs_in: Mapping[str, str] = field(default_factory=dict)  # table → the run that wrote its rows of the date
     left_empty: AbstractSet[str] = field(default_factory=set)  # tables in which a run for the date wrote no row
+    afresh: bool = False  # all is to be computed, whatever is there: --force
+    made_by: str = ""  # digest of the code and the settings
     takes: dict[str, int] = field(default_factory=dict)  # change feed → version that this run takes
     rows_out: dict[str, int] = field(default_factory=dict)
     versions_out: dict[str, int] = field(default_factory=dict)
@@ -107,6 +111,7 @@ class Context(Generic[S]):
     stop_asked: threading.Event = field(default_factory=threading.Event)
     _slices: dict[type[Table], Mapping[str, SliceValue]] = field(default_factory=dict)
     _kept: list[DataFrame] = field(default_factory=list)
+    _inputs: dict[str, TableVersion] = field(default_factory=dict)  # of a job that follows
 
     @property
     def spark(self) -> SparkSession:
@@ -165,6 +170,44 @@ class Context(Generic[S]):
         self._declared(table, self.job.writes, "writes")
         return self.whole_lake.read(table) if self.whole_lake.exists(table) else table.frame(self.spark)
 
+    def earlier_run(self, days: int) -> EarlierRun | None:
+        """The newest run of the job, for one of so many days before the date, that this run can go on from.
+
+        None: there is none, or all is to be computed anew.
+        """
+        if not self.job.follows:
+            raise ContractError(f"job {self.job.name} goes on from an earlier date, but is not declared with follows")
+        if self.afresh or not days:
+            return None
+        found = earlier_run(self.whole_lake, self.job, self.date, self.made_by, days)
+        ids = {name: version.table_id for name, version in self._followable().items()}
+        made_anew = found and any(ids.get(name, v.table_id) != v.table_id for name, v in found.inputs.items())
+        return None if made_anew else found
+
+    def own_rows(self, table: type[Table], of: EarlierRun) -> DataFrame:
+        """What an earlier run wrote into a table of the job, without users who may not be profiled any more."""
+        self._declared(table, self.job.writes, "writes")
+        rows = self.whole_lake.read(table, of.tables[table.full_name()])
+        rows = rows.filter(F.col(table.dated_by or "") == F.lit(of.date))
+        return self._profiled(rows) if Users.user_id in table.personal() else rows
+
+    def read_everyone_then(self, table: type[Table], of: EarlierRun) -> DataFrame:
+        """The rows of all users as an earlier run found them, as declared with Everyone; none where no table was."""
+        self._declared(table, self.job.everyone, "Everyone(…)")
+        read = of.inputs.get(table.full_name())
+        return table.frame(self.spark) if read is None else self.whole_lake.read(table, read.version)
+
+    def unchanged(self, table: type[Table], since: EarlierRun) -> bool:
+        """Whether a table is at the version that an earlier run read, or was not there then either."""
+        name = table.full_name()
+        return self._followable().get(name) == since.inputs.get(name)
+
+    def days_changed(self, table: type[Table], since: EarlierRun) -> list[datetime.date] | None:
+        """The days of a table by days that commits touched since an earlier run read it; None: not known any more."""
+        self._declared(table, self.job.reads, "reads")
+        name = table.full_name()
+        return days_touched(self.whole_lake, table, since.inputs[name].version, self.versions_in[name])
+
     def write(
         self,
         table: type[Table],
@@ -191,7 +234,9 @@ class Context(Generic[S]):
             # two loads side by side may write the same table: the first counts
             self.versions_before.setdefault(table, self.whole_lake.version(table))
             self._slices[table] = slice_of_run
-        mark = Mark(run=self.run_id, job=self.job.name, date=self.date.isoformat())
+        mark = Mark(self.run_id, self.job.name, self.date.isoformat())
+        if self.job.follows:
+            mark = replace(mark, made_by=self.made_by, inputs=self._followable())
         written = self.whole_lake.write(
             table, self._stamped(table, df, stays), {**slice_of_run, **(slice_values or {})}, by_key, gone, mark
         )
@@ -247,6 +292,17 @@ class Context(Generic[S]):
         """Raises KeyboardInterrupt in a job's own thread once the call is asked to stop."""
         if self.stop_asked.is_set():
             raise KeyboardInterrupt("stopped by Ctrl-C or SIGTERM")
+
+    def _followable(self) -> Mapping[str, TableVersion]:
+        """The versions that this run reads, for the commits of a job that follows; of any other job none."""
+        if self.job.follows and not self._inputs:
+            tables = {table.full_name(): table for table in (*self.job.reads, *self.job.optional)}
+            self._inputs |= {
+                name: with_id(self.whole_lake, tables[name], version)
+                for name, version in self.versions_in.items()
+                if name in tables
+            }
+        return self._inputs
 
     def _of_date(self, table: type[Table]) -> DataFrame:
         rows = self._at_version(table, self.date)

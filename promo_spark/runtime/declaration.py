@@ -58,7 +58,8 @@ class Job:
 
     `reads` and `optional` hold the tables that are read for the date. `everyone` says why all users' rows of a
     table are read; `profiled` names the tables of which only users who may be profiled are read. `earlier` holds
-    the tables of which only earlier dates are read.
+    the tables of which only earlier dates are read. A job that `follows` may go on from what it wrote itself for an
+    earlier date, see earlier_runs.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Job:
     everyone: Mapping[type[Table], str] = field(default_factory=dict)
     profiled: tuple[type[Table], ...] = ()
     earlier: tuple[type[Table], ...] = ()
+    follows: bool = False
 
 
 def job(
@@ -85,12 +87,15 @@ def job(
     inputs: Callable[[S, SparkSession | None, datetime.date], str] | None = None,
     look: Callable[[Context[S]], str] | None = None,
     refuse: Callable[[S, BusinessSettings], None] | None = None,
+    follows: bool = False,
 ) -> Callable[[Callable[[Context[S]], None]], Job]:
     """Declares the function as the job that its file is named after.
 
     `inputs` gives a digest of what the job reads from outside the lake, so that a change of it is noticed. It may be
     called before Spark starts, without a session, and then raises SparkNeededError for what only Spark can tell.
     `refuse` raises SettingsError for settings that cannot be right; it is called before Spark starts.
+    A job that `follows` may go on from its own tables of an earlier date where that gives the same rows, to the bit, as
+    without them. So they are no inputs: neither the run's id nor whether the date is current depends on them.
     `look` is what --check shows: what the job would make of its inputs, without writing anything.
     Raises ContractError for a restricted table in a job that is not to know who a user is, and for Everyone of a
     table without users.
@@ -125,6 +130,7 @@ def job(
             everyone=everyone,
             profiled=profiled,
             earlier=earlier,
+            follows=follows,
         )
 
     return declared

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from promo_spark.runtime.context import Context
 from promo_spark.runtime.declaration import Job
+from promo_spark.runtime.earlier_runs import made_by
 from promo_spark.runtime.freshness import Freshness, Inputs, run_id
 from promo_spark.runtime.interruption import Interruption
 from promo_spark.runtime.progress import Step
@@ -74,6 +75,8 @@ def execute(job: Job, run: Run, date: datetime.date, step: Step) -> Executed:
             versions_in=attempt.inputs.versions,
             runs_in=attempt.inputs.runs,
             left_empty=run.run_log.left_empty(date),
+            afresh=run.force,
+            made_by=made_by(job, run.settings),
         )
         attempt.taken, attempt.versions_out, attempt.rows_out = ctx.takes, ctx.versions_out, ctx.rows_out
         attempt.sources = ctx.sources

@@ -175,12 +175,17 @@ def run_id(job: Job, date: datetime.date, settings: Settings, inputs: Inputs, ou
     parts = {
         "job": job.name,
         "date": date.isoformat(),
-        "settings": {"business": settings.business.identity(), job.name: getattr(settings, job.name).identity()},
+        "settings": identities(job, settings),
         "code": code_version(),
         "inputs": dict(inputs.runs),
         "outside": outside,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def identities(job: Job, settings: Settings) -> dict[str, Any]:
+    """The settings that the job's result depends on."""
+    return {"business": settings.business.identity(), job.name: getattr(settings, job.name).identity()}
 
 
 @functools.cache

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from promo_spark.settings.sections import Days, Factor, Positive, Section, Share
+from promo_spark.settings.sections import Days, Factor, Positive, SameResult, Section, Share
 
 
 class ProfileSettings(Section):
@@ -27,3 +27,4 @@ class ProfileSettings(Section):
     series_levels: Annotated[list[Literal["product", "category", "store"]], Field(min_length=1)]
     top_products: Positive
     top_stores: Positive
+    follow_days: Annotated[int, Field(ge=0, le=3660), SameResult()]

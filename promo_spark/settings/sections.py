@@ -24,8 +24,12 @@ Identifier = Annotated[str, Field(pattern=r"^[^\W\d][\w$]*$")]
 SecretReference = Annotated[str, Field(pattern=REFERENCE)]  # of keys that end in _secret
 
 
-class Location:
-    """Marks a setting that says where something lies: with another value of it the result is the same."""
+class SameResult:
+    """Marks a setting with which the result is the same, whatever its value."""
+
+
+class Location(SameResult):
+    """Marks a setting that says where something lies."""
 
 
 def one_of(what: str, names: Sequence[str]) -> AfterValidator:
@@ -105,11 +109,11 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     def identity(self) -> dict[str, Any]:
-        """What the result depends on, as plain values: all settings but those that say where something lies."""
+        """What the result depends on, as plain values."""
         return {
             name: _plain(getattr(self, name))
             for name, field in type(self).model_fields.items()
-            if not any(isinstance(mark, Location) for mark in field.metadata)
+            if not any(isinstance(mark, SameResult) for mark in field.metadata)
         }
 
 

@@ -6,8 +6,8 @@ import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, NamedTuple
 
 from pyspark.sql import SparkSession
 
@@ -39,18 +39,28 @@ _KEEPING_ROWS = frozenset(
 _session_conf = threading.Lock()
 
 
+class TableVersion(NamedTuple):
+    """A version of a table. The id is Delta's own: a table that is made anew in its place has another."""
+
+    version: int
+    table_id: str
+
+
 @dataclass(frozen=True)
 class Mark:
     """What a commit of the suite says of itself.
 
     `keeps_content`: rows were rewritten or taken out in a way that leaves the results of the dates as they are,
-    such as an erasure.
+    such as an erasure. `made_by` and `inputs` are there where a later run may go on from the rows: a digest of the
+    code and the settings that made them, and the versions of the tables that they were made of.
     """
 
     run: str = ""
     job: str = ""
     date: str = ""
     keeps_content: bool = False
+    made_by: str = ""
+    inputs: Mapping[str, TableVersion] = field(default_factory=dict)
 
     def text(self) -> str:
         return json.dumps({_OWN: asdict(self)}, sort_keys=True)
@@ -81,6 +91,8 @@ def commit_of(info: Mapping[str, Any], version: int) -> Commit:
     >>> made = commit_of({"operation": "WRITE", "userMetadata": Mark(run="r1", job="promote").text()}, 3)
     >>> made.mark.job, made.may_change_rows
     ('promote', False)
+    >>> made.mark == Mark(run="r1", job="promote", inputs={})
+    True
     >>> commit_of({"operation": "UPDATE"}, 4).may_change_rows, commit_of({"operation": "OPTIMIZE"}, 5).may_change_rows
     (True, False)
     """
@@ -88,8 +100,10 @@ def commit_of(info: Mapping[str, Any], version: int) -> Commit:
     try:
         own = json.loads(info.get("userMetadata") or "{}")
         if isinstance(own, dict) and _OWN in own:
-            mark = Mark(**own[_OWN])
-    except (ValueError, TypeError):
+            known = {f.name: own[_OWN][f.name] for f in fields(Mark) if f.name in own[_OWN]}
+            inputs = {name: TableVersion(*version) for name, version in known.get("inputs", {}).items()}
+            mark = Mark(**{**known, "inputs": inputs})
+    except (ValueError, TypeError, AttributeError):
         mark = None  # somebody else's words
     return Commit(version, str(info.get("operation", "")), mark, info.get("operationMetrics") or {})
 

@@ -154,7 +154,7 @@ class Lake:
             return
         mark = Mark(run=run)
         with self._locks[table]:
-            since = self._commits_between(table, -1 if version is None else version)
+            since = self.commits_since(table, -1 if version is None else version)
             of_others = [c for c in since if c is None or c.mark is None or c.mark.run != run]
             condition = " AND ".join(f"{c} = {literal(table, v)}" for c, v in slice_values.items())
             if condition and of_others and version is not None:
@@ -205,7 +205,7 @@ class Lake:
 
     def removed_by(self, table: type[Table]) -> str:
         """The newest run that only took rows out of the table; empty: none. No row that is left says so."""
-        snapshot = self._log(table).unsafeVolatileSnapshot()
+        snapshot = self.log(table).unsafeVolatileSnapshot()
         found = snapshot.metadata().configuration().get(REMOVED_BY)
         return str(found.get()) if found.isDefined() else ""
 
@@ -217,14 +217,14 @@ class Lake:
         Only commits that touch a partition which `concerns` names count. What Delta has cleaned up of its log is not
         looked at.
         """
-        for one in reversed(self._commits_between(table, since)):
+        for one in reversed(self.commits_since(table, since)):
             if one is not None and one.may_change_rows:
-                touched = touched_partitions(self._log(table), jvm(self.spark), one.version)
+                touched = touched_partitions(self.log(table), jvm(self.spark), one.version)
                 if any(concerns(partition) for partition in touched):
                     return one
         return None
 
-    def _commits_between(self, table: type[Table], since: int) -> list[Commit | None]:
+    def commits_since(self, table: type[Table], since: int) -> list[Commit | None]:
         """The commits after a version, oldest first; None for those that Delta has cleaned up."""
         newest = self._newest(table)
         return [self._commit_if_there(table, v) for v in range(since + 1, newest + 1)]
@@ -342,7 +342,7 @@ class Lake:
     def _newest(self, table: type[Table]) -> int:
         """The newest version, from the log itself: its history would be a Spark job, for one number."""
         nothing = jvm(self.spark).scala.Option.empty()
-        return int(self._log(table).update(False, nothing, nothing).version())
+        return int(self.log(table).update(False, nothing, nothing).version())
 
     def _commit(self, table: type[Table], version: int) -> Commit:
         """What a commit says of itself. A catalog may keep new commits elsewhere: there the history is asked."""
@@ -354,9 +354,10 @@ class Lake:
         return commit_of(row.asDict(), version)
 
     def _commit_if_there(self, table: type[Table], version: int) -> Commit | None:
-        return commit(self._log(table), jvm(self.spark), version)
+        return commit(self.log(table), jvm(self.spark), version)
 
-    def _log(self, table: type[Table]) -> Any:
+    def log(self, table: type[Table]) -> Any:
+        """Delta's own log of the table, by py4j, for modules of storage."""
         return delta_log(self._delta(table))
 
     def _add_columns(self, table: type[Table], gained: Mapping[str, Col]) -> None:

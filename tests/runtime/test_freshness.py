@@ -206,7 +206,7 @@ def without_run_log(lake: Lake) -> Lake:
 def without_old_log_entries(lake: Lake) -> Lake:
     """What Delta does after thirty days: a checkpoint stands for the commits before it."""
     for table in (Sales, Totals, Metrics):
-        lake._log(table).checkpoint()
+        lake.log(table).checkpoint()
         newest = lake.version(table)
         for commit in (Path(lake.path(table)) / "_delta_log").glob("*.json"):
             if int(commit.stem) < (newest or 0):

@@ -10,12 +10,26 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from promo_spark.contracts.features import DailySales
-from promo_spark.contracts.schema import MONEY, QUANTITY, Col, Frame
+from promo_spark.contracts.schema import Col, Frame
 from promo_spark.contracts.silver import OrderLines
 from promo_spark.features.series.promo_exposure import with_promo_exposure
 from promo_spark.features.series.wanted import SERIES, of_series
-from promo_spark.measures.order_lines import lines_before, of_purchases, total_discount
+from promo_spark.measures.order_lines import of_purchases, total_discount
 from promo_spark.measures.ratios import ratio, share
+
+_DAILY = DailySales.columns()
+
+
+class SalesDay(Frame):
+    """One row per series and day with order lines; days without any may be there, as DailySales has them."""
+
+    level = _DAILY[DailySales.level]
+    item_id = _DAILY[DailySales.item_id]
+    day = _DAILY[DailySales.day]
+    units = _DAILY[DailySales.units]
+    revenue = _DAILY[DailySales.revenue]
+    price = _DAILY[DailySales.price]
+    discount_depth = _DAILY[DailySales.discount_depth]
 
 
 class SalesSpan(Frame):
@@ -26,7 +40,7 @@ class SalesSpan(Frame):
 
 
 def daily_sales(
-    lines: DataFrame,
+    per_day: DataFrame,
     *,
     products: DataFrame,
     calendar: DataFrame,
@@ -34,15 +48,13 @@ def daily_sales(
     as_of: datetime.date,
     levels: Sequence[str],
 ) -> DataFrame:
-    """One row per series and day, first sale to the day before `as_of`. OrderLines, PromoCalendar → DailySales.
+    """One row per series and day, first sale to the day before `as_of`. SalesDay, PromoCalendar → DailySales.
 
-    Units and revenue are net of returns and sum to those of the series' order lines; a day without lines has
-    0 of both. The price is the mean paid per unit purchased that day, else that of the last such day, null
-    before the first. There is no stock table, so `stock_out` is null (inventory row A06). `wanted` are the
-    WantedSeries of the same levels; they are read twice: keep them.
+    A day without lines has 0 units and revenue. The price is the mean paid per unit purchased that day, else that of
+    the last such day, null before the first. There is no stock table, so `stock_out` is null (inventory row A06).
+    `wanted` are the WantedSeries of the same levels; they are read twice: keep them.
     """
-    sold = of_series(lines_before(lines, as_of), products, wanted, levels)
-    sales = _on_full_calendar(_per_day(sold), as_of)
+    sales = _on_full_calendar(per_day, as_of)
     return with_promo_exposure(sales, calendar, products, wanted, as_of=as_of, levels=levels).withColumns(
         {
             DailySales.series_id: F.concat_ws(":", *SERIES),
@@ -51,17 +63,28 @@ def daily_sales(
     )
 
 
-def _per_day(sold: DataFrame) -> DataFrame:
-    """One row per series and day with order lines."""
+def sales_days(lines: DataFrame, products: DataFrame, wanted: DataFrame, levels: Sequence[str]) -> DataFrame:
+    """One row per wanted series and day with order lines. PastLine, Products, WantedSeries → SalesDay.
+
+    Units and revenue are net of returns and sum to those of the series' order lines.
+    """
+    sold = of_series(lines, products, wanted, levels)
     paid = F.sum(of_purchases(OrderLines.amount_paid))
-    return sold.groupBy(*SERIES, F.col(OrderLines.order_date).alias(DailySales.day)).agg(
-        F.sum(OrderLines.quantity).cast(QUANTITY).alias(DailySales.units),
-        F.sum(OrderLines.amount_paid).cast(MONEY).alias(DailySales.revenue),
-        ratio(paid, F.sum(of_purchases(OrderLines.quantity))).alias(DailySales.price),
-        share(F.sum(of_purchases(total_discount())), F.sum(of_purchases(OrderLines.list_amount))).alias(
-            DailySales.discount_depth
-        ),
+    return SalesDay.shaped(
+        sold.groupBy(*SERIES, F.col(OrderLines.order_date).alias(SalesDay.day)).agg(
+            F.sum(OrderLines.quantity).alias(SalesDay.units),
+            F.sum(OrderLines.amount_paid).alias(SalesDay.revenue),
+            ratio(paid, F.sum(of_purchases(OrderLines.quantity))).alias(SalesDay.price),
+            share(F.sum(of_purchases(total_discount())), F.sum(of_purchases(OrderLines.list_amount))).alias(
+                SalesDay.discount_depth
+            ),
+        )
     )
+
+
+def carried_days(sales: DataFrame, *, before: datetime.date) -> DataFrame:
+    """One row per series and day before a day, of sales or not. DailySales of an earlier date → SalesDay."""
+    return SalesDay.shaped(sales.filter(F.col(DailySales.day) < F.lit(before)))
 
 
 def _on_full_calendar(per_day: DataFrame, as_of: datetime.date) -> DataFrame:

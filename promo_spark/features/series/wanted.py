@@ -46,9 +46,7 @@ def wanted_series(
     recent = lines_before(lines, as_of).filter(F.date_diff(F.lit(as_of), OrderLines.order_date) <= settings.recent_days)
     wanted = []
     if "category" in levels:
-        in_category = products.filter(F.col(Products.category).isNotNull())
-        item = F.col(Products.category).alias(DailySales.item_id)
-        wanted.append(in_category.select(F.lit("category").alias(DailySales.level), item).distinct())
+        wanted.append(series_of_categories(products))
     for level, count in (("product", settings.top_products), ("store", settings.top_stores)):
         if level in levels:
             sold = _of_levels(recent, products, [level]).groupBy(*SERIES)
@@ -60,6 +58,36 @@ def wanted_series(
 def of_series(rows: DataFrame, products: DataFrame, wanted: DataFrame, levels: Sequence[str]) -> DataFrame:
     """Each row once per wanted series that it belongs to, with `level` and `item_id`."""
     return _of_levels(rows, products, levels).join(F.broadcast(wanted), SERIES, "left_semi")
+
+
+def series_of_categories(products: DataFrame) -> DataFrame:
+    """One row per category of the products. Any frame with category → WantedSeries."""
+    categories = products.filter(F.col(Products.category).isNotNull())
+    item = F.col(Products.category).alias(WantedSeries.item_id)
+    return categories.select(F.lit("category").alias(WantedSeries.level), item).distinct()
+
+
+def lines_of_few(lines: DataFrame, products: DataFrame, few: DataFrame, levels: Sequence[str]) -> DataFrame:
+    """The lines that belong to any of a few series, and hardly others. PastLine, Products, WantedSeries → PastLine.
+
+    Made for many lines and few series: each line is looked at, and not copied to its levels before.
+    """
+    items = F.col(WantedSeries.item_id)
+    of_level = {level: few.filter(F.col(WantedSeries.level) == level) for level in levels}
+    ids = [of_level["product"].select(items.alias(OrderLines.product_id))] if "product" in levels else []
+    if "category" in levels:
+        categories = of_level["category"].select(items.alias(Products.category))
+        ids.append(products.join(categories, Products.category, "left_semi").select(Products.product_id))
+    found = lines.limit(0)
+    if ids:
+        product_ids = functools.reduce(DataFrame.union, ids).distinct()
+        found = lines.join(F.broadcast(product_ids), OrderLines.product_id, "left_semi")
+    if "store" in levels:
+        stores = of_level["store"].select(items.alias(OrderLines.store_id))
+        of_stores = lines.join(F.broadcast(stores), OrderLines.store_id, "left_semi")
+        others = of_stores.join(product_ids, OrderLines.product_id, "left_anti") if ids else of_stores
+        found = found.unionByName(others)
+    return found
 
 
 def _of_levels(rows: DataFrame, products: DataFrame, levels: Sequence[str]) -> DataFrame:

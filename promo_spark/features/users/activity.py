@@ -88,26 +88,37 @@ def user_activity(lines: DataFrame, *, as_of: datetime.date, settings: ProfileSe
     """
     recent_days = settings.recent_days
     per_user = _per_user(_user_orders(lines_before(lines, as_of), as_of, recent_days), as_of, recent_days)
-    days, orders, bought_lines = F.col(_ORDER_DAYS), F.col(UserActivity.orders), F.col(UserOrder.bought_lines)
+    days, bought_lines = F.col(_ORDER_DAYS), F.col(UserOrder.bought_lines)
     last = F.array_max(days)
-    tenure = F.date_diff(F.lit(as_of), F.array_min(days))
-    months = F.greatest(tenure, F.lit(_MONTH)) / _MONTH
     active_days = F.filter(days, lambda day: F.date_diff(F.lit(as_of), day) <= settings.activity_days)
-    return UserActivity.shaped(
+    return with_dated(
         per_user.withColumns(
             {
                 UserActivity.active_days_30d: F.size(active_days),
                 UserActivity.first_order_date: F.array_min(days),
                 UserActivity.last_order_date: last,
-                UserActivity.recency_days: F.date_diff(F.lit(as_of), last),
-                UserActivity.tenure_days: tenure,
-                UserActivity.orders_per_30d: orders / months,
-                UserActivity.spend_per_30d: F.col(UserActivity.spend).cast("double") / months,
                 UserActivity.discount_share: share(F.col(UserOrder.discount), F.col(UserOrder.list_amount)),
                 UserActivity.discounted_lines_share: share(F.col(UserOrder.discounted_lines), bought_lines),
                 UserActivity.return_lines_share: _of_buyers(1 - share(bought_lines, F.col(UserActivity.lines))),
                 UserActivity.cadence_days: median_gap(days),
                 UserActivity.due_date: due_date(last, median_gap(days)),
+            }
+        ),
+        as_of,
+    )
+
+
+def with_dated(rows: DataFrame, as_of: datetime.date) -> DataFrame:
+    """Rows with the other columns of UserActivity → UserActivity, with what follows from them and the date."""
+    tenure = F.date_diff(F.lit(as_of), UserActivity.first_order_date)
+    months = F.greatest(tenure, F.lit(_MONTH)) / _MONTH
+    return UserActivity.shaped(
+        rows.withColumns(
+            {
+                UserActivity.recency_days: F.date_diff(F.lit(as_of), UserActivity.last_order_date),
+                UserActivity.tenure_days: tenure,
+                UserActivity.orders_per_30d: F.col(UserActivity.orders) / months,
+                UserActivity.spend_per_30d: F.col(UserActivity.spend).cast("double") / months,
             }
         )
     )

@@ -13,8 +13,10 @@ from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import ProductProfile
 from promo_spark.contracts.silver import Inventory, OrderLines, Products, PromoCalendar
+from promo_spark.features.past_lines import past_lines
 from promo_spark.features.products.profile import product_profile
-from promo_spark.features.users.products import user_products
+from promo_spark.features.products.sales import product_buyers, product_sales, recent_sales
+from promo_spark.features.users.products import user_product_days
 from promo_spark.settings import Settings
 
 AS_OF = datetime.date(2017, 6, 1)
@@ -75,10 +77,13 @@ STOCK: list[dict[str, Any]] = [
 
 def profiles(spark: SparkSession, settings: Settings, lines: list[dict[str, Any]], partitions: int = 1) -> DataFrame:
     sold = OrderLines.frame(spark, lines).repartition(partitions)
+    past = past_lines(sold, AS_OF)
     df = product_profile(
-        sold,
-        user_products(sold, as_of=AS_OF, half_life_days=60),
         Products.frame(spark, CATALOGUE).repartition(partitions),
+        sales=product_sales(past),
+        recent=recent_sales(past, AS_OF),
+        buyers=product_buyers(user_product_days(past)),
+        priced=past,
         inventory=Inventory.frame(spark, STOCK).repartition(partitions),
         calendar=PromoCalendar.frame(spark),
         as_of=AS_OF,

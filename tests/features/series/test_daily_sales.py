@@ -13,7 +13,8 @@ from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import DailySales
 from promo_spark.contracts.silver import OrderLines, Products, PromoCalendar
-from promo_spark.features.series.daily_sales import daily_sales
+from promo_spark.features.past_lines import past_lines
+from promo_spark.features.series.daily_sales import daily_sales, sales_days
 from promo_spark.features.series.wanted import wanted_series
 from promo_spark.settings import Settings
 
@@ -78,7 +79,8 @@ def series(
         update={"recent_days": 90, "series_levels": levels, "top_products": 3, "top_stores": 5}
     )
     wanted = wanted_series(sold, products, as_of=AS_OF, settings=few)
-    df = daily_sales(sold, products=products, calendar=placements, wanted=wanted, as_of=AS_OF, levels=levels)
+    per_day = sales_days(past_lines(sold, AS_OF), products, wanted, levels)
+    df = daily_sales(per_day, products=products, calendar=placements, wanted=wanted, as_of=AS_OF, levels=levels)
     return DailySales.enforced(df.withColumns({DailySales.as_of: F.lit(AS_OF), DailySales.run_id: F.lit("r1")}))
 
 

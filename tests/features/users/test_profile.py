@@ -58,10 +58,11 @@ def profiles(spark: SparkSession, settings: Settings, world: World, repartition:
             "lost_days": 120,
         }
     )
+    activity = user_activity(lines, as_of=AS_OF, settings=few)
     df = user_profile(
-        user_activity(lines, as_of=AS_OF, settings=few),
+        activity,
         user_tastes(
-            user_products(lines, as_of=AS_OF, half_life_days=10),
+            user_products(lines, activity, as_of=AS_OF, half_life_days=10),
             frame(Products),
             settings=few,
         ),
@@ -105,7 +106,7 @@ WORLD: World = {
         # nine: nine shoes to one hat
         *[line("nine", f"n{i}", "boots", 3, 5.0, line_no=i) for i in range(9)],
         line("nine", "n9", "cap", 3, 5.0),
-        # fades, with a half-life of 10 days: 40 × 0.5² = 10, 15 × 0.5 = 7.5, 5 × 0.5 = 2.5, together 20
+        # fades, with a half-life of 10 days, back from the last order: 40 × 0.5 = 20, 15, 5, together 40
         line("fades", "f1", "boots", 20, 40.0),
         line("fades", "f2", "milk", 10, 15.0),
         line("fades", "f3", "cap", 10, 5.0),
@@ -253,7 +254,7 @@ def test_products_bought_on_several_days_come_with_their_rhythm(found: dict[str,
 def test_interests_fade_and_are_ranked_and_cut(found: dict[str, Row]) -> None:
     """C05: nine shoes to one hat: shoes first, shares sum to 1. The categories part; there are no brands here."""
     assert [tuple(i) for i in found["nine"].interests] == [("shoes", 0.9), ("hats", 0.1)]
-    assert [tuple(i) for i in found["fades"].interests] == [("shoes", 0.5), ("dairy", 0.375)]  # 2.5 of 20 is cut
+    assert [tuple(i) for i in found["fades"].interests] == [("shoes", 0.5), ("dairy", 0.375)]  # 5 of 40 is cut
     assert (found["fades"].products, found["fades"].categories) == (4, 3)
     assert found["regrets"].interests == []
 

@@ -1,4 +1,4 @@
-"""The steps of profile that put several tables together."""
+"""What profile says of what it found: no user to profile, names that nothing has."""
 
 from __future__ import annotations
 
@@ -8,26 +8,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import UserProfile
-from promo_spark.contracts.silver import Campaigns, Contacts, Inventory, OrderLines, Products, Redemptions, Users
-from promo_spark.features.products.profile import product_profile
-from promo_spark.features.users.profile import user_profile
+from promo_spark.contracts.silver import OrderLines, Products, Users
 from promo_spark.runtime.job import Context
 from promo_spark.settings.profile import ProfileSettings
-
-
-def user_profiles(ctx: Context[ProfileSettings], activity: DataFrame, tastes: DataFrame) -> DataFrame:
-    """One row per user known before the date. UserActivity, UserTastes, master data → UserProfile."""
-    return user_profile(
-        activity,
-        tastes,
-        users=ctx.read_optional(Users),
-        campaigns=ctx.read_optional(Campaigns),
-        contacts=ctx.read_optional(Contacts),
-        redemptions=ctx.read_optional(Redemptions),
-        as_of=ctx.date,
-        timezone=ctx.business.timezone,
-        settings=ctx.settings,
-    )
 
 
 def write_user_profiles(ctx: Context[ProfileSettings], profiles: DataFrame) -> None:
@@ -59,19 +42,3 @@ def note_unknown_exclusions(ctx: Context[ProfileSettings], products: DataFrame) 
                 f"no product of silver.products has a {column} of business.{setting}: {', '.join(missing)}. Nothing is "
                 "left out by it; names must be written as the products have them"
             )
-
-
-def product_profiles(
-    ctx: Context[ProfileSettings], lines: DataFrame, bought: DataFrame, products: DataFrame, calendar: DataFrame
-) -> DataFrame:
-    """One row per product. OrderLines, UserProductDays, Products, Inventory, PromoCalendar → ProductProfile."""
-    return product_profile(
-        lines,
-        bought,
-        products,
-        inventory=ctx.read_optional(Inventory),
-        calendar=calendar,
-        as_of=ctx.date,
-        settings=ctx.settings,
-        business=ctx.business,
-    )

@@ -1,0 +1,52 @@
+"""Sales series, whole or with the days since the first change."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from promo_spark.contracts.features import DailySales, ProductProfile
+from promo_spark.contracts.silver import OrderLines, Products, PromoCalendar
+from promo_spark.features.series.daily_sales import carried_days, daily_sales, sales_days
+from promo_spark.features.series.wanted import SERIES, lines_of_few, series_of_categories, wanted_series
+from promo_spark.flows.profile.changes import Changes, settled
+from promo_spark.runtime.job import Context
+from promo_spark.settings.profile import ProfileSettings
+
+
+def sales_series(
+    ctx: Context[ProfileSettings], lines: DataFrame, products: DataFrame, changes: Changes | None
+) -> DataFrame:
+    """One row per wanted series and day. PastLine, Products, PromoCalendar, an earlier DailySales → DailySales."""
+    as_of, levels = ctx.date, ctx.settings.series_levels
+    wanted = ctx.keep(wanted_series(lines, products, as_of=as_of, settings=ctx.settings))
+    if changes is None:
+        per_day = sales_days(lines, products, wanted, levels)
+    else:
+        per_day = _followed(ctx, lines, products, wanted, changes)
+    calendar = ctx.read_optional(PromoCalendar)
+    return daily_sales(per_day, products=products, calendar=calendar, wanted=wanted, as_of=as_of, levels=levels)
+
+
+def _followed(
+    ctx: Context[ProfileSettings], lines: DataFrame, products: DataFrame, wanted: DataFrame, changes: Changes
+) -> DataFrame:
+    """One row per wanted series and day. → SalesDay: earlier days as they stand, the days since the first change anew.
+
+    Series that were not made for the earlier date, and categories that a product came to or left, are made whole.
+    """
+    levels, first = ctx.settings.series_levels, F.lit(changes.first_day)
+    before = F.col(OrderLines.order_date) < first
+    moved = changes.moved.select(Products.product_id)
+    left = ctx.own_rows(ProductProfile, changes.since).join(moved, Products.product_id, "left_semi")
+    came = products.join(moved, Products.product_id, "left_semi")
+    moved_series = series_of_categories(left.select(Products.category).union(came.select(Products.category)))
+    sales = ctx.own_rows(DailySales, changes.since)
+    known = sales.join(F.broadcast(wanted), SERIES, "left_semi").join(moved_series, SERIES, "left_anti")
+    new = settled(wanted.join(known.select(*SERIES).distinct(), SERIES, "left_anti"))
+    older = lines_of_few(lines.filter(before), products, new, levels)
+    return (
+        carried_days(known, before=changes.first_day)
+        .unionByName(sales_days(lines.filter(~before), products, wanted, levels))
+        .unionByName(sales_days(older, products, new, levels))
+    )
