@@ -96,12 +96,11 @@ class Context(Generic[S]):
     step: Step
     earlier_rows: Mapping[str, Sequence[int]] = field(default_factory=dict)  # source → rows of loads for other dates
     taken: Mapping[str, int] = field(default_factory=dict)  # change feed → version that the last succeeded run took
-    force: bool = False  # what was read and written before counts for nothing
+    force: bool = False  # what was read and written before counts for nothing: --force
     began: int = 0  # by the clock of the lake's file system, in milliseconds
     versions_in: Mapping[str, int] = field(default_factory=dict)  # table → version to read
     runs_in: Mapping[str, str] = field(default_factory=dict)  # table → the run that wrote its rows of the date
     left_empty: AbstractSet[str] = field(default_factory=set)  # tables in which a run for the date wrote no row
-    afresh: bool = False  # all is to be computed, whatever is there: --force
     made_by: str = ""  # digest of the code and the settings
     takes: dict[str, int] = field(default_factory=dict)  # change feed → version that this run takes
     rows_out: dict[str, int] = field(default_factory=dict)
@@ -177,7 +176,7 @@ class Context(Generic[S]):
         """
         if not self.job.follows:
             raise ContractError(f"job {self.job.name} goes on from an earlier date, but is not declared with follows")
-        if self.afresh or not days:
+        if self.force or not days:
             return None
         found = earlier_run(self.whole_lake, self.job, self.date, self.made_by, days)
         ids = {name: version.table_id for name, version in self._followable().items()}
@@ -187,8 +186,7 @@ class Context(Generic[S]):
     def own_rows(self, table: type[Table], of: EarlierRun) -> DataFrame:
         """What an earlier run wrote into a table of the job, without users who may not be profiled any more."""
         self._declared(table, self.job.writes, "writes")
-        rows = self.whole_lake.read(table, of.tables[table.full_name()])
-        rows = rows.filter(F.col(table.dated_by or "") == F.lit(of.date))
+        rows = self.whole_lake.read(table, of.tables[table.full_name()], of.date)
         return self._profiled(rows) if Users.user_id in table.personal() else rows
 
     def read_everyone_then(self, table: type[Table], of: EarlierRun) -> DataFrame:

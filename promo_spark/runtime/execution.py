@@ -75,7 +75,6 @@ def execute(job: Job, run: Run, date: datetime.date, step: Step) -> Executed:
             versions_in=attempt.inputs.versions,
             runs_in=attempt.inputs.runs,
             left_empty=run.run_log.left_empty(date),
-            afresh=run.force,
             made_by=made_by(job, run.settings),
         )
         attempt.taken, attempt.versions_out, attempt.rows_out = ctx.takes, ctx.versions_out, ctx.rows_out
