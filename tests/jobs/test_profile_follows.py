@@ -26,7 +26,6 @@ from promo_spark.runtime.progress import Progress
 from promo_spark.settings import load
 from promo_spark.storage.commits import Mark
 from promo_spark.storage.lake import Lake
-from promo_spark.submission.local_mode import SMALL_INPUT_CONF
 
 FIRST, BASE = datetime.date(2017, 6, 1), datetime.date(2017, 6, 15)
 FEATURES: tuple[type[Table], ...] = (UserProfile, ProductProfile, DailySales)
@@ -153,20 +152,9 @@ def deliver_weeks(shop: Shop, chance: random.Random) -> None:
 
 
 @pytest.fixture(scope="module")
-def quick_spark(spark: SparkSession) -> Iterator[SparkSession]:
-    """Spark as it runs small inputs: these plans are large and their rows few."""
-    before = {key: spark.conf.get(key) for key in SMALL_INPUT_CONF}
-    for key, value in SMALL_INPUT_CONF.items():
-        spark.conf.set(key, value)
-    yield spark
-    for key, found in before.items():
-        spark.conf.set(key, str(found))
-
-
-@pytest.fixture(scope="module")
-def base(quick_spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+def base(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """Two weeks of a shop, profiled for the day after them."""
-    shop = Shop(Lake(quick_spark, str(tmp_path_factory.mktemp("base") / "lake")))
+    shop = Shop(Lake(spark, str(tmp_path_factory.mktemp("base") / "lake")))
     deliver_weeks(shop, random.Random(1))
     assert shop.profile(BASE) == []  # there is nothing to go on from
     return shop
