@@ -240,7 +240,8 @@ class Lake:
         """Writes, if there is anything to write; a table that is not there yet is made, if need be empty."""
         if table.partition:  # few whole files: small days share a task, a large one is cut into several
             rows = rows.hint("rebalance", *table.partition)
-        predicate = self._predicate(table, rows, slice_values)
+        finds_days = table.write_mode is WriteMode.REPLACE_DAYS  # in a pass over the rows, for nothing in a new table
+        predicate = self._predicate(table, rows, slice_values) if exists or not finds_days else None
         if predicate == "" and exists:
             return
         # Where nothing is to be replaced, Delta need not look for it.

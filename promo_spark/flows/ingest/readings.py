@@ -197,6 +197,8 @@ def _of_new_files(ctx: Context[IngestSettings], of_source: Reading, loaded: bool
 def listed_files(ctx: Context[IngestSettings]) -> dict[str, dict[str, Row]]:
     """source → name of a file or table → its row of ops.files, of the sources of the settings or of all."""
     found: dict[str, dict[str, Row]] = {}
+    if not ctx.lake.exists(SourceFiles):
+        return found
     of_settings = F.col(SourceFiles.source).isin(list(ctx.settings.sources)) if ctx.settings.sources else F.lit(True)
     for row in ctx.own(SourceFiles).filter(of_settings).collect():  # as many rows as the sources have files
         found.setdefault(row.source, {})[row.file] = row
