@@ -9,14 +9,12 @@ is gone, the run begins anew.
 from __future__ import annotations
 
 import datetime
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from promo_spark.contracts.schema import Table
 from promo_spark.runtime.declaration import Job
-from promo_spark.runtime.freshness import code_version, identities
+from promo_spark.runtime.freshness import code_version, digest, identities
 from promo_spark.settings import Settings
 from promo_spark.storage.commits import Commit, Mark, TableVersion
 from promo_spark.storage.histories import writers
@@ -38,8 +36,7 @@ def made_by(job: Job, settings: Settings) -> str:
 
     Rows of an earlier date are gone on from only where it is the same.
     """
-    parts = {"code": code_version(), "settings": identities(job, settings)}
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+    return digest({"code": code_version(), "settings": identities(job, settings)})
 
 
 def earlier_run(lake: Lake, job: Job, date: datetime.date, made: str, days: int) -> EarlierRun | None:

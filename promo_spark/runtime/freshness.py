@@ -167,7 +167,7 @@ def _together(runs: Sequence[str | None], removed_by: str) -> str:
         return runs[0]
     if not runs and not removed_by:
         return NO_ROWS
-    return hashlib.sha256(json.dumps([list(runs), removed_by]).encode()).hexdigest()[:16]
+    return digest([list(runs), removed_by])
 
 
 def run_id(job: Job, date: datetime.date, settings: Settings, inputs: Inputs, outside: str) -> str:
@@ -180,6 +180,15 @@ def run_id(job: Job, date: datetime.date, settings: Settings, inputs: Inputs, ou
         "inputs": dict(inputs.runs),
         "outside": outside,
     }
+    return digest(parts)
+
+
+def digest(parts: Any) -> str:
+    """Plain values as one word: the same for the same values, in whatever order their names stand.
+
+    >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1}), len(digest([]))
+    (True, 16)
+    """
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 

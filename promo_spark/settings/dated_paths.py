@@ -1,10 +1,11 @@
-"""Paths that hold the date of the run, such as `orders/{date:%Y/%m/%d}/*.csv`."""
+"""Paths that hold a pattern or the date of the run, such as `orders/{date:%Y/%m/%d}/*.csv`."""
 
 from __future__ import annotations
 
 import datetime
 import re
 
+PATTERN = re.compile(r"[*?{}\[\]\\]")
 _DATE = re.compile(r"\{date:([^{}]*)\}")
 _PLACEHOLDER = re.compile(r"\{[^{},]*\}")  # with a comma it is a choice of names: {a,b}
 _FORMAT = re.compile(r"(%[YmdyjGVu]|[^%{},*?\[\]\\])+")
@@ -41,3 +42,16 @@ def dated_path(path: str, date: datetime.date) -> str:
 def is_dated(path: str) -> bool:
     """Whether the path is another one for another date."""
     return _DATE.search(path) is not None
+
+
+def fixed_folder(path: str) -> str:
+    """The file or folder that a path names; of one with a pattern or a date in it, the folder above.
+
+    >>> fixed_folder("/in/orders/"), fixed_folder("s3a://shop/orders/2024-*/part*.csv")
+    ('/in/orders', 's3a://shop/orders')
+    >>> fixed_folder("in/orders.csv"), fixed_folder("in/orders/{date:%Y}/*.csv"), fixed_folder("*.csv")
+    ('in/orders.csv', 'in/orders', '')
+    """
+    folders = path.rstrip("/").split("/")
+    first = next((i for i, folder in enumerate(folders) if PATTERN.search(folder)), len(folders))
+    return "/".join(folders[:first])

@@ -119,6 +119,12 @@ class IngestSettings(Section):
                 )
         return self
 
+    def placed(self, path: str) -> str:
+        """A path of a mapping where it lies: a relative one in the folder, without one where the run starts."""
+        if path.startswith("/") or ":/" in path or not self.folder:
+            return path
+        return f"{self.folder.rstrip('/')}/{path}"
+
     def databases(self) -> list[Literal["postgresql", "mysql"]]:
         """The kinds of database that a source is read from."""
         read = {self.connections[s.connection].database for s in self.sources.values() if s.format == "jdbc"}

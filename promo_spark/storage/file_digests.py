@@ -12,11 +12,11 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
+from promo_spark.settings.dated_paths import PATTERN
 from promo_spark.storage.landing import opened
 
 _LISTED = ("path", "length", "modificationTime")
 HASHED_BYTES = 1 << 30  # of local files: their content is read where it is no more than this
-PATTERN = re.compile(r"[*?{}\[\]\\]")
 
 
 class SparkNeededError(Exception):

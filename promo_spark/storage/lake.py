@@ -23,7 +23,7 @@ from promo_spark.errors import ContractError, MissingDataError, SettingsError
 from promo_spark.storage.arrow_tables import folder_of
 from promo_spark.storage.commits import Commit, Mark, commit, commit_of, marked, touched_partitions
 from promo_spark.storage.files import Files
-from promo_spark.storage.jvm import SparkFailure, delta_log, jvm
+from promo_spark.storage.jvm import SparkFailure, delta_log, jvm, newest_snapshot
 from promo_spark.storage.literals import SliceValue, days_in_slice, literal, text_literal
 from promo_spark.storage.refused_rows import readable, refusing_others
 from promo_spark.storage.repetition import NOT_COMPARED, changed_days, holds
@@ -342,8 +342,7 @@ class Lake:
 
     def _newest(self, table: type[Table]) -> int:
         """The newest version, from the log itself: its history would be a Spark job, for one number."""
-        nothing = jvm(self.spark).scala.Option.empty()
-        return int(self.log(table).update(False, nothing, nothing).version())
+        return int(newest_snapshot(self._delta(table)).version())
 
     def _commit(self, table: type[Table], version: int) -> Commit:
         """What a commit says of itself. A catalog may keep new commits elsewhere: there the history is asked."""

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from pyspark.sql import SparkSession
 
+from promo_spark.settings.dated_paths import PATTERN, fixed_folder
 from promo_spark.storage import file_digests
-from promo_spark.storage.file_digests import PATTERN, checksum_of, listed, local_path
+from promo_spark.storage.file_digests import checksum_of, listed, local_path
 
 _SCHEME = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*:(//[^/]*)?(?=/)")
 
@@ -58,7 +59,7 @@ def listing(spark: SparkSession, path: str, known: Mapping[str, SourceFile], bel
     """
     rows = listed(spark, path)
     single = len(rows) == 1 and not PATTERN.search(path) and _ends_alike(rows[0][0], path)
-    folder = _without_scheme(_fixed_folder(below or path))
+    folder = _without_scheme(fixed_folder(below or path))
     alone = single and below in ("", path)
     hashed = all(local_path(row[0]) for row in rows) and sum(row[1] for row in rows) <= file_digests.HASHED_BYTES
     files: dict[str, SourceFile] = {}
@@ -86,17 +87,6 @@ def without_pattern(path: str) -> str:
     'file:/in/orders \\\\[1\\\\].csv'
     """
     return PATTERN.sub(lambda sign: f"\\{sign.group()}", path)
-
-
-def _fixed_folder(path: str) -> str:
-    """The part of a path that is no pattern: the folder that names of files are given below.
-
-    >>> _fixed_folder("/in/orders/"), _fixed_folder("s3a://shop/orders/2024-*/part*.csv")
-    ('/in/orders', 's3a://shop/orders')
-    """
-    folders = path.rstrip("/").split("/")
-    first = next((i for i, folder in enumerate(folders) if PATTERN.search(folder)), len(folders))
-    return "/".join(folders[:first])
 
 
 def _below(folder: str, path: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from promo_spark.errors import SettingsError
 from promo_spark.settings import Settings
+from promo_spark.settings.dated_paths import fixed_folder
 from promo_spark.settings.lake import LakeSettings
 
 JAVA_OPTIONS = "spark.driver.extraJavaOptions"
@@ -64,7 +65,7 @@ def java_options(settings: Settings) -> tuple[str, ...]:
     """The options of the JVM that does all the work; those of [spark.conf] follow them, and win. On a cluster: none."""
     if not is_local(settings.spark.master):
         return ()
-    small = input_size(settings).is_small
+    small = input_size(settings, enough=SMALL_INPUT_BYTES + 1).is_small
     chosen = collector(settings.spark.conf.get(JAVA_OPTIONS, ""), small)
     return (*LOCAL_JAVA_OPTIONS, *(SMALL_INPUT_JAVA_OPTIONS if small else ()), *chosen)
 
@@ -90,31 +91,19 @@ class InputSize:
         return max(fewest, min(most, self.known_bytes // BYTES_PER_PARTITION))
 
 
-def input_size(settings: Settings) -> InputSize:
-    """How much a run reads; above the most that makes a difference, files are no longer counted."""
+def input_size(settings: Settings, enough: int = PARTITIONS[1] * BYTES_PER_PARTITION) -> InputSize:
+    """How much a run reads. Files are counted until there are `enough` bytes, by default the most that matter."""
     ingest, lake = settings.ingest, settings.lake
-    folder = f"{ingest.folder.rstrip('/')}/" if ingest.folder else ""
-    paths = [path if path.startswith("/") else f"{folder}{path}" for path in (s.path for s in ingest.sources.values())]
-    places = {_place(path) for path in paths}
+    places = {fixed_folder(ingest.placed(source.path)) if source.path else "" for source in ingest.sources.values()}
     here = sorted(place for place in places if place and ":/" not in place and Path(place).exists())
-    all_known = bool(paths) and not lake.catalog and len(here) == len(places)
+    all_known = bool(places) and not lake.catalog and len(here) == len(places)
     rows = (file for file in Path(lake.root, "silver").rglob("*.parquet") if "_delta_log" not in file.parts)
     known_bytes = 0
-    for file in itertools.chain(*(_files(Path(path)) for path in here), () if lake.catalog else rows):
+    for file in itertools.chain(*(_files(Path(place)) for place in here), () if lake.catalog else rows):
         known_bytes += file.stat().st_size if file.is_file() else 0
-        if known_bytes >= PARTITIONS[1] * BYTES_PER_PARTITION:
+        if known_bytes >= enough:
             break
     return InputSize(known_bytes, all_known)
-
-
-def _place(path: str) -> str:
-    """The file or folder that a path names; of one with a pattern or a date in it, the folder above.
-
-    >>> _place("in/orders.csv"), _place("in/orders/{date:%Y}/*.csv"), _place("in/*.csv")
-    ('in/orders.csv', 'in/orders', 'in')
-    """
-    fixed = re.split(r"[*?{\[]", path, maxsplit=1)[0]
-    return path if fixed == path else fixed.rpartition("/")[0]
 
 
 def _files(place: Path) -> Iterable[Path]:

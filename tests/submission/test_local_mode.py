@@ -53,6 +53,14 @@ def test_a_path_with_a_pattern_or_a_date_counts_the_folder_above(tmp_path: Path)
     assert not input_size(shop(tmp_path, source.format("s3a://shop/orders.csv"))).all_known
 
 
+def test_a_table_of_a_database_is_elsewhere(tmp_path: Path) -> None:
+    """Its source has no path: the folder of the others says nothing of its size."""
+    address = 'url="jdbc:mysql://db/shop", user_secret="env:DB_USER", password_secret="env:DB_PASSWORD"'
+    users = 'table="users", format="jdbc", connection="shop", db_table="users", columns={user_id="id"}'
+    shops, stores = f"ingest.connections.shop={{{address}}}", f"ingest.sources.users={{{users}}}"
+    assert not input_size(shop(tmp_path, shops, stores)).all_known
+
+
 def test_a_larger_input_is_cut_into_more_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """160 bytes, 20 for each part: 8 parts; never fewer than 4, never more than 64."""
     settings = shop(tmp_path)

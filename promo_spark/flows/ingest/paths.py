@@ -16,8 +16,7 @@ def in_folder(settings: IngestSettings, path: str, date: datetime.date) -> str:
 
 def undated(settings: IngestSettings, path: str) -> str:
     """A path of a mapping as the settings have it, in the folder."""
-    if path.startswith("/") or ":/" in path:
-        return path
-    if settings.mapping and not settings.folder:
+    placed = settings.placed(path)
+    if settings.mapping and not settings.folder and not (placed.startswith("/") or ":/" in placed):
         raise SettingsError(f"ingest.folder is empty: say where the files of the mapping {settings.mapping} lie")
-    return f"{settings.folder.rstrip('/')}/{path}" if settings.folder else path
+    return placed

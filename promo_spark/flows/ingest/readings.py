@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -13,7 +11,7 @@ from pyspark.sql import functions as F
 from promo_spark.contracts.ops import SourceFiles
 from promo_spark.contracts.silver import IdentityMap
 from promo_spark.flows.ingest.paths import in_folder, undated
-from promo_spark.runtime.freshness import code_version
+from promo_spark.runtime.freshness import code_version, digest
 from promo_spark.runtime.job import Context
 from promo_spark.settings.dated_paths import dated_path, is_dated
 from promo_spark.settings.ingest import IngestSettings
@@ -220,7 +218,7 @@ def read_as(ctx: Context[IngestSettings], source: SourceSettings, key: bytes | N
         "lookups": _digests(ctx, (one.path for one in source.lookups)),
         "persons": persons,
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    return digest(parts)
 
 
 def persons_digest(ctx: Context[IngestSettings]) -> str:
