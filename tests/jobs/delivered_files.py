@@ -13,6 +13,14 @@ from promo_spark.storage.lake import Lake
 
 DATE = datetime.date(2024, 6, 14)
 LINES = "order_id,line_no,user_id,product_id,quantity,amount_paid,ts"
+LINE_COLUMNS = {  # of a table of receipts that names them in its own way
+    "order_id": "o",
+    "line_no": "n",
+    "product_id": "sku",
+    "quantity": "pieces",
+    "amount_paid": "paid",
+    "ts": "at",
+}
 
 
 def settings(folder: Path, tables: list[type[Table]], **ingest_settings: Any) -> Any:

@@ -23,16 +23,9 @@ from promo_spark.settings import Settings, load, validated
 from promo_spark.sources.changes import no_longer_there
 from promo_spark.storage import change_feed
 from promo_spark.storage.lake import Lake
+from tests.jobs.delivered_files import LINE_COLUMNS as COLUMNS
 
 DATE = datetime.date(2024, 6, 5)
-COLUMNS = {
-    "order_id": "o",
-    "line_no": "n",
-    "product_id": "sku",
-    "quantity": "pieces",
-    "amount_paid": "paid",
-    "ts": "at",
-}
 
 
 def run(lake: Lake, settings: Settings) -> Executed:

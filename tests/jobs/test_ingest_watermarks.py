@@ -20,17 +20,9 @@ from promo_spark.runtime.progress import Progress
 from promo_spark.runtime.run_log import RunLog
 from promo_spark.settings import load, validated
 from promo_spark.storage.lake import Lake
+from tests.jobs.delivered_files import LINE_COLUMNS as COLUMNS
 from tests.storage import database_servers
 from tests.storage.database_servers import PASSWORD, USER
-
-COLUMNS = {
-    "order_id": "o",
-    "line_no": "n",
-    "product_id": "sku",
-    "quantity": "pieces",
-    "amount_paid": "paid",
-    "ts": "at",
-}
 
 
 def settings(folder: Path, url: str = "jdbc:postgresql://h/d", **order_lines: Any) -> Any:
