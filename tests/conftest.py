@@ -13,6 +13,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from promo_spark import settings as promo_settings
+from promo_spark.runtime.earlier_runs import made_by
 from promo_spark.runtime.job import Context, Job
 from promo_spark.runtime.progress import Progress, Step
 from promo_spark.runtime.session import spark_session
@@ -75,7 +76,8 @@ def run_job(lake: Lake) -> Callable[..., Context[Any]]:
     def run(job: Job, date: datetime.date, *overrides: str) -> Context[Any]:
         settings = promo_settings.load(None, overrides)
         step = Step(Progress(), job.name)
-        ctx: Context[Any] = Context(job, date, getattr(settings, job.name), settings.business, "run-1", lake, step)
+        section, made = getattr(settings, job.name), made_by(job, settings)
+        ctx: Context[Any] = Context(job, date, section, settings.business, "run-1", lake, step, made_by=made)
         job.function(ctx)
         ctx.release()
         return ctx

@@ -58,6 +58,37 @@ class SegmentPortraits(Predicted):
     matched_from = Col(T.DateType(), "as_of of the portraits the id was taken over from; null: new id")
 
 
+class SegmentCentres(Predicted):
+    """One row per segment: the fitted scaling and centre by which users of the date are assigned.
+
+    A date on which the segments are not fitted again has the rows of the date before.
+    """
+
+    name = "segment_centres"
+    key = ("as_of", "segment_id")
+    segment_id = Col(T.IntegerType(), "stable id", required=True)
+    segment_name = Col(_TEXT, "name from the centre, as it was when the segments were fitted", required=True)
+    scaled_centre = Col(
+        T.MapType(_TEXT, _DOUBLE),
+        "the centre as it was fitted, in standard deviations from the mean, log-scaled",
+        required=True,
+    )
+    log_mean = Col(
+        T.MapType(_TEXT, _DOUBLE), "mean of each feature over the users fitted on, in log units", required=True
+    )
+    log_deviation = Col(
+        T.MapType(_TEXT, _DOUBLE), "standard deviation of each over the same users, in log units", required=True
+    )
+    fitted_users = Col(_LONG, "users fitted on to whom this centre was the nearest", required=True)
+    fitted_distance = Col(_DOUBLE, "mean distance of these users to it, in scaled features; 0: no user", required=True)
+    trained_on = Col(
+        T.DateType(),
+        "the date as of which the segments were fitted: as_of of their row in models.registry",
+        required=True,
+    )
+    made_by = Col(_TEXT, "digest of the code and the settings that they were fitted by", required=True)
+
+
 class FrequentItemsets(Predicted):
     """One row per set of items that is bought together often enough."""
 
@@ -138,12 +169,51 @@ class Forecasts(Predicted):
     failure = Col(_TEXT, "of a rule's rows: which models failed on the series, and how; null: none did")
 
 
+class Registry(Predicted):
+    """One row per model and version: what a job fitted as of a date, on what, and where it stands.
+
+    A date on which a model is not fitted again has no row of it.
+    """
+
+    name = "registry"
+    key = ("model", "version")
+    partition = ("as_of", "job")
+    written_by = "job"
+    write_mode = WriteMode.REPLACE_SLICE
+    checks = (Check("format_known", "format", "in", ("table", "text", "onnx")),)
+    job = Col(_TEXT, "the job that fitted it", required=True)
+    model = Col(_TEXT, "what it is a model of: segments, …", required=True)
+    model_version = Col(
+        _TEXT, "which fit of the model it is; the same when the date is run again", required=True, name="version"
+    )
+    engine = Col(_TEXT, "the method: kmeans, …", required=True)
+    champion = Col(
+        T.BooleanType(),
+        "whether the job uses it from this date on; false: it was compared with the one in use and was no better",
+        required=True,
+    )
+    refit = Col(_TEXT, "when the settings have it fitted again: daily, weekly, when it drifts", required=True)
+    reason = Col(_TEXT, "why it was fitted on this date", required=True)
+    made_by = Col(_TEXT, "digest of the code and the settings that it was fitted by", required=True)
+    trained_from = Col(T.DateType(), "first date of the rows it was fitted on", required=True)
+    trained_to = Col(T.DateType(), "last date of these rows", required=True)
+    trained_rows = Col(_LONG, "how many rows these are", required=True)
+    features = Col(_TEXTS, "what it was fitted on, in its own order", required=True)
+    metrics = Col(T.MapType(_TEXT, _DOUBLE), "figures measured when it was fitted, by metric", required=True)
+    format = Col(_TEXT, "what its state is: rows of a table, or a file with text or ONNX", required=True)
+    state = Col(
+        _TEXT, "where its state is: a table, by its rows of as_of, or a file, by its path below the lake", required=True
+    )
+    sha256 = Col(_TEXT, "checksum of the file; null: the state is in a table")
+
+
 class Metrics(Predicted):
     """One row per quality figure that a job measured."""
 
     name = "metrics"
     key = ("as_of", "job", "metric", "slice")
     partition = ("as_of", "job")
+    written_by = "job"
     write_mode = WriteMode.REPLACE_SLICE
     job = Col(_TEXT, "the job that measured", required=True)
     metric = Col(_TEXT, "what: recall@10, mase, silhouette, …", required=True)
@@ -155,9 +225,11 @@ class Metrics(Predicted):
 MODELS: tuple[type[Table], ...] = (
     Segments,
     SegmentPortraits,
+    SegmentCentres,
     FrequentItemsets,
     BasketRules,
     Recommendations,
     Forecasts,
+    Registry,
     Metrics,
 )

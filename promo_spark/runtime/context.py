@@ -217,17 +217,17 @@ class Context(Generic[S]):
     ) -> Written:
         """The frame in place of what the table held for this date; taken back if the job fails later.
 
-        The table's date and the run's id are stamped here, in one place. With `by_key` and `gone` rows are merged
-        and deleted by their keys, see Lake.write. What `stays` is not taken back: it says why the job failed, and
-        its run_id says that the run was refused.
+        The table's date, the run's id and, where several jobs write, the job are stamped here, in one place. With
+        `by_key` and `gone` rows are merged and deleted by their keys, see Lake.write. What `stays` is not taken
+        back: it says why the job failed, and its run_id says that the run was refused.
         """
         self._going_on()
         self._declared(table, self.job.writes, "writes")
         slice_of_run: dict[str, SliceValue] = (
             {table.dated_by: self.date + datetime.timedelta(table.days_ahead)} if table.dated_by else {}
         )
-        if table is Metrics:
-            slice_of_run[Metrics.job] = self.job.name
+        if table.written_by:
+            slice_of_run[table.written_by] = self.job.name
         if table not in self.versions_before and not stays:
             # two loads side by side may write the same table: the first counts
             self.versions_before.setdefault(table, self.whole_lake.version(table))
@@ -245,7 +245,7 @@ class Context(Generic[S]):
 
     def metrics(self, df: DataFrame) -> Written:
         """Quality figures (metric, slice, value, n) of this job and date."""
-        return self.write(Metrics, df.withColumn(Metrics.job, F.lit(self.job.name)))
+        return self.write(Metrics, df)
 
     def keep(self, df: DataFrame) -> DataFrame:
         """The frame, computed once and held until the job ends."""
@@ -335,6 +335,8 @@ class Context(Generic[S]):
         stamps = {}
         if table.dated_by:
             stamps[table.dated_by] = F.lit(self.date + datetime.timedelta(table.days_ahead))
+        if table.written_by:
+            stamps[table.written_by] = F.lit(self.job.name)
         if _RUN_ID in columns:
             stamps[_RUN_ID] = F.lit(self.run_id + (REFUSED if stays else ""))
         return df.withColumns(stamps) if stamps else df

@@ -22,7 +22,6 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import promo_spark
-from promo_spark.contracts.models import Metrics
 from promo_spark.contracts.schema import Table, WriteMode
 from promo_spark.installation import BUNDLE, jobs_folder
 from promo_spark.runtime.declaration import Job
@@ -126,8 +125,8 @@ class Freshness:
         if version is None:
             return None
         conditions = (dated,) if dated else ()
-        if table is Metrics and job:  # many jobs write it: each counts for itself
-            conditions = (*conditions, Condition(Metrics.job, "=", job))
+        if table.written_by and job:  # several jobs write it: each counts for itself
+            conditions = (*conditions, Condition(table.written_by, "=", job))
         return RowsOf(table, version, conditions)
 
     def _runs_of(self, wanted: Sequence[RowsOf]) -> dict[RowsOf, Runs]:

@@ -100,6 +100,7 @@ TimeZone = Annotated[str, AfterValidator(_timezone)]
 OwnTimeZone = Annotated[str, AfterValidator(lambda name: name and _timezone(name))]  # "": that of the business
 TimePattern = Annotated[str, AfterValidator(_spark_time_pattern)]
 Delimiter = Annotated[str, Field(min_length=1, pattern=r'^[^"\r\n]+$')]
+Refit = Literal["daily", "weekly", "when it drifts"]  # when a job fits its model again
 Encoding = Literal["UTF-8", "GB18030", "Big5", "Shift_JIS", "EUC-KR", "ISO-8859-1", "windows-1252"]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from promo_spark.contracts.vocabulary import PROFILE_NUMBERS
-from promo_spark.settings.sections import Factor, Positive, Section, Seed, Share, each_once_of
+from promo_spark.settings.sections import Factor, Positive, Refit, Section, Seed, Share, each_once_of
 
 
 class SegmentSettings(Section):
@@ -23,5 +23,8 @@ class SegmentSettings(Section):
     min_share: Share
     k_switch_margin: Share
     max_drift: Factor
+    refit: Refit
+    refit_share_shift: Factor
+    refit_distance_growth: Factor
     top_categories: Positive
     seed: Seed

@@ -52,6 +52,7 @@ class Table(Frame):
     version: ClassVar[int] = 1
     days_ahead: ClassVar[int] = 0  # a job writes the rows of so many days after its own date
     dated_by: ClassVar[str | None] = None  # the column with the date that a job computed the row for; None: none
+    written_by: ClassVar[str | None] = None  # the column with the job, where several jobs write; None: one job does
     # Columns whose smallest and largest value Delta keeps per file, beside the partition. Each costs time at
     # every write, and what is kept stays readable in the log: never a personal column.
     statistics: ClassVar[tuple[str, ...]] = ()

@@ -19,43 +19,58 @@ from promo_spark.models.segments.clustering import (
     squared_silhouette,
     tried_clusterings,
 )
+from promo_spark.models.segments.drift import Drift
 
 _QUADRATIC_ROWS = 5000  # the Euclidean silhouette compares each with each
+ALL = "all"
 SQUARED, EUCLIDEAN = "silhouette_squared_euclidean", "silhouette_euclidean"
 
 
-def segment_metrics(
-    sample: pd.DataFrame, points: Points, centres: Points, tried: Sequence[Clustering], *, effort: Effort
-) -> list[Figure]:
-    """Figures measured on the sample. Slices:
+def segment_metrics(sample: pd.DataFrame, points: Points, centres: Points) -> list[Figure]:
+    """Figures of the segments, measured on the sample. Slices:
 
-    all: the published segments. k=5: a number of segments that was tried. rfm: as many equal groups by the RFM
-    score, in the same space. shuffled: the same k on users whose features were shuffled one by one, so that no
-    structure is left; what is no better than that means nothing.
+    all: the published segments. rfm: as many equal groups by the RFM score, in the same space.
     """
     users, k = len(points), len(centres)
-    figures = [figure for clustering in tried for figure in _of_tried(clustering, users)]
-    figures += _figures("all", users, k=k)
+    figures = list(_figures(ALL, users, k=k))
     if users < 2 or k < 2:
         return figures
     labels, few = nearest(points, centres), slice(0, _QUADRATIC_ROWS)
     shares = np.bincount(labels, minlength=k) / users
     figures += _figures(
-        "all",
+        ALL,
         users,
         **{SQUARED: squared_silhouette(points, labels)},
         cost=cost(points, centres),
         min_share=shares.min(),
         max_share=shares.max(),
     )
-    figures += _figures("all", len(points[few]), **{EUCLIDEAN: euclidean_silhouette(points[few], labels[few])})
+    figures += _figures(ALL, len(points[few]), **{EUCLIDEAN: euclidean_silhouette(points[few], labels[few])})
     rfm = rfm_groups(sample, k)
     figures += _figures("rfm", users, **{SQUARED: squared_silhouette(points, rfm)})
     figures += _figures("rfm", len(points[few]), **{EUCLIDEAN: euclidean_silhouette(points[few], rfm[few])})
+    return figures
+
+
+def fit_metrics(points: Points, k: int, tried: Sequence[Clustering], *, effort: Effort) -> list[Figure]:
+    """Figures of a fit, which take fits of their own. Slices:
+
+    k=5: a number of segments that was tried. shuffled: the same k on users whose features were shuffled one by
+    one, so that no structure is left; what is no better than that means nothing.
+    """
+    users = len(points)
+    figures = [figure for clustering in tried for figure in _of_tried(clustering, users)]
+    if users < 2 or k < 2:
+        return figures
     shuffled = np.random.default_rng(effort.seed).permuted(points, axis=0)
     for c in tried_clusterings(shuffled, [k], rounds=2, effort=effort):
         figures += _figures("shuffled", users, **{SQUARED: c.silhouette}, stability_ari=c.stability)
     return figures
+
+
+def drift_metrics(drift: Drift, users: int) -> list[Figure]:
+    """How far the users are from those that the stored segments were fitted on. Slice: stored."""
+    return list(_figures("stored", users, share_shift=drift.share_shift, distance_growth=drift.distance_growth))
 
 
 def _of_tried(clustering: Clustering, users: int) -> Iterator[Figure]:

@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import silhouette_score
 
 from promo_spark.models.segments.clustering import Effort, tried_clusterings
-from promo_spark.models.segments.metrics import segment_metrics
+from promo_spark.models.segments.metrics import fit_metrics, segment_metrics
 
 EFFORT = Effort(starts=2, max_iterations=20, seed=1)
 
@@ -21,7 +21,7 @@ def test_figures_equal_their_recomputation() -> None:
     sample = pd.DataFrame(points, columns=["recency_days", "orders_90d", "spend_90d"])
     centres = np.stack([points[truth == g].mean(axis=0) for g in (0, 1)])
     tried = tried_clusterings(points, [2, 3], rounds=2, effort=EFFORT)
-    figures = segment_metrics(sample, points, centres, tried, effort=EFFORT)
+    figures = segment_metrics(sample, points, centres) + fit_metrics(points, len(centres), tried, effort=EFFORT)
     found = {(f.slice, f.metric): f.value for f in figures if f.value is not None}
     assert len(found) == len(figures)
     assert found["all", "k"] == 2
@@ -37,5 +37,6 @@ def test_figures_equal_their_recomputation() -> None:
 
 
 def test_nothing_is_measured_where_there_is_one_segment() -> None:
-    figures = segment_metrics(pd.DataFrame(), np.zeros((3, 2)), np.zeros((1, 2)), [], effort=EFFORT)
+    figures = segment_metrics(pd.DataFrame(), np.zeros((3, 2)), np.zeros((1, 2)))
     assert [(f.metric, f.value) for f in figures] == [("k", 1.0)]
+    assert fit_metrics(np.zeros((3, 2)), 1, [], effort=EFFORT) == []

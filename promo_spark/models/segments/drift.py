@@ -1,0 +1,90 @@
+"""How far users are today from those that the segments were fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial.distance import cdist
+
+from promo_spark.models.segments.clustering import Points
+
+
+@dataclass(frozen=True)
+class Nearness:
+    """How users lie around centres: per centre the users to whom it is nearest, and their mean distance to it."""
+
+    users: tuple[int, ...]
+    distances: tuple[float, ...]
+
+    @staticmethod
+    def of(points: Points, centres: Points) -> Nearness:
+        """Ties go to the lower index. A centre that is nearest to nobody has distance 0.
+
+        >>> Nearness.of(np.array([[0.0], [1.0], [9.0]]), np.array([[0.0], [7.0], [50.0]]))
+        Nearness(users=(2, 1, 0), distances=(0.5, 2.0, 0.0))
+        """
+        to_each = cdist(points, centres)
+        labels = to_each.argmin(axis=1)
+        users = np.bincount(labels, minlength=len(centres))
+        sums = np.bincount(labels, weights=to_each.min(axis=1), minlength=len(centres))
+        return Nearness(tuple(users.tolist()), tuple((sums / np.maximum(users, 1)).tolist()))
+
+    def mean_distance(self) -> float:
+        """Over all users; 0 where there are none."""
+        whole = sum(n * distance for n, distance in zip(self.users, self.distances, strict=True))
+        return whole / max(sum(self.users), 1)
+
+
+@dataclass(frozen=True)
+class Drift:
+    """What has changed since a fit.
+
+    `share_shift` is the population stability index of the segments' shares. `distance_growth` is how much longer the
+    mean distance to the nearest centre has become, in standard deviations as of the fit.
+    """
+
+    share_shift: float
+    distance_growth: float
+
+    @staticmethod
+    def between(fitted: Nearness, now: Nearness) -> Drift:
+        """None, where there were no users then or are none now.
+
+        >>> Drift.between(Nearness((50, 50), (1.0, 1.0)), Nearness((50, 50), (1.0, 1.5)))
+        Drift(share_shift=0.0, distance_growth=0.25)
+        """
+        if not sum(fitted.users) or not sum(now.users):
+            return Drift(0.0, 0.0)
+        return Drift(population_stability(fitted.users, now.users), now.mean_distance() - fitted.mean_distance())
+
+    def beyond(self, *, share_shift: float, distance_growth: float) -> str:
+        """Which limit was passed, in words; empty: none.
+
+        >>> Drift(0.25, 0.0).beyond(share_shift=0.1, distance_growth=0.1)
+        "the segments' shares have shifted by 0.250, more than 0.1"
+        >>> Drift(0.1, 0.1).beyond(share_shift=0.1, distance_growth=0.1)
+        ''
+        """
+        if self.share_shift > share_shift:
+            return f"the segments' shares have shifted by {self.share_shift:.3f}, more than {share_shift:g}"
+        if self.distance_growth > distance_growth:
+            return (
+                f"users are {self.distance_growth:.3f} standard deviations farther from their centres, "
+                f"more than {distance_growth:g}"
+            )
+        return ""
+
+
+def population_stability(before: Sequence[int], now: Sequence[int]) -> float:
+    """The population stability index of the shares that groups have of all: 0 where they are the same.
+
+    The sum over groups of (share now − share before) × ln(share now / share before). Below 0.1 it is usually read
+    as no change, above 0.25 as a large one. Half a user is added to each group, so that an empty one is no infinity.
+
+    >>> population_stability([100, 300], [100, 300]), round(population_stability([500, 500], [300, 700]), 3)
+    (0.0, 0.169)
+    """
+    shares = [(np.asarray(counts) + 0.5) / (sum(counts) + 0.5 * len(counts)) for counts in (before, now)]
+    return float(((shares[1] - shares[0]) * np.log(shares[1] / shares[0])).sum())
