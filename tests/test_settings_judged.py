@@ -53,6 +53,10 @@ WRONG = [
     ("forecast.intermittent_gap=inf", r"forecast\.intermittent_gap: input should be"),
     ('segment.features=["recency"]', r"segment\.features: there is no number of user_profile recency; there are: orde"),
     ("segment.max_drift=-inf", r"segment\.max_drift: input should be"),
+    (
+        'segment.refit="monthly"',
+        r"segment\.refit: input should be 'daily', 'weekly' or 'when it drifts', found 'monthly'",
+    ),
     ("recommend.alpha=1e300", r"recommend\.alpha: input should be less than or equal to"),
     ('lake.catalog="x; DROP TABLE y"', r"lake\.catalog: string should match pattern"),
     *(
