@@ -89,6 +89,27 @@ class SegmentCentres(Predicted):
     made_by = Col(_TEXT, "digest of the code and the settings that they were fitted by", required=True)
 
 
+class ItemsetCounts(Predicted):
+    """One row per set of items that is counted, and one without items: the baskets of the window that hold it.
+
+    Which sets are counted is found by mining, when the job fits: those of the support that is asked for, and those a
+    little below it. On other dates the same sets are counted.
+    """
+
+    name = "itemset_counts"
+    key = ("as_of", "level", "items")
+    level = Col(_TEXT, "what an item is: product, subcategory or category", required=True)
+    items = Col(_TEXTS, "the items, sorted; none: the row of all baskets", required=True)
+    baskets = Col(_LONG, "baskets that hold all of them", required=True)
+    fitted_baskets = Col(_LONG, "how many held them when the sets were mined", required=True)
+    giant_baskets = Col(_LONG, "baskets cut out as they hold too many items; null but in the row of all baskets")
+    largest_basket = Col(T.IntegerType(), "items in the largest basket that counts, as of the fit", required=True)
+    trained_on = Col(
+        T.DateType(), "the date as of which the sets were mined: as_of of their row in models.registry", required=True
+    )
+    made_by = Col(_TEXT, "digest of the code and the settings that they were mined by", required=True)
+
+
 class FrequentItemsets(Predicted):
     """One row per set of items that is bought together often enough."""
 
@@ -226,6 +247,7 @@ MODELS: tuple[type[Table], ...] = (
     Segments,
     SegmentPortraits,
     SegmentCentres,
+    ItemsetCounts,
     FrequentItemsets,
     BasketRules,
     Recommendations,

@@ -169,16 +169,17 @@ class Context(Generic[S]):
         self._declared(table, self.job.writes, "writes")
         return self.whole_lake.read(table) if self.whole_lake.exists(table) else table.frame(self.spark)
 
-    def earlier_run(self, days: int) -> EarlierRun | None:
+    def earlier_run(self, days: int, tables: Sequence[type[Table]] = ()) -> EarlierRun | None:
         """The newest run of the job, for one of so many days before the date, that this run can go on from.
 
-        None: there is none, or all is to be computed anew.
+        `tables` are those that it goes on from, if not all that the job writes. None: there is none, or all is to be
+        computed anew.
         """
         if not self.job.follows:
             raise ContractError(f"job {self.job.name} goes on from an earlier date, but is not declared with follows")
         if self.force or not days:
             return None
-        found = earlier_run(self.whole_lake, self.job, self.date, self.made_by, days)
+        found = earlier_run(self.whole_lake, self.job, self.date, self.made_by, days, tables or self.job.writes)
         ids = {name: version.table_id for name, version in self._followable().items()}
         made_anew = found and any(ids.get(name, v.table_id) != v.table_id for name, v in found.inputs.items())
         return None if made_anew else found
@@ -189,9 +190,12 @@ class Context(Generic[S]):
         rows = self.whole_lake.read(table, of.tables[table.full_name()], of.date)
         return self._profiled(rows) if Users.user_id in table.personal() else rows
 
-    def read_everyone_then(self, table: type[Table], of: EarlierRun) -> DataFrame:
-        """The rows of all users as an earlier run found them, as declared with Everyone; none where no table was."""
-        self._declared(table, self.job.everyone, "Everyone(…)")
+    def read_then(self, table: type[Table], of: EarlierRun) -> DataFrame:
+        """A table as an earlier run found it, empty where it was not there; with users, as declared with Everyone."""
+        if Users.user_id in table.columns():
+            self._declared(table, self.job.everyone, "Everyone(…)")
+        else:
+            self._declared(table, self.job.reads + self.job.optional, "reads")
         read = of.inputs.get(table.full_name())
         return table.frame(self.spark) if read is None else self.whole_lake.read(table, read.version)
 

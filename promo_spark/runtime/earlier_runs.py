@@ -9,7 +9,7 @@ is gone, the run begins anew.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from promo_spark.contracts.schema import Table
@@ -39,15 +39,18 @@ def made_by(job: Job, settings: Settings) -> str:
     return digest({"code": code_version(), "settings": identities(job, settings)})
 
 
-def earlier_run(lake: Lake, job: Job, date: datetime.date, made: str, days: int) -> EarlierRun | None:
+def earlier_run(
+    lake: Lake, job: Job, date: datetime.date, made: str, days: int, written: Sequence[type[Table]]
+) -> EarlierRun | None:
     """The newest run for one of so many days before the date that can be gone on from; None: there is none.
 
-    All tables of its date must be as it wrote them: in whatever order dates were run, taken back or changed by others.
+    The rows of its date must be as it wrote them in all of the `written` tables: in whatever order dates were run,
+    taken back or changed by others.
     """
-    versions = {table: version for table in job.writes if (version := lake.version(table)) is not None}
-    if len(versions) < len(job.writes):
+    versions = {table: version for table in written if (version := lake.version(table)) is not None}
+    if len(versions) < len(written):
         return None
-    first, *others = job.writes
+    first, *others = written
     tables = {table.full_name(): version for table, version in versions.items()}
     found: dict[datetime.date, EarlierRun] = {}
     for day, commit in writers(lake, first, versions[first]):

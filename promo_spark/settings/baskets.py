@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from promo_spark.settings.sections import Days, Positive, Section, Share
+from promo_spark.settings.sections import Count, Days, Positive, Refit, Section, Share
 
 
 class BasketsSettings(Section):
@@ -23,3 +23,7 @@ class BasketsSettings(Section):
     max_p_value: Share
     min_improvement: Share
     max_rules: Positive
+    refit: Refit
+    refit_margin: Share
+    refit_risen_share: Share
+    follow_days: Count

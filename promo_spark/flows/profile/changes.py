@@ -75,7 +75,7 @@ def _changes(
     day, past = F.col(OrderLines.order_date), past_lines(ctx.read_everyone(OrderLines), ctx.date)
     then = PastLine.frame(ctx.spark)
     if days:
-        then = past_lines(ctx.read_everyone_then(OrderLines, since), since.date).filter(day.isin(list(days)))
+        then = past_lines(ctx.read_then(OrderLines, since), since.date).filter(day.isin(list(days)))
     now = past.filter(day.isin(list(days)) | (day >= F.lit(since.date)))
     lines = settled(line_changes(then, now))
     first_day = lines.agg(F.min(LineChange.order_date)).collect()[0][0]
@@ -101,5 +101,5 @@ def _permissions(ctx: Context[ProfileSettings], since: EarlierRun) -> DataFrame:
     if ctx.unchanged(Users, since):
         return PermissionChange.frame(ctx.spark)
     unknown = ctx.business.privacy.unknown_profiling_consent
-    then, now = ctx.read_everyone_then(Users, since), ctx.read_everyone(Users)
+    then, now = ctx.read_then(Users, since), ctx.read_everyone(Users)
     return settled(permission_changes(then, now, unknown_consent=unknown))

@@ -75,7 +75,7 @@ def _buyers(ctx: Context[ProfileSettings], lines: DataFrame, profiles: DataFrame
     now = ctx.keep(lines.join(F.broadcast(pairs), _PAIR, "left_semi"))
     unchanged = now.filter((day < F.lit(changes.since.date)) & ~day.isin(list(changes.days)))
     then = unchanged.unionByName(changes.then.join(pairs, _PAIR, "left_semi")).join(profiles, _ID, "left_semi")
-    users_then, users_now = ctx.read_everyone_then(Users, changes.since), ctx.read_everyone(Users)
+    users_then, users_now = ctx.read_then(Users, changes.since), ctx.read_everyone(Users)
     return carried_buyers(
         profiles,
         user_product_days(profiled(then, users_then, unknown_consent=unknown)),

@@ -14,15 +14,17 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
 from promo_spark.contracts.silver import OrderLines, Products
-from promo_spark.models.baskets.itemsets import (
+from promo_spark.models.baskets.baskets import (
     BasketCounts,
     BasketItem,
     basket_items,
     basket_sizes,
     fewest_baskets,
-    frequent_itemsets,
     largest_kept,
+    lines_in_window,
+    product_items,
 )
+from promo_spark.models.baskets.itemsets import frequent_itemsets
 from promo_spark.settings import Settings, load
 
 DAY = datetime.date(2017, 12, 1)
@@ -44,7 +46,7 @@ def apriori(baskets: Sequence[frozenset[str]], fewest: int, largest: int) -> dic
 
 
 def items_of(spark: SparkSession, baskets: Sequence[Sequence[str]]) -> DataFrame:
-    rows = [(f"o{i}", item, len(set(basket))) for i, basket in enumerate(baskets) for item in sorted(set(basket))]
+    rows = [(f"o{i}", DAY, item, len(set(basket))) for i, basket in enumerate(baskets) for item in sorted(set(basket))]
     return spark.createDataFrame(rows, BasketItem.schema())
 
 
@@ -92,23 +94,22 @@ def test_a_basket_is_the_different_items_sold_in_the_window(spark: SparkSession,
             line("o4", "milk", "2017-12-01"),  # the day itself is the future
             line("o5", "milk", quantity=-1),  # brought back
             line("o6", "petrol"),  # nothing but what is excluded
+            line("o7", "milk", "2017-11-29"),  # an order with lines of two days is two baskets
+            line("o7", "bread"),
         ],
     )
-    found = basket_items(
-        lines,
-        products,
-        as_of=DAY,
-        settings=settings.baskets.model_copy(update={"level": "category", "history_days": 30}),
-        business=settings.business.model_copy(
-            update={"excluded_departments": ["FUEL"], "excluded_categories": ["TOBACCO"]}
-        ),
+    business = settings.business.model_copy(
+        update={"excluded_departments": ["FUEL"], "excluded_categories": ["TOBACCO"]}
     )
+    found = basket_items(lines_in_window(lines, DAY, 30), product_items(products, "category", business))
     expected = BasketItem.frame(
         spark,
         [
-            {"order_id": "o1", "item": "BREAD", "basket_items": 2},
-            {"order_id": "o1", "item": "DAIRY", "basket_items": 2},
-            {"order_id": "o2", "item": "DAIRY", "basket_items": 1},
+            {"order_id": "o1", "order_date": "2017-11-30", "item": "BREAD", "basket_items": 2},
+            {"order_id": "o1", "order_date": "2017-11-30", "item": "DAIRY", "basket_items": 2},
+            {"order_id": "o2", "order_date": "2017-11-01", "item": "DAIRY", "basket_items": 1},
+            {"order_id": "o7", "order_date": "2017-11-29", "item": "DAIRY", "basket_items": 1},
+            {"order_id": "o7", "order_date": "2017-11-30", "item": "BREAD", "basket_items": 1},
         ],
     )
     assert_df_equality(found, expected, ignore_row_order=True, ignore_nullable=True, ignore_metadata=True)
