@@ -27,8 +27,9 @@ def set_counts_of_date(ctx: Context[BasketsSettings], fitted: FittedItemsets, pr
     if since and before:
         try:
             went_on = _carried(ctx, since, before, fitted, products)
-        except SparkFailure:
-            went_on = None  # an older version is gone: all is counted, or that fails too and says why
+        except SparkFailure as error:
+            went_on = None  # an older version is gone, most likely; else counting all fails too and says why
+            ctx.note(f"cannot go on from {since.date} ({type(error).__name__})")
         if went_on:
             return went_on
     ctx.say("counting the baskets of all days")

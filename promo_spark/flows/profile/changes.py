@@ -58,8 +58,9 @@ def changes(ctx: Context[ProfileSettings], products: DataFrame) -> Changes | Non
         users = found.users.count()
         if users > _FEW_USERS and 2 * users > with_purchases(ctx.own_rows(UserProfile, since)).count():
             return None
-    except SparkFailure:
-        return None  # an older version is gone: all is made anew, or that fails too and says why
+    except SparkFailure as error:
+        ctx.note(f"cannot go on from {since.date} ({type(error).__name__}): all is made anew")
+        return None  # an older version is gone, most likely; else making all fails too and says why
     ctx.note(f"goes on from {since.date}: {len(days)} earlier days changed, {users} users are profiled anew")
     return found
 

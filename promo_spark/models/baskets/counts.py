@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -145,7 +146,7 @@ def set_counts(
     rows_at_once = max(1, _CELLS // max(len(sets), items, 1))
     counts, whole, giants = np.zeros(len(sets), np.int64), 0, 0
     for batch in batches:
-        counts_here = batch.filter(pa.compute.less_equal(batch.column(0), largest))
+        counts_here = batch.filter(pc.less_equal(batch.column(0), largest))
         whole, giants = whole + counts_here.num_rows, giants + batch.num_rows - counts_here.num_rows
         for start in range(0, counts_here.num_rows if sets else 0, rows_at_once):
             codes = counts_here.column(1).slice(start, rows_at_once)
