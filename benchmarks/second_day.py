@@ -1,6 +1,7 @@
 """What the second day costs beside the first: every job of the daily run, on a generated retailer.
 
     .venv/bin/python benchmarks/second_day.py [--users 2000] [--products 500] [--days 120] [--json FILE] [--folder F]
+        [--set KEY=VALUE ...]
 
 Generates a retailer, runs the jobs for the day after its history, plays that day (`simulate`) and runs the jobs for the
 next one. Each job is a call of its own, with the start of its JVM in its figures. Prints a row per day and job: wall
@@ -76,13 +77,14 @@ def main() -> None:
     options.add_argument("--days", type=int, default=120)
     options.add_argument("--json", type=Path)
     options.add_argument("--folder", type=Path, help="where the retailer and its lake are kept; default: nowhere")
+    options.add_argument("--set", action="append", default=[], dest="set_to", metavar="KEY=VALUE", help="a setting")
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="promo_spark_second_day_") as name:
         folder = chosen.folder or Path(name)
         folder.mkdir(parents=True, exist_ok=True)
         sizes = {"users": chosen.users, "products": chosen.products, "days": chosen.days}
         set_to = [f"ingest.folder={folder}/raw", f"lake.root={folder}/lake"]
-        set_to += [f"generate.{size}={value}" for size, value in sizes.items()]
+        set_to += [*(f"generate.{size}={value}" for size, value in sizes.items()), *chosen.set_to]
         settings = [word for value in set_to for word in ("--set", value)]
         rows = []
         submitted(PROJECT, "generate", "--env", "world", "--date", FIRST.isoformat(), *settings)
