@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from promo_spark.contracts.models import BasketRules, FrequentItemsets, ItemsetCounts, Metrics, Registry
 from promo_spark.contracts.silver import OrderLines, Products, Users
-from promo_spark.flows.baskets.itemsets import counted_itemsets, registry_rows
+from promo_spark.flows.baskets.itemsets import counted_itemsets, fit_of_date
 from promo_spark.flows.baskets.level import with_filled_level
+from promo_spark.flows.registry import registry_rows
 from promo_spark.measures.metric_rows import Figure, figure_rows
 from promo_spark.models.baskets.counts import itemsets_of
 from promo_spark.models.baskets.rules import basket_rules, best_rules, improving_rules, item_names, with_sentences
@@ -37,7 +38,7 @@ def run(ctx: Context[BasketsSettings]) -> None:
     settings = with_filled_level(ctx, products)
     counted = counted_itemsets(ctx, products, settings)
     ctx.write(ItemsetCounts, counted.rows)
-    ctx.write(Registry, registry_rows(ctx, counted))
+    ctx.write(Registry, registry_rows(ctx, fit_of_date(ctx, counted)))
     itemsets = ctx.keep(itemsets_of(counted.rows, counted.baskets))
     written = ctx.write(FrequentItemsets, itemsets).rows
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from promo_spark.contracts.features import UserProfile
 from promo_spark.contracts.models import Metrics, Registry, SegmentCentres, SegmentPortraits, Segments
-from promo_spark.flows.segment import registry_rows, segments_of_date
+from promo_spark.flows.registry import registry_rows
+from promo_spark.flows.segment import fit_of_date, segments_of_date
 from promo_spark.measures.metric_rows import figure_rows
 from promo_spark.models.segments.assignment import checked_features, segments, user_sample
 from promo_spark.models.segments.portraits import segment_portraits
@@ -36,7 +37,7 @@ def run(ctx: Context[SegmentSettings]) -> None:
     portraits = segment_portraits(profiles, assigned, fitted.scaling, matched_from=origins, categories_kept=kept)
     ctx.write(SegmentPortraits, portraits)
     ctx.write(SegmentCentres, centre_rows(ctx.spark, fitted))
-    ctx.write(Registry, registry_rows(ctx, of_date))
+    ctx.write(Registry, registry_rows(ctx, fit_of_date(ctx, of_date)))
     ctx.metrics(figure_rows(ctx.spark, of_date.figures))
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
-from pyspark.sql import DataFrame
 
-from promo_spark.contracts.models import Registry, SegmentCentres, SegmentPortraits
+from promo_spark.contracts.models import SegmentCentres, SegmentPortraits
+from promo_spark.flows.registry import Fit
 from promo_spark.measures.metric_rows import Figure
 from promo_spark.measures.refitting import refit_reason
 from promo_spark.models.segments.assignment import Scaling
@@ -20,8 +20,6 @@ from promo_spark.models.segments.names import segment_names
 from promo_spark.models.segments.stored import FittedSegments, stored_segments
 from promo_spark.runtime.job import Context
 from promo_spark.settings.segment import SegmentSettings
-
-_MODEL, _ENGINE = "segments", "kmeans"  # as models.registry names them
 
 
 @dataclass(frozen=True)
@@ -48,28 +46,22 @@ def segments_of_date(ctx: Context[SegmentSettings], sample: pd.DataFrame, featur
     return SegmentsOfDate(fitted, figures + fit_figures, reason or "")
 
 
-def registry_rows(ctx: Context[SegmentSettings], segments: SegmentsOfDate) -> DataFrame:
-    """One row if the segments were fitted on the date, else none. → Registry."""
+def fit_of_date(ctx: Context[SegmentSettings], segments: SegmentsOfDate) -> Fit | None:
+    """What was fitted on the date; None: nothing."""
     if not segments.reason:
-        return Registry.frame(ctx.spark)
+        return None
     fitted = segments.fitted
-    row = {
-        Registry.model: _MODEL,
-        Registry.model_version: fitted.trained_on.isoformat(),
-        Registry.engine: _ENGINE,
-        Registry.champion: True,
-        Registry.refit: ctx.settings.refit,
-        Registry.reason: segments.reason,
-        Registry.made_by: fitted.made_by,
-        Registry.trained_from: fitted.trained_on,
-        Registry.trained_to: fitted.trained_on,
-        Registry.trained_rows: sum(fitted.nearness.users),
-        Registry.features: list(fitted.scaling.features),
-        Registry.metrics: {f.metric: f.value for f in segments.figures if f.slice == ALL and f.value is not None},
-        Registry.format: "table",
-        Registry.state: SegmentCentres.full_name(),
-    }
-    return Registry.frame(ctx.spark, [row])
+    return Fit(
+        "segments",
+        "kmeans",
+        ctx.settings.refit,
+        segments.reason,
+        rows=sum(fitted.nearness.users),
+        days=(ctx.date, ctx.date),
+        features=fitted.scaling.features,
+        state=SegmentCentres,
+        metrics={f.metric: f.value for f in segments.figures if f.slice == ALL and f.value is not None},
+    )
 
 
 def _judged(

@@ -10,9 +10,10 @@ from decimal import Decimal
 
 from pyspark.sql import DataFrame
 
-from promo_spark.contracts.models import ItemsetCounts, Registry
+from promo_spark.contracts.models import ItemsetCounts
 from promo_spark.contracts.silver import OrderLines
 from promo_spark.flows.baskets.counts import set_counts_of_date
+from promo_spark.flows.registry import Fit
 from promo_spark.measures.metric_rows import Figure
 from promo_spark.measures.refitting import refit_reason
 from promo_spark.models.baskets.baskets import (
@@ -66,27 +67,22 @@ def counted_itemsets(ctx: Context[BasketsSettings], products: DataFrame, setting
     return CountedItemsets(ctx.keep(count_rows(ctx.spark, fitted, counts)), baskets, fitted.level, "", figures)
 
 
-def registry_rows(ctx: Context[BasketsSettings], itemsets: CountedItemsets) -> DataFrame:
-    """One row if the sets were mined on the date, else none. → Registry."""
+def fit_of_date(ctx: Context[BasketsSettings], itemsets: CountedItemsets) -> Fit | None:
+    """What was mined on the date; None: nothing."""
     if not itemsets.reason:
-        return Registry.frame(ctx.spark)
-    row = {
-        Registry.model: "itemsets",
-        Registry.model_version: ctx.date.isoformat(),
-        Registry.engine: ctx.settings.miner,
-        Registry.champion: True,
-        Registry.refit: ctx.settings.refit,
-        Registry.reason: itemsets.reason,
-        Registry.made_by: ctx.made_by,
-        Registry.trained_from: ctx.date - datetime.timedelta(ctx.settings.history_days),
-        Registry.trained_to: ctx.date - datetime.timedelta(1),
-        Registry.trained_rows: itemsets.baskets.kept,
-        Registry.features: [itemsets.level],
-        Registry.metrics: {metric: float(n) for metric, n in itemsets.baskets.figures().items()},
-        Registry.format: "table",
-        Registry.state: ItemsetCounts.full_name(),
-    }
-    return Registry.frame(ctx.spark, [row])
+        return None
+    window = ctx.date - datetime.timedelta(ctx.settings.history_days), ctx.date - datetime.timedelta(1)
+    return Fit(
+        "itemsets",
+        ctx.settings.miner,
+        ctx.settings.refit,
+        itemsets.reason,
+        rows=itemsets.baskets.kept,
+        days=window,
+        features=[itemsets.level],
+        state=ItemsetCounts,
+        metrics={metric: float(n) for metric, n in itemsets.baskets.figures().items()},
+    )
 
 
 def say_what_is_mined(ctx: Context[BasketsSettings], baskets: BasketCounts) -> None:

@@ -1,0 +1,53 @@
+"""What a job fitted on a date, as a row of models.registry."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyspark.sql import DataFrame
+
+from promo_spark.contracts.models import Registry
+from promo_spark.contracts.schema import Table
+from promo_spark.runtime.job import Context
+from promo_spark.settings.sections import Refit
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A model that was fitted on the date: on which rows, by what, why, and the table that its state stands in."""
+
+    model: str
+    engine: str
+    refit: Refit
+    reason: str
+    rows: int
+    days: tuple[datetime.date, datetime.date]  # the first and the last date of the rows
+    features: Sequence[str]
+    state: type[Table]
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+def registry_rows(ctx: Context[Any], fit: Fit | None) -> DataFrame:
+    """One row, or none where nothing was fitted on the date. → Registry."""
+    if fit is None:
+        return Registry.frame(ctx.spark)
+    row = {
+        Registry.model: fit.model,
+        Registry.model_version: ctx.date.isoformat(),
+        Registry.engine: fit.engine,
+        Registry.champion: True,
+        Registry.refit: fit.refit,
+        Registry.reason: fit.reason,
+        Registry.made_by: ctx.made_by,
+        Registry.trained_from: fit.days[0],
+        Registry.trained_to: fit.days[1],
+        Registry.trained_rows: fit.rows,
+        Registry.features: list(fit.features),
+        Registry.metrics: dict(fit.metrics),
+        Registry.format: "table",
+        Registry.state: fit.state.full_name(),
+    }
+    return Registry.frame(ctx.spark, [row])
