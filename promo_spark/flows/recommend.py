@@ -26,6 +26,7 @@ from promo_spark.models.recommenders.recommendations import banned, item_model, 
 from promo_spark.models.recommenders.stored import (
     ModelledProducts,
     StoredModel,
+    drift,
     factor_rows,
     modelled_products,
     stored_model,
@@ -157,22 +158,18 @@ def _judged(
     ctx: Context[RecommendSettings], stored: StoredModel, products: ModelledProducts
 ) -> tuple[str | None, list[Figure]]:
     """Why stored vectors are fitted again, None if they are kept; and how much is bought that has none."""
-    settings, age = ctx.settings, (ctx.date - stored.trained_on).days
-    without_vector = products.share_without_vector()
-    drifted = ""
-    if without_vector > settings.refit_without_vector:
-        drifted = (
-            f"{without_vector:.3f} of recent purchases were of products without a vector, "
-            f"more than {settings.refit_without_vector:g}"
-        )
-    elif age >= settings.refit_after_days:
-        drifted = f"it was {age} days old"
+    settings, without_vector = ctx.settings, products.share_without_vector()
     reason = refit_reason(
         settings.refit,
         date=ctx.date,
         trained_on=stored.trained_on,
         same_maker=stored.made_by == ctx.made_by,
-        drifted=drifted,
+        drifted=drift(
+            without_vector,
+            (ctx.date - stored.trained_on).days,
+            most_without_vector=settings.refit_without_vector,
+            most_days=settings.refit_after_days,
+        ),
     )
     return reason, [Figure("without_vector", _OF_STORED, without_vector, int(products.recent_buyers.sum()))]
 

@@ -19,7 +19,7 @@ from promo_spark.storage.lake import Lake
 from tests.jobs.test_recommend import DAY, FANS, SMALL, SOLD, orders, prepare
 
 FRIDAY, SATURDAY, SUNDAY = (DAY + datetime.timedelta(days=n) for n in range(3))
-DRIFTING = (*SMALL, 'recommend.refit="when it drifts"', "recommend.refit_without_vector=0.2")
+DRIFTING = (*SMALL, "recommend.iterations=1", 'recommend.refit="when it drifts"', "recommend.refit_without_vector=0.2")
 KEYS: dict[type[Table], str] = {
     Recommendations: "concat(user_id, rank)",
     ItemFactors: "product_id",

@@ -44,7 +44,7 @@ class UserPairs(Frame):
 class FoldIn:
     """What a user's vector is solved by: the products' vectors, Y, a row for each, and their product YᵀY."""
 
-    vectors: Doubles
+    vectors: Floats
     gram: Doubles
     alpha: float
     regularisation: float
@@ -52,7 +52,7 @@ class FoldIn:
     @classmethod
     def of(cls, vectors: Floats, *, alpha: float, regularisation: float) -> FoldIn:
         doubles = vectors.astype(np.float64)
-        return cls(doubles, doubles.T @ doubles, alpha, regularisation)
+        return cls(vectors, doubles.T @ doubles, alpha, regularisation)
 
     def user_vector(self, rows: Integers, strengths: Doubles) -> Doubles:
         """The vector of a user with pairs of these rows of Y, of strengths above 0.
@@ -64,7 +64,7 @@ class FoldIn:
         >>> two_products.user_vector(np.array([1]), np.array([3.0])) * 30  # (1 + 2·3)·2 / (1 + 4 + 2·3·4 + 1)
         array([14.])
         """
-        of_pairs, beyond_one = self.vectors[rows], self.alpha * strengths
+        of_pairs, beyond_one = self.vectors[rows].astype(np.float64), self.alpha * strengths
         weighted = self.gram + of_pairs.T @ (of_pairs * beyond_one[:, None])
         weighted[np.diag_indices_from(weighted)] += self.regularisation * len(rows)
         return np.asarray(np.linalg.solve(weighted, of_pairs.T @ (1 + beyond_one)), np.float64)

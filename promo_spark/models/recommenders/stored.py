@@ -49,6 +49,24 @@ class ModelledProducts:
         return float(without.sum() / max(1, self.recent_buyers.sum()))
 
 
+def drift(without_vector: float, age_days: int, *, most_without_vector: float, most_days: int) -> str:
+    """Which limit was passed since the fit, in words; empty: none.
+
+    >>> drift(0.08, 3, most_without_vector=0.05, most_days=28)
+    '0.080 of recent purchases were of products without a vector, more than 0.05'
+    >>> drift(0.05, 28, most_without_vector=0.05, most_days=28)
+    'it was 28 days old'
+    >>> drift(0.05, 27, most_without_vector=0.05, most_days=28)
+    ''
+    """
+    if without_vector > most_without_vector:
+        return (
+            f"{without_vector:.3f} of recent purchases were of products without a vector, "
+            f"more than {most_without_vector:g}"
+        )
+    return f"it was {age_days} days old" if age_days >= most_days else ""
+
+
 def factor_rows(
     catalogue: DataFrame,
     items: Integers,
@@ -76,13 +94,15 @@ def factor_rows(
 
 def stored_model(earlier: DataFrame) -> StoredModel | None:
     """ItemFactors of earlier dates → the model of the newest of them; None: there is none."""
-    of_fit = (ItemFactors.as_of, ItemFactors.recommender, ItemFactors.trained_on, ItemFactors.made_by)
-    newest = earlier.select(*of_fit).orderBy(F.desc(ItemFactors.as_of)).first()  # the rows of a date are of one fit
+    newest = earlier.agg(F.max(ItemFactors.as_of)).collect()[0][0]
     if newest is None:
         return None
-    as_of, recommender, trained_on, made_by = newest
-    factors = earlier.filter(F.col(ItemFactors.as_of) == F.lit(as_of))
-    return StoredModel(factors, cast(Recommender, recommender), trained_on, made_by)
+    factors = earlier.filter(F.col(ItemFactors.as_of) == F.lit(newest))
+    # the rows of a date are of one fit
+    [fit] = factors.select(ItemFactors.recommender, ItemFactors.trained_on, ItemFactors.made_by).take(1)
+    return StoredModel(
+        factors, cast(Recommender, fit[ItemFactors.recommender]), fit[ItemFactors.trained_on], fit[ItemFactors.made_by]
+    )
 
 
 def modelled_products(factors: DataFrame, catalogue: DataFrame, *, min_buyers: int, rank: int) -> ModelledProducts:

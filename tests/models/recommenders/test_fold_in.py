@@ -13,7 +13,7 @@ from promo_spark.models.recommenders.strengths import ModelPair
 from promo_spark.settings import load
 
 ALS = load().recommend.model_copy(
-    update={"rank": 4, "iterations": 3, "regularisation": 0.1, "alpha": 2.0, "blocks": 1, "seed": 1}
+    update={"rank": 4, "iterations": 1, "regularisation": 0.1, "alpha": 2.0, "blocks": 1, "seed": 1}
 )
 
 
