@@ -5,45 +5,40 @@ First each recommender is measured: fitted on all but the last `holdout_days`, a
 `bought` would publish them). Then the best under the policy is fitted on everything and published. Users with
 fewer than `min_orders` get what is popular in their segment, users without a segment what is popular. Users who
 may not be profiled get nothing, and nothing is learnt from what they bought.
+
+On dates without a fit (recommend.refit) products keep their stored vectors, and the recommender stays. The lists
+are made anew, from what users have bought by then.
 """
 
 from __future__ import annotations
 
 from promo_spark.contracts.features import ProductProfile, UserProfile
-from promo_spark.contracts.models import Metrics, Recommendations, Segments
+from promo_spark.contracts.models import ItemFactors, Metrics, Recommendations, Registry, Segments
 from promo_spark.contracts.silver import Events, OrderLines
-from promo_spark.flows.recommend import measured_figures, model_figures, published_figures, published_model
-from promo_spark.measures.metric_rows import figure_rows
-from promo_spark.models.recommenders.holdout import best_recommender
+from promo_spark.flows.recommend import recommender_of_date, registry_rows
+from promo_spark.measures.metric_rows import Figure, figure_rows
 from promo_spark.models.recommenders.recommendations import recommendations, recommended_items
-from promo_spark.models.recommenders.strengths import purchases
-from promo_spark.runtime.job import Context, job, main
+from promo_spark.runtime.job import Context, Earlier, job, main
 from promo_spark.settings.recommend import RecommendSettings
 
 
 @job(
     reads=[OrderLines, UserProfile, ProductProfile, Segments],
-    optional=[Events],
-    writes=[Recommendations, Metrics],
+    optional=[Events, Earlier(ItemFactors)],
+    writes=[Recommendations, ItemFactors, Registry, Metrics],
     settings=RecommendSettings,
 )
 def run(ctx: Context[RecommendSettings]) -> None:
-    settings = ctx.settings
-    days = settings.history_days + settings.holdout_days
-    bought = ctx.keep(purchases(ctx.read(OrderLines), before=ctx.date, days=days))
-    ctx.say(f"measuring recommenders on the last {settings.holdout_days} days")
-    measured = measured_figures(ctx, bought)
-    best = best_recommender(measured, settings.bought)
-
-    ctx.say(f"recommending by {best}")
-    model = published_model(ctx, bought)
+    settings, of_date = ctx.settings, recommender_of_date(ctx)
+    model, recommender = of_date.model, of_date.recommender
     entries = recommended_items(
-        model.users, model.items, recommender=best, repeat_weight=settings.repeat_weight, top_n=settings.top_n
+        model.users, model.items, recommender=recommender, repeat_weight=settings.repeat_weight, top_n=settings.top_n
     )
     lists = recommendations(entries, model.catalogue, popular_days=settings.popular_days)
     rows = ctx.write(Recommendations, lists).rows
-    figures = [*measured, *published_figures(measured, best, settings.bought), *model_figures(model, rows)]
-    ctx.metrics(figure_rows(ctx.spark, figures))
+    ctx.write(ItemFactors, of_date.factors)
+    ctx.write(Registry, registry_rows(ctx, of_date))
+    ctx.metrics(figure_rows(ctx.spark, [*of_date.figures, Figure("rows", "model", float(rows), rows)]))
 
 
 if __name__ == "__main__":

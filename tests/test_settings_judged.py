@@ -57,6 +57,11 @@ WRONG = [
         'segment.refit="monthly"',
         r"segment\.refit: input should be 'daily', 'weekly' or 'when it drifts', found 'monthly'",
     ),
+    (
+        "recommend.refit=never",
+        r"recommend\.refit: input should be 'daily', 'weekly' or 'when it drifts', found 'never'",
+    ),
+    ("recommend.refit_without_vector=2", r"recommend\.refit_without_vector: input should be less than or equal to 1"),
     ("recommend.alpha=1e300", r"recommend\.alpha: input should be less than or equal to"),
     ('lake.catalog="x; DROP TABLE y"', r"lake\.catalog: string should match pattern"),
     *(

@@ -166,6 +166,23 @@ class Recommendations(Predicted):
     reason = Col(_TEXT, "why, in words a customer could read", required=True)
 
 
+class ItemFactors(Predicted):
+    """One row per product that recommendations were fitted on: the vector by which lists of the date are made.
+
+    A date on which they are not fitted again has the rows of the date before.
+    """
+
+    name = "item_factors"
+    key = ("as_of", "product_id")
+    product_id = Col(_TEXT, "the product", required=True)
+    factors = Col(T.ArrayType(T.FloatType()), "its vector, as it was fitted", required=True)
+    recommender = Col(_TEXT, "which was the best when it was fitted: als, blend, buy_again", required=True)
+    trained_on = Col(
+        T.DateType(), "the date as of which it was fitted: as_of of its row in models.registry", required=True
+    )
+    made_by = Col(_TEXT, "digest of the code and the settings that it was fitted by", required=True)
+
+
 class Forecasts(Predicted):
     """One row per series, future day and model that was run on the series; one model is the champion."""
 
@@ -203,11 +220,11 @@ class Registry(Predicted):
     write_mode = WriteMode.REPLACE_SLICE
     checks = (Check("format_known", "format", "in", ("table", "text", "onnx")),)
     job = Col(_TEXT, "the job that fitted it", required=True)
-    model = Col(_TEXT, "what it is a model of: segments, …", required=True)
+    model = Col(_TEXT, "what it is a model of: segments, recommender, …", required=True)
     model_version = Col(
         _TEXT, "which fit of the model it is; the same when the date is run again", required=True, name="version"
     )
-    engine = Col(_TEXT, "the method: kmeans, …", required=True)
+    engine = Col(_TEXT, "the method: kmeans, blend, …", required=True)
     champion = Col(
         T.BooleanType(),
         "whether the job uses it from this date on; false: it was compared with the one in use and was no better",
@@ -251,6 +268,7 @@ MODELS: tuple[type[Table], ...] = (
     FrequentItemsets,
     BasketRules,
     Recommendations,
+    ItemFactors,
     Forecasts,
     Registry,
     Metrics,

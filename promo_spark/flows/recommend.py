@@ -1,25 +1,36 @@
-"""The steps of the recommend job: fit on purchases before a date, measure on a holdout, and count what was fitted."""
+"""The steps of recommend: whether the stored product vectors are kept, and how others are fitted and measured."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import ProductProfile, UserProfile
-from promo_spark.contracts.models import Segments
+from promo_spark.contracts.models import ItemFactors, Registry, Segments
 from promo_spark.contracts.silver import Events, OrderLines
 from promo_spark.features.users.tastes import most_repurchases, user_repurchases
 from promo_spark.measures.metric_rows import Figure
+from promo_spark.measures.refitting import refit_reason
 from promo_spark.measures.stock import not_sold_out
 from promo_spark.models.recommenders import holdout
-from promo_spark.models.recommenders.als import als_factors
+from promo_spark.models.recommenders.als import Factors, als_factors
+from promo_spark.models.recommenders.fold_in import folded_in_factors
 from promo_spark.models.recommenders.lists import ItemModel, Recommender
 from promo_spark.models.recommenders.ranking_metrics import sparsity
 from promo_spark.models.recommenders.recommendations import banned, item_model, users_with_purchases, with_segment
+from promo_spark.models.recommenders.stored import (
+    ModelledProducts,
+    StoredModel,
+    drift,
+    factor_rows,
+    modelled_products,
+    stored_model,
+)
 from promo_spark.models.recommenders.strengths import (
     DueProduct,
     ModelPair,
@@ -31,6 +42,7 @@ from promo_spark.models.recommenders.strengths import (
     model_pairs,
     own_products,
     popularity,
+    purchases,
     strengths,
     taken_back,
     with_events,
@@ -38,10 +50,13 @@ from promo_spark.models.recommenders.strengths import (
 from promo_spark.runtime.job import Context
 from promo_spark.settings.recommend import RecommendSettings
 
+_MODEL = "recommender"  # as models.registry names it
+_OF_MODEL, _OF_STORED, _OF_PUBLISHED = "model", "stored", "published"  # slices of figures
+
 
 @dataclass(frozen=True)
-class FittedModel:
-    """What lists are made from at a date: the catalogue, the products' vectors, the users, and the pairs fitted on."""
+class ListModel:
+    """What lists are made from at a date: the catalogue, the products' vectors, the users, and the pairs of theirs."""
 
     catalogue: DataFrame
     items: ItemModel
@@ -49,27 +64,66 @@ class FittedModel:
     pairs: DataFrame
 
 
-def published_model(ctx: Context[RecommendSettings], bought: DataFrame) -> FittedModel:
-    """The model that the day's lists are made by: fitted on all purchases before the date.
+@dataclass(frozen=True)
+class RecommenderOfDate:
+    """What the lists of the date are made by, and what of it is stored (ItemFactors).
 
-    Where no promotable product was bought, that is said, and its catalogue is empty.
+    `figures` tell how good it is; `reason` is why it was fitted, "" if it was kept.
     """
-    settings, profiles, segments = ctx.settings, ctx.read(UserProfile), ctx.read(Segments)
-    due = due_again(profiles, as_of=ctx.date, lead_days=settings.due_lead_days)
-    users = with_segment(profiles, segments)
-    items = _catalogue(ctx, bought, ctx.date)
-    if items.isEmpty():
-        ctx.note(
-            "no recommendations: no user who may be profiled bought a promotable product in the "
-            f"{settings.history_days} days before {ctx.date}; check --date, recommend.history_days and "
-            "business.excluded_*"
-        )
+
+    model: ListModel
+    recommender: Recommender
+    factors: DataFrame
+    figures: list[Figure]
+    reason: str
+
+
+def recommender_of_date(ctx: Context[RecommendSettings]) -> RecommenderOfDate:
+    """By the stored vectors of the newest earlier date where these are to be kept, else by newly fitted ones."""
+    settings = ctx.settings
     days = settings.history_days + settings.holdout_days
-    refused = taken_back(ctx.read(OrderLines), bought, before=ctx.date, days=days)
-    return _fitted(ctx, bought, items=items, users=users, due=due, refused=refused, segments=segments, as_of=ctx.date)
+    bought = ctx.keep(purchases(ctx.read(OrderLines), before=ctx.date, days=days))
+    items = _catalogue_of_date(ctx, bought)
+    stored = stored_model(ctx.read_earlier(ItemFactors))
+    reason: str | None = "there was none of an earlier date"
+    figures: list[Figure] = []
+    if stored is not None:
+        products = modelled_products(stored.factors, items, min_buyers=settings.min_buyers, rank=settings.rank)
+        reason, figures = _judged(ctx, stored, products)
+        if reason is None:
+            ctx.say(f"recommending by {stored.recommender}, with the product vectors of {stored.trained_on}")
+            fold_in = partial(folded_in_factors, items=products.items, vectors=products.vectors, settings=settings)
+            model = _model_of_date(ctx, bought, items, fold_in)
+            return RecommenderOfDate(model, stored.recommender, stored.factors, [*figures, *_model_figures(model)], "")
+    return _newly_fitted(ctx, bought, items, figures, reason or "")
 
 
-def measured_figures(ctx: Context[RecommendSettings], bought: DataFrame) -> list[Figure]:
+def registry_rows(ctx: Context[RecommendSettings], of_date: RecommenderOfDate) -> DataFrame:
+    """One row if the recommender was fitted on the date, else none. → Registry."""
+    if not of_date.reason:
+        return Registry.frame(ctx.spark)
+    settings, figures = ctx.settings, of_date.figures
+    pairs = next(f.n for f in figures if (f.metric, f.slice) == ("pairs", _OF_MODEL))
+    row = {
+        Registry.model: _MODEL,
+        Registry.model_version: ctx.date.isoformat(),
+        Registry.engine: of_date.recommender,
+        Registry.champion: True,
+        Registry.refit: settings.refit,
+        Registry.reason: of_date.reason,
+        Registry.made_by: ctx.made_by,
+        Registry.trained_from: ctx.date - datetime.timedelta(days=settings.history_days),
+        Registry.trained_to: ctx.date - datetime.timedelta(days=1),
+        Registry.trained_rows: pairs,
+        Registry.features: ["order", *sorted(settings.event_weights)],
+        Registry.metrics: {f.metric: f.value for f in figures if f.slice == _OF_PUBLISHED and f.value is not None},
+        Registry.format: "table",
+        Registry.state: ItemFactors.full_name(),
+    }
+    return Registry.frame(ctx.spark, [row])
+
+
+def _measured_figures(ctx: Context[RecommendSettings], bought: DataFrame) -> list[Figure]:
     """The metrics of all contenders on the holdout; none where the holdout has no users."""
     settings, cutoff = ctx.settings, ctx.date - datetime.timedelta(days=ctx.settings.holdout_days)
     past, later = holdout.split_at(bought, cutoff)
@@ -78,9 +132,10 @@ def measured_figures(ctx: Context[RecommendSettings], bought: DataFrame) -> list
         return []
     days = days_bought(past.join(measured, Purchase.user_id, "left_semi"))
     repurchases = user_repurchases(days, kept=most_repurchases(ctx.read(UserProfile)))
-    model = _fitted(
+    model = _list_model(
         ctx,
         past,
+        partial(als_factors, settings=settings),
         items=_catalogue(ctx, past, cutoff),
         users=measured.withColumn(Segments.segment_id, F.lit(0)),
         due=due_again(repurchases, as_of=cutoff, lead_days=settings.due_lead_days),
@@ -99,19 +154,90 @@ def measured_figures(ctx: Context[RecommendSettings], bought: DataFrame) -> list
     return [Figure(*row) for row in metrics.collect()]  # a few per contender
 
 
-def model_figures(model: FittedModel, rows: int) -> Iterator[Figure]:
-    """How much the published model rests on, and how many rows of recommendations it made."""
+def _judged(
+    ctx: Context[RecommendSettings], stored: StoredModel, products: ModelledProducts
+) -> tuple[str | None, list[Figure]]:
+    """Why stored vectors are fitted again, None if they are kept; and how much is bought that has none."""
+    settings, without_vector = ctx.settings, products.share_without_vector()
+    reason = refit_reason(
+        settings.refit,
+        date=ctx.date,
+        trained_on=stored.trained_on,
+        same_maker=stored.made_by == ctx.made_by,
+        drifted=drift(
+            without_vector,
+            (ctx.date - stored.trained_on).days,
+            most_without_vector=settings.refit_without_vector,
+            most_days=settings.refit_after_days,
+        ),
+    )
+    return reason, [Figure("without_vector", _OF_STORED, without_vector, int(products.recent_buyers.sum()))]
+
+
+def _newly_fitted(
+    ctx: Context[RecommendSettings], bought: DataFrame, items: DataFrame, figures: list[Figure], reason: str
+) -> RecommenderOfDate:
+    """The best recommender of the holdout, fitted on all purchases before the date."""
+    settings = ctx.settings
+    ctx.say(f"measuring recommenders on the last {settings.holdout_days} days")
+    measured = _measured_figures(ctx, bought)
+    best = holdout.best_recommender(measured, settings.bought)
+    ctx.say(f"recommending by {best}")
+    model = _model_of_date(ctx, bought, items, partial(als_factors, settings=settings))
+    factors = factor_rows(
+        items, model.items.items, model.items.vectors, recommender=best, trained_on=ctx.date, made_by=ctx.made_by
+    )
+    published = _published_figures(measured, best, settings.bought)
+    return RecommenderOfDate(model, best, factors, [*figures, *measured, *published, *_model_figures(model)], reason)
+
+
+def _model_figures(model: ListModel) -> Iterator[Figure]:
+    """How much the model of the date rests on."""
     pairs, users, products = model.pairs.agg(
         F.count("*"), F.count_distinct(ModelPair.user_id), F.count_distinct(ModelPair.item)
     ).collect()[0]
-    yield Figure("sparsity", "model", sparsity(pairs, users, products), pairs)
-    for metric, count in {"pairs": pairs, "users": users, "products": products, "rows": rows}.items():
-        yield Figure(metric, "model", float(count), count)
+    yield Figure("sparsity", _OF_MODEL, sparsity(pairs, users, products), pairs)
+    for metric, count in {"pairs": pairs, "users": users, "products": products}.items():
+        yield Figure(metric, _OF_MODEL, float(count), count)
 
 
-def published_figures(measured: Iterable[Figure], best: Recommender, policy: str) -> Iterator[Figure]:
+def _published_figures(measured: Iterable[Figure], best: Recommender, policy: str) -> Iterator[Figure]:
     """The figures of the recommender that is published, once more under the slice `published`."""
-    return (figure._replace(slice="published") for figure in measured if figure.slice == f"{best}:{policy}")
+    return (figure._replace(slice=_OF_PUBLISHED) for figure in measured if figure.slice == f"{best}:{policy}")
+
+
+def _catalogue_of_date(ctx: Context[RecommendSettings], bought: DataFrame) -> DataFrame:
+    """The catalogue that the day's lists are made of. Purchase → CatalogueItem. That it is empty, is said."""
+    items = _catalogue(ctx, bought, ctx.date)
+    if items.isEmpty():
+        ctx.note(
+            "no recommendations: no user who may be profiled bought a promotable product in the "
+            f"{ctx.settings.history_days} days before {ctx.date}; check --date, recommend.history_days and "
+            "business.excluded_*"
+        )
+    return items
+
+
+def _model_of_date(
+    ctx: Context[RecommendSettings],
+    bought: DataFrame,
+    items: DataFrame,
+    factors_of: Callable[[DataFrame], Factors],
+) -> ListModel:
+    """What the day's lists are made from: all purchases before the date, vectors by `factors_of` (ModelPair)."""
+    settings, profiles, segments = ctx.settings, ctx.read(UserProfile), ctx.read(Segments)
+    days = settings.history_days + settings.holdout_days
+    return _list_model(
+        ctx,
+        bought,
+        factors_of,
+        items=items,
+        users=with_segment(profiles, segments),
+        due=due_again(profiles, as_of=ctx.date, lead_days=settings.due_lead_days),
+        refused=taken_back(ctx.read(OrderLines), bought, before=ctx.date, days=days),
+        segments=segments,
+        as_of=ctx.date,
+    )
 
 
 def _catalogue(ctx: Context[RecommendSettings], bought: DataFrame, as_of: datetime.date) -> DataFrame:
@@ -131,9 +257,10 @@ def _history(ctx: Context[RecommendSettings], bought: DataFrame, as_of: datetime
     return recent
 
 
-def _fitted(
+def _list_model(
     ctx: Context[RecommendSettings],
     bought: DataFrame,
+    factors_of: Callable[[DataFrame], Factors],
     *,
     items: DataFrame,
     users: DataFrame,
@@ -141,8 +268,11 @@ def _fitted(
     refused: DataFrame,
     segments: DataFrame,
     as_of: datetime.date,
-) -> FittedModel:
-    """ALS on the purchases before a date, and all that turns it into lists. `refused`: what users kept nothing of."""
+) -> ListModel:
+    """Vectors by the purchases before a date, and all that turns them into lists.
+
+    `factors_of` makes Factors of ModelPair. `refused`: what users kept nothing of.
+    """
     settings, bought = ctx.settings, _history(ctx, bought, as_of)
     pairs = ctx.keep(strengths(bought, as_of=as_of, half_life_days=settings.half_life_days))
     tied = pairs
@@ -152,10 +282,10 @@ def _fitted(
     modelled = ctx.keep(
         model_pairs(tied, bought, items, min_orders=settings.min_orders, min_buyers=settings.min_buyers)
     )
-    factors = als_factors(modelled, settings)
+    factors = factors_of(modelled)
     popular_since = as_of - datetime.timedelta(days=settings.popular_days)
     popular = popularity(bought, items, segments, since=popular_since)
     with_due = pairs.unionByName(refused).join(due, [Strength.user_id, DueProduct.product_id], "left")
     own = own_products(with_due, items, banned(settings.bought))
     ready = users_with_purchases(users, own, factors, blocks=settings.blocks)
-    return FittedModel(items, item_model(factors, popular), ready, modelled)
+    return ListModel(items, item_model(factors, popular), ready, modelled)

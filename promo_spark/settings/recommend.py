@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from promo_spark.contracts.vocabulary import EVENT_TYPES
-from promo_spark.settings.sections import Days, Factor, Positive, Section, Seed, Weight
+from promo_spark.settings.sections import Days, Factor, Positive, Refit, Section, Seed, Share, Weight
 
 
 def _event_type(name: str) -> str:
@@ -38,5 +38,8 @@ class RecommendSettings(Section):
     popular_days: Days
     holdout_days: Days
     evaluation_users: Positive
+    refit: Refit
+    refit_without_vector: Share
+    refit_after_days: Days
     seed: Seed
     event_weights: dict[EventType, Weight]

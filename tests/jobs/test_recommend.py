@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -56,7 +56,7 @@ def orders() -> list[dict[str, object]]:
     ]
 
 
-def prepare(spark: SparkSession, lake: Lake) -> None:
+def prepare(spark: SparkSession, lake: Lake, day: datetime.date = DAY, sold: Sequence[str] = SOLD) -> None:
     again = [("tea0", 2, 10.0, datetime.date(2017, 10, 22), datetime.date(2017, 11, 1))]  # due
     lake.write(
         UserProfile,
@@ -64,7 +64,7 @@ def prepare(spark: SparkSession, lake: Lake) -> None:
             spark,
             [
                 {
-                    "as_of": DAY,
+                    "as_of": day,
                     "user_id": user,
                     "lifecycle": "repeat",
                     "repurchases": again if user == "teafan0" else [],
@@ -72,32 +72,32 @@ def prepare(spark: SparkSession, lake: Lake) -> None:
                 for user in (*FANS, "once", "nobody")
             ],
         ),
-        {"as_of": DAY},
+        {"as_of": day},
     )
     lake.write(
         ProductProfile,
         ProductProfile.frame(
             spark,
             [
-                {"as_of": DAY, "product_id": p, "title": p.upper(), "promotable": p != "fuel"}
-                for p in (*SOLD, "fuel", "dust")
+                {"as_of": day, "product_id": p, "title": p.upper(), "promotable": p != "fuel"}
+                for p in (*sold, "fuel", "dust")
             ],
         ),
-        {"as_of": DAY},
+        {"as_of": day},
     )
     lake.write(
         Segments,
         Segments.frame(
             spark,
             [
-                {"as_of": DAY, "user_id": u, "segment_id": 1 if k == "tea" else 2}
+                {"as_of": day, "user_id": u, "segment_id": 1 if k == "tea" else 2}
                 for u, k in {**FANS, "once": "tea"}.items()
             ]
-            + [{"as_of": DAY, "user_id": "nobody", "segment_id": 0}],
+            + [{"as_of": day, "user_id": "nobody", "segment_id": 0}],
         ),
-        {"as_of": DAY},
+        {"as_of": day},
     )
-    lake.write(Products, Products.frame(spark, [{"product_id": p} for p in (*SOLD, "fuel", "dust")]))
+    lake.write(Products, Products.frame(spark, [{"product_id": p} for p in (*sold, "fuel", "dust")]))
 
 
 def rows(lake: Lake) -> list[Row]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -42,12 +43,19 @@ class PopularItems:
 
 @dataclass(frozen=True)
 class ItemModel:
-    """The products that lists are made of; the same in every task. `items` rises; `vectors` has a row for each."""
+    """The products that lists are made of; the same in every task. `items` rises; `vectors` has a row for each.
+
+    A product that is new since the vectors were fitted has a row of zeros.
+    """
 
     items: Integers
     vectors: Floats
     overall: PopularItems
     by_segment: Mapping[int, PopularItems]
+
+    @cached_property
+    def has_vector(self) -> NDArray[np.bool_]:
+        return np.asarray(self.vectors.any(axis=1))
 
     def users_at_once(self) -> int:
         return max(1, min(_MOST_USERS, _TILE_SCORES // max(1, len(self.items))))
@@ -102,8 +110,9 @@ def user_batch(batch: pa.RecordBatch, rank: int) -> UserBatch:
 
 
 def preferences(model: ItemModel, users: UserBatch) -> Floats:
-    """Users × modelled products: the product of their vectors; −inf throughout for users without one."""
+    """Users × modelled products: the product of their vectors; −inf where the user or the product has none."""
     scores: Floats = users.vectors @ model.vectors.T
+    scores[:, ~model.has_vector] = -np.inf
     scores[~users.modelled] = -np.inf
     return scores
 
@@ -159,7 +168,7 @@ def ranked_lists(
 def nearest_own(model: ItemModel, users: UserBatch, lists: Lists) -> Integers:
     """For each list entry the user's own product whose vector points most nearly the same way; else NO_ITEM.
 
-    A product of no strength, which the user took back, is no reason for another.
+    A product of no strength, which the user took back, is no reason for another, nor is one without a vector.
     """
     nearest = np.full(lists.items.shape, NO_ITEM, np.int64)
     lengths = np.linalg.norm(model.vectors, axis=1, keepdims=True)
@@ -167,6 +176,7 @@ def nearest_own(model: ItemModel, users: UserBatch, lists: Lists) -> Integers:
     for user in np.flatnonzero(users.modelled):
         entries_of_user = users.own(int(user))
         own, _ = _columns(model, users.items[entries_of_user][users.strengths[entries_of_user] > 0])
+        own = own[model.has_vector[own]]
         entries, modelled = _columns(model, lists.items[user])
         if len(own) and len(entries):
             closest = (units[entries] @ units[own].T).argmax(axis=1)
@@ -182,7 +192,10 @@ def _score_own(
     repeat_weight: float,
     banned: NDArray[np.bool_],
 ) -> None:
-    """Adds the strengths of the users' own purchases to the scores, and takes out what is banned."""
+    """Adds the strengths of the users' own purchases to the scores, and takes out what is banned.
+
+    A product without a vector has no other score than that.
+    """
     columns, modelled = _columns(model, users.items)
     rows = np.repeat(np.arange(len(users.modelled)), np.diff(users.offsets))[modelled]
     strengths = users.strengths[modelled]
@@ -190,6 +203,8 @@ def _score_own(
         scores[:] = -np.inf
         scores[rows, columns] = np.where(users.modelled[rows], strengths, -np.inf)
     elif recommender == "blend":
+        without = users.modelled[rows] & ~model.has_vector[columns]
+        scores[rows[without], columns[without]] = 0
         scores[rows, columns] += np.float32(repeat_weight) * strengths
     forbidden = banned[modelled]
     scores[rows[forbidden], columns[forbidden]] = -np.inf

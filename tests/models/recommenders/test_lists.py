@@ -116,6 +116,25 @@ def test_the_reason_is_the_own_product_pointing_the_same_way() -> None:
     assert set(nearest_own(MODEL, nobody, lists(nobody, "als"))[0]) == {NO_ITEM}
 
 
+def test_a_product_without_a_vector_is_shown_for_what_the_user_bought_or_what_is_popular() -> None:
+    """5 is new since the fit: its vector is of zeros. 4 and 0 are popular."""
+    vectors = MODEL.vectors * np.array([[1], [1], [1], [0]], np.float32)
+    model = ItemModel(MODEL.items, vectors, MODEL.overall, MODEL.by_segment)
+    who, stranger = one_user((-1, -1), own={5: 3.0}), one_user(None, own={5: 3.0})
+
+    def found(user: UserBatch, recommender: Recommender, n: int = 4) -> Lists:
+        scores = preferences(model, user)
+        return ranked_lists(model, user, scores, recommender=recommender, repeat_weight=0.5, banned=user.banned, n=n)
+
+    # −1, −1 and −1 by the vectors of 0, 2 and 3; 5 has half its strength of 3, and is never nearest to another
+    assert shown(found(who, "blend")) == [(5, "buy_again"), (0, "als"), (2, "als"), (3, "als")]
+    assert found(who, "blend").scores[0].tolist() == [1.5, -1, -1, -1]
+    assert set(nearest_own(model, who, found(who, "blend"))[0]) == {NO_ITEM}
+    assert shown(found(who, "buy_again", n=1)) == [(5, "buy_again")]
+    assert shown(found(who, "als")) == [(0, "als"), (2, "als"), (3, "als"), (4, "popular")]
+    assert shown(found(stranger, "blend", n=2)) == [(4, "popular"), (0, "popular")]
+
+
 def test_a_model_without_products_gives_empty_lists() -> None:
     none = PopularItems(np.empty(0, np.int64), np.empty(0, np.int64))
     empty = ItemModel(np.empty(0, np.int64), np.empty((0, 2), np.float32), none, {})
