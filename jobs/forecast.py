@@ -1,27 +1,34 @@
 """Forecast the sales of every series: features.daily_sales → models.forecasts.
 
-The champion of a series is the model that did best on days that are over.
+The champion of a series is the model that did best on days that are over. On dates without a fit (forecast.refit)
+every series keeps its champion, which is run on all days up to the date.
 """
 
 from __future__ import annotations
 
 from promo_spark.contracts.features import DailySales
-from promo_spark.contracts.models import Forecasts, Metrics
-from promo_spark.models.forecasts.batches import forecasts, sales_series, series_models
-from promo_spark.models.forecasts.metrics import forecast_metrics
-from promo_spark.runtime.job import Context, job, main
+from promo_spark.contracts.models import ForecastModels, Forecasts, Metrics, Registry
+from promo_spark.flows.forecast import forecasts_of_date, registry_rows
+from promo_spark.models.forecasts.batches import forecasts, sales_series
+from promo_spark.models.forecasts.stored import model_rows
+from promo_spark.runtime.job import Context, Earlier, job, main
 from promo_spark.settings.forecast import ForecastSettings
 
 
-@job(reads=[DailySales], writes=[Forecasts, Metrics], settings=ForecastSettings)
+@job(
+    reads=[DailySales],
+    optional=[Earlier(ForecastModels), Earlier(Forecasts)],
+    writes=[Forecasts, ForecastModels, Registry, Metrics],
+    settings=ForecastSettings,
+)
 def run(ctx: Context[ForecastSettings]) -> None:
-    settings = ctx.settings
     sales = ctx.read(DailySales)
-    series = ctx.keep(sales_series(sales, as_of=ctx.date, partitions=settings.partitions))
-    models = ctx.keep(series_models(series, settings))
-    ctx.say(f"forecasting {settings.horizon_days} days, testing the models on {settings.backtest_windows} windows")
-    ctx.write(Forecasts, forecasts(models, as_of=ctx.date))
-    ctx.metrics(forecast_metrics(models))
+    series = ctx.keep(sales_series(sales, as_of=ctx.date, partitions=ctx.settings.partitions))
+    of_date = forecasts_of_date(ctx, sales, series)
+    ctx.write(Forecasts, forecasts(of_date.models, as_of=ctx.date))
+    ctx.write(ForecastModels, model_rows(of_date.models, as_of=ctx.date, made_by=ctx.made_by))
+    ctx.write(Registry, registry_rows(ctx, of_date, series))
+    ctx.metrics(of_date.figures)
 
 
 if __name__ == "__main__":

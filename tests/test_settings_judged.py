@@ -51,6 +51,11 @@ WRONG = [
     ('forecast.models_top=["Prophet"]', r"forecast\.models_top: there is no model Prophet; there are: SeasonalNaive"),
     ('forecast.models_regular=["TSB", "TSB"]', r"forecast\.models_regular: TSB stands there twice"),
     ("forecast.intermittent_gap=inf", r"forecast\.intermittent_gap: input should be"),
+    ("forecast.refit_outside_95=1.5", r"forecast\.refit_outside_95: input should be less than or equal to 1"),
+    (
+        'forecast.refit="never"',
+        r"forecast\.refit: input should be 'daily', 'weekly' or 'when it drifts', found 'never'",
+    ),
     ('segment.features=["recency"]', r"segment\.features: there is no number of user_profile recency; there are: orde"),
     ("segment.max_drift=-inf", r"segment\.max_drift: input should be"),
     (

@@ -184,7 +184,10 @@ class ItemFactors(Predicted):
 
 
 class Forecasts(Predicted):
-    """One row per series, future day and model that was run on the series; one model is the champion."""
+    """One row per series, future day and model that was run on the series; one model is the champion.
+
+    On a date on which the models are not fitted again, a series that keeps its champion has the champion's rows only.
+    """
 
     name = "forecasts"
     key = ("as_of", "series_id", "day", "model")
@@ -207,6 +210,35 @@ class Forecasts(Predicted):
     failure = Col(_TEXT, "of a rule's rows: which models failed on the series, and how; null: none did")
 
 
+class ForecastModels(Predicted):
+    """One row per series: the champion that a fit chose, and the errors that its intervals are made of.
+
+    On a date on which the models are not fitted again, a series has its row of the date before; a series that is new,
+    has changed its kind, or has no model that works is fitted for itself.
+    """
+
+    name = "forecast_models"
+    key = ("as_of", "series_id")
+    series_id = Col(_TEXT, "the series, as in features.daily_sales", required=True)
+    profile = Col(_TEXT, "what kind of series it was: regular, intermittent, short, dead", required=True)
+    model = Col(
+        _TEXT, "the champion; of a short or dead series a rule, which is made anew on every date", required=True
+    )
+    residual_lower_80 = Col(
+        _DOUBLE, "error of the backtest at the lower end of the 80% interval; null: a rule", unit="units"
+    )
+    residual_upper_80 = Col(_DOUBLE, "the same at its upper end", unit="units")
+    residual_lower_95 = Col(_DOUBLE, "error at the lower end of the 95% interval; null: a rule", unit="units")
+    residual_upper_95 = Col(_DOUBLE, "the same at its upper end", unit="units")
+    trained_on = Col(
+        T.DateType(),
+        "the date as of which the champion was chosen: as_of of the row in models.registry, or later, of a series that "
+        "was fitted for itself",
+        required=True,
+    )
+    made_by = Col(_TEXT, "digest of the code and the settings that it was chosen by", required=True)
+
+
 class Registry(Predicted):
     """One row per model and version: what a job fitted as of a date, on what, and where it stands.
 
@@ -220,11 +252,11 @@ class Registry(Predicted):
     write_mode = WriteMode.REPLACE_SLICE
     checks = (Check("format_known", "format", "in", ("table", "text", "onnx")),)
     job = Col(_TEXT, "the job that fitted it", required=True)
-    model = Col(_TEXT, "what it is a model of: segments, recommender, …", required=True)
+    model = Col(_TEXT, "what it is a model of: segments, itemsets, recommender, forecasts, …", required=True)
     model_version = Col(
         _TEXT, "which fit of the model it is; the same when the date is run again", required=True, name="version"
     )
-    engine = Col(_TEXT, "the method: kmeans, blend, …", required=True)
+    engine = Col(_TEXT, "the method: kmeans, levels, blend, statsforecast, …", required=True)
     champion = Col(
         T.BooleanType(),
         "whether the job uses it from this date on; false: it was compared with the one in use and was no better",
@@ -270,6 +302,7 @@ MODELS: tuple[type[Table], ...] = (
     Recommendations,
     ItemFactors,
     Forecasts,
+    ForecastModels,
     Registry,
     Metrics,
 )

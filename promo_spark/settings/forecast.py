@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from promo_spark.contracts.vocabulary import FORECAST_MODELS
-from promo_spark.settings.sections import Count, Days, Positive, Section, each_once_of
+from promo_spark.settings.sections import Count, Days, Positive, Refit, Section, Share, each_once_of
 
 Models = Annotated[list[str], each_once_of("model", FORECAST_MODELS)]
 
@@ -27,5 +27,7 @@ class ForecastSettings(Section):
     models_top: Models
     champion_by_regular: Literal["mae", "rmse"]
     champion_by_intermittent: Literal["mae", "rmse"]
+    refit: Refit
+    refit_outside_95: Share
     batch_series: Positive
     partitions: Positive

@@ -104,24 +104,52 @@ def champion(residuals: Floats, by: str) -> int | None:
     return None if np.isnan(mean).all() else int(np.nanargmin(mean))
 
 
-def residual_intervals(units: Floats, residuals: Floats, *, whole: bool = False) -> Forecast:
-    """The forecast with intervals from the order statistics of past errors (split conformal), all days pooled.
+@dataclass(frozen=True)
+class ResidualQuantiles:
+    """Errors of the past at the ends of the 80% and 95% intervals, all days pooled (split conformal).
 
-    Assumes no distribution: the ends are the errors of rank ⌊(n+1)·α/2⌋ from either end, or the
-    extremes where there are too few, so that skewed counts get skewed intervals. `whole`: sales are whole
-    pieces, so the ends are the nearest whole numbers; a forecast of 0.30 with a lower end of 0.02 would
-    leave every day without a sale outside. The point never lies outside its interval.
-
-    >>> forecast = residual_intervals(np.array([10.0]), np.arange(-10.0, 11.0))
-    >>> forecast.lower_80.tolist(), forecast.upper_80.tolist()
-    ([1.0], [19.0])
+    Assumes no distribution: the ends are the errors of rank ⌊(n+1)·α/2⌋ from either end, or the extremes where
+    there are too few, so that skewed counts get skewed intervals.
     """
-    ordered = np.sort(residuals)
 
-    def end(tail: float, upper: bool) -> Floats:
-        rank = max(int(np.floor(np.round((len(ordered) + 1) * tail, 9))), 1)  # 0.1 has no exact binary form
-        moved: Floats = units + ordered[-rank if upper else rank - 1]
-        nearest = np.round(moved) if whole else moved
-        return np.fmax(nearest, units) if upper else np.fmin(nearest, units)
+    lower_80: float
+    upper_80: float
+    lower_95: float
+    upper_95: float
 
-    return Forecast(units, end(0.10, False), end(0.10, True), end(0.025, False), end(0.025, True))
+    @staticmethod
+    def of(residuals: Floats) -> ResidualQuantiles:
+        """
+        >>> ResidualQuantiles.of(np.arange(-10.0, 11.0))
+        ResidualQuantiles(lower_80=-9.0, upper_80=9.0, lower_95=-10.0, upper_95=10.0)
+        """
+        ordered = np.sort(residuals)
+
+        def ends(tail: float) -> tuple[float, float]:
+            rank = max(int(np.floor(np.round((len(ordered) + 1) * tail, 9))), 1)  # 0.1 has no exact binary form
+            return float(ordered[rank - 1]), float(ordered[-rank])
+
+        return ResidualQuantiles(*ends(0.10), *ends(0.025))
+
+    def around(self, units: Floats, *, whole: bool = False) -> Forecast:
+        """The forecast with its intervals. The point never lies outside them.
+
+        `whole`: sales are whole pieces, so the ends are the nearest whole numbers; a forecast of 0.30 with a lower
+        end of 0.02 would leave every day without a sale outside.
+
+        >>> forecast = ResidualQuantiles(-9.0, 9.0, -10.0, 10.0).around(np.array([10.0]))
+        >>> forecast.lower_80.tolist(), forecast.upper_80.tolist()
+        ([1.0], [19.0])
+        """
+
+        def end(error: float) -> Floats:
+            moved: Floats = units + error
+            return np.round(moved) if whole else moved
+
+        return Forecast(
+            units,
+            np.fmin(end(self.lower_80), units),
+            np.fmax(end(self.upper_80), units),
+            np.fmin(end(self.lower_95), units),
+            np.fmax(end(self.upper_95), units),
+        )

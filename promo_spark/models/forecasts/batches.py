@@ -16,14 +16,21 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from promo_spark.contracts.features import DailySales
-from promo_spark.contracts.models import Forecasts
+from promo_spark.contracts.models import ForecastModels, Forecasts
 from promo_spark.contracts.schema import Col, Frame
 from promo_spark.models.forecasts.backtest import Forecast
 from promo_spark.models.forecasts.local_models import require_known
-from promo_spark.models.forecasts.series import SalesSeries, SeriesModel, SeriesToForecast, forecast_batch
+from promo_spark.models.forecasts.series import (
+    QUANTILES,
+    SalesSeries,
+    SeriesModel,
+    SeriesToForecast,
+    forecast_batch,
+)
 from promo_spark.settings.forecast import ForecastSettings
 
 ENDS = tuple(f.name for f in dataclasses.fields(Forecast))
+STORED = (ForecastModels.profile, ForecastModels.model, *QUANTILES, ForecastModels.trained_on)
 _SERIES = (DailySales.series_id, DailySales.level, DailySales.item_id)
 
 
@@ -69,10 +76,11 @@ def sales_series(sales: DataFrame, *, as_of: datetime.date, partitions: int) -> 
     )
 
 
-def series_models(series: DataFrame, settings: ForecastSettings) -> DataFrame:
+def series_models(series: DataFrame, settings: ForecastSettings, stored: DataFrame | None = None) -> DataFrame:
     """One row per series and model: its forecast, its errors, whether it is the champion. SalesSeries → SeriesModel.
 
-    See `forecast_batch`. Raises SettingsError when a setting names a model that does not exist.
+    `stored` (ForecastModels) has the champions that series keep; None: every series is fitted. See `forecast_batch`.
+    Raises SettingsError when a setting names a model that does not exist.
     """
     for setting in ("models_regular", "models_intermittent"):
         require_known(f"forecast.{setting}", getattr(settings, setting))
@@ -82,10 +90,16 @@ def series_models(series: DataFrame, settings: ForecastSettings) -> DataFrame:
         .limit(settings.top_series)
         .select(SalesSeries.series_id, F.lit(True).alias(SeriesToForecast.top))
     )
-    marked = series.join(F.broadcast(top), SalesSeries.series_id, how="left").select(
-        *_SERIES,
-        SalesSeries.units,
-        F.coalesce(SeriesToForecast.top, F.lit(False)).alias(SeriesToForecast.top),
+    kept = ForecastModels.frame(series.sparkSession) if stored is None else stored
+    marked = (
+        series.join(F.broadcast(top), SalesSeries.series_id, how="left")
+        .join(kept.select(SalesSeries.series_id, *STORED), SalesSeries.series_id, how="left")
+        .select(
+            *_SERIES,
+            SalesSeries.units,
+            F.coalesce(SeriesToForecast.top, F.lit(False)).alias(SeriesToForecast.top),
+            *STORED,
+        )
     )
 
     def forecast(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:

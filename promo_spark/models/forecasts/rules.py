@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from promo_spark.models.forecasts.backtest import Forecast, in_pieces, residual_intervals
+from promo_spark.models.forecasts.backtest import Forecast, ResidualQuantiles, in_pieces
 from promo_spark.models.forecasts.local_models import SEASONS_NEEDED, Floats
 
 Z_80, Z_95 = 1.2815515655, 1.9599639845  # two-sided quantiles of the normal distribution
@@ -72,4 +72,4 @@ def rule_forecast(units: Floats, kind: str, *, horizon_days: int, season_days: i
             )
     recent = units[-SEASONS_NEEDED * season_days :]
     mean = np.full(horizon_days, recent.mean())
-    return Rule("Mean", residual_intervals(mean, recent - recent.mean(), whole=in_pieces(units)))
+    return Rule("Mean", ResidualQuantiles.of(recent - recent.mean()).around(mean, whole=in_pieces(units)))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+import datetime
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,27 +12,32 @@ import pandas as pd
 from pyspark.sql import types as T
 
 from promo_spark.contracts.features import DailySales
-from promo_spark.contracts.models import Forecasts
+from promo_spark.contracts.models import ForecastModels, Forecasts
 from promo_spark.contracts.schema import Col, Frame
 from promo_spark.models.forecasts.backtest import (
     Accuracy,
     Forecast,
+    ResidualQuantiles,
     accuracy,
     champion,
     in_pieces,
-    residual_intervals,
     seasonal_naive_scale,
     windows_possible,
 )
-from promo_spark.models.forecasts.local_models import Batch, Floats, batch_forecasts
+from promo_spark.models.forecasts.local_models import MODELS, Batch, Floats, batch_forecasts
 from promo_spark.models.forecasts.rules import rule_forecast, series_kind
 from promo_spark.settings.forecast import ForecastSettings
 
 DECIMALS = 6  # published figures: beyond lies the noise of floating point
 NO_ACCURACY = {f.name: None for f in dataclasses.fields(Accuracy)}
+QUANTILES = (  # in the order of ResidualQuantiles
+    ForecastModels.residual_lower_80,
+    ForecastModels.residual_upper_80,
+    ForecastModels.residual_lower_95,
+    ForecastModels.residual_upper_95,
+)
 
-
-_DAILY, _FORECASTS = DailySales.columns(), Forecasts.columns()
+_DAILY, _FORECASTS, _STORED = DailySales.columns(), Forecasts.columns(), ForecastModels.columns()
 _BY_DAY = T.ArrayType(T.DoubleType())
 
 
@@ -46,13 +52,20 @@ class SalesSeries(Frame):
 
 
 class SeriesToForecast(Frame):
-    """One row per series."""
+    """One row per series, with what an earlier date stored of it, where that is to be kept."""
 
     series_id = _DAILY[DailySales.series_id]
     level = _DAILY[DailySales.level]
     item_id = _DAILY[DailySales.item_id]
     units = Col(_BY_DAY, "units by day, from the first sale to yesterday", required=True)
     top = Col(T.BooleanType(), "whether the series earns the dear models", required=True)
+    profile = Col(T.StringType(), "what kind of series it was; null: nothing is kept, as in all that follow")
+    model = Col(T.StringType(), "the champion")
+    residual_lower_80 = _STORED[ForecastModels.residual_lower_80]
+    residual_upper_80 = _STORED[ForecastModels.residual_upper_80]
+    residual_lower_95 = _STORED[ForecastModels.residual_lower_95]
+    residual_upper_95 = _STORED[ForecastModels.residual_upper_95]
+    trained_on = Col(T.DateType(), "the date as of which it was chosen")
 
 
 class SeriesModel(Frame):
@@ -71,6 +84,11 @@ class SeriesModel(Frame):
     upper_80 = Col(_BY_DAY, "upper end of the 80% interval")
     lower_95 = Col(_BY_DAY, "lower end of the 95% interval")
     upper_95 = Col(_BY_DAY, "upper end of the 95% interval")
+    residual_lower_80 = _STORED[ForecastModels.residual_lower_80]
+    residual_upper_80 = _STORED[ForecastModels.residual_upper_80]
+    residual_lower_95 = _STORED[ForecastModels.residual_lower_95]
+    residual_upper_95 = _STORED[ForecastModels.residual_upper_95]
+    trained_on = Col(T.DateType(), "the earlier date as of which the champion was chosen; null: it is fitted now")
     mae = Col(T.DoubleType(), "mean absolute error; null: no window")
     rmse = Col(T.DoubleType(), "root mean square error")
     mase = Col(T.DoubleType(), "mae over the history's seasonal naive error; NaN: that is 0")
@@ -82,42 +100,62 @@ class SeriesModel(Frame):
 
 
 @dataclasses.dataclass(frozen=True)
+class StoredModel:
+    """The champion that an earlier date chose for a series, and the errors that its intervals are made of."""
+
+    model: str
+    quantiles: ResidualQuantiles
+    trained_on: datetime.date
+
+
+@dataclasses.dataclass(frozen=True)
 class Series:
-    """One series: units per day up to yesterday."""
+    """One series: units per day up to yesterday, the models that may be run on it, and what is kept of it."""
 
     series_id: str
     level: str
     item_id: str
     kind: str
     units: Floats
+    models: tuple[str, ...]  # none: a rule forecasts it
+    stored: StoredModel | None
 
 
 def forecast_batch(batch: pd.DataFrame, settings: ForecastSettings) -> pd.DataFrame:
-    """One row per series and model: its forecast and its errors in the last window of the backtest.
+    """SeriesToForecast → SeriesModel.
 
-    SeriesToForecast → SeriesModel. `champion` is chosen on all windows. `picked` is the model that the windows before
-    the last would have chosen: judged on the last, it shows without flattery what choosing is worth.
+    A series that keeps its stored champion has the champion's row, without errors: the model is run once, on all
+    days. Any other series has one row per model: its forecast and its errors in the last window of the backtest.
+    `champion` is chosen on all windows. `picked` is the model that the windows before the last would have chosen:
+    judged on the last, it shows without flattery what choosing is worth.
     """
+    every = [_series(row, settings) for row in batch.itertuples(index=False)]
+    rows = [_rule_row(series, settings, champion=True) for series in every if not series.models]
+    rows.extend(_kept_rows(every, settings))
+    done = {row[SeriesModel.series_id] for row in rows}
     routes: dict[tuple[str, ...], list[Series]] = {}
-    rows: list[dict[str, Any]] = []
-    columns = (batch.series_id, batch.level, batch.item_id, batch.units, batch.top)
-    for series_id, level, item_id, values, top in zip(*columns, strict=True):
-        units = np.maximum(np.asarray(values, dtype=np.float64), 0.0)  # more returned than sold: no demand
-        kind = series_kind(
-            units,
-            min_history_days=settings.min_history_days,
-            dead_days=settings.dead_days,
-            intermittent_gap=settings.intermittent_gap,
-        )
-        series = Series(series_id, level, item_id, kind, units)
-        models = _models(kind, bool(top), settings)
-        if models:
-            routes.setdefault(models, []).append(series)
-        else:
-            rows.append(_rule_row(series, settings, champion=True))
+    for series in every:
+        if series.series_id not in done:
+            routes.setdefault(series.models, []).append(dataclasses.replace(series, stored=None))
     for models, members in routes.items():
         rows.extend(_modelled(members, models, settings))
     return pd.DataFrame(rows)
+
+
+def _series(row: Any, settings: ForecastSettings) -> Series:
+    """A row of SeriesToForecast as a series. What is stored of another kind of series is not kept."""
+    units = np.maximum(np.asarray(row.units, dtype=np.float64), 0.0)  # more returned than sold: no demand
+    kind = series_kind(
+        units,
+        min_history_days=settings.min_history_days,
+        dead_days=settings.dead_days,
+        intermittent_gap=settings.intermittent_gap,
+    )
+    stored = None
+    if row.profile == kind:
+        quantiles = ResidualQuantiles(*[getattr(row, name) for name in QUANTILES])
+        stored = StoredModel(row.model, quantiles, row.trained_on)
+    return Series(row.series_id, row.level, row.item_id, kind, units, _models(kind, bool(row.top), settings), stored)
 
 
 def _models(kind: str, top: bool, settings: ForecastSettings) -> tuple[str, ...]:
@@ -126,6 +164,24 @@ def _models(kind: str, top: bool, settings: ForecastSettings) -> tuple[str, ...]
     if kind == "regular":
         return tuple(settings.models_regular + (settings.models_top if top else []))
     return ()
+
+
+def _kept_rows(every: Iterable[Series], settings: ForecastSettings) -> Iterator[dict[str, Any]]:
+    """The rows of the series whose stored champion is a model that still works on them."""
+    members: dict[str, list[tuple[Series, StoredModel]]] = {}
+    for series in every:
+        if series.models and series.stored and series.stored.model in MODELS:
+            members.setdefault(series.stored.model, []).append((series, series.stored))
+    for model, kept in members.items():
+        histories = [series.units for series, _ in kept]
+        batch = batch_forecasts(
+            histories, [model], horizon_days=settings.horizon_days, season_days=settings.season_days
+        )
+        for i, (series, stored) in enumerate(kept):
+            if (i, 0) not in batch.failures:
+                units, quantiles = batch.units[i, 0], stored.quantiles
+                forecast = quantiles.around(units, whole=in_pieces(series.units))
+                yield _row(series, model, forecast, quantiles=quantiles, champion=True)
 
 
 def _modelled(members: Sequence[Series], models: Sequence[str], settings: ForecastSettings) -> Iterator[dict[str, Any]]:
@@ -177,11 +233,12 @@ def _series_rows(
         if m in failures:
             yield _row(series, model, None, failure=failures[m])
             continue
-        forecast = residual_intervals(now[m], residuals[:, m].ravel() if ends else in_sample, whole=whole)
-        row = _row(series, model, forecast, champion=m == best)
+        quantiles = ResidualQuantiles.of(residuals[:, m].ravel() if ends else in_sample)
+        forecast = quantiles.around(now[m], whole=whole)
+        row = _row(series, model, forecast, quantiles=quantiles, champion=m == best)
         if ends:
             before = residuals[1:, m].ravel() if len(past) > 1 else in_sample[:-h]
-            tried = _clipped(residual_intervals(past[0, m], before, whole=whole))
+            tried = _clipped(ResidualQuantiles.of(before).around(past[0, m], whole=whole))
             row |= dataclasses.asdict(accuracy(actual[0, 0], tried, scale)) | {SeriesModel.picked: m == picked}
         yield row
     if failures:
@@ -196,13 +253,20 @@ def _rule_row(series: Series, settings: ForecastSettings, *, champion: bool) -> 
 
 
 def _row(
-    series: Series, model: str, forecast: Forecast | None, *, champion: bool = False, failure: str | None = None
+    series: Series,
+    model: str,
+    forecast: Forecast | None,
+    *,
+    quantiles: ResidualQuantiles | None = None,
+    champion: bool = False,
+    failure: str | None = None,
 ) -> dict[str, Any]:
     ends = (
         {f.name: None for f in dataclasses.fields(Forecast)}
         if forecast is None
         else {k: np.round(v, DECIMALS) for k, v in dataclasses.asdict(_clipped(forecast)).items()}
     )
+    errors = dataclasses.astuple(quantiles) if quantiles else (None,) * len(QUANTILES)
     return {
         SeriesModel.series_id: series.series_id,
         SeriesModel.level: series.level,
@@ -213,6 +277,8 @@ def _row(
         SeriesModel.picked: False,
         SeriesModel.failure: failure,
         **ends,
+        **dict(zip(QUANTILES, errors, strict=True)),
+        SeriesModel.trained_on: series.stored.trained_on if series.stored else None,
         **NO_ACCURACY,
     }
 

@@ -7,10 +7,10 @@ import pytest
 
 from promo_spark.models.forecasts.backtest import (
     Forecast,
+    ResidualQuantiles,
     accuracy,
     champion,
     in_pieces,
-    residual_intervals,
     seasonal_naive_scale,
     windows_possible,
 )
@@ -68,21 +68,22 @@ def test_a_model_that_failed_in_any_window_cannot_win() -> None:
 def test_intervals_hold_as_often_as_they_say() -> None:
     """F19: learnt on 56 days and tried on the next 28 of a thousand noisy series, 80% intervals hold 70-90%."""
     noise = np.random.default_rng(3).gamma(2.0, 5.0, size=(1000, 84))
-    held = [accuracy(n[56:], residual_intervals(np.full(28, 10.0), n[:56] - 10.0)) for n in noise]
+    held = [accuracy(n[56:], ResidualQuantiles.of(n[:56] - 10.0).around(np.full(28, 10.0))) for n in noise]
     assert 0.77 < np.mean([h.covered_80 for h in held]) < 0.83
     assert 0.92 < np.mean([h.covered_95 for h in held]) < 0.98
 
 
 def test_interval_ends_are_order_statistics_and_skewed_as_the_errors_are() -> None:
-    found = residual_intervals(np.array([10.0]), np.array([-1.0] * 10 + [0.0] * 4 + [2.0, 3.0, 4.0, 5.0, 6.0]))
+    errors = np.array([-1.0] * 10 + [0.0] * 4 + [2.0, 3.0, 4.0, 5.0, 6.0])
+    found = ResidualQuantiles.of(errors).around(np.array([10.0]))
     assert (found.lower_80[0], found.upper_80[0]) == (9.0, 15.0)  # rank ⌊20 · 0.1⌋ = 2 from either end: -1 and 5
     assert (found.lower_95[0], found.upper_95[0]) == (9.0, 16.0)  # ⌊20 · 0.025⌋ = 0: the extremes
 
 
 def test_intervals_of_pieces_end_at_whole_pieces_and_hold_the_point() -> None:
-    found = residual_intervals(np.array([0.3]), np.array([-0.28] * 17 + [0.72, 0.72]), whole=True)
+    found = ResidualQuantiles.of(np.array([-0.28] * 17 + [0.72, 0.72])).around(np.array([0.3]), whole=True)
     assert (found.lower_80[0], found.upper_80[0]) == (0.0, 1.0)  # 0.02 and 1.02, rounded
-    rare = residual_intervals(np.array([0.05]), np.full(19, -0.05), whole=True)
+    rare = ResidualQuantiles.of(np.full(19, -0.05)).around(np.array([0.05]), whole=True)
     assert (rare.lower_80[0], rare.upper_80[0]) == (0.0, 0.05)
     assert in_pieces(np.array([0.0, 3.0]))
     assert not in_pieces(np.array([0.0, 0.45]))

@@ -1,0 +1,96 @@
+"""The steps of forecast: whether the stored champions are kept, and what is fitted and measured."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from promo_spark.contracts.models import ForecastModels, Forecasts, Registry
+from promo_spark.measures.metric_rows import Figure, MetricRow, figure_rows
+from promo_spark.measures.refitting import refit_reason
+from promo_spark.models.forecasts.batches import series_models
+from promo_spark.models.forecasts.drift import drift
+from promo_spark.models.forecasts.metrics import CHAMPION, count_metrics, forecast_metrics
+from promo_spark.models.forecasts.series import SalesSeries
+from promo_spark.models.forecasts.stored import StoredModels, stored_models
+from promo_spark.runtime.job import Context
+from promo_spark.settings.forecast import ForecastSettings
+
+_MODEL, _ENGINE = "forecasts", "statsforecast"  # as models.registry names them
+
+
+@dataclass(frozen=True)
+class ForecastsOfDate:
+    """The models run for the date (SeriesModel), figures of them (MetricRow), why they were fitted, "" if kept."""
+
+    models: DataFrame
+    figures: DataFrame
+    reason: str
+
+
+def forecasts_of_date(ctx: Context[ForecastSettings], sales: DataFrame, series: DataFrame) -> ForecastsOfDate:
+    """The stored champions of the newest earlier date where these are to be kept, else a backtest of all models.
+
+    DailySales and its SalesSeries.
+    """
+    settings, stored = ctx.settings, stored_models(ctx.read_earlier(ForecastModels))
+    reason, drifted = _judged(ctx, stored, sales) if stored else ("there were none of an earlier date", [])
+    kept = stored if reason is None else None
+    how = (
+        f"by the champions of {kept.trained_on}"
+        if kept
+        else f"testing the models on {settings.backtest_windows} windows"
+    )
+    ctx.say(f"forecasting {settings.horizon_days} days, {how}")
+    models = ctx.keep(series_models(series, settings, kept.rows if kept else None))
+    measured = count_metrics(models) if kept else forecast_metrics(models)
+    figures = ctx.keep(measured.unionByName(figure_rows(ctx.spark, drifted)))
+    return ForecastsOfDate(models, figures, reason or "")
+
+
+def registry_rows(ctx: Context[ForecastSettings], of_date: ForecastsOfDate, series: DataFrame) -> DataFrame:
+    """One row if models were fitted to all series on the date, else none. SalesSeries → Registry."""
+    if not of_date.reason:
+        return Registry.frame(ctx.spark)
+    days = F.size(SalesSeries.units)
+    rows, longest = series.agg(F.sum(days), F.max(days)).collect()[0]
+    if not rows:
+        return Registry.frame(ctx.spark)
+    champions = of_date.figures.filter(F.col(MetricRow.slice) == CHAMPION).collect()
+    row = {
+        Registry.model: _MODEL,
+        Registry.model_version: ctx.date.isoformat(),
+        Registry.engine: _ENGINE,
+        Registry.champion: True,
+        Registry.refit: ctx.settings.refit,
+        Registry.reason: of_date.reason,
+        Registry.made_by: ctx.made_by,
+        Registry.trained_from: ctx.date - datetime.timedelta(longest),
+        Registry.trained_to: ctx.date - datetime.timedelta(1),
+        Registry.trained_rows: rows,
+        Registry.features: [SalesSeries.units],
+        Registry.metrics: {
+            figure[MetricRow.metric]: figure[MetricRow.value]
+            for figure in champions
+            if figure[MetricRow.value] is not None
+        },
+        Registry.format: "table",
+        Registry.state: ForecastModels.full_name(),
+    }
+    return Registry.frame(ctx.spark, [row])
+
+
+def _judged(ctx: Context[ForecastSettings], stored: StoredModels, sales: DataFrame) -> tuple[str | None, list[Figure]]:
+    """Why the models are fitted again, None if the stored champions are kept; and how their forecasts have held."""
+    held = drift(sales, ctx.read_earlier(Forecasts), since=stored.trained_on)
+    reason = refit_reason(
+        ctx.settings.refit,
+        date=ctx.date,
+        trained_on=stored.trained_on,
+        same_maker=stored.made_by == ctx.made_by,
+        drifted=held.beyond(ctx.settings.refit_outside_95),
+    )
+    return reason, [held.figure()]
