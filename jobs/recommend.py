@@ -15,7 +15,8 @@ from __future__ import annotations
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import ItemFactors, Metrics, Recommendations, Registry, Segments
 from promo_spark.contracts.silver import Events, OrderLines
-from promo_spark.flows.recommend import recommender_of_date, registry_rows
+from promo_spark.flows.recommend import fit_of_date, recommender_of_date
+from promo_spark.flows.registry import registry_rows
 from promo_spark.measures.metric_rows import Figure, figure_rows
 from promo_spark.models.recommenders.recommendations import recommendations, recommended_items
 from promo_spark.runtime.job import Context, Earlier, job, main
@@ -37,7 +38,7 @@ def run(ctx: Context[RecommendSettings]) -> None:
     lists = recommendations(entries, model.catalogue, popular_days=settings.popular_days)
     rows = ctx.write(Recommendations, lists).rows
     ctx.write(ItemFactors, of_date.factors)
-    ctx.write(Registry, registry_rows(ctx, of_date))
+    ctx.write(Registry, registry_rows(ctx, fit_of_date(ctx, of_date)))
     ctx.metrics(figure_rows(ctx.spark, [*of_date.figures, Figure("rows", "model", float(rows), rows)]))
 
 

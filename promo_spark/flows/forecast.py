@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from promo_spark.contracts.models import ForecastModels, Forecasts, Registry
+from promo_spark.contracts.models import ForecastModels, Forecasts
+from promo_spark.flows.registry import Fit
 from promo_spark.measures.metric_rows import Figure, MetricRow, figure_rows
 from promo_spark.measures.refitting import refit_reason
 from promo_spark.models.forecasts.batches import series_models
@@ -18,8 +19,6 @@ from promo_spark.models.forecasts.series import SalesSeries
 from promo_spark.models.forecasts.stored import StoredModels, stored_models
 from promo_spark.runtime.job import Context
 from promo_spark.settings.forecast import ForecastSettings
-
-_MODEL, _ENGINE = "forecasts", "statsforecast"  # as models.registry names them
 
 
 @dataclass(frozen=True)
@@ -51,36 +50,24 @@ def forecasts_of_date(ctx: Context[ForecastSettings], sales: DataFrame, series: 
     return ForecastsOfDate(models, figures, reason or "")
 
 
-def registry_rows(ctx: Context[ForecastSettings], of_date: ForecastsOfDate, series: DataFrame) -> DataFrame:
-    """One row if models were fitted to all series on the date, else none. SalesSeries → Registry."""
-    if not of_date.reason:
-        return Registry.frame(ctx.spark)
+def fit_of_date(ctx: Context[ForecastSettings], of_date: ForecastsOfDate, series: DataFrame) -> Fit | None:
+    """What was fitted to all series on the date; None: nothing. SalesSeries → Fit."""
     days = F.size(SalesSeries.units)
-    rows, longest = series.agg(F.sum(days), F.max(days)).collect()[0]
+    rows, longest = series.agg(F.sum(days), F.max(days)).collect()[0] if of_date.reason else (0, 0)
     if not rows:
-        return Registry.frame(ctx.spark)
+        return None
     champions = of_date.figures.filter(F.col(MetricRow.slice) == CHAMPION).collect()
-    row = {
-        Registry.model: _MODEL,
-        Registry.model_version: ctx.date.isoformat(),
-        Registry.engine: _ENGINE,
-        Registry.champion: True,
-        Registry.refit: ctx.settings.refit,
-        Registry.reason: of_date.reason,
-        Registry.made_by: ctx.made_by,
-        Registry.trained_from: ctx.date - datetime.timedelta(longest),
-        Registry.trained_to: ctx.date - datetime.timedelta(1),
-        Registry.trained_rows: rows,
-        Registry.features: [SalesSeries.units],
-        Registry.metrics: {
-            figure[MetricRow.metric]: figure[MetricRow.value]
-            for figure in champions
-            if figure[MetricRow.value] is not None
-        },
-        Registry.format: "table",
-        Registry.state: ForecastModels.full_name(),
-    }
-    return Registry.frame(ctx.spark, [row])
+    return Fit(
+        "forecasts",
+        "statsforecast",
+        ctx.settings.refit,
+        of_date.reason,
+        rows=rows,
+        days=(ctx.date - datetime.timedelta(longest), ctx.date - datetime.timedelta(1)),
+        features=[SalesSeries.units],
+        state=ForecastModels,
+        metrics={f[MetricRow.metric]: f[MetricRow.value] for f in champions if f[MetricRow.value] is not None},
+    )
 
 
 def _judged(ctx: Context[ForecastSettings], stored: StoredModels, sales: DataFrame) -> tuple[str | None, list[Figure]]:

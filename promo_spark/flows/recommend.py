@@ -11,9 +11,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import ProductProfile, UserProfile
-from promo_spark.contracts.models import ItemFactors, Registry, Segments
+from promo_spark.contracts.models import ItemFactors, Segments
 from promo_spark.contracts.silver import Events, OrderLines
 from promo_spark.features.users.tastes import most_repurchases, user_repurchases
+from promo_spark.flows.registry import Fit
 from promo_spark.measures.metric_rows import Figure
 from promo_spark.measures.refitting import refit_reason
 from promo_spark.measures.stock import not_sold_out
@@ -50,7 +51,6 @@ from promo_spark.models.recommenders.strengths import (
 from promo_spark.runtime.job import Context
 from promo_spark.settings.recommend import RecommendSettings
 
-_MODEL = "recommender"  # as models.registry names it
 _OF_MODEL, _OF_STORED, _OF_PUBLISHED = "model", "stored", "published"  # slices of figures
 
 
@@ -98,29 +98,22 @@ def recommender_of_date(ctx: Context[RecommendSettings]) -> RecommenderOfDate:
     return _newly_fitted(ctx, bought, items, figures, reason or "")
 
 
-def registry_rows(ctx: Context[RecommendSettings], of_date: RecommenderOfDate) -> DataFrame:
-    """One row if the recommender was fitted on the date, else none. → Registry."""
+def fit_of_date(ctx: Context[RecommendSettings], of_date: RecommenderOfDate) -> Fit | None:
+    """What was fitted on the date; None: nothing."""
     if not of_date.reason:
-        return Registry.frame(ctx.spark)
+        return None
     settings, figures = ctx.settings, of_date.figures
-    pairs = next(f.n for f in figures if (f.metric, f.slice) == ("pairs", _OF_MODEL))
-    row = {
-        Registry.model: _MODEL,
-        Registry.model_version: ctx.date.isoformat(),
-        Registry.engine: of_date.recommender,
-        Registry.champion: True,
-        Registry.refit: settings.refit,
-        Registry.reason: of_date.reason,
-        Registry.made_by: ctx.made_by,
-        Registry.trained_from: ctx.date - datetime.timedelta(days=settings.history_days),
-        Registry.trained_to: ctx.date - datetime.timedelta(days=1),
-        Registry.trained_rows: pairs,
-        Registry.features: ["order", *sorted(settings.event_weights)],
-        Registry.metrics: {f.metric: f.value for f in figures if f.slice == _OF_PUBLISHED and f.value is not None},
-        Registry.format: "table",
-        Registry.state: ItemFactors.full_name(),
-    }
-    return Registry.frame(ctx.spark, [row])
+    return Fit(
+        "recommender",
+        of_date.recommender,
+        settings.refit,
+        of_date.reason,
+        rows=next(f.n for f in figures if (f.metric, f.slice) == ("pairs", _OF_MODEL)),
+        days=(ctx.date - datetime.timedelta(settings.history_days), ctx.date - datetime.timedelta(1)),
+        features=["order", *sorted(settings.event_weights)],
+        state=ItemFactors,
+        metrics={f.metric: f.value for f in figures if f.slice == _OF_PUBLISHED and f.value is not None},
+    )
 
 
 def _measured_figures(ctx: Context[RecommendSettings], bought: DataFrame) -> list[Figure]:
