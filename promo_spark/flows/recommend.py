@@ -49,6 +49,7 @@ from promo_spark.models.recommenders.strengths import (
     with_events,
 )
 from promo_spark.runtime.job import Context
+from promo_spark.runtime.side_by_side import both
 from promo_spark.settings.recommend import RecommendSettings
 
 _OF_MODEL, _OF_STORED, _OF_PUBLISHED = "model", "stored", "published"  # slices of figures
@@ -172,11 +173,13 @@ def _newly_fitted(
 ) -> RecommenderOfDate:
     """The best recommender of the holdout, fitted on all purchases before the date."""
     settings = ctx.settings
-    ctx.say(f"measuring recommenders on the last {settings.holdout_days} days")
-    measured = _measured_figures(ctx, bought)
+    ctx.say(f"fitting, and measuring recommenders on the last {settings.holdout_days} days")
+    measured, model = both(
+        lambda: _measured_figures(ctx, bought),
+        lambda: _model_of_date(ctx, bought, items, partial(als_factors, settings=settings)),
+    )
     best = holdout.best_recommender(measured, settings.bought)
     ctx.say(f"recommending by {best}")
-    model = _model_of_date(ctx, bought, items, partial(als_factors, settings=settings))
     factors = factor_rows(
         items, model.items.items, model.items.vectors, recommender=best, trained_on=ctx.date, made_by=ctx.made_by
     )

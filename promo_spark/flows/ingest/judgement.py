@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any
 
-from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
-from pyspark.util import inheritable_thread_target
 
 from promo_spark.contracts.raw_rows import IncomingRow
 from promo_spark.contracts.schema import SourceCheck, Table
@@ -19,6 +17,7 @@ from promo_spark.errors import SourceError
 from promo_spark.flows.ingest.deliveries import LARGEST, Delivery
 from promo_spark.flows.ingest.stored_rows import StoredRows, after_last_lines, stored_rows
 from promo_spark.runtime.job import Context
+from promo_spark.runtime.side_by_side import side_by_side
 from promo_spark.settings.ingest import IngestSettings
 from promo_spark.sources.checks import own_checks, predicates
 from promo_spark.sources.checks import rules as checks
@@ -32,9 +31,6 @@ _REFERRED_TO: tuple[type[Table], ...] = (Products, Users)
 # Kept once judged: what others refer to, and lines, whose numbers took a shuffle.
 _KEPT: tuple[type[Table], ...] = (*_REFERRED_TO, OrderLines)
 _NEVER_EMPTY: tuple[type[Table], ...] = (Products, OrderLines, Events)
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -196,14 +192,3 @@ def _with_files(delivery: Delivery, rows: DataFrame, counted: Mapping[str, Count
             whole = counted[source].delivered
             by_file[source] = dict.fromkeys(files.addresses.values(), (whole.rows_in, whole.blank))
     return {source: replace(one, by_file=by_file[source]) for source, one in counted.items()}
-
-
-def side_by_side(what: Callable[[T], R], of: Sequence[T]) -> list[R]:
-    """What is done to each, two at a time, in their order.
-
-    A large file is read by one task where its owner wrote it as one piece: two side by side keep both the
-    cores of a laptop busy. The threads inherit the tags of the job's own, so that what they do can be stopped.
-    """
-    inheriting: Callable[[T], R] = inheritable_thread_target(SparkSession.active())(what)
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        return list(pool.map(inheriting, of))

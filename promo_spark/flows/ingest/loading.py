@@ -14,8 +14,9 @@ from promo_spark.contracts.schema import Table, WriteMode
 from promo_spark.contracts.silver import Events, Holidays, OrderLines, Products, Quarantined
 from promo_spark.errors import ContractError, SourceError
 from promo_spark.flows.ingest.deliveries import Delivery
-from promo_spark.flows.ingest.judgement import Counted, Judged, side_by_side
+from promo_spark.flows.ingest.judgement import Counted, Judged
 from promo_spark.runtime.job import Context, SourceCounts
+from promo_spark.runtime.side_by_side import side_by_side
 from promo_spark.settings.ingest import IngestSettings
 from promo_spark.sources import holidays
 from promo_spark.sources.checks import rules
