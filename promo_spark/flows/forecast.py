@@ -72,12 +72,14 @@ def fit_of_date(ctx: Context[ForecastSettings], of_date: ForecastsOfDate, series
 
 def _judged(ctx: Context[ForecastSettings], stored: StoredModels, sales: DataFrame) -> tuple[str | None, list[Figure]]:
     """Why the models are fitted again, None if the stored champions are kept; and how their forecasts have held."""
-    held = drift(sales, ctx.read_earlier(Forecasts), since=stored.trained_on)
+    settings = ctx.settings
+    last_season = ctx.date - datetime.timedelta(settings.season_days)  # every day of the week counts as much
+    held = drift(sales, ctx.read_earlier(Forecasts), since=max(stored.trained_on, last_season))
     reason = refit_reason(
-        ctx.settings.refit,
+        settings.refit,
         date=ctx.date,
         trained_on=stored.trained_on,
         same_maker=stored.made_by == ctx.made_by,
-        drifted=held.beyond(ctx.settings.refit_outside_95),
+        drifted=held.beyond(settings.refit_outside_95),
     )
     return reason, [held.figure()]

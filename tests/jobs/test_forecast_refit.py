@@ -154,5 +154,5 @@ def test_sales_outside_their_intervals_have_models_fitted_again_when_it_drifts(s
     assert rows(shop, Registry, TUESDAY) == []
     [registered] = rows(shop, Registry, WEDNESDAY)
     # Monday: tea and old, both inside. Tuesday: tea, old and young, all outside. 3 of 5
-    assert registered.reason == "since the fit 0.600 of the sales were outside their 95% intervals, more than 0.1"
+    assert registered.reason == "0.600 of the latest sales were outside their 95% intervals, more than 0.075"
     assert {r.trained_on for r in rows(shop, ForecastModels, WEDNESDAY)} == {WEDNESDAY}

@@ -1,4 +1,4 @@
-"""How well the forecasts of the dates since a fit have held."""
+"""How well the forecasts of the last dates since a fit have held."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class Drift:
         """The share in words where it is above the limit; empty: it is not.
 
         >>> Drift(forecast=50, outside=6).beyond(0.1)
-        'since the fit 0.120 of the sales were outside their 95% intervals, more than 0.1'
+        '0.120 of the latest sales were outside their 95% intervals, more than 0.1'
         >>> Drift(forecast=50, outside=5).beyond(0.1)
         ''
         """
         share = self.share()
         if share is None or share <= limit:
             return ""
-        return f"since the fit {share:.3f} of the sales were outside their 95% intervals, more than {limit:g}"
+        return f"{share:.3f} of the latest sales were outside their 95% intervals, more than {limit:g}"
 
     def figure(self) -> Figure:
         """For models.metrics. Slice: stored."""
