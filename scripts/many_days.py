@@ -97,6 +97,10 @@ def in_a_row(
         print(f"{lake.name}: {date} {run(date):5.0f} s", flush=True)
 
 
+def runs(raw: Path, lake: Path, arguments: Sequence[str]) -> Callable[[datetime.date], float]:
+    return lambda date: ran(raw, lake, "pipeline", *arguments, "--date", date.isoformat())
+
+
 def rows_of(table: Path, left_out: set[str], of: datetime.date | None) -> dict[str, int]:
     """A digest of each row, with how often it is there; `of`: of tables by date the rows of this one."""
     rows = DeltaTable(str(table)).to_pyarrow_table()
@@ -159,14 +163,8 @@ def main() -> int:
         return ran(raw, folder / "daily", "pipeline", "--date", date.isoformat())
 
     in_a_row(cut, raw, folder / "daily", dates, daily)
-    in_a_row(
-        cut, raw, folder / "forced", dates,
-        lambda date: ran(raw, folder / "forced", "pipeline", "--force", "--date", date.isoformat()),
-    )  # fmt: skip
-    in_a_row(
-        cut, raw, folder / "rebuilt", dates[-1:],
-        lambda date: ran(raw, folder / "rebuilt", "pipeline", "--date", date.isoformat()),
-    )  # fmt: skip
+    for lake, of_lake, force in (("forced", dates, ["--force"]), ("rebuilt", dates[-1:], [])):
+        in_a_row(cut, raw, folder / lake, of_lake, runs(raw, folder / lake, force))
     layers = ("silver", "features", "models", "decisions", "quarantine")
     wrong = differing(folder / "daily", folder / "forced", layers, set(), None)
     wrong += differing(folder / "daily", folder / "rebuilt", ("silver", "features"), OF_THE_RUN, LAST)

@@ -153,7 +153,7 @@ def test_permuting_the_segment_ids_changes_neither_names_nor_promotions(
     earlier = lake.read(SegmentPortraits).localCheckpoint().replace(other, subset=["segment_id"])
     lake.write(SegmentPortraits, earlier, {"as_of": MONDAY})
     lake.write(UserProfile, UserProfile.frame(spark, [r | {"as_of": TUESDAY} for r in rows]), {"as_of": TUESDAY})
-    run_job(run, TUESDAY, *FEW)
+    run_job(run, TUESDAY, *FEW, 'segment.refit="daily"')
     tuesday = lake.read(Segments).filter(F.col("as_of") == F.lit(TUESDAY))
     assert_df_equality(
         tuesday.select("user_id", "segment_id", "segment_name"),
