@@ -19,7 +19,7 @@ import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from promo_spark.models.forecasts.batches import STORED, sales_series, series_models
+from promo_spark.models.forecasts.batches import sales_series, series_models
 from promo_spark.models.forecasts.series import SeriesModel, forecast_batch
 from promo_spark.runtime.session import spark_session
 from promo_spark.settings import load
@@ -59,7 +59,7 @@ def synthetic_sales(spark: SparkSession, series: int) -> DataFrame:
 def one_call_per_series(sales: DataFrame, settings: ForecastSettings) -> DataFrame:
     def forecast(days: pd.DataFrame) -> pd.DataFrame:
         days = days.sort_values("day")
-        one = {c: days[c].iloc[0] for c in ("series_id", "level", "item_id")} | {"top": False} | dict.fromkeys(STORED)
+        one = {c: days[c].iloc[0] for c in ("series_id", "level", "item_id")} | {"top": False}
         return forecast_batch(pd.DataFrame([one | {"units": days.units.to_numpy(float)}]), settings)
 
     narrow = sales.select("series_id", "level", "item_id", "day", F.col("units").cast("double"))

@@ -127,8 +127,9 @@ def forecast_batch(batch: pd.DataFrame, settings: ForecastSettings) -> pd.DataFr
     A series that keeps its stored champion has the champion's row, without errors: the model is run once, on all
     days. Any other series has one row per model: its forecast and its errors in the last window of the backtest.
     `champion` is chosen on all windows. `picked` is the model that the windows before the last would have chosen:
-    judged on the last, it shows without flattery what choosing is worth.
+    judged on the last, it shows without flattery what choosing is worth. What is stored may be missing in the frame.
     """
+    batch = batch.reindex(columns=list(SeriesToForecast.columns()))
     every = [_series(row, settings) for row in batch.itertuples(index=False)]
     rows = [_rule_row(series, settings, champion=True) for series in every if not series.models]
     rows.extend(_kept_rows(every, settings))

@@ -10,7 +10,6 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from promo_spark.models.forecasts.batches import STORED
 from promo_spark.models.forecasts.series import forecast_batch
 from promo_spark.settings import Settings
 from promo_spark.settings.forecast import ForecastSettings
@@ -30,8 +29,7 @@ def forecast(plan: ForecastSettings, *, top: bool = False, **series: npt.ArrayLi
 def forecast_of(plan: ForecastSettings, series: Mapping[str, npt.ArrayLike], *, top: bool = False) -> pd.DataFrame:
     names = list(series)
     frame = {"series_id": names, "item_id": names, "units": [np.asarray(s, float) for s in series.values()]}
-    none_stored = dict.fromkeys(STORED)
-    return forecast_batch(pd.DataFrame(frame).assign(level="product", top=top, **none_stored), plan)
+    return forecast_batch(pd.DataFrame(frame).assign(level="product", top=top), plan)
 
 
 def by_model(rows: pd.DataFrame, column: str) -> dict[str, Any]:
