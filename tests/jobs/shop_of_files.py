@@ -58,7 +58,8 @@ class Shop:
         if till is not None:
             own = dumped["ingest"]["sources"]["order_lines"]
             dumped["ingest"]["sources"]["till"] = own | {"path": str(till), "table": "order_lines"}
-        dumped["ingest"]["gate"] |= {"judged_from_rows": gate, "day_before_expected": day_before}
+        limits = {"judged_from_rows": gate, "day_before_expected": day_before}
+        dumped["ingest"]["gate"] |= limits | {"sources": {"order_lines": limits}}
         return validated(dumped)
 
     def take_in(self, day: int = 14, force: bool = False, **settings: Any) -> None:

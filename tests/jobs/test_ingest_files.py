@@ -57,7 +57,7 @@ def test_a_second_day_reads_what_is_new_and_leaves_other_days_as_they_are(shop: 
     assert shop.rejected() == [("2.csv", "quantity_zero"), ("3.csv", "quantity_zero")]
     assert shop.files() == {"1.csv": (2, 1, 0, 1), "2.csv": (3, 1, 1, 1), "3.csv": (4, 2, 1, 1)}
     assert shop.report(15)["unread_files"] == (3, 2)
-    shop.take_in(16)
+    shop.take_in(16)  # a source that [ingest.gate.sources] names, and that has nothing new
     assert shop.counts() == (0, 0, 0, 0)
     assert shop.report(16)["unread_files"] == (3, 3)
     assert shop.orders() == "o1 o2 o4 o5"

@@ -25,6 +25,7 @@ from promo_spark.runtime.session import cores
 from promo_spark.settings.ingest import IngestSettings
 from promo_spark.settings.sources import LookupSettings, SourceSettings
 from promo_spark.sources import changes
+from promo_spark.sources.gate import verdicts as gate
 from promo_spark.sources.gate.source_columns import Columns
 from promo_spark.sources.incoming import of_source, together
 from promo_spark.sources.mapping import complete_journey, mappings
@@ -90,6 +91,10 @@ class Delivered:
     def tables(self) -> set[type[Table]]:
         return {d.table for d in self.deliveries} | {table for table, _ in self.nothing_new.values()}
 
+    @property
+    def sources(self) -> list[str]:
+        return sorted({source for d in self.deliveries for source in d.sources}.union(self.nothing_new))
+
 
 def sources_digest(settings: IngestSettings, spark: SparkSession | None, date: datetime.date) -> str:
     """Changes when a file of the source does, a row of a database's table, or the version of a table with a feed.
@@ -127,8 +132,14 @@ def deliveries(ctx: Context[IngestSettings], key: bytes | None) -> Delivered:
     Sources that deliver single rows stay by themselves: each merges its own. Given a key, what a mapping makes of
     ids of persons is keyed here; the ids themselves are still those of the sources.
     """
-    if ctx.settings.adapter == "complete_journey":
-        return Delivered(_complete_journey(ctx), {})
+    found = (
+        Delivered(_complete_journey(ctx), {}) if ctx.settings.adapter == "complete_journey" else _of_sources(ctx, key)
+    )
+    gate.refuse_unknown(ctx.settings.gate, found.sources)
+    return found
+
+
+def _of_sources(ctx: Context[IngestSettings], key: bytes | None) -> Delivered:
     by_table: dict[type[Table], list[str]] = {}
     for name, source in ctx.settings.sources.items():
         by_table.setdefault(mappings.mapped_table(name, source), []).append(name)

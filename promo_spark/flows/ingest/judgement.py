@@ -75,7 +75,6 @@ def judged(ctx: Context[IngestSettings], delivered: Sequence[Delivery]) -> list[
     own = [own_checks.own_check(**c.model_dump()) for c in ctx.settings.checks]
     plans = cleaning.plans(ctx.settings)
     checks.refuse_unknown(ctx.settings.policies, [check for _, check in own])
-    gate.refuse_unknown(ctx.settings.gate, [source for d in delivered for source in d.sources])
     compared = predicates.ComparedWith(ctx.date, ctx.business.timezone, ctx.settings.test_users)
     if OrderLines in plans and plans[OrderLines].looks_at_promotions:
         compared = replace(compared, promoted_days=_promoted_days(ctx, delivered))
