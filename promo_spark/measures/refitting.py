@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import datetime
 
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
 from promo_spark.settings.sections import Refit
 
 _DAYS_OF_A_WEEK = 7
@@ -37,3 +40,12 @@ def refit_reason(
     if refit == "weekly":
         return f"it was {age} days old" if age >= _DAYS_OF_A_WEEK else None
     return drifted or None
+
+
+def newest_rows(rows: DataFrame, day: str) -> tuple[datetime.date, DataFrame] | None:
+    """The newest date in a column of dates, and the rows of that date; None: there are no rows.
+
+    The date is looked up by itself: where the table is partitioned by it, the rows of other dates are not read.
+    """
+    newest = rows.agg(F.max(day)).collect()[0][0]
+    return None if newest is None else (newest, rows.filter(F.col(day) == F.lit(newest)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -37,21 +36,6 @@ def set_counts_of_date(ctx: Context[BasketsSettings], fitted: FittedItemsets, pr
     return counted(basket_items(lines, product_items(products, fitted.level, ctx.business)), fitted)
 
 
-@dataclass(frozen=True)
-class _Window:
-    """The days whose baskets count as of a date."""
-
-    first: datetime.date
-    end: datetime.date
-
-    @staticmethod
-    def of(date: datetime.date, days: int) -> _Window:
-        return _Window(date - datetime.timedelta(days), date)
-
-    def days(self) -> set[datetime.date]:
-        return {self.first + datetime.timedelta(n) for n in range((self.end - self.first).days)}
-
-
 def _carried(
     ctx: Context[BasketsSettings], since: EarlierRun, before: SetCounts, fitted: FittedItemsets, products: DataFrame
 ) -> SetCounts | None:
@@ -62,18 +46,18 @@ def _carried(
     changed = ctx.days_changed(OrderLines, since)
     if changed is None:
         return None
-    history, level = ctx.settings.history_days, fitted.level
-    then, now = _Window.of(since.date, history), _Window.of(ctx.date, history)
+    level = fitted.level
+    then, now = (_window(date, ctx.settings.history_days) for date in (since.date, ctx.date))
     items_then = product_items(ctx.read_then(Products, since), level, ctx.business)
     items_now = product_items(products, level, ctx.business)
-    in_both = then.days() & now.days()
+    in_both = then & now
     if not ctx.unchanged(Products, since):
         changed = changed + _days_with(ctx, moved_items(items_then, items_now), in_both)
     if len(in_both.intersection(changed)) * 2 > len(in_both):
         return None
     same = in_both.difference(changed)
-    lines_then = _of_days(ctx.read_then(OrderLines, since), then.days() - same)
-    lines_now = _of_days(ctx.read_everyone(OrderLines), now.days() - same)
+    lines_then = _of_days(ctx.read_then(OrderLines, since), then - same)
+    lines_now = _of_days(ctx.read_everyone(OrderLines), now - same)
     users_then, users_now = ctx.read_then(Users, since), ctx.read_everyone(Users)
     unknown = ctx.business.privacy.unknown_profiling_consent
     if not ctx.unchanged(Users, since):
@@ -88,6 +72,11 @@ def _carried(
         f"of {before.baskets:,}"
     )
     return before - gone + came
+
+
+def _window(date: datetime.date, days: int) -> set[datetime.date]:
+    """The days whose baskets count as of a date."""
+    return {date - datetime.timedelta(n) for n in range(1, days + 1)}
 
 
 def _days_with(

@@ -17,10 +17,11 @@ from pyspark.sql import types as T
 
 from promo_spark.contracts.models import FrequentItemsets, ItemsetCounts
 from promo_spark.contracts.schema import Col, Frame
+from promo_spark.measures.refitting import newest_rows
 from promo_spark.models.baskets.baskets import BASKET, BasketCounts, BasketItem
 
 MOST_SETS = 200_000  # more are not counted one by one: they are mined again
-_CELLS = 1 << 24  # baskets × sets looked at in one piece: 64 MB
+_CELLS = 1 << 24  # baskets × sets looked at in one piece: 16 MB
 _ALL, _GIANTS = -1, -2  # in place of a set's position: all baskets that count, and those that are cut out
 
 Itemset = tuple[str, ...]
@@ -76,8 +77,8 @@ class SetCounts:
 
 def fitted_itemsets(counts: DataFrame) -> FittedItemsets | None:
     """ItemsetCounts of earlier dates → the sets of the newest of them. None: there are none, or more than MOST_SETS."""
-    newest = counts.agg(F.max(ItemsetCounts.as_of)).collect()[0][0]
-    rows = counts.filter(F.col(ItemsetCounts.as_of) == F.lit(newest)).limit(MOST_SETS + 2).collect() if newest else []
+    newest = newest_rows(counts, ItemsetCounts.as_of)
+    rows = newest[1].limit(MOST_SETS + 2).collect() if newest else []
     if not rows or len(rows) > MOST_SETS + 1:
         return None
     rows.sort(key=lambda row: tuple(row[ItemsetCounts.items]))

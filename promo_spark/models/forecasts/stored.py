@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.models import ForecastModels
+from promo_spark.measures.refitting import newest_rows
 from promo_spark.models.forecasts.series import QUANTILES, SeriesModel
 
 
@@ -26,10 +27,10 @@ def stored_models(models: DataFrame) -> StoredModels | None:
 
     The date of the fit is that of the oldest champion: a series that was fitted for itself has a later one.
     """
-    newest = models.agg(F.max(ForecastModels.as_of)).collect()[0][0]
+    newest = newest_rows(models, ForecastModels.as_of)
     if newest is None:
         return None
-    rows = models.filter(F.col(ForecastModels.as_of) == F.lit(newest))
+    _, rows = newest
     trained_on, made_by = rows.agg(F.min(ForecastModels.trained_on), F.max(ForecastModels.made_by)).collect()[0]
     return StoredModels(rows, trained_on, made_by)
 

@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.models import ItemFactors
+from promo_spark.measures.refitting import newest_rows
 from promo_spark.models.recommenders.lists import Recommender
 from promo_spark.models.recommenders.strengths import CatalogueItem
 from promo_spark.models.recommenders.top_n import Floats, Integers
@@ -94,10 +95,10 @@ def factor_rows(
 
 def stored_model(earlier: DataFrame) -> StoredModel | None:
     """ItemFactors of earlier dates → the model of the newest of them; None: there is none."""
-    newest = earlier.agg(F.max(ItemFactors.as_of)).collect()[0][0]
+    newest = newest_rows(earlier, ItemFactors.as_of)
     if newest is None:
         return None
-    factors = earlier.filter(F.col(ItemFactors.as_of) == F.lit(newest))
+    _, factors = newest
     # the rows of a date are of one fit
     [fit] = factors.select(ItemFactors.recommender, ItemFactors.trained_on, ItemFactors.made_by).take(1)
     return StoredModel(

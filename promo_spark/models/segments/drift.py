@@ -50,7 +50,7 @@ class Drift:
 
     @staticmethod
     def between(fitted: Nearness, now: Nearness) -> Drift:
-        """None, where there were no users then or are none now.
+        """No drift, where there were no users then or are none now.
 
         >>> Drift.between(Nearness((50, 50), (1.0, 1.0)), Nearness((50, 50), (1.0, 1.5)))
         Drift(share_shift=0.0, distance_growth=0.25)

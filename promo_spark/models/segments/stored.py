@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from pyspark.sql import DataFrame, Row, SparkSession
-from pyspark.sql import functions as F
 
 from promo_spark.contracts.models import SegmentCentres
+from promo_spark.measures.refitting import newest_rows
 from promo_spark.models.segments.assignment import Scaling
 from promo_spark.models.segments.clustering import Points
 from promo_spark.models.segments.drift import Nearness
@@ -62,9 +62,12 @@ def stored_segments(centres: DataFrame, features: Sequence[str]) -> FittedSegmen
 
     None: there are none, or they were fitted on other features.
     """
-    newest = centres.agg(F.max(SegmentCentres.as_of)).collect()[0][0]
-    rows = centres.filter(F.col(SegmentCentres.as_of) == F.lit(newest)).collect() if newest else []
-    if not rows or any(set(row[SegmentCentres.scaled_centre]) != set(features) for row in rows):
+    newest = newest_rows(centres, SegmentCentres.as_of)
+    if newest is None:
+        return None
+    as_of, of_date = newest
+    rows = of_date.collect()
+    if any(set(row[SegmentCentres.scaled_centre]) != set(features) for row in rows):
         return None
 
     def in_order(row: Row, column: str) -> list[float]:
@@ -89,5 +92,5 @@ def stored_segments(centres: DataFrame, features: Sequence[str]) -> FittedSegmen
         ),
         first[SegmentCentres.trained_on],
         first[SegmentCentres.made_by],
-        {row[SegmentCentres.segment_id]: newest for row in rows},
+        {row[SegmentCentres.segment_id]: as_of for row in rows},
     )
