@@ -25,6 +25,7 @@ from promo_spark.settings import load, validated
 from promo_spark.settings.sources import ConnectionSettings, Extraction
 from promo_spark.storage import databases, landing
 from promo_spark.storage.databases import table_digest, table_rows
+from tests.jobs.delivered_files import LINE_COLUMNS
 from tests.storage import database_servers
 from tests.storage.database_servers import PASSWORD, USER, Server
 
@@ -302,14 +303,7 @@ def test_ingest_from_databases_and_an_object_store_shows_no_secret_anywhere(tmp_
                     "db_table": "public.lines",
                     "partition_column": "o",
                     "partitions": 2,
-                    "columns": {
-                        "order_id": "o",
-                        "line_no": "n",
-                        "product_id": "sku",
-                        "quantity": "pieces",
-                        "amount_paid": "paid",
-                        "ts": "at",
-                    },
+                    "columns": LINE_COLUMNS,
                 },
             },
         }
