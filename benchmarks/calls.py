@@ -4,29 +4,38 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 PROJECT = Path(__file__).resolve().parents[1]
 
 
-def submitted(code: Path, *arguments: str) -> tuple[float, float]:
-    """Wall and CPU seconds of scripts/submit.sh of a checkout, with all that it starts."""
-    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+class Used(NamedTuple):
+    """What a call took, with all that it started; `peak`: the bytes of its largest process."""
+
+    wall: float
+    cpu: float
+    peak: int
+
+
+def submitted(code: Path, *arguments: str) -> Used:
+    """Runs the suite of a checkout to its end."""
     environment = {**os.environ, "PROMO_SPARK_VENV": sys.prefix, "PYTHONPATH": str(code)}
     command = [sys.executable, "-m", "promo_spark.submission.spark_submit", *arguments]
-    ran = subprocess.run(command, cwd=code, env=environment, capture_output=True, text=True, check=False)
-    if ran.returncode != 0:
-        sys.exit(f"{' '.join(arguments)} failed in {code}:\n{ran.stdout[-2000:]}\n{ran.stderr[-4000:]}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return time.monotonic() - started, cpu
+    with tempfile.TemporaryFile() as said:
+        started = time.monotonic()
+        process = subprocess.Popen(command, cwd=code, env=environment, stdout=said, stderr=said)
+        _, status, used = os.wait4(process.pid, 0)
+        wall = time.monotonic() - started
+        if os.waitstatus_to_exitcode(status) != 0:
+            said.seek(0)
+            sys.exit(f"{' '.join(arguments)} failed in {code}:\n{said.read()[-6000:].decode()}")
+    return Used(wall, used.ru_utime + used.ru_stime, used.ru_maxrss << 10)
 
 
 def events(folder: Path) -> Iterator[dict[str, Any]]:

@@ -42,7 +42,8 @@ class Cost:
 def pipeline_cost(code: Path, folder: Path, demo: bool) -> Cost:
     """The pipeline of a checkout, its Spark events logged."""
     log, conf = event_log(folder)
-    cost = Cost(*submitted(code, "pipeline", *where(folder, demo), "--set", conf))
+    used = submitted(code, "pipeline", *where(folder, demo), "--set", conf)
+    cost = Cost(used.wall, used.cpu)
     for event in events(log):
         kind = str(event["Event"]).rsplit(".", 1)[-1]
         if kind == "SparkListenerSQLExecutionStart":

@@ -5,9 +5,9 @@
 
 Generates a retailer, runs the jobs for the day after its history, plays that day (`simulate`) and runs the jobs for the
 next one. Each job is a call of its own, with the start of its JVM in its figures. Prints a row per day and job: wall
-and CPU seconds of the call with all its processes; rows and files that Spark's tasks read (a small table that the
-driver reads is not counted). --json writes the same rows. A retail chain: --users 100000 --products 5000 --days 365,
-some hours on two cores.
+and CPU seconds of the call with all its processes; the memory of the largest of them; rows and files that Spark's
+tasks read (a small table that the driver reads is not counted). --json writes the same rows. A retail chain:
+--users 100000 --products 5000 --days 365, some hours on two cores.
 """
 
 from __future__ import annotations
@@ -51,13 +51,14 @@ def read_by(log: Path) -> tuple[int, int]:
 def cost(job: str, date: datetime.date, folder: Path, settings: list[str]) -> dict[str, Any]:
     """One row: a job of a day, what it took and what it read."""
     log, conf = event_log(folder)
-    wall, cpu = submitted(PROJECT, job, "--env", "world", "--date", date.isoformat(), *settings, "--set", conf)
+    used = submitted(PROJECT, job, "--env", "world", "--date", date.isoformat(), *settings, "--set", conf)
     rows, files = read_by(log)
     return {
         "day": date.isoformat(),
         "job": job,
-        "wall_s": round(wall, 1),
-        "cpu_s": round(cpu, 1),
+        "wall_s": round(used.wall, 1),
+        "cpu_s": round(used.cpu, 1),
+        "peak_mb": used.peak >> 20,
         "rows_read": rows,
         "files_read": files,
     }
@@ -66,7 +67,7 @@ def cost(job: str, date: datetime.date, folder: Path, settings: list[str]) -> di
 def shown(row: Mapping[str, Any]) -> str:
     return (
         f"{row['day']}  {row['job']:10} {row['wall_s']:8.1f} s wall {row['cpu_s']:8.1f} s CPU "
-        f"{row['rows_read']:14,} rows {row['files_read']:8,} files"
+        f"{row['peak_mb']:7,} MB {row['rows_read']:14,} rows {row['files_read']:8,} files"
     )
 
 
