@@ -35,7 +35,7 @@ class Repurchase(Frame):
 
 
 class UserProductDays(Frame):
-    """One row per user and product that the user has order lines of."""
+    """One row per user and product that the user bought on two days or more."""
 
     user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
     product_id = Col(_TEXT, "the product", required=True)

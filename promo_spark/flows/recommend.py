@@ -15,6 +15,7 @@ from promo_spark.contracts.models import ItemFactors, Segments
 from promo_spark.contracts.silver import Events, OrderLines
 from promo_spark.features.users.tastes import most_repurchases, user_repurchases
 from promo_spark.flows.registry import Fit
+from promo_spark.measures.kept_purchases import repeated_days
 from promo_spark.measures.metric_rows import Figure
 from promo_spark.measures.refitting import refit_reason
 from promo_spark.measures.stock import not_sold_out
@@ -38,7 +39,6 @@ from promo_spark.models.recommenders.strengths import (
     Purchase,
     Strength,
     catalogue,
-    days_bought,
     due_again,
     model_pairs,
     own_products,
@@ -124,7 +124,7 @@ def _measured_figures(ctx: Context[RecommendSettings], bought: DataFrame) -> lis
     measured = ctx.keep(holdout.users_on_both_sides(past, later, at_most=settings.evaluation_users))
     if measured.isEmpty():
         return []
-    days = days_bought(past.join(measured, Purchase.user_id, "left_semi"))
+    days = repeated_days(past.join(measured, Purchase.user_id, "left_semi"))
     repurchases = user_repurchases(days, kept=most_repurchases(ctx.read(UserProfile)))
     model = _list_model(
         ctx,

@@ -11,11 +11,21 @@ def median_gap(days: Column) -> Column:
 
     Null for fewer than two days. The median and not the mean: one long holiday does not move it.
     """
+    # As the one entry of an array, what is made of it is reckoned once and not wherever it stands.
+    return F.get(F.transform(F.array(days), _median_gap), F.lit(0))
+
+
+def _median_gap(days: Column) -> Column:
     count = F.size(days)
     later, earlier = F.slice(days, F.lit(2), count - 1), F.slice(days, F.lit(1), count - 1)
-    gaps = F.array_sort(F.zip_with(later, earlier, F.date_diff))
-    low, high = F.get(gaps, F.floor((count - 2) / 2).cast("int")), F.get(gaps, F.floor((count - 1) / 2).cast("int"))
-    return F.when(count >= 2, (low + high) / 2)
+    gaps = F.sort_array(F.zip_with(later, earlier, F.date_diff))
+    return F.when(count >= 2, F.get(F.transform(F.array(gaps), lambda g: _middle(g, count - 1)), F.lit(0)))
+
+
+def _middle(numbers: Column, count: Column) -> Column:
+    """The median of sorted numbers."""
+    low, high = F.floor((count - 1) / 2).cast("int"), F.floor(count / 2).cast("int")
+    return (F.get(numbers, low) + F.get(numbers, high)) / 2
 
 
 def due_date(last: Column, cadence: Column) -> Column:

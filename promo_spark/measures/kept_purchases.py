@@ -13,13 +13,14 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from promo_spark.contracts.features import UserProductDays
 from promo_spark.contracts.schema import QUANTITY, Col, Frame
 from promo_spark.contracts.silver import OrderLines
 from promo_spark.measures.order_lines import of_purchases
 
 _LINES = OrderLines.columns()
 _PAIR = [OrderLines.user_id, OrderLines.product_id]
-_NET_RETURNED, _SIZE, _LAST_DAY = "net_returned", "size", "last_day"
+_NET_RETURNED, _SIZE, _FIRST, _LAST_DAY = "net_returned", "size", "first_day", "last_day"
 _BALANCE, _LOW_LATER, _LOW_EARLIER = "balance", "low_later", "low_earlier"
 
 
@@ -34,13 +35,71 @@ class ProductOrder(Frame):
     kept = Col(QUANTITY, "units bought that were not taken back on that day or later", unit="units", required=True)
 
 
-def product_orders(lines: DataFrame, *more: Column) -> DataFrame:
-    """One row per user, product and order. OrderLines → ProductOrder, and `more`, aggregates of the order's lines.
+class TakenBack(Frame):
+    """One row per user, product and order that bought it and of which something was taken back, then or later."""
 
-    What is taken back without a purchase before it takes nothing away. Lines of nobody in particular are left out.
+    user_id = _LINES[OrderLines.user_id]
+    product_id = _LINES[OrderLines.product_id]
+    order_id = _LINES[OrderLines.order_id]
+    taken_back_units = Col(QUANTITY, "units bought in it that were taken back", unit="units", required=True)
+
+
+def product_orders(lines: DataFrame, taken: DataFrame, *more: Column) -> DataFrame:
+    """One row per user, product and order. OrderLines, TakenBack of them → ProductOrder, and `more`.
+
+    `more` are aggregates of the order's lines. Lines of nobody in particular are left out.
     """
-    # spread by the pair at once: the two groupings and the windows then need no other shuffle
-    per_order = (
+    units = F.map_from_entries(F.collect_list(F.struct(OrderLines.order_id, TakenBack.taken_back_units)))
+    of_pairs = taken.groupBy(*_PAIR).agg(units.alias(TakenBack.taken_back_units))  # few: what is joined is not sorted
+    taken_back_units = F.coalesce(F.col(TakenBack.taken_back_units)[F.col(OrderLines.order_id)], F.lit(0))
+    kept = F.coalesce(ProductOrder.bought, F.lit(0)) - taken_back_units
+    return (
+        _per_order(lines, *more)
+        .drop(_NET_RETURNED, _LAST_DAY)
+        .join(of_pairs.hint("shuffle_hash"), _PAIR, "left")
+        .withColumn(ProductOrder.kept, kept.cast(QUANTITY))
+        .drop(TakenBack.taken_back_units)
+    )
+
+
+def taken_back(lines: DataFrame) -> DataFrame:
+    """One row per user, product and order of which something was taken back. OrderLines → TakenBack.
+
+    What is taken back without a purchase before it takes nothing away. Only products that the user returned at some
+    time are looked at, which are few.
+    """
+    returns = (F.col(OrderLines.quantity) < 0) & F.col(OrderLines.user_id).isNotNull()
+    of_returned = lines.join(lines.filter(returns).select(*_PAIR).distinct(), _PAIR, "left_semi")
+    per_order = _per_order(of_returned)
+    net, size = F.col(_NET_RETURNED), F.abs(_NET_RETURNED)
+    equal_sizes = _backwards(per_order.withColumn(_SIZE, size), F.signum(net).cast(QUANTITY), [*_PAIR, _SIZE])
+    is_kept = (net < 0) & (F.col(_BALANCE) < F.col(_LOW_LATER))
+    is_open = (net > 0) & ~(F.col(_LOW_EARLIER) < F.col(_BALANCE))
+    unmatched = equal_sizes.withColumn(_NET_RETURNED, F.when(is_kept | is_open, net).otherwise(0).cast(QUANTITY))
+    units = _backwards(unmatched, F.col(_NET_RETURNED), _PAIR)
+    kept = F.greatest(F.col(_LOW_LATER) - F.col(_BALANCE), F.lit(Decimal(0)))
+    gone = (F.col(ProductOrder.bought) - kept).cast(QUANTITY)
+    return TakenBack.shaped(units.withColumn(TakenBack.taken_back_units, gone)).filter(
+        F.col(TakenBack.taken_back_units) > 0
+    )
+
+
+def repeated_days(orders: DataFrame) -> DataFrame:
+    """One row per user and product bought on two days or more. Rows of a user, a product and a day → UserProductDays.
+
+    Rows without a day count for nothing. Most pairs are bought once: days are listed of the others only.
+    """
+    day = F.col(ProductOrder.order_date)
+    first, last = F.min(day).alias(_FIRST), F.max(day).alias(_LAST_DAY)
+    repeated = orders.groupBy(*_PAIR).agg(first, last).filter(F.col(_FIRST) < F.col(_LAST_DAY)).select(*_PAIR)
+    days = F.sort_array(F.collect_list(day)).alias(UserProductDays.days)
+    return orders.join(repeated.hint("shuffle_hash"), _PAIR, "left_semi").groupBy(*_PAIR).agg(days)
+
+
+def _per_order(lines: DataFrame, *more: Column) -> DataFrame:
+    """One row per user, product and order: ProductOrder without what was kept, and what was returned in it."""
+    # spread by the pair at once: what is made of pairs then needs no other shuffle
+    return (
         lines.filter(F.col(OrderLines.user_id).isNotNull())
         .repartition(*_PAIR)
         .groupBy(*_PAIR, OrderLines.order_id)
@@ -51,16 +110,6 @@ def product_orders(lines: DataFrame, *more: Column) -> DataFrame:
             F.max(OrderLines.order_date).alias(_LAST_DAY),
             *more,
         )
-    )
-    net, size = F.col(_NET_RETURNED), F.abs(_NET_RETURNED)
-    equal_sizes = _backwards(per_order.withColumn(_SIZE, size), F.signum(net).cast(QUANTITY), [*_PAIR, _SIZE])
-    is_kept = (net < 0) & (F.col(_BALANCE) < F.col(_LOW_LATER))
-    is_open = (net > 0) & ~(F.col(_LOW_EARLIER) < F.col(_BALANCE))
-    unmatched = equal_sizes.withColumn(_NET_RETURNED, F.when(is_kept | is_open, net).otherwise(0).cast(QUANTITY))
-    units = _backwards(unmatched, F.col(_NET_RETURNED), _PAIR)
-    kept = F.greatest(F.col(_LOW_LATER) - F.col(_BALANCE), F.lit(Decimal(0))).cast(QUANTITY)
-    return units.withColumn(ProductOrder.kept, kept).drop(
-        _NET_RETURNED, _SIZE, _LAST_DAY, _BALANCE, _LOW_LATER, _LOW_EARLIER
     )
 
 

@@ -42,7 +42,7 @@ def carried_sales(profiles: DataFrame, *more: DataFrame) -> DataFrame:
 
 
 def carried_buyers(profiles: DataFrame, pairs_then: DataFrame, pairs_now: DataFrame) -> DataFrame:
-    """One row per product. ProductProfile of an earlier date, two UserProductDays → ProductBuyers.
+    """One row per product. ProductProfile of an earlier date, two UserProduct → ProductBuyers.
 
     The pairs are those that changed, as they were as of the earlier date and as they are.
     """

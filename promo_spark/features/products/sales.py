@@ -7,9 +7,10 @@ import datetime
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from promo_spark.contracts.features import ProductProfile, UserProductDays
+from promo_spark.contracts.features import ProductProfile
 from promo_spark.contracts.schema import MONEY, QUANTITY, Frame
 from promo_spark.contracts.silver import OrderLines
+from promo_spark.features.users.products import UserProduct
 from promo_spark.measures.order_lines import is_purchase, of_purchases, total_discount
 
 _MONTH = 28
@@ -93,8 +94,8 @@ def recent_sales(past: DataFrame, as_of: datetime.date) -> DataFrame:
 
 
 def product_buyers(bought: DataFrame) -> DataFrame:
-    """One row per product: users who bought it, and those who did in two or more. UserProductDays → ProductBuyers."""
-    return bought.groupBy(UserProductDays.product_id).agg(
-        F.count_if(F.size(UserProductDays.days) >= 1).alias(ProductBuyers.buyers),
-        F.count_if(F.size(UserProductDays.days) >= 2).alias(ProductBuyers.repeat_buyers),
+    """One row per product: users who bought it, and those who did in two or more. UserProduct → ProductBuyers."""
+    return bought.groupBy(UserProduct.product_id).agg(
+        F.count_if(F.col(UserProduct.orders) >= 1).alias(ProductBuyers.buyers),
+        F.count_if(F.col(UserProduct.orders) >= 2).alias(ProductBuyers.repeat_buyers),
     )

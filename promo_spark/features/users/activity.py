@@ -11,8 +11,8 @@ from pyspark.sql import types as T
 from promo_spark.contracts.features import UserProfile
 from promo_spark.contracts.schema import MONEY, QUANTITY, Col, Frame
 from promo_spark.contracts.silver import OrderLines
-from promo_spark.features.users.taken_back import TakenBack, taken_back
 from promo_spark.measures.cadence import due_date, median_gap
+from promo_spark.measures.kept_purchases import TakenBack
 from promo_spark.measures.order_lines import is_purchase, lines_before, of_purchases, total_discount
 from promo_spark.measures.ratios import ratio, share
 from promo_spark.settings.profile import ProfileSettings
@@ -80,14 +80,15 @@ _SUMMED = (
 )
 
 
-def user_activity(lines: DataFrame, *, as_of: datetime.date, settings: ProfileSettings) -> DataFrame:
-    """One row per user with order lines before `as_of`. OrderLines → UserActivity.
+def user_activity(lines: DataFrame, taken: DataFrame, *, as_of: datetime.date, settings: ProfileSettings) -> DataFrame:
+    """One row per user with order lines before `as_of`. OrderLines, TakenBack of those before `as_of` → UserActivity.
 
     An order is an order id with at least one purchase; one that was taken back whole is no basket. Rates per 30 days
     take a tenure of at least 30 days, so that a first order of yesterday is not blown up to a month of them.
     """
     recent_days = settings.recent_days
-    per_user = _per_user(_user_orders(lines_before(lines, as_of), as_of, recent_days), as_of, recent_days)
+    orders = _user_orders(lines_before(lines, as_of), taken, as_of, recent_days)
+    per_user = _per_user(orders, as_of, recent_days)
     days, bought_lines = F.col(_ORDER_DAYS), F.col(UserOrder.bought_lines)
     last = F.array_max(days)
     active_days = F.filter(days, lambda day: F.date_diff(F.lit(as_of), day) <= settings.activity_days)
@@ -147,8 +148,10 @@ def _of_buyers(value: Column) -> Column:
     return F.when(F.col(UserActivity.orders) > 0, value)
 
 
-def _user_orders(past: DataFrame, as_of: datetime.date, recent_days: int) -> DataFrame:
-    """One row per user and order id. OrderLines → UserOrder."""
+def _user_orders(past: DataFrame, taken: DataFrame, as_of: datetime.date, recent_days: int) -> DataFrame:
+    """One row per user and order id. OrderLines, TakenBack → UserOrder."""
+    taken_back_units = F.sum(TakenBack.taken_back_units).alias(TakenBack.taken_back_units)
+    of_orders = taken.groupBy(UserOrder.user_id, UserOrder.order_id).agg(taken_back_units)
     recent = F.date_diff(F.lit(as_of), OrderLines.order_date) <= recent_days
     is_basket = F.col(UserOrder.bought_units) > F.coalesce(TakenBack.taken_back_units, F.lit(0))
     return (
@@ -168,7 +171,7 @@ def _user_orders(past: DataFrame, as_of: datetime.date, recent_days: int) -> Dat
             F.sum(of_purchases(total_discount())).alias(UserOrder.discount),
             F.count_if(is_purchase() & (total_discount() > 0)).alias(UserOrder.discounted_lines),
         )
-        .join(taken_back(past), [UserOrder.user_id, UserOrder.order_id], "left")
+        .join(of_orders, [UserOrder.user_id, UserOrder.order_id], "left")
         .withColumns(
             {
                 UserOrder.basket_amount: F.when(is_basket, F.col(UserOrder.bought_amount)),

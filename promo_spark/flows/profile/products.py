@@ -19,7 +19,7 @@ from promo_spark.features.products.carried import (
 )
 from promo_spark.features.products.profile import product_profile
 from promo_spark.features.products.sales import product_buyers, product_sales, recent_sales
-from promo_spark.features.users.products import user_product_days
+from promo_spark.features.users.products import user_products
 from promo_spark.flows.profile.changes import Changes, settled
 from promo_spark.measures.consent import profiled
 from promo_spark.runtime.job import Context
@@ -41,7 +41,7 @@ class ProductFacts:
 def product_facts(
     ctx: Context[ProfileSettings], lines: DataFrame, bought: DataFrame, changes: Changes | None
 ) -> ProductFacts:
-    """One row per product each. PastLine, and either UserProductDays or an earlier ProductProfile → ProductFacts."""
+    """One row per product each. PastLine, and either UserProduct or an earlier ProductProfile → ProductFacts."""
     if changes is None:
         return ProductFacts(product_sales(lines), recent_sales(lines, ctx.date), product_buyers(bought), lines)
     age = F.date_diff(F.lit(ctx.date), OrderLines.order_date)
@@ -78,8 +78,8 @@ def _buyers(ctx: Context[ProfileSettings], lines: DataFrame, profiles: DataFrame
     users_then, users_now = ctx.read_then(Users, changes.since), ctx.read_everyone(Users)
     return carried_buyers(
         profiles,
-        user_product_days(profiled(then, users_then, unknown_consent=unknown)),
-        user_product_days(profiled(now, users_now, unknown_consent=unknown)),
+        user_products(profiled(then, users_then, unknown_consent=unknown)),
+        user_products(profiled(now, users_now, unknown_consent=unknown)),
     )
 
 

@@ -12,10 +12,11 @@ from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Redemp
 from promo_spark.features.past_lines import past_lines
 from promo_spark.features.users.activity import user_activity
 from promo_spark.features.users.carried import carried_activity, carried_tastes, left_windows, with_purchases
-from promo_spark.features.users.products import user_products
+from promo_spark.features.users.products import faded_user_products, kept_orders
 from promo_spark.features.users.profile import user_profile
 from promo_spark.features.users.tastes import user_tastes
 from promo_spark.flows.profile.changes import Changes, settled
+from promo_spark.measures.kept_purchases import repeated_days, taken_back
 from promo_spark.runtime.job import Context
 from promo_spark.settings.profile import ProfileSettings
 
@@ -26,7 +27,7 @@ class UserFacts:
 
     activity: DataFrame  # UserActivity
     tastes: DataFrame  # UserTastes
-    bought: DataFrame  # UserProduct
+    bought: DataFrame  # FadedUserProduct
 
 
 def user_facts(ctx: Context[ProfileSettings], products: DataFrame, changes: Changes | None) -> UserFacts:
@@ -34,12 +35,13 @@ def user_facts(ctx: Context[ProfileSettings], products: DataFrame, changes: Chan
     settings, as_of = ctx.settings, ctx.date
     lines = past_lines(ctx.read(OrderLines), as_of)
     read = ctx.keep(lines.join(F.broadcast(changes.users), OrderLines.user_id, "left_semi")) if changes else lines
-    activity = ctx.keep(user_activity(read, as_of=as_of, settings=settings))
+    taken = ctx.keep(taken_back(read))
+    activity = ctx.keep(user_activity(read, taken, as_of=as_of, settings=settings))
     activity.count()  # now its size is known, so that it is joined to the lines without sorting them
-    bought = user_products(read, activity, as_of=as_of, half_life_days=settings.interest_half_life_days)
-    if changes is None:
-        bought = ctx.keep(bought)
-    tastes = user_tastes(bought, products, settings=settings)
+    half_life_days = settings.interest_half_life_days
+    orders = ctx.keep(kept_orders(read, taken, activity, as_of=as_of, half_life_days=half_life_days))
+    bought = faded_user_products(orders)
+    tastes = user_tastes(bought, repeated_days(orders), products, settings=settings)
     if changes is None:
         return UserFacts(activity, tastes, bought)
     carried = with_purchases(ctx.own_rows(UserProfile, changes.since)).join(

@@ -12,10 +12,11 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from promo_spark.contracts.features import ProductProfile, Repurchase, UserProductDays, UserProfile
+from promo_spark.contracts.features import ProductProfile, Repurchase, UserProfile
 from promo_spark.contracts.models import Segments
 from promo_spark.contracts.schema import Col, Frame, Personal
 from promo_spark.contracts.silver import Events, OrderLines
+from promo_spark.measures import kept_purchases
 from promo_spark.measures.exact_sums import whole_parts
 from promo_spark.measures.kept_purchases import ProductOrder, product_orders
 
@@ -107,7 +108,8 @@ def purchases(lines: DataFrame, *, before: datetime.date, days: int) -> DataFram
 
     A product that stands in several lines of an order counts once. What was taken back whole is no purchase.
     """
-    kept = product_orders(_in_window(lines, before, days)).filter(F.col(ProductOrder.kept) > 0)
+    of_window = _in_window(lines, before, days)
+    kept = product_orders(of_window, kept_purchases.taken_back(of_window)).filter(F.col(ProductOrder.kept) > 0)
     return kept.select(*Purchase.columns())
 
 
@@ -167,12 +169,6 @@ def with_events(
         {Strength.strength: both, Strength.orders: F.coalesce(Strength.orders, F.lit(0))}
     )
     return joined.select(*Strength.columns())
-
-
-def days_bought(bought: DataFrame) -> DataFrame:
-    """One row per user and product. Purchase → UserProductDays."""
-    days = F.sort_array(F.collect_list(Purchase.order_date))
-    return bought.groupBy(Purchase.user_id, Purchase.product_id).agg(days.alias(UserProductDays.days))
 
 
 def catalogue(bought: DataFrame, products: DataFrame, *, as_of: datetime.date, popular_days: int) -> DataFrame:

@@ -16,9 +16,10 @@ from promo_spark.contracts.features import UserProfile
 from promo_spark.contracts.schema import Table
 from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Products, Redemptions, Users
 from promo_spark.features.users.activity import user_activity
-from promo_spark.features.users.products import user_products
+from promo_spark.features.users.products import faded_user_products, kept_orders
 from promo_spark.features.users.profile import user_profile
 from promo_spark.features.users.tastes import user_tastes
+from promo_spark.measures.kept_purchases import repeated_days, taken_back
 from promo_spark.settings import Settings
 
 AS_OF = datetime.date(2017, 6, 1)
@@ -58,14 +59,12 @@ def profiles(spark: SparkSession, settings: Settings, world: World, repartition:
             "lost_days": 120,
         }
     )
-    activity = user_activity(lines, as_of=AS_OF, settings=few)
+    taken = taken_back(lines)
+    activity = user_activity(lines, taken, as_of=AS_OF, settings=few)
+    orders = kept_orders(lines, taken, activity, as_of=AS_OF, half_life_days=10)
     df = user_profile(
         activity,
-        user_tastes(
-            user_products(lines, activity, as_of=AS_OF, half_life_days=10),
-            frame(Products),
-            settings=few,
-        ),
+        user_tastes(faded_user_products(orders), repeated_days(orders), frame(Products), settings=few),
         users=frame(Users),
         campaigns=frame(Campaigns),
         contacts=frame(Contacts),
@@ -173,7 +172,8 @@ def test_an_active_day_is_at_most_thirty_days_ago(spark: SparkSession, settings:
         line("edge", "e3", "milk", 1, 1.0),  # yesterday
         line("over", "o1", "milk", 31, 1.0),  # a day too early
     ]
-    activity = user_activity(OrderLines.frame(spark, lines), as_of=AS_OF, settings=settings.profile)
+    rows = OrderLines.frame(spark, lines)
+    activity = user_activity(rows, taken_back(rows), as_of=AS_OF, settings=settings.profile)
     days = activity.select("user_id", "active_days_30d", "recency_days")
     expected = spark.createDataFrame(
         [("edge", 2, 1), ("over", 0, 31)], "user_id string, active_days_30d long, recency_days long"

@@ -18,6 +18,7 @@ from promo_spark.contracts.models import Segments
 from promo_spark.contracts.silver import OrderLines
 from promo_spark.errors import SettingsError
 from promo_spark.features.users.activity import user_activity
+from promo_spark.measures.kept_purchases import taken_back
 from promo_spark.models.segments.assignment import Scaling, checked_features, rfm_groups, segments, user_sample
 from promo_spark.models.segments.clustering import adjusted_rand
 from promo_spark.settings import Settings
@@ -44,7 +45,7 @@ def test_the_cluster_input_has_one_row_per_user_however_many_lines(spark: SparkS
             for n in range(1, orders + 1)
         ],
     )
-    activity = user_activity(lines, as_of=DAY, settings=settings.profile)
+    activity = user_activity(lines, taken_back(lines), as_of=DAY, settings=settings.profile)
     sample = user_sample(activity, ["orders"], users=99, min_orders=1, seed=1)
     assert sorted(np.expm1(sample["orders"]).round(6)) == sorted(counts.values())
 

@@ -8,7 +8,7 @@ from chispa import assert_df_equality
 from pyspark.sql import SparkSession
 
 from promo_spark.contracts.silver import OrderLines
-from promo_spark.features.users.taken_back import TakenBack, taken_back
+from promo_spark.measures.kept_purchases import TakenBack, taken_back
 
 
 def line(user: str | None, order: str, quantity: float, day: int, product: str = "tea") -> dict[str, Any]:
@@ -47,18 +47,19 @@ def test_returns_take_back_the_last_purchases_that_they_fit(spark: SparkSession)
         line(None, "n2", -1, 1),
     ]
     expected = [
-        ("bulk", "b1", 74215),
-        ("twice", "t2", 1),
-        ("same order", "s1", 3),
-        ("several", "v1", 1),
-        ("several", "v2", 2),
-        ("some", "o1", 2),
-        ("part", "p1", 1),  # the milk of it
+        ("bulk", "b1", 74215, "tea"),
+        ("twice", "t2", 1, "tea"),
+        ("same order", "s1", 3, "tea"),
+        ("several", "v1", 1, "tea"),
+        ("several", "v2", 2, "tea"),
+        ("some", "o1", 2, "tea"),
+        ("part", "p1", 1, "milk"),
     ]
+    rows = [{"user_id": u, "order_id": o, "taken_back_units": n, "product_id": p} for u, o, n, p in expected]
     for parts in (1, 5):
         assert_df_equality(
             taken_back(OrderLines.frame(spark, lines).repartition(parts)),
-            TakenBack.frame(spark, [{"user_id": u, "order_id": o, "taken_back_units": n} for u, o, n in expected]),
+            TakenBack.frame(spark, rows),
             ignore_row_order=True,
             ignore_nullable=True,
             ignore_metadata=True,
