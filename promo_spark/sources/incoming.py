@@ -49,6 +49,7 @@ def candidates(
     format. `beside` gives columns that are none of the table's.
     """
     ids = id_columns(table)
+    stored_as = {f.name: f.dataType for f in raw.select(*[value.alias(name) for name, value in values.items()]).schema}
     cast: list[Column] = []
     failures: dict[str, Column] = {}
     for name, column in table.columns().items():
@@ -58,7 +59,7 @@ def candidates(
             cast.append(F.lit(None).cast(column.type).alias(name))
             continue
         value = values[name]
-        stored = raw.select(value.alias(name)).schema[name].dataType
+        stored = stored_as[name]
         read = (parsed or {}).get(name, _parsed(value, stored, column.type))
         if isinstance(column.type, (T.DateType, T.TimestampType)):
             read = F.when(F.year(read).between(1, 9999), read)  # no other year can be written down, or read by others

@@ -25,6 +25,7 @@ from promo_spark.storage.arrow_tables import UNREADABLE, dataset
 from promo_spark.storage.literals import SliceValue
 
 SMALL_BYTES = 1 << 20  # of the files that hold the rows
+REWRITTEN_BYTES = 16 << 20  # so much is written in about the time in which Delta plans a merge
 
 
 class SmallTables:
@@ -58,6 +59,14 @@ class SmallTables:
         try:
             stored = self._opened(table, None)
             return stored is not None and _bytes_of(stored, partition) == 0
+        except UNREADABLE:
+            return False
+
+    def is_rewritten(self, table: type[Table]) -> bool:
+        """Whether the newest version is known to be so small that a merge costs more than to write it anew."""
+        try:
+            stored = self._opened(table, None)
+            return stored is not None and _bytes_of(stored, {}) <= REWRITTEN_BYTES
         except UNREADABLE:
             return False
 

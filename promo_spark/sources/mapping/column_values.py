@@ -159,7 +159,7 @@ def _instant(text: Column, pattern: str, zone: str) -> Column:
     """The instant a text means; a text that names no zone means the source's."""
     read = F.try_to_timestamp(text, F.lit(pattern))  # the session's zone is UTC
     letters = set(re.sub("'[^']*'", "", pattern)) & set("XxZVzO")
-    local = F.to_utc_timestamp(read, zone)
+    local = read if zone == "UTC" else F.to_utc_timestamp(read, zone)
     if not letters:
         return local
     if letters & set("VzO"):

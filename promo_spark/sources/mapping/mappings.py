@@ -226,7 +226,7 @@ def _by_days(table: type[Table]) -> bool:
 
 def _business_day(ts: str, values: Mapping[str, Column], parsed: Mapping[str, Column], timezone: str) -> Column:
     instant = parsed.get(ts, values[ts].try_cast("timestamp"))
-    return F.to_date(F.from_utc_timestamp(instant, timezone))
+    return F.to_date(instant if timezone == "UTC" else F.from_utc_timestamp(instant, timezone))
 
 
 def _fill(column: str, value: Column, raw: DataFrame, values: dict[str, Column], parsed: dict[str, Column]) -> None:
