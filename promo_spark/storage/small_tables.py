@@ -48,7 +48,8 @@ class SmallTables:
             ):
                 return None
             wanted = ds.field(table.dated_by) == ds.scalar(date) if table.dated_by and date else None
-            rows = dataset(stored).to_table(filter=wanted)
+            # In one piece: of a large one PySpark takes no lists whose nulls are marked in a slice.
+            rows = dataset(stored).to_table(filter=wanted).combine_chunks()
         except UNREADABLE:
             return None
         schema = T.StructType.fromJson(json.loads(stored.schema().to_json()))

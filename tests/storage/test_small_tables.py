@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import UserProfile
 from promo_spark.contracts.models import Metrics
 from promo_spark.contracts.ops import Runs
-from promo_spark.contracts.silver import OrderLines
+from promo_spark.contracts.silver import OrderLines, PromoCalendar
 from promo_spark.errors import ContractError
 from promo_spark.storage import small_tables
 from promo_spark.storage.file_digests import local_path
@@ -129,3 +130,14 @@ def test_a_new_table_of_days_takes_one_pass_over_the_rows(lake: Lake) -> None:
     before = executions(lake.spark)
     assert lake.write(OrderLines, lines).rows == 1
     assert executions(lake.spark) - before == 2
+
+
+def test_a_small_table_of_many_rows_is_read_with_its_nulls(spark: SparkSession, lake: Lake) -> None:
+    rows = 140_000  # more than Arrow reads in one piece; alike, so that they are few bytes
+    days = PromoCalendar.frame(spark, [{"product_id": "p1", "start_date": DAY, "end_date": NEXT}])
+    cleaned = F.when(F.col("n") % 2 == 0, F.array(F.struct(F.lit("price").alias("column"), F.lit("9").alias("was"))))
+    numbered = spark.range(rows).withColumnRenamed("id", "n").crossJoin(days)
+    numbered = numbered.withColumns({"store_id": F.col("n").cast("string"), "cleaned": cleaned}).drop("n")
+    lake.write(PromoCalendar, PromoCalendar.shaped(numbered).coalesce(1))
+    assert small_tables.SmallTables(spark, lake.root).frame(PromoCalendar, None, None) is not None
+    assert lake.read(PromoCalendar).filter(F.col("cleaned").isNull()).count() == rows // 2
