@@ -24,6 +24,7 @@ from promo_spark.contracts.silver import (
 )
 from promo_spark.errors import MissingDataError
 from promo_spark.features.past_lines import past_lines
+from promo_spark.features.sold_days import product_days
 from promo_spark.flows.profile.changes import changes
 from promo_spark.flows.profile.notes import note_unknown_exclusions, write_user_profiles
 from promo_spark.flows.profile.products import product_facts, product_profiles
@@ -58,8 +59,9 @@ def run(ctx: Context[ProfileSettings]) -> None:
     if lines.isEmpty():
         raise MissingDataError(f"silver.order_lines has no day before {ctx.date}: choose a later --date")
     since = changes(ctx, products)
+    by_product = product_days(lines)
     if since is None:
-        lines = ctx.keep(lines)  # all are read several times
+        by_product = ctx.keep(by_product)
 
     ctx.say("profiling users")
     facts = user_facts(ctx, products, since)
@@ -67,10 +69,12 @@ def run(ctx: Context[ProfileSettings]) -> None:
 
     ctx.say("profiling products")
     note_unknown_exclusions(ctx, products)
-    ctx.write(ProductProfile, product_profiles(ctx, products, product_facts(ctx, lines, facts.bought, since)))
+    ctx.write(
+        ProductProfile, product_profiles(ctx, products, product_facts(ctx, lines, by_product, facts.bought, since))
+    )
 
     ctx.say("making sales series")
-    ctx.write(DailySales, sales_series(ctx, lines, products, since))
+    ctx.write(DailySales, sales_series(ctx, lines, by_product, products, since))
 
 
 if __name__ == "__main__":

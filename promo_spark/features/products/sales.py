@@ -9,9 +9,8 @@ from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import ProductProfile
 from promo_spark.contracts.schema import MONEY, QUANTITY, Frame
-from promo_spark.contracts.silver import OrderLines
+from promo_spark.features.sold_days import SoldDay
 from promo_spark.features.users.products import UserProduct
-from promo_spark.measures.order_lines import is_purchase, of_purchases, total_discount
 
 _MONTH = 28
 COMPARED_DAYS = 2 * _MONTH
@@ -49,18 +48,19 @@ class ProductBuyers(Frame):
     repeat_buyers = _PROFILE[ProductProfile.repeat_buyers]
 
 
-def product_sales(past: DataFrame) -> DataFrame:
-    """One row per product. PastLine → ProductSales."""
+def product_sales(days: DataFrame) -> DataFrame:
+    """One row per product. SoldDay of products → ProductSales."""
+    day_of_purchase = F.when(F.col(SoldDay.purchases) > 0, F.col(SoldDay.order_date))
     return ProductSales.shaped(
-        past.groupBy(OrderLines.product_id).agg(
-            F.min(of_purchases(OrderLines.order_date)).alias(ProductSales.first_sale),
-            F.max(of_purchases(OrderLines.order_date)).alias(ProductSales.last_sale),
-            F.sum(OrderLines.quantity).alias(ProductSales.units),
-            F.sum(OrderLines.amount_paid).alias(ProductSales.revenue),
-            F.count_if(is_purchase()).alias(ProductSales.purchases),
-            F.count_if(is_purchase() & (total_discount() > 0)).alias(ProductSales.discounted_purchases),
-            F.coalesce(F.sum(of_purchases(OrderLines.list_amount)), F.lit(0)).alias(ProductSales.list_amount),
-            F.coalesce(F.sum(of_purchases(total_discount())), F.lit(0)).alias(ProductSales.discount),
+        days.groupBy(ProductSales.product_id).agg(
+            F.min(day_of_purchase).alias(ProductSales.first_sale),
+            F.max(day_of_purchase).alias(ProductSales.last_sale),
+            F.sum(SoldDay.units).alias(ProductSales.units),
+            F.sum(SoldDay.revenue).alias(ProductSales.revenue),
+            F.sum(SoldDay.purchases).alias(ProductSales.purchases),
+            F.sum(SoldDay.discounted_purchases).alias(ProductSales.discounted_purchases),
+            F.coalesce(F.sum(SoldDay.list_amount), F.lit(0)).alias(ProductSales.list_amount),
+            F.coalesce(F.sum(SoldDay.discount), F.lit(0)).alias(ProductSales.discount),
         )
     )
 
@@ -77,18 +77,18 @@ def together(sales: DataFrame) -> DataFrame:
     )
 
 
-def recent_sales(past: DataFrame, as_of: datetime.date) -> DataFrame:
-    """One row per product. PastLine → RecentSales."""
-    age = F.date_diff(F.lit(as_of), OrderLines.order_date)
+def recent_sales(days: DataFrame, as_of: datetime.date) -> DataFrame:
+    """One row per product. SoldDay of products → RecentSales."""
+    age = F.date_diff(F.lit(as_of), SoldDay.order_date)
     last_month, month_before = age <= _MONTH, age > _MONTH
-    quantity, paid = F.col(OrderLines.quantity), F.col(OrderLines.amount_paid)
+    units, revenue = F.col(SoldDay.units), F.col(SoldDay.revenue)
     return (
-        past.filter(age <= COMPARED_DAYS)
-        .groupBy(OrderLines.product_id)
+        days.filter(age <= COMPARED_DAYS)
+        .groupBy(RecentSales.product_id)
         .agg(
-            F.sum(F.when(last_month, quantity)).cast(QUANTITY).alias(RecentSales.units_28d),
-            F.sum(F.when(month_before, quantity)).cast(QUANTITY).alias(RecentSales.units_before_28d),
-            F.sum(F.when(last_month, paid)).cast(MONEY).alias(RecentSales.revenue_28d),
+            F.sum(F.when(last_month, units)).cast(QUANTITY).alias(RecentSales.units_28d),
+            F.sum(F.when(month_before, units)).cast(QUANTITY).alias(RecentSales.units_before_28d),
+            F.sum(F.when(last_month, revenue)).cast(MONEY).alias(RecentSales.revenue_28d),
         )
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 from collections.abc import Sequence
 
 from pyspark.sql import DataFrame, Window
@@ -11,10 +12,9 @@ from pyspark.sql import types as T
 
 from promo_spark.contracts.features import DailySales
 from promo_spark.contracts.schema import Col, Frame
-from promo_spark.contracts.silver import OrderLines
 from promo_spark.features.series.promo_exposure import with_promo_exposure
 from promo_spark.features.series.wanted import SERIES, of_series
-from promo_spark.measures.order_lines import of_purchases, total_discount
+from promo_spark.features.sold_days import SoldDay
 from promo_spark.measures.ratios import ratio, share
 
 _DAILY = DailySales.columns()
@@ -63,23 +63,23 @@ def daily_sales(
     )
 
 
-def sales_days(lines: DataFrame, products: DataFrame, wanted: DataFrame, levels: Sequence[str]) -> DataFrame:
-    """One row per wanted series and day with order lines. PastLine, Products, WantedSeries → SalesDay.
+def sales_days(
+    by_product: DataFrame, by_store: DataFrame, products: DataFrame, wanted: DataFrame, levels: Sequence[str]
+) -> DataFrame:
+    """One row per wanted series and day with order lines. SoldDay of products and of stores → SalesDay.
 
     Units and revenue are net of returns and sum to those of the series' order lines.
     """
-    sold = of_series(lines, products, wanted, levels)
-    paid = F.sum(of_purchases(OrderLines.amount_paid))
-    return SalesDay.shaped(
-        sold.groupBy(*SERIES, F.col(OrderLines.order_date).alias(SalesDay.day)).agg(
-            F.sum(OrderLines.quantity).alias(SalesDay.units),
-            F.sum(OrderLines.amount_paid).alias(SalesDay.revenue),
-            ratio(paid, F.sum(of_purchases(OrderLines.quantity))).alias(SalesDay.price),
-            share(F.sum(of_purchases(total_discount())), F.sum(of_purchases(OrderLines.list_amount))).alias(
-                SalesDay.discount_depth
-            ),
-        )
-    )
+    sums = [c for c in SoldDay.columns() if c != SoldDay.order_date]
+    of_products = [level for level in levels if level != "store"]
+    sold = [of_series(by_product, products, wanted, of_products)] if of_products else []
+    sold += [of_series(by_store, products, wanted, ["store"])] if "store" in levels else []
+    rows = functools.reduce(DataFrame.union, [rows.select(*SERIES, SoldDay.order_date, *sums) for rows in sold])
+    day = F.col(SoldDay.order_date).alias(SalesDay.day)
+    summed = rows.groupBy(*SERIES, day).agg(*[F.sum(c).alias(c) for c in sums])
+    price = ratio(F.col(SoldDay.bought_amount), F.col(SoldDay.bought_units))
+    depth = share(F.col(SoldDay.discount), F.col(SoldDay.list_amount))
+    return SalesDay.shaped(summed.withColumns({SalesDay.price: price, SalesDay.discount_depth: depth}))
 
 
 def carried_days(sales: DataFrame, *, before: datetime.date) -> DataFrame:

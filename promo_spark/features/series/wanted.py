@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from promo_spark.contracts.features import DailySales
 from promo_spark.contracts.schema import Frame
 from promo_spark.contracts.silver import OrderLines, Products
-from promo_spark.measures.order_lines import lines_before
+from promo_spark.features.sold_days import SoldDay
 from promo_spark.settings.profile import ProfileSettings
 
 _DAILY = DailySales.columns()
@@ -31,26 +31,28 @@ _ITEM_OF = {"product": OrderLines.product_id, "category": Products.category, "st
 
 
 def wanted_series(
-    lines: DataFrame,
+    by_product: DataFrame,
+    by_store: DataFrame,
     products: DataFrame,
     *,
     as_of: datetime.date,
     settings: ProfileSettings,
 ) -> DataFrame:
-    """One row per series. OrderLines, Products → WantedSeries.
+    """One row per series. SoldDay of products and of stores, Products → WantedSeries.
 
     Wanted are the products and stores of most revenue in the recent days, and every category. Equal revenue goes
     by id, so that the same lines always give the same series.
     """
     levels = settings.series_levels
-    recent = lines_before(lines, as_of).filter(F.date_diff(F.lit(as_of), OrderLines.order_date) <= settings.recent_days)
+    is_recent = F.date_diff(F.lit(as_of), SoldDay.order_date) <= settings.recent_days
     wanted = []
     if "category" in levels:
         wanted.append(series_of_categories(products))
-    for level, count in (("product", settings.top_products), ("store", settings.top_stores)):
+    most = (("product", by_product, settings.top_products), ("store", by_store, settings.top_stores))
+    for level, days, count in most:
         if level in levels:
-            sold = _of_levels(recent, products, [level]).groupBy(*SERIES)
-            revenue = sold.agg(F.sum(OrderLines.amount_paid).alias(DailySales.revenue))
+            sold = _of_levels(days.filter(is_recent), products, [level]).groupBy(*SERIES)
+            revenue = sold.agg(F.sum(SoldDay.revenue).alias(DailySales.revenue))
             wanted.append(revenue.orderBy(F.desc(DailySales.revenue), DailySales.item_id).limit(count).select(*SERIES))
     return functools.reduce(DataFrame.union, wanted)
 

@@ -19,6 +19,7 @@ from promo_spark.features.products.carried import (
 )
 from promo_spark.features.products.profile import product_profile
 from promo_spark.features.products.sales import product_buyers, product_sales, recent_sales
+from promo_spark.features.sold_days import product_days
 from promo_spark.features.users.products import user_products
 from promo_spark.flows.profile.changes import Changes, settled
 from promo_spark.measures.consent import profiled
@@ -39,11 +40,16 @@ class ProductFacts:
 
 
 def product_facts(
-    ctx: Context[ProfileSettings], lines: DataFrame, bought: DataFrame, changes: Changes | None
+    ctx: Context[ProfileSettings],
+    lines: DataFrame,
+    by_product: DataFrame,
+    bought: DataFrame,
+    changes: Changes | None,
 ) -> ProductFacts:
-    """One row per product each. PastLine, and either UserProduct or an earlier ProductProfile → ProductFacts."""
+    """One row per product each. PastLine, and SoldDay and UserProduct or an earlier ProductProfile → ProductFacts."""
     if changes is None:
-        return ProductFacts(product_sales(lines), recent_sales(lines, ctx.date), product_buyers(bought), lines)
+        sales, recent = product_sales(by_product), recent_sales(by_product, ctx.date)
+        return ProductFacts(sales, recent, product_buyers(bought), lines)
     age = F.date_diff(F.lit(ctx.date), OrderLines.order_date)
     is_recent, recent_days = age <= window_days(ctx.settings.recent_days), ctx.settings.recent_days
     recent = lines.filter(is_recent)  # read several times: that costs less than to keep it
@@ -55,12 +61,13 @@ def product_facts(
     came = lines_that_came(changes.lines).join(anew, _ID, "left_anti")
     whole = lines.join(F.broadcast(anew), _ID, "left_semi")
     known = profiles.join(anew, _ID, "left_anti")
-    sales = settled(carried_sales(known, product_sales(came), product_sales(whole)))
+    sales = settled(carried_sales(known, product_sales(product_days(came)), product_sales(product_days(whole))))
     older = sold_products(profiles).union(changes.moved.select(_ID)).union(changes.lines.select(_ID)).distinct()
     unpriced = settled(unpriced_products(recent, older, as_of=ctx.date, recent_days=recent_days))
     still_priced = ctx.keep(lines.filter(~is_recent).join(F.broadcast(unpriced), _ID, "left_semi"))
     buyers = settled(_buyers(ctx, lines, profiles, changes))
-    return ProductFacts(sales, recent_sales(recent, ctx.date), buyers, recent.unionByName(still_priced))
+    recent_days_sold = recent_sales(by_product.filter(is_recent), ctx.date)
+    return ProductFacts(sales, recent_days_sold, buyers, recent.unionByName(still_priced))
 
 
 def _buyers(ctx: Context[ProfileSettings], lines: DataFrame, profiles: DataFrame, changes: Changes) -> DataFrame:

@@ -9,19 +9,27 @@ from promo_spark.contracts.features import DailySales, ProductProfile
 from promo_spark.contracts.silver import OrderLines, Products, PromoCalendar
 from promo_spark.features.series.daily_sales import carried_days, daily_sales, sales_days
 from promo_spark.features.series.wanted import SERIES, lines_of_few, series_of_categories, wanted_series
+from promo_spark.features.sold_days import product_days, store_days
 from promo_spark.flows.profile.changes import Changes, settled
 from promo_spark.runtime.job import Context
 from promo_spark.settings.profile import ProfileSettings
 
 
 def sales_series(
-    ctx: Context[ProfileSettings], lines: DataFrame, products: DataFrame, changes: Changes | None
+    ctx: Context[ProfileSettings],
+    lines: DataFrame,
+    by_product: DataFrame,
+    products: DataFrame,
+    changes: Changes | None,
 ) -> DataFrame:
-    """One row per wanted series and day. PastLine, Products, PromoCalendar, an earlier DailySales → DailySales."""
+    """One row per wanted series and day. PastLine, SoldDay of products, …, an earlier DailySales → DailySales."""
     as_of, levels = ctx.date, ctx.settings.series_levels
-    wanted = ctx.keep(wanted_series(lines, products, as_of=as_of, settings=ctx.settings))
+    by_store = store_days(lines)
     if changes is None:
-        per_day = sales_days(lines, products, wanted, levels)
+        by_store = ctx.keep(by_store)
+    wanted = ctx.keep(wanted_series(by_product, by_store, products, as_of=as_of, settings=ctx.settings))
+    if changes is None:
+        per_day = sales_days(by_product, by_store, products, wanted, levels)
     else:
         per_day = _followed(ctx, lines, products, wanted, changes)
     calendar = ctx.read_optional(PromoCalendar)
@@ -44,9 +52,9 @@ def _followed(
     sales = ctx.own_rows(DailySales, changes.since)
     known = sales.join(F.broadcast(wanted), SERIES, "left_semi").join(moved_series, SERIES, "left_anti")
     new = settled(wanted.join(known.select(*SERIES).distinct(), SERIES, "left_anti"))
-    older = lines_of_few(lines.filter(before), products, new, levels)
+    older, later = lines_of_few(lines.filter(before), products, new, levels), lines.filter(~before)
     return (
         carried_days(known, before=changes.first_day)
-        .unionByName(sales_days(lines.filter(~before), products, wanted, levels))
-        .unionByName(sales_days(older, products, new, levels))
+        .unionByName(sales_days(product_days(later), store_days(later), products, wanted, levels))
+        .unionByName(sales_days(product_days(older), store_days(older), products, new, levels))
     )

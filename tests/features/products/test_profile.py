@@ -16,6 +16,7 @@ from promo_spark.contracts.silver import Inventory, OrderLines, Products, PromoC
 from promo_spark.features.past_lines import past_lines
 from promo_spark.features.products.profile import product_profile
 from promo_spark.features.products.sales import product_buyers, product_sales, recent_sales
+from promo_spark.features.sold_days import product_days
 from promo_spark.features.users.products import user_products
 from promo_spark.settings import Settings
 
@@ -80,8 +81,8 @@ def profiles(spark: SparkSession, settings: Settings, lines: list[dict[str, Any]
     past = past_lines(sold, AS_OF)
     df = product_profile(
         Products.frame(spark, CATALOGUE).repartition(partitions),
-        sales=product_sales(past),
-        recent=recent_sales(past, AS_OF),
+        sales=product_sales(product_days(past)),
+        recent=recent_sales(product_days(past), AS_OF),
         buyers=product_buyers(user_products(past)),
         priced=past,
         inventory=Inventory.frame(spark, STOCK).repartition(partitions),

@@ -16,6 +16,7 @@ from promo_spark.contracts.silver import OrderLines, Products, PromoCalendar
 from promo_spark.features.past_lines import past_lines
 from promo_spark.features.series.daily_sales import daily_sales, sales_days
 from promo_spark.features.series.wanted import wanted_series
+from promo_spark.features.sold_days import product_days, store_days
 from promo_spark.settings import Settings
 
 AS_OF = datetime.date(2017, 6, 15)
@@ -78,8 +79,10 @@ def series(
     few = settings.profile.model_copy(
         update={"recent_days": 90, "series_levels": levels, "top_products": 3, "top_stores": 5}
     )
-    wanted = wanted_series(sold, products, as_of=AS_OF, settings=few)
-    per_day = sales_days(past_lines(sold, AS_OF), products, wanted, levels)
+    past = past_lines(sold, AS_OF)
+    by_product, by_store = product_days(past), store_days(past)
+    wanted = wanted_series(by_product, by_store, products, as_of=AS_OF, settings=few)
+    per_day = sales_days(by_product, by_store, products, wanted, levels)
     df = daily_sales(per_day, products=products, calendar=placements, wanted=wanted, as_of=AS_OF, levels=levels)
     return DailySales.enforced(df.withColumns({DailySales.as_of: F.lit(AS_OF), DailySales.run_id: F.lit("r1")}))
 
