@@ -68,9 +68,10 @@ def taken_back(lines: DataFrame) -> DataFrame:
     What is taken back without a purchase before it takes nothing away. Only products that the user returned at some
     time are looked at, which are few.
     """
-    returns = (F.col(OrderLines.quantity) < 0) & F.col(OrderLines.user_id).isNotNull()
-    of_returned = lines.join(lines.filter(returns).select(*_PAIR).distinct(), _PAIR, "left_semi")
-    per_order = _per_order(of_returned)
+    of_users = lines.filter(F.col(OrderLines.user_id).isNotNull())
+    returned = of_users.filter(F.col(OrderLines.quantity) < 0).select(*_PAIR).distinct()
+    # few: looked up, where sorting all lines for them would take most of the time
+    per_order = _per_order(of_users.repartition(*_PAIR).join(returned.hint("shuffle_hash"), _PAIR, "left_semi"))
     net, size = F.col(_NET_RETURNED), F.abs(_NET_RETURNED)
     equal_sizes = _backwards(per_order.withColumn(_SIZE, size), F.signum(net).cast(QUANTITY), [*_PAIR, _SIZE])
     is_kept = (net < 0) & (F.col(_BALANCE) < F.col(_LOW_LATER))
