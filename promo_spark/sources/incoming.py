@@ -31,6 +31,7 @@ BESIDE = (
     RawRow.position,
     RawRow.fault,
 )  # what a raw row has beside the source's own columns
+_VALUE, _PARSED, _REFUSED = "_value_", "_parsed_", "_refused_"  # before the name of a column
 GIVEN_BY_THE_RUN = {"source_file", "run_id", "flags", "cleaned"}
 
 
@@ -48,41 +49,62 @@ def candidates(
     `parsed` gives the value in its type where a cast is not the way to read it, such as a date in the source's own
     format. `beside` gives columns that are none of the table's.
     """
-    ids = id_columns(table)
-    stored_as = {f.name: f.dataType for f in raw.select(*[value.alias(name) for name, value in values.items()]).schema}
-    cast: list[Column] = []
+    given = _given(raw, values, parsed or {}, beside or {})
+    stored_as = {name: given.schema[_VALUE + name].dataType for name in values}
+    ids = {n for n in id_columns(table) if isinstance(stored_as.get(n), T.StringType)}
+    read: list[Column] = []
     failures: dict[str, Column] = {}
     for name, column in table.columns().items():
         if name in GIVEN_BY_THE_RUN:
             continue
         if name not in values:
-            cast.append(F.lit(None).cast(column.type).alias(name))
+            read.append(F.lit(None).cast(column.type).alias(name))
             continue
-        value = values[name]
-        stored = stored_as[name]
-        read = (parsed or {}).get(name, _parsed(value, stored, column.type))
+        value, stored = F.col(_VALUE + name), stored_as[name]
+        typed = F.col(_PARSED + name) if _PARSED + name in given.columns else _parsed(value, stored, column.type)
         if isinstance(column.type, (T.DateType, T.TimestampType)):
-            read = F.when(F.year(read).between(1, 9999), read)  # no other year can be written down, or read by others
-        if name in ids and isinstance(stored, T.StringType):
-            read = F.when(~value.rlike(CONTROL_CHARACTER), read)
-        cast.append(read.cast(column.type).alias(name))
+            typed = F.when(F.year(typed).between(1, 9999), typed)  # no other year can be written, or read by others
+        if name in ids:
+            refused = F.coalesce(value.rlike(CONTROL_CHARACTER), F.lit(False))
+            read.append(refused.alias(_REFUSED + name))
+            typed = F.when(~refused, typed)
+            failures[name] = F.col(_REFUSED + name)
+        read.append(typed.cast(column.type).alias(name))
         may_be_lost = stored != column.type or not isinstance(stored, _ALL_GOOD)
         if may_be_lost and not isinstance(column.type, T.StringType):
-            failures[name] = value.isNotNull() & read.isNull()
-        elif name in ids and isinstance(stored, T.StringType):
-            failures[name] = F.coalesce(value.rlike(CONTROL_CHARACTER), F.lit(False))
-    position = (
-        F.col(RawRow.position)
-        if RawRow.position in raw.columns
-        else F.lit(None).cast(RawRow.type_of(RawRow.position)).alias(RawRow.position)
-    )
-    fault = F.col(RawRow.fault) if RawRow.fault in raw.columns else F.lit(None).cast("string").alias(RawRow.fault)
-    kept = [
-        *[F.col(c) for c in (RawRow.raw, RawRow.file, RawRow.blank)],
+            read.append(value)
+            failures[name] = value.isNotNull() & F.col(name).isNull()
+    rows = own_stage(own_stage(given).select(*read, *BESIDE, *(beside or {})))
+    ours = [name for name in table.columns() if name not in GIVEN_BY_THE_RUN]
+    return rows.select(
+        *ours,
+        RawRow.raw,
+        RawRow.file,
+        RawRow.blank,
         fenced(F.col(RawRow.broken)).alias(RawRow.broken),
+        RawRow.position,
+        RawRow.fault,
+        names_of(failures).alias(IncomingRow.unparsed),
+        *(beside or {}),
+    )
+
+
+def _given(
+    raw: DataFrame, values: Mapping[str, Column], parsed: Mapping[str, Column], beside: Mapping[str, Column]
+) -> DataFrame:
+    """The raw rows with what each column is made of in a column of its own.
+
+    What several columns are made of, such as a time and its day, is reckoned once, and no generated method gets so long
+    that the JVM does not compile it.
+    """
+    there = [
+        F.col(c) if c in raw.columns else F.lit(None).cast(RawRow.type_of(c)).alias(c)
+        for c in BESIDE
+        if c in raw.columns or c in (RawRow.position, RawRow.fault)
     ]
-    more = [value.alias(name) for name, value in (beside or {}).items()]
-    return raw.select(*cast, *kept, position, fault, names_of(failures).alias(IncomingRow.unparsed), *more)
+    named = [value.alias(_VALUE + name) for name, value in values.items()]
+    read = [value.alias(_PARSED + name) for name, value in parsed.items() if name in values]
+    return raw.select(*there, *named, *read, *[value.alias(name) for name, value in beside.items()])
 
 
 def id_columns(table: type[Table]) -> list[str]:
@@ -92,6 +114,15 @@ def id_columns(table: type[Table]) -> list[str]:
         for name, column in table.columns().items()
         if name.endswith("_id") and name not in GIVEN_BY_THE_RUN and isinstance(column.type, T.StringType)
     ]
+
+
+def own_stage(rows: DataFrame) -> DataFrame:
+    """The rows as they are; Spark generates the code of what is made of them apart from the code that makes them.
+
+    As more parts than there are, which leaves the parts alone: no code is generated for it, so the method of each
+    side stays short enough for the JVM to compile.
+    """
+    return rows.coalesce(1 << 20)
 
 
 def fenced(flag: Column) -> Column:

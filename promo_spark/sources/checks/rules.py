@@ -25,10 +25,11 @@ from promo_spark.contracts.schema import MONEY, Col, SourceCheck, Table, WriteMo
 from promo_spark.contracts.silver import CLEANED_TYPE, SILVER, OrderLines, Quarantined, Sourced
 from promo_spark.errors import SettingsError
 from promo_spark.sources.checks.predicates import PREDICATES, ComparedWith, mark
-from promo_spark.sources.incoming import GIVEN_BY_THE_RUN, fenced, names_of
+from promo_spark.sources.incoming import GIVEN_BY_THE_RUN, fenced, names_of, own_stage
 
 REASONS, WARNINGS, DOUBLED, LINE = "_reasons", "_warnings", "_doubled", "_source_line"
 _RANK, _KEPT = "_nth", "_first"  # the row's place among those of its key; the content of the row that stays
+_FAILS = "_fails_"  # before the name of a rule
 FLAGS, CLEANED = "flags", "cleaned"
 ROWS_IN, BLANK_ROWS, BAD_ROWS, DAYS = "rows_in", "blank_rows", "bad_rows", "days"
 REJECT, WARN, OFF = "reject", "warn", "off"
@@ -118,8 +119,13 @@ def screened(table: type[Table], rows: DataFrame, by: Sequence[Rule]) -> DataFra
             marks.append(mark(rule.name))
             ids = rule.ids.toDF(marks[-1])
             rows = rows.join(ids, F.col(rule.column) == F.col(marks[-1]), how="left")
+    # As columns of their own, as each is asked twice: whether any holds, and which.
+    judged = {r.name: r for r in by if r.fails is not None and r.criticality in (REJECT, WARN)}
+    fails = {_FAILS + name: rule.fails for name, rule in judged.items() if rule.fails is not None}
+    rows = own_stage(rows.withColumns(fails))
     failures = {
-        kind: {r.name: r.fails for r in by if r.fails is not None and r.criticality == kind} for kind in (REJECT, WARN)
+        kind: {name: F.col(_FAILS + name) for name, r in judged.items() if r.criticality == kind}
+        for kind in (REJECT, WARN)
     }
     none, broken = names_of({}), F.array(F.coalesce(F.col(RawRow.fault), F.lit(BROKEN_ROW.name)))
     unjudged = F.col(RawRow.blank) | F.col(RawRow.broken)
@@ -137,7 +143,7 @@ def screened(table: type[Table], rows: DataFrame, by: Sequence[Rule]) -> DataFra
         rows = rows.withColumn(FLAGS, F.col(WARNINGS))
     if CLEANED in table.columns() and CLEANED not in rows.columns:
         rows = rows.withColumn(CLEANED, F.lit(None).cast(CLEANED_TYPE))
-    return rows.drop(*marks)
+    return rows.drop(*marks, *fails)
 
 
 def tallies(table: type[Table], by: Sequence[Rule], compared: ComparedWith, sources: Sequence[str]) -> list[Column]:
