@@ -7,7 +7,6 @@ old rows or the new ones, never a mixture, and a repeated job leaves the same ro
 from __future__ import annotations
 
 import datetime
-import functools
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -26,8 +25,9 @@ from promo_spark.storage.commits import Commit, Mark, commit, commit_of, marked,
 from promo_spark.storage.files import Files
 from promo_spark.storage.jvm import SparkFailure, delta_log, jvm, newest_snapshot
 from promo_spark.storage.literals import SliceValue, days_in_slice, literal, text_literal
+from promo_spark.storage.merges import ROW, STAYS, compared, merged
 from promo_spark.storage.refused_rows import readable, refusing_others
-from promo_spark.storage.repetition import NOT_COMPARED, changed_days, holds
+from promo_spark.storage.repetition import changed_days, holds
 from promo_spark.storage.small_tables import SmallTables
 
 _GONE = "_gone"
@@ -302,7 +302,7 @@ class Lake:
         if gone is not None:
             gone = gone.select(*table.key).withColumn(_GONE, F.lit(True))
             rows = rows.withColumn(_GONE, F.lit(False)).unionByName(gone, allowMissingColumns=True)
-        changed = " OR ".join(f"NOT (old.{c} <=> new.{c})" for c in _compared(table)) or "false"
+        changed = " OR ".join(f"NOT (old.{c} <=> new.{c})" for c in compared(table)) or "false"
         merge = self._delta(table).alias("old").merge(rows.alias("new"), on)
         if gone is not None:
             merge = merge.whenMatchedDelete(condition=f"new.{_GONE}")
@@ -317,21 +317,13 @@ class Lake:
             merge.execute()
 
     def _rewrite_merged(self, table: type[Table], rows: DataFrame, mark: Mark | None) -> None:
-        """A merge of a small table: all its rows are written anew, in one query, where Delta's takes ten."""
-        key, all_columns = list(table.key), list(table.columns())
-        old = self._conformed(table).select(*key, F.struct(*all_columns).alias("old"))
-        new = rows.select(*key, F.struct(*all_columns).alias("new"))
-        equal = [F.col(f"old.{c}").eqNullSafe(F.col(f"new.{c}")) for c in _compared(table)]
-        stays = functools.reduce(Column.__and__, equal, F.col("old").isNotNull()) | F.col("new").isNull()
-        merged = new.join(old, key, "full").select(
-            stays.alias("stays"), F.when(stays, F.col("old")).otherwise(F.col("new"))
-        )
-        merged = merged.toDF("stays", "row").persist()
+        """A merge in one query; nothing is written where nothing changed."""
+        rows = merged(table, self._conformed(table), rows).persist()
         try:
-            if not merged.filter(~F.col("stays")).isEmpty():
-                self._replace(table, merged.select("row.*"), {}, True, mark)
+            if not rows.filter(~F.col(STAYS)).isEmpty():
+                self._replace(table, rows.select(f"{ROW}.*"), {}, True, mark)
         finally:
-            merged.unpersist()
+            rows.unpersist()
 
     def _days_of(self, table: type[Table], rows: DataFrame, keys: DataFrame) -> list[datetime.date]:
         """The days that a merge touches: those of the rows, and those on which their keys stand now.
@@ -393,11 +385,6 @@ class Lake:
                 f"{table.full_name()} was written by contract version {found}, this code knows version "
                 f"{table.version}: update promo_spark, or point lake.root at another lake"
             )
-
-
-def _compared(table: type[Table]) -> list[str]:
-    """The columns by which a row with a stored key is another one."""
-    return [c for c in table.columns() if c not in table.key and c not in NOT_COMPARED]
 
 
 def _gained(table: type[Table], stored: DataFrame) -> dict[str, Col]:
