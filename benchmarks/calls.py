@@ -34,7 +34,7 @@ def submitted(code: Path, *arguments: str) -> Used:
         wall = time.monotonic() - started
         if os.waitstatus_to_exitcode(status) != 0:
             said.seek(0)
-            sys.exit(f"{' '.join(arguments)} failed in {code}:\n{said.read()[-6000:].decode()}")
+            sys.exit(f"{' '.join(arguments)} failed in {code}:\n{said.read()[-6000:].decode(errors='replace')}")
     return Used(wall, used.ru_utime + used.ru_stime, used.ru_maxrss << 10)
 
 

@@ -69,9 +69,8 @@ def run(ctx: Context[ProfileSettings]) -> None:
 
     ctx.say("profiling products")
     note_unknown_exclusions(ctx, products)
-    ctx.write(
-        ProductProfile, product_profiles(ctx, products, product_facts(ctx, lines, by_product, facts.bought, since))
-    )
+    of_products = product_facts(ctx, lines, by_product, facts.bought, since)
+    ctx.write(ProductProfile, product_profiles(ctx, products, of_products))
 
     ctx.say("making sales series")
     ctx.write(DailySales, sales_series(ctx, lines, by_product, products, since))

@@ -54,7 +54,7 @@ def product_orders(lines: DataFrame, taken: DataFrame, *more: Column) -> DataFra
     taken_back_units = F.coalesce(F.col(TakenBack.taken_back_units)[F.col(OrderLines.order_id)], F.lit(0))
     kept = F.coalesce(ProductOrder.bought, F.lit(0)) - taken_back_units
     return (
-        _per_order(lines, *more)
+        _per_order(_spread(lines), *more)
         .drop(_NET_RETURNED, _LAST_DAY)
         .join(of_pairs.hint("shuffle_hash"), _PAIR, "left")
         .withColumn(ProductOrder.kept, kept.cast(QUANTITY))
@@ -68,10 +68,10 @@ def taken_back(lines: DataFrame) -> DataFrame:
     What is taken back without a purchase before it takes nothing away. Only products that the user returned at some
     time are looked at, which are few.
     """
-    of_users = lines.filter(F.col(OrderLines.user_id).isNotNull())
-    returned = of_users.filter(F.col(OrderLines.quantity) < 0).select(*_PAIR).distinct()
+    returns = (F.col(OrderLines.quantity) < 0) & F.col(OrderLines.user_id).isNotNull()
+    returned = lines.filter(returns).select(*_PAIR).distinct()
     # few: looked up, where sorting all lines for them would take most of the time
-    per_order = _per_order(of_users.repartition(*_PAIR).join(returned.hint("shuffle_hash"), _PAIR, "left_semi"))
+    per_order = _per_order(_spread(lines).join(returned.hint("shuffle_hash"), _PAIR, "left_semi"))
     net, size = F.col(_NET_RETURNED), F.abs(_NET_RETURNED)
     equal_sizes = _backwards(per_order.withColumn(_SIZE, size), F.signum(net).cast(QUANTITY), [*_PAIR, _SIZE])
     is_kept = (net < 0) & (F.col(_BALANCE) < F.col(_LOW_LATER))
@@ -97,20 +97,19 @@ def repeated_days(orders: DataFrame) -> DataFrame:
     return orders.join(repeated.hint("shuffle_hash"), _PAIR, "left_semi").groupBy(*_PAIR).agg(days)
 
 
+def _spread(lines: DataFrame) -> DataFrame:
+    """The lines of known users, spread by user and product at once: what is made of pairs needs no other shuffle."""
+    return lines.filter(F.col(OrderLines.user_id).isNotNull()).repartition(*_PAIR)
+
+
 def _per_order(lines: DataFrame, *more: Column) -> DataFrame:
     """One row per user, product and order: ProductOrder without what was kept, and what was returned in it."""
-    # spread by the pair at once: what is made of pairs then needs no other shuffle
-    return (
-        lines.filter(F.col(OrderLines.user_id).isNotNull())
-        .repartition(*_PAIR)
-        .groupBy(*_PAIR, OrderLines.order_id)
-        .agg(
-            F.min(of_purchases(OrderLines.order_date)).alias(ProductOrder.order_date),
-            F.sum(of_purchases(OrderLines.quantity)).alias(ProductOrder.bought),
-            (-F.sum(OrderLines.quantity)).alias(_NET_RETURNED),
-            F.max(OrderLines.order_date).alias(_LAST_DAY),
-            *more,
-        )
+    return lines.groupBy(*_PAIR, OrderLines.order_id).agg(
+        F.min(of_purchases(OrderLines.order_date)).alias(ProductOrder.order_date),
+        F.sum(of_purchases(OrderLines.quantity)).alias(ProductOrder.bought),
+        (-F.sum(OrderLines.quantity)).alias(_NET_RETURNED),
+        F.max(OrderLines.order_date).alias(_LAST_DAY),
+        *more,
     )
 
 

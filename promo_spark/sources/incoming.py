@@ -97,11 +97,8 @@ def _given(
     What several columns are made of, such as a time and its day, is reckoned once, and no generated method gets so long
     that the JVM does not compile it.
     """
-    there = [
-        F.col(c) if c in raw.columns else F.lit(None).cast(RawRow.type_of(c)).alias(c)
-        for c in BESIDE
-        if c in raw.columns or c in (RawRow.position, RawRow.fault)
-    ]
+    lacking = {c for c in (RawRow.position, RawRow.fault) if c not in raw.columns}
+    there = [F.lit(None).cast(RawRow.type_of(c)).alias(c) if c in lacking else F.col(c) for c in BESIDE]
     named = [value.alias(_VALUE + name) for name, value in values.items()]
     read = [value.alias(_PARSED + name) for name, value in parsed.items() if name in values]
     return raw.select(*there, *named, *read, *[value.alias(name) for name, value in beside.items()])

@@ -28,11 +28,14 @@ class KeptOrder(Frame):
     weight = Col(T.LongType(), "amount paid for what was kept, fading back from the user's last order, in millionths")
 
 
+_ORDER = KeptOrder.columns()
+
+
 class UserProduct(Frame):
     """One row per user and product that the user has order lines of before the date."""
 
-    user_id = Col(T.StringType(), "the user", required=True, personal=Personal.IDENTIFIER)
-    product_id = Col(T.StringType(), "the product", required=True)
+    user_id = _ORDER[KeptOrder.user_id]
+    product_id = _ORDER[KeptOrder.product_id]
     orders = Col(T.LongType(), "orders that bought the product and were not taken back whole", required=True)
 
 

@@ -47,9 +47,9 @@ def product_facts(
     changes: Changes | None,
 ) -> ProductFacts:
     """One row per product each. PastLine, and SoldDay and UserProduct or an earlier ProductProfile → ProductFacts."""
+    recently = recent_sales(by_product, ctx.date)
     if changes is None:
-        sales, recent = product_sales(by_product), recent_sales(by_product, ctx.date)
-        return ProductFacts(sales, recent, product_buyers(bought), lines)
+        return ProductFacts(product_sales(by_product), recently, product_buyers(bought), lines)
     age = F.date_diff(F.lit(ctx.date), OrderLines.order_date)
     is_recent, recent_days = age <= window_days(ctx.settings.recent_days), ctx.settings.recent_days
     recent = lines.filter(is_recent)  # read several times: that costs less than to keep it
@@ -66,8 +66,7 @@ def product_facts(
     unpriced = settled(unpriced_products(recent, older, as_of=ctx.date, recent_days=recent_days))
     still_priced = ctx.keep(lines.filter(~is_recent).join(F.broadcast(unpriced), _ID, "left_semi"))
     buyers = settled(_buyers(ctx, lines, profiles, changes))
-    recent_days_sold = recent_sales(by_product.filter(is_recent), ctx.date)
-    return ProductFacts(sales, recent_days_sold, buyers, recent.unionByName(still_priced))
+    return ProductFacts(sales, recently, buyers, recent.unionByName(still_priced))
 
 
 def _buyers(ctx: Context[ProfileSettings], lines: DataFrame, profiles: DataFrame, changes: Changes) -> DataFrame:
