@@ -271,9 +271,10 @@ def without_offers(settings: Settings, days: Sequence[datetime.date]) -> pl.Data
     spec = world_spec(settings.generate, FIRST)
     parts = []
     for block in range(spec.user_blocks):
-        due = history(spec, block).due
+        state = history(spec, block).state
         for day in map(spec.day, days):
-            past, due = simulated_day(spec, block, day, due)
+            past = simulated_day(spec, block, day, state).past
+            state = past.state
             parts.append(pl.DataFrame(order_lines(spec, past, block, day=day)))
     return pl.concat(parts)
 

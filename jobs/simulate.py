@@ -13,7 +13,7 @@ from promo_spark.contracts.truth import SimulatedStates, Worlds
 from promo_spark.flows import simulate as flow
 from promo_spark.runtime.job import Context, Earlier, job, main
 from promo_spark.settings.simulate import SimulateSettings
-from promo_spark.worlds.frames import simulated_table, users_with_offers
+from promo_spark.worlds.frames import simulated_table
 from promo_spark.worlds.spec import spec_from_json
 
 
@@ -28,7 +28,7 @@ def run(ctx: Context[SimulateSettings]) -> None:
     spec = spec_from_json(world.spec)
     day = spec.future_day(ctx.date)
     offers = flow.valid_offers(ctx)
-    users = ctx.keep(users_with_offers(flow.states(ctx, spec, day), offers))
+    users = flow.users_with_offers(ctx, spec, day, offers)
     flow.deliver_day(ctx, world, spec, day=day, users=users, offers=offers)
     ctx.write(SimulatedStates, simulated_table(users, spec, "states", day))
 

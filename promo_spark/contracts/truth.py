@@ -47,6 +47,7 @@ class TrueUsers(Truth):
     response = Col(_TEXT, "persuadable, sure_thing, lost_cause or sleeping_dog (harmed by offers)", required=True)
     joined = Col(_DATE, "day the account was opened", required=True)
     churned = Col(_DATE, "first day without shopping; null: not before the world ends")
+    price_sensitivity = Col(_NUMBER, "factor on the elasticity of products", required=True)
     visits_per_week = Col(_NUMBER, "expected visits of a usual week", required=True)
     items_per_visit = Col(_NUMBER, "mean items bought at a visit by taste, usual demand", required=True)
     tastes = Col(_NUMBERS, "weight of each latent topic; sums to 1", required=True)
@@ -77,6 +78,7 @@ class TrueProducts(Truth):
         "chance that a wanted item of each topic is the product; with tastes, the chance for a user",
         required=True,
     )
+    elasticity = Col(_NUMBER, "of demand to its price, for a shopper of price sensitivity 1; positive", required=True)
     start_price = Col(_NUMBER, "price that demand is usual at", unit="currency", required=True)
     cadence_days = Col(_NUMBER, "between purchases of it as a staple; 0: nobody's staple", required=True)
     cannibalisation = Col(
@@ -109,23 +111,36 @@ class TrueElasticities(Truth):
     elasticity = Col(_NUMBER, "positive", required=True)
 
 
-class TrueEffects(Truth):
-    """One row per user, mechanic and depth: what an offer valid for seven days from the date does.
+class TrueOffers(Truth):
+    """One row per user and offer: what the offer changes in the seven days from its date.
 
-    Expected values of the model, not draws. The effect on the offered product itself comes on top and depends on it.
+    Expected values of the world's model, not draws; the offer is the user's only one. `generate` tells them of every
+    mechanic at three savings, off the user's favourite product or off a basket of the user's usual size;
+    `worlds.frames.true_offers` tells them of any offers.
     """
 
-    name = "effects"
-    key = ("user_id", "mechanic", "depth")
+    name = "offers"
+    key = ("user_id", "promotion_id")
     user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
-    mechanic = Col(_TEXT, "discount, coupon or bundle", required=True)
-    depth = Col(_NUMBER, "share off", required=True)
-    visit_without = Col(_NUMBER, "chance of a visit in the seven days without the offer", required=True)
-    visit_with = Col(_NUMBER, "the same with the offer", required=True)
-    spend_effect = Col(
-        _NUMBER, "expected extra spend by more or fewer visits, before the offer's cost", "currency", required=True
+    promotion_id = Col(_TEXT, "the offer", required=True)
+    mechanic = Col(_TEXT, "how it is given", required=True)
+    saving = Col(_NUMBER, "as a share of the price or basket that it applies to", "share", required=True)
+    product_ids = Col(T.ArrayType(_TEXT), "products it takes off, or the gift; empty: off a basket", required=True)
+    min_spend = Col(_NUMBER, "amount to spend before it counts; 0: none", "currency", required=True)
+    visits_without = Col(_NUMBER, "expected visits without the offer", required=True)
+    visits = Col(_NUMBER, "expected visits with it", required=True)
+    units_without = Col(_NUMBER, "expected pieces of its products bought without it", "pieces", required=True)
+    units = Col(_NUMBER, "expected pieces of its products bought with it", "pieces", required=True)
+    uses = Col(_NUMBER, "expected orders that it gives something to", required=True)
+    given = Col(
+        _NUMBER,
+        "expected amount given: off the receipt, the gift's cost, points spent later",
+        "currency",
+        required=True,
     )
-    attention = Col(_NUMBER, "factor on the chance that the offered product comes to mind at a visit", required=True)
+    margin = Col(
+        _NUMBER, "expected margin with the offer, after what is given, less without it", "currency", required=True
+    )
 
 
 class TrueNextPurchases(Truth):
@@ -181,7 +196,9 @@ class SimulatedStates(Truth):
     user_number = Col(_WHOLE, "the user's row in the block", required=True)
     user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
     due = Col(T.ArrayType(T.FloatType()), "day of the world from which each staple is due", required=True)
-    used = Col(T.ArrayType(_TEXT), "coupons among the promotions that the user has redeemed before", required=True)
+    habit = Col(_NUMBER, "log of the factor on visits that earlier offers left behind", required=True)
+    strain = Col(_NUMBER, "what offers added to the hazards of leaving; 1e9 or more: has left", required=True)
+    used = Col(T.ArrayType(_TEXT), "promotions good for one order that the user has used before", required=True)
 
 
 # What `generate` writes about the history that it makes.
@@ -190,7 +207,7 @@ OF_HISTORY: tuple[type[Truth], ...] = (
     TrueProducts,
     TrueRules,
     TrueElasticities,
-    TrueEffects,
+    TrueOffers,
     TrueNextPurchases,
     TrueDemand,
     DirtyRows,

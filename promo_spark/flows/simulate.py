@@ -14,13 +14,19 @@ from promo_spark.worlds import frames
 from promo_spark.worlds.raw_columns import RAW
 from promo_spark.worlds.spec import WorldSpec
 
-_DRAWN_BY_USER = ("order_lines", "events", "redemptions")
+_DRAWN_BY_USER = ("order_lines", "events", "redemptions", "exposures", "feedback")
 
 
 def valid_offers(ctx: Context[SimulateSettings]) -> DataFrame:
     """The offers that hold on the date, of this date's promotions and of earlier ones. → Promotions."""
     promotions = ctx.read_optional(Promotions).unionByName(ctx.read_earlier(Promotions))
     return ctx.keep(frames.valid_offers(promotions, ctx.date))
+
+
+def users_with_offers(ctx: Context[SimulateSettings], spec: WorldSpec, day: int, offers: DataFrame) -> DataFrame:
+    """One row per user: the state, the offers, and how many there were lately. → SimulatedStates, UserOffers."""
+    recent = frames.recent_offers(ctx.read_earlier(Promotions), ctx.date)
+    return ctx.keep(frames.users_with_offers(states(ctx, spec, day), offers, recent))
 
 
 def states(ctx: Context[SimulateSettings], spec: WorldSpec, day: int) -> DataFrame:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from promo_spark.settings.sections import Days, Folder, Positive, Section, Share
+from promo_spark.settings.sections import Days, Factor, Folder, Positive, Section, Share, Weight
 
 DirtKind = Literal[
     "duplicate_row",
@@ -18,6 +18,11 @@ DirtKind = Literal[
     "missing_user",
     "late_row",
 ]
+
+# How an offer's saving turns into visits; see docs/worlds.md.
+ResponseForm = Literal["log_linear", "logistic", "tree", "heavy_tailed"]
+# What leads the promotions on the shelf.
+PromotionPolicy = Literal["random", "demand_led"]
 
 
 class WorldSegmentSettings(Section):
@@ -59,6 +64,14 @@ class GenerateSettings(Section):
     campaign_every_days: Days
     campaign_days: Days
     contact_share: Share
+    response_form: ResponseForm
+    promotion_policy: PromotionPolicy
+    elasticity_scatter: Annotated[float, Field(ge=0, le=1)]
+    mailer_halo: Annotated[float, Field(ge=0, le=5)]
+    drift_day: Annotated[int, Field(ge=0, le=4000)]
+    drift_response: Weight
+    drift_elasticity: Weight
+    drift_visits: Factor
     stock_out_share: Share
     return_share: Share
     fraud_share: Share

@@ -40,6 +40,10 @@ HOLIDAYS = (  # month, day, name, visits on the days before, sales of festive ca
 HOLIDAY_LEAD = 4  # days before a holiday on which it is shopped for
 DEPTHS = (0.1, 0.15, 0.2, 0.3, 0.5)
 _DEPTH_SHARES = (0.3, 0.2, 0.25, 0.2, 0.05)
+ARM_DEPTHS = (0.1, 0.2, 0.3)  # of a randomised campaign: each a third of those contacted
+_HIGHEST_ELASTICITY = 4.0
+_FRESH = {"PRODUCE": (4, 10), "DAIRY": (10, 21), "MEAT": (3, 8), "BAKERY": (2, 5)}  # days that products keep
+_LED_BY_DEMAND = 1.5  # power of the season with which reductions go, where demand leads them
 _DISPLAY_LIFT, _MAILER_LIFT = np.log(1.3), np.log(1.2)
 
 
@@ -69,7 +73,9 @@ class Catalogue:
     log_price: Floats32  # product × week, log of the price paid over the price at the start
     lift: Floats32  # product × week, log of everything that moves demand but price and season
     season: Floats32  # category × day, log
-    elasticity: Floats32  # category × segment, positive: demand goes with price to the power −elasticity
+    elasticity: Floats32  # positive: demand goes with price to the power −elasticity × the shopper's sensitivity
+    shelf_life: npt.NDArray[np.int32]  # days that it can be sold for; 0: it keeps
+    price_drift: Floats32  # day: factor on every elasticity
     cannibalisation: Floats  # by category: log of demand lost when all rivals of the subcategory are reduced
     stock_out: Bools  # product × day
     visits: Floats32  # segment × day: factor on the rate of visits, by weekday, season, holidays and growth
@@ -110,10 +116,10 @@ class Catalogue:
         self,
         product: Ints,
         day: npt.NDArray[np.integer] | int,
-        segment: npt.NDArray[np.integer],
+        sensitivity: npt.NDArray[np.floating],
         log_price: npt.NDArray[np.floating] | float = 0.0,
     ) -> Floats:
-        """Demand for products on days as a multiple of their usual one, stock aside.
+        """Demand for products on days as a multiple of their usual one, stock aside, of shoppers this sensitive.
 
         `log_price` is the log of a personal price over the shop's price of the day.
         """
@@ -122,7 +128,10 @@ class Catalogue:
         log_demand = (
             self.lift[product, week]
             + self.season[category, day]
-            - self.elasticity[category, segment] * (self.log_price[product, week] + log_price)
+            - self.elasticity[product]
+            * self.price_drift[day]
+            * sensitivity
+            * (self.log_price[product, week] + log_price)
         )
         multiple: Floats = np.exp(log_demand) * self.on_sale(product, day)
         return multiple
@@ -135,7 +144,7 @@ class Campaigns:
     start: Ints
     end: Ints  # first day after
     department: Ints
-    depth: Floats
+    depth: Floats  # of a targeted one; a randomised one has an arm for each of ARM_DEPTHS
     randomised: Bools  # true: contacts were drawn by a coin from everyone; else those who shop much were preferred
 
     def __len__(self) -> int:
@@ -159,17 +168,16 @@ def catalogue(spec: WorldSpec) -> Catalogue:
     cost = np.maximum(np.rint(price * draw.uniform(0.5, 0.8, products)), 1)
     launched, dies = _lives(draw, spec)
     list_price = _list_prices(draw, price, weeks)
-    depth = _promotions(draw, spec)
+    season = _season(draw, spec, categories)
+    depth = _promotions(draw, spec, season[category])
     on_display = (draw.random((products, weeks)) < 0.4) & (depth > 0)
     in_mailer = (draw.random((products, weeks)) < 0.5) & (depth > 0)
-    base_elasticity = draw.uniform(0.8, 3.0, categories)
-    sensitivity = np.array([s.price_sensitivity for s in spec.segments])
-    elasticity = base_elasticity[:, None] * sensitivity
+    elasticity = _elasticities(draw, spec, draw.uniform(0.8, 3.0, categories)[category])
     cannibalisation = draw.uniform(0.1, 0.6, categories)
     intermittent = draw.random(products) < 0.05
     lift = _DISPLAY_LIFT * on_display + _MAILER_LIFT * in_mailer
     lift -= cannibalisation[category, None] * _rivals_reduced(subcategory, popularity, depth, subcategories)
-    lift[:, 1:] -= 0.25 * base_elasticity[category, None] * depth[:, :-1]  # pulled forward into the week before
+    lift[:, 1:] -= 0.25 * elasticity[:, None] * depth[:, :-1]  # pulled forward into the week before
     lift[intermittent] += np.where(draw.random((intermittent.sum(), weeks)) < 0.3, np.log(2.5), np.log(0.02))
     repeatable = draw.random(subcategories) < 0.6
     cadence = np.where(repeatable, np.exp(draw.uniform(np.log(6), np.log(50), subcategories)), 0)
@@ -200,11 +208,13 @@ def catalogue(spec: WorldSpec) -> Catalogue:
         in_mailer=in_mailer,
         lift=lift.astype(np.float32),
         log_price=np.log(list_price / price[:, None] * (1 - depth)).astype(np.float32),
-        season=_season(draw, spec, categories),
+        season=season,
         elasticity=elasticity.astype(np.float32),
+        shelf_life=_shelf_lives(draw, department_of[category]),
+        price_drift=_after_drift(spec, spec.drift_elasticity),
         cannibalisation=cannibalisation,
         stock_out=_stock_outs(draw, spec),
-        visits=_visits(spec),
+        visits=_visits(spec, popularity @ in_mailer),
         rules=rules,
         rule_of=rule_of,
         campaigns=_campaigns(draw, spec, categories),
@@ -244,11 +254,39 @@ def _list_prices(draw: np.random.Generator, price: Floats, weeks: int) -> npt.ND
     return np.rint(np.where(after, (price * step)[:, None], price[:, None])).astype(np.int32)
 
 
-def _promotions(draw: np.random.Generator, spec: WorldSpec) -> Floats32:
-    """Reductions drawn by chance, whatever demand does: that is what makes elasticities identifiable."""
-    reduced = draw.random((spec.products, spec.weeks)) < spec.promotion_share
+def _promotions(draw: np.random.Generator, spec: WorldSpec, season: Floats32) -> Floats32:
+    """Reductions drawn by chance, whatever demand does; or more of them where the season's demand is high.
+
+    `season` is product × day. What a reduction does can be told by comparing weeks only where chance made it.
+    """
+    chance: Floats | float = spec.promotion_share
+    if spec.promotion_policy == "demand_led":
+        weeks = np.arange(spec.weeks) * 7
+        high = np.exp(_LED_BY_DEMAND * season[:, weeks].astype(np.float64))
+        chance = np.minimum(spec.promotion_share * high / high.mean(), 1.0)
+    reduced = draw.random((spec.products, spec.weeks)) < chance
     depth = draw.choice(DEPTHS, (spec.products, spec.weeks), p=_DEPTH_SHARES)
     return np.where(reduced, depth, 0).astype(np.float32)
+
+
+def _elasticities(draw: np.random.Generator, spec: WorldSpec, of_category: Floats) -> Floats:
+    """Products scatter around their category."""
+    scatter = draw.lognormal(-(spec.elasticity_scatter**2) / 2, spec.elasticity_scatter, spec.products)
+    elasticity: Floats = np.minimum(of_category * scatter, _HIGHEST_ELASTICITY)
+    return elasticity
+
+
+def _shelf_lives(draw: np.random.Generator, department: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
+    bounds = np.array([_FRESH.get(name, (0, 0)) for name in DEPARTMENTS])[department]
+    days = bounds[:, 0] + (bounds[:, 1] - bounds[:, 0]) * draw.random(len(department))
+    whole: npt.NDArray[np.int32] = np.rint(days).astype(np.int32)
+    return whole
+
+
+def _after_drift(spec: WorldSpec, factor: float) -> Floats32:
+    """Day: 1, and the factor from the day of the drift on."""
+    drifted = np.array([spec.has_drifted(day) for day in range(spec.all_days)])
+    return np.where(drifted, factor, 1.0).astype(np.float32)
 
 
 def _rivals_reduced(
@@ -277,8 +315,8 @@ def _season(draw: np.random.Generator, spec: WorldSpec, categories: int) -> Floa
     return (wave + trend[:, None] * np.arange(spec.all_days) + festive[:, None] * holiday).astype(np.float32)
 
 
-def _visits(spec: WorldSpec) -> Floats32:
-    """Segment × day: 1 is a usual day."""
+def _visits(spec: WorldSpec, in_mailer: Floats) -> Floats32:
+    """Segment × day: 1 is a usual day. The mailer of a week draws by the share of sales that it holds."""
     weekend = np.array([s.weekend_share for s in spec.segments])
     dates = [spec.date(d) for d in range(spec.all_days)]
     is_weekend = np.array([d.weekday() >= 5 for d in dates])
@@ -287,7 +325,9 @@ def _visits(spec: WorldSpec) -> Floats32:
     yearly = 1 + 0.1 * np.cos(2 * np.pi * (day_of_year - 340) / 365.25)
     growth = (1 + spec.yearly_growth) ** (np.arange(spec.all_days) / 365)
     holiday = [max((v for v, _ in _holidays_ahead(spec, d)), default=1.0) for d in range(spec.all_days)]
-    factors: Floats32 = (by_weekday * yearly * growth * np.array(holiday)).astype(np.float32)
+    mailer = np.exp(spec.mailer_halo * in_mailer)[np.arange(spec.all_days) // 7]
+    by_day = yearly * growth * np.array(holiday) * mailer * _after_drift(spec, spec.drift_visits)
+    factors: Floats32 = (by_weekday * by_day).astype(np.float32)
     return factors
 
 

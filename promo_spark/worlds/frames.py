@@ -19,20 +19,25 @@ from promo_spark.contracts.truth import (
     DirtyRows,
     SimulatedStates,
     TrueDemand,
-    TrueEffects,
     TrueElasticities,
     TrueNextPurchases,
+    TrueOffers,
     TrueProducts,
     TrueRules,
     TrueUsers,
     Truth,
 )
 from promo_spark.measures.best_rows import best_rows
-from promo_spark.worlds import records, truths
+from promo_spark.worlds import deliveries, outreach, records, truths
+from promo_spark.worlds import true_offers as expected
+from promo_spark.worlds.offers import Offers, offers_from
+from promo_spark.worlds.population import population
 from promo_spark.worlds.raw_columns import RAW, ddl
-from promo_spark.worlds.shopping import NO_CAMPAIGN, History, history
-from promo_spark.worlds.simulation import Offers, offers_from, simulated_day
+from promo_spark.worlds.response import FATIGUE_DAYS, ONCE
+from promo_spark.worlds.shopping import History, State, history
+from promo_spark.worlds.simulation import Day, simulated_day
 from promo_spark.worlds.spec import WorldSpec
+from promo_spark.worlds.streams import Floats
 
 _ROWS_PER_BATCH = 50_000
 _SORTED_PRODUCTS = "sorted_products"
@@ -58,27 +63,30 @@ class DayOffer(Frame):
     coupon_amount = Col(MONEY, "as in Promotions", unit="currency")
     min_spend = Col(MONEY, "as in Promotions", unit="currency")
     campaign_id = Col(T.StringType(), "stands for the promotions of its date", required=True)
+    valid_from = Col(T.DateType(), "as in Promotions", required=True)
+    spent = Col(T.BooleanType(), "used before, and good for one order only", required=True)
 
 
 class UserOffers(Frame):
     """One row per user with offers on a simulated day."""
 
     user_id = Col(T.StringType(), "the user", required=True, personal=Personal.IDENTIFIER)
-    offers = Col(T.ArrayType(DayOffer.schema()), "see DayOffer; in the order of their ids", required=True)
+    offers = Col(T.ArrayType(DayOffer.schema()), "see DayOffer; in the order of their ids")
+    recent = Col(T.LongType(), "offers that began in the 28 days before", required=True)
 
 
 def raw_table(spark: SparkSession, spec: WorldSpec, table: str, partitions: int) -> DataFrame:
     """The rows of one raw file of the history. `late_order_lines` are order lines that are delivered later."""
     columns = ddl(RAW[table.removeprefix("late_")])
     if table == "campaigns":
-        return spark.createDataFrame(records.campaigns(spec).to_pylist(), columns).coalesce(1)
-    if table in records.OF_PRODUCT_BLOCK:
-        made = functools.partial(records.OF_PRODUCT_BLOCK[table], spec)
+        return spark.createDataFrame(outreach.campaigns(spec).to_pylist(), columns).coalesce(1)
+    if table in deliveries.OF_PRODUCT_BLOCK:
+        made = functools.partial(deliveries.OF_PRODUCT_BLOCK[table], spec)
         return of_blocks(spark, product_blocks(spec), partitions, made, columns)
-    if table in records.OF_USER_BLOCK:
-        made = functools.partial(records.OF_USER_BLOCK[table], spec)
+    if table in deliveries.OF_USER_BLOCK:
+        made = functools.partial(deliveries.OF_USER_BLOCK[table], spec)
         return of_blocks(spark, spec.user_blocks, partitions, made, columns)
-    made = functools.partial(_of_history, records.OF_HISTORY[table], spec)
+    made = functools.partial(_of_history, deliveries.OF_HISTORY[table], spec)
     return of_blocks(spark, spec.user_blocks, partitions, made, columns)
 
 
@@ -104,7 +112,7 @@ def truth_table(spark: SparkSession, spec: WorldSpec, table: type[Truth], partit
     if table is TrueProducts:
         made = functools.partial(truths.products, spec)
         return of_blocks(spark, product_blocks(spec), partitions, made, drawn_columns(table))
-    of_users = {TrueUsers: truths.users, TrueEffects: truths.effects}
+    of_users = {TrueUsers: truths.users, TrueOffers: truths.offers}
     of_history = {TrueNextPurchases: truths.next_purchases, DirtyRows: records.dirty_rows}
     made = (
         functools.partial(of_users[table], spec)
@@ -151,24 +159,33 @@ def states_of_world(states: DataFrame, spec: WorldSpec) -> DataFrame:
     return states.filter(F.col(SimulatedStates.world) == spec.digest)
 
 
-def users_with_offers(states: DataFrame, promotions: DataFrame) -> DataFrame:
+def recent_offers(promotions: DataFrame, date: datetime.date) -> DataFrame:
+    """One row per user who got offers in the 28 days before the date, and how many. Promotions → user, recent."""
+    made = F.datediff(F.lit(date), F.col(Promotions.date)).between(1, FATIGUE_DAYS)
+    offers = promotions.filter((F.col(Promotions.mechanic) != "none") & made)
+    return offers.groupBy(Promotions.user_id).agg(F.count("*").alias(UserOffers.recent))
+
+
+def users_with_offers(states: DataFrame, promotions: DataFrame, recent: DataFrame) -> DataFrame:
     """One row per user: the state and the offers. SimulatedStates, valid Promotions → SimulatedStates, UserOffers.
 
-    An offer that is made again while it still holds is one offer, at its best terms; a spent coupon is none.
+    An offer that is made again while it still holds is one offer, at its best terms; one that is spent stays in mind.
     """
     user_id, promotion_id, rate = Promotions.user_id, Promotions.promotion_id, F.col(Promotions.discount_rate)
     off_list = F.coalesce(1 - F.col(Promotions.offer_price) / F.col(Promotions.list_price), rate).cast(RATE)
     spent = F.array_contains(SimulatedStates.used, F.col(promotion_id))
-    unspent = promotions.join(states.select(user_id, SimulatedStates.used), user_id).filter(~spent)
     held = best_rows(
-        unspent.withColumn(_SORTED_PRODUCTS, F.array_sort(Promotions.product_ids)),
+        promotions.join(states.select(user_id, SimulatedStates.used), user_id).withColumns(
+            {_SORTED_PRODUCTS: F.array_sort(Promotions.product_ids), DayOffer.spent: spent}
+        ),
         of=[user_id, Promotions.mechanic, _SORTED_PRODUCTS, Promotions.category],
-        by=[F.desc(Promotions.discount_rate), F.desc(Promotions.coupon_amount), promotion_id],
+        by=[DayOffer.spent, F.desc(Promotions.discount_rate), F.desc(Promotions.coupon_amount), promotion_id],
         keep=1,
     ).withColumns({DayOffer.campaign_id: campaign_of(F.col(Promotions.date)), DayOffer.discount_rate: off_list})
     # a user's offers in an order of their own, whatever order the rows come in
     offers = F.array_sort(F.collect_list(F.struct(*DayOffer.columns())))
-    return states.join(held.groupBy(user_id).agg(offers.alias(UserOffers.offers)), user_id, "left")
+    with_offers = states.join(held.groupBy(user_id).agg(offers.alias(UserOffers.offers)), user_id, "left")
+    return with_offers.join(recent, user_id, "left").fillna(0, [UserOffers.recent])
 
 
 def campaign_of(date: Column) -> Column:
@@ -210,6 +227,18 @@ def simulated_table(users: DataFrame, spec: WorldSpec, table: str, day: int) -> 
     return users.groupBy(SimulatedStates.block).applyInArrow(of_block, schema)
 
 
+def true_offers(users: DataFrame, spec: WorldSpec, day: int) -> DataFrame:
+    """What each offer changes, each by itself. SimulatedStates and UserOffers as of the day → TrueOffers.
+
+    The offers may be any: those that could be made as well as those that were.
+    """
+
+    def of_block(rows: pa.Table) -> pa.Table:
+        return _true_offers(spec, day, rows)
+
+    return users.groupBy(SimulatedStates.block).applyInArrow(of_block, drawn_columns(TrueOffers))
+
+
 def stock_of_day(spark: SparkSession, spec: WorldSpec, day: int) -> DataFrame:
     made = functools.partial(records.inventory, spec, day=day)
     return of_blocks(spark, product_blocks(spec), 1, made, ddl(RAW["inventory"]))
@@ -224,33 +253,52 @@ def newcomers(spark: SparkSession, spec: WorldSpec, day: int) -> DataFrame:
 def _simulated(spec: WorldSpec, table: str, day: int, rows: pa.Table) -> pa.Table:
     rows = rows.sort_by("user_number")
     block = rows.column("block")[0].as_py()
-    due = rows.column("due").combine_chunks().flatten().to_numpy().reshape(rows.num_rows, -1)
-    offers = offers_from(rows)
-    past, due_after = simulated_day(spec, block, day, due, offers)
+    offers = offers_from(spec, rows)
+    done = simulated_day(spec, block, day, _state_of(rows), offers, _numbers_of(rows, UserOffers.recent))
     if table == "states":
-        used = _used(rows.column("used").to_pylist(), past, offers)
-        made = truths.states(spec, past.users, due_after, block, day + 1, used)
+        used = _used(rows.column("used").to_pylist(), offers, done)
+        made = truths.states(spec, done.past.users, done.past.state, block, day + 1, used)
     elif table == "order_lines":
-        made = records.order_lines(spec, past, block, day=day, coupon_ids=offers.ids)
+        made = records.order_lines(spec, done.past, block, day=day, coupon_ids=offers.ids)
     elif table == "redemptions":
-        made = records.redemptions(spec, past, offers.ids, offers.carriers)
+        made = outreach.redemptions_of_day(spec, done.past, offers, done.uses, day)
+    elif table == "exposures":
+        made = outreach.exposures_of_day(spec, done.past.users, offers, done.opened, day)
+    elif table == "feedback":
+        made = outreach.feedback_of_day(spec, done.past.users, done.pull, offers, done.opened, day)
     else:
-        made = records.events(spec, past, block, day)
+        made = records.events(spec, done.past, block, day)
     return pa.Table.from_batches([made])
 
 
-def _used(before: list[list[str]], past: History, offers: Offers) -> list[list[str]]:
-    """Each user's spent coupons when the day ends."""
-    lines = past.lines
-    rows = np.flatnonzero(lines.campaign != NO_CAMPAIGN)
-    pairs = np.unique(np.stack([past.orders.user[lines.order[rows]], lines.campaign[rows]], axis=1), axis=0)
-    for user, offer in pairs.tolist():
-        before[user].append(offers.ids[offer].as_py())
+def _true_offers(spec: WorldSpec, day: int, rows: pa.Table) -> pa.Table:
+    rows = rows.sort_by("user_number")
+    block, offers = rows.column("block")[0].as_py(), offers_from(spec, rows)
+    truth = expected.true_offers(spec, block, day, _state_of(rows), offers)
+    return pa.Table.from_batches([truths.told_offers(population(spec, block), offers, truth)])
+
+
+def _state_of(rows: pa.Table) -> State:
+    """Where a block's users stand, from their rows' columns."""
+    due = rows.column("due").combine_chunks().flatten().to_numpy().reshape(rows.num_rows, -1)
+    return State(due, _numbers_of(rows, SimulatedStates.habit), _numbers_of(rows, SimulatedStates.strain))
+
+
+def _numbers_of(rows: pa.Table, column: str) -> Floats:
+    numbers: Floats = rows.column(column).to_numpy().astype(np.float64)
+    return numbers
+
+
+def _used(before: list[list[str]], offers: Offers, done: Day) -> list[list[str]]:
+    """Each user's spent offers when the day ends."""
+    once = np.unique(done.uses.offer[ONCE[offers.mechanic[done.uses.offer]]])
+    for offer in once.tolist():
+        before[offers.user[offer]].append(offers.ids[offer].as_py())
     return before
 
 
 def _state_of_history(spec: WorldSpec, past: History, block: int) -> pa.RecordBatch:
-    return truths.states(spec, past.users, past.due, block, spec.days)
+    return truths.states(spec, past.users, past.state, block, spec.days)
 
 
 def product_blocks(spec: WorldSpec) -> int:

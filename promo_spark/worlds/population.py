@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from promo_spark.worlds.catalogue import Catalogue, catalogue
-from promo_spark.worlds.spec import MECHANICS, RESPONSES, WorldSpec
+from promo_spark.worlds.response import Answers, drawn_answers, segment_pulls
+from promo_spark.worlds.spec import WorldSpec
 from promo_spark.worlds.streams import Bools, Floats, Floats32, Ints, stream
 
 STAPLES = 8
@@ -17,17 +18,8 @@ FRAUD_KINDS = ("none", "ring", "fake_orders")
 RING_SIZE = 6
 REGIONS = ("north", "east", "south", "west", "centre")
 
-# What an offer of depth x does, by response: visits are multiplied by exp(x · pull) per mechanic, the offered
-# products come to mind exp(attention) times as often, and baskets grow by `stretch` to reach a coupon's minimum.
-_PULL = {  # discount, coupon, bundle
-    "persuadable": (1.5, 3.0, 1.0),
-    "sure_thing": (0.05, 0.1, 0.0),
-    "lost_cause": (0.0, 0.0, 0.0),
-    "sleeping_dog": (-1.5, -2.5, -1.0),
-}
-_ATTENTION = {"persuadable": 3.0, "sure_thing": 0.5, "lost_cause": 0.0, "sleeping_dog": -1.0}
-_STRETCH = {"persuadable": 0.3, "sure_thing": 0.05, "lost_cause": 0.0, "sleeping_dog": 0.0}
-_EARLY = {"persuadable": 40.0, "sure_thing": 5.0, "lost_cause": 0.0, "sleeping_dog": 0.0}
+_ALL = slice(None)
+_SENSITIVITY_STEPS = np.array([-1.4, -0.7, 0.0, 0.7, 1.4])  # users of a segment differ by so many scatters
 
 
 @dataclass(frozen=True)
@@ -37,18 +29,17 @@ class Population:
     first: int
     segment: npt.NDArray[np.int32]
     joined: npt.NDArray[np.int32]  # day the account was opened; negative: before the history
-    churned: npt.NDArray[np.int32]  # first day on which the user shops no more
+    churned: npt.NDArray[np.int32]  # first day on which the user shops no more, if no offer changes that
+    hazard: Floats  # of leaving for good, per day
+    patience: Floats  # sum of hazards at which the user leaves
+    sensitivity: Floats32  # factor on the elasticity of products
     visit_rate: Floats32  # visits per day, usual day
     log_items: Floats  # mean of the log of items wanted per visit
     tastes: Floats32  # user × topic, each row sums to 1
     staples: Ints  # user × STAPLES products bought again and again, −1: none
     staple_gaps: Floats32  # days between purchases of each
     first_due: Floats32  # day of each staple's first purchase
-    response: npt.NDArray[np.int32]  # into RESPONSES
-    pull: Floats32  # user × mechanic: log of the factor on visits per unit of depth
-    attention: Floats32  # log of the factor on an offered product's chance
-    stretch: Floats32  # share by which the basket grows to reach a minimum spend
-    early: Floats32  # days per unit of depth by which a reduced staple is bought before it is due
+    answers: Answers
     online: Floats32  # share of visits on web or app
     home_store: npt.NDArray[np.int32]
     hour: Floats32  # usual hour of shopping, UTC
@@ -70,10 +61,40 @@ class Population:
         active: Bools = (self.joined[:, None] <= days) & (self.churned[:, None] > days)
         return active
 
+    def stays(self, day: int, strain: Floats, rows: Ints | slice = _ALL) -> Bools:
+        """Whether each user (of these rows) has joined and still shops. `strain`: what offers added to the hazards."""
+        joined = self.joined[rows]
+        usual = self.hazard[rows] * (day + 1 - _begins(joined))
+        stays: Bools = (joined <= day) & (usual + strain <= self.patience[rows])
+        return stays
+
+    def churned_with(self, strain: Floats) -> npt.NDArray[np.int32]:
+        """The first day without shopping, given what offers have added to the hazards and no more to come."""
+        left = _begins(self.joined) + (self.patience - strain) / self.hazard
+        return np.clip(left, -1, _NEVER).astype(np.int32)
+
     def taste_for(self, shop: Catalogue, user: Ints, product: Ints) -> Floats:
         """The true probability that a wanted item of the user is the product."""
         chance: Floats = np.einsum("it,ti->i", self.tastes[user], shop.topic_weights[:, product])
         return chance
+
+    def items(self) -> Floats:
+        """Items bought per visit by taste at usual demand, as the log-normal has it."""
+        items: Floats = np.exp(self.log_items + ITEMS_SIGMA**2 / 2)
+        return items
+
+    def basket_value(self, shop: Catalogue) -> Floats:
+        """Expected value of a visit's items by taste, at usual demand and start prices, in cents."""
+        value: Floats = self.items() * (1 + SECOND_PIECE) * (self.tastes @ (shop.topic_weights @ shop.price))
+        return value
+
+    def spend_share(self, shop: Catalogue, user: Ints, product: Ints) -> Floats:
+        """Per row: what the user spends on the product at a usual visit, over all that the user spends by taste."""
+        by_taste = self.items()[user] * (1 + SECOND_PIECE) * self.taste_for(shop, user, product)
+        gap = np.where(self.staples[user] == product[:, None], self.staple_gaps[user], np.inf).min(axis=1, initial=1e9)
+        by_need = np.minimum(1.0 / (gap * np.maximum(self.visit_rate[user], 1e-6)), 1.0)
+        share: Floats = (by_taste + by_need) * shop.price[product] / self.basket_value(shop)[user]
+        return share
 
 
 @functools.lru_cache(maxsize=8)
@@ -93,14 +114,14 @@ def population(spec: WorldSpec, block: int) -> Population:
     n = min(spec.users_per_block, spec.users - first)
     draw = stream(spec.seed, "population", block)
     segment = draw.choice(len(spec.segments), n, p=[s.share for s in spec.segments]).astype(np.int32)
-    joined, churned = _stays(draw, spec, segment)
+    joined, hazard, patience = _stays(draw, spec, segment)
     tastes = draw.standard_gamma(12 * segment_tastes(spec)[segment] + 1e-3).astype(np.float32) + 1e-6
     tastes /= tastes.sum(axis=1, keepdims=True)
     per_week = np.array([s.visits_per_week for s in spec.segments])[segment]
     items = np.array([s.items_per_visit for s in spec.segments])[segment]
     shares = np.array([s.responses for s in spec.segments]).cumsum(axis=1)[segment]
-    response = (draw.random(n)[:, None] > shares[:, :-1]).sum(axis=1).astype(np.int32)
-    scatter = draw.lognormal(0, 0.2, (n, 6)).astype(np.float32)
+    response = (draw.random(n)[:, None] > shares[:, :-1]).sum(axis=1).astype(np.int64)
+    by_segment = segment_pulls(stream(spec.seed, "segment pulls"), len(spec.segments))
     staples, gaps = _staples(draw, shop, tastes)
     fraud, ring = _fraud(spec, first, n)
     online = np.array([s.online_share for s in spec.segments])[segment]
@@ -108,18 +129,17 @@ def population(spec: WorldSpec, block: int) -> Population:
         first=first,
         segment=segment,
         joined=joined,
-        churned=churned,
+        churned=np.minimum(_begins(joined) + patience / hazard, spec.all_days).astype(np.int32),
+        hazard=hazard,
+        patience=patience,
+        sensitivity=_sensitivity(draw, spec, segment),
         visit_rate=(per_week / 7 * draw.gamma(4.0, 0.25, n)).astype(np.float32),
         log_items=np.log(items) - ITEMS_SIGMA**2 / 2 + draw.normal(0, 0.3, n),
         tastes=tastes,
         staples=staples,
         staple_gaps=gaps,
         first_due=np.maximum(joined, 0)[:, None] + (gaps * draw.random(gaps.shape)).astype(np.float32),
-        response=response,
-        pull=np.array([_PULL[r] for r in RESPONSES], np.float32)[response] * scatter[:, :3],
-        attention=_by_response(_ATTENTION)[response] * scatter[:, 3],
-        stretch=_by_response(_STRETCH)[response] * scatter[:, 4],
-        early=_by_response(_EARLY)[response] * scatter[:, 5],
+        answers=drawn_answers(draw, spec.response_form, response, segment.astype(np.int64), by_segment),
         online=np.clip(online + draw.normal(0, 0.15, n), 0, 1).astype(np.float32),
         home_store=draw.integers(0, spec.stores, n).astype(np.int32),
         hour=np.clip(draw.normal(14, 3.5, n), 6, 22).astype(np.float32),
@@ -131,24 +151,37 @@ def population(spec: WorldSpec, block: int) -> Population:
 
 
 ITEMS_SIGMA = 0.8  # of the log of items wanted per visit
-assert len(MECHANICS) == 3
+SECOND_PIECE = 0.2  # chance that each unit of demand is two pieces
+_NEVER = 1 << 20  # a day after every world's end
 
 
-def _by_response(values: dict[str, float]) -> Floats32:
-    return np.array([values[r] for r in RESPONSES], np.float32)
+def _begins(joined: npt.NDArray[np.int32]) -> Ints:
+    """The day after which a user may leave."""
+    return np.maximum(joined, 0).astype(np.int64) + 1
+
+
+def sensitivity_levels(spec: WorldSpec) -> Floats:
+    """Segment × level: the factors on elasticities that a segment's users have, equally often."""
+    level = np.exp(spec.elasticity_scatter * _SENSITIVITY_STEPS)
+    of_segment = np.array([s.price_sensitivity for s in spec.segments])
+    levels: Floats = of_segment[:, None] * (level / level.mean())
+    return levels
+
+
+def _sensitivity(draw: np.random.Generator, spec: WorldSpec, segment: npt.NDArray[np.int32]) -> Floats32:
+    levels = sensitivity_levels(spec)
+    return levels[segment, draw.integers(0, levels.shape[1], len(segment))].astype(np.float32)
 
 
 def _stays(
     draw: np.random.Generator, spec: WorldSpec, segment: npt.NDArray[np.int32]
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """New users join on every day of history and future; each day some leave for good."""
+) -> tuple[npt.NDArray[np.int32], Floats, Floats]:
+    """New users join on every day of history and future; each day some leave for good: day, hazard, patience."""
     n = len(segment)
     newcomer = draw.random(n) < spec.newcomer_share * spec.all_days / spec.days
     joined = np.where(newcomer, draw.integers(0, spec.all_days, n), -draw.integers(1, 1500, n))
     hazard = -np.log1p(-np.array([s.churn_per_year for s in spec.segments])[segment]) / 365
-    stay = draw.exponential(1, n) / np.maximum(hazard, 1e-9)
-    churned = np.minimum(np.maximum(joined, 0) + 1 + stay, spec.all_days)
-    return joined.astype(np.int32), churned.astype(np.int32)
+    return joined.astype(np.int32), np.maximum(hazard, 1e-9), draw.exponential(1, n)
 
 
 def _staples(draw: np.random.Generator, shop: Catalogue, tastes: Floats32) -> tuple[Ints, Floats32]:

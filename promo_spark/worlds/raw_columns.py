@@ -39,6 +39,7 @@ RAW: dict[str, dict[str, str]] = {
         "list_price": "double",
         "unit_cost": "double",
         "launched_on": "string",
+        "shelf_life_days": "bigint",
     },
     "order_lines": {
         "order_id": "string",
@@ -72,6 +73,23 @@ RAW: dict[str, dict[str, str]] = {
     "contacts": {"campaign_id": "string", "user_id": "string", "contacted_on": "string", "channel": "string"},
     "coupons": {"campaign_id": "string", "coupon_id": "string", "product_id": "string"},
     "redemptions": {"user_id": "string", "coupon_id": "string", "campaign_id": "string", "redeemed_on": "string"},
+    "assignments": {
+        "campaign_id": "string",
+        "user_id": "string",
+        "arm": "string",
+        "mechanic": "string",
+        "depth": "double",
+        "propensity": "double",
+        "assigned_on": "string",
+    },
+    "exposures": {
+        "promotion_id": "string",
+        "user_id": "string",
+        "channel": "string",
+        "sent_at": "string",
+        "opened_at": "string",
+        "suppressed": "string",
+    },
     "promo_calendar": {
         "product_id": "string",
         "store_id": "string",

@@ -5,8 +5,6 @@ Dates and times are text, money is in units of currency; ids are text with leadi
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,7 +24,7 @@ from promo_spark.worlds.raw_columns import (
     taken,
     user_ids,
 )
-from promo_spark.worlds.shopping import CHANNELS, NO_CAMPAIGN, STORE, History, contacts
+from promo_spark.worlds.shopping import CHANNELS, NO_CAMPAIGN, STORE, History
 from promo_spark.worlds.spec import DIRT, WorldSpec
 from promo_spark.worlds.streams import Bools, Ints, stream
 
@@ -183,64 +181,6 @@ def events(spec: WorldSpec, past: History, block: int, day: int | None = None) -
     )
 
 
-def contacts_of(spec: WorldSpec, block: int) -> pa.RecordBatch:
-    people, campaigns = population(spec, block), catalogue(spec).campaigns
-    user, number = np.nonzero(contacts(spec, people, block))
-    return batch(
-        "contacts",
-        {
-            "campaign_id": taken(campaign_ids(len(campaigns)), number),
-            "user_id": taken(user_ids(people.numbers), user),
-            "contacted_on": taken(date_texts(spec), campaigns.start[number]),
-            "channel": taken(pa.array(["mail", "push"]), (people.online[user] > 0.5).astype(np.int64)),
-        },
-    )
-
-
-def redemptions(
-    spec: WorldSpec, past: History, coupon_ids: pa.Array | None = None, carriers: pa.Array | None = None
-) -> pa.RecordBatch:
-    """One row per user, coupon and day on which lines carry it; `carriers` are the campaigns of the coupons."""
-    lines, orders = past.lines, past.orders
-    rows = np.flatnonzero(lines.campaign != NO_CAMPAIGN)
-    keys = np.stack([orders.user[lines.order[rows]], lines.campaign[rows], orders.day[lines.order[rows]]], axis=1)
-    user, number, day = (np.unique(keys, axis=0) if len(rows) else keys).T
-    coupon = taken(campaign_ids(len(catalogue(spec).campaigns)) if coupon_ids is None else coupon_ids, number)
-    return batch(
-        "redemptions",
-        {
-            "user_id": taken(user_ids(past.users.numbers), user),
-            "coupon_id": coupon,
-            "campaign_id": coupon if carriers is None else taken(carriers, number),
-            "redeemed_on": taken(date_texts(spec), day),
-        },
-    )
-
-
-def feedback(spec: WorldSpec, block: int) -> pa.RecordBatch:
-    """Some of the contacted answer a survey; who is harmed by offers likes them less."""
-    people, campaigns = population(spec, block), catalogue(spec).campaigns
-    draw = stream(spec.seed, "feedback", block)
-    user, number = np.nonzero(contacts(spec, people, block))
-    answers = draw.random(len(user)) < 0.03
-    user, number = user[answers], number[answers]
-    mood = np.array([4.2, 3.6, 3.0, 1.8])[people.response[user]]
-    day = np.minimum(campaigns.start[number] + draw.integers(1, 7, len(user)), spec.days - 1)
-    return batch(
-        "feedback",
-        {
-            "feedback_id": pc.binary_join_element_wise(
-                f"F{block}", pa.array(np.arange(len(user))).cast(pa.string()), "-"
-            ),
-            "user_id": taken(user_ids(people.numbers), user),
-            "promotion_id": pa.nulls(len(user), pa.string()),
-            "kind": ["survey"] * len(user),
-            "score": np.clip(np.rint(mood + draw.normal(0, 0.9, len(user))), 1, 5),
-            "ts": moments(spec, day, np.full(len(user), 43200)),
-        },
-    )
-
-
 # blocks of products
 
 
@@ -270,34 +210,7 @@ def products(spec: WorldSpec, block: int) -> pa.RecordBatch:
             "list_price": in_currency(shop.list_price[chosen, spec.days // 7]),
             "unit_cost": in_currency(shop.cost[chosen]),
             "launched_on": taken(date_texts(spec), launched, launched <= 0),
-        },
-    )
-
-
-def campaigns(spec: WorldSpec) -> pa.RecordBatch:
-    of_shop, days = catalogue(spec).campaigns, date_texts(spec)
-    return batch(
-        "campaigns",
-        {
-            "campaign_id": campaign_ids(len(of_shop)),
-            "kind": taken(pa.array(["targeted", "randomised"]), of_shop.randomised.astype(np.int64)),
-            "start_date": taken(days, of_shop.start),
-            "end_date": taken(days, of_shop.end - 1),
-        },
-    )
-
-
-def coupons(spec: WorldSpec, block: int) -> pa.RecordBatch:
-    """A campaign's coupon has the campaign's name, and is good for the products of its department."""
-    shop, chosen = catalogue(spec), products_in(spec, block)
-    number, product = np.nonzero(shop.campaigns.department[:, None] == shop.department[chosen])
-    campaign = taken(campaign_ids(len(shop.campaigns)), number)
-    return batch(
-        "coupons",
-        {
-            "campaign_id": campaign,
-            "coupon_id": campaign,
-            "product_id": product_ids(chosen[product]),
+            "shelf_life_days": pa.array(shop.shelf_life[chosen].astype(np.int64), mask=shop.shelf_life[chosen] == 0),
         },
     )
 
@@ -344,22 +257,3 @@ def inventory(spec: WorldSpec, block: int, day: int | None = None) -> pa.RecordB
             "on_hand": np.where(out, 0.0, level),
         },
     )
-
-
-OF_PRODUCT_BLOCK: dict[str, Callable[[WorldSpec, int], pa.RecordBatch]] = {
-    "products": products,
-    "coupons": coupons,
-    "promo_calendar": promo_calendar,
-    "inventory": inventory,
-}
-OF_USER_BLOCK: dict[str, Callable[[WorldSpec, int], pa.RecordBatch]] = {
-    "users": users,
-    "contacts": contacts_of,
-    "feedback": feedback,
-}
-OF_HISTORY: dict[str, Callable[[WorldSpec, History, int], pa.RecordBatch]] = {
-    "order_lines": order_lines,
-    "late_order_lines": lambda spec, past, block: order_lines(spec, past, block, late=True),
-    "events": events,
-    "redemptions": lambda spec, past, _block: redemptions(spec, past),
-}

@@ -13,16 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from promo_spark.worlds import response
+from promo_spark.worlds.assignments import Approached, approached
 from promo_spark.worlds.catalogue import Catalogue, catalogue
-from promo_spark.worlds.population import ITEMS_SIGMA, Population, liked_products, population
-from promo_spark.worlds.spec import MECHANICS, WorldSpec
+from promo_spark.worlds.population import ITEMS_SIGMA, SECOND_PIECE, Population, liked_products
+from promo_spark.worlds.spec import WorldSpec
 from promo_spark.worlds.streams import Bools, Floats, Floats32, Ints, stream
 
 WANTED = 2.0  # items are wanted so many times as often as they are bought on a usual day
 MOST_ITEMS = 60  # bought at a visit, usual demand
-SECOND_PIECE = 0.2  # chance that each unit of demand is two pieces
 MOST_UNITS = 12
-REDEEM = 0.6  # chance that a contacted user uses the coupon at a visit that qualifies
 STORE, WEB, APP = 0, 1, 2
 CHANNELS = ("store", "web", "app")
 NO_CAMPAIGN = -1
@@ -71,13 +71,22 @@ class Lost:
 
 @dataclass(frozen=True)
 class History:
-    """What a block did in the history, and where its staples stand at the end."""
+    """What a block did in the history, and where its users stand at the end."""
 
     users: Population
     orders: Orders
     lines: Lines
     lost: Lost
+    state: State
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a block's users stand when a day begins; one row per user."""
+
     due: Floats32  # user × staple: day from which it is bought next
+    habit: Floats  # log of the factor on visits that earlier offers left behind
+    strain: Floats  # what offers added to the hazards of leaving; 1e9 or more: has left
 
 
 def history(spec: WorldSpec, block: int) -> History:
@@ -90,21 +99,23 @@ def history(spec: WorldSpec, block: int) -> History:
     missed = picks.visit[~in_stock]
     lost = Lost(picks.product[~in_stock], day[missed], users.segment[user[missed]], picks.units[~in_stock])
     picks = Picks(picks.visit[in_stock], picks.product[in_stock], picks.units[in_stock])
-    orders, lines = _receipts(spec, shop, users, block, user, day, picks, natural.contacted)
-    return History(users, orders, lines, lost, natural.due)
+    orders, lines = _receipts(spec, shop, users, block, user, day, picks, natural.approached)
+    state = State(natural.due, natural.approached.habit, natural.approached.strain)
+    return History(users, orders, lines, lost, state)
 
 
 def natural_picks(spec: WorldSpec, block: int) -> Natural:
     """What the block's visits ask for by taste, need and campaigns: all but what the planted bundles add."""
-    shop, users = catalogue(spec), population(spec, block)
-    contacted = contacts(spec, users, block)
-    chance = 1 - np.exp(-_visit_rates(spec, shop, users, contacted))
+    shop, told = catalogue(spec), approached(spec, block)
+    users = told.users
+    rates = users.visit_rate[:, None] * shop.visits[users.segment, : spec.days] * users.active(np.arange(spec.days))
+    chance = response.visit_chance(spec.response_form, rates.astype(np.float64), told.pull)
     visited = stream(spec.seed, "visits", block).random(chance.shape, dtype=np.float32) < chance
     user, day = np.nonzero(visited)
     wanted = _wanted(spec, shop, users, block, user, day)
     staples, due = _staples(spec, shop, users, block, visited)
-    mentioned = _mentioned(spec, shop, users, block, user, day, contacted)
-    return Natural(users, contacted, user, day, _joined([wanted, staples, mentioned]), due)
+    mentioned = _mentioned(spec, shop, block, user, day, told)
+    return Natural(users, told, user, day, _joined([wanted, staples, mentioned]), due)
 
 
 @dataclass(frozen=True)
@@ -121,34 +132,11 @@ class Natural:
     """A block's visits (`user` and `day` of each) and their picks, before planted bundles and stock-outs."""
 
     users: Population
-    contacted: Bools  # user × campaign
+    approached: Approached
     user: Ints
     day: Ints
     picks: Picks
     due: Floats32
-
-
-def contacts(spec: WorldSpec, users: Population, block: int) -> Bools:
-    """User × campaign: who was offered it. Randomised campaigns toss a coin, the others prefer frequent shoppers."""
-    campaigns = catalogue(spec).campaigns
-    draw = stream(spec.seed, "contacts", block)
-    preferred = spec.contact_share * 1.6 * users.visit_rate / (users.visit_rate + 0.15)
-    chance = np.where(campaigns.randomised[None, :], spec.contact_share, preferred[:, None])
-    active = (users.joined[:, None] <= campaigns.start) & (users.churned[:, None] > campaigns.start)
-    contacted: Bools = active & (draw.random(chance.shape) < chance) & (users.consent[:, None] == 1)
-    return contacted
-
-
-def _visit_rates(spec: WorldSpec, shop: Catalogue, users: Population, contacted: Bools) -> Floats32:
-    """User × day of the history: expected visits."""
-    rates = users.visit_rate[:, None] * shop.visits[users.segment, : spec.days]
-    rates *= users.active(np.arange(spec.days))
-    pull = users.pull[:, MECHANICS.index("coupon")]
-    for number in range(len(shop.campaigns)):
-        window = slice(shop.campaigns.start[number], shop.campaigns.end[number])
-        factor = np.exp(pull * shop.campaigns.depth[number], dtype=np.float32)
-        rates[:, window] *= np.where(contacted[:, number], factor, np.float32(1))[:, None]
-    return rates
 
 
 def units_bought(multiple: Floats, u: Floats, second: Floats, wanted: float = WANTED) -> Ints:
@@ -173,7 +161,7 @@ def _wanted(spec: WorldSpec, shop: Catalogue, users: Population, block: int, use
     visit = np.repeat(np.arange(len(user)), count)
     who, when = user[visit], day[visit]
     product = liked_products(shop, users, who, draw)
-    multiple = shop.demand(product, when, users.segment[who])
+    multiple = shop.demand(product, when, users.sensitivity[who])
     units = units_bought(multiple, draw.random(len(visit)), draw.random(len(visit)))
     return _bought(visit, product, units)
 
@@ -195,7 +183,7 @@ def _staples(spec: WorldSpec, shop: Catalogue, users: Population, block: int, vi
         met = at < _NEVER
         who, which, at = who[met], which[met], at[met]
         product = users.staples[who, which]
-        multiple = shop.demand(product, at, users.segment[who])
+        multiple = shop.demand(product, at, users.sensitivity[who])
         units = units_bought(multiple, draw.random(len(who)), draw.random(len(who)), wanted=1.0)
         gap = users.staple_gaps[who, which] * draw.gamma(6.0, 1 / 6, len(who))
         in_stock = ~shop.stock_out[product, at]
@@ -204,22 +192,20 @@ def _staples(spec: WorldSpec, shop: Catalogue, users: Population, block: int, vi
     return _joined(picks), due.astype(np.float32)
 
 
-def _mentioned(
-    spec: WorldSpec, shop: Catalogue, users: Population, block: int, user: Ints, day: Ints, contacted: Bools
-) -> Picks:
+def _mentioned(spec: WorldSpec, shop: Catalogue, block: int, user: Ints, day: Ints, told: Approached) -> Picks:
     """More of a campaign's department, bought because the campaign brought it to mind."""
     draw, campaigns, picks = stream(spec.seed, "mentions", block), shop.campaigns, []
+    users, seen = told.users, told.assigned.contacted & told.assigned.opened
     shares = users.tastes @ shop.topic_departments
     for number in range(len(campaigns)):
-        inside = np.flatnonzero(
-            contacted[user, number] & (day >= campaigns.start[number]) & (day < campaigns.end[number])
-        )
+        inside = np.flatnonzero(seen[user, number] & (day >= campaigns.start[number]) & (day < campaigns.end[number]))
         who, department = user[inside], int(campaigns.department[number])
         usual = np.exp(users.log_items[who] + ITEMS_SIGMA**2 / 2) * shares[who, department]
-        more = np.maximum(np.exp(users.attention[who] * campaigns.depth[number]) - 1, 0)
+        saving = response.curve(spec.response_form, told.assigned.depth[who, number])
+        more = np.maximum(np.expm1(users.answers.attention[who] * saving), 0)
         visit = np.repeat(inside, draw.poisson(usual * more))
         product = shop.department_choices.drawn(np.full(len(visit), department), draw.random(len(visit)))
-        multiple = shop.demand(product, day[visit], users.segment[user[visit]])
+        multiple = shop.demand(product, day[visit], users.sensitivity[user[visit]])
         units = units_bought(multiple, draw.random(len(visit)), draw.random(len(visit)), wanted=1.0)
         picks.append(_bought(visit, product, units))
     return _joined(picks)
@@ -248,7 +234,7 @@ def _receipts(
     user: Ints,
     day: Ints,
     picks: Picks,
-    contacted: Bools,
+    told: Approached,
 ) -> tuple[Orders, Lines]:
     """Orders and priced lines of the picks, then what comes back and what is only pretended."""
     draw = stream(spec.seed, "receipts", block)
@@ -265,7 +251,7 @@ def _receipts(
     )
     who, when = user[held], day[held]
     orders = Orders(who, when, *_where_and_when(draw, users, who), np.zeros(len(who), np.int64))
-    lines = _with_coupons(shop, lines, orders, contacted, draw)
+    lines = _with_coupons(shop, lines, orders, told, draw)
     orders, lines = _with_returns(spec, draw, orders, lines)
     return _with_fakes(spec, shop, users, block, orders, lines)
 
@@ -285,22 +271,23 @@ def _where_and_when(draw: np.random.Generator, users: Population, who: Ints) -> 
     return second, channel
 
 
-def _with_coupons(shop: Catalogue, lines: Lines, orders: Orders, contacted: Bools, draw: np.random.Generator) -> Lines:
-    """A contacted user's first qualifying lines of a campaign carry its coupon; later ones, and others', do not."""
+def _with_coupons(shop: Catalogue, lines: Lines, orders: Orders, told: Approached, draw: np.random.Generator) -> Lines:
+    """The first qualifying lines of who chooses to redeem carry the campaign's coupon; later ones do not."""
     coupon, campaign = lines.coupon.copy(), lines.campaign.copy()
-    used = draw.random(contacted.shape) < REDEEM
+    depth, redeem = told.assigned.depth, told.users.answers.redeem[:, None].astype(np.float64)
+    used = (draw.random(depth.shape) < response.redeem_chance(redeem, depth)) & told.assigned.opened
     campaigns, user, day = shop.campaigns, orders.user[lines.order], orders.day[lines.order]
     department = shop.department[lines.product]
     for number in range(len(campaigns)):
         fits = np.flatnonzero(department == campaigns.department[number])
         fits = fits[(day[fits] >= campaigns.start[number]) & (day[fits] < campaigns.end[number])]
-        fits = fits[(contacted & used)[user[fits], number]]
+        fits = fits[used[user[fits], number]]
         _, firsts = np.unique(user[fits], return_index=True)  # orders are by user and day
-        first_order = np.full(len(contacted), -1)
+        first_order = np.full(len(depth), -1)
         first_order[user[fits[firsts]]] = lines.order[fits[firsts]]
         fits = fits[(first_order[user[fits]] == lines.order[fits]) & (campaign[fits] == NO_CAMPAIGN)]
         paid = lines.listed[fits] - lines.reduced[fits]
-        coupon[fits] = np.rint(paid * campaigns.depth[number]).astype(np.int64)
+        coupon[fits] = np.rint(paid * depth[user[fits], number]).astype(np.int64)
         campaign[fits] = number
     return Lines(lines.order, lines.product, lines.quantity, lines.listed, lines.reduced, coupon, campaign)
 

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from promo_spark.errors import SettingsError
-from promo_spark.settings.generate import DirtKind, GenerateSettings
+from promo_spark.settings.generate import DirtKind, GenerateSettings, PromotionPolicy, ResponseForm
 
-MECHANICS = ("discount", "coupon", "bundle")
 RESPONSES = ("persuadable", "sure_thing", "lost_cause", "sleeping_dog")
 DIRT: tuple[DirtKind, ...] = get_args(DirtKind)
 
@@ -51,6 +50,14 @@ class WorldSpec:
     campaign_every_days: int
     campaign_days: int
     contact_share: float
+    response_form: ResponseForm
+    promotion_policy: PromotionPolicy
+    elasticity_scatter: float
+    mailer_halo: float
+    drift_day: int
+    drift_response: float
+    drift_elasticity: float
+    drift_visits: float
     stock_out_share: float
     return_share: float
     fraud_share: float
@@ -85,6 +92,10 @@ class WorldSpec:
                 f"{self.date(self.all_days - 2)}; choose a date between, or set generate.horizon_days"
             )
         return day
+
+    def has_drifted(self, day: int) -> bool:
+        """Whether the drift's factors hold on the day."""
+        return 0 < self.drift_day <= day
 
     def date(self, day: int) -> datetime.date:
         return self.start + datetime.timedelta(days=day)
@@ -128,8 +139,10 @@ def _shares(responses: Mapping[Any, float]) -> tuple[float, ...]:
 
 
 def spec_from_json(text: str) -> WorldSpec:
-    """The spec that `to_json` wrote."""
+    """The spec that `to_json` wrote. Raises SettingsError for a world that another version made."""
     values = json.loads(text)
+    if set(values) != {field.name for field in dataclasses.fields(WorldSpec)}:
+        raise SettingsError("truth.worlds: the world was made by another version of promo_spark; run generate again")
     values["start"] = datetime.date.fromisoformat(values["start"])
     values["segments"] = tuple(SegmentSpec(**{**s, "responses": tuple(s["responses"])}) for s in values["segments"])
     values["dirt"] = tuple((kind, rate) for kind, rate in values["dirt"])

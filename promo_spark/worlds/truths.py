@@ -7,37 +7,39 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from promo_spark.worlds.catalogue import catalogue
-from promo_spark.worlds.population import FRAUD_KINDS, ITEMS_SIGMA, Population, population
+from promo_spark.worlds import response
+from promo_spark.worlds.assignments import approached
+from promo_spark.worlds.catalogue import Catalogue, catalogue
+from promo_spark.worlds.offers import Offers, with_savings
+from promo_spark.worlds.population import FRAUD_KINDS, Population, population
 from promo_spark.worlds.raw_columns import product_ids, user_ids
 from promo_spark.worlds.records import products_in
-from promo_spark.worlds.shopping import SECOND_PIECE, History, natural_picks
-from promo_spark.worlds.spec import MECHANICS, RESPONSES, WorldSpec
-from promo_spark.worlds.streams import Floats, Floats32, Ints
+from promo_spark.worlds.shopping import History, State, history, natural_picks
+from promo_spark.worlds.spec import RESPONSES, WorldSpec
+from promo_spark.worlds.streams import Floats, Ints
+from promo_spark.worlds.true_offers import TrueOffer, true_offers
 
-EFFECT_DEPTHS = (0.1, 0.2, 0.3)
-EFFECT_DAYS, NEXT_DAYS = 7, 28
+NEXT_DAYS = 28
+OFFER_DEPTHS = (0.1, 0.2, 0.3)
+OFFER_DAYS = 7  # that an offer holds, and that its truth is told for
 
 
-def expected_visits(spec: WorldSpec, users: Population, first: int, last: int) -> Floats:
-    """User × day from `first` to before `last`: rate of visits without any offer."""
+def expected_visits(spec: WorldSpec, users: Population, habit: Floats, first: int, last: int) -> Floats:
+    """User × day from `first` to before `last`: chance of a visit without any offer. `habit` is as `first` begins."""
     days = np.arange(first, min(last, spec.all_days))
     rates = users.visit_rate[:, None] * catalogue(spec).visits[users.segment][:, days] * users.active(days)
-    return rates.astype(np.float64)
-
-
-def basket_value(spec: WorldSpec, users: Population) -> Floats:
-    """Expected value of a visit's items by taste, at usual demand and start prices, in currency."""
-    shop = catalogue(spec)
-    topic_price = shop.topic_weights @ (shop.price / 100.0)
-    value: Floats = np.exp(users.log_items + ITEMS_SIGMA**2 / 2) * (1 + SECOND_PIECE) * (users.tastes @ topic_price)
-    return value
+    left = np.zeros((len(users), len(days)))
+    for place in range(len(days)):
+        left[:, place] = habit
+        habit = response.habit_after(habit, np.zeros(len(users)))
+    return response.visit_chance(spec.response_form, rates.astype(np.float64), left)
 
 
 def users(spec: WorldSpec, block: int) -> pa.RecordBatch:
     """Contract TrueUsers."""
-    people, names = population(spec, block), [s.name for s in spec.segments]
+    people, names = approached(spec, block).users, [s.name for s in spec.segments]
     rows = len(people)
     user, which = np.nonzero(people.staples >= 0)
     staples = pa.StructArray.from_arrays(
@@ -48,11 +50,12 @@ def users(spec: WorldSpec, block: int) -> pa.RecordBatch:
     return _batch(
         user_id=user_ids(people.numbers),
         segment=pa.array(names).take(pa.array(people.segment)),
-        response=pa.array(RESPONSES).take(pa.array(people.response)),
+        response=pa.array(RESPONSES).take(pa.array(people.answers.response)),
         joined=_dates(spec, people.joined),
         churned=_dates(spec, np.where(churned, 0, people.churned), churned),
+        price_sensitivity=pa.array(people.sensitivity.astype(np.float64)),
         visits_per_week=pa.array(people.visit_rate.astype(np.float64) * 7),
-        items_per_visit=pa.array(np.exp(people.log_items + ITEMS_SIGMA**2 / 2)),
+        items_per_visit=pa.array(people.items()),
         tastes=_lists(people.tastes.astype(np.float64)),
         staples=pa.ListArray.from_arrays(_offsets(np.bincount(user, minlength=rows)), staples),
         fraud=pa.array(FRAUD_KINDS).take(pa.array(people.fraud, mask=people.fraud == 0)),
@@ -60,28 +63,80 @@ def users(spec: WorldSpec, block: int) -> pa.RecordBatch:
     )
 
 
-def effects(spec: WorldSpec, block: int) -> pa.RecordBatch:
-    """Contract TrueEffects: offers valid from the end of the history, by the response model of `population`."""
-    people = population(spec, block)
-    rates = expected_visits(spec, people, spec.days, spec.days + EFFECT_DAYS)
-    value = basket_value(spec, people)
-    without, visits = -np.expm1(-rates.sum(axis=1)), -np.expm1(-rates).sum(axis=1)
-    ids, parts = user_ids(people.numbers), []
-    for number, mechanic in enumerate(MECHANICS):
-        for depth in EFFECT_DEPTHS:
-            offered = rates * np.exp(people.pull[:, number].astype(np.float64) * depth)[:, None]
-            parts.append(
-                _batch(
-                    user_id=ids,
-                    mechanic=pa.array([mechanic] * len(people)),
-                    depth=pa.array([depth] * len(people)),
-                    visit_without=pa.array(without),
-                    visit_with=pa.array(-np.expm1(-offered.sum(axis=1))),
-                    spend_effect=pa.array((-np.expm1(-offered).sum(axis=1) - visits) * value),
-                    attention=pa.array(np.exp(people.attention.astype(np.float64))),
-                )
-            )
+def offers(spec: WorldSpec, block: int) -> pa.RecordBatch:
+    """Contract TrueOffers: to each user, for the first day after the history, every mechanic at some depths."""
+    state, people, shop = history(spec, block).state, population(spec, block), catalogue(spec)
+    parts = []
+    for mechanic in range(len(response.MECHANICS)):
+        for depth in OFFER_DEPTHS:
+            offered = usual_offers(people, shop, mechanic, depth, spec.days)
+            parts.append(told_offers(people, offered, true_offers(spec, block, spec.days, state, offered)))
     return pa.Table.from_batches(parts).combine_chunks().to_batches()[0]
+
+
+def usual_offers(people: Population, shop: Catalogue, mechanic: int, depth: float, day: int) -> Offers:
+    """One offer per user: off the favourite product, or off a basket of the user's usual size."""
+    n, first = len(people), favourites(people, shop)
+    basket = np.maximum(np.rint(people.basket_value(shop) / 100) * 100, 500).astype(np.int64)
+    of_offer = [first[:, 0]]
+    if mechanic == response.BUNDLE:
+        of_offer.append(first[:, 1])
+    if mechanic == response.GIFT:
+        by_price = np.argsort(shop.price, kind="stable")
+        place = np.searchsorted(shop.price[by_price], basket * depth)
+        of_offer = [by_price[np.minimum(place, shop.products - 1)]]
+    on_products = bool(response.ON_PRODUCTS[mechanic])
+    amount = np.zeros(n, np.int64) if on_products else np.rint(basket * depth).astype(np.int64)
+    name = f"{response.NAMES[mechanic]}-{depth:.2f}-"
+    made = Offers(
+        user=np.arange(n),
+        mechanic=np.full(n, mechanic),
+        saving=np.full(n, depth),
+        amount=amount,
+        min_spend=np.zeros(n, np.int64) if on_products else basket,
+        first_day=np.full(n, day),
+        spent=np.zeros(n, bool),
+        ids=pc.binary_join_element_wise(name, user_ids(people.numbers), ""),
+        carriers=pa.array(["truth"] * n, pa.string()),
+        offer=np.repeat(np.arange(n), len(of_offer)),
+        product=np.column_stack(of_offer).ravel().astype(np.int64),
+    )
+    return with_savings(made, shop)
+
+
+def favourites(people: Population, shop: Catalogue) -> Ints:
+    """User × 2: the products that the user spends most on among the staples, and the first of the topic liked most."""
+    liked = people.tastes.argmax(axis=1)
+    of_topics = np.argsort(-shop.topic_weights, axis=1, kind="stable")[:, :2]
+    choice = np.column_stack([of_topics[liked], people.staples])
+    every = np.repeat(np.arange(len(people)), choice.shape[1])
+    share = people.spend_share(shop, every, np.maximum(choice, 0).ravel()).reshape(choice.shape)
+    again = np.zeros(choice.shape, bool)
+    again[:, 2:] = (choice[:, 2:, None] == choice[:, None, :2]).any(axis=2)
+    order = np.argsort(np.where((choice >= 0) & ~again, -share, np.inf), axis=1, kind="stable")[:, :2]
+    return np.take_along_axis(choice, order, axis=1)
+
+
+def told_offers(people: Population, offered: Offers, truth: TrueOffer) -> pa.RecordBatch:
+    """Contract TrueOffers: offers beside their truth, money in units of currency."""
+    products = pa.ListArray.from_arrays(
+        _offsets(np.bincount(offered.offer, minlength=len(offered))), product_ids(offered.product)
+    )
+    return _batch(
+        user_id=user_ids(people.numbers).take(pa.array(offered.user)),
+        promotion_id=offered.ids,
+        mechanic=pa.array(response.NAMES).take(pa.array(offered.mechanic)),
+        saving=pa.array(offered.saving),
+        product_ids=products,
+        min_spend=pa.array(offered.min_spend / 100.0),
+        visits_without=pa.array(truth.visits_without),
+        visits=pa.array(truth.visits),
+        units_without=pa.array(truth.units_without),
+        units=pa.array(truth.units),
+        uses=pa.array(truth.uses),
+        given=pa.array(truth.given / 100),
+        margin=pa.array(truth.margin / 100),
+    )
 
 
 def products(spec: WorldSpec, block: int) -> pa.RecordBatch:
@@ -92,6 +147,7 @@ def products(spec: WorldSpec, block: int) -> pa.RecordBatch:
     return _batch(
         product_id=product_ids(chosen),
         topic_weights=_lists(shop.topic_weights[:, chosen].T.astype(np.float64)),
+        elasticity=pa.array(shop.elasticity[chosen].astype(np.float64)),
         start_price=pa.array(shop.price[chosen] / 100.0),
         cadence_days=pa.array(shop.cadence[shop.subcategory[chosen]]),
         cannibalisation=pa.array(shop.cannibalisation[shop.category[chosen]]),
@@ -107,17 +163,17 @@ def next_purchases(spec: WorldSpec, past: History, _block: int) -> pa.RecordBatc
     active = (people.churned > spec.days) & (people.joined < spec.days)
     user, which = np.nonzero((people.staples >= 0) & active[:, None])
     product = people.staples[user, which]
-    due = np.maximum(np.ceil(past.due[user, which]).astype(np.int64), spec.days)
+    due = np.maximum(np.ceil(past.state.due[user, which]).astype(np.int64), spec.days)
     days = np.arange(spec.days, min(spec.days + NEXT_DAYS, spec.all_days))
-    rates = expected_visits(spec, people, spec.days, spec.days + NEXT_DAYS)[user]
-    multiple = shop.demand(product[:, None], days[None, :], people.segment[user][:, None])
-    by_taste = np.exp(people.log_items[user] + ITEMS_SIGMA**2 / 2) * people.taste_for(shop, user, product)
+    visits = expected_visits(spec, people, past.state.habit, spec.days, spec.days + NEXT_DAYS)[user]
+    multiple = shop.demand(product[:, None], days[None, :], people.sensitivity[user][:, None])
+    by_taste = people.items()[user] * people.taste_for(shop, user, product)
     left = np.exp(-by_taste[:, None] * multiple) * np.where(days >= due[:, None], 1 - np.minimum(multiple, 1), 1.0)
     return _batch(
         user_id=user_ids(people.numbers).take(pa.array(user)),
         product_id=product_ids(product),
         due=_dates(spec, due),
-        chance=pa.array(-np.expm1(-(rates * (1 - left)).sum(axis=1))),
+        chance=pa.array(1 - np.prod(1 - visits * (1 - left), axis=1)),
     )
 
 
@@ -194,17 +250,20 @@ def rules(spec: WorldSpec) -> list[dict[str, Any]]:
 
 
 def elasticities(spec: WorldSpec) -> list[dict[str, Any]]:
-    """Contract TrueElasticities."""
+    """Contract TrueElasticities: the mean over a category's products, each by its popularity."""
     shop = catalogue(spec)
+    of_category = np.bincount(shop.category, shop.popularity * shop.elasticity) / np.bincount(
+        shop.category, shop.popularity
+    )
     return [
-        {"category": category, "segment": segment.name, "elasticity": float(shop.elasticity[c, s])}
+        {"category": category, "segment": segment.name, "elasticity": float(of_category[c] * segment.price_sensitivity)}
         for c, category in enumerate(shop.category_names)
-        for s, segment in enumerate(spec.segments)
+        for segment in spec.segments
     ]
 
 
 def states(
-    spec: WorldSpec, users: Population, due: Floats32, block: int, day: int, used: Sequence[Sequence[str]] | None = None
+    spec: WorldSpec, users: Population, state: State, block: int, day: int, used: Sequence[Sequence[str]] | None = None
 ) -> pa.RecordBatch:
     """Contract SimulatedStates: all users of a block when a day begins; nobody has used a coupon by default."""
     rows = len(users)
@@ -214,7 +273,9 @@ def states(
         block=pa.array(np.full(rows, block)),
         user_number=pa.array(np.arange(rows)),
         user_id=user_ids(users.numbers),
-        due=_lists(due.astype(np.float32)),
+        due=_lists(state.due.astype(np.float32)),
+        habit=pa.array(state.habit),
+        strain=pa.array(state.strain),
         used=pa.array([[]] * rows if used is None else used, pa.list_(pa.string())),
     )
 

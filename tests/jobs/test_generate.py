@@ -17,9 +17,9 @@ from promo_spark.contracts.silver import QUARANTINE, SILVER, Events, OrderLines,
 from promo_spark.contracts.truth import (
     DirtyRows,
     TrueDemand,
-    TrueEffects,
     TrueElasticities,
     TrueNextPurchases,
+    TrueOffers,
     TrueProducts,
     TrueRules,
     TrueUsers,
@@ -120,13 +120,12 @@ def test_the_truth_is_complete_and_agrees_with_the_files(made: Made) -> None:
     assert lake.read(TrueProducts).count() == 60
     assert lake.read(TrueRules).count() == 3 and lake.read(TrueRules).filter("lift <= 1").isEmpty()
     assert lake.read(TrueElasticities).count() == 5 * 6  # segments × categories
-    effects = lake.read(TrueEffects).toPandas().merge(users[["response"]], left_on="user_id", right_index=True)
-    assert len(effects) == 120 * 3 * 3
-    change = effects.visit_with - effects.visit_without
-    here = effects.visit_without > 0
-    assert (change[here & (effects.response == "persuadable")] > 0).all()
-    assert (change[here & (effects.response == "sleeping_dog")] < 0).all()
-    assert (change[effects.response == "lost_cause"] == 0).all()
+    offers = lake.read(TrueOffers).toPandas().merge(users[["response"]], left_on="user_id", right_index=True)
+    assert len(offers) == 120 * 8 * 3  # mechanics × savings
+    change, here = offers.visits - offers.visits_without, offers.visits_without > 1e-6
+    assert (change[here & (offers.response == "persuadable")] > 0).all()
+    assert (change[here & (offers.response == "sleeping_dog")] < 0).all()
+    assert (offers.given >= 0).all() and offers.margin.notna().all()
     chances = lake.read(TrueNextPurchases).toPandas()
     assert chances.chance.between(0, 1).all() and chances.chance.max() > 0.5
     wanted = lake.read(TrueDemand).agg(F.sum("units_wanted"), F.sum("units_lost")).collect()[0]

@@ -13,8 +13,8 @@ from promo_spark.contracts.truth import (
     DirtyRows,
     SimulatedStates,
     TrueDemand,
-    TrueEffects,
     TrueNextPurchases,
+    TrueOffers,
     TrueProducts,
     TrueUsers,
     Truth,
@@ -36,11 +36,11 @@ def test_truth_rows_are_of_their_contracts(spec: WorldSpec) -> None:
     drawn: dict[type[Truth], pa.RecordBatch] = {
         TrueUsers: truths.users(spec, 0),
         TrueProducts: truths.products(spec, 0),
-        TrueEffects: truths.effects(spec, 0),
+        TrueOffers: truths.offers(spec, 0),
         TrueNextPurchases: truths.next_purchases(spec, past, 0),
         DirtyRows: records.dirty_rows(spec, past, 0),
         TrueDemand: truths.demand(spec, truths.demand_counts(spec, past, 0)),
-        SimulatedStates: truths.states(spec, past.users, past.due, 0, spec.days),
+        SimulatedStates: truths.states(spec, past.users, past.state, 0, spec.days),
     }
     for table, rows in drawn.items():
         assert rows.num_rows > 0

@@ -6,7 +6,7 @@ order of rows. Timestamps are UTC; dates are business days in the configured tim
 """
 
 from promo_spark.contracts.schema import Table
-from promo_spark.contracts.silver.campaigns import Campaigns, Contacts, Coupons, Redemptions
+from promo_spark.contracts.silver.campaigns import Assignments, Campaigns, Contacts, Coupons, Exposures, Redemptions
 from promo_spark.contracts.silver.events import EVENT_TYPES, Events
 from promo_spark.contracts.silver.orders import Holidays, OrderLines
 from promo_spark.contracts.silver.products import Inventory, Market, Products, PromoCalendar
@@ -23,6 +23,8 @@ SILVER: tuple[type[Table], ...] = (
     Contacts,
     Coupons,
     Redemptions,
+    Assignments,
+    Exposures,
     PromoCalendar,
     Holidays,
     Inventory,
@@ -39,11 +41,13 @@ __all__ = [
     "EVENT_TYPES",
     "QUARANTINE",
     "SILVER",
+    "Assignments",
     "Campaigns",
     "Cleanable",
     "Contacts",
     "Coupons",
     "Events",
+    "Exposures",
     "Feedback",
     "Holidays",
     "IdentityMap",

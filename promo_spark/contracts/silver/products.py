@@ -40,6 +40,9 @@ class Products(Cleanable):
     list_price = Col(MONEY, "price before any discount; null where only sales tell", unit="currency")
     unit_cost = Col(MONEY, "what the shop pays; null where unknown", unit="currency")
     launched_on = Col(_DATE, "first day on sale; null where unknown")
+    shelf_life_days = Col(
+        T.IntegerType(), "days that a piece can be sold for after it is delivered; null: it keeps, or unknown", "days"
+    )
 
 
 class PromoCalendar(Cleanable):

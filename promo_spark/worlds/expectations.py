@@ -1,0 +1,291 @@
+"""What a user's visits hold on average: items by taste, staples, planted bundles, and what a basket comes to.
+
+These are expectations of exactly what `simulation` draws, user by user; nothing here is random but the baskets of
+`basket_spends`, of which there are many per user.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from promo_spark.worlds.catalogue import Catalogue
+from promo_spark.worlds.population import (
+    ITEMS_SIGMA,
+    SECOND_PIECE,
+    Population,
+    drawn_topics,
+    sensitivity_levels,
+)
+from promo_spark.worlds.shopping import MOST_ITEMS, MOST_UNITS, WANTED, units_bought
+from promo_spark.worlds.simulation import LIST_LENGTH
+from promo_spark.worlds.spec import WorldSpec
+from promo_spark.worlds.streams import Bools, Floats, Ints, stream
+
+PIECES = 1 + SECOND_PIECE  # per unit of demand
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(24)
+_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+_ERLANG = 6  # shape of the gaps between purchases of a staple
+_LONGEST = 2.0  # stretch of a list, at most
+
+
+@dataclass(frozen=True)
+class DayOfShop:
+    """What a day's visit by taste holds, by level of price sensitivity and topic; money in cents."""
+
+    margin: Floats  # level × topic: per wanted item
+    price: Floats  # product: paid at the shelf
+    antecedent: Floats  # rule × level × topic: chance that a wanted item is bought and of the rule's antecedent
+    attached: Floats  # rule: expected margin of what it draws into the basket, its chance included
+    stock: Bools  # product
+
+
+def day_of_shop(spec: WorldSpec, shop: Catalogue, day: int) -> DayOfShop:
+    """The day's expectations per wanted item, for each level of price sensitivity there is."""
+    product, levels = np.arange(shop.products), sensitivity_levels(spec).ravel()
+    multiple = shop.demand(product[None, :], day, levels[:, None])
+    price = shelf_price(shop, product, day)
+    stock = ~shop.stock_out[:, day]
+    earned: Floats = (price - shop.cost) * stock
+    units = PIECES * np.minimum(multiple / WANTED, MOST_UNITS)
+    bought = np.minimum(multiple / WANTED, 1.0)
+    antecedents, consequents, chances = shop.rules
+    of_antecedent = [bought * (shop.subcategory == a) for a in antecedents]
+    attached = [_attached(shop, int(c), chance, earned, day) for c, chance in zip(consequents, chances, strict=True)]
+    weights = shop.topic_weights.T.astype(np.float64)
+    return DayOfShop(
+        margin=(units * earned) @ weights,
+        price=price,
+        antecedent=np.array([chance @ weights for chance in of_antecedent]).reshape(-1, len(levels), weights.shape[1]),
+        attached=np.array(attached),
+        stock=stock,
+    )
+
+
+def _attached(shop: Catalogue, subcategory: int, chance: float, earned: Floats, day: int) -> float:
+    product = np.flatnonzero(shop.subcategory == subcategory)
+    share = shop.popularity[product] / shop.popularity[product].sum()
+    return float(chance * PIECES * (share * earned[product] * shop.on_sale(product, day)).sum())
+
+
+def shelf_price(shop: Catalogue, product: Ints, day: int) -> Floats:
+    """What a piece costs at the shelf on the day, in cents."""
+    listed = shop.list_price[product, day // 7].astype(np.float64)
+    price: Floats = listed - np.rint(listed * shop.depth[product, day // 7])
+    return price
+
+
+def level_of(spec: WorldSpec, users: Population) -> Ints:
+    """Each user's row among the levels of price sensitivity."""
+    levels = sensitivity_levels(spec)
+    own = np.abs(levels[users.segment] - users.sensitivity[:, None]).argmin(axis=1)
+    row: Ints = users.segment.astype(np.int64) * levels.shape[1] + own
+    return row
+
+
+def wanted_items(users: Population, stretch: Floats) -> Floats:
+    """User × node of the basket's size: items on the list. The sizes weigh `NODE_WEIGHTS`."""
+    items = np.minimum(np.exp(users.log_items[:, None] + ITEMS_SIGMA * _NODES), MOST_ITEMS)
+    wanted: Floats = np.minimum(WANTED * items * stretch[:, None], LIST_LENGTH)
+    return wanted
+
+
+NODE_WEIGHTS = _WEIGHTS
+
+
+def absent(items: Floats, chance: Floats) -> Floats:
+    """Chance that none of a list's items is this, each with its chance. `items`: user × node.
+
+    >>> absent(np.full((1, len(NODE_WEIGHTS)), 2.0), np.array([0.5])).round(9).tolist()
+    [0.25]
+    """
+    whole = np.floor(items)
+    left = np.power(1 - chance[:, None], whole) * (1 - (items - whole) * chance[:, None])
+    missing: Floats = left @ _WEIGHTS
+    return missing
+
+
+@dataclass(frozen=True)
+class Staples:
+    """Staples of one row each, and when they are due; days count from the first."""
+
+    due: Floats  # may lie in the past
+    gap: Floats
+    multiple: Floats  # row × day: demand multiple
+    stock: Bools  # row × day
+    early: Floats  # row × day: days before it is due from which it is bought
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Row × day: how staples are bought, stock aside."""
+
+    asked: Floats  # chance that a visit of the day buys it
+    first: Floats  # the same, if it is the first visit of all these days
+    pieces: Floats  # expected, the chance of the visit included
+
+    def later(self, visit: Floats) -> Floats:
+        """The chance that a visit of the day buys it, if it is not the first."""
+        first = first_visits(visit)
+        rest = np.maximum(visit - first, 1e-12)
+        later: Floats = np.clip((self.asked * visit - self.first * first) / rest, 0.0, 1.0)
+        return later
+
+
+def first_visits(visit: Floats) -> Floats:
+    """… × day: chance that the first visit of all falls on the day.
+
+    >>> first_visits(np.array([[0.5, 0.5, 1.0]])).tolist()
+    [[0.5, 0.25, 0.25]]
+    """
+    none_yet = np.cumprod(1 - visit, axis=-1)
+    first = visit.copy()
+    first[..., 1:] *= none_yet[..., :-1]
+    return first
+
+
+def staple_path(staples: Staples, visit: Floats, step: float) -> Needs:
+    """How staples are bought at visits; `visit` is row × day, the chance of a visit.
+
+    Due days are kept in steps: with whole days it is exact where nothing
+    is bought early. As in simulated days: what was left is tried again after two days, what was out of stock after
+    seven, what was bought when the gap, which goes with the pieces, is over.
+    """
+    rows, days = visit.shape
+    bins = int(np.ceil((days + staples.early.max(initial=0.0)) / step)) + 1
+    edges: Floats = step * np.arange(bins, dtype=np.float64)
+    mass = np.zeros((rows, bins))
+    first = np.ceil(np.maximum(staples.due, 0.0) / step)
+    known = np.flatnonzero(first < bins)
+    mass[known, first[known].astype(np.int64)] = 1.0
+    start = mass.copy()
+    asked, at_first, pieces = np.zeros((3, rows, days))
+    for day in range(days):
+        multiple = staples.multiple[:, day]
+        early = staples.early[:, day, None]
+        eligible = edges - np.where(early > 0, step / 2, 0.0) <= day + early
+        open_now = (mass * eligible).sum(axis=1)
+        buys = np.minimum(multiple, 1.0)
+        asked[:, day] = open_now * buys
+        at_first[:, day] = (start * eligible).sum(axis=1) * buys
+        pieces[:, day] = open_now * PIECES * np.minimum(multiple, MOST_UNITS) * visit[:, day]
+        tried = open_now * visit[:, day]
+        mass *= np.where(eligible, 1 - visit[:, day, None], 1.0)
+        _add_at(mass, tried * (1 - buys), (day + 2.0) / step)
+        _add_at(mass, np.where(staples.stock[:, day], 0.0, tried * buys), (day + 7.0) / step)
+        bought = np.where(staples.stock[:, day], tried * buys, 0.0)
+        mass += bought[:, None] * _next_due(staples.gap, multiple, edges - float(day), step)
+    return Needs(asked, at_first, pieces)
+
+
+def _add_at(mass: Floats, amount: Floats, place: float) -> None:
+    at = int(np.ceil(place))
+    if at < mass.shape[1]:
+        mass[:, at] += amount
+
+
+def _next_due(gap: Floats, multiple: Floats, after: Floats, step: float) -> Floats:
+    """Row × bin: chance that what is bought now is due again in the bin that ends `after` so many days."""
+    least = np.maximum(np.floor(multiple), 1.0)
+    more = np.where(multiple > 1, multiple - np.floor(multiple), 0.0)
+    share = np.zeros((len(gap), len(after)))
+    for one_more in (0, 1):
+        for pieces, chance in ((1, 1 - SECOND_PIECE), (2, SECOND_PIECE)):
+            units = np.minimum(least + one_more, MOST_UNITS) * pieces
+            weight = (more if one_more else 1 - more) * chance
+            if not weight.any():
+                continue
+            until = np.where(after >= 1.0, _erlang(after / (gap * units)[:, None]), 0.0)
+            before = np.where(after - step >= 1.0, _erlang((after - step) / (gap * units)[:, None]), 0.0)
+            share += weight[:, None] * (until - before)
+    return share
+
+
+def _erlang(x: Floats) -> Floats:
+    """Distribution function of the gamma with mean 1 and shape 6.
+
+    >>> _erlang(np.array([0.0, 1.0])).round(4).tolist()
+    [0.0, 0.5543]
+    """
+    scaled = _ERLANG * np.maximum(x, 0.0)
+    term, total = np.ones_like(scaled), np.ones_like(scaled)
+    for order in range(1, _ERLANG):
+        term = term * scaled / order
+        total = total + term
+    share: Floats = 1 - np.exp(-scaled) * total
+    return share
+
+
+def basket_spends(
+    spec: WorldSpec, shop: Catalogue, users: Population, block: int, days: Ints, asked: AskedStaples, stretch: Floats
+) -> tuple[Floats, Floats]:
+    """User × basket: what baskets at the shelf's prices come to, in cents: plain ones, and the same stretched.
+
+    A basket for each of `days`, the first of which is that of `asked`.
+    """
+    plain, stretched = [], []
+    for number, day in enumerate(days.tolist()):
+        draw = stream(spec.seed, "baskets", block, number)
+        basket = _Basket(shop, users, draw, day, asked.on(day - int(days.min()), draw))
+        plain.append(basket.spend(np.ones(len(users))))
+        stretched.append(basket.spend(stretch))
+    return np.column_stack(plain), np.column_stack(stretched)
+
+
+@dataclass(frozen=True)
+class AskedStaples:
+    """User × staple × day: the chance that a visit buys it. At the first visit of all, many are due at once."""
+
+    first: Floats
+    later: Floats
+    is_first: Floats  # user × day: chance that a visit is the first
+
+    def on(self, place: int, draw: np.random.Generator) -> Bools:
+        """User × staple: what a visit of the day buys."""
+        is_first = draw.random(len(self.first)) < self.is_first[:, place]
+        chance = np.where(is_first[:, None], self.first[:, :, place], self.later[:, :, place])
+        asked: Bools = draw.random(chance.shape) < chance
+        return asked
+
+
+class _Basket:
+    """One basket per user, drawn as a simulated day draws it; what it comes to depends on the list's stretch."""
+
+    def __init__(self, shop: Catalogue, users: Population, draw: np.random.Generator, day: int, asked: Bools) -> None:
+        n = len(users)
+        self._shop, self._day, self._n = shop, day, n
+        self._price = shelf_price(shop, np.arange(shop.products), day) * ~shop.stock_out[:, day]
+        self._items = WANTED * np.minimum(np.exp(users.log_items + ITEMS_SIGMA * draw.standard_normal(n)), MOST_ITEMS)
+        self._rounding = draw.random(n)
+        longest = self._counts(np.full(n, _LONGEST))
+        self._user = np.repeat(np.arange(n), longest)
+        self._place = np.arange(len(self._user)) - np.repeat(np.cumsum(longest) - longest, longest)
+        topic = drawn_topics(users.tastes, self._user, draw.random(len(self._user)))
+        self._product = shop.topic_choices.drawn(topic, draw.random(len(self._user)))
+        multiple = shop.demand(self._product, day, users.sensitivity[self._user])
+        self._units = units_bought(multiple, draw.random(len(topic)), draw.random(len(topic)))
+        self._needing, self._needed = np.nonzero(asked)[0], users.staples[asked]
+        multiple = shop.demand(self._needed, day, users.sensitivity[self._needing])
+        some = np.maximum(multiple, 1.0)  # that it is bought is known
+        self._pieces = units_bought(some, draw.random(len(some)), draw.random(len(some)), wanted=1.0)
+        self._drawn = draw.random((3, n, max(1, len(shop.rules[0]))))
+
+    def _counts(self, stretch: Floats) -> Ints:
+        return np.minimum(np.floor(self._items * stretch + self._rounding), LIST_LENGTH).astype(np.int64)
+
+    def spend(self, stretch: Floats) -> Floats:
+        """What each user's basket comes to, in cents."""
+        inside = np.flatnonzero((self._place < self._counts(stretch)[self._user]) & (self._units > 0))
+        user = np.concatenate([self._user[inside], self._needing])
+        product = np.concatenate([self._product[inside], self._needed])
+        units = np.concatenate([self._units[inside], self._pieces])
+        rule = self._shop.rule_of[self._shop.subcategory[product]]
+        rules = max(1, len(self._shop.rules[0]))
+        who, which = np.divmod(np.unique(user[rule >= 0] * rules + rule[rule >= 0]), rules)
+        taken_u, product_u, second_u = self._drawn[:, who, which]
+        taken = np.flatnonzero(taken_u < self._shop.rules[2][which])
+        added = self._shop.subcategory_choices.drawn(self._shop.rules[1][which[taken]], product_u[taken])
+        more = np.where(self._shop.on_sale(added, self._day), 1 + (second_u[taken] < SECOND_PIECE), 0)
+        spent: Floats = np.bincount(user, units * self._price[product], self._n).astype(np.float64)
+        return spent + np.bincount(who[taken], more * self._price[added], self._n)

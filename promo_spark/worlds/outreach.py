@@ -1,0 +1,203 @@
+"""What the shop knows of its offers to its users, as raw rows: campaigns, coupons, arms, messages, uses, answers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from promo_spark.worlds import response
+from promo_spark.worlds.assignments import approached, arms, assigned, campaign_pulls
+from promo_spark.worlds.catalogue import ARM_DEPTHS, catalogue
+from promo_spark.worlds.offers import Offers
+from promo_spark.worlds.population import Population, population
+from promo_spark.worlds.raw_columns import batch, campaign_ids, date_texts, moments, product_ids, taken, user_ids
+from promo_spark.worlds.records import products_in
+from promo_spark.worlds.redemption import Uses
+from promo_spark.worlds.shopping import NO_CAMPAIGN, History
+from promo_spark.worlds.spec import WorldSpec
+from promo_spark.worlds.streams import Bools, Floats, Ints, keyed_uniforms, stream
+
+CHANNELS = ("mail", "push")
+_ANSWERING = 0.03  # share of messages that are answered by a survey
+_SENT, _OPENED_AFTER = 10 * 3600, 9 * 3600  # second of the day; most seconds until a message is opened
+_BOUNCED = 0.01  # share of messages that never arrive
+
+
+def campaigns(spec: WorldSpec) -> pa.RecordBatch:
+    of_shop, days = catalogue(spec).campaigns, date_texts(spec)
+    return batch(
+        "campaigns",
+        {
+            "campaign_id": campaign_ids(len(of_shop)),
+            "kind": taken(pa.array(["targeted", "randomised"]), of_shop.randomised.astype(np.int64)),
+            "start_date": taken(days, of_shop.start),
+            "end_date": taken(days, of_shop.end - 1),
+        },
+    )
+
+
+def coupons(spec: WorldSpec, block: int) -> pa.RecordBatch:
+    """A campaign's coupon has the campaign's name, and is good for the products of its department."""
+    shop, chosen = catalogue(spec), products_in(spec, block)
+    number, product = np.nonzero(shop.campaigns.department[:, None] == shop.department[chosen])
+    campaign = taken(campaign_ids(len(shop.campaigns)), number)
+    return batch(
+        "coupons",
+        {
+            "campaign_id": campaign,
+            "coupon_id": campaign,
+            "product_id": product_ids(chosen[product]),
+        },
+    )
+
+
+def assignments(spec: WorldSpec, block: int) -> pa.RecordBatch:
+    """The arms of the randomised campaigns: everybody who could be drawn, controls included."""
+    people, of_shop = population(spec, block), catalogue(spec).campaigns
+    arm = assigned(spec, people, block)
+    user, number = np.nonzero(arm.eligible & of_shop.randomised)
+    names, chances = arms(spec)
+    depth = arm.depth[user, number]
+    place = np.where(depth > 0, 1 + np.searchsorted(ARM_DEPTHS, depth), 0)
+    return batch(
+        "assignments",
+        {
+            "campaign_id": taken(campaign_ids(len(of_shop)), number),
+            "user_id": user_ids(people.numbers).take(pa.array(user)),
+            "arm": taken(pa.array(names), place),
+            "mechanic": taken(pa.array(["coupon"]), np.zeros(len(user), int), place == 0),
+            "depth": depth,
+            "propensity": np.array(chances)[place],
+            "assigned_on": taken(date_texts(spec), of_shop.start[number]),
+        },
+    )
+
+
+def contacts(spec: WorldSpec, block: int) -> pa.RecordBatch:
+    people, of_shop = population(spec, block), catalogue(spec).campaigns
+    user, number = np.nonzero(assigned(spec, people, block).contacted)
+    return batch(
+        "contacts",
+        {
+            "campaign_id": taken(campaign_ids(len(of_shop)), number),
+            "user_id": taken(user_ids(people.numbers), user),
+            "contacted_on": taken(date_texts(spec), of_shop.start[number]),
+            "channel": taken(pa.array(CHANNELS), _channel(people, user)),
+        },
+    )
+
+
+def exposures(spec: WorldSpec, block: int) -> pa.RecordBatch:
+    """One row per message of the history's campaigns."""
+    people, of_shop = population(spec, block), catalogue(spec).campaigns
+    arm = assigned(spec, people, block)
+    user, number = np.nonzero(arm.contacted)
+    ids = taken(campaign_ids(len(of_shop)), number)
+    return _messages(spec, people, user, ids, of_shop.start[number], arm.opened[user, number], number)
+
+
+def exposures_of_day(spec: WorldSpec, people: Population, offers: Offers, opened: Bools, day: int) -> pa.RecordBatch:
+    """One row per offer that was made for the day."""
+    new = np.flatnonzero(offers.first_day == day)
+    ids = offers.ids.take(pa.array(new))
+    return _messages(spec, people, offers.user[new], ids, np.full(len(new), day), opened[new], new)
+
+
+def redemptions(spec: WorldSpec, past: History) -> pa.RecordBatch:
+    """One row per user, campaign and day on which lines carry its coupon."""
+    lines, orders = past.lines, past.orders
+    rows = np.flatnonzero(lines.campaign != NO_CAMPAIGN)
+    keys = np.stack([orders.user[lines.order[rows]], lines.campaign[rows], orders.day[lines.order[rows]]], axis=1)
+    user, number, day = (np.unique(keys, axis=0) if len(rows) else keys).T
+    coupon = taken(campaign_ids(len(catalogue(spec).campaigns)), number)
+    return _redeemed(spec, past.users, user, coupon, coupon, day)
+
+
+def redemptions_of_day(spec: WorldSpec, past: History, offers: Offers, uses: Uses, day: int) -> pa.RecordBatch:
+    """One row per offer on a basket or with a choice that was used on the day."""
+    told = ~response.ON_PRODUCTS[offers.mechanic[uses.offer]] | response.CHOSEN[offers.mechanic[uses.offer]]
+    offer = np.unique(uses.offer[told])
+    rows = pa.array(offer)
+    ids, carriers = offers.ids.take(rows), offers.carriers.take(rows)
+    return _redeemed(spec, past.users, offers.user[offer], ids, carriers, np.full(len(offer), day))
+
+
+def feedback(spec: WorldSpec, block: int) -> pa.RecordBatch:
+    """Some of those contacted answer a survey; who is annoyed by offers likes them less."""
+    told = approached(spec, block)
+    campaigns_of_shop = catalogue(spec).campaigns
+    draw = stream(spec.seed, "feedback", block)
+    user, number = np.nonzero(told.assigned.contacted & told.assigned.opened)
+    answers = draw.random(len(user)) < _ANSWERING
+    user, number = user[answers], number[answers]
+    day = np.minimum(campaigns_of_shop.start[number] + draw.integers(1, 7, len(user)), spec.days - 1)
+    pull = campaign_pulls(spec, told.users, told.assigned)[user, number]
+    return _surveys(spec, told.users, user, pull, draw.normal(0, 0.9, len(user)), day, f"F{block}")
+
+
+def feedback_of_day(
+    spec: WorldSpec, people: Population, pull: Floats, offers: Offers, opened: Bools, day: int
+) -> pa.RecordBatch:
+    """Some of those who opened an offer that was made for the day answer a survey."""
+    of_users = np.unique(offers.user[(offers.first_day == day) & opened])
+    numbers = people.numbers[of_users]
+    user = of_users[keyed_uniforms(spec.seed, "answers", np.array(day), numbers) < _ANSWERING]
+    spread = keyed_uniforms(spec.seed, "mood", np.array(day), people.numbers[user])
+    noise = 0.9 * np.log(np.clip(spread, 1e-6, 1 - 1e-6) / (1 - np.clip(spread, 1e-6, 1 - 1e-6))) / 1.8
+    return _surveys(spec, people, user, pull[user], noise, np.full(len(user), day), f"F{people.first}-D{day}")
+
+
+def _surveys(
+    spec: WorldSpec, people: Population, user: Ints, pull: Floats, noise: Floats, day: Ints, prefix: str
+) -> pa.RecordBatch:
+    return batch(
+        "feedback",
+        {
+            "feedback_id": pc.binary_join_element_wise(prefix, pa.array(np.arange(len(user))).cast(pa.string()), "-"),
+            "user_id": taken(user_ids(people.numbers), user),
+            "promotion_id": pa.nulls(len(user), pa.string()),
+            "kind": ["survey"] * len(user),
+            "score": np.clip(np.rint(response.mood(pull) + noise), 1, 5),
+            "ts": moments(spec, day, np.full(len(user), 43200)),
+        },
+    )
+
+
+def _messages(
+    spec: WorldSpec, people: Population, user: Ints, ids: pa.Array, day: Ints, opened: Bools, number: Ints
+) -> pa.RecordBatch:
+    who = people.numbers[user]
+    bounced = ~opened & (keyed_uniforms(spec.seed, "bounced", who, day, number) < _BOUNCED)
+    after = (keyed_uniforms(spec.seed, "opened at", who, day, number) * _OPENED_AFTER).astype(np.int64)
+    sent, seen = moments(spec, day, np.full(len(user), _SENT)), moments(spec, day, _SENT + after)
+    missing = pa.nulls(len(user), pa.string())
+    return batch(
+        "exposures",
+        {
+            "promotion_id": ids,
+            "user_id": user_ids(who),
+            "channel": taken(pa.array(CHANNELS), _channel(people, user)),
+            "sent_at": pc.if_else(pa.array(bounced), missing, sent),
+            "opened_at": pc.if_else(pa.array(opened), seen, missing),
+            "suppressed": pc.if_else(pa.array(bounced), "bounced", missing),
+        },
+    )
+
+
+def _redeemed(
+    spec: WorldSpec, people: Population, user: Ints, coupon: pa.Array, carrier: pa.Array, day: Ints
+) -> pa.RecordBatch:
+    return batch(
+        "redemptions",
+        {
+            "user_id": taken(user_ids(people.numbers), user),
+            "coupon_id": coupon,
+            "campaign_id": carrier,
+            "redeemed_on": taken(date_texts(spec), day),
+        },
+    )
+
+
+def _channel(people: Population, user: Ints) -> Ints:
+    return (people.online[user] > 0.5).astype(np.int64)
