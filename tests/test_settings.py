@@ -93,6 +93,21 @@ def test_settings_are_frozen() -> None:
         settings.lake.root = "elsewhere"
 
 
+def test_an_environment_may_be_based_on_another(tmp_path: Path) -> None:
+    """It says only what differs; what it says wins."""
+    world, reference = load("world"), load("reference")
+    assert (reference.generate.users, reference.generate.products, reference.generate.days) == (20000, 500, 180)
+    assert reference.ingest.sources == world.ingest.sources and reference.spark == world.spark
+    assert reference.generate.folder == reference.ingest.folder == "reference/raw"
+    (tmp_path / "one.toml").write_text('based_on = "other"\n')
+    (tmp_path / "other.toml").write_text('based_on = "one"\n')
+    (tmp_path / "lost.toml").write_text('based_on = "nowhere"\n')
+    with pytest.raises(SettingsError, match="--env one: one is based on other is based on one; end the circle"):
+        load("one", conf=str(tmp_path))
+    with pytest.raises(SettingsError, match=r"based_on = 'nowhere' in lost\.toml: there is no .*nowhere\.toml; there are:"):
+        load("lost", conf=str(tmp_path))
+
+
 def test_one_setting_moves_a_world() -> None:
     world = load("world", ["ingest.folder=/data/world"])
     assert world.generate.folder == world.ingest.folder == "/data/world"

@@ -114,9 +114,9 @@ class TrueElasticities(Truth):
 class TrueOffers(Truth):
     """One row per user and offer: what the offer changes in the seven days from its date.
 
-    Expected values of the world's model, not draws; the offer is the user's only one. `generate` tells them of every
-    mechanic at three savings, off the user's favourite product or off a basket of the user's usual size;
-    `worlds.frames.true_offers` tells them of any offers.
+    Expected values of the world's model, not draws; the offer is the user's only one. `generate` tells them for the
+    users of the first block: every mechanic at three savings, off the user's favourite product or off a basket of the
+    user's usual size. `worlds.frames.true_offers` tells them of any offers.
     """
 
     name = "offers"

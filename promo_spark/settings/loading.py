@@ -81,19 +81,14 @@ def load(
 ) -> Settings:
     """The settings of an environment with overrides, such as "promote.daily_budget=500.0" or {key: value}.
 
-    Files are looked for in the folder `conf` first, then among the project's own. A ready mapping, chosen by
+    Files are looked for in the folder `conf` first, then among the project's own. An environment's file may begin
+    with `based_on = "NAME"` and then says only what differs from that environment. A ready mapping, chosen by
     ingest.mapping, stands between base and environment, so that either of the user's ways to set a key changes it.
     Raises SettingsError naming each key that is unknown, missing, mistyped or out of bounds.
     """
     if conf is not None and not Path(conf).is_dir():
         raise SettingsError(f"--conf {conf}: there is no such folder")
-    base, own = _toml(_file(conf, "base.toml")), {}
-    if env is not None:
-        if env not in environments(conf):
-            raise SettingsError(
-                f"--env {env}: there is no {conf or 'conf'}/{env}.toml; there are: {', '.join(environments(conf))}"
-            )
-        own = _toml(_file(conf, f"{env}.toml"))
+    base, own = _toml(_file(conf, "base.toml")), {} if env is None else _environment(env, conf)
     for override in overrides.items() if isinstance(overrides, Mapping) else overrides:
         own = _merged(own, _override(override) if isinstance(override, str) else _nested(*override))
     mapping = _merged(base, own).get("ingest", {}).get("mapping", "")
@@ -163,6 +158,20 @@ def _file(conf: str | None, *names: str) -> Traversable:
     """The first file of these names in the folders of settings."""
     candidates = [folder.joinpath(*names) for folder in settings_folders(conf)]
     return next((file for file in candidates if file.is_file()), candidates[-1])
+
+
+def _environment(env: str, conf: str | None, below: Sequence[str] = ()) -> dict[str, Any]:
+    """What an environment's file says, over the environment that its `based_on` names. `below`: those based on it."""
+    if env not in environments(conf):
+        named = f"based_on = {env!r} in {below[-1]}.toml" if below else f"--env {env}"
+        raise SettingsError(
+            f"{named}: there is no {conf or 'conf'}/{env}.toml; there are: {', '.join(environments(conf))}"
+        )
+    if env in below:
+        raise SettingsError(f"--env {below[0]}: {' is based on '.join([*below, env])}; end the circle")
+    own = _toml(_file(conf, f"{env}.toml"))
+    based_on = own.pop("based_on", None)
+    return own if based_on is None else _merged(_environment(str(based_on), conf, (*below, env)), own)
 
 
 def _toml(path: Traversable) -> dict[str, Any]:

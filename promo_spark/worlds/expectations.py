@@ -6,6 +6,8 @@ These are expectations of exactly what `simulation` draws, user by user; nothing
 
 from __future__ import annotations
 
+import functools
+import statistics
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,9 +27,11 @@ from promo_spark.worlds.streams import Bools, Floats, Ints, stream
 
 PIECES = 1 + SECOND_PIECE  # per unit of demand
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(24)
-_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+NODE_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()  # of the sizes of baskets that `wanted_items` gives
 _ERLANG = 6  # shape of the gaps between purchases of a staple
+_LONGEST_GAP, _GAP_CELLS = 4.0, 1000  # the distribution of gaps is looked up, to 1e-7
 _LONGEST = 2.0  # stretch of a list, at most
+_WITHIN = 64  # sizes that a basket is drawn from
 
 
 @dataclass(frozen=True)
@@ -85,13 +89,10 @@ def level_of(spec: WorldSpec, users: Population) -> Ints:
 
 
 def wanted_items(users: Population, stretch: Floats) -> Floats:
-    """User × node of the basket's size: items on the list. The sizes weigh `NODE_WEIGHTS`."""
+    """User × node of the basket's size: items on the list. The sizes weigh NODE_WEIGHTS."""
     items = np.minimum(np.exp(users.log_items[:, None] + ITEMS_SIGMA * _NODES), MOST_ITEMS)
     wanted: Floats = np.minimum(WANTED * items * stretch[:, None], LIST_LENGTH)
     return wanted
-
-
-NODE_WEIGHTS = _WEIGHTS
 
 
 def absent(items: Floats, chance: Floats) -> Floats:
@@ -100,10 +101,26 @@ def absent(items: Floats, chance: Floats) -> Floats:
     >>> absent(np.full((1, len(NODE_WEIGHTS)), 2.0), np.array([0.5])).round(9).tolist()
     [0.25]
     """
-    whole = np.floor(items)
-    left = np.power(1 - chance[:, None], whole) * (1 - (items - whole) * chance[:, None])
-    missing: Floats = left @ _WEIGHTS
+    missing: Floats = _none_of(items, chance) @ NODE_WEIGHTS
     return missing
+
+
+def absent_beside(items: Floats, chance: Floats) -> Floats:
+    """The same of the other items of a list, seen from one item: longer lists count as often as they have items.
+
+    >>> absent_beside(np.full((1, len(NODE_WEIGHTS)), 2.0), np.array([0.5])).round(9).tolist()
+    [0.5]
+    """
+    weights = items * NODE_WEIGHTS
+    others = _none_of(np.maximum(items - 1, 0.0), chance)
+    missing: Floats = (others * weights).sum(axis=1) / weights.sum(axis=1)
+    return missing
+
+
+def _none_of(items: Floats, chance: Floats) -> Floats:
+    whole = np.floor(items)
+    none: Floats = np.power(1 - chance[:, None], whole) * (1 - (items - whole) * chance[:, None])
+    return none
 
 
 @dataclass(frozen=True)
@@ -175,7 +192,7 @@ def staple_path(staples: Staples, visit: Floats, step: float) -> Needs:
         _add_at(mass, tried * (1 - buys), (day + 2.0) / step)
         _add_at(mass, np.where(staples.stock[:, day], 0.0, tried * buys), (day + 7.0) / step)
         bought = np.where(staples.stock[:, day], tried * buys, 0.0)
-        mass += bought[:, None] * _next_due(staples.gap, multiple, edges - float(day), step)
+        mass += bought[:, None] * _next_due(staples.gap, multiple, edges - float(day))
     return Needs(asked, at_first, pieces)
 
 
@@ -185,78 +202,84 @@ def _add_at(mass: Floats, amount: Floats, place: float) -> None:
         mass[:, at] += amount
 
 
-def _next_due(gap: Floats, multiple: Floats, after: Floats, step: float) -> Floats:
+def _next_due(gap: Floats, multiple: Floats, after: Floats) -> Floats:
     """Row × bin: chance that what is bought now is due again in the bin that ends `after` so many days."""
     least = np.maximum(np.floor(multiple), 1.0)
     more = np.where(multiple > 1, multiple - np.floor(multiple), 0.0)
-    share = np.zeros((len(gap), len(after)))
+    ahead = np.flatnonzero(after >= 1.0)  # never on the same day
+    until = np.zeros((len(gap), len(ahead)))
     for one_more in (0, 1):
         for pieces, chance in ((1, 1 - SECOND_PIECE), (2, SECOND_PIECE)):
-            units = np.minimum(least + one_more, MOST_UNITS) * pieces
-            weight = (more if one_more else 1 - more) * chance
-            if not weight.any():
-                continue
-            until = np.where(after >= 1.0, _erlang(after / (gap * units)[:, None]), 0.0)
-            before = np.where(after - step >= 1.0, _erlang((after - step) / (gap * units)[:, None]), 0.0)
-            share += weight[:, None] * (until - before)
+            rows = np.flatnonzero(more > 0) if one_more else np.arange(len(gap))
+            units = np.minimum(least[rows] + one_more, MOST_UNITS) * pieces
+            weight = (more[rows] if one_more else 1 - more[rows]) * chance
+            until[rows] += weight[:, None] * _gap_over(after[ahead] / (gap[rows] * units)[:, None])
+    share = np.zeros((len(gap), len(after)))
+    share[:, ahead] = np.diff(until, axis=1, prepend=0.0)
     return share
 
 
-def _erlang(x: Floats) -> Floats:
-    """Distribution function of the gamma with mean 1 and shape 6.
+def _gap_over(ratio: Floats) -> Floats:
+    """Chance that a gap is over after this share of its mean: the gamma with mean 1 and shape 6.
 
-    >>> _erlang(np.array([0.0, 1.0])).round(4).tolist()
+    >>> _gap_over(np.array([0.0, 1.0])).round(4).tolist()
     [0.0, 0.5543]
     """
-    scaled = _ERLANG * np.maximum(x, 0.0)
-    term, total = np.ones_like(scaled), np.ones_like(scaled)
+    table, place = _gap_table(), np.minimum(ratio, _LONGEST_GAP) * _GAP_CELLS
+    cell = np.minimum(place.astype(np.int64), len(table) - 2)
+    low = table[cell]
+    over: Floats = low + (place - cell) * (table[cell + 1] - low)
+    return over
+
+
+@functools.cache
+def _gap_table() -> Floats:
+    """The distribution function of a gap at every cell's end: that of an Erlang, a sum over Poisson terms."""
+    mean = _ERLANG * np.arange(int(_LONGEST_GAP * _GAP_CELLS) + 1) / _GAP_CELLS
+    term, total = np.ones_like(mean), np.ones_like(mean)
     for order in range(1, _ERLANG):
-        term = term * scaled / order
+        term = term * mean / order
         total = total + term
-    share: Floats = 1 - np.exp(-scaled) * total
-    return share
+    table: Floats = 1 - np.exp(-mean) * total
+    return table
 
 
 def basket_spends(
-    spec: WorldSpec, shop: Catalogue, users: Population, block: int, days: Ints, asked: AskedStaples, stretch: Floats
+    spec: WorldSpec, shop: Catalogue, users: Population, block: int, days: Ints, asked: Floats, stretch: Floats
 ) -> tuple[Floats, Floats]:
     """User × basket: what baskets at the shelf's prices come to, in cents: plain ones, and the same stretched.
 
-    A basket for each of `days`, the first of which is that of `asked`.
+    A basket for each of `days`; `asked` is user × staple × basket: the chance that a visit buys the staple.
     """
     plain, stretched = [], []
+    quantiles = _normal_quantiles(len(days) * _WITHIN).reshape(len(days), _WITHIN)
+    sizes = quantiles[stream(spec.seed, "sizes").permutation(len(days))]  # each basket from a share of all sizes
     for number, day in enumerate(days.tolist()):
         draw = stream(spec.seed, "baskets", block, number)
-        basket = _Basket(shop, users, draw, day, asked.on(day - int(days.min()), draw))
+        held = draw.random(asked.shape[:2]) < asked[:, :, number]
+        size = sizes[number, draw.integers(0, _WITHIN, len(users))]
+        basket = _Basket(shop, users, draw, day, held, size)
         plain.append(basket.spend(np.ones(len(users))))
         stretched.append(basket.spend(stretch))
     return np.column_stack(plain), np.column_stack(stretched)
 
 
-@dataclass(frozen=True)
-class AskedStaples:
-    """User × staple × day: the chance that a visit buys it. At the first visit of all, many are due at once."""
-
-    first: Floats
-    later: Floats
-    is_first: Floats  # user × day: chance that a visit is the first
-
-    def on(self, place: int, draw: np.random.Generator) -> Bools:
-        """User × staple: what a visit of the day buys."""
-        is_first = draw.random(len(self.first)) < self.is_first[:, place]
-        chance = np.where(is_first[:, None], self.first[:, :, place], self.later[:, :, place])
-        asked: Bools = draw.random(chance.shape) < chance
-        return asked
+@functools.cache
+def _normal_quantiles(count: int) -> Floats:
+    """So many numbers that are spread as the standard normal is."""
+    return np.array([statistics.NormalDist().inv_cdf((place + 0.5) / count) for place in range(count)])
 
 
 class _Basket:
     """One basket per user, drawn as a simulated day draws it; what it comes to depends on the list's stretch."""
 
-    def __init__(self, shop: Catalogue, users: Population, draw: np.random.Generator, day: int, asked: Bools) -> None:
+    def __init__(
+        self, shop: Catalogue, users: Population, draw: np.random.Generator, day: int, asked: Bools, size: Floats
+    ) -> None:
         n = len(users)
         self._shop, self._day, self._n = shop, day, n
         self._price = shelf_price(shop, np.arange(shop.products), day) * ~shop.stock_out[:, day]
-        self._items = WANTED * np.minimum(np.exp(users.log_items + ITEMS_SIGMA * draw.standard_normal(n)), MOST_ITEMS)
+        self._items = WANTED * np.minimum(np.exp(users.log_items + ITEMS_SIGMA * size), MOST_ITEMS)
         self._rounding = draw.random(n)
         longest = self._counts(np.full(n, _LONGEST))
         self._user = np.repeat(np.arange(n), longest)

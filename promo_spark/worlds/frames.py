@@ -112,7 +112,9 @@ def truth_table(spark: SparkSession, spec: WorldSpec, table: type[Truth], partit
     if table is TrueProducts:
         made = functools.partial(truths.products, spec)
         return of_blocks(spark, product_blocks(spec), partitions, made, drawn_columns(table))
-    of_users = {TrueUsers: truths.users, TrueOffers: truths.offers}
+    if table is TrueOffers:
+        return of_blocks(spark, 1, 1, functools.partial(truths.offers, spec), drawn_columns(table))
+    of_users = {TrueUsers: truths.users}
     of_history = {TrueNextPurchases: truths.next_purchases, DirtyRows: records.dirty_rows}
     made = (
         functools.partial(of_users[table], spec)

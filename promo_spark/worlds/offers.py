@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -168,6 +170,19 @@ def with_savings(offers: Offers, shop: Catalogue) -> Offers:
     kept = ~on_basket[offers.offer]  # the products of a coupon are where it was shown, not what it is good for
     columns = {name: getattr(offers, name) for name in Offers.__dataclass_fields__}
     return Offers(**columns | {"saving": saving, "offer": offers.offer[kept], "product": offers.product[kept]})
+
+
+def joined(parts: Sequence[Offers]) -> Offers:
+    """The offers of all parts, one part after the other."""
+    starts = np.cumsum([0, *(len(part) for part in parts)])
+    columns: dict[str, Any] = {}
+    for name in Offers.__dataclass_fields__:
+        values = [getattr(part, name) for part in parts]
+        if name == "offer":
+            values = [value + start for value, start in zip(values, starts[:-1], strict=True)]
+        chunks = [chunk for value in values for chunk in getattr(value, "chunks", [value])]
+        columns[name] = pa.concat_arrays(chunks) if name in ("ids", "carriers") else np.concatenate(values)
+    return Offers(**columns)
 
 
 def _cents(money: pa.Array) -> Ints:

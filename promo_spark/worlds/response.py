@@ -109,11 +109,13 @@ def drawn_answers(
     n, kinds = len(response), [_ANSWERS[name] for name in RESPONSES]
     scatter = draw.lognormal(0, 0.2, (n, len(MECHANICS) + 3)).astype(np.float32)
     whole = draw.lognormal(-0.5, 1.0, n).astype(np.float32)  # has a mean of 1
-    pull = np.array([kind.pull for kind in kinds], np.float32)[response] * scatter[:, : len(MECHANICS)]
-    if form == "heavy_tailed":
-        pull *= whole[:, None]
+    pull = np.array([kind.pull for kind in kinds], np.float32)[response]
     if form == "tree":
-        pull = np.array([kind.pull for kind in kinds], np.float32)[response] * by_segment.astype(np.float32)[segment]
+        pull = pull * by_segment.astype(np.float32)[segment][:, None]
+    else:
+        pull = pull * scatter[:, : len(MECHANICS)]
+    if form == "heavy_tailed":
+        pull = pull * whole[:, None]
     own = {
         name: np.array([getattr(kind, name) for kind in kinds], np.float32)[response]
         for name in ("attention", "stretch", "early", "redeem")

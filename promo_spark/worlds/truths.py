@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from promo_spark.worlds import response
 from promo_spark.worlds.assignments import approached
 from promo_spark.worlds.catalogue import Catalogue, catalogue
-from promo_spark.worlds.offers import Offers, with_savings
+from promo_spark.worlds.offers import Offers, joined, with_savings
 from promo_spark.worlds.population import FRAUD_KINDS, Population, population
 from promo_spark.worlds.raw_columns import product_ids, user_ids
 from promo_spark.worlds.records import products_in
@@ -22,8 +22,7 @@ from promo_spark.worlds.streams import Floats, Ints
 from promo_spark.worlds.true_offers import TrueOffer, true_offers
 
 NEXT_DAYS = 28
-OFFER_DEPTHS = (0.1, 0.2, 0.3)
-OFFER_DAYS = 7  # that an offer holds, and that its truth is told for
+OFFER_SAVINGS = (0.1, 0.2, 0.3)
 
 
 def expected_visits(spec: WorldSpec, users: Population, habit: Floats, first: int, last: int) -> Floats:
@@ -64,17 +63,14 @@ def users(spec: WorldSpec, block: int) -> pa.RecordBatch:
 
 
 def offers(spec: WorldSpec, block: int) -> pa.RecordBatch:
-    """Contract TrueOffers: to each user, for the first day after the history, every mechanic at some depths."""
+    """Contract TrueOffers: to each user, for the first day after the history, every mechanic at some savings."""
     state, people, shop = history(spec, block).state, population(spec, block), catalogue(spec)
-    parts = []
-    for mechanic in range(len(response.MECHANICS)):
-        for depth in OFFER_DEPTHS:
-            offered = usual_offers(people, shop, mechanic, depth, spec.days)
-            parts.append(told_offers(people, offered, true_offers(spec, block, spec.days, state, offered)))
-    return pa.Table.from_batches(parts).combine_chunks().to_batches()[0]
+    every = range(len(response.MECHANICS))
+    offered = joined([usual_offers(people, shop, m, saving, spec.days) for m in every for saving in OFFER_SAVINGS])
+    return told_offers(people, offered, true_offers(spec, block, spec.days, state, offered))
 
 
-def usual_offers(people: Population, shop: Catalogue, mechanic: int, depth: float, day: int) -> Offers:
+def usual_offers(people: Population, shop: Catalogue, mechanic: int, saving: float, day: int) -> Offers:
     """One offer per user: off the favourite product, or off a basket of the user's usual size."""
     n, first = len(people), favourites(people, shop)
     basket = np.maximum(np.rint(people.basket_value(shop) / 100) * 100, 500).astype(np.int64)
@@ -83,15 +79,15 @@ def usual_offers(people: Population, shop: Catalogue, mechanic: int, depth: floa
         of_offer.append(first[:, 1])
     if mechanic == response.GIFT:
         by_price = np.argsort(shop.price, kind="stable")
-        place = np.searchsorted(shop.price[by_price], basket * depth)
+        place = np.searchsorted(shop.price[by_price], basket * saving)
         of_offer = [by_price[np.minimum(place, shop.products - 1)]]
     on_products = bool(response.ON_PRODUCTS[mechanic])
-    amount = np.zeros(n, np.int64) if on_products else np.rint(basket * depth).astype(np.int64)
-    name = f"{response.NAMES[mechanic]}-{depth:.2f}-"
+    amount = np.zeros(n, np.int64) if on_products else np.rint(basket * saving).astype(np.int64)
+    name = f"{response.NAMES[mechanic]}-{saving:.2f}-"
     made = Offers(
         user=np.arange(n),
         mechanic=np.full(n, mechanic),
-        saving=np.full(n, depth),
+        saving=np.full(n, saving),
         amount=amount,
         min_spend=np.zeros(n, np.int64) if on_products else basket,
         first_day=np.full(n, day),

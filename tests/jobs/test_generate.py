@@ -121,7 +121,7 @@ def test_the_truth_is_complete_and_agrees_with_the_files(made: Made) -> None:
     assert lake.read(TrueRules).count() == 3 and lake.read(TrueRules).filter("lift <= 1").isEmpty()
     assert lake.read(TrueElasticities).count() == 5 * 6  # segments × categories
     offers = lake.read(TrueOffers).toPandas().merge(users[["response"]], left_on="user_id", right_index=True)
-    assert len(offers) == 120 * 8 * 3  # mechanics × savings
+    assert len(offers) == 50 * 8 * 3  # users of the first block × mechanics × savings
     change, here = offers.visits - offers.visits_without, offers.visits_without > 1e-6
     assert (change[here & (offers.response == "persuadable")] > 0).all()
     assert (change[here & (offers.response == "sleeping_dog")] < 0).all()
