@@ -104,7 +104,9 @@ def test_an_environment_may_be_based_on_another(tmp_path: Path) -> None:
     (tmp_path / "lost.toml").write_text('based_on = "nowhere"\n')
     with pytest.raises(SettingsError, match="--env one: one is based on other is based on one; end the circle"):
         load("one", conf=str(tmp_path))
-    with pytest.raises(SettingsError, match=r"based_on = 'nowhere' in lost\.toml: there is no .*nowhere\.toml; there are:"):
+    with pytest.raises(
+        SettingsError, match=r"based_on = 'nowhere' in lost\.toml: there is no .*nowhere\.toml; there are:"
+    ):
         load("lost", conf=str(tmp_path))
 
 

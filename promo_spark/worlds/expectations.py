@@ -20,7 +20,7 @@ from promo_spark.worlds.population import (
     drawn_topics,
     sensitivity_levels,
 )
-from promo_spark.worlds.shopping import MOST_ITEMS, MOST_UNITS, WANTED, units_bought
+from promo_spark.worlds.shopping import MOST_ITEMS, MOST_UNITS, WANTED, shelf_price, units_bought
 from promo_spark.worlds.simulation import LIST_LENGTH
 from promo_spark.worlds.spec import WorldSpec
 from promo_spark.worlds.streams import Bools, Floats, Ints, stream
@@ -73,13 +73,6 @@ def _attached(shop: Catalogue, subcategory: int, chance: float, earned: Floats, 
     return float(chance * PIECES * (share * earned[product] * shop.on_sale(product, day)).sum())
 
 
-def shelf_price(shop: Catalogue, product: Ints, day: int) -> Floats:
-    """What a piece costs at the shelf on the day, in cents."""
-    listed = shop.list_price[product, day // 7].astype(np.float64)
-    price: Floats = listed - np.rint(listed * shop.depth[product, day // 7])
-    return price
-
-
 def level_of(spec: WorldSpec, users: Population) -> Ints:
     """Each user's row among the levels of price sensitivity."""
     levels = sensitivity_levels(spec)
@@ -88,10 +81,10 @@ def level_of(spec: WorldSpec, users: Population) -> Ints:
     return row
 
 
-def wanted_items(users: Population, stretch: Floats) -> Floats:
+def wanted_items(users: Population) -> Floats:
     """User × node of the basket's size: items on the list. The sizes weigh NODE_WEIGHTS."""
     items = np.minimum(np.exp(users.log_items[:, None] + ITEMS_SIGMA * _NODES), MOST_ITEMS)
-    wanted: Floats = np.minimum(WANTED * items * stretch[:, None], LIST_LENGTH)
+    wanted: Floats = np.minimum(WANTED * items, LIST_LENGTH)
     return wanted
 
 
@@ -244,14 +237,23 @@ def _gap_table() -> Floats:
     return table
 
 
-def basket_spends(
-    spec: WorldSpec, shop: Catalogue, users: Population, block: int, days: Ints, asked: Floats, stretch: Floats
-) -> tuple[Floats, Floats]:
-    """User × basket: what baskets at the shelf's prices come to, in cents: plain ones, and the same stretched.
+@dataclass(frozen=True)
+class Baskets:
+    """User × basket, in cents: what baskets come to and leave as margin, plain and filled up."""
 
-    A basket for each of `days`; `asked` is user × staple × basket: the chance that a visit buys the staple.
+    spent: Floats
+    filled: Floats
+    more_margin: Floats  # of a basket that is filled up over the plain one
+
+
+def drawn_baskets(
+    spec: WorldSpec, shop: Catalogue, users: Population, block: int, days: Ints, asked: Floats, stretch: Floats
+) -> Baskets:
+    """Baskets at the shelf's prices, one for each of `days`: plain, and filled up by the user's stretch.
+
+    `asked` is user × staple × basket: the chance that a visit buys the staple.
     """
-    plain, stretched = [], []
+    columns: list[tuple[Floats, ...]] = []
     quantiles = _normal_quantiles(len(days) * _WITHIN).reshape(len(days), _WITHIN)
     sizes = quantiles[stream(spec.seed, "sizes").permutation(len(days))]  # each basket from a share of all sizes
     for number, day in enumerate(days.tolist()):
@@ -259,9 +261,9 @@ def basket_spends(
         held = draw.random(asked.shape[:2]) < asked[:, :, number]
         size = sizes[number, draw.integers(0, _WITHIN, len(users))]
         basket = _Basket(shop, users, draw, day, held, size)
-        plain.append(basket.spend(np.ones(len(users))))
-        stretched.append(basket.spend(stretch))
-    return np.column_stack(plain), np.column_stack(stretched)
+        (spent, margin), (filled, more) = basket.comes_to(np.ones(len(users))), basket.comes_to(stretch)
+        columns.append((spent, filled, more - margin))
+    return Baskets(*(np.column_stack(values) for values in zip(*columns, strict=True)))
 
 
 @functools.cache
@@ -278,7 +280,8 @@ class _Basket:
     ) -> None:
         n = len(users)
         self._shop, self._day, self._n = shop, day, n
-        self._price = shelf_price(shop, np.arange(shop.products), day) * ~shop.stock_out[:, day]
+        stock, price = ~shop.stock_out[:, day], shelf_price(shop, np.arange(shop.products), day)
+        self._price, self._earned = price * stock, (price - shop.cost) * stock
         self._items = WANTED * np.minimum(np.exp(users.log_items + ITEMS_SIGMA * size), MOST_ITEMS)
         self._rounding = draw.random(n)
         longest = self._counts(np.full(n, _LONGEST))
@@ -297,8 +300,8 @@ class _Basket:
     def _counts(self, stretch: Floats) -> Ints:
         return np.minimum(np.floor(self._items * stretch + self._rounding), LIST_LENGTH).astype(np.int64)
 
-    def spend(self, stretch: Floats) -> Floats:
-        """What each user's basket comes to, in cents."""
+    def comes_to(self, stretch: Floats) -> tuple[Floats, Floats]:
+        """What each user's basket comes to, and what it leaves as margin, in cents."""
         inside = np.flatnonzero((self._place < self._counts(stretch)[self._user]) & (self._units > 0))
         user = np.concatenate([self._user[inside], self._needing])
         product = np.concatenate([self._product[inside], self._needed])
@@ -310,5 +313,8 @@ class _Basket:
         taken = np.flatnonzero(taken_u < self._shop.rules[2][which])
         added = self._shop.subcategory_choices.drawn(self._shop.rules[1][which[taken]], product_u[taken])
         more = np.where(self._shop.on_sale(added, self._day), 1 + (second_u[taken] < SECOND_PIECE), 0)
+        user, product = np.concatenate([user, who[taken]]), np.concatenate([product, added])
+        units = np.concatenate([units, more])
         spent: Floats = np.bincount(user, units * self._price[product], self._n).astype(np.float64)
-        return spent + np.bincount(who[taken], more * self._price[added], self._n)
+        margin: Floats = np.bincount(user, units * self._earned[product], self._n).astype(np.float64)
+        return spent, margin

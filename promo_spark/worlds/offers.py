@@ -119,14 +119,15 @@ def pull_of_offers(spec: WorldSpec, shop: Catalogue, users: Population, offers: 
 
 
 def spend_shares(shop: Catalogue, users: Population, offers: Offers) -> Floats:
-    """The share of a usual basket that each offer applies to: 1 for one on baskets."""
+    """The share of a usual basket that each offer applies to; of one on baskets, less the further away it is."""
     user = offers.user[offers.offer]
     share = users.spend_share(shop, user, offers.product)
     most, least = np.zeros(len(offers)), np.full(len(offers), np.inf)
     np.maximum.at(most, offers.offer, share)
     np.minimum.at(least, offers.offer, share)
     of_products = np.where(offers.mechanic == response.BUNDLE, 2 * np.where(np.isinf(least), 0.0, least), most)
-    return np.where(response.ON_PRODUCTS[offers.mechanic], of_products, 1.0)
+    in_reach = (users.basket_value(shop)[offers.user] / np.maximum(offers.min_spend, 1)) ** 2
+    return np.where(response.ON_PRODUCTS[offers.mechanic], of_products, np.minimum(in_reach, 1.0))
 
 
 def offers_from(spec: WorldSpec, rows: pa.Table) -> Offers:

@@ -24,17 +24,12 @@ class Uses:
 
 
 def receipts(
-    spec: WorldSpec,
-    shop: Catalogue,
-    users: Population,
-    lines: Lines,
-    customers: Ints,
-    heard: Heard,
-    offers: Offers,
-    day: int,
+    shop: Catalogue, lines: Lines, customers: Ints, heard: Heard, chosen: Bools, offers: Offers, day: int
 ) -> tuple[Lines, Uses]:
-    """The day's lines with what the offers take off them, gifts added. `customers`: the user of each order."""
-    chosen = _chosen(spec, users, heard, offers, day)
+    """The day's lines with what the offers take off them, gifts added.
+
+    `customers`: the user of each order. `chosen`: the offers that may be used, see `choices`.
+    """
     user = customers[lines.order]
     whole = _bundles_complete(lines, user, offers)
     off = np.rint(lines.listed * heard.till(user, lines.product) * whole).astype(np.int64)
@@ -48,7 +43,7 @@ def receipts(
     return lines, Uses(np.concatenate([g.offer for g in given]), np.concatenate([g.given for g in given]))
 
 
-def _chosen(spec: WorldSpec, users: Population, heard: Heard, offers: Offers, day: int) -> Bools:
+def choices(spec: WorldSpec, users: Population, heard: Heard, offers: Offers, day: int) -> Bools:
     """Offers that can be used today: unspent, and where it takes a choice, opened and chosen."""
     u = keyed_uniforms(spec.seed, "redeem", np.array(day), users.numbers[offers.user], heard.key)
     chance = response.redeem_chance(users.answers.redeem[offers.user].astype(np.float64), offers.saving)

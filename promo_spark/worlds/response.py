@@ -70,18 +70,18 @@ class Answer:
 
 
 _ANSWERS: Final = {  # discount, coupon, bundle, threshold, gift, points, flash, rebate
-    "persuadable": Answer((2.4, 3.0, 1.5, 2.4, 1.8, 1.0, 2.8, 1.4), 4.0, 0.3, 40.0, 0.75),
+    "persuadable": Answer((3.0, 3.6, 2.0, 3.0, 2.2, 1.2, 3.5, 1.8), 4.0, 0.3, 40.0, 0.75),
     "sure_thing": Answer((0.08, 0.1, 0.05, 0.08, 0.05, 0.03, 0.1, 0.05), 0.7, 0.05, 5.0, 0.85),
     "lost_cause": Answer((0.0,) * 8, 0.0, 0.0, 0.0, 0.15),
-    "sleeping_dog": Answer((-2.4, -2.5, -1.5, -1.5, -1.0, -0.5, -3.5, -1.2), -1.2, 0.0, 0.0, 0.1),
+    "sleeping_dog": Answer((-3.0, -3.0, -2.0, -2.0, -1.3, -0.6, -4.0, -1.6), -1.2, 0.0, 0.0, 0.1),
 }
 
-_HALF_RELEVANT = 0.02  # share of the user's basket at which an offer has half of its full relevance
+_HALF_RELEVANT = 0.15  # share of the user's basket at which an offer has half of its full relevance
 _LEARNED = 0.3  # saving at which the concave curve has made 63 % of its way
 _CONCAVE = 0.2 / -np.expm1(-0.2 / _LEARNED)  # the curves agree at a saving of 0.2
 _THRESHOLD, _WIDTH, _ABOVE = 0.15, 0.03, 0.24
 _STEPS, _LEVELS = np.array([0.08, 0.18, 0.28]), np.array([0.0, 0.08, 0.2, 0.28])
-_RELEVANCE_STEPS, _RELEVANCE_LEVELS = np.array([0.25, 0.6]), np.array([0.0, 0.5, 1.0])
+_RELEVANCE_STEPS, _RELEVANCE_LEVELS = np.array([0.15, 0.45]), np.array([0.0, 0.35, 0.8])
 _FATIGUE = 0.04  # share of the pull that each offer of the last 28 days takes
 FATIGUE_DAYS = 28
 _HABIT_KEPT, _HABIT_GAIN = 0.85, 0.05  # of a day's habit the next day; of the day's pull
@@ -155,8 +155,8 @@ def curve(form: ResponseForm, saving: Floats) -> Floats:
 def relevance(form: ResponseForm, share: Floats) -> Floats:
     """How much of its full effect an offer has, by the share of the user's spend on what it applies to.
 
-    >>> relevance("log_linear", np.array([0.0, 0.02, 0.18])).tolist()
-    [0.0, 0.5, 0.9]
+    >>> relevance("log_linear", np.array([0.0, 0.15, 0.6])).tolist()
+    [0.0, 0.5, 0.8]
     """
     smooth: Floats = share / (share + _HALF_RELEVANT)
     if form == "tree":

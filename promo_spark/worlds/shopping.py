@@ -264,6 +264,13 @@ def priced(shop: Catalogue, order: Ints, product: Ints, units: Ints, day: Ints) 
     return Lines(order, product, units, list_price * units, reduction * units, none, none + NO_CAMPAIGN)
 
 
+def shelf_price(shop: Catalogue, product: Ints, day: int) -> Floats:
+    """What a piece costs at the shelf on the day, in cents."""
+    listed = shop.list_price[product, day // 7].astype(np.float64)
+    price: Floats = listed - np.rint(listed * shop.depth[product, day // 7])
+    return price
+
+
 def _where_and_when(draw: np.random.Generator, users: Population, who: Ints) -> tuple[Ints, Ints]:
     second = np.clip((users.hour[who] + draw.normal(0, 2, len(who))) * 3600, 0, 86399).astype(np.int64)
     u = draw.random(len(who))

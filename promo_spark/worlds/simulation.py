@@ -24,7 +24,7 @@ from promo_spark.worlds.population import (
     drawn_topics,
     population,
 )
-from promo_spark.worlds.redemption import Uses, receipts
+from promo_spark.worlds.redemption import Uses, choices, receipts
 from promo_spark.worlds.shopping import (
     APP,
     MOST_ITEMS,
@@ -36,6 +36,7 @@ from promo_spark.worlds.shopping import (
     Orders,
     State,
     priced,
+    shelf_price,
     units_bought,
 )
 from promo_spark.worlds.spec import WorldSpec
@@ -90,18 +91,26 @@ def simulated_day(
     pull = response.together(offers.user, response.tired(heard.pull, tiring[offers.user]), len(users))
     rate = users.visit_rate * shop.visits[users.segment, day] * here
     comes = numbers.visit < response.visit_chance(spec.response_form, rate.astype(np.float64), pull + state.habit)
-    picks = [_wanted(shop, users, numbers, comes, day, heard, offers)]
+    chosen = choices(spec, users, heard, offers, day)
     staples, due_after = _staples(shop, users, numbers, comes, day, state.due, heard)
-    picks += [staples, _mentioned(spec, shop, users, comes, day, heard, offers)]
-    user, product, units = (np.concatenate(parts) for parts in zip(*picks, strict=True))
-    bought = units > 0  # what was wanted and left draws nothing else into the basket
-    more = _attached(shop, numbers, day, user[bought], product[bought])
-    user, product, units = (np.concatenate(both) for both in zip((user, product, units), more, strict=True))
-    keep = np.flatnonzero((units > 0) & ~shop.stock_out[product, day])
-    keep = keep[np.lexsort((product[keep], user[keep]))]
+    rest = [staples, _mentioned(spec, shop, users, comes, day, heard, offers)]
+
+    def basket(stretch: Floats) -> Picked:
+        picks = [_wanted(shop, users, numbers, comes, day, heard, stretch), *rest]
+        return _in_stock(shop, numbers, day, picks)
+
+    user, product, units = basket(np.ones(len(users)))
+    reaching = (offers.min_spend > 0) & heard.opened & chosen
+    if reaching.any():
+        longer = basket(1.0 + users.answers.stretch.astype(np.float64))
+        fills = _fills_up(shop, day, (user, product, units), longer, offers, reaching, len(users))
+        parts = zip((user, product, units), longer, strict=True)
+        kept, more = ~fills[user], fills[longer[0]]
+        user, product, units = (np.concatenate([values[kept], added[more]]) for values, added in parts)
+    keep = np.lexsort((product, user))
     customers, order = np.unique(user[keep], return_inverse=True)
     lines = priced(shop, order.ravel(), product[keep], units[keep], np.full(len(keep), day))
-    lines, uses = receipts(spec, shop, users, lines, customers, heard, offers, day)
+    lines, uses = receipts(shop, lines, customers, heard, chosen, offers, day)
     lost = Lost(_NOTHING, _NOTHING, _NOTHING.astype(np.int32), _NOTHING)
     joined = users.joined <= day
     strain = state.strain + np.where(joined, response.strain(users.hazard, pull, tiring), 0.0)
@@ -130,20 +139,35 @@ def _numbers(spec: WorldSpec, n: int, block: int, day: int) -> _Numbers:
     )
 
 
-def stretches(users: Population, heard: Heard, offers: Offers) -> Floats:
-    """By how much each user's list is longer, to reach the minimum spend of an offer."""
-    stretch = np.ones(len(users))
-    reaching = np.flatnonzero((offers.min_spend > 0) & heard.opened & ~offers.spent)
-    stretch[offers.user[reaching]] += users.answers.stretch[offers.user[reaching]]
-    return stretch
+def _in_stock(shop: Catalogue, numbers: _Numbers, day: int, picks: list[Picked]) -> Picked:
+    """What is bought of the picks and of what planted bundles add to them."""
+    user, product, units = (np.concatenate(parts) for parts in zip(*picks, strict=True))
+    bought = units > 0  # what was wanted and left draws nothing else into the basket
+    more = _attached(shop, numbers, day, user[bought], product[bought])
+    user, product, units = (np.concatenate(both) for both in zip((user, product, units), more, strict=True))
+    keep = (units > 0) & ~shop.stock_out[product, day]
+    return user[keep], product[keep], units[keep]
+
+
+def _fills_up(
+    shop: Catalogue, day: int, plain: Picked, longer: Picked, offers: Offers, reaching: Bools, users: int
+) -> Bools:
+    """Users who fill the basket up because that reaches the minimum spend of an offer, and only then."""
+    spent, more = (
+        np.bincount(user, shelf_price(shop, product, day) * units, users) for user, product, units in (plain, longer)
+    )
+    rows = np.flatnonzero(reaching)
+    user, least = offers.user[rows], offers.min_spend[rows]
+    fills = np.zeros(users, bool)
+    fills[user[(spent[user] < least) & (least <= more[user])]] = True
+    return fills
 
 
 def _wanted(
-    shop: Catalogue, users: Population, numbers: _Numbers, comes: Bools, day: int, heard: Heard, offers: Offers
+    shop: Catalogue, users: Population, numbers: _Numbers, comes: Bools, day: int, heard: Heard, stretch: Floats
 ) -> Picked:
-    """Items by taste; a minimum spend stretches the list, an offer makes its products cheaper."""
-    items = np.minimum(np.exp(users.log_items + ITEMS_SIGMA * numbers.size), MOST_ITEMS)
-    items = items * stretches(users, heard, offers)
+    """Items by taste; an offer makes its products cheaper. With a stretch, the same items and more."""
+    items = np.minimum(np.exp(users.log_items + ITEMS_SIGMA * numbers.size), MOST_ITEMS) * stretch
     count = np.minimum(np.floor(WANTED * items + numbers.rounding), LIST_LENGTH) * comes
     user, place = np.nonzero(np.arange(LIST_LENGTH) < count[:, None])
     topic_u, product_u, bought_u, second_u = numbers.items[:, user, place]

@@ -76,47 +76,43 @@ class _Path:
         self.visits: Floats = visit.sum(axis=1)
         self.uses, self.given = np.zeros((2, len(offers)))
         self.units: Floats = np.zeros(len(offers))
-        stretched = self._take_off_baskets()
-        plain, longer = usual.margin[offers.user], usual.stretched_margin[offers.user]
-        self.margin: Floats = (visit * (stretched * longer + (1 - stretched) * plain)).sum(axis=1)
+        self.margin: Floats = (visit * usual.margin[offers.user]).sum(axis=1)
+        self._take_off_baskets()
         self.margin += self._staples_margin() + self._products_margin()
         self._give_on_products()
 
-    def _take_off_baskets(self) -> Floats:
-        """Offer × day: chance that its list is stretched to reach a minimum spend. Counts the uses of such offers."""
+    def _take_off_baskets(self) -> None:
+        """Counts what offers on baskets give, and the margin of what is bought more to reach a minimum spend."""
         usual, offers, visit = self._usual, self._offers, self._visit
-        once = response.ONCE[offers.mechanic]
         rows = np.flatnonzero(~response.ON_PRODUCTS[offers.mechanic])
-        stretched = np.zeros_like(visit)
         if not len(rows) or not self._valid.any():
-            return stretched
+            return
         user, mechanic = offers.user[rows], offers.mechanic[rows]
-        least = np.maximum(offers.min_spend[rows], np.where(mechanic == response.GIFT, 0, offers.amount[rows]))
-        chosen = response.redeem_chance(usual.users.answers.redeem[user].astype(np.float64), offers.saving[rows])
-        chosen = np.where(response.CHOSEN[mechanic], chosen * self._opened, 1.0)
-        at_first, at_later = (
-            chosen * (spends[1 if self._opened else 0][user] >= least[:, None]).mean(axis=1)
-            for spends in usual.spends(int(self._valid.sum()))
-        )
-        first = first_visits(visit[rows])
-        gives = offers.amount[rows].astype(np.float64)
+        is_gift, once = mechanic == response.GIFT, response.ONCE[mechanic]
+        least = np.maximum(offers.min_spend[rows], np.where(is_gift, 0, offers.amount[rows]))[:, None]
+        redeem = response.redeem_chance(usual.users.answers.redeem[user].astype(np.float64), offers.saving[rows])
+        chosen = np.where(response.CHOSEN[mechanic], redeem * self._opened, 1.0)
+        reached, filled = [], []
+        for baskets in usual.baskets(int(self._valid.sum())):
+            spent, most = baskets.spent[user], baskets.filled[user]
+            fills = (spent < least) & (least <= most) & (offers.min_spend[rows, None] > 0) & self._opened
+            reached.append(chosen * ((spent >= least) | fills).mean(axis=1))
+            filled.append(chosen * (baskets.more_margin[user] * fills).mean(axis=1))
         gift = np.zeros(len(offers), np.int64)
         gift[offers.offer] = offers.product
-        is_gift = mechanic == response.GIFT
-        gives[is_gift] = usual.shop.cost[gift[rows[is_gift]]]
-        unspent, came = np.zeros((2, len(rows)))  # came before, and did or did not use it
+        gives = np.where(is_gift, usual.shop.cost[gift[rows]], offers.amount[rows]).astype(np.float64)
+        first, product = first_visits(visit[rows]), gift[rows]
+        unspent, came = np.zeros((2, len(rows)))  # came before; and did not use it then
         for d in np.flatnonzero(self._valid):
-            day, product = usual.day + int(d), gift[rows]
-            there = np.where(is_gift, usual.shop.on_sale(product, day) & ~usual.shop.stock_out[product, day], True)
-            again = visit[rows, d] * np.where(once[rows], unspent, came)
-            used_first, used_later = first[:, d] * at_first * there, again * at_later * there
+            day = usual.day + int(d)
+            there = ~is_gift | (usual.shop.on_sale(product, day) & ~usual.shop.stock_out[product, day])
+            again = visit[rows, d] * np.where(once, unspent, came)
+            used_first, used_later = first[:, d] * reached[0] * there, again * reached[1] * there
             self.uses[rows] += used_first + used_later
             self.given[rows] += (used_first + used_later) * gives
-            reaching = self._opened & (offers.min_spend[rows] > 0)
-            stretched[rows, d] = reaching * (first[:, d] + again) / np.maximum(visit[rows, d], 1e-12)
+            self.margin[rows] += first[:, d] * filled[0] + again * filled[1]
             unspent += first[:, d] - used_first - used_later
             came += first[:, d]
-        return stretched
 
     def _staples_margin(self) -> Floats:
         """Of staples; those of offered products apart."""

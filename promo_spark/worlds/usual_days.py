@@ -12,11 +12,12 @@ from promo_spark.worlds.catalogue import catalogue
 from promo_spark.worlds.expectations import (
     NODE_WEIGHTS,
     PIECES,
+    Baskets,
     Needs,
     Staples,
     absent,
-    basket_spends,
     day_of_shop,
+    drawn_baskets,
     level_of,
     staple_path,
     wanted_items,
@@ -49,15 +50,13 @@ class UsualDays:
         self.shop, self.users = catalogue(spec), population(spec, block)
         self.of_days = [day_of_shop(spec, self.shop, day + d) for d in range(days)]
         self.tiring = np.column_stack([contacts_before(spec, block, day + d) for d in range(days)])
-        every, plain = np.arange(len(self.users)), np.ones(len(self.users))
+        every = np.arange(len(self.users))
         self.level = level_of(spec, self.users)
         self.plain = self.visits(every, np.zeros(len(every)), 0, 0)
         self.needs = self.staples(every, self.plain)
-        self.stretch = plain + self.users.answers.stretch
-        self.items = wanted_items(self.users, plain)
+        self.items = wanted_items(self.users)
         self.margin = self.visit_margin(self.items)
-        self.stretched_margin = self.visit_margin(wanted_items(self.users, self.stretch))
-        self._spends: tuple[tuple[Floats, Floats], ...] | None = None
+        self._baskets: tuple[Baskets, Baskets] | None = None
         self._without: OfferedProducts | None = None
 
     def visit_margin(self, items: Floats) -> Floats:
@@ -115,19 +114,19 @@ class UsualDays:
         )
         return _spread(staple_path(staples, visit[row], 1.0), (row, which), (len(user), STAPLES, self.days))
 
-    def spends(self, valid_days: int) -> tuple[tuple[Floats, Floats], ...]:
-        """What plain and stretched baskets of the valid days come to: of first visits, and of later ones.
-
-        At the first visit of all, many staples are due at once.
-        """
-        if self._spends is None:
+    def baskets(self, valid_days: int) -> tuple[Baskets, Baskets]:
+        """Baskets of the valid days: of first visits, and of later ones. At the first, many staples are due."""
+        if self._baskets is None:
             number = np.arange(BASKETS) % valid_days
             later = self.needs.later(self.plain[:, None, :])
-            self._spends = tuple(
-                basket_spends(self.spec, self.shop, self.users, self.block, self.day + number, asked, self.stretch)
+            stretch = 1.0 + self.users.answers.stretch.astype(np.float64)
+            of_days = self.spec, self.shop, self.users, self.block, self.day + number
+            first, others = (
+                drawn_baskets(*of_days, asked, stretch)
                 for asked in (self.needs.first[:, :, number], later[:, :, number])
             )
-        return self._spends
+            self._baskets = first, others
+        return self._baskets
 
     # products of offers
 
