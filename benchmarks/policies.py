@@ -34,6 +34,7 @@ from promo_spark.worlds.catalogue import catalogue
 from promo_spark.worlds.offers import Offers, joined, with_savings
 from promo_spark.worlds.playing import played
 from promo_spark.worlds.population import population
+from promo_spark.worlds.posterior import believed_offers
 from promo_spark.worlds.raw_columns import user_ids
 from promo_spark.worlds.shopping import State, history
 from promo_spark.worlds.spec import WorldSpec, world_spec
@@ -71,7 +72,9 @@ class Case:
     mechanic: Floats  # a number; −1: nothing
     saving: Floats
     segment: Ints
+    believed_value: Floats  # what the best retailer could know of the value, see worlds/posterior.py
     use: Floats  # limit × user × candidate
+    believed_use: Floats
     most: Floats
 
     @property
@@ -137,7 +140,8 @@ def world(spec: WorldSpec) -> World:
     """The candidates of all users with what is true of them, nothing included as the last: all its figures are 0."""
     shop, blocks, parts = catalogue(spec), [], []
     for number in range(spec.user_blocks):
-        state, offers = history(spec, number).state, candidates(spec, number)
+        past, offers = history(spec, number), candidates(spec, number)
+        state, believed = past.state, believed_offers(spec, number, spec.days, past, offers)
         blocks.append(Block(number, state, offers))
         truth, people = true_offers(spec, number, spec.days, state, offers), population(spec, number)
         first = np.full(len(offers), -1, np.int64)
@@ -148,6 +152,8 @@ def world(spec: WorldSpec) -> World:
         columns = {
             "value": truth.margin / 100,
             "given": truth.given / 100,
+            "believed_value": believed.margin / 100,
+            "believed_given": believed.given / 100,
             "uses": truth.uses,
             "profit": np.where(on_products, price - shop.cost[first], basket) / 100,
             "mechanic": offers.mechanic,
@@ -173,13 +179,14 @@ def case(of: World, budget: float) -> Case:
     of_limit = [np.ones_like(table["given"], bool), *(table["mechanic"] == m for m in MECHANIC_SHARES)]
     of_limit.append(table["department"] == DEPARTMENT)
     shares = [1.0, *MECHANIC_SHARES.values(), DEPARTMENT_SHARE]
-    names = ("value", "given", "uses", "profit", "mechanic", "saving")
+    names = ("value", "given", "uses", "profit", "mechanic", "saving", "believed_value")
     return Case(
         of.spec,
         of.blocks,
         **{name: table[name] for name in names},
         segment=table["segment"][:, 0].astype(np.int64),
         use=np.array([np.where(limited, table["given"], 0.0) for limited in of_limit]),
+        believed_use=np.array([np.where(limited, table["believed_given"], 0.0) for limited in of_limit]),
         most=day * np.array(shares),
     )
 
@@ -211,6 +218,14 @@ def best_per_segment(of: Case) -> Ints:
     return best_kind(of, of.segment)
 
 
+def ceiling(of: Case) -> Ints:
+    """The best choice by what the best retailer could know: the users' responses by Bayes from all that was delivered.
+
+    See promo_spark/worlds/posterior.py.
+    """
+    return allocated(Problem(of.believed_value, of.believed_use, of.most)).choice
+
+
 def oracle(of: Case) -> Ints:
     """The best choice by the true values."""
     return allocated(Problem(of.value, of.use, of.most)).choice
@@ -222,6 +237,7 @@ POLICIES: dict[str, Callable[[Case], Ints]] = {
     "today": todays_rule,
     "best single offer": best_for_all,
     "best per segment": best_per_segment,
+    "ceiling": ceiling,
     "oracle": oracle,
 }
 
@@ -323,7 +339,7 @@ def rows_of(seed: int, form: str, of: World, budgets: list[float]) -> list[dict[
     for budget in budgets:
         limited = case(of, budget)
         choices = {name: affordable(limited, policy(limited)) for name, policy in POLICIES.items()}
-        best = worth(limited, choices["oracle"])
+        best, reachable = (worth(limited, choices[name]) for name in ("oracle", "ceiling"))
         if without is None:
             without = played_margin(limited, choices["none"])
         for name, choice in choices.items():
@@ -336,6 +352,7 @@ def rows_of(seed: int, form: str, of: World, budgets: list[float]) -> list[dict[
                     "policy": name,
                     "margin": round(worth(limited, choice), 2),
                     "share_of_oracle": round(worth(limited, choice) / best, 4),
+                    "share_of_ceiling": round(worth(limited, choice) / reachable, 4),
                     "violations": int((given(limited, choice) > limited.most * (1 + 1e-9)).sum()),
                     "played_margin": round(float(gained.sum()), 2),
                     "played_se": round(float(gained.std() * np.sqrt(len(gained))), 2),

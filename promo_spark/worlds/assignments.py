@@ -75,7 +75,7 @@ def approached(spec: WorldSpec, block: int) -> Approached:
     """The users of a block under the campaigns of the history, day by day."""
     users = population(spec, block)
     arm = assigned(spec, users, block)
-    offers = _recent(spec, arm)
+    offers = recent_contacts(spec, arm)
     pulls, n = campaign_pulls(spec, users, arm), len(users)
     campaigns = catalogue(spec).campaigns
     every = np.arange(n)
@@ -104,7 +104,9 @@ def campaign_pulls(spec: WorldSpec, users: Population, arm: Assigned) -> Floats:
     drift = np.where([spec.has_drifted(int(day)) for day in campaigns.start], spec.drift_response, 1.0)
     relevant = response.relevance(spec.response_form, share)
     pull = coupon[:, None] * drift * response.curve(spec.response_form, arm.depth) * relevant
-    before = np.column_stack([_recent(spec, arm)[:, day] for day in campaigns.start] or [np.zeros((len(users), 0))])
+    before = np.column_stack(
+        [recent_contacts(spec, arm)[:, day] for day in campaigns.start] or [np.zeros((len(users), 0))]
+    )
     return np.where(arm.opened, response.tired(pull, before), 0.0)
 
 
@@ -113,7 +115,7 @@ def contacts_before(spec: WorldSpec, block: int, day: int) -> Floats:
     return _contacts_between(spec, assigned(spec, population(spec, block), block), day)
 
 
-def _recent(spec: WorldSpec, arm: Assigned) -> Floats:
+def recent_contacts(spec: WorldSpec, arm: Assigned) -> Floats:
     """User × day: contacts in the days before."""
     return np.column_stack([_contacts_between(spec, arm, day) for day in range(spec.days)])
 

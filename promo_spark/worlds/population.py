@@ -121,7 +121,6 @@ def population(spec: WorldSpec, block: int) -> Population:
     items = np.array([s.items_per_visit for s in spec.segments])[segment]
     shares = np.array([s.responses for s in spec.segments]).cumsum(axis=1)[segment]
     response = (draw.random(n)[:, None] > shares[:, :-1]).sum(axis=1).astype(np.int64)
-    by_segment = segment_pulls(stream(spec.seed, "segment pulls"), len(spec.segments))
     staples, gaps = _staples(draw, shop, tastes)
     fraud, ring = _fraud(spec, first, n)
     online = np.array([s.online_share for s in spec.segments])[segment]
@@ -139,7 +138,7 @@ def population(spec: WorldSpec, block: int) -> Population:
         staples=staples,
         staple_gaps=gaps,
         first_due=np.maximum(joined, 0)[:, None] + (gaps * draw.random(gaps.shape)).astype(np.float32),
-        answers=drawn_answers(draw, spec.response_form, response, segment.astype(np.int64), by_segment),
+        answers=drawn_answers(draw, spec.response_form, response, segment.astype(np.int64), pulls_by_segment(spec)),
         online=np.clip(online + draw.normal(0, 0.15, n), 0, 1).astype(np.float32),
         home_store=draw.integers(0, spec.stores, n).astype(np.int32),
         hour=np.clip(draw.normal(14, 3.5, n), 6, 22).astype(np.float32),
@@ -152,6 +151,13 @@ def population(spec: WorldSpec, block: int) -> Population:
 
 ITEMS_SIGMA = 0.8  # of the log of items wanted per visit
 SECOND_PIECE = 0.2  # chance that each unit of demand is two pieces
+
+
+def pulls_by_segment(spec: WorldSpec) -> Floats:
+    """The factors on pulls that the tree form has for each segment."""
+    return segment_pulls(stream(spec.seed, "segment pulls"), len(spec.segments))
+
+
 _NEVER = 1 << 20  # a day after every world's end
 
 

@@ -70,13 +70,15 @@ class Answer:
 
 
 _ANSWERS: Final = {  # discount, coupon, bundle, threshold, gift, points, flash, rebate
-    "persuadable": Answer((3.0, 3.6, 2.0, 3.0, 2.2, 1.2, 3.5, 1.8), 4.0, 0.3, 40.0, 0.75),
+    "persuadable": Answer((3.6, 4.5, 2.4, 3.6, 2.6, 1.4, 4.2, 2.2), 4.0, 0.3, 40.0, 0.75),
     "sure_thing": Answer((0.08, 0.1, 0.05, 0.08, 0.05, 0.03, 0.1, 0.05), 0.7, 0.05, 5.0, 0.85),
     "lost_cause": Answer((0.0,) * 8, 0.0, 0.0, 0.0, 0.15),
-    "sleeping_dog": Answer((-3.0, -3.0, -2.0, -2.0, -1.3, -0.6, -4.0, -1.6), -1.2, 0.0, 0.0, 0.1),
+    "sleeping_dog": Answer((-3.6, -4.0, -2.4, -2.8, -1.8, -0.8, -4.8, -2.0), -1.2, 0.0, 0.0, 0.1),
 }
 
-_HALF_RELEVANT = 0.15  # share of the user's basket at which an offer has half of its full relevance
+_SCATTER = 0.1  # of the log of users' own pulls around those of their kind
+TAIL_MEAN = -0.5  # of the log of the factor on all pulls of a user, where tails are heavy: it has a mean of 1
+_HALF_RELEVANT = 0.1  # share of the user's basket at which an offer has half of its full relevance
 _LEARNED = 0.3  # saving at which the concave curve has made 63 % of its way
 _CONCAVE = 0.2 / -np.expm1(-0.2 / _LEARNED)  # the curves agree at a saving of 0.2
 _THRESHOLD, _WIDTH, _ABOVE = 0.15, 0.03, 0.24
@@ -106,9 +108,24 @@ def drawn_answers(
     draw: np.random.Generator, form: ResponseForm, response: Ints, segment: Ints, by_segment: Floats
 ) -> Answers:
     """The answers of users with these responses. `by_segment`: factor on pulls in each segment, for a tree."""
-    n, kinds = len(response), [_ANSWERS[name] for name in RESPONSES]
-    scatter = draw.lognormal(0, 0.2, (n, len(MECHANICS) + 3)).astype(np.float32)
-    whole = draw.lognormal(-0.5, 1.0, n).astype(np.float32)  # has a mean of 1
+    scatter = draw.lognormal(0, _SCATTER, (len(response), len(MECHANICS) + 3)).astype(np.float32)
+    whole = np.exp(TAIL_MEAN + draw.standard_normal(len(response))).astype(np.float32)
+    return _answers(form, response, segment, by_segment, scatter, whole)
+
+
+def usual_answers(
+    form: ResponseForm, response: Ints, segment: Ints, by_segment: Floats, whole: Floats | float = 1.0
+) -> Answers:
+    """What users with these responses answer on average. `whole`: factor on all pulls, where tails are heavy."""
+    n, mean = len(response), np.exp(_SCATTER**2 / 2)
+    scatter = np.full((n, len(MECHANICS) + 3), mean, np.float32)
+    return _answers(form, response, segment, by_segment, scatter, np.broadcast_to(whole, n).astype(np.float32))
+
+
+def _answers(
+    form: ResponseForm, response: Ints, segment: Ints, by_segment: Floats, scatter: Floats32, whole: Floats32
+) -> Answers:
+    kinds = [_ANSWERS[name] for name in RESPONSES]
     pull = np.array([kind.pull for kind in kinds], np.float32)[response]
     if form == "tree":
         pull = pull * by_segment.astype(np.float32)[segment][:, None]
@@ -155,7 +172,7 @@ def curve(form: ResponseForm, saving: Floats) -> Floats:
 def relevance(form: ResponseForm, share: Floats) -> Floats:
     """How much of its full effect an offer has, by the share of the user's spend on what it applies to.
 
-    >>> relevance("log_linear", np.array([0.0, 0.15, 0.6])).tolist()
+    >>> relevance("log_linear", np.array([0.0, 0.1, 0.4])).round(6).tolist()
     [0.0, 0.5, 0.8]
     """
     smooth: Floats = share / (share + _HALF_RELEVANT)

@@ -21,6 +21,7 @@ from promo_spark.worlds.expectations import (
     first_visits,
 )
 from promo_spark.worlds.offers import Offers, pull_of_offers
+from promo_spark.worlds.population import Population
 from promo_spark.worlds.shopping import State
 from promo_spark.worlds.spec import WorldSpec
 from promo_spark.worlds.streams import Bools, Floats, Ints
@@ -41,10 +42,20 @@ class TrueOffer:
 
 
 def true_offers(
-    spec: WorldSpec, block: int, day: int, state: State, offers: Offers, valid_days: int = 7, days: int = 7
+    spec: WorldSpec,
+    block: int,
+    day: int,
+    state: State,
+    offers: Offers,
+    valid_days: int = 7,
+    days: int = 7,
+    users: Population | None = None,
 ) -> TrueOffer:
-    """The truth of each offer made for a day of the future, over `days` days from it. `state` is as the day begins."""
-    usual = UsualDays(spec, block, day, state, days)
+    """The truth of each offer made for a day of the future, over `days` days from it. `state` is as the day begins.
+
+    `users` are the block's users, or what they might be instead.
+    """
+    usual = UsualDays(spec, block, day, state, days, users)
     pull, none = pull_of_offers(spec, usual.shop, usual.users, offers, day), np.zeros(len(offers))
     without = _Path(usual, offers, usual.visits(offers.user, none, 0, 0), 0, opened=False)
     opened = _Path(usual, offers, usual.visits(offers.user, pull, valid_days, 1), valid_days, opened=True)

@@ -23,7 +23,7 @@ from promo_spark.worlds.expectations import (
     wanted_items,
 )
 from promo_spark.worlds.offers import Offers, log_felt_price
-from promo_spark.worlds.population import STAPLES, population
+from promo_spark.worlds.population import STAPLES, Population, population
 from promo_spark.worlds.shopping import MOST_UNITS, WANTED, State
 from promo_spark.worlds.spec import WorldSpec
 from promo_spark.worlds.streams import Floats, Ints
@@ -45,9 +45,11 @@ class OfferedProducts:
 class UsualDays:
     """The block's expectations. `state` is as the first day begins."""
 
-    def __init__(self, spec: WorldSpec, block: int, day: int, state: State, days: int) -> None:
+    def __init__(
+        self, spec: WorldSpec, block: int, day: int, state: State, days: int, users: Population | None = None
+    ) -> None:
         self.spec, self.block, self.day, self.days, self.state = spec, block, day, days, state
-        self.shop, self.users = catalogue(spec), population(spec, block)
+        self.shop, self.users = catalogue(spec), population(spec, block) if users is None else users
         self.of_days = [day_of_shop(spec, self.shop, day + d) for d in range(days)]
         self.tiring = np.column_stack([contacts_before(spec, block, day + d) for d in range(days)])
         every = np.arange(len(self.users))

@@ -96,12 +96,10 @@ class Assignments(Sourced):
     source_checks = (
         control_character("campaign_id"),
         SourceCheck(
-            "propensity_out_of_range",
-            "the probability of the arm is negative or more than 1",
-            "reject",
-            "propensity",
-            "between",
-            (0, 1),
+            "propensity_not_positive", "the probability of the arm is 0 or negative", "reject", "propensity", ">", 0
+        ),
+        SourceCheck(
+            "propensity_above_one", "the probability of the arm is more than 1", "reject", "propensity", "<=", 1
         ),
         SourceCheck(
             "depth_out_of_range",

@@ -1,0 +1,147 @@
+"""What the best retailer could know of offers: each user's hidden response by Bayes, from all that was delivered.
+
+The ceiling of what any method can reach. It is handed the world's parameters and what long observation tells nearly
+exactly (how often and what the users buy, their staples); it infers from orders, messages and redemptions how each user
+answers to offers, and whether the user has left for good. Its mean over what may be is what the offers are worth to it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from statistics import NormalDist
+
+import numpy as np
+
+from promo_spark.worlds import response
+from promo_spark.worlds.assignments import Assigned, assigned, campaign_pulls, recent_contacts
+from promo_spark.worlds.catalogue import catalogue
+from promo_spark.worlds.offers import Offers
+from promo_spark.worlds.population import Population, population, pulls_by_segment
+from promo_spark.worlds.shopping import History, State
+from promo_spark.worlds.spec import RESPONSES, WorldSpec
+from promo_spark.worlds.streams import Bools, Floats
+from promo_spark.worlds.true_offers import TrueOffer, true_offers
+
+_TAILS = 5  # sizes that are tried of a heavy-tailed user's factor on all pulls
+_STAYS = 1e12  # patience of who is taken to be there
+_BOUGHT = 0.95  # share of visits that end with something bought
+
+
+@dataclass(frozen=True)
+class Belief:
+    """One way in which a block's users may answer: how likely for each user, and how likely that the user is there."""
+
+    users: Population
+    habit: Floats
+    weight: Floats
+    here: Floats
+
+
+def believed_offers(
+    spec: WorldSpec, block: int, day: int, past: History, offers: Offers, valid_days: int = 7
+) -> TrueOffer:
+    """Each offer's expectation under the beliefs. The history is as `shopping.history` has it."""
+    sums: dict[str, Floats] = {name: np.zeros(len(offers)) for name in TrueOffer.__dataclass_fields__}
+    for belief in beliefs(spec, block, past):
+        state = State(past.state.due, belief.habit, np.zeros(len(belief.weight)))
+        told = true_offers(spec, block, day, state, offers, valid_days, users=belief.users)
+        weight = (belief.weight * belief.here)[offers.user]
+        for name, total in sums.items():
+            total += weight * getattr(told, name)
+    return TrueOffer(**sums)
+
+
+def beliefs(spec: WorldSpec, block: int, past: History) -> list[Belief]:
+    """All ways to answer that are tried; a user's weights sum to 1."""
+    users = population(spec, block)
+    arm, ordered = assigned(spec, users, block), _ordered(spec, past)
+    redeemed, qualified = _redemptions(spec, past)
+    made, logs = [], []
+    for number in range(len(RESPONSES)):
+        prior = np.array([s.responses[number] for s in spec.segments])[users.segment]
+        tails = _tails() if spec.response_form == "heavy_tailed" and number in (0, 3) else [1.0]
+        for whole in tails:
+            might_be = _answering(spec, users, number, whole)
+            habit, log, here = _likelihood(spec, might_be, arm, ordered)
+            log += _of_redemptions(might_be, arm, redeemed, qualified)
+            with np.errstate(divide="ignore"):
+                logs.append(log + np.log(prior / len(tails)))
+            made.append((might_be, habit, here))
+    weights = np.exp(np.array(logs) - np.max(logs, axis=0))
+    weights /= weights.sum(axis=0)
+    return [
+        Belief(replace(might_be, patience=np.full(len(users), _STAYS)), habit, weight, here)
+        for (might_be, habit, here), weight in zip(made, weights, strict=True)
+    ]
+
+
+def _tails() -> list[float]:
+    normal = NormalDist()
+    return [float(np.exp(response.TAIL_MEAN + normal.inv_cdf((i + 0.5) / _TAILS))) for i in range(_TAILS)]
+
+
+def _answering(spec: WorldSpec, users: Population, number: int, whole: float) -> Population:
+    """The users, were all of this response."""
+    kind = np.full(len(users), number)
+    segment = users.segment.astype(np.int64)
+    answers = response.usual_answers(spec.response_form, kind, segment, pulls_by_segment(spec), whole)
+    return replace(users, answers=answers)
+
+
+def _ordered(spec: WorldSpec, past: History) -> Bools:
+    """User × day: something was bought."""
+    ordered = np.zeros((len(past.users), spec.days), bool)
+    bought = past.orders.kind == 0
+    ordered[past.orders.user[bought], past.orders.day[bought]] = True
+    return ordered
+
+
+def _redemptions(spec: WorldSpec, past: History) -> tuple[Bools, Bools]:
+    """User × campaign: its coupon was redeemed; something that it is good for was bought while it ran."""
+    shop, lines, orders = catalogue(spec), past.lines, past.orders
+    campaigns = shop.campaigns
+    redeemed, qualified = np.zeros((2, len(past.users), len(campaigns)), bool)
+    user, day = orders.user[lines.order], orders.day[lines.order]
+    used = lines.campaign >= 0
+    redeemed[user[used], lines.campaign[used]] = True
+    honest, department = orders.kind[lines.order] == 0, shop.department[lines.product]
+    for number in range(len(campaigns)):
+        fits = honest & (department == campaigns.department[number])
+        fits &= (day >= campaigns.start[number]) & (day < campaigns.end[number])
+        qualified[user[fits], number] = True
+    return redeemed, qualified
+
+
+def _of_redemptions(users: Population, arm: Assigned, redeemed: Bools, qualified: Bools) -> Floats:
+    """Log of how likely the choices to redeem are. Where nothing was bought that a coupon is for, none was made."""
+    chance = response.redeem_chance(users.answers.redeem[:, None].astype(np.float64), arm.depth)
+    chance = np.clip(chance, 1e-9, 1 - 1e-9)
+    asked = arm.contacted & arm.opened
+    log = np.where(asked & redeemed, np.log(chance), 0.0)
+    log += np.where(asked & qualified & ~redeemed, np.log1p(-chance), 0.0)
+    total: Floats = log.sum(axis=1)
+    return total
+
+
+def _likelihood(spec: WorldSpec, users: Population, arm: Assigned, ordered: Bools) -> tuple[Floats, Floats, Floats]:
+    """Were these the users: the habit left at the end, the log of how likely their orders are, and the chance that
+    they are still there. Who ordered was there; after the last order a user may have left on any day."""
+    shop, n, days = catalogue(spec), len(users), spec.days
+    campaigns, pulls, tiring = shop.campaigns, campaign_pulls(spec, users, arm), recent_contacts(spec, arm)
+    last = np.where(ordered.any(axis=1), days - 1 - ordered[:, ::-1].argmax(axis=1), -1)
+    habit, log = np.zeros(n), np.zeros(n)
+    there, gone = np.ones(n), np.zeros(n)  # since the last order: was there on every day; had left
+    for day in range(days):
+        running = np.flatnonzero((campaigns.start <= day) & (day < campaigns.end))
+        pull = response.together(np.repeat(np.arange(n), len(running)), pulls[:, running].ravel(), n)
+        rate = (users.visit_rate * shop.visits[users.segment, day] * (users.joined <= day)).astype(np.float64)
+        visit = _BOUGHT * response.visit_chance(spec.response_form, rate, pull + habit)
+        visit = np.clip(visit, 1e-12, 1 - 1e-12)
+        leaves = users.hazard + response.strain(users.hazard, pull, tiring[:, day])
+        leaves = np.where(day + 1 > np.maximum(users.joined, 0) + 1, -np.expm1(-leaves), 0.0)
+        known = day <= last
+        log += np.where(known, np.log1p(-leaves) + np.where(ordered[:, day], np.log(visit), np.log1p(-visit)), 0.0)
+        gone = np.where(known, 0.0, gone + there * leaves)
+        there = np.where(known, 1.0, there * (1 - leaves) * (1 - visit))
+        habit = response.habit_after(habit, pull)
+    return habit, log + np.log(there + gone), there / (there + gone)
