@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from promo_spark.settings.generate import ResponseForm
 from promo_spark.worlds import response, truths
 from promo_spark.worlds.catalogue import catalogue
-from promo_spark.worlds.playing import played
+from promo_spark.worlds.playing import Played, played
 from promo_spark.worlds.population import population
 from promo_spark.worlds.response import NAMES, curve
 from promo_spark.worlds.shopping import history
@@ -27,7 +28,7 @@ def told_beside_played(spec: WorldSpec, mechanic: int, saving: float) -> np.ndar
     state, users, shop = history(spec, 0).state, population(spec, 0), catalogue(spec)
     offers = truths.usual_offers(users, shop, mechanic, saving, spec.days)
     told, week = true_offers(spec, 0, spec.days, state, offers), played(spec, 0, spec.days, state, offers)
-    without = played(spec, 0, spec.days, state)
+    without = week_without(spec)
     return np.array(
         [
             (told.visits - told.visits_without, week.visits - without.visits),
@@ -37,6 +38,11 @@ def told_beside_played(spec: WorldSpec, mechanic: int, saving: float) -> np.ndar
             (told.margin, week.margin - without.margin),
         ]
     )
+
+
+@functools.lru_cache(maxsize=8)
+def week_without(spec: WorldSpec) -> Played:
+    return played(spec, 0, spec.days, history(spec, 0).state)
 
 
 def errors_apart(pairs: np.ndarray) -> dict[str, float]:

@@ -91,7 +91,8 @@ class Assignments(Sourced):
     write_mode = WriteMode.MERGE
     checks = (
         Check("depth_is_share", "depth", "between", (0, 1)),
-        Check("propensity_is_share", "propensity", "between", (0, 1)),
+        Check("propensity_positive", "propensity", ">", 0),
+        Check("propensity_at_most_one", "propensity", "<=", 1),
     )
     source_checks = (
         control_character("campaign_id"),
