@@ -30,5 +30,6 @@ def test_policies_keep_the_limits_and_none_is_better_than_the_oracle(tmp_path: P
     assert {row["violations"] for row in rows} == {0}
     oracle = [row["margin"] for row in rows if row["policy"] == "oracle"]
     assert oracle[0] < oracle[1]  # more budget, more margin
-    for row in rows:  # 400 users: the played week agrees within four of its errors
-        assert abs(row["played_margin"] - row["margin"]) <= 4 * row["played_se"] + 1
+    for row in rows:  # where enough users got one for an error to mean something, the played week agrees
+        if row["offers"] > 200:
+            assert abs(row["played_margin"] - row["margin"]) <= 4 * row["played_se"], row["policy"]
