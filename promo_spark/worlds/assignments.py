@@ -104,9 +104,8 @@ def campaign_pulls(spec: WorldSpec, users: Population, arm: Assigned) -> Floats:
     drift = np.where([spec.has_drifted(int(day)) for day in campaigns.start], spec.drift_response, 1.0)
     relevant = response.relevance(spec.response_form, share)
     pull = coupon[:, None] * drift * response.curve(spec.response_form, arm.depth) * relevant
-    before = np.column_stack(
-        [recent_contacts(spec, arm)[:, day] for day in campaigns.start] or [np.zeros((len(users), 0))]
-    )
+    lately = [_contacts_between(spec, arm, int(day)) for day in campaigns.start]
+    before = np.column_stack(lately or [np.zeros((len(users), 0))])
     return np.where(arm.opened, response.tired(pull, before), 0.0)
 
 
