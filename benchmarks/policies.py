@@ -27,7 +27,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from promo_spark.decisions.allocation.dual_prices import NOTHING, Problem, allocated
+from promo_spark.decisions.allocation.dual_prices import NOTHING, Problem, allocated, used, worth
 from promo_spark.settings import load
 from promo_spark.worlds import response
 from promo_spark.worlds.catalogue import catalogue
@@ -65,21 +65,18 @@ class Case:
 
     spec: WorldSpec
     blocks: list[Block]
-    value: Floats  # true incremental margin
     given: Floats  # true expected amount given
     uses: Floats
     profit: Floats  # of a piece of the product, or of the basket that the offer applies to, before the offer
     mechanic: Floats  # a number; −1: nothing
     saving: Floats
     segment: Ints
-    believed_value: Floats  # what the best retailer could know of the value, see worlds/posterior.py
-    use: Floats  # limit × user × candidate
-    believed_use: Floats
-    most: Floats
+    truth: Problem  # values and uses as they are
+    believed: Problem  # as the best retailer could know them, see worlds/posterior.py
 
     @property
     def users(self) -> int:
-        return len(self.value)
+        return len(self.given)
 
 
 def candidates(spec: WorldSpec, block: int) -> Offers:
@@ -179,15 +176,19 @@ def case(of: World, budget: float) -> Case:
     of_limit = [np.ones_like(table["given"], bool), *(table["mechanic"] == m for m in MECHANIC_SHARES)]
     of_limit.append(table["department"] == DEPARTMENT)
     shares = [1.0, *MECHANIC_SHARES.values(), DEPARTMENT_SHARE]
-    names = ("value", "given", "uses", "profit", "mechanic", "saving", "believed_value")
+    names = ("given", "uses", "profit", "mechanic", "saving")
+    most = day * np.array(shares)
+
+    def limited(value: str, given: str) -> Problem:
+        return Problem(table[value], np.array([np.where(counts, table[given], 0.0) for counts in of_limit]), most)
+
     return Case(
         of.spec,
         of.blocks,
         **{name: table[name] for name in names},
         segment=table["segment"][:, 0].astype(np.int64),
-        use=np.array([np.where(limited, table["given"], 0.0) for limited in of_limit]),
-        believed_use=np.array([np.where(limited, table["believed_given"], 0.0) for limited in of_limit]),
-        most=day * np.array(shares),
+        truth=limited("value", "given"),
+        believed=limited("believed_value", "believed_given"),
     )
 
 
@@ -200,7 +201,7 @@ def nothing(of: Case) -> Ints:
 
 def by_chance(of: Case) -> Ints:
     """Any candidate, each as likely."""
-    return stream(of.spec.seed, "policy").integers(0, of.value.shape[1], of.users)
+    return stream(of.spec.seed, "policy").integers(0, of.given.shape[1], of.users)
 
 
 def todays_rule(of: Case) -> Ints:
@@ -223,12 +224,12 @@ def ceiling(of: Case) -> Ints:
 
     See promo_spark/worlds/posterior.py.
     """
-    return allocated(Problem(of.believed_value, of.believed_use, of.most)).choice
+    return allocated(of.believed).choice
 
 
 def oracle(of: Case) -> Ints:
     """The best choice by the true values."""
-    return allocated(Problem(of.value, of.use, of.most)).choice
+    return allocated(of.truth).choice
 
 
 POLICIES: dict[str, Callable[[Case], Ints]] = {
@@ -244,12 +245,12 @@ POLICIES: dict[str, Callable[[Case], Ints]] = {
 
 def greedy(of: Case, value: Floats) -> Ints:
     """The dearest value per cost first, as long as all limits hold."""
-    choice, left = np.full(of.users, NOTHING), of.most.copy()
+    choice, left = np.full(of.users, NOTHING), of.truth.most.copy()
     user, candidate = np.nonzero(value > 0)
-    cost = np.maximum(of.use[0, user, candidate], 1e-9)
+    cost = np.maximum(of.truth.use[0, user, candidate], 1e-9)
     for place in np.argsort(-value[user, candidate] / cost, kind="stable"):
         who, what = user[place], candidate[place]
-        use = of.use[:, who, what]
+        use = of.truth.use[:, who, what]
         if choice[who] == NOTHING and np.all(use <= left):
             choice[who] = what
             left = left - use
@@ -268,7 +269,7 @@ def best_kind(of: Case, group: Ints) -> Ints:
             has = members & (kind == one).any(axis=1)
             tried[has] = (kind == one).argmax(axis=1)[has]
             kept = affordable(of, tried)
-            brought[one] = worth(of, kept)
+            brought[one] = worth(of.truth, kept)
         best = max(brought, key=lambda one: brought[one])
         if best >= 0:
             has = members & (kind == best).any(axis=1)
@@ -283,27 +284,16 @@ def affordable(of: Case, choice: Ints) -> Ints:
     """The choice of those whom the money reaches, in an order of chance: no limit is passed."""
     order = stream(of.spec.seed, "order").permutation(of.users)
     order = order[choice[order] != NOTHING]
-    use, kept = of.use[:, order, choice[order]], np.ones(len(order), bool)
-    for _ in range(len(of.most)):  # a limit that is passed ends for those whom it concerns
+    use, kept = of.truth.use[:, order, choice[order]], np.ones(len(order), bool)
+    for _ in range(len(of.truth.most)):  # a limit that is passed ends for those whom it concerns
         total = np.cumsum(use * kept, axis=1)
-        over = (total > of.most[:, None]) & (use > 0) & kept
+        over = (total > of.truth.most[:, None]) & (use > 0) & kept
         if not over.any():
             break
         kept &= ~over.any(axis=0)
     reached = np.full(of.users, NOTHING)
     reached[order[kept]] = choice[order[kept]]
     return reached
-
-
-def worth(of: Case, choice: Ints) -> float:
-    rows = np.flatnonzero(choice != NOTHING)
-    return float(of.value[rows, choice[rows]].sum())
-
-
-def given(of: Case, choice: Ints) -> Floats:
-    rows = np.flatnonzero(choice != NOTHING)
-    total: Floats = of.use[:, rows, choice[rows]].sum(axis=1)
-    return total
 
 
 def played_margin(of: Case, choice: Ints) -> Floats:
@@ -339,7 +329,7 @@ def rows_of(seed: int, form: str, of: World, budgets: list[float]) -> list[dict[
     for budget in budgets:
         limited = case(of, budget)
         choices = {name: affordable(limited, policy(limited)) for name, policy in POLICIES.items()}
-        best, reachable = (worth(limited, choices[name]) for name in ("oracle", "ceiling"))
+        best, reachable = (worth(limited.truth, choices[name]) for name in ("oracle", "ceiling"))
         if without is None:
             without = played_margin(limited, choices["none"])
         for name, choice in choices.items():
@@ -350,14 +340,14 @@ def rows_of(seed: int, form: str, of: World, budgets: list[float]) -> list[dict[
                     "form": form,
                     "budget": budget,
                     "policy": name,
-                    "margin": round(worth(limited, choice), 2),
-                    "share_of_oracle": round(worth(limited, choice) / best, 4),
-                    "share_of_ceiling": round(worth(limited, choice) / reachable, 4),
-                    "violations": int((given(limited, choice) > limited.most * (1 + 1e-9)).sum()),
+                    "margin": round(worth(limited.truth, choice), 2),
+                    "share_of_oracle": round(worth(limited.truth, choice) / best, 4),
+                    "share_of_ceiling": round(worth(limited.truth, choice) / reachable, 4),
+                    "violations": int((used(limited.truth, choice) > limited.truth.most * (1 + 1e-9)).sum()),
                     "played_margin": round(float(gained.sum()), 2),
                     "played_se": round(float(gained.std() * np.sqrt(len(gained))), 2),
                     "offers": int((choice != NOTHING).sum()),
-                    "given": round(float(given(limited, choice)[0]), 2),
+                    "given": round(float(used(limited.truth, choice)[0]), 2),
                 }
             )
             print(" ".join(f"{key}={value}" for key, value in rows[-1].items()), flush=True)

@@ -77,15 +77,10 @@ def approached(spec: WorldSpec, block: int) -> Approached:
     arm = assigned(spec, users, block)
     offers = recent_contacts(spec, arm)
     pulls, n = campaign_pulls(spec, users, arm), len(users)
-    campaigns = catalogue(spec).campaigns
-    every = np.arange(n)
     habit, strain, churned = np.zeros(n), np.zeros(n), users.churned.astype(np.int64)
     of_days, here = np.zeros((n, spec.days)), np.ones(n, bool)
     for day in range(spec.days):
-        running = np.flatnonzero((campaigns.start <= day) & (day < campaigns.end))
-        of_day = np.zeros(n)
-        if len(running):
-            of_day = response.together(np.repeat(every, len(running)), pulls[:, running].ravel(), n)
+        of_day = pull_of_day(spec, pulls, day)
         gone = (users.joined <= day) & ~users.stays(day, strain)
         churned[gone & here] = day
         here &= ~gone
@@ -107,6 +102,13 @@ def campaign_pulls(spec: WorldSpec, users: Population, arm: Assigned) -> Floats:
     lately = [_contacts_between(spec, arm, int(day)) for day in campaigns.start]
     before = np.column_stack(lately or [np.zeros((len(users), 0))])
     return np.where(arm.opened, response.tired(pull, before), 0.0)
+
+
+def pull_of_day(spec: WorldSpec, pulls: Floats, day: int) -> Floats:
+    """Each user's pull of the campaigns that run on the day. `pulls`: user × campaign."""
+    campaigns, users = catalogue(spec).campaigns, len(pulls)
+    running = np.flatnonzero((campaigns.start <= day) & (day < campaigns.end))
+    return response.together(np.repeat(np.arange(users), len(running)), pulls[:, running].ravel(), users)
 
 
 def contacts_before(spec: WorldSpec, block: int, day: int) -> Floats:

@@ -1,7 +1,7 @@
 """What a user's visits hold on average: items by taste, staples, planted bundles, and what a basket comes to.
 
 These are expectations of exactly what `simulation` draws, user by user; nothing here is random but the baskets of
-`basket_spends`, of which there are many per user.
+`drawn_baskets`, of which there are many per user.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from promo_spark.worlds.population import (
     sensitivity_levels,
 )
 from promo_spark.worlds.shopping import MOST_ITEMS, MOST_UNITS, WANTED, shelf_price, units_bought
-from promo_spark.worlds.simulation import LIST_LENGTH
+from promo_spark.worlds.simulation import LIST_LENGTH, attached
 from promo_spark.worlds.spec import WorldSpec
 from promo_spark.worlds.streams import Bools, Floats, Ints, stream
 
@@ -158,9 +158,9 @@ def first_visits(visit: Floats) -> Floats:
 def staple_path(staples: Staples, visit: Floats, step: float) -> Needs:
     """How staples are bought at visits; `visit` is row × day, the chance of a visit.
 
-    Due days are kept in steps: with whole days it is exact where nothing
-    is bought early. As in simulated days: what was left is tried again after two days, what was out of stock after
-    seven, what was bought when the gap, which goes with the pieces, is over.
+    Due days are kept in steps: with whole days it is exact where nothing is bought early. As in simulated days: what
+    was left is tried again after two days, what was out of stock after seven, what was bought when the gap, which goes
+    with the pieces, is over.
     """
     rows, days = visit.shape
     bins = int(np.ceil((days + staples.early.max(initial=0.0)) / step)) + 1
@@ -306,15 +306,8 @@ class _Basket:
         user = np.concatenate([self._user[inside], self._needing])
         product = np.concatenate([self._product[inside], self._needed])
         units = np.concatenate([self._units[inside], self._pieces])
-        rule = self._shop.rule_of[self._shop.subcategory[product]]
-        rules = max(1, len(self._shop.rules[0]))
-        who, which = np.divmod(np.unique(user[rule >= 0] * rules + rule[rule >= 0]), rules)
-        taken_u, product_u, second_u = self._drawn[:, who, which]
-        taken = np.flatnonzero(taken_u < self._shop.rules[2][which])
-        added = self._shop.subcategory_choices.drawn(self._shop.rules[1][which[taken]], product_u[taken])
-        more = np.where(self._shop.on_sale(added, self._day), 1 + (second_u[taken] < SECOND_PIECE), 0)
-        user, product = np.concatenate([user, who[taken]]), np.concatenate([product, added])
-        units = np.concatenate([units, more])
+        more = attached(self._shop, self._drawn, self._day, user, product)
+        user, product, units = (np.concatenate(both) for both in zip((user, product, units), more, strict=True))
         spent: Floats = np.bincount(user, units * self._price[product], self._n).astype(np.float64)
         margin: Floats = np.bincount(user, units * self._earned[product], self._n).astype(np.float64)
         return spent, margin

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -138,7 +138,7 @@ def offers_from(spec: WorldSpec, rows: pa.Table) -> Offers:
     lengths = lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
     flat = lists.flatten()
     field = {name: flat.field(i) for i, name in enumerate(f.name for f in flat.type)}
-    number = {name: response.NAMES.index(name) for name in response.NAMES}
+    number = {name: place for place, name in enumerate(response.NAMES)}
     products = field["product_ids"]
     per_offer = products.value_lengths().fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
     made = Offers(
@@ -169,8 +169,7 @@ def with_savings(offers: Offers, shop: Catalogue) -> Offers:
     saving = np.where(response.ON_PRODUCTS[offers.mechanic], offers.saving, of_basket)
     on_basket = ~response.ON_PRODUCTS[offers.mechanic] & (offers.mechanic != response.GIFT)
     kept = ~on_basket[offers.offer]  # the products of a coupon are where it was shown, not what it is good for
-    columns = {name: getattr(offers, name) for name in Offers.__dataclass_fields__}
-    return Offers(**columns | {"saving": saving, "offer": offers.offer[kept], "product": offers.product[kept]})
+    return replace(offers, saving=saving, offer=offers.offer[kept], product=offers.product[kept])
 
 
 def joined(parts: Sequence[Offers]) -> Offers:
@@ -181,8 +180,7 @@ def joined(parts: Sequence[Offers]) -> Offers:
         values = [getattr(part, name) for part in parts]
         if name == "offer":
             values = [value + start for value, start in zip(values, starts[:-1], strict=True)]
-        chunks = [chunk for value in values for chunk in getattr(value, "chunks", [value])]
-        columns[name] = pa.concat_arrays(chunks) if name in ("ids", "carriers") else np.concatenate(values)
+        columns[name] = pa.concat_arrays(values) if name in ("ids", "carriers") else np.concatenate(values)
     return Offers(**columns)
 
 

@@ -107,8 +107,9 @@ def segment_tastes(spec: WorldSpec) -> Floats:
     return tastes
 
 
+@functools.lru_cache(maxsize=4)
 def population(spec: WorldSpec, block: int) -> Population:
-    """The users of a block."""
+    """The users of a block; kept, as each of its days and campaigns needs them."""
     shop = catalogue(spec)
     first = block * spec.users_per_block
     n = min(spec.users_per_block, spec.users - first)

@@ -13,7 +13,7 @@ from statistics import NormalDist
 import numpy as np
 
 from promo_spark.worlds import response
-from promo_spark.worlds.assignments import Assigned, assigned, campaign_pulls, recent_contacts
+from promo_spark.worlds.assignments import Assigned, assigned, campaign_pulls, pull_of_day, recent_contacts
 from promo_spark.worlds.catalogue import catalogue
 from promo_spark.worlds.offers import Offers
 from promo_spark.worlds.population import Population, population, pulls_by_segment
@@ -127,13 +127,12 @@ def _likelihood(spec: WorldSpec, users: Population, arm: Assigned, ordered: Bool
     """Were these the users: the habit left at the end, the log of how likely their orders are, and the chance that
     they are still there. Who ordered was there; after the last order a user may have left on any day."""
     shop, n, days = catalogue(spec), len(users), spec.days
-    campaigns, pulls, tiring = shop.campaigns, campaign_pulls(spec, users, arm), recent_contacts(spec, arm)
+    pulls, tiring = campaign_pulls(spec, users, arm), recent_contacts(spec, arm)
     last = np.where(ordered.any(axis=1), days - 1 - ordered[:, ::-1].argmax(axis=1), -1)
     habit, log = np.zeros(n), np.zeros(n)
     there, gone = np.ones(n), np.zeros(n)  # since the last order: was there on every day; had left
     for day in range(days):
-        running = np.flatnonzero((campaigns.start <= day) & (day < campaigns.end))
-        pull = response.together(np.repeat(np.arange(n), len(running)), pulls[:, running].ravel(), n)
+        pull = pull_of_day(spec, pulls, day)
         rate = (users.visit_rate * shop.visits[users.segment, day] * (users.joined <= day)).astype(np.float64)
         visit = _BOUGHT * response.visit_chance(spec.response_form, rate, pull + habit)
         visit = np.clip(visit, 1e-12, 1 - 1e-12)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from promo_spark.worlds import response
 from promo_spark.worlds.catalogue import Catalogue
 from promo_spark.worlds.offers import Heard, Offers
 from promo_spark.worlds.population import Population
-from promo_spark.worlds.shopping import NO_CAMPAIGN, Lines, priced
+from promo_spark.worlds.shopping import NO_CAMPAIGN, Lines, both_lines, priced
 from promo_spark.worlds.spec import WorldSpec
 from promo_spark.worlds.streams import Bools, Floats, Ints, keyed_uniforms
 
@@ -33,8 +33,7 @@ def receipts(
     user = customers[lines.order]
     whole = _bundles_complete(lines, user, offers)
     off = np.rint(lines.listed * heard.till(user, lines.product) * whole).astype(np.int64)
-    reduced = np.maximum(lines.reduced, off)
-    lines = Lines(lines.order, lines.product, lines.quantity, lines.listed, reduced, lines.coupon, lines.campaign)
+    lines = replace(lines, reduced=np.maximum(lines.reduced, off))
     given = [_given_on_products(shop, lines, user, whole, chosen, offers, day)]
     if len(customers) and np.any(~response.ON_PRODUCTS[offers.mechanic]):
         lines, used = _off_baskets(lines, customers, chosen, offers)
@@ -93,10 +92,9 @@ def _off_baskets(lines: Lines, customers: Ints, chosen: Bools, offers: Offers) -
     total = np.maximum(spent, 1)[lines.order]
     coupon = amount * (before + paid) // total - amount * before // total
     done = np.flatnonzero(used >= 0)
-    priced_lines = Lines(
-        lines.order, lines.product, lines.quantity, lines.listed, lines.reduced, coupon, used[lines.order]
+    return replace(lines, coupon=coupon, campaign=used[lines.order]), Uses(
+        used[done], offers.amount[used[done]].astype(np.float64)
     )
-    return priced_lines, Uses(used[done], offers.amount[used[done]].astype(np.float64))
 
 
 def _with_gifts(
@@ -112,21 +110,10 @@ def _with_gifts(
     fits = np.flatnonzero((spent[order] >= offers.min_spend[offer]) & there)
     offer, product, order = offer[fits], product[fits], order[fits]
     added = priced(shop, order, product, np.ones(len(fits), np.int64), np.full(len(fits), day))
-    rest = added.listed - added.reduced
-    columns = [
-        np.concatenate([getattr(lines, name), values])
-        for name, values in {
-            "order": added.order,
-            "product": added.product,
-            "quantity": added.quantity,
-            "listed": added.listed,
-            "reduced": added.reduced,
-            "coupon": rest,
-            "campaign": offer,
-        }.items()
-    ]
-    by_order = np.argsort(columns[0], kind="stable")
-    return Lines(*(column[by_order] for column in columns)), Uses(offer, shop.cost[product].astype(np.float64))
+    whole = both_lines(lines, replace(added, coupon=added.listed - added.reduced, campaign=offer))
+    by_order = np.argsort(whole.order, kind="stable")
+    sorted_lines = Lines(*(getattr(whole, name)[by_order] for name in Lines.__dataclass_fields__))
+    return sorted_lines, Uses(offer, shop.cost[product].astype(np.float64))
 
 
 def _spent(lines: Lines, customers: Ints, offers: Offers) -> tuple[Ints, Ints]:

@@ -10,8 +10,8 @@ alone and not from chance, so that expectations can be told exactly.
 logistic (a threshold; the log odds of a visit move), tree (steps in saving and relevance, and other pulls in each
 segment), heavy_tailed (as log_linear, and a few users have most of the pull).
 
-The sizes follow what is published: under half of a promotion's gross lift is incremental (Ailawadi et al. 2007), a
-third of a bump comes from other weeks (van Heerde et al. 2004); see docs/worlds.md.
+The shapes follow what is published (van Heerde et al. 2004, Ailawadi et al. 2007); the sizes are this project's own
+choice, see docs/worlds.md.
 """
 
 from __future__ import annotations

@@ -309,7 +309,7 @@ def _with_returns(spec: WorldSpec, draw: np.random.Generator, orders: Orders, li
     is_return = np.ones(len(back), np.int64)
     returned = Orders(orders.user[source], day, orders.second[source], orders.channel[source], is_return)
     none = np.full(len(back), NO_CAMPAIGN)
-    return _both_orders(orders, returned), _both_lines(
+    return _both_orders(orders, returned), both_lines(
         lines,
         Lines(
             number,
@@ -343,11 +343,11 @@ def _with_fakes(
     units = np.ones(len(user), np.int64)
     number = len(orders) + np.arange(len(user))
     faked = Orders(user, day, second, np.full(len(user), WEB), np.full(len(user), 2))
-    orders, lines = _both_orders(orders, faked), _both_lines(lines, priced(shop, number, product, units, day))
+    orders, lines = _both_orders(orders, faked), both_lines(lines, priced(shop, number, product, units, day))
     alone = np.flatnonzero((users.fraud[user] == 2) & (day < spec.days - 1))
     back = Orders(user[alone], day[alone] + 1, second[alone], faked.channel[alone], np.ones(len(alone), np.int64))
     made = priced(shop, len(orders) + np.arange(len(alone)), product[alone], units[alone], day[alone])
-    return _both_orders(orders, back), _both_lines(
+    return _both_orders(orders, back), both_lines(
         lines, Lines(made.order, made.product, -made.quantity, -made.listed, -made.reduced, made.coupon, made.campaign)
     )
 
@@ -370,5 +370,5 @@ def _both_orders(first: Orders, second: Orders) -> Orders:
     return Orders(*(np.concatenate([getattr(first, n), getattr(second, n)]) for n in Orders.__dataclass_fields__))
 
 
-def _both_lines(first: Lines, second: Lines) -> Lines:
+def both_lines(first: Lines, second: Lines) -> Lines:
     return Lines(*(np.concatenate([getattr(first, n), getattr(second, n)]) for n in Lines.__dataclass_fields__))

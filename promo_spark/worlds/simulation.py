@@ -143,7 +143,7 @@ def _in_stock(shop: Catalogue, numbers: _Numbers, day: int, picks: list[Picked])
     """What is bought of the picks and of what planted bundles add to them."""
     user, product, units = (np.concatenate(parts) for parts in zip(*picks, strict=True))
     bought = units > 0  # what was wanted and left draws nothing else into the basket
-    more = _attached(shop, numbers, day, user[bought], product[bought])
+    more = attached(shop, numbers.bundles, day, user[bought], product[bought])
     user, product, units = (np.concatenate(both) for both in zip((user, product, units), more, strict=True))
     keep = (units > 0) & ~shop.stock_out[product, day]
     return user[keep], product[keep], units[keep]
@@ -219,13 +219,16 @@ def _mentioned(
     return user[chosen], product[chosen], np.ones(len(chosen), np.int64)
 
 
-def _attached(shop: Catalogue, numbers: _Numbers, day: int, user: Ints, product: Ints) -> Picked:
-    """The planted bundles, once per user and rule."""
+def attached(shop: Catalogue, drawn: Floats, day: int, user: Ints, product: Ints) -> Picked:
+    """What the planted bundles add to baskets, once per user and rule.
+
+    `drawn`: random numbers, (taken, product, second piece) × user × rule.
+    """
     rule = shop.rule_of[shop.subcategory[product]]
     rows = np.flatnonzero(rule >= 0)
     count = max(1, len(shop.rules[0]))
     who, which = np.divmod(np.unique(user[rows] * count + rule[rows]), count)
-    taken_u, product_u, second_u = numbers.bundles[:, who, which]
+    taken_u, product_u, second_u = drawn[:, who, which]
     taken = taken_u < shop.rules[2][which]
     who, which, product_u, second_u = who[taken], which[taken], product_u[taken], second_u[taken]
     added = shop.subcategory_choices.drawn(shop.rules[1][which], product_u)

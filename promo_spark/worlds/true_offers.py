@@ -57,9 +57,9 @@ def true_offers(
     """
     usual = UsualDays(spec, block, day, state, days, users)
     pull, none = pull_of_offers(spec, usual.shop, usual.users, offers, day), np.zeros(len(offers))
-    without = _Path(usual, offers, usual.visits(offers.user, none, 0, 0), 0, opened=False)
-    opened = _Path(usual, offers, usual.visits(offers.user, pull, valid_days, 1), valid_days, opened=True)
-    left = _Path(usual, offers, usual.visits(offers.user, none, valid_days, 1), valid_days, opened=False)
+    without = _Path(usual, offers, usual.plain[offers.user], 0, opened=False)
+    opened = _Path(usual, offers, usual.visits(offers.user, pull, valid_days), valid_days, opened=True)
+    left = _Path(usual, offers, usual.visits(offers.user, none, valid_days), valid_days, opened=False)
 
     def expected(figure: str) -> Floats:
         value: Floats = SEEN * getattr(opened, figure) + (1 - SEEN) * getattr(left, figure)

@@ -54,7 +54,7 @@ class UsualDays:
         self.tiring = np.column_stack([contacts_before(spec, block, day + d) for d in range(days)])
         every = np.arange(len(self.users))
         self.level = level_of(spec, self.users)
-        self.plain = self.visits(every, np.zeros(len(every)), 0, 0)
+        self.plain = self.visits(every, np.zeros(len(every)), 0)
         self.needs = self.staples(every, self.plain)
         self.items = wanted_items(self.users)
         self.margin = self.visit_margin(self.items)
@@ -81,13 +81,13 @@ class UsualDays:
 
     # visits
 
-    def visits(self, user: Ints, pull: Floats, valid_days: int, made: int) -> Floats:
-        """Row × day: chance of a visit under an offer with this pull; `made`: how many offers that is."""
+    def visits(self, user: Ints, pull: Floats, valid_days: int) -> Floats:
+        """Row × day: chance of a visit under an offer with this pull, that holds so many days; 0: there is none."""
         users, form = self.users, self.spec.response_form
         habit, strain = self.state.habit[user], self.state.strain[user]
         visit = np.zeros((len(user), self.days))
         for d in range(self.days):
-            tiring = self.tiring[user, d] + (made if d else 0)
+            tiring = self.tiring[user, d] + (valid_days > 0 and d > 0)  # the offer itself tires from its second day
             of_day = response.tired(pull, tiring) if d < valid_days else np.zeros(len(user))
             here = users.stays(self.day + d, strain, user)
             joined = users.joined[user] <= self.day + d
@@ -135,8 +135,7 @@ class UsualDays:
     def products_without(self, offers: Offers) -> OfferedProducts:
         """What the same visits hold of the products where there is no offer."""
         if self._without is None:
-            visit = self.visits(offers.user, np.zeros(len(offers)), 0, 0)
-            self._without = self.products(offers, visit, 0, opened=False)
+            self._without = self.products(offers, self.plain[offers.user], 0, opened=False)
         return self._without
 
     def products(self, offers: Offers, visit: Floats, valid_days: int, opened: bool) -> OfferedProducts:

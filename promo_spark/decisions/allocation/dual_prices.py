@@ -58,7 +58,7 @@ def allocated(problem: Problem) -> Allocation:
     prices, bound = _prices(problem)
     choice = _kept_within(problem, prices)
     choice = _filled(problem, choice, prices)
-    return Allocation(choice, _worth(problem, choice), prices, bound)
+    return Allocation(choice, worth(problem, choice), prices, bound)
 
 
 def chosen_at(problem: Problem, prices: Floats) -> tuple[Ints, Floats]:
@@ -76,7 +76,8 @@ def used(problem: Problem, choice: Ints) -> Floats:
     return total
 
 
-def _worth(problem: Problem, choice: Ints) -> float:
+def worth(problem: Problem, choice: Ints) -> float:
+    """What a choice is worth."""
     rows = np.flatnonzero(choice != NOTHING)
     return float(problem.value[rows, choice[rows]].sum())
 
