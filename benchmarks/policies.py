@@ -15,182 +15,19 @@ A policy of one's own: a function of `Case` that gives each user's candidate or 
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
+from policy_worlds import CANDIDATES, DATE, Case, World, case, chosen, world
 
-from promo_spark.decisions.allocation.dual_prices import NOTHING, Problem, allocated, used, worth
+from promo_spark.decisions.allocation.dual_prices import NOTHING, allocated, used, worth
 from promo_spark.settings import load
-from promo_spark.worlds import response
-from promo_spark.worlds.catalogue import catalogue
-from promo_spark.worlds.offers import Offers, joined, with_savings
 from promo_spark.worlds.playing import played
-from promo_spark.worlds.population import population
-from promo_spark.worlds.posterior import believed_offers
-from promo_spark.worlds.raw_columns import user_ids
-from promo_spark.worlds.shopping import State, history
-from promo_spark.worlds.spec import WorldSpec, world_spec
+from promo_spark.worlds.spec import world_spec
 from promo_spark.worlds.streams import Floats, Ints, stream
-from promo_spark.worlds.true_offers import true_offers
-
-DATE = datetime.date(2024, 6, 1)
-CANDIDATES = 20  # per user, nothing among them
-SAVINGS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
-BASKETS = (0.7, 1.0, 1.4)  # minimum spends, over the user's usual basket
-MECHANIC_SHARES = {response.DISCOUNT: 0.4, response.COUPON: 0.4, response.THRESHOLD: 0.3}  # of the day's budget
-DEPARTMENT, DEPARTMENT_SHARE = 0, 0.3
-POPULAR = 0.25  # of offers on products that are on a popular product, not one of the user's own
-
-
-@dataclass(frozen=True)
-class Block:
-    """A block of users with their candidates, user by user."""
-
-    number: int
-    state: State
-    offers: Offers
-
-
-@dataclass(frozen=True)
-class Case:
-    """A world with candidates: what a policy chooses from. Money in units of currency; user × candidate."""
-
-    spec: WorldSpec
-    blocks: list[Block]
-    given: Floats  # true expected amount given
-    uses: Floats
-    profit: Floats  # of a piece of the product, or of the basket that the offer applies to, before the offer
-    mechanic: Floats  # a number; −1: nothing
-    saving: Floats
-    segment: Ints
-    truth: Problem  # values and uses as they are
-    believed: Problem  # as the best retailer could know them, see worlds/posterior.py
-
-    @property
-    def users(self) -> int:
-        return len(self.given)
-
-
-def candidates(spec: WorldSpec, block: int) -> Offers:
-    """The candidates of a block's users but nothing: every mechanic at least twice, on own and on popular products."""
-    people, shop = population(spec, block), catalogue(spec)
-    draw, n = stream(spec.seed, "candidates", block), len(people)
-    mechanics = [*range(len(response.MECHANICS))] * 2
-    mechanics += [response.DISCOUNT, response.COUPON, response.THRESHOLD]
-    popular = np.argsort(-shop.popularity)[:50]
-    of_topics = np.argsort(-shop.topic_weights, axis=1)[:, :4][people.tastes.argmax(axis=1)]
-    own = np.where(people.staples >= 0, people.staples, np.tile(of_topics, 2))
-    baskets = np.maximum(np.rint(people.basket_value(shop) / 100) * 100, 500)
-    by_price = np.argsort(shop.price, kind="stable")
-    parts = []
-    for number, mechanic in enumerate(mechanics):
-        saving, on_products = draw.choice(SAVINGS, n), bool(response.ON_PRODUCTS[mechanic])
-        product = own[np.arange(n), draw.integers(0, own.shape[1], n)]
-        product = np.where(draw.random(n) < POPULAR, popular[draw.integers(0, len(popular), n)], product)
-        second = np.where(own[:, 0] != product, own[:, 0], own[:, 1])
-        second = np.where(second == product, (product + 1) % shop.products, second)
-        basket = np.rint(baskets * draw.choice(BASKETS, n) / 100).astype(np.int64) * 100
-        amount = np.rint(basket * saving).astype(np.int64)
-        if mechanic == response.GIFT:
-            place = np.searchsorted(shop.price[by_price], amount)
-            product = by_price[np.minimum(place, shop.products - 1)]
-        products = np.column_stack([product, second]) if mechanic == response.BUNDLE else product[:, None]
-        made = Offers(
-            user=np.arange(n),
-            mechanic=np.full(n, mechanic),
-            saving=saving,
-            amount=np.zeros(n, np.int64) if on_products else amount,
-            min_spend=np.zeros(n, np.int64) if on_products else basket,
-            first_day=np.full(n, spec.days),
-            spent=np.zeros(n, bool),
-            ids=named(f"{number}-", people.numbers),
-            carriers=named("candidates", np.zeros(n, np.int64)),
-            offer=np.repeat(np.arange(n), products.shape[1]),
-            product=products.ravel().astype(np.int64),
-        )
-        parts.append(with_savings(made, shop))
-    return joined(parts)
-
-
-def named(prefix: str, numbers: Ints) -> pa.Array:
-    return pc.binary_join_element_wise(prefix, user_ids(numbers), "")
-
-
-@dataclass(frozen=True)
-class World:
-    """A world with its candidates and their truth, whatever the budgets are."""
-
-    spec: WorldSpec
-    blocks: list[Block]
-    table: dict[str, npt.NDArray[np.float64]]  # user × candidate
-
-
-def world(spec: WorldSpec) -> World:
-    """The candidates of all users with what is true of them, nothing included as the last: all its figures are 0."""
-    shop, blocks, parts = catalogue(spec), [], []
-    for number in range(spec.user_blocks):
-        past, offers = history(spec, number), candidates(spec, number)
-        state, believed = past.state, believed_offers(spec, number, spec.days, past, offers)
-        blocks.append(Block(number, state, offers))
-        truth, people = true_offers(spec, number, spec.days, state, offers), population(spec, number)
-        first = np.full(len(offers), -1, np.int64)
-        first[offers.offer[::-1]] = offers.product[::-1]
-        price = shop.list_price[first, spec.days // 7] * (1 - shop.depth[first, spec.days // 7])
-        basket = people.basket_value(shop)[offers.user] * (1 - (shop.cost / shop.price).mean())
-        on_products = response.ON_PRODUCTS[offers.mechanic]
-        columns = {
-            "value": truth.margin / 100,
-            "given": truth.given / 100,
-            "believed_value": believed.margin / 100,
-            "believed_given": believed.given / 100,
-            "uses": truth.uses,
-            "profit": np.where(on_products, price - shop.cost[first], basket) / 100,
-            "mechanic": offers.mechanic,
-            "saving": offers.saving,
-            "department": np.where(first >= 0, shop.department[first], -1),
-            "segment": people.segment[offers.user],
-        }
-        shaped = {name: np.asarray(values).reshape(-1, len(people)).T for name, values in columns.items()}
-        parts.append({name: np.column_stack([v, _of_nothing(name, v)]) for name, v in shaped.items()})
-    return World(spec, blocks, {name: np.concatenate([p[name] for p in parts]) for name in parts[0]})
-
-
-def _of_nothing(name: str, values: Floats) -> Floats:
-    if name == "segment":
-        return values[:, 0]
-    return np.full(len(values), -1.0 if name in ("mechanic", "department") else 0.0)
-
-
-def case(of: World, budget: float) -> Case:
-    """The world under limits: so much of budget per user, shares of it for some mechanics and a department."""
-    table, users = of.table, len(of.table["value"])
-    day = budget * users
-    of_limit = [np.ones_like(table["given"], bool), *(table["mechanic"] == m for m in MECHANIC_SHARES)]
-    of_limit.append(table["department"] == DEPARTMENT)
-    shares = [1.0, *MECHANIC_SHARES.values(), DEPARTMENT_SHARE]
-    names = ("given", "uses", "profit", "mechanic", "saving")
-    most = day * np.array(shares)
-
-    def limited(value: str, given: str) -> Problem:
-        return Problem(table[value], np.array([np.where(counts, table[given], 0.0) for counts in of_limit]), most)
-
-    return Case(
-        of.spec,
-        of.blocks,
-        **{name: table[name] for name in names},
-        segment=table["segment"][:, 0].astype(np.int64),
-        truth=limited("value", "given"),
-        believed=limited("believed_value", "believed_given"),
-    )
-
 
 # policies
 
@@ -201,7 +38,7 @@ def nothing(of: Case) -> Ints:
 
 def by_chance(of: Case) -> Ints:
     """Any candidate, each as likely."""
-    return stream(of.spec.seed, "policy").integers(0, of.given.shape[1], of.users)
+    return stream(of.world.spec.seed, "policy").integers(0, of.given.shape[1], of.users)
 
 
 def todays_rule(of: Case) -> Ints:
@@ -282,7 +119,7 @@ def best_kind(of: Case, group: Ints) -> Ints:
 
 def affordable(of: Case, choice: Ints) -> Ints:
     """The choice of those whom the money reaches, in an order of chance: no limit is passed."""
-    order = stream(of.spec.seed, "order").permutation(of.users)
+    order = stream(of.world.spec.seed, "order").permutation(of.users)
     order = order[choice[order] != NOTHING]
     use, kept = of.truth.use[:, order, choice[order]], np.ones(len(order), bool)
     for _ in range(len(of.truth.most)):  # a limit that is passed ends for those whom it concerns
@@ -298,29 +135,16 @@ def affordable(of: Case, choice: Ints) -> Ints:
 
 def played_margin(of: Case, choice: Ints) -> Floats:
     """Each user's margin in the played week under the choice, in currency."""
-    margins, start = [], 0
-    for block in of.blocks:
+    margins, start, world_of = [], 0, of.world
+    for block in world_of.blocks:
         n = len(block.state.habit)
         own = choice[start : start + n]
         rows = np.flatnonzero((own != NOTHING) & (own < CANDIDATES - 1))
-        week = played(of.spec, block.number, of.spec.days, block.state, chosen(block.offers, own[rows] * n + rows))
+        held = chosen(block.offers, np.sort(own[rows] * n + rows))
+        week = played(world_of.spec, block.number, world_of.day, block.state, held, recent=block.recent)
         margins.append(week.margin / 100)
         start += n
     return np.concatenate(margins)
-
-
-def chosen(offers: Offers, rows: Ints) -> Offers:
-    """Some of the offers, in their order."""
-    kept = np.zeros(len(offers), bool)
-    kept[rows] = True
-    number, products = np.cumsum(kept) - 1, kept[offers.offer]
-    columns = {name: getattr(offers, name) for name in Offers.__dataclass_fields__}
-    of_offer = {
-        n: v.filter(pa.array(kept)) if isinstance(v, pa.Array) else v[kept]
-        for n, v in columns.items()
-        if n not in ("offer", "product")
-    }
-    return Offers(**of_offer, offer=number[offers.offer[products]], product=offers.product[products])
 
 
 def rows_of(seed: int, form: str, of: World, budgets: list[float]) -> list[dict[str, object]]:

@@ -13,18 +13,34 @@ from statistics import NormalDist
 import numpy as np
 
 from promo_spark.worlds import response
-from promo_spark.worlds.assignments import Assigned, assigned, campaign_pulls, pull_of_day, recent_contacts
+from promo_spark.worlds.assignments import (
+    Assigned,
+    assigned,
+    campaign_pulls,
+    contacts_before,
+    pull_of_day,
+    recent_contacts,
+)
 from promo_spark.worlds.catalogue import catalogue
-from promo_spark.worlds.offers import Offers
+from promo_spark.worlds.offers import Offers, pull_of_offers
 from promo_spark.worlds.population import Population, population, pulls_by_segment
 from promo_spark.worlds.shopping import History, State
 from promo_spark.worlds.spec import RESPONSES, WorldSpec
-from promo_spark.worlds.streams import Bools, Floats
+from promo_spark.worlds.streams import Bools, Floats, Floats32
 from promo_spark.worlds.true_offers import TrueOffer, true_offers
 
 _TAILS = 5  # sizes that are tried of a heavy-tailed user's factor on all pulls
 _STAYS = 1e12  # patience of who is taken to be there
 _BOUGHT = 0.95  # share of visits that end with something bought
+
+
+@dataclass(frozen=True)
+class LaterWeek:
+    """What the shop saw after the history: days under at most one offer a user. `ordered`: user × day."""
+
+    offers: Offers
+    opened: Bools
+    ordered: Bools
 
 
 @dataclass(frozen=True)
@@ -38,23 +54,36 @@ class Belief:
 
 
 def believed_offers(
-    spec: WorldSpec, block: int, day: int, past: History, offers: Offers, valid_days: int = 7
+    spec: WorldSpec,
+    block: int,
+    day: int,
+    past: History,
+    offers: Offers,
+    valid_days: int = 7,
+    later: LaterWeek | None = None,
+    due: Floats32 | None = None,
 ) -> TrueOffer:
-    """Each offer's expectation under the beliefs. The history is as `shopping.history` has it."""
+    """Each offer's expectation under the beliefs. The history is as `shopping.history` has it.
+
+    `later`: what was seen between its end and the day; `due`: when staples are due then.
+    """
     sums: dict[str, Floats] = {name: np.zeros(len(offers)) for name in TrueOffer.__dataclass_fields__}
-    for belief in beliefs(spec, block, past):
-        state = State(past.state.due, belief.habit, np.zeros(len(belief.weight)))
-        told = true_offers(spec, block, day, state, offers, valid_days, users=belief.users)
+    recent = None if later is None else np.bincount(later.offers.user, minlength=len(past.users)).astype(np.float64)
+    for belief in beliefs(spec, block, past, later):
+        state = State(past.state.due if due is None else due, belief.habit, np.zeros(len(belief.weight)))
+        told = true_offers(spec, block, day, state, offers, valid_days, users=belief.users, recent=recent)
         weight = (belief.weight * belief.here)[offers.user]
         for name, total in sums.items():
             total += weight * getattr(told, name)
     return TrueOffer(**sums)
 
 
-def beliefs(spec: WorldSpec, block: int, past: History) -> list[Belief]:
+def beliefs(spec: WorldSpec, block: int, past: History, later: LaterWeek | None = None) -> list[Belief]:
     """All ways to answer that are tried; a user's weights sum to 1."""
     users = population(spec, block)
     arm, ordered = assigned(spec, users, block), _ordered(spec, past)
+    if later is not None:
+        ordered = np.column_stack([ordered, later.ordered])
     redeemed, qualified = _redemptions(spec, past)
     made, logs = [], []
     for number in range(len(RESPONSES)):
@@ -62,7 +91,7 @@ def beliefs(spec: WorldSpec, block: int, past: History) -> list[Belief]:
         tails = _tails() if spec.response_form == "heavy_tailed" and number in (0, 3) else [1.0]
         for whole in tails:
             might_be = _answering(spec, users, number, whole)
-            habit, log, here = _likelihood(spec, might_be, arm, ordered)
+            habit, log, here = _likelihood(spec, might_be, arm, ordered, _later_pulls(spec, block, might_be, later))
             log += _of_redemptions(might_be, arm, redeemed, qualified)
             with np.errstate(divide="ignore"):
                 logs.append(log + np.log(prior / len(tails)))
@@ -123,20 +152,39 @@ def _of_redemptions(users: Population, arm: Assigned, redeemed: Bools, qualified
     return total
 
 
-def _likelihood(spec: WorldSpec, users: Population, arm: Assigned, ordered: Bools) -> tuple[Floats, Floats, Floats]:
+def _later_pulls(
+    spec: WorldSpec, block: int, users: Population, later: LaterWeek | None
+) -> list[tuple[Floats, Floats]]:
+    """Per day after the history: the pull on each user, and the offers of the 28 days before."""
+    if later is None:
+        return []
+    offers, of_days = later.offers, []
+    of_offers = pull_of_offers(spec, catalogue(spec), users, offers, spec.days) * later.opened
+    for day in range(later.ordered.shape[1]):
+        tiring = contacts_before(spec, block, spec.days + day) + (
+            np.bincount(offers.user, minlength=len(users)) if day else 0.0
+        )
+        pull = response.together(offers.user, response.tired(of_offers, tiring[offers.user]), len(users))
+        of_days.append((pull, tiring))
+    return of_days
+
+
+def _likelihood(
+    spec: WorldSpec, users: Population, arm: Assigned, ordered: Bools, later: list[tuple[Floats, Floats]]
+) -> tuple[Floats, Floats, Floats]:
     """Were these the users: the habit left at the end, the log of how likely their orders are, and the chance that
     they are still there. Who ordered was there; after the last order a user may have left on any day."""
-    shop, n, days = catalogue(spec), len(users), spec.days
+    shop, n, days = catalogue(spec), len(users), ordered.shape[1]
     pulls, tiring = campaign_pulls(spec, users, arm), recent_contacts(spec, arm)
+    of_days = [(pull_of_day(spec, pulls, day), tiring[:, day]) for day in range(spec.days)] + later
     last = np.where(ordered.any(axis=1), days - 1 - ordered[:, ::-1].argmax(axis=1), -1)
     habit, log = np.zeros(n), np.zeros(n)
     there, gone = np.ones(n), np.zeros(n)  # since the last order: was there on every day; had left
-    for day in range(days):
-        pull = pull_of_day(spec, pulls, day)
+    for day, (pull, recent) in enumerate(of_days):
         rate = (users.visit_rate * shop.visits[users.segment, day] * (users.joined <= day)).astype(np.float64)
         visit = _BOUGHT * response.visit_chance(spec.response_form, rate, pull + habit)
         visit = np.clip(visit, 1e-12, 1 - 1e-12)
-        leaves = users.hazard + response.strain(users.hazard, pull, tiring[:, day])
+        leaves = users.hazard + response.strain(users.hazard, pull, recent)
         leaves = np.where(day + 1 > np.maximum(users.joined, 0) + 1, -np.expm1(-leaves), 0.0)
         known = day <= last
         log += np.where(known, np.log1p(-leaves) + np.where(ordered[:, day], np.log(visit), np.log1p(-visit)), 0.0)

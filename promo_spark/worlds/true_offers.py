@@ -50,12 +50,13 @@ def true_offers(
     valid_days: int = 7,
     days: int = 7,
     users: Population | None = None,
+    recent: Floats | None = None,
 ) -> TrueOffer:
     """The truth of each offer made for a day of the future, over `days` days from it. `state` is as the day begins.
 
-    `users` are the block's users, or what they might be instead.
+    `users` are the block's users, or what they might be instead. `recent`: offers simulated before, by user.
     """
-    usual = UsualDays(spec, block, day, state, days, users)
+    usual = UsualDays(spec, block, day, state, days, users, recent)
     pull, none = pull_of_offers(spec, usual.shop, usual.users, offers, day), np.zeros(len(offers))
     without = _Path(usual, offers, usual.plain[offers.user], 0, opened=False)
     opened = _Path(usual, offers, usual.visits(offers.user, pull, valid_days), valid_days, opened=True)

@@ -43,15 +43,23 @@ class OfferedProducts:
 
 
 class UsualDays:
-    """The block's expectations. `state` is as the first day begins."""
+    """The block's expectations. `state` is as the first day begins; `recent`: offers simulated before."""
 
     def __init__(
-        self, spec: WorldSpec, block: int, day: int, state: State, days: int, users: Population | None = None
+        self,
+        spec: WorldSpec,
+        block: int,
+        day: int,
+        state: State,
+        days: int,
+        users: Population | None = None,
+        recent: Floats | None = None,
     ) -> None:
         self.spec, self.block, self.day, self.days, self.state = spec, block, day, days, state
         self.shop, self.users = catalogue(spec), population(spec, block) if users is None else users
         self.of_days = [day_of_shop(spec, self.shop, day + d) for d in range(days)]
-        self.tiring = np.column_stack([contacts_before(spec, block, day + d) for d in range(days)])
+        before = 0.0 if recent is None else recent
+        self.tiring = np.column_stack([contacts_before(spec, block, day + d) + before for d in range(days)])
         every = np.arange(len(self.users))
         self.level = level_of(spec, self.users)
         self.plain = self.visits(every, np.zeros(len(every)), 0)
