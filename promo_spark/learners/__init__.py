@@ -1,1 +1,1 @@
-"""What fits models on a sample, stores them as text, and scores them in Arrow batches; scikit-learn and LightGBM live here only."""
+"""What fits models on a sample, stores them as text, and scores them; scikit-learn and LightGBM live here only."""

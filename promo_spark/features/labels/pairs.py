@@ -1,0 +1,192 @@
+"""What is known of a user and a product as of a day, and what happened to them next. Plain numpy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promo_spark.features.labels.histories import Floats, Histories, Ints, stacked
+from promo_spark.features.labels.users import USER_FEATURES, Rows, user_features
+
+_OF_USER = (
+    "recency_days",
+    "second_recency_days",
+    "tenure_days",
+    "order_days",
+    "order_days_14",
+    "order_days_28",
+    "order_days_91",
+    "gap_days",
+    "silence",
+    "basket_lines",
+)
+_OF_PAIR = (
+    "pair_days",
+    "pair_recency_days",
+    "pair_second_recency_days",
+    "pair_tenure_days",
+    "pair_days_28",
+    "pair_days_91",
+    "pair_gap_days",
+    "pair_gap_spread",
+    "pair_silence",
+    "pair_units",
+    "pair_share",
+    "pair_orders_since",
+    "category_days",
+    "category_recency_days",
+)
+_OF_PRODUCT = ("product_buyers", "product_repeat_share", "product_gap_days", "product_regularity", "product_trend")
+PAIR_FEATURES = (*_OF_USER, *_OF_PAIR, *_OF_PRODUCT)
+PAIR_KINDS = ("never bought", "bought on one day", "bought on several days")
+_RECENT, _MONTH = 91, 28
+_FEW = 5.0  # pairs' worth of all products' mean, that a product's own figures are drawn to
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """One row per user, product and day as of which they are looked at."""
+
+    user: Ints
+    product: Ints
+    day: Ints
+    lookback: int
+
+    def users(self) -> Rows:
+        """The rows without the product."""
+        return Rows(self.user, self.day, self.lookback)
+
+
+@dataclass(frozen=True)
+class ProductFigures:
+    """What the users of a sample tell of each product as of a day, by _OF_PRODUCT; and each one's category."""
+
+    values: Floats
+    category: Ints
+
+    @property
+    def categories(self) -> int:
+        return int(self.category.max(initial=0)) + 1
+
+
+def product_figures(of: Histories, category_of: Ints, day: int, lookback: int) -> ProductFigures:
+    """One row per product: the share of the users who bought it of late, and of its buyers of whom it was bought again.
+
+    Also the mean gap between a user's purchases of it, how regular these are (1 − spread over mean), and how much
+    more it is bought in the last 28 days than in those before. Means are drawn to those of all products.
+    """
+    products, pairs = len(category_of), np.arange(len(of.pair_user))
+    end, first = np.full(len(pairs), day), np.full(len(pairs), day - lookback)
+    days = of.bought.count(pairs, first, end)
+    recent = of.bought.count(pairs, np.full(len(pairs), day - _RECENT), end) > 0
+    month = of.bought.count(pairs, np.full(len(pairs), day - _MONTH), end)
+    before = of.bought.count(pairs, np.full(len(pairs), day - 2 * _MONTH), np.full(len(pairs), day - _MONTH))
+    gap, spread = _gaps(of, pairs, first, end)
+    again = days > 1
+
+    def summed(values: Ints | Floats | NDArray[np.bool_]) -> Floats:
+        total: Floats = np.bincount(of.pair_product, values.astype(np.float64), products).astype(np.float64)
+        return total
+
+    # sums of whole numbers, hundredths of a day: the same whatever the order
+    buyers, repeaters = summed(days > 0), summed(again)
+    gaps = summed(np.rint(np.where(again, np.nan_to_num(gap), 0.0) * 100)) / 100
+    spreads = summed(np.rint(np.where(again, np.nan_to_num(spread), 0.0) * 100)) / 100
+    mean_gap, mean_spread = (part.sum() / max(repeaters.sum(), 1.0) for part in (gaps, spreads))
+    repeat_share = repeaters.sum() / max(buyers.sum(), 1.0)
+    own_gap = (gaps + _FEW * mean_gap) / (repeaters + _FEW)
+    own_spread = (spreads + _FEW * mean_spread) / (repeaters + _FEW)
+    values = stacked(
+        [
+            summed(recent) / max(of.users, 1),
+            (repeaters + _FEW * repeat_share) / (buyers + _FEW),
+            own_gap,
+            1 - own_spread / np.maximum(own_gap, 1.0),
+            (summed(month) + 1) / (summed(before) + 1),
+        ]
+    )
+    return ProductFigures(values, category_of)
+
+
+def pair_features(of: Histories, rows: Pairs, figures: ProductFigures) -> Floats:
+    """One row per row, the columns of PAIR_FEATURES: nothing on or after the row's day, nor before its lookback.
+
+    `figures` are as of the same day. A product that the user never bought has NaN where only its purchases could tell.
+    """
+    end, first = rows.day, rows.day - rows.lookback
+    of_user = user_features(of, rows.users())
+    pair = of.pair(rows.user, rows.product)
+    known, pair = pair >= 0, np.maximum(pair, 0)
+    days = np.where(known, of.bought.count(pair, first, end), 0)
+    known = days > 0
+    recency = _where(known, of.bought.recency(pair, first, end))
+    gap, spread = (_where(known, v) for v in _gaps(of, pair, first, end))
+    begin = np.minimum(of.bought.before(pair, first), max(len(of.bought.day) - 1, 0))
+    tenure = _where(known, end - of.bought.day[begin] if len(of.bought.day) else end)
+    order_days = of_user[:, USER_FEATURES.index("order_days")]
+    taste = rows.user * figures.categories + figures.category[rows.product]
+    since = end - np.where(known, recency, rows.lookback).astype(np.int64) + 1
+    columns = [
+        *(of_user[:, USER_FEATURES.index(name)] for name in _OF_USER),
+        days,
+        recency,
+        _where(known, of.bought.recency(pair, first, end, 2)),
+        tenure,
+        np.where(known, of.bought.count(pair, np.maximum(end - _MONTH, first), end), 0),
+        np.where(known, of.bought.count(pair, np.maximum(end - _RECENT, first), end), 0),
+        gap,
+        spread,
+        recency / np.maximum(np.where(np.isnan(gap), figures.values[rows.product, 2], gap), 1.0),
+        _where(known, of.bought.total("units", pair, first, end) / 1000 / np.maximum(days, 1)),
+        days / np.where(order_days > 0, order_days, np.nan),
+        of.orders.count(rows.user, since, end),
+        of.tastes.count(taste, first, end),
+        of.tastes.recency(taste, first, end),
+    ]
+    return np.column_stack([stacked(columns), figures.values[rows.product]])
+
+
+def kinds_of_pairs(features: Floats) -> Ints:
+    """The place in PAIR_KINDS of each row of `pair_features`."""
+    days = features[:, PAIR_FEATURES.index("pair_days")]
+    return np.minimum(days, 2).astype(np.int64)
+
+
+def own_pairs(of: Histories, day: int, lookback: int) -> Pairs:
+    """Every user with every product that the user bought in the lookback."""
+    pairs = np.arange(len(of.pair_user))
+    bought = of.bought.count(pairs, np.full(len(pairs), day - lookback), np.full(len(pairs), day)) > 0
+    user = of.pair_user[bought]
+    return Pairs(user, of.pair_product[bought], np.full(len(user), day), lookback)
+
+
+def bought_within(of: Histories, rows: Pairs, days: int) -> Floats:
+    """1 where the user buys the product in so many days from the row's day on, else 0."""
+    pair = of.pair(rows.user, rows.product)
+    count = of.bought.count(np.maximum(pair, 0), rows.day, rows.day + days)
+    return np.where(pair >= 0, count > 0, False).astype(np.float64)
+
+
+def units_within(of: Histories, rows: Pairs, days: int) -> Floats:
+    """The units that the user buys of the product in so many days from the row's day on."""
+    pair = of.pair(rows.user, rows.product)
+    units = of.bought.total("units", np.maximum(pair, 0), rows.day, rows.day + days) / 1000
+    return np.where(pair >= 0, units, 0.0)
+
+
+def _gaps(of: Histories, pair: Ints, first: Ints, end: Ints) -> tuple[Floats, Floats]:
+    """Mean and spread of the days between the pairs' purchases; NaN of fewer than two, and of fewer than three."""
+    bought = of.bought
+    count, begin = bought.count(pair, first, end), bought.before(pair, first)
+    gaps = np.where(count > 1, count - 1, np.nan)
+    inside = np.minimum(begin, max(len(bought.day) - 1, 0))
+    reached = np.where(count > 0, bought.amounts["gap"][inside] if len(bought.day) else 0, 0)
+    gap = (bought.total("gap", pair, first, end) - reached) / gaps
+    squared = (bought.total("gap_squared", pair, first, end) - reached * reached) / gaps
+    return gap, np.where(count > 2, np.sqrt(np.maximum(squared - gap * gap, 0.0)), np.nan)
+
+
+def _where(known: NDArray[np.bool_], values: Ints | Floats) -> Floats:
+    return np.where(known, np.asarray(values, np.float64), np.nan)

@@ -1,0 +1,48 @@
+"""Fitted models as text with a checksum, and back: numbers as JSON, trees as LightGBM's own text; never pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from promo_spark.errors import ContractError
+from promo_spark.learners.base_rates import BaseRate
+from promo_spark.learners.boosting import BoostedTrees
+from promo_spark.learners.linear import LinearModel
+
+Learner = LinearModel | BoostedTrees | BaseRate
+_FORM = 1  # of the text; another one is not read
+
+
+def model_text(learner: Learner, beside: dict[str, Any]) -> str:
+    """The learner, and what stands beside it (plain values), as one text; equal models give equal texts."""
+    plain = {"form": _FORM, "engine": learner.engine, "learner": learner.to_plain(), "beside": beside}
+    return json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def sha256_of(text: str) -> str:
+    """The checksum of a text.
+
+    >>> sha256_of("")[:8]
+    'e3b0c442'
+    """
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def read_model(text: str, sha256: str) -> tuple[Learner, dict[str, Any]]:
+    """The learner of a text, and what stands beside it.
+
+    Raises ContractError where the text is not the one that the checksum was made of, or of another form.
+    """
+    if sha256_of(text) != sha256:
+        raise ContractError(f"a stored model is damaged: its text does not have the checksum {sha256}; fit it again")
+    plain = json.loads(text)
+    if plain.get("form") != _FORM:
+        raise ContractError(f"a stored model has the form {plain.get('form')!r}, not {_FORM}: fit it again")
+    engine, values = plain["engine"], plain["learner"]
+    if engine == "boosting":
+        return BoostedTrees.from_plain(values), plain["beside"]
+    if engine == "base_rate":
+        return BaseRate.from_plain(values), plain["beside"]
+    return LinearModel.from_plain(values), plain["beside"]
