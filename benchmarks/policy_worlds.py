@@ -86,28 +86,33 @@ class Case:
 
 
 def candidates(spec: WorldSpec, block: int, day: int, purpose: str) -> Offers:
-    """The candidates of a block's users but nothing: every mechanic at least twice, on own and on popular products."""
+    """The candidates of a block's users but nothing: every mechanic at least twice, on own and on popular products.
+
+    What is not there, or is reduced on the shelf, is not offered: an offer gives more than everybody has.
+    """
     people, shop = population(spec, block), catalogue(spec)
     draw, n = stream(spec.seed, purpose, block), len(people)
     mechanics = [*range(len(response.MECHANICS))] * 2
     mechanics += [response.DISCOUNT, response.COUPON, response.THRESHOLD]
-    popular = np.argsort(-shop.popularity)[:50]
+    every = np.arange(shop.products)
+    open_to_offers = shop.on_sale(every, day) & ~shop.stock_out[every, day] & (shop.depth[every, day // 7] <= 0)
+    popular = np.flatnonzero(open_to_offers)[np.argsort(-shop.popularity[open_to_offers])][:50]
     of_topics = np.argsort(-shop.topic_weights, axis=1)[:, :4][people.tastes.argmax(axis=1)]
     own = np.where(people.staples >= 0, people.staples, np.tile(of_topics, 2))
     baskets = np.maximum(np.rint(people.basket_value(shop) / 100) * 100, 500)
-    by_price = np.argsort(shop.price, kind="stable")
+    by_price = np.flatnonzero(open_to_offers)[np.argsort(shop.price[open_to_offers], kind="stable")]
     parts = []
     for number, mechanic in enumerate(mechanics):
         saving, on_products = draw.choice(SAVINGS, n), bool(response.ON_PRODUCTS[mechanic])
         product = own[np.arange(n), draw.integers(0, own.shape[1], n)]
-        product = np.where(draw.random(n) < POPULAR, popular[draw.integers(0, len(popular), n)], product)
-        second = np.where(own[:, 0] != product, own[:, 0], own[:, 1])
-        second = np.where(second == product, (product + 1) % shop.products, second)
+        others = popular[draw.integers(0, len(popular), n)]
+        product = np.where((draw.random(n) < POPULAR) | ~open_to_offers[product], others, product)
+        second = _first_of(np.column_stack([own, np.tile(popular[:2], (n, 1))]), open_to_offers, product)
         basket = np.rint(baskets * draw.choice(BASKETS, n) / 100).astype(np.int64) * 100
         amount = np.rint(basket * saving).astype(np.int64)
         if mechanic == response.GIFT:
             place = np.searchsorted(shop.price[by_price], amount)
-            product = by_price[np.minimum(place, shop.products - 1)]
+            product = by_price[np.minimum(place, len(by_price) - 1)]
         products = np.column_stack([product, second]) if mechanic == response.BUNDLE else product[:, None]
         made = Offers(
             user=np.arange(n),
@@ -124,6 +129,12 @@ def candidates(spec: WorldSpec, block: int, day: int, purpose: str) -> Offers:
         )
         parts.append(with_savings(made, shop))
     return joined(parts)
+
+
+def _first_of(products: Ints, allowed: Bools, other_than: Ints) -> Ints:
+    """The first of each row's products that is allowed and is another one."""
+    fits = allowed[products] & (products != other_than[:, None])
+    return np.asarray(products[np.arange(len(products)), fits.argmax(axis=1)], np.int64)
 
 
 def named(prefix: str, numbers: Ints) -> pa.Array:

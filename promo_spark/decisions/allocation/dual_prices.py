@@ -55,10 +55,17 @@ def allocated(problem: Problem) -> Allocation:
     >>> sorted(best.choice.tolist()), best.value, round(best.bound, 6)
     ([0, 1], 5.0, 5.0)
     """
+    problem = _possible(problem)
     prices, bound = _prices(problem)
     choice = _kept_within(problem, prices)
     choice = _filled(problem, choice, prices)
     return Allocation(choice, worth(problem, choice), prices, bound)
+
+
+def _possible(problem: Problem) -> Problem:
+    """The same, where what alone is more than a limit cannot be chosen."""
+    fits = np.all(problem.use <= problem.most[:, None, None], axis=0)
+    return Problem(np.where(fits, problem.value, -np.inf), problem.use, problem.most)
 
 
 def chosen_at(problem: Problem, prices: Floats) -> tuple[Ints, Floats]:
@@ -83,14 +90,16 @@ def worth(problem: Problem, choice: Ints) -> float:
 
 
 def _prices(problem: Problem) -> tuple[Floats, float]:
-    """The prices at which the bound is lowest, and that bound, by cutting planes."""
+    """The prices at which the bound is lowest, and that bound, by cutting planes.
+
+    Where the bound is lowest no limit's price × most is above the bound without prices: all is counted in shares of it.
+    """
     limits = len(problem.most)
     best, at = np.inf, np.zeros(limits)
     cuts: list[Floats] = []
     rest: list[float] = []
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rates = np.where(problem.use > 0, problem.value / problem.use, 0.0)
-    highest = np.maximum(rates.reshape(limits, -1).max(axis=1), 0.0) + 1e-9  # at this price nobody buys
+    whole = max(float(chosen_at(problem, np.zeros(limits))[1].sum()), 1e-12)
+    scale = np.where(problem.most > 0, whole / np.maximum(problem.most, 1e-300), 0.0)  # price of a share of 1
     prices = np.zeros(limits)
     for _ in range(_PASSES):
         choice, worth = chosen_at(problem, prices)
@@ -98,19 +107,19 @@ def _prices(problem: Problem) -> tuple[Floats, float]:
         if bound < best:
             best, at = bound, prices
         slope = problem.most - used(problem, choice)
-        cuts.append(slope)
-        rest.append(bound - float(slope @ prices))
+        cuts.append(slope * scale / whole)
+        rest.append((bound - float(slope @ prices)) / whole)
         # the lowest point of all cuts: minimise t with t ≥ rest + slope · prices
         lowest = linprog(
             np.append(np.zeros(limits), 1.0),
             A_ub=np.column_stack([np.array(cuts), -np.ones(len(cuts))]),
             b_ub=-np.array(rest),
-            bounds=[*((0.0, high) for high in highest), (None, None)],
+            bounds=[*((0.0, 1.0) for _ in range(limits)), (None, None)],
             method="highs",
         )
-        if best - lowest.fun <= _CLOSE * max(abs(best), 1e-9):
+        if lowest.x is None or best / whole - lowest.fun <= _CLOSE * max(best / whole, 1e-9):
             break
-        prices = lowest.x[:limits]
+        prices = lowest.x[:limits] * scale
     return at, best
 
 

@@ -1,0 +1,214 @@
+"""What an offer does to a user's visits, by experiments: log effect = size × S(saving) × R(share) × (α + β·pull).
+
+Visits of those whom chance gave an offer and of those whom it did not are Poisson around baseline × exp(log effect).
+S and R rise and begin at 0; the sign is each user's own, so that whom offers drive away is seen. The pull of a user is
+what earlier answers say (see answers.py); without experiments it is believed as it stands (α = 0, β = 1), and the more
+randomised rows there are the more they say. Newton steps on one group of parameters after another, with priors that are
+worth a stated number of rows; the errors are those of the curvature, given S and R.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+
+from promo_spark.models.uplift.histories import Bools, Floats, Ints
+
+SAVINGS: Final = np.array([0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 1.0])
+SHARES: Final = np.array([0.0, 0.01, 0.03, 0.06, 0.1, 0.2, 0.4, 0.7, 1.0])
+ENOUGH_ROWS: Final = 1000  # randomised rows below which only the mean effect is told
+_USUAL_SAVING, _USUAL_SHARE = 0.2, 0.1  # at which S and R are what strength has: only the sizes scale the effect
+_ROUNDS, _STEPS = 6, 8
+_SPREAD_OF_PULL, _SPREAD_OF_SIZE, _SPREAD_OF_RISE = 0.5, 0.4, 1.0  # standard deviations of the priors
+_LARGEST = 2.5  # of a log effect
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One row per experiment and user who took part. `mechanic`: a number; −1: no offer, saving 0."""
+
+    visits: Floats
+    baseline: Floats  # visits expected without an offer, by anything known before; above 0
+    mechanic: Ints
+    saving: Floats
+    share: Floats
+    pull: Floats  # the user's, from before the experiment
+
+    def __len__(self) -> int:
+        return len(self.visits)
+
+    def rows(self, chosen: Bools | Ints) -> Evidence:
+        return Evidence(*(getattr(self, name)[chosen] for name in Evidence.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class Effects:
+    """The fitted curve. `rows`: randomised rows that it rests on; `covariance`: of α and β."""
+
+    mechanics: tuple[str, ...]
+    size: Floats  # of each mechanic, over that of the usual offer
+    size_error: Floats
+    randomised: tuple[bool, ...]  # whether experiments had the mechanic
+    savings: Floats  # S at SAVINGS
+    shares: Floats  # R at SHARES
+    intercept: float
+    slope: float
+    covariance: Floats
+    rows: int
+
+    def curve(self, mechanic: Ints, saving: Floats, share: Floats) -> Floats:
+        """Size × S × R: what the user's own pull is multiplied by."""
+        rise = np.interp(saving, SAVINGS, self.savings) * np.interp(share, SHARES, self.shares)
+        return np.where(mechanic >= 0, self.size[np.maximum(mechanic, 0)], 0.0) * rise
+
+    def own(self, pull: Floats) -> Floats:
+        """What is the user's own: α + β·pull."""
+        own: Floats = self.intercept + self.slope * pull
+        return own
+
+    def own_error(self, pull: Floats, spread: Floats) -> Floats:
+        """Its standard error: of α and β, and of the pull itself (`spread`, its posterior standard deviation)."""
+        c = self.covariance
+        variance = c[0, 0] + 2 * pull * c[0, 1] + pull * pull * c[1, 1] + (self.slope * spread) ** 2
+        error: Floats = np.sqrt(np.maximum(variance, 0.0))
+        return error
+
+    def log_effect(self, mechanic: Ints, saving: Floats, share: Floats, pull: Floats) -> Floats:
+        """Log of the factor on visits."""
+        return np.clip(self.curve(mechanic, saving, share) * self.own(pull), -_LARGEST, _LARGEST)
+
+    def to_plain(self) -> dict[str, Any]:
+        plain = {name: getattr(self, name) for name in Effects.__dataclass_fields__}
+        return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in plain.items()}
+
+    @staticmethod
+    def from_plain(plain: Mapping[str, Any]) -> Effects:
+        values: dict[str, Any] = dict(plain)
+        for name in ("size", "size_error", "savings", "shares", "covariance"):
+            values[name] = np.array(values[name])
+        for name in ("mechanics", "randomised"):
+            values[name] = tuple(values[name])
+        return Effects(**values)
+
+
+def believed_effects(mechanics: Sequence[str]) -> Effects:
+    """What is said where there is no experiment: the users' own pulls as earlier answers have them."""
+    n = len(mechanics)
+    return Effects(
+        mechanics=tuple(mechanics),
+        size=np.ones(n),
+        size_error=np.full(n, _SPREAD_OF_SIZE),
+        randomised=(False,) * n,
+        savings=SAVINGS.copy(),
+        shares=np.sqrt(SHARES),
+        intercept=0.0,
+        slope=1.0,
+        covariance=np.diag([_SPREAD_OF_PULL**2, _SPREAD_OF_PULL**2]),
+        rows=0,
+    )
+
+
+def fitted_effects(of: Evidence, mechanics: Sequence[str], *, enough_rows: int = ENOUGH_ROWS) -> Effects:
+    """The effects that make the experiments' visits likeliest, under the priors."""
+    effects = believed_effects(mechanics)
+    treated = of.mechanic >= 0
+    if not treated.any() or treated.all():
+        return effects
+    effects = replace(
+        effects,
+        rows=len(of),
+        randomised=tuple(bool((of.mechanic == number).any()) for number in range(len(mechanics))),
+    )
+    few = len(of) < enough_rows
+    base = np.zeros(2)
+    for _ in range(1 if few else _ROUNDS):
+        effects, base = _with_own(effects, of, base, mean_only=few)
+        if not few:
+            effects = _with_sizes(effects, of, base)
+            effects = _with_rises(effects, of, base, savings=True)
+            effects = _with_rises(effects, of, base, savings=False)
+    if not few:
+        effects, _ = _with_own(effects, of, base, mean_only=False)
+    return effects
+
+
+def _with_own(effects: Effects, of: Evidence, base: Floats, mean_only: bool) -> tuple[Effects, Floats]:
+    """α and β, and a line by which the logs of the baselines are brought right."""
+    curve, pull = effects.curve(of.mechanic, of.saving, of.share), of.pull
+    typical = np.abs(pull).mean() + 1e-9 if len(pull) else 1.0
+    design = np.column_stack([np.ones(len(of)), np.log(of.baseline), curve, curve * pull])
+    start = np.array([*base, effects.intercept, effects.slope])
+    prior = np.array([0.0, 0.0, 0.0, 1.0])
+    precision = np.array([1e-3, 1e-1, 1 / (_SPREAD_OF_PULL * typical) ** 2, 1 / _SPREAD_OF_PULL**2])
+    if mean_only:
+        mean = float(pull[of.mechanic >= 0].mean())
+        design = np.column_stack([design[:, :2], curve])
+        start, prior, precision = start[:3], np.array([0.0, 0.0, mean]), precision[:3]
+    found, covariance = _newton(design, of.visits, np.log(of.baseline), start, prior, precision)
+    if mean_only:
+        whole = np.zeros((2, 2))
+        whole[0, 0] = covariance[2, 2]
+        return replace(effects, intercept=float(found[2]), slope=0.0, covariance=whole), found[:2]
+    own = replace(effects, intercept=float(found[2]), slope=float(found[3]), covariance=covariance[2:, 2:])
+    return own, found[:2]
+
+
+def _with_sizes(effects: Effects, of: Evidence, base: Floats) -> Effects:
+    """The sizes of the mechanics that experiments had, over that of all together."""
+    plain = replace(effects, size=np.ones(len(effects.size)))
+    strong = plain.curve(of.mechanic, of.saving, of.share) * effects.own(of.pull)
+    own = (of.mechanic[:, None] == np.arange(len(effects.size))) * strong[:, None]
+    n = len(effects.size)
+    found, covariance = _newton(
+        own, of.visits, _log_base(of, base), effects.size.copy(), np.ones(n), np.full(n, 1 / _SPREAD_OF_SIZE**2)
+    )
+    return replace(effects, size=np.maximum(found, 0.0), size_error=np.sqrt(np.diag(covariance)))
+
+
+def _with_rises(effects: Effects, of: Evidence, base: Floats, savings: bool) -> Effects:
+    """S, or R, as rises from knot to knot, none negative; what it is at the usual saving, or share, is kept."""
+    knots, levels = (SAVINGS, effects.savings) if savings else (SHARES, effects.shares)
+    usual = SAVINGS.copy() if savings else np.sqrt(SHARES)
+    at, where = (of.saving, _USUAL_SAVING) if savings else (of.share, _USUAL_SHARE)
+    sized = np.where(of.mechanic >= 0, effects.size[np.maximum(of.mechanic, 0)], 0.0) * effects.own(of.pull)
+    other = np.interp(of.share, SHARES, effects.shares) if savings else np.interp(of.saving, SAVINGS, effects.savings)
+    passed = np.clip((at[:, None] - knots[:-1]) / np.diff(knots), 0.0, 1.0)
+    prior = np.diff(usual)
+    design = passed * (sized * other)[:, None]
+    precision = 1 / (_SPREAD_OF_RISE * prior) ** 2
+    rise, _ = _newton(design, of.visits, _log_base(of, base), np.diff(levels), prior, precision, least=0.02 * prior)
+    level = np.r_[0.0, np.cumsum(rise)]
+    level = level * np.interp(where, knots, usual) / np.interp(where, knots, level)
+    return replace(effects, savings=level) if savings else replace(effects, shares=level)
+
+
+def _log_base(of: Evidence, base: Floats) -> Floats:
+    log: Floats = np.log(of.baseline) * (1 + base[1]) + base[0]
+    return log
+
+
+def _newton(
+    design: Floats,
+    visits: Floats,
+    offset: Floats,
+    start: Floats,
+    prior: Floats,
+    precision: Floats,
+    least: Floats | None = None,
+) -> tuple[Floats, Floats]:
+    """Poisson regression with a normal prior on each parameter: the best parameters and their covariance."""
+    found = start
+    for _ in range(_STEPS):
+        mean = np.exp(np.clip(offset + design @ found, -12.0, 5.0))
+        gradient = design.T @ (visits - mean) - precision * (found - prior)
+        curvature = (design * mean[:, None]).T @ design + np.diag(precision)
+        step = np.linalg.solve(curvature, gradient)
+        found = found + step
+        if least is not None:
+            found = np.maximum(found, least)
+        if float(np.abs(step).max()) < 1e-8:
+            break
+    return found, np.asarray(np.linalg.inv(curvature), np.float64)
