@@ -6,6 +6,7 @@ from promo_spark.contracts.decisions import DECISIONS
 from promo_spark.contracts.features import FEATURES
 from promo_spark.contracts.models import MODELS
 from promo_spark.contracts.ops import OPS
+from promo_spark.contracts.predictions import PREDICTIONS
 from promo_spark.contracts.restricted import RESTRICTED_QUARANTINE, RESTRICTED_TABLES
 from promo_spark.contracts.schema import Table
 from promo_spark.contracts.silver import QUARANTINE as SILVER_QUARANTINE
@@ -20,6 +21,7 @@ ALL_TABLES: tuple[type[Table], ...] = (
     *QUARANTINE.values(),
     *FEATURES,
     *MODELS,
+    *PREDICTIONS,
     *DECISIONS,
     *OPS,
     *TRUTH,
@@ -31,6 +33,7 @@ __all__ = [
     "FEATURES",
     "MODELS",
     "OPS",
+    "PREDICTIONS",
     "QUARANTINE",
     "RESTRICTED_TABLES",
     "SILVER",

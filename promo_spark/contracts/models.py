@@ -274,7 +274,7 @@ class Registry(Predicted):
     state = Col(
         _TEXT, "where its state is: a table, by its rows of as_of, or a file, by its path below the lake", required=True
     )
-    sha256 = Col(_TEXT, "checksum of the file; null: the state is in a table")
+    sha256 = Col(_TEXT, "checksum of the file, or of the text that the table holds; null: the state is rows of numbers")
 
 
 class Metrics(Predicted):

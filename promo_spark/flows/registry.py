@@ -28,13 +28,16 @@ class Fit:
     features: Sequence[str]
     state: type[Table]
     metrics: Mapping[str, float] = field(default_factory=dict)
+    sha256: str | None = None  # of the text that the table holds; None: the state is rows of numbers
 
 
-def registry_rows(ctx: Context[Any], fit: Fit | None) -> DataFrame:
-    """One row, or none where nothing was fitted on the date. → Registry."""
-    if fit is None:
-        return Registry.frame(ctx.spark)
-    row = {
+def registry_rows(ctx: Context[Any], *fits: Fit | None) -> DataFrame:
+    """One row per model that was fitted on the date; None stands for none. → Registry."""
+    return Registry.frame(ctx.spark, [_row(ctx, fit) for fit in fits if fit is not None])
+
+
+def _row(ctx: Context[Any], fit: Fit) -> dict[str, Any]:
+    return {
         Registry.model: fit.model,
         Registry.model_version: ctx.date.isoformat(),
         Registry.engine: fit.engine,
@@ -49,5 +52,5 @@ def registry_rows(ctx: Context[Any], fit: Fit | None) -> DataFrame:
         Registry.metrics: dict(fit.metrics),
         Registry.format: "table",
         Registry.state: fit.state.full_name(),
+        Registry.sha256: fit.sha256,
     }
-    return Registry.frame(ctx.spark, [row])

@@ -24,6 +24,7 @@ from promo_spark.settings.lake import LakeSettings
 from promo_spark.settings.pipeline import PipelineSettings
 from promo_spark.settings.profile import ProfileSettings
 from promo_spark.settings.promote import PromoteSettings
+from promo_spark.settings.propensity import PropensitySettings
 from promo_spark.settings.recommend import RecommendSettings
 from promo_spark.settings.sections import Section
 from promo_spark.settings.segment import SegmentSettings
@@ -51,6 +52,7 @@ class Settings(Section):
     baskets: BasketsSettings
     recommend: RecommendSettings
     forecast: ForecastSettings
+    propensity: PropensitySettings
     promote: PromoteSettings
     generate: GenerateSettings
     simulate: SimulateSettings

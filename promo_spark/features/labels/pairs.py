@@ -58,6 +58,10 @@ class Pairs:
         """The rows without the product."""
         return Rows(self.user, self.day, self.lookback)
 
+    def part(self, first: int, end: int) -> Pairs:
+        """The rows from one place on and before another."""
+        return Pairs(self.user[first:end], self.product[first:end], self.day[first:end], self.lookback)
+
 
 @dataclass(frozen=True)
 class ProductFigures:

@@ -38,7 +38,8 @@ USER_FEATURES = (
     "redeemed_share",
 )
 WINDOWS = (7, 14, 28, 56, 91)
-KINDS = ("no order", "one order day", "active", "silent")  # of users: predictions of each are calibrated by themselves
+# of users: predictions of each kind are calibrated by themselves
+KINDS = ("never ordered", "ordered long ago", "one order day", "active", "silent")
 _SILENT = 3.0  # times the usual gap
 
 
@@ -107,17 +108,19 @@ def user_features(of: Histories, rows: Rows) -> Floats:
     )
 
 
-def kinds_of_users(features: Floats) -> Ints:
-    """The place in KINDS of each row of `user_features`."""
+def kinds_of_users(of: Histories, rows: Rows, features: Floats) -> Ints:
+    """The place in KINDS of each row; `features` are those of the rows by `user_features`."""
     count, silence = features[:, USER_FEATURES.index("order_days")], features[:, USER_FEATURES.index("silence")]
-    kind = np.where(silence > _SILENT, 3, 2)
-    return np.where(count == 0, 0, np.where(count == 1, 1, kind)).astype(np.int64)
+    ever = of.orders.count(rows.user, np.zeros(len(rows.user), np.int64), rows.day) > 0
+    kind = np.where(silence > _SILENT, 4, 3)
+    kind = np.where(count == 1, 2, kind)
+    return np.where(count == 0, np.where(ever, 1, 0), kind).astype(np.int64)
 
 
 def known_users(of: Histories, rows: Rows) -> NDArray[np.bool_]:
-    """Whether the user was known before the day: ordered in the lookback, or had registered."""
+    """Whether the user was known before the day: had ordered, or had registered."""
     registered = of.registered[rows.user]
-    ordered = of.orders.count(rows.user, rows.day - rows.lookback, rows.day) > 0
+    ordered = of.orders.count(rows.user, np.zeros(len(rows.user), np.int64), rows.day) > 0
     return ordered | ((registered >= 0) & (registered < rows.day))
 
 

@@ -84,7 +84,10 @@ def test_features_of_users_count_what_was_before_the_day() -> None:
     assert column("discounted_share", values) == [0.25, 0, nan]
     assert column("contacts_28", values) == [2, 0, 0]
     assert column("redeemed_share", values) == [0.5, nan, nan]
-    assert [KINDS[k] for k in kinds_of_users(values)] == ["active", "one order day", "no order"]
+    assert [KINDS[k] for k in kinds_of_users(shop(), as_of(), values)] == ["active", "one order day", "never ordered"]
+    later = as_of(1040 + LOOKBACK)  # days from 1040 on count: user 1 bought on 1043
+    kinds = kinds_of_users(shop(), later, user_features(shop(), later))
+    assert [KINDS[k] for k in kinds] == ["ordered long ago", "one order day", "never ordered"]
 
 
 def test_days_before_the_lookback_count_for_nothing() -> None:

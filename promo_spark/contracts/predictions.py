@@ -1,0 +1,130 @@
+"""What happens by itself, as of a date: orders, leaving, spend, redemptions, purchases of single products."""
+
+from __future__ import annotations
+
+from pyspark.sql import types as T
+
+from promo_spark.contracts.models import Predicted
+from promo_spark.contracts.schema import Check, Col, Frame, Personal, Table
+
+_TEXT = T.StringType()
+_INT = T.IntegerType()
+_LONG = T.LongType()
+_DOUBLE = T.DoubleType()
+
+TARGETS = ("order_14d", "churn_60d", "spend_30d", "redemption")
+ENGINES = ("boosting", "logistic", "linear", "base_rate")
+SOURCES = ("own", "recommended")
+OPPORTUNITIES = ("cart", "category_gap", "not_yet_buying")
+
+
+class BoughtEntry(Frame):
+    """One row per user, day and product bought: an entry of UserHistory.bought."""
+
+    day = Col(_INT, "the day, counted from 1970-01-01", required=True)
+    product_id = Col(_TEXT, "the product", required=True)
+    units = Col(_LONG, "thousandths of units bought", required=True)
+    cents = Col(_LONG, "hundredths of currency paid for them", required=True)
+    lines = Col(_INT, "order lines", required=True)
+    discounted = Col(_INT, "those with a discount", required=True)
+
+
+BOUGHT = T.StructType([T.StructField(name, col.type) for name, col in BoughtEntry.columns().items()])
+
+
+class UserHistory(Frame):
+    """One row per user known before the date: what the user did in the days before it, day by day, in order."""
+
+    user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
+    registered = Col(_INT, "day on which the account was opened, from 1970-01-01; null: nobody knows")
+    bought = Col(T.ArrayType(BOUGHT), "purchases by day and product; what came back is not taken off", required=True)
+    returned = Col(T.ArrayType(_TEXT), "products bought of which all was taken back", required=True)
+    contacts = Col(T.ArrayType(_INT), "days on which a campaign came to the user", required=True)
+    redemptions = Col(T.ArrayType(_INT), "days on which the user redeemed a coupon", required=True)
+    recommended = Col(T.ArrayType(_TEXT), "products recommended to the user for the date", required=True)
+
+
+class Propensity(Predicted):
+    """One row per user and target: what the user is likely to do from the date on, as things usually go."""
+
+    name = "propensity"
+    key = ("as_of", "user_id", "target")
+    checks = (
+        Check("target_known", "target", "in", TARGETS),
+        Check("p_is_share", "p", "between", (0.0, 1.0)),
+        Check("amount_not_negative", "amount", ">=", 0.0),
+        Check("decile_1_to_10", "decile", "between", (1, 10)),
+        Check("model_known", "model", "in", ENGINES),
+    )
+    user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
+    target = Col(
+        _TEXT,
+        "order_14d: buys within 14 days; churn_60d: a regular buyer buys nothing within 60; spend_30d: what the user "
+        "pays within 30; redemption: redeems a coupon within propensity.redemption_days if contacted on the date, "
+        "of users contacted before. as_of is the first day",
+        required=True,
+    )
+    p = Col(
+        _DOUBLE,
+        "calibrated probability; null: an amount, or no such user was in the last whole window, so that nobody knows",
+        unit="share",
+    )
+    amount = Col(_DOUBLE, "expected amount paid; null: a probability, or nobody knows", unit="currency")
+    decile = Col(_INT, "1 for the tenth of the users with the lowest to 10 for the highest; null: no prediction")
+    reasons = Col(
+        T.ArrayType(_TEXT),
+        "up to three features that move this user's prediction most from the usual, with + for up and − for down, such "
+        "as recency_days−; most first; none where all users have the base rate",
+        required=True,
+    )
+    model = Col(_TEXT, "what it comes from; base_rate: too few rows for a model", required=True)
+
+
+class ItemPropensity(Predicted):
+    """One row per user and product that the user has bought and kept of late or is recommended."""
+
+    name = "item_propensity"
+    key = ("as_of", "user_id", "product_id")
+    checks = (
+        Check("p_offer_is_share", "p_offer", "between", (0.0, 1.0)),
+        Check("p_28d_is_share", "p_28d", "between", (0.0, 1.0)),
+        Check("units_not_negative", "units_28d", ">=", 0.0),
+        Check("source_known", "source", "in", SOURCES),
+    )
+    user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
+    product_id = Col(_TEXT, "the product", required=True)
+    source = Col(_TEXT, "own: bought and kept; recommended: not, but in the user's list of the date", required=True)
+    p_offer = Col(
+        _DOUBLE,
+        "probability that it is bought within the days that an offer holds (propensity.offer_days), without an offer; "
+        "null: no such pair was in the last whole window",
+        unit="share",
+    )
+    p_28d = Col(_DOUBLE, "the same within 28 days", unit="share")
+    units_28d = Col(_DOUBLE, "units expected within the same days as p_28d; null: as there", unit="units")
+
+
+class FittedModels(Predicted):
+    """One row per model that predictions of the date are made by: its state as text.
+
+    A date on which it is not fitted again has the row of the date before.
+    """
+
+    name = "fitted_models"
+    key = ("as_of", "model")
+    checks = (Check("engine_known", "engine", "in", ENGINES),)
+    model = Col(_TEXT, "what it is a model of, as in models.registry", required=True)
+    engine = Col(_TEXT, "the method that was the best on the last whole window", required=True)
+    text = Col(
+        _TEXT,
+        "JSON: coefficients as numbers, trees as LightGBM's own text, calibration, figures of the fit",
+        required=True,
+    )
+    sha256 = Col(_TEXT, "checksum of the text", required=True)
+    trained_on = Col(
+        T.DateType(), "the date as of which it was fitted: as_of of its row in models.registry", required=True
+    )
+    made_by = Col(_TEXT, "digest of the code and the settings that it was fitted by", required=True)
+
+
+PREDICTIONS: tuple[type[Table], ...] = (Propensity, ItemPropensity, FittedModels)

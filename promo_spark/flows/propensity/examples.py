@@ -1,0 +1,225 @@
+"""Examples that models learn from: a sample of users as of earlier dates, and what they did next."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from promo_spark.features.labels.batches import Batch
+from promo_spark.features.labels.histories import Floats
+from promo_spark.features.labels.pairs import (
+    PAIR_FEATURES,
+    Pairs,
+    ProductFigures,
+    bought_within,
+    kinds_of_pairs,
+    own_pairs,
+    pair_features,
+    product_figures,
+    units_within,
+)
+from promo_spark.features.labels.users import (
+    USER_FEATURES,
+    Rows,
+    kinds_of_users,
+    known_users,
+    ordered_within,
+    redeemed_within,
+    regular_users,
+    spent_within,
+    user_features,
+)
+from promo_spark.learners.tables import FeatureTable
+from promo_spark.models.propensity.fitting import Examples
+from promo_spark.models.propensity.questions import (
+    CHURN,
+    CHURN_DAYS,
+    ITEM_DAYS,
+    ITEM_OFFER,
+    ITEM_UNITS,
+    ORDER,
+    ORDER_DAYS,
+    REDEMPTION,
+    SPEND,
+    SPEND_DAYS,
+)
+from promo_spark.settings.propensity import PropensitySettings
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The sampled users, sorted by id; a number drawn from each id; the date as a day since 1970."""
+
+    batch: Batch
+    drawn: NDArray[np.uint64]
+    day: int
+
+    @staticmethod
+    def of(batch: Batch, day: int, seed: int) -> Sample:
+        return Sample(batch, drawn_numbers(batch.user_ids, seed), day)
+
+    @property
+    def first_day(self) -> int:
+        """The first day on which one of them bought; the date itself, where none did."""
+        return int(self.batch.of.orders.day.min(initial=self.day))
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Dates of which what happened in so many days is known: the latest, and those before that end when it begins."""
+
+    latest: int | None
+    past: tuple[int, ...]
+
+
+def windows(sample: Sample, days: int, settings: PropensitySettings) -> Windows:
+    """The dates whose windows of so many days are whole, and have enough history before them."""
+    earliest = sample.first_day + settings.least_history_days
+    latest = sample.day - days
+    past = [latest - days - settings.training_every_days * n for n in range(settings.training_dates)]
+    return Windows(latest if latest >= earliest else None, tuple(day for day in past if day >= earliest))
+
+
+def user_examples(sample: Sample, target: str, settings: PropensitySettings) -> tuple[Examples, Examples]:
+    """Of a target the examples before the last whole window, and those of it."""
+    if target == REDEMPTION:
+        return _redemptions(sample, settings)
+    days = {ORDER: ORDER_DAYS, CHURN: CHURN_DAYS, SPEND: SPEND_DAYS}[target]
+    found = windows(sample, days, settings)
+    past = [users_as_of(sample.batch, day, target, settings) for day in found.past]
+    latest = [users_as_of(sample.batch, found.latest, target, settings)] if found.latest is not None else []
+    before, newest = (_answered(sample, _joined(rows, settings), target, settings) for rows in (past, latest))
+    return before, newest
+
+
+def users_as_of(batch: Batch, day: int, target: str, settings: PropensitySettings) -> Rows:
+    """The users whom a target is about on a day."""
+    everyone = Rows(np.arange(len(batch)), np.full(len(batch), day), settings.lookback_days)
+    about = known_users(batch.of, everyone)
+    if target == CHURN:
+        about &= regular_users(
+            batch.of, everyone, least_days=settings.regular_days, most_silence=settings.regular_silence
+        )
+    if target == REDEMPTION:
+        about &= batch.of.contacts.count(everyone.user, everyone.day - settings.lookback_days, everyone.day) > 0
+    return Rows(everyone.user[about], everyone.day[about], settings.lookback_days)
+
+
+def pair_examples(sample: Sample, model: str, settings: PropensitySettings) -> tuple[Examples, Examples]:
+    """Of a model of pairs the examples before the last whole window, and those of it: own products, and some new."""
+    days = settings.offer_days if model == ITEM_OFFER else ITEM_DAYS
+    found = windows(sample, days, settings)
+    room = settings.sample_rows // max(len(found.past), 1)
+    past = [_pairs_of_day(sample, day, days, model, room, settings) for day in found.past]
+    latest = found.latest
+    newest = [] if latest is None else [_pairs_of_day(sample, latest, days, model, settings.sample_rows // 3, settings)]
+    return _stacked_examples(past), _stacked_examples(newest)
+
+
+def drawn_numbers(ids: pa.Array, seed: int) -> NDArray[np.uint64]:
+    """A number from each id, evenly spread and always the same.
+
+    >>> drawn_numbers(pa.array(["u1"]), 7) == drawn_numbers(pa.array(["u0", "u1"]), 7)[1:]
+    array([ True])
+    """
+    salt = str(seed).encode()[:16]
+    digests = b"".join(hashlib.blake2b(i.encode(), digest_size=8, salt=salt).digest() for i in ids.to_pylist())
+    return np.frombuffer(digests, "<u8").astype(np.uint64)
+
+
+def mixed(number: NDArray[np.uint64], times: int) -> NDArray[np.uint64]:
+    """Another number from each, by SplitMix64."""
+    with np.errstate(over="ignore"):
+        z = number + np.uint64(0x9E3779B97F4A7C15) * np.uint64(times + 1)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return z ^ (z >> np.uint64(31))
+
+
+def _redemptions(sample: Sample, settings: PropensitySettings) -> tuple[Examples, Examples]:
+    """Contacts of the last whole window, and those whose windows end before it: was a coupon redeemed in time?"""
+    contacts, days = sample.batch.of.contacts, settings.redemption_days
+    earliest = sample.first_day + settings.least_history_days
+    day = contacts.day
+    newest = (day > sample.day - 2 * days) & (day <= sample.day - days)
+    parts = []
+    for chosen in ((day <= sample.day - 3 * days) & (day >= earliest), newest & (day >= earliest)):
+        rows = Rows(contacts.owner[chosen], day[chosen], settings.lookback_days)
+        parts.append(_answered(sample, _joined([rows], settings), REDEMPTION, settings))
+    return parts[0], parts[1]
+
+
+def _answered(sample: Sample, rows: Rows, target: str, settings: PropensitySettings) -> Examples:
+    of = sample.batch.of
+    values = user_features(of, rows)
+    answers: dict[str, Callable[[], Floats]] = {
+        ORDER: lambda: ordered_within(of, rows, ORDER_DAYS),
+        CHURN: lambda: 1 - ordered_within(of, rows, CHURN_DAYS),
+        SPEND: lambda: spent_within(of, rows, SPEND_DAYS),
+        REDEMPTION: lambda: redeemed_within(of, rows, settings.redemption_days),
+    }
+    return Examples(
+        FeatureTable(USER_FEATURES, values), answers[target](), kinds_of_users(of, rows, values), rows.user, rows.day
+    )
+
+
+def _joined(parts: Sequence[Rows], settings: PropensitySettings) -> Rows:
+    """The rows one after the other, those of the last users left out where they are too many."""
+    nothing = [np.zeros(0, np.int64)]
+    user = np.concatenate(nothing + [p.user for p in parts])[: settings.sample_rows]
+    day = np.concatenate(nothing + [p.day for p in parts])[: settings.sample_rows]
+    return Rows(user, day, settings.lookback_days)
+
+
+def _pairs_of_day(sample: Sample, day: int, days: int, model: str, room: int, settings: PropensitySettings) -> Examples:
+    """The pairs of as many users as there is room for, in the order of their drawn numbers."""
+    batch = sample.batch
+    figures = product_figures(batch.of, batch.category, day, settings.lookback_days)
+    own = own_pairs(batch.of, day, settings.lookback_days)
+    new = new_pairs(sample, own, figures, day, settings.new_products)
+    user, product = np.r_[own.user, new.user], np.r_[own.product, new.product]
+    of_user = np.bincount(user, minlength=len(batch))
+    order = np.argsort(sample.drawn, kind="stable")
+    fits = np.zeros(len(batch), bool)
+    fits[order] = np.cumsum(of_user[order]) <= room
+    chosen = fits[user]
+    rows = Pairs(user[chosen], product[chosen], np.full(int(chosen.sum()), day), settings.lookback_days)
+    values = pair_features(batch.of, rows, figures)
+    happened = units_within(batch.of, rows, days) if model == ITEM_UNITS else bought_within(batch.of, rows, days)
+    return Examples(FeatureTable(PAIR_FEATURES, values), happened, kinds_of_pairs(values), rows.user, rows.day)
+
+
+def new_pairs(sample: Sample, own: Pairs, figures: ProductFigures, day: int, count: int) -> Pairs:
+    """Each user who bought before with some products that the user did not: drawn by how many users buy them."""
+    products = len(figures.category)
+    users = np.unique(own.user)
+    popularity = np.cumsum(np.rint(figures.values[:, 0] * 1_000_000))
+    if not products or not len(users) or not popularity[-1]:
+        return Pairs(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64), own.lookback)
+    tries = []
+    for number in range(count):
+        share = mixed(sample.drawn[users], number).astype(np.float64) / 2.0**64
+        product = np.searchsorted(popularity, share * popularity[-1], side="right")
+        tries.append(users * products + np.minimum(product, products - 1))
+    drawn = np.setdiff1d(np.concatenate(tries), own.user * products + own.product)
+    return Pairs(drawn // products, drawn % products, np.full(len(drawn), day), own.lookback)
+
+
+def _stacked_examples(parts: Sequence[Examples]) -> Examples:
+    if not parts:
+        empty = np.zeros(0, np.int64)
+        return Examples(
+            FeatureTable(PAIR_FEATURES, np.zeros((0, len(PAIR_FEATURES)))), np.zeros(0), empty, empty, empty
+        )
+    return Examples(
+        FeatureTable(PAIR_FEATURES, np.concatenate([p.table.values for p in parts])),
+        np.concatenate([p.happened for p in parts]),
+        np.concatenate([p.kind for p in parts]),
+        np.concatenate([p.user for p in parts]),
+        np.concatenate([p.day for p in parts]),
+    )

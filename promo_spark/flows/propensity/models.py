@@ -1,0 +1,181 @@
+"""The models of a date: those of an earlier date where they are kept, else newly fitted ones."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame, SparkSession
+
+from promo_spark.contracts.predictions import FittedModels
+from promo_spark.features.labels.pairs import PAIR_KINDS
+from promo_spark.features.labels.users import KINDS
+from promo_spark.flows.propensity.examples import Sample, pair_examples, user_examples
+from promo_spark.flows.registry import Fit
+from promo_spark.learners.boosting import BoostingEffort
+from promo_spark.learners.stored_text import sha256_of
+from promo_spark.measures.metric_rows import Figure
+from promo_spark.measures.refitting import newest_rows, refit_reason
+from promo_spark.models.propensity.fitting import (
+    Effort,
+    Examples,
+    FittedQuestion,
+    Question,
+    figures_of,
+    fitted_question,
+)
+from promo_spark.models.propensity.questions import item_questions, user_questions
+from promo_spark.runtime.job import Context
+from promo_spark.settings.propensity import PropensitySettings
+
+_STORED = "stored"  # slice of figures: the models of an earlier date on the last whole window
+_WORST_DECILE = "worst_decile"
+ExamplesOf = Callable[[Sample, str, PropensitySettings], tuple[Examples, Examples]]
+
+
+@dataclass(frozen=True)
+class ModelOfDate:
+    """A model with its text, and when it was fitted by what."""
+
+    answer: FittedQuestion
+    text: str
+    trained_on: datetime.date
+    made_by: str
+
+
+@dataclass(frozen=True)
+class ModelsOfDate:
+    """The models by name, what is registered of those that were fitted on the date, and figures of all."""
+
+    models: Mapping[str, ModelOfDate]
+    fits: list[Fit]
+    figures: list[Figure]
+
+
+def models_of_date(ctx: Context[PropensitySettings], sample: Sample) -> ModelsOfDate:
+    """Each model kept or fitted. All are of the same date, so that predictions of a date belong together."""
+    questions: dict[str, tuple[Question, ExamplesOf]] = {
+        **{name: (question, user_examples) for name, question in user_questions(KINDS).items()},
+        **{name: (question, pair_examples) for name, question in item_questions(PAIR_KINDS).items()},
+    }
+    stored = stored_models(ctx.read_earlier(FittedModels), {name: q for name, (q, _) in questions.items()})
+    reason: str | None = "there were none of an earlier date with these features"
+    figures: list[Figure] = []
+    if stored is not None:
+        newest = {name: made(sample, name, ctx.settings)[1] for name, (_, made) in questions.items()}
+        figures = [f for name, model in stored.items() for f in _figures_of_stored(model, newest[name])]
+        oldest = min(stored.values(), key=lambda model: model.trained_on)
+        reason = refit_reason(
+            ctx.settings.refit,
+            date=ctx.date,
+            trained_on=oldest.trained_on,
+            same_maker=all(model.made_by == ctx.made_by for model in stored.values()),
+            drifted=_drift(figures, ctx.settings.refit_worst_decile),
+        )
+        if reason is None:
+            ctx.say(f"keeps the models of {oldest.trained_on}")
+            return ModelsOfDate(stored, [], figures)
+    models, fits = {}, []
+    for name, (question, made) in questions.items():
+        ctx.say(f"fitting {name}")
+        model, fit, measured = _fitted(ctx, sample, question, made(sample, name, ctx.settings), reason or "")
+        models[name] = model
+        fits += [fit]
+        figures += measured
+    return ModelsOfDate(models, fits, figures)
+
+
+def stored_models(rows: DataFrame, questions: Mapping[str, Question]) -> dict[str, ModelOfDate] | None:
+    """FittedModels of earlier dates → the models of the newest of them; None: not all are there, or of other kinds."""
+    newest = newest_rows(rows, FittedModels.as_of)
+    if newest is None:
+        return None
+    found = {row[FittedModels.model]: row for row in newest[1].collect()}  # one row per model
+    models = {}
+    for name, question in questions.items():
+        if name not in found:
+            return None
+        row = found[name]
+        answer = FittedQuestion.from_text(question, row[FittedModels.text], row[FittedModels.sha256])
+        if answer is None:
+            return None
+        trained_on, made_by = row[FittedModels.trained_on], row[FittedModels.made_by]
+        models[name] = ModelOfDate(answer, row[FittedModels.text], trained_on, made_by)
+    return models
+
+
+def model_rows(spark: SparkSession, models: Mapping[str, ModelOfDate]) -> DataFrame:
+    """One row per model. ModelOfDate → FittedModels."""
+    rows = [
+        {
+            FittedModels.model: name,
+            FittedModels.engine: model.answer.learner.engine,
+            FittedModels.text: model.text,
+            FittedModels.sha256: sha256_of(model.text),
+            FittedModels.trained_on: model.trained_on,
+            FittedModels.made_by: model.made_by,
+        }
+        for name, model in models.items()
+    ]
+    return FittedModels.frame(spark, rows)
+
+
+def _fitted(
+    ctx: Context[PropensitySettings],
+    sample: Sample,
+    question: Question,
+    examples: tuple[Examples, Examples],
+    reason: str,
+) -> tuple[ModelOfDate, Fit, list[Figure]]:
+    settings, (past, latest) = ctx.settings, examples
+    fitted = fitted_question(question, past, latest, _effort(settings))
+    if fitted.instead:
+        ctx.note(f"{question.model}: all get the base rate, since {fitted.instead}")
+    text = fitted.answer.to_text()
+    learnt_from = past if len(past) and not fitted.instead else latest
+    days = learnt_from.day if len(learnt_from) else [sample.day]
+    fit = Fit(
+        question.model,
+        fitted.answer.learner.engine,
+        settings.refit,
+        reason,
+        rows=len(learnt_from),
+        days=(_date(int(min(days))), _date(int(max(days)))),
+        features=past.table.names,
+        state=FittedModels,
+        metrics={f.metric: f.value for f in fitted.figures if f.slice == question.model and f.value is not None},
+        sha256=sha256_of(text),
+    )
+    return ModelOfDate(fitted.answer, text, ctx.date, ctx.made_by), fit, fitted.figures
+
+
+def _effort(settings: PropensitySettings) -> Effort:
+    return Effort(
+        BoostingEffort(settings.trees, settings.leaves, settings.rate, settings.rows_of_leaf, settings.seed % 2**31),
+        settings.ridge,
+        settings.tie_margin,
+        settings.least_rows,
+        settings.calibration_rows,
+    )
+
+
+def _figures_of_stored(model: ModelOfDate, latest: Examples) -> list[Figure]:
+    question = model.answer.question
+    predicted = model.answer.predicted(latest.table, latest.kind)
+    return figures_of(question, f"{question.model}:{_STORED}", predicted, latest)
+
+
+def _drift(figures: list[Figure], most: float) -> str:
+    """What is farther off than the settings allow; "": nothing."""
+    off = [f for f in figures if f.metric == _WORST_DECILE and f.value is not None and f.value > most]
+    if not off:
+        return ""
+    worst = max(off, key=lambda figure: (figure.value or 0.0, figure.slice))
+    return (
+        f"the worst decile of {worst.slice.removesuffix(':' + _STORED)} is off by {worst.value:.3f}, more than {most:g}"
+    )
+
+
+def _date(day: int) -> datetime.date:
+    return datetime.date(1970, 1, 1) + datetime.timedelta(day)

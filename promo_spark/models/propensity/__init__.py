@@ -1,0 +1,1 @@
+"""What users do by themselves: models of it, chosen, calibrated, explained."""

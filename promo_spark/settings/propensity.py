@@ -1,0 +1,33 @@
+"""How it is learnt what users do by themselves."""
+
+from __future__ import annotations
+
+from promo_spark.settings.sections import Count, Days, Factor, Positive, Refit, Section, Seed, Share
+
+
+class PropensitySettings(Section):
+    """How it is learnt what users do by themselves."""
+
+    redemption_days: Days
+    offer_days: Days
+    lookback_days: Days
+    least_history_days: Days
+    training_dates: Positive
+    training_every_days: Days
+    sample_users: Positive
+    sample_rows: Positive
+    least_rows: Positive
+    calibration_rows: Positive
+    tie_margin: Share
+    regular_days: Positive
+    regular_silence: Factor
+    own_products: Positive
+    new_products: Count
+    trees: Positive
+    leaves: Positive
+    rate: Share
+    rows_of_leaf: Positive
+    ridge: Factor
+    refit: Refit
+    refit_worst_decile: Share
+    seed: Seed
