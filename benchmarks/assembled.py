@@ -14,12 +14,13 @@ from sklearn.linear_model import PoissonRegressor
 
 from promo_spark.learners.boosting import BoostedTrees, BoostingEffort, fitted_trees
 from promo_spark.learners.tables import FeatureTable
+from promo_spark.models.uplift.effects import SAVINGS
 from promo_spark.worlds import response
 from promo_spark.worlds.streams import Floats, Ints
 
 _PAIR = ("lines", "lines_28", "recency", "gap", "visits", "popular", "price", "visit_rate")
 _LIKE_ALL = 3.0  # orders of a usual basket that a user's own baskets are drawn to
-_USES = 30.0  # uses of an offer that the calibration of what is given is drawn to
+_TOGETHER = 0.25  # of what is bought of the rarer product of a bundle that is bought with the other; else by chance
 _PAIRS_OF_USER = 3  # that the usual pieces are learnt from
 _AFTER = np.array([response.POINTS_SPENT if name == "points" else 1.0 for name in response.NAMES])
 
@@ -45,15 +46,14 @@ class Assembled:
         self.opened = float(of.world.delivered.explored.opened[of.world.delivered.explored.mechanic >= 0].mean())
         self.pieces_model = self._usual_pieces()
         self.lift = self._lift()
-        self.factor = np.ones(len(response.NAMES))
-        self.factor = self._calibration(of.trials.given[explored])
-        self.worth = self._worth_of_visits()
+        self.recalibrated: PoissonRegressor | None = None
+        self.recalibrated = self._calibration(of.trials.given[explored])
 
     def estimates(self) -> tuple[Floats, Floats]:
         """User × candidate: the value, and the amount expected to be given."""
         of, offer = self.of, self.of.candidates
         parts = self.parts(of.now, offer, self.day)
-        value = self.worth * self.margins(of.now)[offer.user] * parts.visits + parts.earned - parts.given
+        value = self.margins(of.now)[offer.user] * parts.visits + parts.earned - parts.given
         has = offer.mechanic >= 0
         return of.shaped(np.where(has, value, 0.0)), of.shaped(np.where(has, parts.given, 0.0))
 
@@ -63,22 +63,22 @@ class Assembled:
         weekly = of.weekly_visits(features)[user]
         pull, readiness, _ = (features[user, FEATURES.index(name)] for name in ("pull", "readiness", "mention"))
         factor = np.exp(of.effects.log_effect(offer.mechanic, offer.saving, offer.share, pull))
-        more = self._lifted(features, offer)
         on_products = response.ON_PRODUCTS[offer.mechanic]
-        usual = [self.pieces(features, user, product, day) for product in (offer.product, offer.second)]
-        earned = sum(
-            one * factor * (more - 1) * self._left(product, day)
-            for one, product in zip(usual, (offer.product, offer.second), strict=True)
-        )
-        pieces = usual[0] * factor * more
-        visits = weekly * factor
-        both = pieces * np.minimum(usual[1] * factor * more / visits, 1.0)
-        pieces = np.where(offer.mechanic == response.BUNDLE, both, pieces)
+        visits, usual, sold = weekly * factor, [], []
+        for product in (offer.product, offer.second):
+            usual.append(self.pieces(features, user, product, day) * factor)
+            sold.append(self._sold(features, offer, product, usual[-1]))
+        is_bundle = offer.mechanic == response.BUNDLE
+        more = np.where(is_bundle, np.minimum(sold[0] - usual[0], sold[1] - usual[1]), sold[0] - usual[0])
+        earned = more * (self._left(offer.product, day) + self._left(offer.second, day))
+        apart = sold[0] * np.minimum(sold[1] / visits, 1.0)
+        both = _TOGETHER * np.minimum(sold[0], sold[1]) + (1 - _TOGETHER) * apart
+        pieces = np.where(is_bundle, both, sold[0])
         given = np.where(on_products, self._on_products(offer, pieces, day), 0.0)
         given += np.where(~on_products, self._on_baskets(offer, weekly * factor), 0.0)
         chance = readiness * np.interp(offer.saving, of.circumstances.use_savings, of.circumstances.use_levels)
         given *= np.where(response.CHOSEN[offer.mechanic], self.opened * chance, 1.0)
-        given *= self.factor[np.maximum(offer.mechanic, 0)]
+        given = self._as_given(given, offer.mechanic)
         return Parts(weekly * (factor - 1), np.where(on_products, earned, 0.0), given)
 
     def _left(self, product: Ints, day: int) -> Floats:
@@ -119,20 +119,6 @@ class Assembled:
         share = self.seen.kept.sum() / self.seen.paid.sum()
         return share * (baskets * visits + _LIKE_ALL * usual) / (visits + _LIKE_ALL)
 
-    def _worth_of_visits(self) -> float:
-        """What an extra visit brings as a share of a usual one's margin: some of it would have been bought anyway."""
-        trials, of = self.of.trials, self.of
-        offer = trials.offer
-        pull = trials.features[:, FEATURES.index("pull")]
-        factor = np.exp(of.effects.log_effect(offer.mechanic, offer.saving, offer.share, pull))
-        margin = self.margins(trials.features)
-        x = np.column_stack([margin * of.expected, margin * of.expected * (factor - 1)])
-        spread = np.maximum(margin * np.sqrt(of.expected), 0.1)
-        x, y = x / spread[:, None], (trials.margin + trials.given) / spread
-        precision = np.diag([0.0, 0.05 * (x[:, 1] ** 2).sum()])  # a twentieth of the rows' weight says: as usual
-        found = np.linalg.solve(x.T @ x + precision, x.T @ y + precision @ np.ones(2))
-        return float(np.clip(found[1], 0.2, 1.5))
-
     # pieces of a product
 
     def pieces(self, features: Floats, user: Ints, product: Ints, day: int) -> Floats:
@@ -168,7 +154,7 @@ class Assembled:
     def _usual_pieces(self) -> BoostedTrees:
         """Learnt on the last week of the history: some of the products that are candidates now."""
         of, day = self.of, self.of.world.spec.days - 7
-        table = of.shaped(of.candidates.product)
+        table = of.candidates.product.reshape(of.users, -1)
         columns = np.flatnonzero((table >= 0).all(axis=0))[:_PAIRS_OF_USER]
         user, product = np.repeat(np.arange(of.users), len(columns)), table[:, columns].ravel()
         bought = of.world.delivered.purchases
@@ -191,28 +177,42 @@ class Assembled:
         pieces = self.seen.counted(offer.user, offer.product, bought.day >= start, bought.units.astype(np.float64))
         exposure = np.maximum(usual * factor, 1e-3)
         return PoissonRegressor(alpha=3.0 / len(exposure), max_iter=500).fit(
-            self._lift_features(whole, offer), pieces / exposure, sample_weight=exposure
+            self._lift_features(whole, offer, exposure), pieces / exposure, sample_weight=exposure
         )
 
-    def _lift_features(self, features: Floats, offer: Offered) -> Floats:
+    def _lift_features(self, features: Floats, offer: Offered, usual: Floats) -> Floats:
         mechanic = offer.mechanic[:, None] == np.flatnonzero(response.ON_PRODUCTS)
         own = features[offer.user][:, [FEATURES.index("pull"), FEATURES.index("mention")]] / np.array([4.0, 3.0])
-        return np.column_stack([mechanic, own, own[:, :1] * own[:, 1:]]) * offer.saving[:, None]
+        log = np.log(np.maximum(usual, 1e-3))[:, None]
+        rise = np.interp(offer.saving, SAVINGS, self.of.effects.savings)[:, None]
+        return np.column_stack([np.column_stack([mechanic, own, log]) * rise, log])
 
-    def _lifted(self, features: Floats, offer: Offered) -> Floats:
-        told = self.lift.predict(self._lift_features(features, offer))
-        return np.where((offer.product >= 0) & (offer.mechanic >= 0), told, 1.0)
+    def _sold(self, features: Floats, offer: Offered, product: Ints, usual: Floats) -> Floats:
+        """Pieces of the product that the week sells under the offer; `usual`: that its visits hold without it."""
+        told = usual * self.lift.predict(self._lift_features(features, offer, usual))
+        return np.where((product >= 0) & (offer.mechanic >= 0), told, usual)
 
-    def _calibration(self, given: Floats) -> Floats:
-        """What was given over what was expected, by mechanic."""
+    def _calibration(self, given: Floats) -> PoissonRegressor:
+        """What was given by what was expected: large expectations are often too large, small ones too small."""
         whole = np.zeros((self.of.users, len(FEATURES)))
         whole[self.week.user] = self.week_features
         expected = self.parts(whole, self.week, self.of.world.spec.days).given
-        factor = np.ones(len(response.NAMES))
-        for mechanic in range(len(factor)):
-            rows = self.week.mechanic == mechanic
-            if rows.any() and expected[rows].sum() > 0:
-                uses = max(float((given[rows] > 0).sum()), 1.0)
-                usual = given[rows].sum() / uses * _USES
-                factor[mechanic] = (given[rows].sum() + usual) / (expected[rows].sum() + usual)
-        return factor
+        rows = (self.week.mechanic >= 0) & (expected > 0)
+        x = _levels(expected[rows], self.week.mechanic[rows])
+        return PoissonRegressor(alpha=30.0 / rows.sum(), max_iter=500).fit(
+            x, given[rows] / expected[rows], sample_weight=expected[rows]
+        )
+
+    def _as_given(self, expected: Floats, mechanic: Ints) -> Floats:
+        if self.recalibrated is None:
+            return expected
+        has = (mechanic >= 0) & (expected > 0)
+        told = np.zeros(len(expected))
+        told[has] = expected[has] * self.recalibrated.predict(_levels(expected[has], mechanic[has]))
+        return told
+
+
+def _levels(expected: Floats, mechanic: Ints) -> Floats:
+    of_mechanic = (mechanic[:, None] == np.arange(len(response.NAMES))).astype(np.float64)
+    log = np.log(np.maximum(expected, 1e-4))[:, None]
+    return np.column_stack([of_mechanic, log, 0.3 * of_mechanic * log])

@@ -1,9 +1,9 @@
 """Policies that learn: from what the shop has seen alone, to a value and an expected cost of each candidate.
 
-ours       effects on visits as the job uplift fits them, times what a visit brings, plus what the offered product brings,
-           less what is given; each part by itself, as far as possible from experiments
+ours       effects on visits as the job uplift fits them, times what a visit brings, plus what the offered product
+           brings, less what is given; each part by itself, as far as possible from experiments
 S, T, X    gradient boosting on the margin of a week, as meta-learners have it (Künzel et al. 2019): one model with the
-           offer among the features; a model per mechanic; a model of the differences to what was expected without an offer
+           offer among the features; a model per mechanic; a model of the differences to what was expected without one
 """
 
 from __future__ import annotations
@@ -148,7 +148,9 @@ class Learned:
         self.expected = np.maximum(expected, 1e-3)
         offer = of.offer
         pull = of.features[:, FEATURES.index("pull")]
-        evidence = Evidence(of.visits, self.expected, offer.mechanic, offer.saving, offer.share, pull)
+        evidence = Evidence(
+            of.visits, self.expected, offer.mechanic, offer.saving, offer.share, pull, np.ones(len(pull))
+        )
         return fitted_effects(evidence, response.NAMES), self.weekly_visits(self.now)
 
     def weekly_visits(self, features: Floats) -> Floats:
@@ -166,7 +168,8 @@ class Learned:
 
     def shaped(self, values: Floats) -> Floats:
         """User × candidate."""
-        return values.reshape(self.users, -1)
+        shaped: Floats = values.reshape(self.users, -1)
+        return shaped
 
     # S, T, X
 
@@ -235,9 +238,9 @@ class _Rows:
         of = self.trials
         given = of.given if self.given is None else self.given
         margin = of.margin if self.margin is None else self.margin
-        columns = (of.weeks, of.visits, margin, given, of.began)
-        weeks, visits, margin, given, began = (values[who] for values in columns)
-        return Trials(of.features[who], of.offer.rows(who), weeks, visits, margin, given, began)
+        return Trials(
+            of.features[who], of.offer.rows(who), of.weeks[who], of.visits[who], margin[who], given[who], of.began[who]
+        )
 
 
 def _stacked(parts: list[Trials]) -> Trials:

@@ -37,9 +37,9 @@ class Seen:
         first = np.where(self.ordered.any(axis=1), self.ordered.argmax(axis=1), self.of.day)
         return Histories(
             ordered=self.ordered,
-            paid=self.by_day(self.paid),
-            off=self.by_day(bought.reduced + bought.coupon),
-            lines=self.by_day(np.ones(len(bought.user))),
+            paid=self.by_day(self.paid).astype(np.float32),
+            off=self.by_day(bought.reduced + bought.coupon).astype(np.float32),
+            lines=self.by_day(np.ones(len(bought.user))).astype(np.float32),
             known_from=np.where(self.of.registered < 0, 0, np.minimum(self.of.registered, first)),
             messages=self.messages(),
         )

@@ -7,6 +7,7 @@ from promo_spark.contracts.features import FEATURES
 from promo_spark.contracts.models import MODELS
 from promo_spark.contracts.ops import OPS
 from promo_spark.contracts.predictions import PREDICTIONS
+from promo_spark.contracts.responses import RESPONSES
 from promo_spark.contracts.restricted import RESTRICTED_QUARANTINE, RESTRICTED_TABLES
 from promo_spark.contracts.schema import Table
 from promo_spark.contracts.silver import QUARANTINE as SILVER_QUARANTINE
@@ -22,6 +23,7 @@ ALL_TABLES: tuple[type[Table], ...] = (
     *FEATURES,
     *MODELS,
     *PREDICTIONS,
+    *RESPONSES,
     *DECISIONS,
     *OPS,
     *TRUTH,

@@ -30,6 +30,7 @@ from promo_spark.settings.sections import Section
 from promo_spark.settings.segment import SegmentSettings
 from promo_spark.settings.simulate import SimulateSettings
 from promo_spark.settings.spark import SparkSettings
+from promo_spark.settings.uplift import UpliftSettings
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -53,6 +54,7 @@ class Settings(Section):
     recommend: RecommendSettings
     forecast: ForecastSettings
     propensity: PropensitySettings
+    uplift: UpliftSettings
     promote: PromoteSettings
     generate: GenerateSettings
     simulate: SimulateSettings

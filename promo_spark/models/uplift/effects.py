@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from promo_spark.contracts.responses import ON_PRODUCTS
 from promo_spark.models.uplift.histories import Bools, Floats, Ints
 
 SAVINGS: Final = np.array([0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 1.0])
@@ -22,6 +23,7 @@ SHARES: Final = np.array([0.0, 0.01, 0.03, 0.06, 0.1, 0.2, 0.4, 0.7, 1.0])
 ENOUGH_ROWS: Final = 1000  # randomised rows below which only the mean effect is told
 _USUAL_SAVING, _USUAL_SHARE = 0.2, 0.1  # at which S and R are what strength has: only the sizes scale the effect
 _ROUNDS, _STEPS = 6, 8
+_POWERS = (0.3, 0.5, 0.75, 1.0)  # of the share that R may be like, where nothing more is known
 _SPREAD_OF_PULL, _SPREAD_OF_SIZE, _SPREAD_OF_RISE = 0.5, 0.4, 1.0  # standard deviations of the priors
 _LARGEST = 2.5  # of a log effect
 
@@ -36,6 +38,7 @@ class Evidence:
     saving: Floats
     share: Floats
     pull: Floats  # the user's, from before the experiment
+    weight: Floats  # 1 where chance gave all users the same probabilities
 
     def __len__(self) -> int:
         return len(self.visits)
@@ -113,26 +116,42 @@ def believed_effects(mechanics: Sequence[str]) -> Effects:
 
 def fitted_effects(of: Evidence, mechanics: Sequence[str], *, enough_rows: int = ENOUGH_ROWS) -> Effects:
     """The effects that make the experiments' visits likeliest, under the priors."""
-    effects = believed_effects(mechanics)
+    believed = believed_effects(mechanics)
     treated = of.mechanic >= 0
     if not treated.any() or treated.all():
-        return effects
-    effects = replace(
-        effects,
+        return believed
+    began = replace(
+        believed,
         rows=len(of),
         randomised=tuple(bool((of.mechanic == number).any()) for number in range(len(mechanics))),
     )
-    few = len(of) < enough_rows
-    base = np.zeros(2)
-    for _ in range(1 if few else _ROUNDS):
-        effects, base = _with_own(effects, of, base, mean_only=few)
-        if not few:
-            effects = _with_sizes(effects, of, base)
-            effects = _with_rises(effects, of, base, savings=True)
-            effects = _with_rises(effects, of, base, savings=False)
-    if not few:
-        effects, _ = _with_own(effects, of, base, mean_only=False)
-    return effects
+    if len(of) < enough_rows:
+        return _with_own(began, of, np.zeros(2), mean_only=True)[0]
+    fits = [_fitted(began, of, power) for power in _POWERS]
+    return max(fits, key=lambda fit: fit[1])[0]
+
+
+def _fitted(began: Effects, of: Evidence, power: float) -> tuple[Effects, float]:
+    """The effects where R is like a power of the share, drawn from that by the evidence; and how likely they make it."""
+    usual = SHARES**power * np.sqrt(_USUAL_SHARE) / _USUAL_SHARE**power
+    effects, base = replace(began, shares=usual), np.zeros(2)
+    for _ in range(_ROUNDS):
+        effects, base = _with_own(effects, of, base, mean_only=False)
+        effects = _with_sizes(effects, of, base)
+        effects = _with_rises(effects, of, base, SAVINGS)
+        effects = _with_rises(effects, of, base, usual)
+    effects, base = _with_own(effects, of, base, mean_only=False)
+    log = effects.log_effect(of.mechanic, of.saving, of.share, of.pull) + _log_base(of, base)
+    return effects, float((of.weight * (of.visits * log - np.exp(log))).sum()) - _unlikely(effects, usual)
+
+
+def _unlikely(effects: Effects, usual: Floats) -> float:
+    """Minus the log of how likely the parameters are before the evidence."""
+    cost = ((effects.slope - 1) / _SPREAD_OF_PULL) ** 2
+    for level, like in ((effects.savings, SAVINGS), (effects.shares, usual)):
+        rise = np.diff(like)
+        cost += (((np.diff(level) - rise) / (_SPREAD_OF_RISE * rise)) ** 2).sum()
+    return 0.5 * float(cost)
 
 
 def _with_own(effects: Effects, of: Evidence, base: Floats, mean_only: bool) -> tuple[Effects, Floats]:
@@ -147,7 +166,7 @@ def _with_own(effects: Effects, of: Evidence, base: Floats, mean_only: bool) -> 
         mean = float(pull[of.mechanic >= 0].mean())
         design = np.column_stack([design[:, :2], curve])
         start, prior, precision = start[:3], np.array([0.0, 0.0, mean]), precision[:3]
-    found, covariance = _newton(design, of.visits, np.log(of.baseline), start, prior, precision)
+    found, covariance = _newton(design, of, np.log(of.baseline), start, prior, precision)
     if mean_only:
         whole = np.zeros((2, 2))
         whole[0, 0] = covariance[2, 2]
@@ -157,21 +176,26 @@ def _with_own(effects: Effects, of: Evidence, base: Floats, mean_only: bool) -> 
 
 
 def _with_sizes(effects: Effects, of: Evidence, base: Floats) -> Effects:
-    """The sizes of the mechanics that experiments had, over that of all together."""
-    plain = replace(effects, size=np.ones(len(effects.size)))
+    """The sizes of the mechanics; of which experiments tell little, they are like others on products, or on baskets."""
+    n, offset = len(effects.size), _log_base(of, base)
+    plain = replace(effects, size=np.ones(n))
     strong = plain.curve(of.mechanic, of.saving, of.share) * effects.own(of.pull)
-    own = (of.mechanic[:, None] == np.arange(len(effects.size))) * strong[:, None]
-    n = len(effects.size)
-    found, covariance = _newton(
-        own, of.visits, _log_base(of, base), effects.size.copy(), np.ones(n), np.full(n, 1 / _SPREAD_OF_SIZE**2)
-    )
+    own = (of.mechanic[:, None] == np.arange(n)) * strong[:, None]
+    on_products = np.array([name in ON_PRODUCTS for name in effects.mechanics])
+    kinds = np.column_stack([on_products, ~on_products]).astype(np.float64)
+    of_kinds, _ = _newton(own @ kinds, of, offset, np.ones(2), np.ones(2), np.ones(2))
+    usual = kinds @ np.maximum(of_kinds, 0.05)
+    found, covariance = _newton(own, of, offset, effects.size.copy(), usual, 1 / (_SPREAD_OF_SIZE * usual) ** 2)
     return replace(effects, size=np.maximum(found, 0.0), size_error=np.sqrt(np.diag(covariance)))
 
 
-def _with_rises(effects: Effects, of: Evidence, base: Floats, savings: bool) -> Effects:
-    """S, or R, as rises from knot to knot, none negative; what it is at the usual saving, or share, is kept."""
+def _with_rises(effects: Effects, of: Evidence, base: Floats, usual: Floats) -> Effects:
+    """S, or R, as rises from knot to knot, none negative; what it is at the usual saving, or share, is kept.
+
+    `usual`: what it is like before the evidence, SAVINGS of S.
+    """
+    savings = usual is SAVINGS
     knots, levels = (SAVINGS, effects.savings) if savings else (SHARES, effects.shares)
-    usual = SAVINGS.copy() if savings else np.sqrt(SHARES)
     at, where = (of.saving, _USUAL_SAVING) if savings else (of.share, _USUAL_SHARE)
     sized = np.where(of.mechanic >= 0, effects.size[np.maximum(of.mechanic, 0)], 0.0) * effects.own(of.pull)
     other = np.interp(of.share, SHARES, effects.shares) if savings else np.interp(of.saving, SAVINGS, effects.savings)
@@ -179,7 +203,7 @@ def _with_rises(effects: Effects, of: Evidence, base: Floats, savings: bool) -> 
     prior = np.diff(usual)
     design = passed * (sized * other)[:, None]
     precision = 1 / (_SPREAD_OF_RISE * prior) ** 2
-    rise, _ = _newton(design, of.visits, _log_base(of, base), np.diff(levels), prior, precision, least=0.02 * prior)
+    rise, _ = _newton(design, of, _log_base(of, base), np.diff(levels), prior, precision, least=0.02 * prior)
     level = np.r_[0.0, np.cumsum(rise)]
     level = level * np.interp(where, knots, usual) / np.interp(where, knots, level)
     return replace(effects, savings=level) if savings else replace(effects, shares=level)
@@ -192,7 +216,7 @@ def _log_base(of: Evidence, base: Floats) -> Floats:
 
 def _newton(
     design: Floats,
-    visits: Floats,
+    of: Evidence,
     offset: Floats,
     start: Floats,
     prior: Floats,
@@ -203,8 +227,8 @@ def _newton(
     found = start
     for _ in range(_STEPS):
         mean = np.exp(np.clip(offset + design @ found, -12.0, 5.0))
-        gradient = design.T @ (visits - mean) - precision * (found - prior)
-        curvature = (design * mean[:, None]).T @ design + np.diag(precision)
+        gradient = design.T @ (of.weight * (of.visits - mean)) - precision * (found - prior)
+        curvature = (design * (of.weight * mean)[:, None]).T @ design + np.diag(precision)
         step = np.linalg.solve(curvature, gradient)
         found = found + step
         if least is not None:

@@ -1,0 +1,271 @@
+"""The steps of uplift: which experiments are sound, whether the stored model is kept, what is said of every user."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from promo_spark.contracts.responses import OFFER_MECHANICS, ResponseHistory, ResponseModels, Uplift, UpliftCurves
+from promo_spark.contracts.silver import (
+    Assignments,
+    Campaigns,
+    Contacts,
+    Coupons,
+    Exposures,
+    OrderLines,
+    Redemptions,
+)
+from promo_spark.flows.registry import Fit
+from promo_spark.learners.boosting import BoostingEffort
+from promo_spark.learners.samples import hashed_sample
+from promo_spark.learners.stored_text import sha256_of
+from promo_spark.measures.metric_rows import Figure
+from promo_spark.measures.refitting import newest_rows, refit_reason
+from promo_spark.models.uplift.batches import Batch, batch_of, usual_basket
+from promo_spark.models.uplift.effects import SAVINGS, SHARES, fitted_effects
+from promo_spark.models.uplift.experiments import Experiment, experiments, fault
+from promo_spark.models.uplift.histories import Floats, day_levels
+from promo_spark.models.uplift.response_histories import Offered, response_histories
+from promo_spark.models.uplift.response_model import FEATURES, FittedResponses, Fitting, ResponseModel, fitted_responses
+from promo_spark.models.uplift.uplift_metrics import Judged, arm_chances, calibration_slope, mean_effect, qini
+from promo_spark.runtime.job import Context
+from promo_spark.settings.uplift import UpliftSettings
+
+MODEL, ENGINE = "responses", "latent_classes"
+_FIRST = datetime.date(1970, 1, 1)
+_ALL, _DECIMALS = "all", 9
+Batches = Iterator[pa.RecordBatch]
+
+
+@dataclass(frozen=True)
+class ResponsesOfDate:
+    """What users are scored by: the model, the season of each day, and what of it is stored and told.
+
+    `reason` is why it was fitted, "" if it was kept.
+    """
+
+    model: ResponseModel
+    levels: Floats
+    text: str
+    trained_on: datetime.date
+    made_by: str
+    figures: list[Figure]
+    reason: str
+
+
+def sound_experiments(ctx: Context[UpliftSettings]) -> DataFrame:
+    """The assignments that are evidence. → Assignments. What is refused is said by name, with the reason."""
+    assignments = ctx.read_optional(Assignments).filter(F.col(Assignments.assigned_on) < F.lit(ctx.date))
+    found = [row.asDict() for row in experiments(assignments).collect()]  # a row per experiment
+    wrong = {row[Experiment.campaign_id]: why for row in found if (why := fault(row))}
+    for campaign, why in sorted(wrong.items()):
+        ctx.note(f"experiment {campaign} is no evidence: {why}")
+    tried = {row[Experiment.campaign_id] for row in found}
+    told = ctx.read_optional(Contacts).select(Contacts.campaign_id).distinct().collect()  # a row per campaign
+    chosen = sorted({row[0] for row in told} - tried)
+    if chosen:
+        names = ", ".join(chosen[:5]) + (f" and {len(chosen) - 5} more" if len(chosen) > 5 else "")
+        ctx.note(
+            f"no evidence of effects: {names}: who got them was chosen, not drawn, as silver.assignments would say"
+        )
+    if not tried - set(wrong):
+        ctx.note("no sound experiment before the date: effects are what earlier answers suggest (basis prior)")
+    return assignments.filter(~F.col(Assignments.campaign_id).isin(sorted(wrong)))
+
+
+def histories_of_date(ctx: Context[UpliftSettings]) -> DataFrame:
+    """One row per user who bought in the days before the date. Silver tables → ResponseHistory."""
+    offered = Offered(
+        campaigns=ctx.read_optional(Campaigns),
+        contacts=ctx.read_optional(Contacts),
+        coupons=ctx.read_optional(Coupons),
+        assignments=sound_experiments(ctx),
+        exposures=ctx.read_optional(Exposures),
+        redemptions=ctx.read_optional(Redemptions),
+    )
+    return ctx.keep(response_histories(ctx.read(OrderLines), offered, as_of=ctx.date, settings=ctx.settings))
+
+
+def responses_of_date(ctx: Context[UpliftSettings], histories: DataFrame) -> ResponsesOfDate | None:
+    """The stored model of the newest earlier date where it is to be kept, else a newly fitted one.
+
+    None: nobody bought in the days before the date.
+    """
+    settings = ctx.settings
+    drawn = hashed_sample(histories, ResponseHistory.user_id, at_most=settings.sample_users, seed=settings.seed)
+    rows = drawn.toArrow().sort_by(ResponseHistory.user_id)
+    if not len(rows):
+        ctx.note(f"nobody who may be profiled bought in the {settings.history_days} days before {ctx.date}")
+        return None
+    stored = _stored(ctx.read_earlier(ResponseModels))
+    reason: str | None = "there was none of an earlier date"
+    if stored is not None:
+        kept, text, trained_on, made_by = stored
+        reason = refit_reason(settings.refit, date=ctx.date, trained_on=trained_on, same_maker=made_by == ctx.made_by)
+        if reason is None:
+            ctx.say(f"keeps the model of responses of {trained_on}")
+            levels = day_levels(_batch(ctx, rows, kept.basket).histories)
+            return ResponsesOfDate(kept, levels, text, trained_on, made_by, [], "")
+    basket = usual_basket(rows)
+    batch = _batch(ctx, rows, basket)
+    levels = day_levels(batch.histories)
+    ctx.say(f"fitting responses on {len(batch):,} users, {len(batch.trials):,} rows of experiments")
+    effort = BoostingEffort(settings.trees, settings.leaves, rows_of_leaf=settings.rows_of_leaf)
+    fitting = Fitting(settings.classes, settings.rounds, settings.least_rows, effort)
+    fitted = fitted_responses(batch, levels, basket, fitting)
+    figures = _figures(fitted, len(batch), settings.least_rows)
+    return ResponsesOfDate(fitted.model, levels, fitted.model.to_text(), ctx.date, ctx.made_by, figures, reason or "")
+
+
+def fit_of_date(ctx: Context[UpliftSettings], of_date: ResponsesOfDate | None) -> Fit | None:
+    """What was fitted on the date; None: nothing."""
+    if of_date is None or not of_date.reason:
+        return None
+    return Fit(
+        MODEL,
+        ENGINE,
+        ctx.settings.refit,
+        of_date.reason,
+        rows=next(f.n for f in of_date.figures if f.metric == "users"),
+        days=(ctx.date - datetime.timedelta(ctx.settings.history_days), ctx.date - datetime.timedelta(1)),
+        features=FEATURES,
+        state=ResponseModels,
+        metrics={f.metric: f.value for f in of_date.figures if f.slice == _ALL and f.value is not None},
+        sha256=sha256_of(of_date.text),
+    )
+
+
+def model_rows(ctx: Context[UpliftSettings], of_date: ResponsesOfDate | None) -> DataFrame:
+    """One row, or none. → ResponseModels."""
+    if of_date is None:
+        return ResponseModels.frame(ctx.spark)
+    row = {
+        ResponseModels.model: MODEL,
+        ResponseModels.text: of_date.text,
+        ResponseModels.sha256: sha256_of(of_date.text),
+        ResponseModels.trained_on: of_date.trained_on,
+        ResponseModels.made_by: of_date.made_by,
+    }
+    return ResponseModels.frame(ctx.spark, [row])
+
+
+def curve_rows(ctx: Context[UpliftSettings], of_date: ResponsesOfDate | None) -> DataFrame:
+    """One row per curve and knot. → UpliftCurves."""
+    if of_date is None:
+        return UpliftCurves.frame(ctx.spark)
+    effects = of_date.model.effects
+    curves = {"saving": (SAVINGS, effects.savings), "share": (SHARES, effects.shares)}
+    rows = [
+        {UpliftCurves.curve: curve, UpliftCurves.at: float(at), UpliftCurves.level: round(float(level), _DECIMALS)}
+        for curve, (knots, levels) in curves.items()
+        for at, level in zip(knots, levels, strict=True)
+    ]
+    return UpliftCurves.frame(ctx.spark, rows)
+
+
+def uplift(ctx: Context[UpliftSettings], histories: DataFrame, of_date: ResponsesOfDate | None) -> DataFrame:
+    """One row per user and mechanic. ResponseHistory → Uplift."""
+    if of_date is None:
+        return Uplift.frame(ctx.spark)
+    scored = Uplift.schema()
+    own = [field for field in scored.fields if field.name in _SCORED]
+    scored = type(scored)(own)
+    form, model, levels = to_arrow_schema(scored), of_date.model, of_date.levels
+    first_day, days = _first_day(ctx), ctx.settings.history_days
+
+    def of_batches(batches: Batches) -> Batches:
+        for rows in batches:
+            if rows.num_rows:
+                batch = batch_of(rows, first_day=first_day, days=days, basket=model.basket)
+                yield pa.RecordBatch.from_arrays(list(_uplift_columns(model, batch, levels).values()), schema=form)
+
+    return histories.mapInArrow(of_batches, scored)
+
+
+_SCORED = (Uplift.user_id, Uplift.mechanic, Uplift.effect, Uplift.effect_se, Uplift.visits_per_week, Uplift.basis)
+
+
+def _uplift_columns(model: ResponseModel, batch: Batch, levels: Floats) -> dict[str, pa.Array]:
+    """User by user, mechanic by mechanic."""
+    answered = model.answered(batch.histories, levels)
+    effects, mechanics, users = model.effects, len(OFFER_MECHANICS), len(batch)
+    own, error = effects.own(answered.pull), effects.own_error(answered.pull, answered.spread)
+    size, of_size = effects.size, effects.size_error
+    effect = own[:, None] * size
+    effect_se = np.sqrt((error[:, None] * size) ** 2 + (own[:, None] * of_size) ** 2)
+    prior = "prior" if not effects.rows else "transferred"
+    basis = ["randomised" if told else prior for told in effects.randomised]
+    row = np.repeat(np.arange(users), mechanics)
+    columns = {
+        Uplift.user_id: batch.user_ids.take(pa.array(row)),
+        Uplift.mechanic: pa.array(list(OFFER_MECHANICS) * users, pa.string()),
+        Uplift.effect: pa.array(np.round(effect.ravel(), _DECIMALS)),
+        Uplift.effect_se: pa.array(np.round(effect_se.ravel(), _DECIMALS)),
+        Uplift.visits_per_week: pa.array(np.round(model.weekly_visits(answered.features), _DECIMALS)[row]),
+        Uplift.basis: pa.array(basis * users, pa.string()),
+    }
+    return {name: columns[name] for name in _SCORED}
+
+
+def _figures(fitted: FittedResponses, users: int, least_rows: int) -> list[Figure]:
+    """How much the effects rest on, and how good they are on the half of the users that they were not fitted on."""
+    evidence, rows = fitted.evidence, len(fitted.evidence)
+    figures = [Figure("users", _ALL, float(users), users), Figure("randomised_rows", _ALL, float(rows), rows)]
+    experiment = np.unique(fitted.start, return_inverse=True)[1]
+    chance = arm_chances(evidence, experiment)
+    both = (chance > 0) & (chance < 1)
+    if rows < least_rows or not both.any():
+        return figures
+    predicted = np.zeros(rows)
+    for half in (0, 1):
+        mine = fitted.user % 2 == half
+        effects = fitted_effects(evidence.rows(~mine), OFFER_MECHANICS, enough_rows=least_rows)
+        got = evidence.rows(mine)
+        usual = np.where(got.mechanic >= 0, got.mechanic, 1)  # who got none could have got the usual coupon
+        log = effects.log_effect(usual, np.where(got.mechanic >= 0, got.saving, 0.2), _share(got.share), got.pull)
+        predicted[mine] = got.baseline * np.expm1(log)
+    judged = Judged(
+        predicted[both], evidence.visits[both], evidence.mechanic[both] >= 0, chance[both], fitted.user[both]
+    )
+    measured = {
+        "qini": qini(judged),
+        "calibration_slope": calibration_slope(judged),
+        "mean_effect": mean_effect(judged),
+    }
+    for metric, estimate in measured.items():
+        figures.append(Figure(metric, _ALL, round(estimate.value, _DECIMALS), int(both.sum())))
+        figures.append(Figure(f"{metric}_se", _ALL, round(estimate.error, _DECIMALS), int(both.sum())))
+    return figures
+
+
+def _share(share: Floats) -> Floats:
+    """Of a user without an offer: the mean share of those with one."""
+    has = share > 0
+    return np.where(has, share, share[has].mean() if has.any() else 1.0)
+
+
+def _stored(rows: DataFrame) -> tuple[ResponseModel, str, datetime.date, str] | None:
+    """ResponseModels of earlier dates → the newest model of responses; None: there is none of this form."""
+    newest = newest_rows(rows.filter(F.col(ResponseModels.model) == MODEL), ResponseModels.as_of)
+    if newest is None:
+        return None
+    row = newest[1].collect()[0]  # one row per model
+    model = ResponseModel.from_text(row[ResponseModels.text])
+    if model is None:
+        return None
+    return model, row[ResponseModels.text], row[ResponseModels.trained_on], row[ResponseModels.made_by]
+
+
+def _batch(ctx: Context[UpliftSettings], rows: pa.Table, basket: float) -> Batch:
+    return batch_of(rows, first_day=_first_day(ctx), days=ctx.settings.history_days, basket=basket)
+
+
+def _first_day(ctx: Context[UpliftSettings]) -> int:
+    return (ctx.date - _FIRST).days - ctx.settings.history_days

@@ -1,0 +1,188 @@
+"""The whole of what is learnt of responses: how users answer, what they do without an offer, what experiments prove."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from promo_spark.contracts.responses import OFFER_MECHANICS
+from promo_spark.learners.boosting import BoostedTrees, BoostingEffort, fitted_trees
+from promo_spark.learners.tables import FeatureTable
+from promo_spark.models.uplift.answers import GRIDS, PULLS, Circumstances, answer_likelihoods, circumstances
+from promo_spark.models.uplift.batches import Batch, Trials
+from promo_spark.models.uplift.effects import Effects, Evidence, believed_effects, fitted_effects
+from promo_spark.models.uplift.histories import HABITS, TRAITS, Floats, Histories, Ints, habits, traits
+from promo_spark.models.uplift.latent_classes import LatentClasses, fitted_classes
+
+FEATURES = (*TRAITS, *HABITS, "pull", "readiness", "mention")
+_FORM = 1
+_LEAST_CONTROLS = 200  # rows without an offer from which the visits of a usual week are learnt
+_LOOK_BACK = 28  # days that they are learnt from otherwise
+_LOWEST = 1e-3  # visits
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """How much is fitted."""
+
+    classes: int
+    rounds: int
+    least_rows: int
+    baseline: BoostingEffort
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One row per user: what is known of the user's answers. `spread`: the standard deviation of the pull."""
+
+    features: Floats
+    pull: Floats
+    spread: Floats
+
+
+@dataclass(frozen=True)
+class ResponseModel:
+    """What users of a date are scored by."""
+
+    rate: float
+    use_savings: tuple[float, ...]
+    use_levels: tuple[float, ...]
+    classes: LatentClasses
+    baseline: tuple[BoostedTrees, ...]
+    effects: Effects
+    basket: float
+
+    def answered(self, of: Histories, levels: Floats) -> Answered:
+        """What is known of the users' answers as the histories end."""
+        known = Circumstances(levels, self.rate, self.use_savings, self.use_levels)
+        own = traits(of)
+        chances = self.classes.posterior(answer_likelihoods(of, known), own)
+        means = [chance @ grid for chance, grid in zip(chances, GRIDS, strict=True)]
+        spread = np.sqrt(np.maximum(chances[0] @ (PULLS * PULLS) - means[0] ** 2, 0.0))
+        return Answered(np.column_stack([own, habits(of), *means]), means[0], spread)
+
+    def weekly_visits(self, features: Floats) -> Floats:
+        """Days with an order expected of a week without an offer."""
+        table = FeatureTable(FEATURES, features)
+        mean = np.mean([trees.predicted(table) for trees in self.baseline], axis=0)
+        return np.asarray(np.maximum(mean, 0.0), np.float64)
+
+    def to_text(self) -> str:
+        """JSON: equal models give equal texts."""
+        plain = {
+            "form": _FORM,
+            "rate": self.rate,
+            "use_savings": self.use_savings,
+            "use_levels": self.use_levels,
+            "classes": self.classes.to_plain(),
+            "baseline": [trees.to_plain() for trees in self.baseline],
+            "effects": self.effects.to_plain(),
+            "basket": self.basket,
+        }
+        return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    @staticmethod
+    def from_text(text: str) -> ResponseModel | None:
+        """The model that a text holds; None: of another form, which is to be fitted again."""
+        plain: Mapping[str, Any] = json.loads(text)
+        if plain.get("form") != _FORM or tuple(plain["effects"]["mechanics"]) != OFFER_MECHANICS:
+            return None
+        return ResponseModel(
+            plain["rate"],
+            tuple(plain["use_savings"]),
+            tuple(plain["use_levels"]),
+            LatentClasses.from_plain(plain["classes"]),
+            tuple(BoostedTrees.from_plain(trees) for trees in plain["baseline"]),
+            Effects.from_plain(plain["effects"]),
+            plain["basket"],
+        )
+
+
+@dataclass(frozen=True)
+class FittedResponses:
+    """A model with the experiments it was fitted on: the evidence of each, out of the halves it was not fitted on."""
+
+    model: ResponseModel
+    evidence: Evidence
+    user: Ints  # of each row
+    start: Ints
+
+
+def fitted_responses(batch: Batch, levels: Floats, basket: float, fitting: Fitting) -> FittedResponses:
+    """The model of some users, and its evidence. `levels`: the season of each day, see day_levels."""
+    of = batch.histories
+    known = circumstances(of, levels)
+    classes = fitted_classes(answer_likelihoods(of, known), traits(of), classes=fitting.classes, rounds=fitting.rounds)
+    model = ResponseModel(
+        known.rate, known.use_savings, known.use_levels, classes, (), believed_effects(OFFER_MECHANICS), basket
+    )
+    features, visits = _as_they_began(model, of, batch.trials, levels)
+    weeks = np.maximum(batch.trials.end - batch.trials.start, 1) / 7
+    baseline, expected = _baseline(model, of, batch.trials, features, visits / weeks, levels, fitting)
+    trials = batch.trials
+    evidence = Evidence(
+        visits,
+        np.maximum(expected * weeks, _LOWEST),
+        trials.mechanic,
+        trials.saving,
+        trials.share,
+        features[:, FEATURES.index("pull")],
+        trials.weight,
+    )
+    effects = fitted_effects(evidence, OFFER_MECHANICS, enough_rows=fitting.least_rows)
+    whole = ResponseModel(known.rate, known.use_savings, known.use_levels, classes, baseline, effects, basket)
+    return FittedResponses(whole, evidence, trials.user, trials.start)
+
+
+def _as_they_began(model: ResponseModel, of: Histories, trials: Trials, levels: Floats) -> tuple[Floats, Floats]:
+    """Per trial the user's features as it began, and the visits while it held."""
+    features = np.zeros((len(trials), len(FEATURES)))
+    visits = np.zeros(len(trials))
+    total = np.column_stack([np.zeros(len(of)), np.cumsum(of.ordered, axis=1)])
+    for start in np.unique(trials.start):
+        rows = np.flatnonzero(trials.start == start)
+        users, place = np.unique(trials.user[rows], return_inverse=True)
+        features[rows] = model.answered(of.before(int(start), users), levels[: int(start)]).features[place]
+        user, end = trials.user[rows], trials.end[rows]
+        visits[rows] = total[user, end] - total[user, int(start)]
+    return features, visits
+
+
+def _baseline(
+    model: ResponseModel,
+    of: Histories,
+    trials: Trials,
+    features: Floats,
+    weekly: Floats,
+    levels: Floats,
+    fitting: Fitting,
+) -> tuple[tuple[BoostedTrees, ...], Floats]:
+    """Trees for the visits of a week without an offer, and what they expect of each trial's user.
+
+    From the arms without an offer, half of the users by the trees of the other half; with few such rows from all
+    users' last weeks.
+    """
+    control = trials.mechanic < 0
+    expected = np.zeros(len(trials))
+    if control.sum() < _LEAST_CONTROLS:
+        since = max(of.days - _LOOK_BACK, of.days // 2)
+        before = model.answered(of.before(since), levels[:since]).features
+        visits = of.ordered[:, since:].sum(axis=1) / max(of.days - since, 1) * 7
+        trees = _trees(before, visits, fitting)
+        return (trees,), np.asarray(trees.predicted(FeatureTable(FEATURES, features)), np.float64)
+    halves = []
+    for half in (0, 1):
+        rows = control & (trials.user % 2 == half)
+        trees = _trees(features[rows], weekly[rows], fitting)
+        others = trials.user % 2 != half
+        expected[others] = trees.predicted(FeatureTable(FEATURES, features[others]))
+        halves.append(trees)
+    return tuple(halves), expected
+
+
+def _trees(features: Floats, weekly: Floats, fitting: Fitting) -> BoostedTrees:
+    return fitted_trees(FeatureTable(FEATURES, features), weekly, "poisson", fitting.baseline)

@@ -1,0 +1,26 @@
+"""How it is learnt what offers change."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from promo_spark.settings.sections import Days, Positive, Refit, Section, Seed, Share
+
+
+class UpliftSettings(Section):
+    """How it is learnt what offers change."""
+
+    history_days: Days
+    most_days: Days
+    unknown_saving: Share
+    sample_users: Positive
+    least_rows: Positive
+    classes: Annotated[int, Field(ge=2, le=20)]
+    rounds: Positive
+    trees: Positive
+    leaves: Positive
+    rows_of_leaf: Positive
+    refit: Refit
+    seed: Seed
