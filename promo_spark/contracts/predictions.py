@@ -121,6 +121,12 @@ class FittedModels(Predicted):
         required=True,
     )
     sha256 = Col(_TEXT, "checksum of the text", required=True)
+    rules = Col(
+        T.ArrayType(_TEXT),
+        "what a small decision tree says of the same examples, to be read: per leaf SQL conditions on features, then "
+        "the probability before calibration; an unknown feature is the least; none: an amount, or the base rate",
+        required=True,
+    )
     trained_on = Col(
         T.DateType(), "the date as of which it was fitted: as_of of its row in models.registry", required=True
     )
