@@ -14,9 +14,9 @@ from pyspark.sql import functions as F
 from jobs.propensity import run
 from promo_spark.contracts.features import ProductProfile
 from promo_spark.contracts.models import Metrics, Recommendations, Registry
-from promo_spark.contracts.predictions import FittedModels, ItemPropensity, Propensity
+from promo_spark.contracts.predictions import CustomerValue, FittedModels, ItemPropensity, Opportunities, Propensity
 from promo_spark.contracts.schema import Table
-from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Redemptions, Users
+from promo_spark.contracts.silver import Campaigns, Contacts, Events, OrderLines, Redemptions, Users
 from promo_spark.learners.judgement import auc
 from promo_spark.runtime.job import Context
 from promo_spark.runtime.pipeline import run_in_order
@@ -29,6 +29,8 @@ USERS, DAYS, NEVER = 300, 220, -1000
 PRODUCTS = [f"p{i:02}" for i in range(12)]
 FEW = (
     "propensity.trees=30",
+    "propensity.training_dates=4",
+    "propensity.training_every_days=14",
     "propensity.least_rows=60",
     "propensity.rows_of_leaf=15",
     "propensity.calibration_rows=40",
@@ -46,16 +48,17 @@ def gone_since(user: int) -> int:
 def bought(days_after: int = 0) -> list[tuple[int, int, int]]:
     """User, days before the date, product. Users buy every 3 to 18 days, more or less; product 0 to 3 are theirs.
 
-    Who has left buys no more. With `days_after` also what happens in so many days from the date on.
+    The shop is open every third day. Who has left buys no more. With `days_after` also what happens in so many days from the date on.
     """
     draw, found = np.random.default_rng(3), []
     for user in range(USERS):
         gap, ago = 3 + user % 16, DAYS - user % 20
         while ago > -60:
             if ago > gone_since(user):
-                found += [(user, ago, product) for product in {user % 4, int(draw.integers(0, 12))}]
+                day = -(-ago // 3) * 3
+                found += [(user, day, product) for product in {user % 4, int(draw.integers(0, 12))}]
             ago -= int(draw.poisson(gap)) + 1
-    return [one for one in found if one[1] > -days_after]
+    return [one for one in dict.fromkeys(found) if one[1] > -days_after]
 
 
 def lines(rows: Sequence[tuple[int, int, int]]) -> list[dict[str, object]]:
@@ -124,6 +127,14 @@ def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Lake:
         if u % 3
     ]
     lake.write(Redemptions, Redemptions.frame(spark, redeemed))
+    last = next(r for r in reversed(rows) if r["user_id"] == "u003")
+    assert last["order_date"] >= DAY - datetime.timedelta(7)  # type: ignore[operator]
+    carts = [
+        {"event_id": "1", "user_id": "u001", "product_id": "p11", "event_type": "cart", "event_date": "2017-11-29"},
+        {"event_id": "2", "user_id": "u003", "product_id": last["product_id"], "event_type": "cart"}
+        | {"event_date": DAY - datetime.timedelta(4)},
+    ]
+    lake.write(Events, Events.frame(spark, carts))
     recommended = [
         {"as_of": DAY, "user_id": "u001", "rank": 1, "product_id": "p11", "source": "als", "score": 1.0},
         {"as_of": DAY, "user_id": "u002", "rank": 1, "product_id": "p02", "source": "buy_again", "score": 1.0},
@@ -179,6 +190,21 @@ def test_products_that_come_again_are_likelier_than_others(shop: Lake) -> None:
     assert p[own].mean() > p[~own].mean() + 0.2
     figures = {(r.slice, r.metric): r.value for r in of_date(shop, Metrics, "metric")}
     assert figures["item_28d", "auc"] > 0.7
+
+
+def test_opportunities_and_values_follow_from_what_was_predicted(shop: Lake) -> None:
+    """u001 left p11 behind in the cart, which u001 had given back; u003 has bought of late what was in the cart."""
+    found = {(r.user_id, r.kind, r.item) for r in of_date(shop, Opportunities, "user_id", "kind", "item")}
+    assert {(u, i) for u, kind, i in found if kind == "cart"} == {("u001", "p11")}
+    idle = {u for u, kind, _ in found if kind == "not_yet_buying"}
+    ordered_of_late = {f"u{user:03}" for user, ago, _ in bought() if ago <= 28}
+    assert idle and not idle & ordered_of_late
+    values = {r.user_id: r for r in of_date(shop, CustomerValue, "user_id")}
+    assert set(values) == {f"u{user:03}" for user in range(USERS) if user != 5}
+    stay = np.mean([v.p_alive for u, v in values.items() if gone_since(int(u[1:])) == NEVER])
+    left = np.mean([v.p_alive for u, v in values.items() if gone_since(int(u[1:])) > 60])
+    assert stay > 0.8 > 0.4 > left
+    assert all(v.value == pytest.approx(v.expected_orders * v.order_worth, rel=0.01, abs=0.01) for v in values.values())
 
 
 def test_users_who_refuse_profiling_have_no_row_and_the_contacted_a_chance_to_redeem(shop: Lake) -> None:
