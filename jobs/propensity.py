@@ -3,16 +3,19 @@
 Models are fitted on a hashed sample of users as of earlier dates, whose next days are known. A regression and boosted
 trees are compared on the last whole window; the regression wins ties. On dates without a fit (propensity.refit) the
 stored models say what they say of the date. Where there is too little to learn from, all get the base rate.
+From these predictions follow opportunities (carts left behind, missed categories, orders that are due), and from the
+order days what each user is worth.
 """
 
 from __future__ import annotations
 
 from promo_spark.contracts.features import ProductProfile
-from promo_spark.contracts.models import Metrics, Recommendations, Registry
-from promo_spark.contracts.predictions import FittedModels, ItemPropensity, Propensity
-from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Redemptions, Users
+from promo_spark.contracts.models import Metrics, Recommendations, Registry, Segments
+from promo_spark.contracts.predictions import CustomerValue, FittedModels, ItemPropensity, Opportunities, Propensity
+from promo_spark.contracts.silver import Campaigns, Contacts, Events, OrderLines, Redemptions, Users
 from promo_spark.flows.propensity.inputs import catalogue_of_date, histories_of_date, sample_of_date
 from promo_spark.flows.propensity.models import model_rows, models_of_date
+from promo_spark.flows.propensity.outlooks import opportunities_of_date, values_of_date
 from promo_spark.flows.propensity.scores import scored, scorer_of_date
 from promo_spark.flows.registry import registry_rows
 from promo_spark.measures.metric_rows import figure_rows
@@ -22,8 +25,8 @@ from promo_spark.settings.propensity import PropensitySettings
 
 @job(
     reads=[OrderLines, ProductProfile],
-    optional=[Users, Campaigns, Contacts, Redemptions, Recommendations, Earlier(FittedModels)],
-    writes=[Propensity, ItemPropensity, FittedModels, Registry, Metrics],
+    optional=[Users, Events, Campaigns, Contacts, Redemptions, Recommendations, Segments, Earlier(FittedModels)],
+    writes=[Propensity, ItemPropensity, Opportunities, CustomerValue, FittedModels, Registry, Metrics],
     settings=PropensitySettings,
 )
 def run(ctx: Context[PropensitySettings]) -> None:
@@ -35,6 +38,9 @@ def run(ctx: Context[PropensitySettings]) -> None:
     ctx.say("scoring users and their products")
     ctx.write(Propensity, scored(histories, scorer, Propensity))
     ctx.write(ItemPropensity, scored(histories, scorer, ItemPropensity))
+    ctx.say("looking for opportunities, and what users are worth")
+    ctx.write(Opportunities, opportunities_of_date(ctx, histories))
+    ctx.write(CustomerValue, values_of_date(ctx, histories))
     ctx.write(FittedModels, model_rows(ctx.spark, of_date.models))
     ctx.write(Registry, registry_rows(ctx, *of_date.fits))
     ctx.metrics(figure_rows(ctx.spark, of_date.figures))

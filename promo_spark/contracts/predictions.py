@@ -121,10 +121,62 @@ class FittedModels(Predicted):
         required=True,
     )
     sha256 = Col(_TEXT, "checksum of the text", required=True)
+    rules = Col(
+        T.ArrayType(_TEXT),
+        "what a small decision tree says of the same examples, to be read: per leaf SQL conditions on features, then "
+        "the probability before calibration; an unknown feature is the least; none: an amount, or the base rate",
+        required=True,
+    )
     trained_on = Col(
         T.DateType(), "the date as of which it was fitted: as_of of its row in models.registry", required=True
     )
     made_by = Col(_TEXT, "digest of the code and the settings that it was fitted by", required=True)
 
 
-PREDICTIONS: tuple[type[Table], ...] = (Propensity, ItemPropensity, FittedModels)
+class Opportunities(Predicted):
+    """One row per user and sale that could be made: a cart left behind, a category not bought, an order that is due."""
+
+    name = "opportunities"
+    key = ("as_of", "user_id", "kind", "item")
+    checks = (
+        Check("kind_known", "kind", "in", OPPORTUNITIES),
+        Check("strength_is_share", "strength", "between", (0.0, 1.0)),
+    )
+    user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
+    kind = Col(
+        _TEXT,
+        "cart: a product put into the cart and not bought of late; category_gap: a category that users of the segment "
+        "buy and this one does not; not_yet_buying: no order of late, and likelier to order soon than most of these",
+        required=True,
+    )
+    item = Col(_TEXT, "cart: the product; category_gap: the category; not_yet_buying: 'order'", required=True)
+    strength = Col(
+        _DOUBLE,
+        "cart: probability that it is bought within 28 days; category_gap: share of the segment's users who buy the "
+        "category; not_yet_buying: probability of an order within 14 days; null: not known",
+        unit="share",
+    )
+    since = Col(T.DateType(), "cart: the last day on which it was put there; null: another kind")
+
+
+class CustomerValue(Predicted):
+    """One row per user who ordered in the days that count: how many orders are to come, and what they are worth."""
+
+    name = "customer_value"
+    key = ("as_of", "user_id")
+    checks = (
+        Check("p_alive_is_share", "p_alive", "between", (0.0, 1.0)),
+        Check("orders_not_negative", "expected_orders", ">=", 0.0),
+    )
+    user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
+    repeat_days = Col(_INT, "days with an order after the first of the days that count", required=True)
+    weeks = Col(_INT, "whole weeks from the first of these days to as_of", unit="weeks", required=True)
+    p_alive = Col(_DOUBLE, "probability that the user will ever order again, by BG/NBD", unit="share", required=True)
+    expected_orders = Col(
+        _DOUBLE, "order days expected in the next propensity.value_weeks weeks, by BG/NBD", required=True
+    )
+    order_worth = Col(_DOUBLE, "amount expected on such a day, by gamma-gamma", unit="currency", required=True)
+    value = Col(_DOUBLE, "expected_orders × order_worth; no margin, no interest", unit="currency", required=True)
+
+
+PREDICTIONS: tuple[type[Table], ...] = (Propensity, ItemPropensity, Opportunities, CustomerValue, FittedModels)

@@ -20,10 +20,10 @@ Objective = Literal["binary", "tweedie", "poisson"]
 class BoostingEffort:
     """How much is fitted: trees, leaves of each, the step of each, the least rows of a leaf."""
 
-    trees: int = 200
-    leaves: int = 15
-    rate: float = 0.05
-    rows_of_leaf: int = 100
+    trees: int = 250
+    leaves: int = 8
+    rate: float = 0.04
+    rows_of_leaf: int = 200
     seed: int = 0
 
 

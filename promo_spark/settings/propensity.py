@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from promo_spark.settings.sections import Count, Days, Factor, Positive, Refit, Section, Seed, Share
 
 
@@ -23,6 +27,12 @@ class PropensitySettings(Section):
     regular_silence: Factor
     own_products: Positive
     new_products: Count
+    cart_days: Days
+    idle_days: Days
+    idle_share: Share
+    gap_share: Share
+    gaps: Count
+    value_weeks: Annotated[int, Field(gt=0, le=520)]
     trees: Positive
     leaves: Positive
     rate: Share

@@ -36,10 +36,11 @@ ExamplesOf = Callable[[Sample, str, PropensitySettings], tuple[Examples, Example
 
 @dataclass(frozen=True)
 class ModelOfDate:
-    """A model with its text, and when it was fitted by what."""
+    """A model with its text, rules to read, and when it was fitted by what."""
 
     answer: FittedQuestion
     text: str
+    rules: tuple[str, ...]
     trained_on: datetime.date
     made_by: str
 
@@ -101,7 +102,8 @@ def stored_models(rows: DataFrame, questions: Mapping[str, Question]) -> dict[st
         if answer is None:
             return None
         trained_on, made_by = row[FittedModels.trained_on], row[FittedModels.made_by]
-        models[name] = ModelOfDate(answer, row[FittedModels.text], trained_on, made_by)
+        rules = tuple(row[FittedModels.rules])
+        models[name] = ModelOfDate(answer, row[FittedModels.text], rules, trained_on, made_by)
     return models
 
 
@@ -113,6 +115,7 @@ def model_rows(spark: SparkSession, models: Mapping[str, ModelOfDate]) -> DataFr
             FittedModels.engine: model.answer.learner.engine,
             FittedModels.text: model.text,
             FittedModels.sha256: sha256_of(model.text),
+            FittedModels.rules: list(model.rules),
             FittedModels.trained_on: model.trained_on,
             FittedModels.made_by: model.made_by,
         }
@@ -129,7 +132,7 @@ def _fitted(
     reason: str,
 ) -> tuple[ModelOfDate, Fit, list[Figure]]:
     settings, (past, latest) = ctx.settings, examples
-    fitted = fitted_question(question, past, latest, _effort(settings))
+    fitted = fitted_question(question, past, latest, effort_of(settings))
     if fitted.instead:
         ctx.note(f"{question.model}: all get the base rate, since {fitted.instead}")
     text = fitted.answer.to_text()
@@ -147,10 +150,11 @@ def _fitted(
         metrics={f.metric: f.value for f in fitted.figures if f.slice == question.model and f.value is not None},
         sha256=sha256_of(text),
     )
-    return ModelOfDate(fitted.answer, text, ctx.date, ctx.made_by), fit, fitted.figures
+    return ModelOfDate(fitted.answer, text, fitted.rules, ctx.date, ctx.made_by), fit, fitted.figures
 
 
-def _effort(settings: PropensitySettings) -> Effort:
+def effort_of(settings: PropensitySettings) -> Effort:
+    """How models are fitted and chosen."""
     return Effort(
         BoostingEffort(settings.trees, settings.leaves, settings.rate, settings.rows_of_leaf, settings.seed % 2**31),
         settings.ridge,

@@ -20,10 +20,12 @@ from promo_spark.learners.judgement import auc, judged, log_loss
 from promo_spark.learners.linear import fitted_linear
 from promo_spark.learners.stored_text import Learner, model_text, read_model
 from promo_spark.learners.tables import FeatureTable, Floats, Ints
+from promo_spark.learners.trees import DecisionTree, fitted_tree
 from promo_spark.measures.metric_rows import Figure
 
 ALL = "all"  # the kind of an example where there is nothing to go by
 _DECIMALS = 6
+_DEPTH = 3
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,7 @@ class FittedQuestion:
 
     def predicted(self, table: FeatureTable, kind: Ints) -> Floats:
         """Per row the calibrated probability or amount, rounded; NaN where nobody knows."""
-        worth = self.calibration.applied(self.learner.predicted(table), kind, self.question.kinds)
-        worth = np.maximum(worth, 0.0) if self.question.is_amount else np.clip(worth, 0.0, 1.0)
+        worth = self.calibration.applied(plain(self.question, self.learner, table), kind, self.question.kinds)
         return np.round(worth, _DECIMALS)
 
     def to_text(self) -> str:
@@ -102,11 +103,12 @@ class FittedQuestion:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fitted question, its figures, and why it is the base rate; "": it is a model."""
+    """A fitted question, its figures, why it is the base rate ("": it is a model), and rules to read."""
 
     answer: FittedQuestion
     figures: list[Figure]
     instead: str
+    rules: tuple[str, ...] = ()
 
 
 def fitted_question(question: Question, past: Examples, latest: Examples, effort: Effort) -> Fitted:
@@ -121,7 +123,7 @@ def fitted_question(question: Question, past: Examples, latest: Examples, effort
     amount = question.is_amount
     regression = fitted_linear(past.table, past.happened, logit=not amount, ridge=effort.ridge, rising=question.rising)
     trees = fitted_trees(past.table, past.happened, question.objective, effort.boosting, rising=question.rising)
-    losses = {m.engine: _loss(m.predicted(latest.table), latest.happened, amount) for m in (regression, trees)}
+    losses = {m.engine: _loss(plain(question, m, latest.table), latest.happened, amount) for m in (regression, trees)}
     better = losses[trees.engine] < losses[regression.engine] * (1 - effort.tie_margin)
     learner: Learner = trees if better else regression
     figures = [
@@ -142,9 +144,22 @@ def fitted_question(question: Question, past: Examples, latest: Examples, effort
     instead = _refusal(measured, latest.happened, amount)
     if instead:
         return _base_rate(question, past, latest, effort, instead, figures)
-    calibration = _calibration(question, learner.predicted(latest.table), latest, effort)
+    calibration = _calibration(question, plain(question, learner, latest.table), latest, effort)
     answer = FittedQuestion(question, learner, calibration)
-    return Fitted(answer, [*figures, *figures_of(question, question.model, measured, latest)], "")
+    rules = () if amount else tuple(readable_tree(past, effort).rules())
+    return Fitted(answer, [*figures, *figures_of(question, question.model, measured, latest)], "", rules)
+
+
+def readable_tree(examples: Examples, effort: Effort) -> DecisionTree:
+    """A tree of a few rules on the examples: to be read, it predicts nothing."""
+    least = max(effort.boosting.rows_of_leaf, len(examples) // 50)
+    return fitted_tree(examples.table, examples.happened, depth=_DEPTH, rows_of_leaf=least)
+
+
+def plain(question: Question, learner: Learner, table: FeatureTable) -> Floats:
+    """What a learner predicts before it is calibrated; amounts are 0 at least."""
+    predicted = learner.predicted(table)
+    return np.maximum(predicted, 0.0) if question.is_amount else predicted
 
 
 def figures_of(question: Question, slice_: str, predicted: Floats, examples: Examples) -> list[Figure]:
@@ -214,13 +229,13 @@ def _calibration(question: Question, predicted: Floats, examples: Examples, effo
 
 def _halves(question: Question, learner: Learner, latest: Examples, effort: Effort) -> Floats:
     """Predictions of the latest examples, those of each half of the users calibrated on the other half."""
-    plain, calibrated = learner.predicted(latest.table), np.full(len(latest), np.nan)
+    predicted, calibrated = plain(question, learner, latest.table), np.full(len(latest), np.nan)
     for half in (0, 1):
         here = latest.user % 2 == half
         if here.any() and not here.all():
-            curves = _calibration(question, plain[~here], latest.rows(~here), effort)
-            calibrated[here] = curves.applied(plain[here], latest.kind[here], question.kinds)
-    return np.maximum(calibrated, 0.0) if question.is_amount else calibrated
+            curves = _calibration(question, predicted[~here], latest.rows(~here), effort)
+            calibrated[here] = curves.applied(predicted[here], latest.kind[here], question.kinds)
+    return calibrated
 
 
 def _refusal(predicted: Floats, happened: Floats, amount: bool) -> str:

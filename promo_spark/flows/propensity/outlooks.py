@@ -1,0 +1,54 @@
+"""What follows from what the models say: sales that could be made, and what users are worth."""
+
+from __future__ import annotations
+
+import datetime
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from promo_spark.contracts.features import ProductProfile
+from promo_spark.contracts.models import Segments
+from promo_spark.contracts.predictions import CustomerValue, ItemPropensity, Propensity
+from promo_spark.contracts.schema import Table
+from promo_spark.contracts.silver import Events
+from promo_spark.models.propensity.customer_value import (
+    customer_values,
+    fitted_value,
+    order_groups,
+    order_summaries,
+)
+from promo_spark.models.propensity.opportunities import opportunities
+from promo_spark.runtime.job import Context
+from promo_spark.settings.propensity import PropensitySettings
+
+
+def opportunities_of_date(ctx: Context[PropensitySettings], histories: DataFrame) -> DataFrame:
+    """One row per user and opportunity, by what this run has written. UserHistory → Opportunities."""
+    return opportunities(
+        histories,
+        events=ctx.read_optional(Events),
+        products=ctx.read(ProductProfile),
+        segments=ctx.read_optional(Segments),
+        users=_of_date(ctx, Propensity),
+        pairs=_of_date(ctx, ItemPropensity),
+        as_of=ctx.date,
+        settings=ctx.settings,
+    )
+
+
+def values_of_date(ctx: Context[PropensitySettings], histories: DataFrame) -> DataFrame:
+    """One row per user who ordered; none, and a note, where too few came again. UserHistory → CustomerValue."""
+    settings = ctx.settings
+    summaries = ctx.keep(order_summaries(histories, (ctx.date - datetime.date(1970, 1, 1)).days))
+    groups = order_groups(summaries)
+    model = fitted_value(summaries, groups, least_users=settings.least_rows)
+    if model is None:
+        ctx.note(f"no customer values: fewer than {settings.least_rows} users ordered on two days or more")
+        return CustomerValue.frame(ctx.spark)
+    return customer_values(summaries, groups, model, weeks=settings.value_weeks)
+
+
+def _of_date(ctx: Context[PropensitySettings], table: type[Table]) -> DataFrame:
+    assert table.dated_by is not None
+    return ctx.own(table).filter(F.col(table.dated_by) == F.lit(ctx.date))
