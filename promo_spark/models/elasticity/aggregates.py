@@ -36,9 +36,7 @@ def estimated(cells: Cells, usual_units: Floats, pool: Pool, *, about: float) ->
     squares = variances(cells, fit, of_effects, of_elasticities)
     told = evidence(cells, fit).precision[ELASTICITY]
     own_share = told / (told + pool.deviation[ELASTICITY] ** -2.0)
-    return Estimate(
-        elasticity, float(np.sqrt(squares[0])), fit.effects, np.sqrt(squares[1:]), float(own_share), fit
-    )
+    return Estimate(elasticity, float(np.sqrt(squares[0])), fit.effects, np.sqrt(squares[1:]), float(own_share), fit)
 
 
 def together(elasticities: Floats, units: Floats) -> tuple[float, Floats]:

@@ -57,7 +57,7 @@ def believed(elasticity: float, deviation: float) -> Pool:
 def evidence(cells: Cells, fit: Fit) -> Evidence:
     """What the cells say of the category's effects, of its products, and of the spread."""
     at, effects = fit.equations, len(fit.effects)
-    shared = np.linalg.inv(at.whole)
+    shared: Floats = np.linalg.inv(at.whole).astype(np.float64)
     variance = np.diag(shared)[:effects]
     of_prior = fit.prior.deviation**-2.0
     precision = np.maximum(1 / variance - of_prior, 0.0)
@@ -86,12 +86,9 @@ def pooled(found: Sequence[Evidence], believed: Pool) -> Pool:
         return believed
     effects, precision = np.array([e.effects for e in found]), np.array([e.precision for e in found])
     usual = [
-        _usual(effects[:, k], precision[:, k], believed.mean[k], believed.deviation[k])
-        for k in range(effects.shape[1])
+        _usual(effects[:, k], precision[:, k], believed.mean[k], believed.deviation[k]) for k in range(effects.shape[1])
     ]
-    scale = np.concatenate(
-        [np.full(len(e.deviations), max(e.effects[ELASTICITY], _LEAST_ELASTICITY)) for e in found]
-    )
+    scale = np.concatenate([np.full(len(e.deviations), max(e.effects[ELASTICITY], _LEAST_ELASTICITY)) for e in found])
     deviations = np.concatenate([e.deviations for e in found]) / scale
     deviation_precision = np.concatenate([e.deviation_precision for e in found]) * scale**2
     by_category = np.array([e.spread_precision for e in found])

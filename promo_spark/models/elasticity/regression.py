@@ -1,11 +1,12 @@
 """Poisson regression of a category's units per product and week on prices and promotions.
 
 Log of expected units = effect of the product + effect of the week + log of the days in stock + lift of the reduction
-+ display + mailer − pull_forward × last week's depth − cannibalisation × share of the rivals that is reduced − saturation × what a
-reduction goes beyond DEEP. A reduction by x = log(usual price / price paid) lifts by e·x + ½·spread·e²·x·(x − USUAL):
-e is the product's elasticity at the usual reduction, and `spread` is how much shoppers differ in theirs (squared
-coefficient of variation): who buys at deeper reductions is more sensitive than the rest. Products scatter around
-their category. Products that sell in fits and starts count less: variance is μ + φμ² with each product's own φ.
++ display + mailer − pull_forward × last week's depth − cannibalisation × share of the rivals that is reduced
+− saturation × what a reduction goes beyond DEEP. A reduction by x = log(usual price / price paid) lifts by
+e·x + ½·spread·e²·x·(x − USUAL): e is the product's elasticity at the usual reduction, and `spread` is how much shoppers
+differ in theirs (squared coefficient of variation): who buys at deeper reductions is more sensitive than the rest.
+Products scatter around their category. Products that sell in fits and starts count less: variance is μ + φμ² with each
+product's own φ.
 """
 
 from __future__ import annotations
@@ -221,7 +222,7 @@ def _equations(cells: Cells, prior: Prior, state: _State) -> Equations:
     whole[places, places] = np.bincount(cells.week, weight, weeks) + _FLAT
     whole[effects, effects] += _FIXED
     right[effects:] = np.bincount(cells.week, residual, weeks)
-    inverted = np.linalg.inv(block)
+    inverted: Floats = np.linalg.inv(block).astype(np.float64)
     carried = np.einsum("pij,pjk->pik", inverted, ties)
     left = whole - np.einsum("pik,pil->kl", ties, carried)
     step = np.linalg.solve(left, right - np.einsum("pik,pi->k", carried, own_right))

@@ -63,3 +63,22 @@ def _direction(fit: Fit, of_effects: Floats, of_elasticities: Floats) -> tuple[F
     shared = np.linalg.solve(at.whole, right - np.einsum("pik,pi->k", at.ties, carried))
     own: Floats = carried - np.einsum("pij,pjk,k->pi", at.block, at.ties, shared)
     return own, shared
+
+
+def model_variance(fit: Fit, *, of_effects: Floats, of_elasticities: Floats) -> float:
+    """The variance of a sum if cells vary as the model says."""
+    own, shared = _direction(fit, of_effects, of_elasticities)
+    relative = np.ones(len(of_elasticities)) if fit.prior.relative is None else fit.prior.relative
+    of_first = shared[ELASTICITY] * (of_elasticities @ relative)
+    return float(of_effects @ shared[: len(of_effects)] + of_first + own[:, 1] @ of_elasticities)
+
+
+def product_variances(fit: Fit) -> Floats:
+    """The variance of each product's elasticity, if cells vary as the model says."""
+    at = fit.equations
+    shared = np.linalg.inv(at.whole)
+    ties = np.einsum("pj,pjk->pk", at.block[:, 1], at.ties)
+    relative = np.ones(len(ties)) if fit.prior.relative is None else fit.prior.relative
+    of_deviations = at.block[:, 1, 1] + np.einsum("pk,kl,pl->p", ties, shared, ties)
+    variances: Floats = relative**2 * shared[0, 0] + of_deviations - 2 * relative * (ties @ shared[:, 0])
+    return np.maximum(variances, 0.0)

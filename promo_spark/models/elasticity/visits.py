@@ -1,8 +1,8 @@
 """What mailers bring besides: visits, and all that they buy. From the orders of each day.
 
-Log of expected orders = a curve over the days + weekday + campaigns + halo × share of usual sales that the week's mailer
-holds. Campaigns move visits too: between two changes of who is in one, weeks are compared with one another only. Days
-far off the rest, such as those before a festival, do not count.
+Log of expected orders = a curve over the days + weekday + campaigns + halo × share of usual sales that the week's
+mailer holds. Campaigns move visits too: between two changes of who is in one, weeks are compared with one another
+only. Days far off their weekday's usual, such as those before a festival, do not count.
 """
 
 from __future__ import annotations
@@ -30,9 +30,14 @@ class Halo:
     effect: float
     error: float
 
+    @property
+    def told(self) -> bool:
+        """Whether it is told apart from nothing: at least two standard errors away from it."""
+        return abs(self.effect) >= 2 * self.error
+
 
 def halo_of_mailers(orders: Floats, mailed: Floats, changes: Sequence[int] = ()) -> Halo | None:
-    """`orders` per day; `mailed` per week: the mailer's share of usual sales; `changes`: days on which campaigns change.
+    """`orders` per day; `mailed` per week: share of usual sales; `changes`: days on which campaigns change.
 
     None: not measurable, since no week's mailer differs from another's under the same campaigns, or the days are few.
 
