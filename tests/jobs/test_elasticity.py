@@ -212,6 +212,8 @@ def test_one_product_of_one_user_has_an_elasticity_of_its_own_or_of_the_prior(
 def test_a_date_without_a_whole_week_before_it_is_refused(spark: SparkSession, lake: Lake, run_job: RunJob) -> None:
     known = {"as_of": MONDAY, "product_id": "tea", "first_sale": MONDAY - datetime.timedelta(3)}
     lake.write(ProductProfile, ProductProfile.frame(spark, [known]), {"as_of": MONDAY})
-    lake.write(OrderLines, OrderLines.frame(spark, [{"order_id": "o", "line_no": 1, "product_id": "tea", "quantity": 1}]))
+    lake.write(
+        OrderLines, OrderLines.frame(spark, [{"order_id": "o", "line_no": 1, "product_id": "tea", "quantity": 1}])
+    )
     with pytest.raises(MissingDataError, match="has no whole week before 2024-01-01: choose a later --date"):
         run_job(run, MONDAY)

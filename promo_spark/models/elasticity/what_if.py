@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from promo_spark.models.elasticity.regression import DEEP, Floats, lift
+
+Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class Plan:
     price: float
     unit_cost: float
     on_hand: float | None  # None: not known
+    follows: Bools | None = None  # whether the week before is the one before in the plan; None: all but the first do
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,8 @@ def outcome(plan: Plan, answer: Answer) -> Outcome:
     [43.8, -46.7]
     """
     before = np.concatenate([[0.0], plan.depth[:-1]])
+    if plan.follows is not None:
+        before = np.where(plan.follows, before, 0.0)
     taken = np.exp(-answer.pull_forward * before)
     middle, low, high = (
         plan.usual_units * taken * factor(plan.depth, answer, away=away) for away in (0.0, -1.96, 1.96)
@@ -94,4 +101,4 @@ def best_depth(plan: Plan, answer: Answer, depths: Sequence[float]) -> float:
 
 
 def _at(plan: Plan, depth: Floats) -> Plan:
-    return Plan(plan.usual_units, depth, plan.price, plan.unit_cost, plan.on_hand)
+    return dataclasses.replace(plan, depth=depth)
