@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -16,69 +15,14 @@ from jobs.elasticity import run
 from promo_spark.contracts.effects import Elasticity
 from promo_spark.contracts.features import ProductProfile
 from promo_spark.contracts.measurement import PromotionPnl
-from promo_spark.contracts.models import Metrics, Segments
-from promo_spark.contracts.silver import Inventory, OrderLines, PromoCalendar, Users
+from promo_spark.contracts.models import Metrics
+from promo_spark.contracts.silver import Inventory, OrderLines, Users
 from promo_spark.errors import MissingDataError
 from promo_spark.runtime.job import Context
 from promo_spark.storage.lake import Lake
+from tests.jobs.reduced_shop import DATE, MONDAY, PLANTED, SHARES, WEEKS, depth, shop, units
 
-MONDAY = datetime.date(2024, 1, 1)
-WEEKS = 16
-DATE = MONDAY + datetime.timedelta(WEEKS * 7)
 RunJob = Callable[..., Context[Any]]
-PLANTED = {"tea": 2.0, "milk": 1.0}
-SHARES = {"keen": (0.5, 1.5), "calm": (0.5, 0.5)}  # of each category's units without reduction; factor on elasticity
-
-
-def depth(product: int, week: int) -> float:
-    """A fifth off in every fourth week, another one for each product; three tenths in two of them."""
-    if (week * 3 + product * 5) % 8 not in (0, 4):
-        return 0.0
-    return 0.3 if week in (4, 11) else 0.2
-
-
-def units(category: str, product: int, week: int, user: str, *, promoted: bool = True) -> int:
-    share, factor = SHARES[user]
-    usual = 400.0 * (1 + product) * (1 + 0.2 * math.sin(week / 3)) * share
-    left = 1 - depth(product, week) * promoted
-    return round(usual * math.pow(left, -PLANTED[category] * factor))
-
-
-def shop(lake: Lake, spark: SparkSession, *, promoted: bool = True, calendar: bool = True) -> None:
-    """Two categories of six products, bought on Tuesdays by two users of a segment each, at a list price of 10."""
-    lines, products, announced = [], [], []
-    for category in PLANTED:
-        for product in range(6):
-            name = f"{category}-{product}"
-            products.append(
-                {
-                    "as_of": DATE,
-                    "product_id": name,
-                    "category": category,
-                    "subcategory": f"{category} {product}",
-                    "first_sale": MONDAY,
-                    "unit_cost": 6,
-                }
-            )
-            for week in range(WEEKS):
-                day, off = MONDAY + datetime.timedelta(week * 7 + 1), depth(product, week) * promoted
-                if off:
-                    last = day + datetime.timedelta(5)
-                    announced.append({"product_id": name, "store_id": "1", "start_date": day - datetime.timedelta(1)})
-                    announced[-1] |= {"end_date": last, "discount_depth": off}
-                for user in SHARES:
-                    bought = units(category, product, week, user, promoted=promoted)
-                    order = f"{name}/{week}/{user}"
-                    lines.append({"order_id": order, "line_no": 1, "user_id": user, "product_id": name})
-                    lines[-1] |= {"quantity": bought, "list_amount": bought * 10, "order_date": day}
-                    lines[-1] |= {"amount_paid": round(bought * 10 * (1 - off), 2)}
-                    lines[-1] |= {"discount_retail": round(bought * 10 * off, 2)}
-    lake.write(OrderLines, OrderLines.frame(spark, lines))
-    lake.write(ProductProfile, ProductProfile.frame(spark, products), {"as_of": DATE})
-    if calendar and announced:
-        lake.write(PromoCalendar, PromoCalendar.frame(spark, announced))
-    grouped = [{"as_of": DATE, "user_id": user, "segment_id": n} for n, user in enumerate(SHARES, start=1)]
-    lake.write(Segments, Segments.frame(spark, grouped), {"as_of": DATE})
 
 
 def found(lake: Lake) -> dict[tuple[str, int], Any]:
@@ -111,13 +55,13 @@ def test_the_profit_is_that_of_the_same_weeks_without_promotions(
     shop(lake, spark)
     run_job(run, DATE)
     margin = 0.0
-    for category in PLANTED:
+    for elasticity in PLANTED.values():
         for product in range(6):
             for week in range(WEEKS):
                 for user in SHARES:
                     earned = 10 * (1 - depth(product, week)) - 6
-                    margin += units(category, product, week, user) * earned
-                    margin -= units(category, product, week, user, promoted=False) * 4
+                    margin += units(elasticity, product, week, user) * earned
+                    margin -= units(elasticity, product, week, user, promoted=False) * 4
     rows = lake.read(PromotionPnl)
     total = rows.agg(F.sum("incremental_margin"), F.sum("incremental_units"), F.count("*")).collect()[0]
     assert total[0] == pytest.approx(margin, rel=0.05)
@@ -210,10 +154,10 @@ def test_one_product_of_one_user_has_an_elasticity_of_its_own_or_of_the_prior(
 
 
 def test_a_date_without_a_whole_week_before_it_is_refused(spark: SparkSession, lake: Lake, run_job: RunJob) -> None:
-    known = {"as_of": MONDAY, "product_id": "tea", "first_sale": MONDAY - datetime.timedelta(3)}
-    lake.write(ProductProfile, ProductProfile.frame(spark, [known]), {"as_of": MONDAY})
-    lake.write(
-        OrderLines, OrderLines.frame(spark, [{"order_id": "o", "line_no": 1, "product_id": "tea", "quantity": 1}])
-    )
-    with pytest.raises(MissingDataError, match="has no whole week before 2024-01-01: choose a later --date"):
-        run_job(run, MONDAY)
+    wednesday = MONDAY + datetime.timedelta(2)
+    known = {"as_of": wednesday, "product_id": "tea", "first_sale": MONDAY}
+    lake.write(ProductProfile, ProductProfile.frame(spark, [known]), {"as_of": wednesday})
+    line = {"order_id": "o", "line_no": 1, "product_id": "tea", "quantity": 1}
+    lake.write(OrderLines, OrderLines.frame(spark, [line]))
+    with pytest.raises(MissingDataError, match="has no whole week before 2024-01-03: choose a later --date"):
+        run_job(run, wednesday)

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import datetime
+import math
+from collections.abc import Callable
 from io import StringIO
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
 from rich.console import Console
 
+from jobs.elasticity import run as elasticity
 from promo_spark.contracts.effects import Elasticity
 from promo_spark.contracts.features import ProductProfile
 from promo_spark.contracts.models import Forecasts
 from promo_spark.contracts.silver import PromoCalendar
 from promo_spark.errors import MissingDataError, PromoSparkError, SettingsError
+from promo_spark.runtime.job import Context
 from promo_spark.runtime.progress import Progress
 from promo_spark.runtime.registry import all_commands
 from promo_spark.settings import load
 from promo_spark.storage.lake import Lake
+from promo_spark.submission.arguments import parser
+from tests.jobs import reduced_shop
 
 DATE = datetime.date(2024, 6, 3)
 WEEKS = "2024-06-03,2024-06-10"
@@ -68,7 +75,7 @@ def test_units_margin_and_stock_of_a_plan(shop: Lake) -> None:
 
 
 def test_the_future_plan_must_be_said_or_be_in_the_calendar(spark: SparkSession, shop: Lake) -> None:
-    """F08 (plan): without a depth and without a calendar of the weeks there is no answer, but an error."""
+    """Without a depth and without a calendar of the weeks there is no answer, but an error."""
     with pytest.raises(PromoSparkError, match=r"promo_calendar"):
         asked(shop, "tea", "calendar")
     planned = {"product_id": "tea", "store_id": "1", "start_date": "2024-06-10", "end_date": "2024-06-16"}
@@ -76,6 +83,28 @@ def test_the_future_plan_must_be_said_or_be_in_the_calendar(spark: SparkSession,
     assert "tea: 179.4 units" in asked(shop, "tea", "calendar")  # 70 + 70 · 1.25²
     with pytest.raises(MissingDataError, match="plans no reduction of milk in these weeks: say --depth, or deliver"):
         asked(shop, "tea,milk", "calendar")
+
+
+def test_a_planted_promotion_effect_is_answered_and_only_for_a_plan_that_is_said(
+    spark: SparkSession, lake: Lake, run_job: Callable[..., Context[Any]]
+) -> None:
+    """F08: a planted + 30 % by 20 % off is recovered within 5 points; without a plan of the future, an error.
+
+    Both users buy 1.25^1.1758 = 1.30 of their usual milk at 20 % off; 70 units a week are 91 in the plan.
+    """
+    reduced_shop.shop(lake, spark, planted={"milk": math.log(1.3) / math.log(1.25), "tea": 2.0}, alike=True)
+    run_job(elasticity, reduced_shop.DATE)
+    series = {"as_of": reduced_shop.DATE, "series_id": "product:milk-0", "level": "product", "item_id": "milk-0"}
+    series |= {"champion": True, "profile": "regular", "units": 10.0}
+    days = [series | {"day": reduced_shop.DATE + datetime.timedelta(n)} for n in range(7)]
+    lake.write(Forecasts, Forecasts.frame(spark, days), {"as_of": reduced_shop.DATE})
+    told = asked(lake, "milk-0", "0.2", reduced_shop.DATE.isoformat()).splitlines()[1]
+    units = float(told.split("milk-0: ")[1].split(" units")[0])
+    assert units / 70 - 1 == pytest.approx(0.30, abs=0.05)
+    with pytest.raises(MissingDataError, match="plans no reduction of milk-0 in these weeks: say --depth"):
+        asked(lake, "milk-0", "calendar", reduced_shop.DATE.isoformat())
+    with pytest.raises(SystemExit):
+        parser("what_if", "", all_commands()["what_if"].arguments).parse_args(["--products", "tea", "--weeks", WEEKS])
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from promo_spark.models.elasticity.regression import Floats
 
 WEEK = 7
 _CURVE = 3  # degree of the curve over the days
-_OUTLYING = 4.0  # median absolute residuals, as a standard deviation, from which on a day does not count
+_OUTLYING = 3.0  # median absolute residuals, as a standard deviation, from which on a day does not count
 _AROUND, _LEAST_AWAY = 3, 0.01  # weeks on either side; logs
-_STEPS, _RIDGE = 12, 1e-3
+_ROUNDS, _STEPS, _RIDGE = 3, 12, 1e-3
+_FEWEST = 0.5  # orders of a day, for its log
 _LEAST_FREE = 14  # days beyond the effects
 _NORMAL = 1.4826  # standard deviation of a normal over its median absolute deviation
 
@@ -53,6 +55,11 @@ def halo_of_mailers(orders: Floats, mailed: Floats, changes: Sequence[int] = ())
     if np.linalg.matrix_rank(design) == np.linalg.matrix_rank(design[:, 1:]):
         return None
     counted = _like_their_weekdays(orders)
+    for _ in range(_ROUNDS):
+        if counted.sum() - design.shape[1] < _LEAST_FREE:
+            return None
+        effects, expected, inverted = _poisson(design, orders, counted)
+        counted = _near(np.log(np.maximum(orders, _FEWEST) / expected), counted > 0)
     if counted.sum() - design.shape[1] < _LEAST_FREE:
         return None
     effects, expected, inverted = _poisson(design, orders, counted)
@@ -63,16 +70,20 @@ def halo_of_mailers(orders: Floats, mailed: Floats, changes: Sequence[int] = ())
 
 def _like_their_weekdays(orders: Floats) -> Floats:
     """1 for days that are like the same weekdays of the weeks around them, 0 for festivals and gaps in the data."""
-    logs = np.log(np.maximum(orders, 0.5))
+    logs = np.log(np.maximum(orders, _FEWEST))
     around = np.full((2 * _AROUND + 1, len(orders)), np.nan)
     for place, weeks in enumerate(range(-_AROUND, _AROUND + 1)):
         shifted = np.arange(len(orders)) + weeks * WEEK
         inside = (shifted >= 0) & (shifted < len(orders))
         around[place, inside] = logs[shifted[inside]]
-    away = np.abs(logs - np.nanmedian(around, axis=0))
-    usual = _NORMAL * float(np.median(away))
-    like: Floats = (away <= _OUTLYING * max(usual, _LEAST_AWAY)).astype(np.float64)
-    return like
+    return _near(logs - np.nanmedian(around, axis=0), np.ones(len(orders), bool))
+
+
+def _near(away: Floats, among: npt.NDArray[np.bool_]) -> Floats:
+    """1 for days whose log is not OUTLYING, by the spread of those among which they count."""
+    usual = _NORMAL * float(np.median(np.abs(away[among])))
+    near: Floats = (np.abs(away) <= _OUTLYING * max(usual, _LEAST_AWAY)).astype(np.float64)
+    return near
 
 
 def _design(days: int, mailed: Floats, changes: Sequence[int]) -> Floats:
