@@ -146,7 +146,7 @@ def test_one_product_of_one_user_has_an_elasticity_of_its_own_or_of_the_prior(
     days = [MONDAY + datetime.timedelta(7 * week) for week in range(WEEKS)]
     rows = [line | {"order_id": f"o{n}", "order_date": day} for n, day in enumerate(days)]
     lake.write(OrderLines, OrderLines.frame(spark, rows))
-    known = {"as_of": DATE, "product_id": "tea", "first_sale": MONDAY}  # no category, no cost
+    known = {"as_of": DATE, "product_id": "tea", "first_sale": MONDAY, "unit_cost": 7, "cost_is_assumed": True}
     lake.write(ProductProfile, ProductProfile.frame(spark, [known]), {"as_of": DATE})
     run_job(run, DATE)
     (row,) = lake.read(Elasticity).collect()

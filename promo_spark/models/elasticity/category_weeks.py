@@ -125,8 +125,8 @@ def category_weeks(rows: pd.DataFrame, weeks: int, settings: ElasticitySettings)
         _rivals_reduced(depth > 0, usual_units, group),
         usual_units,
         group.astype(np.int64),
-        per_product[ProductWeek.unit_cost].fillna(0.0).to_numpy(np.float64),
-        per_product[ProductWeek.cost_is_assumed].fillna(True).to_numpy(bool),
+        per_product[ProductWeek.unit_cost].to_numpy(np.float64),
+        per_product[ProductWeek.cost_is_assumed].to_numpy(bool),
         modelled,
         _by_segment(rows, at, units.shape),
     )

@@ -18,7 +18,7 @@ class ProductWeek(Frame):
     product_id = Col(_TEXT, "the product", required=True)
     category = Col(_TEXT, "its category", required=True)
     competitors = Col(_TEXT, "its subcategory, else its category: what it competes with", required=True)
-    unit_cost = Col(_DOUBLE, "as in features.product_profile", unit="currency")
+    unit_cost = Col(_DOUBLE, "as in features.product_profile", unit="currency", required=True)
     cost_is_assumed = Col(T.BooleanType(), "as there", required=True)
     first_day = Col(_LONG, "day of its first sale, counted from the first day of week 0", required=True)
     week = Col(T.IntegerType(), "the week, from 0 on", required=True)

@@ -97,7 +97,8 @@ def product_weeks(
     """One row per product and week with a sale, an announcement or a day without stock. → ProductWeek.
 
     `lines` are the OrderLines of everybody, `profiled` of those who may be profiled; ProductProfile, Segments,
-    PromoCalendar and Inventory of the date. Returns do not count: they follow sales of other weeks.
+    PromoCalendar and Inventory of the date. Returns do not count: they follow sales of other weeks. A product without
+    any price, which so has no cost either, is left out.
     """
     joined = (
         _sold(lines, weeks)
@@ -106,7 +107,8 @@ def product_weeks(
         .join(_by_segment(profiled, segments, weeks), _KEY, "left")
     )
     category = F.coalesce(ProductProfile.category, ProductProfile.department, F.lit("unknown"))
-    of_products = products.filter(F.col(ProductProfile.first_sale).isNotNull()).select(
+    has_price = F.col(ProductProfile.first_sale).isNotNull() & F.col(ProductProfile.unit_cost).isNotNull()
+    of_products = products.filter(has_price).select(
         ProductProfile.product_id,
         category.alias(ProductWeek.category),
         F.coalesce(ProductProfile.subcategory, category).alias(ProductWeek.competitors),

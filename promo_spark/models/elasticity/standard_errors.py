@@ -12,6 +12,7 @@ import numpy as np
 from promo_spark.models.elasticity.regression import ELASTICITY, Cells, Fit, Floats
 
 _MOST_FITTED = 0.98  # share of a cell that may be fitted by itself
+_AT_ONCE = 10_000  # cells, to bound the memory
 
 
 def variance(cells: Cells, fit: Fit, *, of_effects: Floats, of_elasticities: Floats) -> float:
@@ -42,12 +43,16 @@ def leverages(cells: Cells, fit: Fit) -> Floats:
     at = fit.equations
     shared = np.linalg.inv(at.whole)
     effects = at.shared.shape[1]
-    carried = np.einsum("ci,cij->cj", at.own, at.block[cells.product])
-    left = -np.einsum("ci,cik->ck", carried, at.ties[cells.product])
-    left[:, :effects] += at.shared
-    left[np.arange(len(cells)), effects + cells.week] += 1
-    of_own = np.einsum("ci,ci->c", carried, at.own)
-    fitted_by_itself: Floats = at.weight * (of_own + np.einsum("ck,kl,cl->c", left, shared, left))
+    fitted_by_itself = np.zeros(len(cells))
+    for start in range(0, len(cells), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        product, week, own = cells.product[some], cells.week[some], at.own[some]
+        carried = np.einsum("ci,cij->cj", own, at.block[product])
+        left = -np.einsum("ci,cik->ck", carried, at.ties[product])
+        left[:, :effects] += at.shared[some]
+        left[np.arange(len(product)), effects + week] += 1
+        of_shared = np.einsum("ck,ck->c", left @ shared, left)
+        fitted_by_itself[some] = at.weight[some] * (np.einsum("ci,ci->c", carried, own) + of_shared)
     return fitted_by_itself
 
 
