@@ -65,7 +65,11 @@ def halo_of_mailers(orders: Floats, mailed: Floats, changes: Sequence[int] = ())
     effects, expected, inverted = _poisson(design, orders, counted)
     pull = design @ inverted[:, 0] * (orders - expected) * counted
     free = max(counted.sum() - design.shape[1], 1.0)
-    return Halo(float(effects[0]), float(np.sqrt((pull**2).sum() * counted.sum() / free)))
+    by_day = (pull**2).sum() * counted.sum() / free
+    by_week = np.bincount(np.arange(len(orders)) // WEEK, pull)
+    free_weeks = max(len(by_week) - (design.shape[1] - (WEEK - 1)), 1)
+    alike = (by_week**2).sum() * len(by_week) / free_weeks  # if the days of a week err together
+    return Halo(float(effects[0]), float(np.sqrt(max(by_day, alike))))
 
 
 def _like_their_weekdays(orders: Floats) -> Floats:
