@@ -2,7 +2,7 @@
 
 The variance is the one that allows for any variance of the cells' own (HC3): each cell's residual, over what the cell
 has not fitted away itself. With twenty products a category, intervals from the model's own variance cover 89 %, from
-sums by product 76 %, from these 93 to 95 %.
+sums by product 76 %, from these 93 to 99 % (on generated retailers).
 """
 
 from __future__ import annotations

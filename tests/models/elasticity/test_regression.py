@@ -66,7 +66,7 @@ def test_display_pull_forward_and_rivals_are_told_apart_from_the_price() -> None
 def test_intervals_hold_the_planted_elasticity_as_often_as_they_say() -> None:
     """95 % intervals of 100 categories of 20 products, which scatter by 25 % and are bought unevenly.
 
-    Where nothing else moves demand they are a little wide, 99 hold it; on generated retailers 93 to 96 do, see
+    Where nothing else moves demand they are a little wide, 99 hold it; on generated retailers 93 to 99 % do, see
     benchmarks/elasticity.py.
     """
     held, widths = [], []
