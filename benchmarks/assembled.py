@@ -95,7 +95,8 @@ class Assembled:
         each = np.where(response.AT_THE_TILL[offer.mechanic], at_till, after)
         second = self._price(offer.second, day) / np.maximum(price, 0.01)
         each = each * np.where(offer.mechanic == response.BUNDLE, 1 + second, 1.0)
-        return pieces * each
+        given: Floats = pieces * each
+        return given
 
     def _on_baskets(self, offer: Offered, visits: Floats) -> Floats:
         """What is given where enough is spent: once, or at every order."""
@@ -108,7 +109,7 @@ class Assembled:
     def _price(self, product: Ints, day: int) -> Floats:
         number = np.maximum(product, 0)
         price = self.shop.list_price[number, day // 7] / 100 * (1 - self.shop.depth[number, day // 7])
-        return np.where(product >= 0, price, 0.0)
+        return np.asarray(np.where(product >= 0, price, 0.0), np.float64)
 
     def margins(self, features: Floats) -> Floats:
         """What an order leaves before offers, by user."""
@@ -117,7 +118,8 @@ class Assembled:
         baskets = np.expm1(basket)
         usual = (baskets * visits).sum() / max(visits.sum(), 1.0)
         share = self.seen.kept.sum() / self.seen.paid.sum()
-        return share * (baskets * visits + _LIKE_ALL * usual) / (visits + _LIKE_ALL)
+        margins: Floats = share * (baskets * visits + _LIKE_ALL * usual) / (visits + _LIKE_ALL)
+        return margins
 
     # pieces of a product
 

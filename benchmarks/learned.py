@@ -155,7 +155,8 @@ class Learned:
 
     def weekly_visits(self, features: Floats) -> Floats:
         """What is expected of a week without an offer."""
-        return np.maximum(np.mean([trees.predicted(_table(features)) for trees in self.trees], axis=0), 1e-3)
+        mean = np.mean([trees.predicted(_table(features)) for trees in self.trees], axis=0)
+        return np.asarray(np.maximum(mean, 1e-3), np.float64)
 
     def _candidates(self) -> Offered:
         """User by user, candidate by candidate, nothing among them."""

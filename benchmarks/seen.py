@@ -136,7 +136,8 @@ class Seen:
         def of_product(number: Ints) -> Floats:
             own = self.counted(user, number, history, self.paid)
             usual = np.where(number >= 0, popular[np.maximum(number, 0)], 0.0)
-            return (own + _SOME * usual) / (spent[user] + _SOME)
+            shares: Floats = (own + _SOME * usual) / (spent[user] + _SOME)
+            return shares
 
         one, two = of_product(product), of_product(second)
         bundle = mechanic == response.BUNDLE

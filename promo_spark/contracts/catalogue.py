@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from promo_spark.contracts.decisions import DECISIONS
+from promo_spark.contracts.effects import EFFECTS
 from promo_spark.contracts.features import FEATURES
+from promo_spark.contracts.measurement import MEASUREMENT
 from promo_spark.contracts.models import MODELS
 from promo_spark.contracts.ops import OPS
 from promo_spark.contracts.predictions import PREDICTIONS
@@ -24,7 +26,9 @@ ALL_TABLES: tuple[type[Table], ...] = (
     *MODELS,
     *PREDICTIONS,
     *RESPONSES,
+    *EFFECTS,
     *DECISIONS,
+    *MEASUREMENT,
     *OPS,
     *TRUTH,
 )

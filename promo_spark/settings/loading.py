@@ -17,6 +17,7 @@ from promo_spark.installation import settings_folders
 from promo_spark.secret_references import HOW_TO_WRITE
 from promo_spark.settings.baskets import BasketsSettings
 from promo_spark.settings.business import BusinessSettings
+from promo_spark.settings.elasticity import ElasticitySettings
 from promo_spark.settings.forecast import ForecastSettings
 from promo_spark.settings.generate import GenerateSettings
 from promo_spark.settings.ingest import IngestSettings
@@ -55,6 +56,7 @@ class Settings(Section):
     forecast: ForecastSettings
     propensity: PropensitySettings
     uplift: UpliftSettings
+    elasticity: ElasticitySettings
     promote: PromoteSettings
     generate: GenerateSettings
     simulate: SimulateSettings

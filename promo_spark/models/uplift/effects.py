@@ -132,7 +132,7 @@ def fitted_effects(of: Evidence, mechanics: Sequence[str], *, enough_rows: int =
 
 
 def _fitted(began: Effects, of: Evidence, power: float) -> tuple[Effects, float]:
-    """The effects where R is like a power of the share, drawn from that by the evidence; and how likely they make it."""
+    """The effects where R is like a power of the share before the evidence; and how likely they make it."""
     usual = SHARES**power * np.sqrt(_USUAL_SHARE) / _USUAL_SHARE**power
     effects, base = replace(began, shares=usual), np.zeros(2)
     for _ in range(_ROUNDS):

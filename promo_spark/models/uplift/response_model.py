@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from promo_spark.contracts.responses import OFFER_MECHANICS
+from promo_spark.learners.base_rates import BaseRate
 from promo_spark.learners.boosting import BoostedTrees, BoostingEffort, fitted_trees
 from promo_spark.learners.tables import FeatureTable
 from promo_spark.models.uplift.answers import GRIDS, PULLS, Circumstances, answer_likelihoods, circumstances
@@ -23,6 +24,14 @@ _FORM = 1
 _LEAST_CONTROLS = 200  # rows without an offer from which the visits of a usual week are learnt
 _LOOK_BACK = 28  # days that they are learnt from otherwise
 _LOWEST = 1e-3  # visits
+
+
+Usual = BoostedTrees | BaseRate  # what expects the visits of a usual week
+
+
+def _usual(stored: Mapping[str, Any]) -> Usual:
+    plain = {name: value for name, value in stored.items() if name != "engine"}
+    return BaseRate.from_plain(plain) if stored["engine"] == "base_rate" else BoostedTrees.from_plain(plain)
 
 
 @dataclass(frozen=True)
@@ -52,7 +61,7 @@ class ResponseModel:
     use_savings: tuple[float, ...]
     use_levels: tuple[float, ...]
     classes: LatentClasses
-    baseline: tuple[BoostedTrees, ...]
+    baseline: tuple[Usual, ...]
     effects: Effects
     basket: float
 
@@ -79,7 +88,7 @@ class ResponseModel:
             "use_savings": self.use_savings,
             "use_levels": self.use_levels,
             "classes": self.classes.to_plain(),
-            "baseline": [trees.to_plain() for trees in self.baseline],
+            "baseline": [{"engine": usual.engine, **usual.to_plain()} for usual in self.baseline],
             "effects": self.effects.to_plain(),
             "basket": self.basket,
         }
@@ -96,7 +105,7 @@ class ResponseModel:
             tuple(plain["use_savings"]),
             tuple(plain["use_levels"]),
             LatentClasses.from_plain(plain["classes"]),
-            tuple(BoostedTrees.from_plain(trees) for trees in plain["baseline"]),
+            tuple(_usual(stored) for stored in plain["baseline"]),
             Effects.from_plain(plain["effects"]),
             plain["basket"],
         )
@@ -160,7 +169,7 @@ def _baseline(
     weekly: Floats,
     levels: Floats,
     fitting: Fitting,
-) -> tuple[tuple[BoostedTrees, ...], Floats]:
+) -> tuple[tuple[Usual, ...], Floats]:
     """Trees for the visits of a week without an offer, and what they expect of each trial's user.
 
     From the arms without an offer, half of the users by the trees of the other half; with few such rows from all
@@ -184,5 +193,8 @@ def _baseline(
     return tuple(halves), expected
 
 
-def _trees(features: Floats, weekly: Floats, fitting: Fitting) -> BoostedTrees:
+def _trees(features: Floats, weekly: Floats, fitting: Fitting) -> Usual:
+    """Trees; with few rows, or where nobody came, the mean."""
+    if len(weekly) < _LEAST_CONTROLS or not weekly.sum():
+        return BaseRate(FEATURES, float(weekly.mean()) if len(weekly) else 0.0)
     return fitted_trees(FeatureTable(FEATURES, features), weekly, "poisson", fitting.baseline)
