@@ -119,7 +119,7 @@ def test_who_is_moved_is_found_and_how_much(shop: Lake) -> None:
     curve = knots["saving", 0.2] * knots["share", 1.0]
     drawn, others = (effect * curve for effect in means(of, "effect"))
     assert drawn > others + 0.3
-    assert np.mean([np.exp(row["effect"] * curve) for row in of.values()]) == pytest.approx(5 / 3, abs=0.25)
+    assert np.mean([np.exp(row["effect"] * curve) for row in of.values()]) == pytest.approx(5 / 3, abs=0.4)  # 600 users
     ranked = sorted(of.values(), key=lambda row: -row["effect"])[: USERS // 3]
     assert np.mean([moved(int(row["user_id"][1:])) for row in ranked]) > 0.7  # by chance it would be 1 / 3
 
