@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from policy_worlds import Case
+from policy_worlds import World
 from seen import Seen
 
 from promo_spark.learners.boosting import BoostingEffort, fitted_trees
@@ -62,8 +62,8 @@ class Trials:
 class Learned:
     """All that is learnt of a world's users, once for all budgets. `share`: of the users whose experiments are seen."""
 
-    def __init__(self, case: Case, share: float = 1.0) -> None:
-        self.world = case.world
+    def __init__(self, world: World, share: float = 1.0) -> None:
+        self.world = world
         self.seen = Seen(self.world.delivered)
         self.users = self.world.delivered.users
         of = self.histories = self.seen.histories()

@@ -15,12 +15,15 @@ A policy of one's own: a function of `Case` that gives each user's candidate or 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from assembled import Assembled
+from learned import Learned
 from policy_worlds import CANDIDATES, DATE, Case, World, case, chosen, world
 
 from promo_spark.decisions.allocation.dual_prices import NOTHING, allocated, used, worth
@@ -64,6 +67,28 @@ def ceiling(of: Case) -> Ints:
     return allocated(of.believed).choice
 
 
+@functools.lru_cache(maxsize=2)
+def learned(of: World, share: float = 1.0) -> Learned:
+    """What is learnt of the world's users, once for all budgets."""
+    made = Learned(of, share)
+    print(f"evidence: {len(made.trials.weeks):,} rows of randomised users ({share:g} of the users)", flush=True)
+    return made
+
+
+@functools.lru_cache(maxsize=8)
+def estimated(of: World, engine: str, share: float = 1.0) -> tuple[Floats, Floats]:
+    """User × candidate: the value and the amount given that an engine expects."""
+    made = learned(of, share)
+    if engine == "ours":
+        return Assembled(made).estimates()
+    return getattr(made, f"{engine}_learner")(), made.expected_given()
+
+
+def by_engine(engine: str, share: float = 1.0) -> Callable[[Case], Ints]:
+    """The best choice by what an engine has learnt of what the shop has seen."""
+    return lambda of: allocated(of.problem(*estimated(of.world, engine, share))).choice
+
+
 def oracle(of: Case) -> Ints:
     """The best choice by the true values."""
     return allocated(of.truth).choice
@@ -75,6 +100,11 @@ POLICIES: dict[str, Callable[[Case], Ints]] = {
     "today": todays_rule,
     "best single offer": best_for_all,
     "best per segment": best_per_segment,
+    "S-learner": by_engine("s"),
+    "T-learner": by_engine("t"),
+    "X-learner": by_engine("x"),
+    "ours": by_engine("ours"),
+    "ours, a tenth of the evidence": by_engine("ours", 0.1),
     "ceiling": ceiling,
     "oracle": oracle,
 }

@@ -49,7 +49,7 @@ class Block:
     offers: Offers
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one is only itself: what is learnt of it is kept by it
 class World:
     """A world with its candidates and their truth, whatever the budgets are. Money in units of currency."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from promo_spark.settings.sections import Days, Positive, Refit, Section, Seed, Share
+from promo_spark.settings.sections import Days, Positive, Section, Seed, Share
 
 
 class UpliftSettings(Section):
@@ -22,5 +22,5 @@ class UpliftSettings(Section):
     trees: Positive
     leaves: Positive
     rows_of_leaf: Positive
-    refit: Refit
+    refit: Literal["daily", "weekly"]
     seed: Seed
