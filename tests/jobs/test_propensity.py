@@ -46,10 +46,10 @@ def gone_since(user: int) -> int:
 
 
 def bought(days_after: int = 0) -> list[tuple[int, int, int]]:
-    """User, days before the date, product. Users buy every 3 to 18 days, more or less; product 0 to 3 are theirs.
+    """User, days before the date, product. Users buy every 3 to 18 days, more or less; each has one of products 0 to 3.
 
-    The shop is open every third day. Who has left buys no more. With `days_after` also what happens in so many
-    days from the date on.
+    The shop is open every third day. Who has left buys no more. With `days_after` also what happens in so many days
+    from the date on.
     """
     draw, found = np.random.default_rng(3), []
     for user in range(USERS):
@@ -130,7 +130,7 @@ def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Lake:
     lake.write(Redemptions, Redemptions.frame(spark, redeemed))
     last = next(r for r in reversed(rows) if r["user_id"] == "u003")
     assert last["order_date"] >= DAY - datetime.timedelta(7)  # type: ignore[operator]
-    carts: list[dict[str, Any]] = [
+    carts: list[dict[str, object]] = [
         {"event_id": "1", "user_id": "u001", "product_id": "p11", "event_type": "cart", "event_date": "2017-11-29"},
         {"event_id": "2", "user_id": "u003", "product_id": last["product_id"], "event_type": "cart"}
         | {"event_date": DAY - datetime.timedelta(4)},

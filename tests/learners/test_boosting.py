@@ -14,7 +14,7 @@ from promo_spark.learners.judgement import auc
 from promo_spark.learners.tables import FeatureTable
 from tests.learners.data import planted
 
-FEW = BoostingEffort(trees=40)
+FEW = BoostingEffort(trees=80, leaves=15, rate=0.1)
 
 
 def test_trees_come_near_the_planted_probability_and_are_the_same_every_time() -> None:
