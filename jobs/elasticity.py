@@ -30,6 +30,11 @@ from promo_spark.settings.elasticity import ElasticitySettings
 )
 def run(ctx: Context[ElasticitySettings]) -> None:
     shelves = shelves_of_date(ctx)
+    if shelves is None:
+        ctx.write(Elasticity, Elasticity.frame(ctx.spark))
+        ctx.write(PromotionPnl, PromotionPnl.frame(ctx.spark))
+        ctx.metrics(figure_rows(ctx.spark, []))
+        return
     effects = effects_of_date(ctx, shelves)
     ctx.write(Elasticity, elasticities(ctx, effects))
     ctx.say("measuring what promotions brought")

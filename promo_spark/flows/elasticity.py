@@ -14,7 +14,6 @@ from promo_spark.contracts.effects import Elasticity
 from promo_spark.contracts.features import ProductProfile
 from promo_spark.contracts.models import Segments
 from promo_spark.contracts.silver import Campaigns, Inventory, OrderLines, PromoCalendar
-from promo_spark.errors import MissingDataError
 from promo_spark.measures.metric_rows import Figure
 from promo_spark.models.elasticity.categories import Fitting, prior_pool
 from promo_spark.models.elasticity.frames import CategoryEstimate, CategoryEvidence
@@ -60,15 +59,16 @@ class Effects:
     mailed_share: Floats  # per week
 
 
-def shelves_of_date(ctx: Context[ElasticitySettings]) -> Shelves:
-    """The whole weeks before the date, as far back as the settings say. Raises MissingDataError if there is none."""
+def shelves_of_date(ctx: Context[ElasticitySettings]) -> Shelves | None:
+    """The whole weeks before the date, as far back as the settings say; None, which is said, if there is none."""
     calendar = ctx.read_optional(PromoCalendar)
     everybody, products = ctx.read_everyone(OrderLines), ctx.read(ProductProfile)
     first_sale = products.agg(F.min(ProductProfile.first_sale)).collect()[0][0]
     weekday = first_weekday(calendar)
     weeks = weeks_before(ctx.date, weekday=weekday, most=ctx.settings.history_weeks, first_sale=first_sale)
     if weeks.count < 1:
-        raise MissingDataError(f"silver.order_lines has no whole week before {ctx.date}: choose a later --date")
+        ctx.note(f"no elasticities: silver.order_lines has no whole week before {ctx.date}")
+        return None
     weekly = product_weeks(
         everybody,
         ctx.read(OrderLines),
