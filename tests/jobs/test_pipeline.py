@@ -148,7 +148,7 @@ def test_one_call_runs_every_job_keeps_every_promise_and_a_second_changes_nothin
     for modelled in (Segments, Recommendations, Forecasts):
         assert lake.read(modelled).count() > 0
     measured = {r.job for r in lake.read(Metrics).select("job").distinct().collect()}
-    assert measured == {"segment", "baskets", "recommend", "forecast", "promote"}
+    assert measured == {"segment", "baskets", "recommend", "forecast", "propensity", "uplift", "elasticity", "promote"}
 
     # Keys are unique in every table that has one.
     for table in tables:
