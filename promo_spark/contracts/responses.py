@@ -110,7 +110,7 @@ class UpliftCurves(Predicted):
 
 
 class ResponseModels(Predicted):
-    """One row: the model that the users of the date are scored by, as text.
+    """One row per model that the users of the date are scored by: its state as text.
 
     A date on which it is not fitted again has the row of the date before.
     """
