@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from learned import FEATURES, Learned, Offered
+from learned import Learned, Offered
 from sklearn.linear_model import PoissonRegressor
 
 from promo_spark.learners.boosting import BoostedTrees, BoostingEffort, fitted_trees
 from promo_spark.learners.tables import FeatureTable
 from promo_spark.models.uplift.effects import SAVINGS
+from promo_spark.models.uplift.response_model import FEATURES
 from promo_spark.worlds import response
 from promo_spark.worlds.streams import Floats, Ints
 
@@ -61,7 +62,7 @@ class Assembled:
         """`features`: one row per user; the offers are made for the day."""
         of, user = self.of, offer.user
         weekly = of.weekly_visits(features)[user]
-        pull, readiness, _ = (features[user, FEATURES.index(name)] for name in ("pull", "readiness", "mention"))
+        pull, readiness = (features[user, FEATURES.index(name)] for name in ("pull", "readiness"))
         factor = np.exp(of.effects.log_effect(offer.mechanic, offer.saving, offer.share, pull))
         on_products = response.ON_PRODUCTS[offer.mechanic]
         visits, usual, sold = weekly * factor, [], []
@@ -75,8 +76,8 @@ class Assembled:
         both = _TOGETHER * np.minimum(sold[0], sold[1]) + (1 - _TOGETHER) * apart
         pieces = np.where(is_bundle, both, sold[0])
         given = np.where(on_products, self._on_products(offer, pieces, day), 0.0)
-        given += np.where(~on_products, self._on_baskets(offer, weekly * factor), 0.0)
-        chance = readiness * np.interp(offer.saving, of.circumstances.use_savings, of.circumstances.use_levels)
+        given += np.where(~on_products, self._on_baskets(offer, visits), 0.0)
+        chance = readiness * of.model.known.use_level(offer.saving)
         given *= np.where(response.CHOSEN[offer.mechanic], self.opened * chance, 1.0)
         given = self._as_given(given, offer.mechanic)
         return Parts(weekly * (factor - 1), np.where(on_products, earned, 0.0), given)

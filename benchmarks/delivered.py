@@ -20,7 +20,6 @@ from promo_spark.worlds.spec import WorldSpec
 from promo_spark.worlds.streams import Bools, Floats, Ints
 
 RETURN = 1  # a kind of order
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -191,7 +190,10 @@ def _experiments(spec: WorldSpec, block: int, bought: Purchases, first_user: int
     }
 
 
-def _joined(kind: type[T], parts: Sequence[T]) -> T:
+Joinable = TypeVar("Joinable", Purchases, Explored)
+
+
+def _joined(kind: type[Joinable], parts: Sequence[Joinable]) -> Joinable:
     """The rows of all parts, one part after the other."""
-    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    names = [field.name for field in fields(kind)]
     return kind(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})

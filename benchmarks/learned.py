@@ -8,25 +8,23 @@ S, T, X    gradient boosting on the margin of a week, as meta-learners have it (
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from policy_worlds import World
 from seen import Seen
 
-from promo_spark.learners.boosting import BoostingEffort, fitted_trees
-from promo_spark.learners.tables import FeatureTable
-from promo_spark.models.uplift.answers import GRIDS, Circumstances, answer_likelihoods, circumstances
-from promo_spark.models.uplift.effects import Effects, Evidence, fitted_effects
-from promo_spark.models.uplift.histories import HABITS, TRAITS, Histories, day_levels, habits, traits
-from promo_spark.models.uplift.latent_classes import LatentClasses, fitted_classes
+from promo_spark.learners.boosting import BoostingEffort
+from promo_spark.models.uplift import batches as response_trials
+from promo_spark.models.uplift.batches import Batch
+from promo_spark.models.uplift.histories import Histories, day_levels
+from promo_spark.models.uplift.response_model import Fitting, fitted_responses
 from promo_spark.worlds import response
 from promo_spark.worlds.streams import Bools, Floats, Ints
 
-FEATURES = (*TRAITS, *HABITS, "pull", "readiness", "mention")
-_EFFORT = BoostingEffort(trees=150, leaves=15, rows_of_leaf=100)
-_OFFER = ("mechanic", "saving", "share", "amount", "min_spend", "price")
+_FITTING = Fitting(classes=6, rounds=150, least_rows=1000, baseline=BoostingEffort(150, 15, rows_of_leaf=100))
 
 
 @dataclass(frozen=True)
@@ -58,6 +56,13 @@ class Trials:
     given: Floats
     began: Ints
 
+    @classmethod
+    def of_days(cls, start: int, end: int, offer: Offered, margin: Floats, given: Floats) -> Trials:
+        """Of the days from the start to before the end; features and visits are not filled in."""
+        n = len(offer.user)
+        weeks, began = np.full(n, (end - start) / 7), np.full(n, start)
+        return cls(np.zeros((n, 0)), offer, weeks, np.zeros(n), margin, given, began)
+
 
 class Learned:
     """All that is learnt of a world's users, once for all budgets. `share`: of the users whose experiments are seen."""
@@ -66,97 +71,49 @@ class Learned:
         self.world = world
         self.seen = Seen(self.world.delivered)
         self.users = self.world.delivered.users
-        of = self.histories = self.seen.histories()
-        self.circumstances: Circumstances = circumstances(of, day_levels(of))
-        self.classes: LatentClasses = fitted_classes(answer_likelihoods(of, self.circumstances), traits(of))
-        self.now = self.features(of)
-        self.trials = self._trials(of, share)
-        self.effects, self.baseline = self._effects()
+        self.histories = self.seen.histories()
+        self.levels = day_levels(self.histories)
+        drawn = self._drawn(share)
+        batch = Batch(pa.nulls(self.users), self.histories, _trials(drawn))
+        fitted = fitted_responses(batch, self.levels, 1.0, _FITTING)  # no share is told from a basket here
+        self.model, self.expected = fitted.model, fitted.evidence.baseline
+        self.effects = self.model.effects
+        self.now = self.features(self.histories)
+        self.trials = replace(drawn, features=fitted.features, visits=fitted.evidence.visits)
         self.candidates = self._candidates()
 
     def features(self, of: Histories) -> Floats:
         """User × FEATURES, as the history ends."""
-        known = answer_likelihoods(of, self.circumstances)
-        means = [chance @ grid for chance, grid in zip(self.classes.posterior(known, traits(of)), GRIDS, strict=True)]
-        return np.column_stack([traits(of), habits(of), *means])
+        return self.model.answered(of, self.levels).features
 
-    def _trials(self, of: Histories, share: float) -> Trials:
+    def _drawn(self, share: float) -> Trials:
+        """The experiments of a share of the users, and the week of random offers; who they were is not filled in."""
         seen, tried, days = self.seen, self.world.delivered.experiments, self.world.spec.days
         taken = (np.arange(self.users) * 2654435761 % 2**32) / 2**32 < share
-        none = np.full(self.users, -1)
-        rows: list[Trials] = []
+        rows, every = [], np.arange(self.users)
+        none, nothing = np.full(self.users, -1), np.zeros(self.users)
         kept, off = seen.by_day(seen.kept), seen.by_day(self.world.delivered.purchases.coupon)
         for number in np.flatnonzero(tried.randomised):
             start, end = int(tried.start[number]), int(tried.end[number])
+            depth, department = tried.depth[:, number], tried.department[number]
+            mechanic = np.where(depth > 0, response.COUPON, -1)
+            applies = np.where(depth > 0, seen.department_shares(start)[:, department], 0.0)
+            offer = Offered(every, mechanic, depth, nothing, nothing, none, none, applies)
+            margin, given = kept[:, start:end].sum(axis=1), off[:, start:end].sum(axis=1)
             who = np.flatnonzero(tried.eligible[:, number] & taken)
-            depth = tried.depth[:, number]
-            offer = Offered(
-                np.arange(self.users),
-                np.where(depth > 0, response.COUPON, -1),
-                depth,
-                np.zeros(self.users),
-                np.zeros(self.users),
-                none,
-                none,
-                np.where(depth > 0, seen.department_shares(start)[:, tried.department[number]], 0.0),
-            )
-            rows.append(self._of_days(of, start, end, offer, kept, off).rows(who))
-        week = self.world.delivered.explored
-        shares = seen.offer_shares(np.arange(self.users), week.mechanic, week.product, week.second, week.min_spend) * (
-            week.mechanic >= 0
-        )
-        offer = Offered(
-            np.arange(self.users),
-            week.mechanic,
-            week.saving,
-            week.amount,
-            week.min_spend,
-            week.product,
-            week.second,
-            shares,
-        )
+            rows.append(Trials.of_days(start, end, offer.rows(who), margin[who], given[who]))
+        week, end, who = self.world.delivered.explored, self.world.day, np.flatnonzero(taken)
+        applies = seen.offer_shares(every, week.mechanic, week.product, week.second, week.min_spend)
+        applies *= week.mechanic >= 0
+        terms = (week.mechanic, week.saving, week.amount, week.min_spend, week.product, week.second)
         after = np.where(np.isin(week.mechanic, (response.POINTS, response.REBATE)), week.given, 0.0)
-        last = self._of_days(of, days, self.world.day, offer, kept, off)
-        last = _Rows(last.trials, given=week.given, margin=last.trials.margin - after)
-        rows.append(last.rows(np.flatnonzero(taken)))
+        margin = kept[:, days:end].sum(axis=1) - after
+        rows.append(Trials.of_days(days, end, Offered(every, *terms, applies).rows(who), margin[who], week.given[who]))
         return _stacked(rows)
-
-    def _of_days(self, of: Histories, start: int, end: int, offer: Offered, kept: Floats, off: Floats) -> _Rows:
-        return _Rows(
-            Trials(
-                self.features(of.before(start)),
-                offer,
-                np.full(self.users, (end - start) / 7),
-                of.ordered[:, start:end].sum(axis=1).astype(np.float64),
-                kept[:, start:end].sum(axis=1),
-                off[:, start:end].sum(axis=1),
-                np.full(self.users, start),
-            )
-        )
-
-    def _effects(self) -> tuple[Effects, Floats]:
-        """The effects, and each user's visits of the week to come, were there no offer; half by half of the users."""
-        of = self.trials
-        control, half = of.offer.mechanic < 0, of.offer.user % 2
-        expected, self.trees = np.zeros(len(of.weeks)), []
-        for number in (0, 1):
-            rows = control & (half == number)
-            trees = fitted_trees(_table(of.features[rows]), of.visits[rows] / of.weeks[rows], "poisson", _EFFORT)
-            others = half != number
-            expected[others] = trees.predicted(_table(of.features[others])) * of.weeks[others]
-            self.trees.append(trees)
-        self.expected = np.maximum(expected, 1e-3)
-        offer = of.offer
-        pull = of.features[:, FEATURES.index("pull")]
-        evidence = Evidence(
-            of.visits, self.expected, offer.mechanic, offer.saving, offer.share, pull, np.ones(len(pull))
-        )
-        return fitted_effects(evidence, response.NAMES), self.weekly_visits(self.now)
 
     def weekly_visits(self, features: Floats) -> Floats:
         """What is expected of a week without an offer."""
-        mean = np.mean([trees.predicted(_table(features)) for trees in self.trees], axis=0)
-        return np.asarray(np.maximum(mean, 1e-3), np.float64)
+        return np.maximum(self.model.weekly_visits(features), 1e-3)
 
     def _candidates(self) -> Offered:
         """User by user, candidate by candidate, nothing among them."""
@@ -227,21 +184,12 @@ class Learned:
         return self.shaped(np.where(self.candidates.mechanic >= 0, told, 0.0))
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """Trials of all users before some are taken."""
-
-    trials: Trials
-    given: Floats | None = None
-    margin: Floats | None = None
-
-    def rows(self, who: Ints) -> Trials:
-        of = self.trials
-        given = of.given if self.given is None else self.given
-        margin = of.margin if self.margin is None else self.margin
-        return Trials(
-            of.features[who], of.offer.rows(who), of.weeks[who], of.visits[who], margin[who], given[who], of.began[who]
-        )
+def _trials(drawn: Trials) -> response_trials.Trials:
+    """The same, as the job's model takes them."""
+    offer = drawn.offer
+    end = drawn.began + np.rint(drawn.weeks * 7).astype(np.int64)
+    fair = np.ones(len(drawn.began))
+    return response_trials.Trials(offer.user, drawn.began, end, offer.mechanic, offer.saving, offer.share, fair)
 
 
 def _stacked(parts: list[Trials]) -> Trials:
@@ -253,10 +201,6 @@ def _stacked(parts: list[Trials]) -> Trials:
 def _firsts(offer: Offered, users: int) -> Offered:
     """One row per user."""
     return offer.rows(np.arange(users) * (len(offer.user) // users))
-
-
-def _table(features: Floats) -> FeatureTable:
-    return FeatureTable(FEATURES, features)
 
 
 def _boosted(x: Floats, y: Floats) -> Any:

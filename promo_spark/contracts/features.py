@@ -44,11 +44,7 @@ class UserProductDays(Frame):
     )
 
 
-def _struct(entry: type[Frame]) -> T.StructType:
-    return T.StructType([T.StructField(name, col.type) for name, col in entry.columns().items()])
-
-
-INTEREST, REPURCHASE = _struct(Interest), _struct(Repurchase)
+INTEREST, REPURCHASE = Interest.struct(), Repurchase.struct()
 
 
 class AsOf(Table):

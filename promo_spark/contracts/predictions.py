@@ -29,7 +29,7 @@ class BoughtEntry(Frame):
     discounted = Col(_INT, "those with a discount", required=True)
 
 
-BOUGHT = T.StructType([T.StructField(name, col.type) for name, col in BoughtEntry.columns().items()])
+BOUGHT = BoughtEntry.struct()
 
 
 class UserHistory(Frame):

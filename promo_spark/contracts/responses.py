@@ -45,11 +45,7 @@ class MessageEntry(Frame):
     weight = Col(_DOUBLE, "of an experiment's row: the arm's mean probability over the user's own; null: none")
 
 
-def _struct(entry: type[Frame]) -> T.StructType:
-    return T.StructType([T.StructField(name, col.type) for name, col in entry.columns().items()])
-
-
-DAY, MESSAGE = _struct(DayEntry), _struct(MessageEntry)
+DAY, MESSAGE = DayEntry.struct(), MessageEntry.struct()
 
 
 class ResponseHistory(Frame):

@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from promo_spark.contracts.responses import OFFER_MECHANICS, ResponseHistory, ResponseModels, Uplift, UpliftCurves
 from promo_spark.contracts.silver import (
@@ -23,13 +22,14 @@ from promo_spark.contracts.silver import (
     Redemptions,
 )
 from promo_spark.flows.registry import Fit
+from promo_spark.flows.scored_records import record, unstamped
 from promo_spark.learners.boosting import BoostingEffort
 from promo_spark.learners.samples import hashed_sample
 from promo_spark.learners.stored_text import sha256_of
 from promo_spark.measures.metric_rows import Figure
 from promo_spark.measures.refitting import newest_rows, refit_reason
 from promo_spark.models.uplift.batches import Batch, batch_of, usual_basket
-from promo_spark.models.uplift.effects import SAVINGS, SHARES, fitted_effects
+from promo_spark.models.uplift.effects import SAVINGS, SHARES, USUAL_SAVING, fitted_effects
 from promo_spark.models.uplift.experiments import Experiment, experiments, fault
 from promo_spark.models.uplift.histories import Floats, day_levels
 from promo_spark.models.uplift.response_histories import Offered, response_histories
@@ -41,6 +41,7 @@ from promo_spark.settings.uplift import UpliftSettings
 MODEL, ENGINE = "responses", "latent_classes"
 _FIRST = datetime.date(1970, 1, 1)
 _ALL, _DECIMALS = "all", 9
+_COUPON = OFFER_MECHANICS.index("coupon")
 Batches = Iterator[pa.RecordBatch]
 
 
@@ -174,22 +175,15 @@ def uplift(ctx: Context[UpliftSettings], histories: DataFrame, of_date: Response
     """One row per user and mechanic. ResponseHistory → Uplift."""
     if of_date is None:
         return Uplift.frame(ctx.spark)
-    scored = Uplift.schema()
-    own = [field for field in scored.fields if field.name in _SCORED]
-    scored = type(scored)(own)
-    form, model, levels = to_arrow_schema(scored), of_date.model, of_date.levels
+    model, levels = of_date.model, of_date.levels
     first_day, days = _first_day(ctx), ctx.settings.history_days
 
     def of_batches(batches: Batches) -> Batches:
         for rows in batches:
-            if rows.num_rows:
-                batch = batch_of(rows, first_day=first_day, days=days, basket=model.basket)
-                yield pa.RecordBatch.from_arrays(list(_uplift_columns(model, batch, levels).values()), schema=form)
+            batch = batch_of(rows, first_day=first_day, days=days, basket=model.basket)
+            yield record(Uplift, _uplift_columns(model, batch, levels))
 
-    return histories.mapInArrow(of_batches, scored)
-
-
-_SCORED = (Uplift.user_id, Uplift.mechanic, Uplift.effect, Uplift.effect_se, Uplift.visits_per_week, Uplift.basis)
+    return histories.mapInArrow(of_batches, unstamped(Uplift))
 
 
 def _uplift_columns(model: ResponseModel, batch: Batch, levels: Floats) -> dict[str, pa.Array]:
@@ -203,7 +197,7 @@ def _uplift_columns(model: ResponseModel, batch: Batch, levels: Floats) -> dict[
     prior = "prior" if not effects.rows else "transferred"
     basis = ["randomised" if told else prior for told in effects.randomised]
     row = np.repeat(np.arange(users), mechanics)
-    columns = {
+    return {
         Uplift.user_id: batch.user_ids.take(pa.array(row)),
         Uplift.mechanic: pa.array(list(OFFER_MECHANICS) * users, pa.string()),
         Uplift.effect: pa.array(np.round(effect.ravel(), _DECIMALS)),
@@ -211,7 +205,6 @@ def _uplift_columns(model: ResponseModel, batch: Batch, levels: Floats) -> dict[
         Uplift.visits_per_week: pa.array(np.round(model.weekly_visits(answered.features), _DECIMALS)[row]),
         Uplift.basis: pa.array(basis * users, pa.string()),
     }
-    return {name: columns[name] for name in _SCORED}
 
 
 def _figures(fitted: FittedResponses, users: int, least_rows: int) -> list[Figure]:
@@ -228,8 +221,9 @@ def _figures(fitted: FittedResponses, users: int, least_rows: int) -> list[Figur
         mine = fitted.user % 2 == half
         effects = fitted_effects(evidence.rows(~mine), OFFER_MECHANICS, enough_rows=least_rows)
         got = evidence.rows(mine)
-        usual = np.where(got.mechanic >= 0, got.mechanic, 1)  # who got none could have got the usual coupon
-        log = effects.log_effect(usual, np.where(got.mechanic >= 0, got.saving, 0.2), _share(got.share), got.pull)
+        has = got.mechanic >= 0  # who got none could have got the usual coupon
+        mechanic, saving = np.where(has, got.mechanic, _COUPON), np.where(has, got.saving, USUAL_SAVING)
+        log = effects.log_effect(mechanic, saving, _share(got.share), got.pull)
         predicted[mine] = got.baseline * np.expm1(log)
     judged = Judged(
         predicted[both], evidence.visits[both], evidence.mechanic[both] >= 0, chance[both], fitted.user[both]
@@ -257,7 +251,7 @@ def _stored(rows: DataFrame) -> tuple[ResponseModel, str, datetime.date, str] | 
     if newest is None:
         return None
     row = newest[1].collect()[0]  # one row per model
-    model = ResponseModel.from_text(row[ResponseModels.text])
+    model = ResponseModel.from_text(row[ResponseModels.text], row[ResponseModels.sha256])
     if model is None:
         return None
     return model, row[ResponseModels.text], row[ResponseModels.trained_on], row[ResponseModels.made_by]

@@ -60,6 +60,11 @@ class Frame:
         return T.StructType(fields)
 
     @classmethod
+    def struct(cls) -> T.StructType:
+        """The type of a row of the frame as an entry of another frame's array: names and types alone."""
+        return T.StructType([T.StructField(name, col.type) for name, col in cls.columns().items()])
+
+    @classmethod
     def conform(cls, df: DataFrame) -> DataFrame:
         """The frame cut to the contract's columns, in its order and with its comments.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +12,7 @@ import pyarrow.compute as pc
 from promo_spark.contracts.predictions import BoughtEntry, UserHistory
 from promo_spark.features.labels.histories import Histories, Ints, OrderDays, Purchases, histories
 from promo_spark.features.labels.pairs import Pairs
+from promo_spark.measures.arrow_lists import entries_of_lists, in_one_piece
 
 _NOT_KNOWN = -1
 
@@ -61,8 +61,8 @@ def batch_of(rows: pa.RecordBatch | pa.Table, catalogue: Catalogue) -> Batch:
 
     Products that are not in the catalogue are left out of the pairs; the orders that bought them count.
     """
-    columns = {name: _whole(rows.column(name)) for name in UserHistory.columns()}
-    user, entries = _flat(columns[UserHistory.bought])
+    columns = {name: in_one_piece(rows.column(name)) for name in UserHistory.columns()}
+    user, entries = entries_of_lists(columns[UserHistory.bought])
     of_day = {name: _integers(entries.field(name)) for name in _NUMBERS}
     product = catalogue.numbers(entries.field(BoughtEntry.product_id))
     known = product >= 0
@@ -108,26 +108,16 @@ def candidate_pairs(batch: Batch, own: Pairs, order_days: Ints, *, day: int, mos
 _NUMBERS = (BoughtEntry.day, BoughtEntry.units, BoughtEntry.cents, BoughtEntry.lines, BoughtEntry.discounted)
 
 
-def _whole(column: Any) -> pa.Array:
-    """The column in one piece."""
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-
-
 def _integers(values: pa.Array) -> Ints:
     return np.asarray(pc.fill_null(values.cast(pa.int64()), _NOT_KNOWN).to_numpy(zero_copy_only=False), np.int64)
 
 
-def _flat(lists: pa.Array) -> tuple[Ints, pa.Array]:
-    """The row of each entry, and the entries."""
-    return _integers(pc.list_parent_indices(lists)), lists.flatten()
-
-
 def _pairs(lists: pa.Array) -> tuple[Ints, Ints]:
-    row, entries = _flat(lists)
+    row, entries = entries_of_lists(lists)
     return row, _integers(entries)
 
 
 def _of_catalogue(lists: pa.Array, catalogue: Catalogue) -> tuple[Ints, Ints]:
-    row, entries = _flat(lists)
+    row, entries = entries_of_lists(lists)
     product = catalogue.numbers(entries)
     return row[product >= 0], product[product >= 0]

@@ -7,7 +7,7 @@ after. All sums are sums of integers, so no figure depends on which users stand 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ class Timeline:
     owner: Ints
     day: Ints
     amounts: dict[str, Ints]
+    key: Ints = field(init=False, repr=False)  # of owner and day, in order
+    sums: dict[str, Ints] = field(init=False, repr=False)  # of the amounts, up to each row
 
     def __post_init__(self) -> None:
         key = self.owner * _SPAN + self.day
@@ -33,8 +35,7 @@ class Timeline:
 
     def before(self, owner: Ints, day: Ints) -> Ints:
         """The place after the owner's last row before the day."""
-        key: Ints = self.key  # type: ignore[attr-defined]
-        return np.searchsorted(key, owner * _SPAN + day).astype(np.int64)
+        return np.searchsorted(self.key, owner * _SPAN + day).astype(np.int64)
 
     def count(self, owner: Ints, first: Ints, end: Ints) -> Ints:
         """How many rows the owners have from the first day on and before the end."""
@@ -42,7 +43,7 @@ class Timeline:
 
     def total(self, name: str, owner: Ints, first: Ints, end: Ints) -> Floats:
         """The sum of an amount over the same rows."""
-        sums: Ints = self.sums[name]  # type: ignore[attr-defined]
+        sums = self.sums[name]
         return (sums[self.before(owner, end)] - sums[self.before(owner, first)]).astype(np.float64)
 
     def recency(self, owner: Ints, first: Ints, end: Ints, nth: int = 1) -> Floats:

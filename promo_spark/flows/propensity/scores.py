@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
-from pyspark.sql import types as T
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from promo_spark.contracts.predictions import SOURCES, TARGETS, ItemPropensity, Propensity
 from promo_spark.contracts.schema import Table
@@ -26,6 +24,7 @@ from promo_spark.features.labels.pairs import (
 from promo_spark.features.labels.users import USER_FEATURES, kinds_of_users, user_features
 from promo_spark.flows.propensity.examples import Sample, users_as_of
 from promo_spark.flows.propensity.models import ModelOfDate
+from promo_spark.flows.scored_records import record, unstamped
 from promo_spark.learners.judgement import decile_cuts, deciles
 from promo_spark.learners.tables import FeatureTable
 from promo_spark.models.propensity.fitting import FittedQuestion
@@ -77,7 +76,7 @@ class Scorer:
             decile = np.where(unknown, 0, deciles(np.nan_to_num(worth), cuts))
             nothing = pa.nulls(len(users), pa.float64())
             known = pa.array(np.round(worth, _CENTS) if amount else worth, mask=unknown)
-            yield _record(
+            yield record(
                 Propensity,
                 {
                     Propensity.user_id: batch.user_ids.take(pa.array(users)),
@@ -101,7 +100,7 @@ class Scorer:
             table, kind = FeatureTable(PAIR_FEATURES, values), kinds_of_pairs(values)
             worth = {name: self.answers[name].predicted(table, kind) for name in (ITEM_OFFER, ITEM_28D, ITEM_UNITS)}
             soon = np.fmin(worth[ITEM_OFFER], worth[ITEM_28D])  # within fewer days it is not likelier
-            yield _record(
+            yield record(
                 ItemPropensity,
                 {
                     ItemPropensity.user_id: batch.user_ids.take(pa.array(rows.user)),
@@ -122,7 +121,7 @@ def scored(histories: DataFrame, scorer: Scorer, table: type[Table]) -> DataFram
             batch = batch_of(of_users, scorer.catalogue)
             yield from scorer.user_rows(batch) if table is Propensity else scorer.pair_rows(batch)
 
-    return histories.mapInArrow(rows, _unstamped(table))
+    return histories.mapInArrow(rows, unstamped(table))
 
 
 def scorer_of_date(
@@ -146,17 +145,3 @@ def _of_users(
 
 def _or_null(values: Floats) -> pa.Array:
     return pa.array(values, mask=np.isnan(values))
-
-
-def _unstamped(table: type[Table]) -> T.StructType:
-    stamps = {table.dated_by, *table.trailing}
-    return T.StructType([T.StructField(n, c.type) for n, c in table.columns().items() if n not in stamps])
-
-
-def _record(table: type[Table], columns: Mapping[str, object]) -> pa.RecordBatch:
-    schema = to_arrow_schema(_unstamped(table))
-    return pa.RecordBatch.from_arrays([_typed(columns[f.name], f.type) for f in schema], schema=schema)
-
-
-def _typed(values: object, kind: pa.DataType) -> pa.Array:
-    return values.cast(kind) if isinstance(values, pa.Array) else pa.array(values, kind)

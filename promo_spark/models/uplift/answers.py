@@ -6,7 +6,8 @@ more of what an offer is for comes into the basket. Each grid value has a likeli
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -24,17 +25,24 @@ _SHAPE = 2.0  # of the gamma by which lines of a visit scatter around what is us
 class Circumstances:
     """What the likelihoods need to know beside a user's own rows, from all users.
 
-    `levels`: the season of each day. `rate`: order days per day of a usual user. `use_savings`, `use_levels`: how the
-    share of those who use an offer rises with the saving, 1 at its highest.
+    `rate`: order days per day of a usual user. `use_savings`, `use_levels`: how the share of those who use an offer
+    rises with the saving, 1 at its highest.
     """
 
-    levels: Floats
     rate: float
     use_savings: tuple[float, ...]
     use_levels: tuple[float, ...]
 
+    def use_level(self, saving: Floats) -> Floats:
+        """What the readiness of a user is multiplied by at a saving."""
+        return np.interp(saving, self.use_savings, self.use_levels)
+
     def to_plain(self) -> dict[str, Any]:
-        return {"rate": self.rate, "use_savings": self.use_savings, "use_levels": self.use_levels}
+        return asdict(self)
+
+    @staticmethod
+    def from_plain(plain: Mapping[str, Any]) -> Circumstances:
+        return Circumstances(plain["rate"], tuple(plain["use_savings"]), tuple(plain["use_levels"]))
 
 
 def strength(saving: Floats, share: Floats) -> Floats:
@@ -46,8 +54,8 @@ def strength(saving: Floats, share: Floats) -> Floats:
     return saving * np.sqrt(np.clip(share, 0.0, 1.0))
 
 
-def circumstances(of: Histories, levels: Floats) -> Circumstances:
-    """From a sample of users. `levels`: of each day, see day_levels."""
+def circumstances(of: Histories) -> Circumstances:
+    """From a sample of users."""
     active = active_days(of)
     rate = float((of.ordered & active).sum() + 1.0) / float(active.sum() + 7.0)
     told = of.messages.rows(of.messages.could_use)
@@ -55,7 +63,7 @@ def circumstances(of: Histories, levels: Floats) -> Circumstances:
     used = [np.r_[told.used[np.round(told.saving, 2) == saving], 0.5].mean() for saving in savings]
     rising = np.maximum.accumulate(np.array(used)) if len(used) else np.ones(1)
     points = tuple(float(saving) for saving in savings) or (1.0,)
-    return Circumstances(levels, rate, points, tuple(float(level / rising[-1]) for level in rising))
+    return Circumstances(rate, points, tuple(float(level / rising[-1]) for level in rising))
 
 
 def active_days(of: Histories) -> Bools:
@@ -65,11 +73,14 @@ def active_days(of: Histories) -> Bools:
     return active
 
 
-def answer_likelihoods(of: Histories, known: Circumstances) -> tuple[Floats, Floats, Floats]:
-    """User × PULLS, user × READINESS, user × MENTIONS; the largest of each row is 1."""
+def answer_likelihoods(of: Histories, known: Circumstances, levels: Floats) -> tuple[Floats, Floats, Floats]:
+    """User × PULLS, user × READINESS, user × MENTIONS; the largest of each row is 1.
+
+    `levels`: the season of each day, of more days if need be, see day_levels.
+    """
     ended = of.messages.rows(of.messages.end <= of.days)
     logs = (
-        _of_visits(of, known),
+        _of_visits(of, known, levels),
         _of_uses(len(of), ended, known),
         _of_lines(len(of), ended),
     )
@@ -77,14 +88,14 @@ def answer_likelihoods(of: Histories, known: Circumstances) -> tuple[Floats, Flo
     return pulls, readiness, mentions
 
 
-def _of_visits(of: Histories, known: Circumstances) -> Floats:
+def _of_visits(of: Histories, known: Circumstances, levels: Floats) -> Floats:
     """Visits are Poisson by day: own rate × season × exp(pull × strength). The own rate is a gamma, integrated out."""
     heard = _heard(of)
     active = active_days(of)
     visits = of.ordered & active
     user, day = np.nonzero(active & (heard > 0))
-    level, own = known.levels[day], heard[user, day]
-    silent = (active & (heard <= 0)) @ known.levels[: of.days]
+    level, own = levels[day], heard[user, day]
+    silent = (active & (heard <= 0)) @ levels[: of.days]
     count, told = visits.sum(axis=1), (visits * heard).sum(axis=1)
     log = np.zeros((len(of), len(PULLS)))
     for place, pull in enumerate(PULLS):
@@ -107,7 +118,7 @@ def _heard(of: Histories) -> Floats:
 def _of_uses(users: int, messages: Messages, known: Circumstances) -> Floats:
     """Who could use an offer does so with a chance that is the user's readiness × the level of the saving."""
     asked = messages.rows(messages.could_use)
-    level = np.interp(asked.saving, known.use_savings, known.use_levels)
+    level = known.use_level(asked.saving)
     chance = np.clip(level[:, None] * READINESS, 1e-4, 1 - 1e-4)
     return _by_user(users, asked.user, np.where(asked.used[:, None], np.log(chance), np.log1p(-chance)))
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from promo_spark.contracts.responses import OFFER_MECHANICS, DayEntry, MessageEntry, ResponseHistory
+from promo_spark.measures.arrow_lists import entries_of_lists, in_one_piece
 from promo_spark.models.uplift.histories import Bools, Floats, Histories, Ints, Messages
 
 _LIKE_ALL = 3.0  # order days of a usual user that a user's own lines are drawn to
@@ -46,7 +46,7 @@ class Batch:
 
 def usual_basket(rows: pa.RecordBatch | pa.Table) -> float:
     """What is paid on an order day, on average; 1 where nobody ordered. ResponseHistory in Arrow → currency."""
-    _, entries = _flat(_whole(rows.column(ResponseHistory.days)))
+    _, entries = entries_of_lists(in_one_piece(rows.column(ResponseHistory.days)))
     cents = _numbers(entries, DayEntry.cents)
     return float(max(cents.mean(), 1.0) / 100) if len(cents) else 1.0
 
@@ -57,7 +57,7 @@ def batch_of(rows: pa.RecordBatch | pa.Table, *, first_day: int, days: int, bask
     `basket`: currency that a usual user pays on an order day; of a user who paid little, shares are like those of all.
     """
     users = len(rows)
-    owner, entries = _flat(_whole(rows.column(ResponseHistory.days)))
+    owner, entries = entries_of_lists(in_one_piece(rows.column(ResponseHistory.days)))
     day = _numbers(entries, DayEntry.day) - first_day
     ordered = np.zeros((users, days), bool)
     ordered[owner, day] = True
@@ -68,14 +68,14 @@ def batch_of(rows: pa.RecordBatch | pa.Table, *, first_day: int, days: int, bask
     known_from = np.where(ordered.any(axis=1), ordered.argmax(axis=1), days).astype(np.int64)
     messages, trials = _told(rows, ordered, paid, first_day, basket)
     histories = Histories(ordered, paid, off, lines, known_from, messages)
-    return Batch(_whole(rows.column(ResponseHistory.user_id)), histories, trials)
+    return Batch(in_one_piece(rows.column(ResponseHistory.user_id)), histories, trials)
 
 
 def _told(
     rows: pa.RecordBatch | pa.Table, ordered: Bools, paid: np.ndarray, first_day: int, basket: float
 ) -> tuple[Messages, Trials]:
     """The offers that came and were opened, and the experiments."""
-    user, entries = _flat(_whole(rows.column(ResponseHistory.messages)))
+    user, entries = entries_of_lists(in_one_piece(rows.column(ResponseHistory.messages)))
     days = ordered.shape[1]
     start = _numbers(entries, MessageEntry.start) - first_day
     end = np.minimum(_numbers(entries, MessageEntry.end) - first_day, days)
@@ -119,16 +119,6 @@ def _mechanics(names: pa.Array) -> Ints:
     empty = np.asarray(pc.fill_null(pc.equal(names, ""), False).to_numpy(zero_copy_only=False), bool)
     none = np.asarray(pc.is_null(names).to_numpy(zero_copy_only=False), bool)
     return np.where(none, _NO_EXPERIMENT, np.where(empty, -1, number))
-
-
-def _whole(column: Any) -> pa.Array:
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-
-
-def _flat(lists: pa.Array) -> tuple[Ints, pa.Array]:
-    """The row of each entry, and the entries."""
-    parents = pc.list_parent_indices(lists).cast(pa.int64()).to_numpy(zero_copy_only=False)
-    return np.asarray(parents, np.int64), lists.flatten()
 
 
 def _numbers(entries: pa.Array, name: str) -> Ints:

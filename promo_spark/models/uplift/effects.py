@@ -21,7 +21,7 @@ from promo_spark.models.uplift.histories import Bools, Floats, Ints
 SAVINGS: Final = np.array([0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 1.0])
 SHARES: Final = np.array([0.0, 0.01, 0.03, 0.06, 0.1, 0.2, 0.4, 0.7, 1.0])
 ENOUGH_ROWS: Final = 1000  # randomised rows below which only the mean effect is told
-_USUAL_SAVING, _USUAL_SHARE = 0.2, 0.1  # at which S and R are what strength has: only the sizes scale the effect
+USUAL_SAVING, USUAL_SHARE = 0.2, 0.1  # at which S and R are what strength has: only the sizes scale the effect
 _ROUNDS, _STEPS = 6, 8
 _POWERS = (0.3, 0.5, 0.75, 1.0)  # of the share that R may be like, where nothing more is known
 _SPREAD_OF_PULL, _SPREAD_OF_SIZE, _SPREAD_OF_RISE = 0.5, 0.4, 1.0  # standard deviations of the priors
@@ -133,7 +133,7 @@ def fitted_effects(of: Evidence, mechanics: Sequence[str], *, enough_rows: int =
 
 def _fitted(began: Effects, of: Evidence, power: float) -> tuple[Effects, float]:
     """The effects where R is like a power of the share before the evidence; and how likely they make it."""
-    usual = SHARES**power * np.sqrt(_USUAL_SHARE) / _USUAL_SHARE**power
+    usual = SHARES**power * np.sqrt(USUAL_SHARE) / USUAL_SHARE**power
     effects, base = replace(began, shares=usual), np.zeros(2)
     for _ in range(_ROUNDS):
         effects, base = _with_own(effects, of, base, mean_only=False)
@@ -196,7 +196,7 @@ def _with_rises(effects: Effects, of: Evidence, base: Floats, usual: Floats) -> 
     """
     savings = usual is SAVINGS
     knots, levels = (SAVINGS, effects.savings) if savings else (SHARES, effects.shares)
-    at, where = (of.saving, _USUAL_SAVING) if savings else (of.share, _USUAL_SHARE)
+    at, where = (of.saving, USUAL_SAVING) if savings else (of.share, USUAL_SHARE)
     sized = np.where(of.mechanic >= 0, effects.size[np.maximum(of.mechanic, 0)], 0.0) * effects.own(of.pull)
     other = np.interp(of.share, SHARES, effects.shares) if savings else np.interp(of.saving, SAVINGS, effects.savings)
     passed = np.clip((at[:, None] - knots[:-1]) / np.diff(knots), 0.0, 1.0)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from promo_spark.contracts.responses import OFFER_MECHANICS
 from promo_spark.learners.base_rates import BaseRate
-from promo_spark.learners.boosting import BoostedTrees, BoostingEffort, fitted_trees
+from promo_spark.learners.boosting import BoostingEffort, fitted_trees
+from promo_spark.learners.stored_text import Learner, learner_of, plain_learner, plain_text, read_plain
 from promo_spark.learners.tables import FeatureTable
 from promo_spark.models.uplift.answers import GRIDS, PULLS, Circumstances, answer_likelihoods, circumstances
 from promo_spark.models.uplift.batches import Batch, Trials
@@ -24,14 +22,6 @@ _FORM = 1
 _LEAST_CONTROLS = 200  # rows without an offer from which the visits of a usual week are learnt
 _LOOK_BACK = 28  # days that they are learnt from otherwise
 _LOWEST = 1e-3  # visits
-
-
-Usual = BoostedTrees | BaseRate  # what expects the visits of a usual week
-
-
-def _usual(stored: Mapping[str, Any]) -> Usual:
-    plain = {name: value for name, value in stored.items() if name != "engine"}
-    return BaseRate.from_plain(plain) if stored["engine"] == "base_rate" else BoostedTrees.from_plain(plain)
 
 
 @dataclass(frozen=True)
@@ -57,19 +47,16 @@ class Answered:
 class ResponseModel:
     """What users of a date are scored by."""
 
-    rate: float
-    use_savings: tuple[float, ...]
-    use_levels: tuple[float, ...]
+    known: Circumstances
     classes: LatentClasses
-    baseline: tuple[Usual, ...]
+    baseline: tuple[Learner, ...]  # what expects the visits of a usual week
     effects: Effects
     basket: float
 
     def answered(self, of: Histories, levels: Floats) -> Answered:
         """What is known of the users' answers as the histories end."""
-        known = Circumstances(levels, self.rate, self.use_savings, self.use_levels)
         own = traits(of)
-        chances = self.classes.posterior(answer_likelihoods(of, known), own)
+        chances = self.classes.posterior(answer_likelihoods(of, self.known, levels), own)
         means = [chance @ grid for chance, grid in zip(chances, GRIDS, strict=True)]
         spread = np.sqrt(np.maximum(chances[0] @ (PULLS * PULLS) - means[0] ** 2, 0.0))
         return Answered(np.column_stack([own, habits(of), *means]), means[0], spread)
@@ -82,30 +69,30 @@ class ResponseModel:
 
     def to_text(self) -> str:
         """JSON: equal models give equal texts."""
-        plain = {
-            "form": _FORM,
-            "rate": self.rate,
-            "use_savings": self.use_savings,
-            "use_levels": self.use_levels,
-            "classes": self.classes.to_plain(),
-            "baseline": [{"engine": usual.engine, **usual.to_plain()} for usual in self.baseline],
-            "effects": self.effects.to_plain(),
-            "basket": self.basket,
-        }
-        return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return plain_text(
+            {
+                "form": _FORM,
+                "known": self.known.to_plain(),
+                "classes": self.classes.to_plain(),
+                "baseline": [plain_learner(learner) for learner in self.baseline],
+                "effects": self.effects.to_plain(),
+                "basket": self.basket,
+            }
+        )
 
     @staticmethod
-    def from_text(text: str) -> ResponseModel | None:
-        """The model that a text holds; None: of another form, which is to be fitted again."""
-        plain: Mapping[str, Any] = json.loads(text)
+    def from_text(text: str, sha256: str) -> ResponseModel | None:
+        """The model that a text holds; None: of another form, which is to be fitted again.
+
+        Raises ContractError where the text is not the one that the checksum was made of.
+        """
+        plain = read_plain(text, sha256)
         if plain.get("form") != _FORM or tuple(plain["effects"]["mechanics"]) != OFFER_MECHANICS:
             return None
         return ResponseModel(
-            plain["rate"],
-            tuple(plain["use_savings"]),
-            tuple(plain["use_levels"]),
+            Circumstances.from_plain(plain["known"]),
             LatentClasses.from_plain(plain["classes"]),
-            tuple(_usual(stored) for stored in plain["baseline"]),
+            tuple(learner_of(learner) for learner in plain["baseline"]),
             Effects.from_plain(plain["effects"]),
             plain["basket"],
         )
@@ -117,18 +104,18 @@ class FittedResponses:
 
     model: ResponseModel
     evidence: Evidence
-    user: Ints  # of each row
+    features: Floats  # of each row's user, as the experiment began
+    user: Ints
     start: Ints
 
 
 def fitted_responses(batch: Batch, levels: Floats, basket: float, fitting: Fitting) -> FittedResponses:
     """The model of some users, and its evidence. `levels`: the season of each day, see day_levels."""
     of = batch.histories
-    known = circumstances(of, levels)
-    classes = fitted_classes(answer_likelihoods(of, known), traits(of), classes=fitting.classes, rounds=fitting.rounds)
-    model = ResponseModel(
-        known.rate, known.use_savings, known.use_levels, classes, (), believed_effects(OFFER_MECHANICS), basket
-    )
+    known = circumstances(of)
+    likelihoods = answer_likelihoods(of, known, levels)
+    classes = fitted_classes(likelihoods, traits(of), classes=fitting.classes, rounds=fitting.rounds)
+    model = ResponseModel(known, classes, (), believed_effects(OFFER_MECHANICS), basket)
     features, visits = _as_they_began(model, of, batch.trials, levels)
     weeks = np.maximum(batch.trials.end - batch.trials.start, 1) / 7
     baseline, expected = _baseline(model, of, batch.trials, features, visits / weeks, levels, fitting)
@@ -143,8 +130,8 @@ def fitted_responses(batch: Batch, levels: Floats, basket: float, fitting: Fitti
         trials.weight,
     )
     effects = fitted_effects(evidence, OFFER_MECHANICS, enough_rows=fitting.least_rows)
-    whole = ResponseModel(known.rate, known.use_savings, known.use_levels, classes, baseline, effects, basket)
-    return FittedResponses(whole, evidence, trials.user, trials.start)
+    whole = replace(model, baseline=baseline, effects=effects)
+    return FittedResponses(whole, evidence, features, trials.user, trials.start)
 
 
 def _as_they_began(model: ResponseModel, of: Histories, trials: Trials, levels: Floats) -> tuple[Floats, Floats]:
@@ -155,7 +142,7 @@ def _as_they_began(model: ResponseModel, of: Histories, trials: Trials, levels: 
     for start in np.unique(trials.start):
         rows = np.flatnonzero(trials.start == start)
         users, place = np.unique(trials.user[rows], return_inverse=True)
-        features[rows] = model.answered(of.before(int(start), users), levels[: int(start)]).features[place]
+        features[rows] = model.answered(of.before(int(start), users), levels).features[place]
         user, end = trials.user[rows], trials.end[rows]
         visits[rows] = total[user, end] - total[user, int(start)]
     return features, visits
@@ -169,7 +156,7 @@ def _baseline(
     weekly: Floats,
     levels: Floats,
     fitting: Fitting,
-) -> tuple[tuple[Usual, ...], Floats]:
+) -> tuple[tuple[Learner, ...], Floats]:
     """Trees for the visits of a week without an offer, and what they expect of each trial's user.
 
     From the arms without an offer, half of the users by the trees of the other half; with few such rows from all
@@ -179,7 +166,7 @@ def _baseline(
     expected = np.zeros(len(trials))
     if control.sum() < _LEAST_CONTROLS:
         since = max(of.days - _LOOK_BACK, of.days // 2)
-        before = model.answered(of.before(since), levels[:since]).features
+        before = model.answered(of.before(since), levels).features
         visits = of.ordered[:, since:].sum(axis=1) / max(of.days - since, 1) * 7
         trees = _trees(before, visits, fitting)
         return (trees,), np.asarray(trees.predicted(FeatureTable(FEATURES, features)), np.float64)
@@ -193,7 +180,7 @@ def _baseline(
     return tuple(halves), expected
 
 
-def _trees(features: Floats, weekly: Floats, fitting: Fitting) -> Usual:
+def _trees(features: Floats, weekly: Floats, fitting: Fitting) -> Learner:
     """Trees; with few rows, or where nobody came, the mean."""
     if len(weekly) < _LEAST_CONTROLS or not weekly.sum():
         return BaseRate(FEATURES, float(weekly.mean()) if len(weekly) else 0.0)

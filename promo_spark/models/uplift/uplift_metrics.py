@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,9 +82,8 @@ def _slope(of: Judged) -> float:
     return float((apart * _gain(of)).sum()) / spread if spread > 0 else 0.0
 
 
-def _jackknifed(of: Judged, figure: object) -> Estimate:
+def _jackknifed(of: Judged, figure: Callable[[Judged], float]) -> Estimate:
     """The figure, and its error from leaving out one group of users after the other."""
-    assert callable(figure)
     if len(of.predicted) < 2:
         return Estimate(0.0, float("nan"))
     group = ((of.user * _SPREAD) % 2**32 >> 16) % _GROUPS  # the low bits would put even users together
@@ -95,7 +95,7 @@ def _jackknifed(of: Judged, figure: object) -> Estimate:
     left = np.array(without)
     n = len(left)
     error = float(np.sqrt((n - 1) / n * ((left - left.mean()) ** 2).sum())) if n > 1 else float("nan")
-    return Estimate(float(figure(of)), error)
+    return Estimate(figure(of), error)
 
 
 def _rows(of: Judged, kept: Bools) -> Judged:
