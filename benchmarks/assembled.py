@@ -10,19 +10,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from learned import Learned, Offered
+from pieces import Pieces
 from sklearn.linear_model import PoissonRegressor
 
-from promo_spark.learners.boosting import BoostedTrees, BoostingEffort, fitted_trees
-from promo_spark.learners.tables import FeatureTable
 from promo_spark.models.uplift.effects import SAVINGS
 from promo_spark.models.uplift.response_model import FEATURES
 from promo_spark.worlds import response
 from promo_spark.worlds.streams import Floats, Ints
 
-_PAIR = ("lines", "lines_28", "recency", "gap", "visits", "popular", "price", "visit_rate")
 _LIKE_ALL = 3.0  # orders of a usual basket that a user's own baskets are drawn to
-_TOGETHER = 0.25  # of what is bought of the rarer product of a bundle that is bought with the other; else by chance
-_PAIRS_OF_USER = 3  # that the usual pieces are learnt from
+_LATELY = 28  # days that tell the level of margins
+_RARE = 1e-3  # pieces a week: fewer are not told apart
 _AFTER = np.array([response.POINTS_SPENT if name == "points" else 1.0 for name in response.NAMES])
 
 
@@ -45,7 +43,10 @@ class Assembled:
         self.week = of.trials.offer.rows(explored)
         self.week_features = of.trials.features[explored]
         self.opened = float(of.world.delivered.explored.opened[of.world.delivered.explored.mechanic >= 0].mean())
-        self.pieces_model = self._usual_pieces()
+        self.usual = Pieces(of, *_pairs(of.candidates))
+        self.visits_level = self._visits_level()
+        self.margin_level = 1.0
+        self.margin_level = self._margin_level()
         self.lift = self._lift()
         self.recalibrated: PoissonRegressor | None = None
         self.recalibrated = self._calibration(of.trials.given[explored])
@@ -61,20 +62,18 @@ class Assembled:
     def parts(self, features: Floats, offer: Offered, day: int) -> Parts:
         """`features`: one row per user; the offers are made for the day."""
         of, user = self.of, offer.user
-        weekly = of.weekly_visits(features)[user]
+        weekly = self.weekly_visits(features)[user]
         pull, readiness = (features[user, FEATURES.index(name)] for name in ("pull", "readiness"))
         factor = np.exp(of.effects.log_effect(offer.mechanic, offer.saving, offer.share, pull))
         on_products = response.ON_PRODUCTS[offer.mechanic]
-        visits, usual, sold = weekly * factor, [], []
-        for product in (offer.product, offer.second):
-            usual.append(self.pieces(features, user, product, day) * factor)
-            sold.append(self._sold(features, offer, product, usual[-1]))
-        is_bundle = offer.mechanic == response.BUNDLE
-        more = np.where(is_bundle, np.minimum(sold[0] - usual[0], sold[1] - usual[1]), sold[0] - usual[0])
-        earned = more * (self._left(offer.product, day) + self._left(offer.second, day))
-        apart = sold[0] * np.minimum(sold[1] / visits, 1.0)
-        both = _TOGETHER * np.minimum(sold[0], sold[1]) + (1 - _TOGETHER) * apart
-        pieces = np.where(is_bundle, both, sold[0])
+        visits = weekly * factor
+        first, second = (
+            self.pieces(features, user, product, day) * factor for product in (offer.product, offer.second)
+        )
+        sold, sold_second = self._sold(features, offer, first, second), self._sold(features, offer, second, first)
+        more, more_second = sold - first, sold_second - second
+        earned = more * self._left(offer.product, day) + more_second * self._left(offer.second, day)
+        pieces = np.where(offer.mechanic == response.BUNDLE, _together(visits, first, second, more, more_second), sold)
         given = np.where(on_products, self._on_products(offer, pieces, day), 0.0)
         given += np.where(~on_products, self._on_baskets(offer, visits), 0.0)
         chance = readiness * of.model.known.use_level(offer.saving)
@@ -118,82 +117,72 @@ class Assembled:
         visits = np.maximum(np.exp(rate) * (np.expm1(tenure) + 7.0) - 0.3, 0.0)
         baskets = np.expm1(basket)
         usual = (baskets * visits).sum() / max(visits.sum(), 1.0)
-        share = self.seen.kept.sum() / self.seen.paid.sum()
+        share = self.seen.kept.sum() / self.seen.paid.sum() * self.margin_level
         margins: Floats = share * (baskets * visits + _LIKE_ALL * usual) / (visits + _LIKE_ALL)
         return margins
+
+    def _margin_level(self) -> float:
+        """What orders left of late, before coupons, over what all would say: prices and seasons change."""
+        bought, days = self.of.world.delivered.purchases, self.of.world.spec.days
+        offered = self.of.world.delivered.explored.mechanic >= 0
+        lately = np.arange(self.of.world.day) >= days - _LATELY
+        plain = self.seen.by_day(self.seen.kept + bought.coupon)
+        rows = lately & ((np.arange(self.of.world.day) < days) | ~offered[:, None])
+        expected = self.margins(self.of.now)[:, None] * (self.seen.ordered & rows)
+        return float((plain * rows).sum() / max(expected.sum(), 1e-9))
+
+    def weekly_visits(self, features: Floats) -> Floats:
+        """What is expected of a week without an offer, at the level of those who had none in the week of offers."""
+        return self.visits_level * self.of.weekly_visits(features)
+
+    def _visits_level(self) -> float:
+        without = self.week.mechanic < 0
+        expected = self.of.weekly_visits(self.week_features[without]).sum()
+        visits = self.of.trials.visits[self.of.trials.began == self.of.world.spec.days][without].sum()
+        return float(visits / max(expected, 1e-9))
 
     # pieces of a product
 
     def pieces(self, features: Floats, user: Ints, product: Ints, day: int) -> Floats:
         """Pieces of the product in a week without an offer."""
-        usual = self.pieces_model.predicted(self._pairs(features, user, product, day))
-        return np.where(product >= 0, usual, 0.0)
-
-    def _pairs(self, features: Floats, user: Ints, product: Ints, day: int) -> FeatureTable:
-        seen, bought = self.seen, self.of.world.delivered.purchases
-        before, number = bought.day < day, np.maximum(product, 0)
-        one = np.ones(len(bought.user))
-        lines = seen.counted(user, number, before, one)
-        lately = seen.counted(user, number, before & (bought.day >= day - 28), one)
-        key = bought.user[before] * self.shop.products + bought.product[before]
-        last = np.full(self.of.users * self.shop.products, -1)
-        np.maximum.at(last, key, bought.day[before])
-        first = np.full(self.of.users * self.shop.products, day)
-        np.minimum.at(first, key, bought.day[before])
-        place = user * self.shop.products + number
-        popular = np.bincount(bought.product[before], minlength=self.shop.products) / max(seen.ordered.sum(), 1)
-        columns = [
-            lines,
-            lately,
-            np.where(lines > 0, day - last[place], 999),
-            np.where(lines > 1, (last - first)[place] / np.maximum(lines - 1, 1), 999),
-            self.of.weekly_visits(features)[user],
-            popular[number],
-            self._price(number, day),
-            features[user, FEATURES.index("visit_rate")],
-        ]
-        return FeatureTable(_PAIR, np.column_stack(columns).astype(np.float64))
-
-    def _usual_pieces(self) -> BoostedTrees:
-        """Learnt on the last week of the history: some of the products that are candidates now."""
-        of, day = self.of, self.of.world.spec.days - 7
-        table = of.candidates.product.reshape(of.users, -1)
-        columns = np.flatnonzero((table >= 0).all(axis=0))[:_PAIRS_OF_USER]
-        user, product = np.repeat(np.arange(of.users), len(columns)), table[:, columns].ravel()
-        bought = of.world.delivered.purchases
-        week = (bought.day >= day) & (bought.day < day + 7)
-        pieces = self.seen.counted(user, product, week, bought.units.astype(np.float64))
-        pairs = self._pairs(of.features(of.histories.before(day)), user, product, day)
-        return fitted_trees(pairs, pieces, "poisson", BoostingEffort(trees=150, leaves=15, rows_of_leaf=200))
+        return self.usual.expected(self.of.weekly_visits(features), user, product, day)
 
     def _lift(self) -> PoissonRegressor:
         """How many more pieces an offer on a product sells than its visits hold, by the week of random offers."""
         on = (self.week.mechanic >= 0) & response.ON_PRODUCTS[self.week.mechanic]
         offer, of = self.week.rows(on), self.of
-        start = of.world.spec.days
+        start, bought = of.world.spec.days, of.world.delivered.purchases
         whole = np.zeros((of.users, len(FEATURES)))
         whole[self.week.user] = self.week_features
-        usual = self.pieces(whole, offer.user, offer.product, start)
         pull = whole[offer.user, FEATURES.index("pull")]
         factor = np.exp(of.effects.log_effect(offer.mechanic, offer.saving, offer.share, pull))
-        bought = of.world.delivered.purchases
-        pieces = self.seen.counted(offer.user, offer.product, bought.day >= start, bought.units.astype(np.float64))
-        exposure = np.maximum(usual * factor, 1e-3)
+        first, second = (self.pieces(whole, offer.user, p, start) * factor for p in (offer.product, offer.second))
+        rows, pieces, exposures = [], [], []
+        for product, usual, other in ((offer.product, first, second), (offer.second, second, first)):
+            has = product >= 0
+            rows.append(self._lift_features(whole, offer, usual, other)[has])
+            sold = self.seen.counted(offer.user, product, bought.day >= start, bought.units.astype(np.float64))
+            pieces.append(sold[has])
+            exposures.append(np.maximum(usual[has], _RARE))
+        exposure = np.concatenate(exposures)
         return PoissonRegressor(alpha=3.0 / len(exposure), max_iter=500).fit(
-            self._lift_features(whole, offer, exposure), pieces / exposure, sample_weight=exposure
+            np.concatenate(rows), np.concatenate(pieces) / exposure, sample_weight=exposure / (1 + exposure)
         )
 
-    def _lift_features(self, features: Floats, offer: Offered, usual: Floats) -> Floats:
+    def _lift_features(self, features: Floats, offer: Offered, usual: Floats, other: Floats) -> Floats:
+        """`usual`: pieces of the product that the visits hold without the offer; `other`: of the bundle's other one."""
         mechanic = offer.mechanic[:, None] == np.flatnonzero(response.ON_PRODUCTS)
         own = features[offer.user][:, [FEATURES.index("pull"), FEATURES.index("mention")]] / np.array([4.0, 3.0])
-        log = np.log(np.maximum(usual, 1e-3))[:, None]
+        log = np.log(np.maximum(usual, _RARE))[:, None]
+        rarer = np.minimum(np.log(np.maximum(other, _RARE))[:, None] - log, 0.0)
+        rarer = np.where(offer.mechanic[:, None] == response.BUNDLE, rarer, 0.0)
         rise = np.interp(offer.saving, SAVINGS, self.of.effects.savings)[:, None]
-        return np.column_stack([np.column_stack([mechanic, own, log]) * rise, log])
+        return np.column_stack([np.column_stack([mechanic, own, log, rarer]) * rise, log, rarer])
 
-    def _sold(self, features: Floats, offer: Offered, product: Ints, usual: Floats) -> Floats:
-        """Pieces of the product that the week sells under the offer; `usual`: that its visits hold without it."""
-        told = usual * self.lift.predict(self._lift_features(features, offer, usual))
-        return np.where((product >= 0) & (offer.mechanic >= 0), told, usual)
+    def _sold(self, features: Floats, offer: Offered, usual: Floats, other: Floats) -> Floats:
+        """Pieces of the product that the week sells under the offer."""
+        told = usual * self.lift.predict(self._lift_features(features, offer, usual, other))
+        return np.where((usual > 0) & (offer.mechanic >= 0), told, usual)
 
     def _calibration(self, given: Floats) -> PoissonRegressor:
         """What was given by what was expected: large expectations are often too large, small ones too small."""
@@ -203,7 +192,7 @@ class Assembled:
         rows = (self.week.mechanic >= 0) & (expected > 0)
         x = _levels(expected[rows], self.week.mechanic[rows])
         return PoissonRegressor(alpha=30.0 / rows.sum(), max_iter=500).fit(
-            x, given[rows] / expected[rows], sample_weight=expected[rows]
+            x, given[rows] / expected[rows], sample_weight=expected[rows] / (1 + expected[rows])
         )
 
     def _as_given(self, expected: Floats, mechanic: Ints) -> Floats:
@@ -213,6 +202,20 @@ class Assembled:
         told = np.zeros(len(expected))
         told[has] = expected[has] * self.recalibrated.predict(_levels(expected[has], mechanic[has]))
         return told
+
+
+def _together(visits: Floats, first: Floats, second: Floats, more: Floats, more_second: Floats) -> Floats:
+    """Pieces bought with the bundle's other product: what comes to mind does so as a whole, the rest by chance."""
+    both = np.maximum(np.minimum(more, more_second), 0.0)
+    by_chance = (first + more - both) * np.minimum((second + more_second - both) / visits, 1.0)
+    return both + by_chance
+
+
+def _pairs(of: Offered) -> tuple[Ints, Ints]:
+    """Users and products that offers are on."""
+    on = (of.mechanic >= 0) & response.ON_PRODUCTS[of.mechanic]
+    two = on & (of.second >= 0)
+    return np.concatenate([of.user[on], of.user[two]]), np.concatenate([of.product[on], of.second[two]])
 
 
 def _levels(expected: Floats, mechanic: Ints) -> Floats:

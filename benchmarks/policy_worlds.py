@@ -7,6 +7,7 @@ see delivered.py; what is true of the candidates, and what the best retailer cou
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,7 @@ from promo_spark.worlds.offers import Offers, joined, with_savings
 from promo_spark.worlds.population import population
 from promo_spark.worlds.posterior import LaterWeek, believed_offers
 from promo_spark.worlds.raw_columns import user_ids
-from promo_spark.worlds.shopping import State, history
+from promo_spark.worlds.shopping import History, State, history
 from promo_spark.worlds.simulation import Day, simulated_day
 from promo_spark.worlds.spec import WorldSpec
 from promo_spark.worlds.streams import Bools, Floats, Ints, stream
@@ -36,6 +37,7 @@ SAVINGS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
 BASKETS = (0.7, 1.0, 1.4)  # minimum spends, over the user's usual basket
 MECHANIC_SHARES = {response.DISCOUNT: 0.4, response.COUPON: 0.4, response.THRESHOLD: 0.3}  # of the day's budget
 DEPARTMENT, DEPARTMENT_SHARE = 0, 0.3
+OWN = 8  # products of the user's own that offers are on
 POPULAR = 0.25  # of offers on products that are on a popular product, not one of the user's own
 
 
@@ -85,10 +87,11 @@ class Case:
         return Problem(value, np.where(self.counts, given, 0.0), self.most)
 
 
-def candidates(spec: WorldSpec, block: int, day: int, purpose: str) -> Offers:
+def candidates(spec: WorldSpec, block: int, day: int, purpose: str, seen: Sequence[History]) -> Offers:
     """The candidates of a block's users but nothing: every mechanic at least twice, on own and on popular products.
 
-    What is not there, or is reduced on the shelf, is not offered: an offer gives more than everybody has.
+    Own products are those that the user bought most often in what was seen. What is not there, or is reduced on the
+    shelf, is not offered: an offer gives more than everybody has.
     """
     people, shop = population(spec, block), catalogue(spec)
     draw, n = stream(spec.seed, purpose, block), len(people)
@@ -97,9 +100,8 @@ def candidates(spec: WorldSpec, block: int, day: int, purpose: str) -> Offers:
     every = np.arange(shop.products)
     open_to_offers = shop.on_sale(every, day) & ~shop.stock_out[every, day] & (shop.depth[every, day // 7] <= 0)
     popular = np.flatnonzero(open_to_offers)[np.argsort(-shop.popularity[open_to_offers])][:50]
-    of_topics = np.argsort(-shop.topic_weights, axis=1)[:, :4][people.tastes.argmax(axis=1)]
-    own = np.where(people.staples >= 0, people.staples, np.tile(of_topics, 2))
-    baskets = np.maximum(np.rint(people.basket_value(shop) / 100) * 100, 500)
+    own = most_bought(seen, shop.products, popular)
+    baskets = np.maximum(np.rint(usual_baskets(seen) / 100) * 100, 500)
     by_price = np.flatnonzero(open_to_offers)[np.argsort(shop.price[open_to_offers], kind="stable")]
     parts = []
     for number, mechanic in enumerate(mechanics):
@@ -129,6 +131,28 @@ def candidates(spec: WorldSpec, block: int, day: int, purpose: str) -> Offers:
         )
         parts.append(with_savings(made, shop))
     return joined(parts)
+
+
+def usual_baskets(seen: Sequence[History]) -> Floats:
+    """By user: the mean of what was paid per order, in cents; like that of all where there was none."""
+    paid, orders = np.zeros((2, len(seen[0].users)))
+    for part in seen:
+        bought, lines = part.orders.kind == 0, part.lines
+        of_lines = (lines.listed - lines.reduced - lines.coupon) * bought[lines.order]
+        paid += np.bincount(part.orders.user[lines.order], of_lines, len(paid))
+        orders += np.bincount(part.orders.user[bought], minlength=len(paid))
+    baskets: Floats = (paid + paid.sum() / max(orders.sum(), 1.0)) / (orders + 1)
+    return baskets
+
+
+def most_bought(seen: Sequence[History], products: int, popular: Ints) -> Ints:
+    """User × OWN: the products of most of the user's lines, the popular ones where there are fewer."""
+    times = np.zeros((len(seen[0].users), products))
+    for part in seen:
+        bought = part.orders.kind[part.lines.order] == 0
+        np.add.at(times, (part.orders.user[part.lines.order][bought], part.lines.product[bought]), 1.0)
+    times[:, popular[:OWN]] += np.linspace(0.5, 0.1, OWN)[: len(popular)]
+    return np.argsort(-times, axis=1, kind="stable")[:, :OWN].astype(np.int64)
 
 
 def _first_of(products: Ints, allowed: Bools, other_than: Ints) -> Ints:
@@ -164,10 +188,10 @@ def first_products(offers: Offers) -> tuple[Ints, Ints]:
     return first, np.where(count > 1, last, -1)
 
 
-def explored_week(spec: WorldSpec, block: int, state: State) -> tuple[Offers, list[Day], Explored]:
+def explored_week(spec: WorldSpec, block: int, past: History) -> tuple[Offers, list[Day], Explored]:
     """The week of random offers: each user has nothing, or any one of the user's candidates, each as likely."""
-    offers, draw = candidates(spec, block, spec.days, "explored"), stream(spec.seed, "explore", block)
-    n = len(state.habit)
+    offers, draw = candidates(spec, block, spec.days, "explored", [past]), stream(spec.seed, "explore", block)
+    state, n = past.state, len(past.users)
     number = np.where(draw.random(n) < EXPLORED_NOTHING, -1, draw.integers(0, CANDIDATES - 1, n))
     has = np.flatnonzero(number >= 0)
     rows = np.sort(number[has] * n + has)
@@ -191,24 +215,18 @@ def world(spec: WorldSpec) -> World:
     day = spec.days + WEEK
     for number in range(spec.user_blocks):
         past = history(spec, number)
-        held, days, explored = explored_week(spec, number, past.state)
+        held, days, explored = explored_week(spec, number, past)
         state, n = days[-1].past.state, len(past.users)
-        ordered = np.column_stack([_ordered(done, n) for done in days])
-        later = LaterWeek(held, days[0].opened, ordered)
+        later = LaterWeek(held, days[0].opened, [done.past for done in days])
         recent = np.bincount(held.user, minlength=n).astype(np.float64)
-        offers = candidates(spec, number, day, "candidates")
+        offers = candidates(spec, number, day, "candidates", [past, *(done.past for done in days)])
         truth = true_offers(spec, number, day, state, offers, recent=recent)
-        believed = believed_offers(spec, number, day, past, offers, later=later, due=state.due)
+        believed = believed_offers(spec, number, day, past, offers, later=later)
         blocks.append(Block(number, state, recent, offers))
         parts.append(_table(spec, number, day, offers, truth, believed))
         seen.append(DeliveredBlock(number, past, [done.past for done in days], explored))
     table = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
     return World(spec, day, blocks, delivered(spec, day, seen), table)
-
-
-def _ordered(done: Day, users: int) -> npt.NDArray[np.bool_]:
-    orders = done.past.orders
-    return np.bincount(orders.user[orders.kind == 0], minlength=users) > 0
 
 
 def _table(

@@ -3,8 +3,9 @@
     PYTHONPATH=. .venv/bin/python benchmarks/propensity.py [--seeds 1,2,3] [--users 20000] [--json FILE]
 
 The history is what the retailer would have; the 60 days after it are played without offers. Features, examples, models
-and scores are those of the job; only Spark is left out. `ceiling` knows every user's true rates and infers from the
-orders who has left. `shuffled` learns from answers that were shuffled, and is judged by such: it must find nothing.
+and scores are those of the job; only Spark is left out. `ceiling` knows the world's parameters and infers from all
+orders how often each user comes and who has left. `shuffled` learns from answers that were shuffled, and is judged by
+such: it must find nothing.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ from promo_spark.settings import Settings, load
 from promo_spark.worlds import response
 from promo_spark.worlds.assignments import approached
 from promo_spark.worlds.catalogue import catalogue
+from promo_spark.worlds.expectations import buys_something
 from promo_spark.worlds.offers import NO_OFFERS
 from promo_spark.worlds.posterior import beliefs
 from promo_spark.worlds.shopping import NO_CAMPAIGN, History, history
@@ -54,7 +56,6 @@ from promo_spark.worlds.spec import WorldSpec, world_spec
 DATE = datetime.date(2024, 6, 1)
 FUTURE = 60  # days
 _EPOCH = 10_000  # days since 1970 on which the world begins; which ones does not matter
-_BOUGHT = 0.95  # share of visits that end with something bought
 _PAIRS = 300_000  # that are judged
 
 
@@ -169,14 +170,15 @@ def world(spec: WorldSpec) -> tuple[Batch, Floats]:
 
 
 def ceiling_of_orders(spec: WorldSpec, block: int, past: History) -> Floats:
-    """Each user's chance to order within 14 days, were the true rates known and inferred who has left."""
+    """Each user's chance to order within 14 days, by what the world's parameters and all orders tell of the user."""
     shop, chance = catalogue(spec), np.zeros(len(past.users))
     for belief in beliefs(spec, block, past):
         habit, none = belief.habit.copy(), np.ones(len(past.users))
+        buys = buys_something(shop, belief.users, spec.days)
         for day in range(spec.days, spec.days + ORDER_DAYS):
             of = belief.users
             rate = (of.visit_rate * shop.visits[of.segment, day] * (of.joined <= day)).astype(np.float64)
-            none *= 1 - _BOUGHT * response.visit_chance(spec.response_form, rate, habit)
+            none *= 1 - buys * response.visit_chance(spec.response_form, rate, habit)
             habit = response.habit_after(habit, np.zeros(len(habit)))
         chance += belief.weight * belief.here * (1 - none)
     return chance

@@ -98,6 +98,17 @@ def absent(items: Floats, chance: Floats) -> Floats:
     return missing
 
 
+def buys_something(shop: Catalogue, users: Population, days: int) -> Floats:
+    """Chance that a visit of the user holds anything, by taste or by need, on the usual one of so many days."""
+    product, every_week = np.arange(shop.products)[:, None], np.arange(0, days, 7)
+    bought = np.minimum(shop.demand(product, every_week, np.ones(1)) / WANTED, 1.0) * ~shop.stock_out[:, every_week]
+    usual = float(shop.popularity @ bought.mean(axis=1) / shop.popularity.sum())
+    visits_of_gap = PIECES * users.staple_gaps * users.visit_rate[:, None]
+    need = 1.0 / (visits_of_gap + 1.0)  # bought at the first visit after the gap
+    no_need: Floats = np.prod(np.where(users.staples >= 0, 1 - need, 1.0), axis=1)
+    return 1 - no_need * absent(wanted_items(users), np.full(len(users), usual))
+
+
 def absent_beside(items: Floats, chance: Floats) -> Floats:
     """The same of the other items of a list, seen from one item: longer lists count as often as they have items.
 
@@ -120,7 +131,7 @@ def _none_of(items: Floats, chance: Floats) -> Floats:
 class Staples:
     """Staples of one row each, and when they are due; days count from the first."""
 
-    due: Floats  # may lie in the past
+    due: Floats  # may lie in the past; or row × days that are equally likely
     gap: Floats
     multiple: Floats  # row × day: demand multiple
     stock: Bools  # row × day
@@ -166,9 +177,10 @@ def staple_path(staples: Staples, visit: Floats, step: float) -> Needs:
     bins = int(np.ceil((days + staples.early.max(initial=0.0)) / step)) + 1
     edges: Floats = step * np.arange(bins, dtype=np.float64)
     mass = np.zeros((rows, bins))
-    first = np.ceil(np.maximum(staples.due, 0.0) / step)
-    known = np.flatnonzero(first < bins)
-    mass[known, first[known].astype(np.int64)] = 1.0
+    due = staples.due if staples.due.ndim == 2 else staples.due[:, None]
+    first = np.ceil(np.maximum(due, 0.0) / step)
+    row, point = np.nonzero(first < bins)
+    np.add.at(mass, (row, first[row, point].astype(np.int64)), 1.0 / first.shape[1])
     start = mass.copy()
     asked, at_first, pieces = np.zeros((3, rows, days))
     for day in range(days):
@@ -206,16 +218,16 @@ def _next_due(gap: Floats, multiple: Floats, after: Floats) -> Floats:
             rows = np.flatnonzero(more > 0) if one_more else np.arange(len(gap))
             units = np.minimum(least[rows] + one_more, MOST_UNITS) * pieces
             weight = (more[rows] if one_more else 1 - more[rows]) * chance
-            until[rows] += weight[:, None] * _gap_over(after[ahead] / (gap[rows] * units)[:, None])
+            until[rows] += weight[:, None] * gap_over(after[ahead] / (gap[rows] * units)[:, None])
     share = np.zeros((len(gap), len(after)))
     share[:, ahead] = np.diff(until, axis=1, prepend=0.0)
     return share
 
 
-def _gap_over(ratio: Floats) -> Floats:
+def gap_over(ratio: Floats) -> Floats:
     """Chance that a gap is over after this share of its mean: the gamma with mean 1 and shape 6.
 
-    >>> _gap_over(np.array([0.0, 1.0])).round(4).tolist()
+    >>> gap_over(np.array([0.0, 1.0])).round(4).tolist()
     [0.0, 0.5543]
     """
     table, place = _gap_table(), np.minimum(ratio, _LONGEST_GAP) * _GAP_CELLS

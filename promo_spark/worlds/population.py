@@ -116,7 +116,7 @@ def population(spec: WorldSpec, block: int) -> Population:
     draw = stream(spec.seed, "population", block)
     segment = draw.choice(len(spec.segments), n, p=[s.share for s in spec.segments]).astype(np.int32)
     joined, hazard, patience = _stays(draw, spec, segment)
-    tastes = draw.standard_gamma(12 * segment_tastes(spec)[segment] + 1e-3).astype(np.float32) + 1e-6
+    tastes = draw.standard_gamma(TASTE_STRENGTH * segment_tastes(spec)[segment] + 1e-3).astype(np.float32) + 1e-6
     tastes /= tastes.sum(axis=1, keepdims=True)
     per_week = np.array([s.visits_per_week for s in spec.segments])[segment]
     items = np.array([s.items_per_visit for s in spec.segments])[segment]
@@ -133,8 +133,8 @@ def population(spec: WorldSpec, block: int) -> Population:
         hazard=hazard,
         patience=patience,
         sensitivity=_sensitivity(draw, spec, segment),
-        visit_rate=(per_week / 7 * draw.gamma(4.0, 0.25, n)).astype(np.float32),
-        log_items=np.log(items) - ITEMS_SIGMA**2 / 2 + draw.normal(0, 0.3, n),
+        visit_rate=(per_week / 7 * draw.gamma(RATE_SHAPE, 1 / RATE_SHAPE, n)).astype(np.float32),
+        log_items=np.log(items) - ITEMS_SIGMA**2 / 2 + draw.normal(0, ITEMS_SCATTER, n),
         tastes=tastes,
         staples=staples,
         staple_gaps=gaps,
@@ -151,6 +151,9 @@ def population(spec: WorldSpec, block: int) -> Population:
 
 
 ITEMS_SIGMA = 0.8  # of the log of items wanted per visit
+ITEMS_SCATTER = 0.3  # of the log of users' own means of it
+RATE_SHAPE = 4.0  # of the gamma that users' rates of visits are drawn from
+TASTE_STRENGTH = 12.0  # how like the segment's a user's tastes are: as many items tell of it
 SECOND_PIECE = 0.2  # chance that each unit of demand is two pieces
 
 

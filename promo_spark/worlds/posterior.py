@@ -1,16 +1,19 @@
 """What the best retailer could know of offers: each user's hidden response by Bayes, from all that was delivered.
 
-The ceiling of what any method can reach. It is handed the world's parameters and what long observation tells nearly
-exactly (how often and what the users buy, their staples); it infers from orders, messages and redemptions how each user
-answers to offers, and whether the user has left for good. Its mean over what may be is what the offers are worth to it.
+The ceiling of what any method can reach. It is handed the world's parameters, the users' segments, their staples and
+how long these last; it infers from orders, messages and redemptions how each user answers to offers, how often the user
+comes and what for, whether the user has left for good, and when staples may be due. Its mean over what may be is what
+the offers are worth to it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
+import numpy.typing as npt
 
 from promo_spark.worlds import response
 from promo_spark.worlds.assignments import (
@@ -22,25 +25,28 @@ from promo_spark.worlds.assignments import (
     recent_contacts,
 )
 from promo_spark.worlds.catalogue import catalogue
+from promo_spark.worlds.due_days import due_days
+from promo_spark.worlds.expectations import buys_something
+from promo_spark.worlds.inferred_users import inferred_users
 from promo_spark.worlds.offers import Offers, pull_of_offers
-from promo_spark.worlds.population import Population, population, pulls_by_segment
+from promo_spark.worlds.population import RATE_SHAPE, Population, pulls_by_segment
 from promo_spark.worlds.shopping import History, State
 from promo_spark.worlds.spec import RESPONSES, WorldSpec
-from promo_spark.worlds.streams import Bools, Floats, Floats32
+from promo_spark.worlds.streams import Bools, Floats
 from promo_spark.worlds.true_offers import TrueOffer, true_offers
 
 _TAILS = 5  # sizes that are tried of a heavy-tailed user's factor on all pulls
 _STAYS = 1e12  # patience of who is taken to be there
-_BOUGHT = 0.95  # share of visits that end with something bought
+_RATES = np.exp(np.linspace(np.log(0.08), np.log(4.0), 33))  # of visits over the segment's mean, that are tried
 
 
 @dataclass(frozen=True)
 class LaterWeek:
-    """What the shop saw after the history: days under at most one offer a user. `ordered`: user × day."""
+    """What the shop saw after the history: days under at most one offer a user."""
 
     offers: Offers
     opened: Bools
-    ordered: Bools
+    days: Sequence[History]
 
 
 @dataclass(frozen=True)
@@ -61,16 +67,19 @@ def believed_offers(
     offers: Offers,
     valid_days: int = 7,
     later: LaterWeek | None = None,
-    due: Floats32 | None = None,
 ) -> TrueOffer:
     """Each offer's expectation under the beliefs. The history is as `shopping.history` has it.
 
-    `later`: what was seen between its end and the day; `due`: when staples are due then.
+    `later`: what was seen between its end and the day.
     """
     sums: dict[str, Floats] = {name: np.zeros(len(offers)) for name in TrueOffer.__dataclass_fields__}
     recent = None if later is None else np.bincount(later.offers.user, minlength=len(past.users)).astype(np.float64)
-    for belief in beliefs(spec, block, past, later):
-        state = State(past.state.due if due is None else due, belief.habit, np.zeros(len(belief.weight)))
+    seen = [past, *(later.days if later is not None else [])]
+    shop = catalogue(spec)
+    tried = beliefs(spec, block, past, later)
+    due = due_days(shop, tried[0].users, ordered_days(seen, day), staples_bought(seen, day))
+    for belief in tried:
+        state = State(due, belief.habit, np.zeros(len(belief.weight)))
         told = true_offers(spec, block, day, state, offers, valid_days, users=belief.users, recent=recent)
         weight = (belief.weight * belief.here)[offers.user]
         for name, total in sums.items():
@@ -80,10 +89,9 @@ def believed_offers(
 
 def beliefs(spec: WorldSpec, block: int, past: History, later: LaterWeek | None = None) -> list[Belief]:
     """All ways to answer that are tried; a user's weights sum to 1."""
-    users = population(spec, block)
-    arm, ordered = assigned(spec, users, block), _ordered(spec, past)
-    if later is not None:
-        ordered = np.column_stack([ordered, later.ordered])
+    seen = [past, *(later.days if later is not None else [])]
+    users = inferred_users(spec, catalogue(spec), seen)
+    arm, ordered = assigned(spec, users, block), ordered_days(seen, spec.days + len(seen) - 1)
     redeemed, qualified = _redemptions(spec, past)
     made, logs = [], []
     for number in range(len(RESPONSES)):
@@ -91,7 +99,9 @@ def beliefs(spec: WorldSpec, block: int, past: History, later: LaterWeek | None 
         tails = _tails() if spec.response_form == "heavy_tailed" and number in (0, 3) else [1.0]
         for whole in tails:
             might_be = _answering(spec, users, number, whole)
-            habit, log, here = _likelihood(spec, might_be, arm, ordered, _later_pulls(spec, block, might_be, later))
+            might_be, habit, log, here = _likelihood(
+                spec, might_be, arm, ordered, _later_pulls(spec, block, might_be, later)
+            )
             log += _of_redemptions(might_be, arm, redeemed, qualified)
             with np.errstate(divide="ignore"):
                 logs.append(log + np.log(prior / len(tails)))
@@ -117,12 +127,26 @@ def _answering(spec: WorldSpec, users: Population, number: int, whole: float) ->
     return replace(users, answers=answers)
 
 
-def _ordered(spec: WorldSpec, past: History) -> Bools:
+def ordered_days(seen: Sequence[History], days: int) -> Bools:
     """User × day: something was bought."""
-    ordered = np.zeros((len(past.users), spec.days), bool)
-    bought = past.orders.kind == 0
-    ordered[past.orders.user[bought], past.orders.day[bought]] = True
+    ordered = np.zeros((len(seen[0].users), days), bool)
+    for part in seen:
+        bought = part.orders.kind == 0
+        ordered[part.orders.user[bought], part.orders.day[bought]] = True
     return ordered
+
+
+def staples_bought(seen: Sequence[History], days: int) -> npt.NDArray[np.int64]:
+    """User × staple × day: pieces of it."""
+    staples = seen[0].users.staples
+    pieces = np.zeros((*staples.shape, days), np.int64)
+    for part in seen:
+        lines, orders = part.lines, part.orders
+        user, day = orders.user[lines.order], orders.day[lines.order]
+        own = (staples[user] == lines.product[:, None]) & (orders.kind[lines.order] == 0)[:, None]
+        line, which = np.nonzero(own)
+        np.add.at(pieces, (user[line], which, day[line]), lines.quantity[line])
+    return pieces
 
 
 def _redemptions(spec: WorldSpec, past: History) -> tuple[Bools, Bools]:
@@ -160,7 +184,7 @@ def _later_pulls(
         return []
     offers, of_days = later.offers, []
     of_offers = pull_of_offers(spec, catalogue(spec), users, offers, spec.days) * later.opened
-    for day in range(later.ordered.shape[1]):
+    for day in range(len(later.days)):
         tiring = contacts_before(spec, block, spec.days + day) + (
             np.bincount(offers.user, minlength=len(users)) if day else 0.0
         )
@@ -171,18 +195,22 @@ def _later_pulls(
 
 def _likelihood(
     spec: WorldSpec, users: Population, arm: Assigned, ordered: Bools, later: list[tuple[Floats, Floats]]
-) -> tuple[Floats, Floats, Floats]:
-    """Were these the users: the habit left at the end, the log of how likely their orders are, and the chance that
-    they are still there. Who ordered was there; after the last order a user may have left on any day."""
+) -> tuple[Population, Floats, Floats, Floats]:
+    """Were these the users: the users with the mean of how often they may come, the habit left at the end, the log of
+    how likely their orders are, and the chance that they are still there. Who ordered was there; after the last order a
+    user may have left on any day."""
     shop, n, days = catalogue(spec), len(users), ordered.shape[1]
     pulls, tiring = campaign_pulls(spec, users, arm), recent_contacts(spec, arm)
     of_days = [(pull_of_day(spec, pulls, day), tiring[:, day]) for day in range(spec.days)] + later
     last = np.where(ordered.any(axis=1), days - 1 - ordered[:, ::-1].argmax(axis=1), -1)
-    habit, log = np.zeros(n), np.zeros(n)
-    there, gone = np.ones(n), np.zeros(n)  # since the last order: was there on every day; had left
+    mean = np.array([s.visits_per_week for s in spec.segments])[users.segment] / 7
+    buys = buys_something(shop, replace(users, visit_rate=mean.astype(np.float32)), spec.days)
+    rates = mean * _RATES[:, None]  # rate × user
+    habit, log = np.zeros(n), np.zeros(rates.shape)
+    there, gone = np.ones(rates.shape), np.zeros(rates.shape)  # since the last order: on every day; had left
     for day, (pull, recent) in enumerate(of_days):
-        rate = (users.visit_rate * shop.visits[users.segment, day] * (users.joined <= day)).astype(np.float64)
-        visit = _BOUGHT * response.visit_chance(spec.response_form, rate, pull + habit)
+        rate = rates * (shop.visits[users.segment, day] * (users.joined <= day))
+        visit = buys * response.visit_chance(spec.response_form, rate, pull + habit)
         visit = np.clip(visit, 1e-12, 1 - 1e-12)
         leaves = users.hazard + response.strain(users.hazard, pull, recent)
         leaves = np.where(day + 1 > np.maximum(users.joined, 0) + 1, -np.expm1(-leaves), 0.0)
@@ -191,4 +219,10 @@ def _likelihood(
         gone = np.where(known, 0.0, gone + there * leaves)
         there = np.where(known, 1.0, there * (1 - leaves) * (1 - visit))
         habit = response.habit_after(habit, pull)
-    return habit, log + np.log(there + gone), there / (there + gone)
+    log += np.log(there + gone) + RATE_SHAPE * (np.log(_RATES) - _RATES)[:, None]  # the gamma's density on logs
+    likeliest = log.max(axis=0)
+    weight = np.exp(log - likeliest)
+    total = weight.sum(axis=0)
+    usual = ((weight * rates).sum(axis=0) / total).astype(np.float32)
+    here = (weight * there / (there + gone)).sum(axis=0) / total
+    return replace(users, visit_rate=usual), habit, likeliest + np.log(total), here

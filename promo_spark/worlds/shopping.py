@@ -84,7 +84,7 @@ class History:
 class State:
     """Where a block's users stand when a day begins; one row per user."""
 
-    due: Floats32  # user × staple: day from which it is bought next
+    due: Floats32  # user × staple: day from which it is bought next; or × days that are equally likely
     habit: Floats  # log of the factor on visits that earlier offers left behind
     strain: Floats  # what offers added to the hazards of leaving; 1e9 or more: has left
 
