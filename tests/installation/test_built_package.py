@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 from nbclient import NotebookClient
@@ -114,6 +115,24 @@ def test_the_notebook_makes_a_shop_and_reads_its_offers(installed: Installed, sh
     offers = (installed.folder / "promotions.csv").read_text(encoding="utf-8").splitlines()
     assert offers[0].startswith("date,user_id,promotion_id") and len(offers) > 60
     assert DeltaTable(str(shop / "decisions" / "promotions")).to_pyarrow_table().num_rows == len(offers) - 1
+
+
+def test_a_sample_is_generated_and_decided_on_two_cores_by_one_file_of_settings(shop: Path) -> None:
+    """O10: generate, then every job of the daily run on local[2], by conf/world.toml alone: no data, no cluster."""
+    settings = load("world")
+    assert settings.spark.master == "local[2]"
+
+    def rows(table: str) -> pa.Table:
+        return DeltaTable(str(shop / table)).to_pyarrow_table()
+
+    done = [run["job"] for run in rows("ops/runs").to_pylist() if run["outcome"] == "succeeded"]
+    assert {"generate", *settings.pipeline.jobs} <= set(done)
+    assert rows("silver/order_lines").num_rows > 500 and rows("silver/events").num_rows > 500
+    users = set(rows("features/user_profile")["user_id"].to_pylist())
+    decided = {row["user_id"]: row["reason_codes"] for row in rows("decisions/promotions").to_pylist()}
+    assert users <= set(decided), "every user has a decision"
+    # Whoever may not be profiled has no profile, and one `none` that says so.
+    assert all("not_profiled" in reasons for user, reasons in decided.items() if user not in users)
 
 
 @pytest.mark.usefixtures("shop")

@@ -14,7 +14,7 @@ from promo_spark.worlds.catalogue import catalogue
 from promo_spark.worlds.playing import Played, played
 from promo_spark.worlds.population import population
 from promo_spark.worlds.response import NAMES, curve
-from promo_spark.worlds.shopping import history
+from promo_spark.worlds.shopping import State, history
 from promo_spark.worlds.spec import WorldSpec
 from promo_spark.worlds.true_offers import true_offers
 
@@ -25,7 +25,7 @@ FIGURES = ("visits", "units", "uses", "given", "margin")
 def told_beside_played(spec: WorldSpec, mechanic: int, saving: float) -> np.ndarray:
     """Figure × (told, played) × user of the first block: a week with an offer to everybody; visits and margin less
     those of the same week without it."""
-    state, users, shop = history(spec, 0).state, population(spec, 0), catalogue(spec)
+    state, users, shop = state_after(spec), population(spec, 0), catalogue(spec)
     offers = truths.usual_offers(users, shop, mechanic, saving, spec.days)
     told, week = true_offers(spec, 0, spec.days, state, offers), played(spec, 0, spec.days, state, offers)
     without = week_without(spec)
@@ -41,8 +41,13 @@ def told_beside_played(spec: WorldSpec, mechanic: int, saving: float) -> np.ndar
 
 
 @functools.lru_cache(maxsize=8)
+def state_after(spec: WorldSpec) -> State:
+    return history(spec, 0).state
+
+
+@functools.lru_cache(maxsize=8)
 def week_without(spec: WorldSpec) -> Played:
-    return played(spec, 0, spec.days, history(spec, 0).state)
+    return played(spec, 0, spec.days, state_after(spec))
 
 
 def errors_apart(pairs: np.ndarray) -> dict[str, float]:
