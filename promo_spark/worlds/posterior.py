@@ -74,7 +74,7 @@ def believed_offers(
     """
     sums: dict[str, Floats] = {name: np.zeros(len(offers)) for name in TrueOffer.__dataclass_fields__}
     recent = None if later is None else np.bincount(later.offers.user, minlength=len(past.users)).astype(np.float64)
-    seen = [past, *(later.days if later is not None else [])]
+    seen = _seen(past, later)
     shop = catalogue(spec)
     tried = beliefs(spec, block, past, later)
     due = due_days(shop, tried[0].users, ordered_days(seen, day), staples_bought(seen, day))
@@ -87,9 +87,13 @@ def believed_offers(
     return TrueOffer(**sums)
 
 
+def _seen(past: History, later: LaterWeek | None) -> list[History]:
+    return [past, *(later.days if later is not None else [])]
+
+
 def beliefs(spec: WorldSpec, block: int, past: History, later: LaterWeek | None = None) -> list[Belief]:
     """All ways to answer that are tried; a user's weights sum to 1."""
-    seen = [past, *(later.days if later is not None else [])]
+    seen = _seen(past, later)
     users = inferred_users(spec, catalogue(spec), seen)
     arm, ordered = assigned(spec, users, block), ordered_days(seen, spec.days + len(seen) - 1)
     redeemed, qualified = _redemptions(spec, past)

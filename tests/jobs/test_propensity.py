@@ -129,7 +129,7 @@ def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Lake:
     ]
     lake.write(Redemptions, Redemptions.frame(spark, redeemed))
     last = next(r for r in reversed(rows) if r["user_id"] == "u003")
-    assert last["order_date"] >= DAY - datetime.timedelta(7)  # type: ignore[operator]
+    assert last["order_date"] >= DAY - datetime.timedelta(7)  # type: ignore[operator]  # a date
     carts: list[dict[str, object]] = [
         {"event_id": "1", "user_id": "u001", "product_id": "p11", "event_type": "cart", "event_date": "2017-11-29"},
         {"event_id": "2", "user_id": "u003", "product_id": last["product_id"], "event_type": "cart"}
