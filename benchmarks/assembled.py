@@ -10,17 +10,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from learned import Learned, Offered
+from lifts import Lifts, Usual, baskets_together, fitted_lifts, shelf_elasticities
 from pieces import Pieces
 from sklearn.linear_model import PoissonRegressor
 
 from promo_spark.models.uplift.effects import SAVINGS
 from promo_spark.models.uplift.response_model import FEATURES
 from promo_spark.worlds import response
-from promo_spark.worlds.streams import Floats, Ints
+from promo_spark.worlds.streams import Bools, Floats, Ints
 
 _LIKE_ALL = 3.0  # orders of a usual basket that a user's own baskets are drawn to
 _LATELY = 28  # days that tell the level of margins
-_RARE = 1e-3  # pieces a week: fewer are not told apart
+_SPREAD_OF_KIND, _SPREAD_OF_MECHANIC = 0.4, 0.15  # of the logs of the levels of what is given
+_SPREAD_OF_SLOPE = 0.5
 _AFTER = np.array([response.POINTS_SPENT if name == "points" else 1.0 for name in response.NAMES])
 
 
@@ -43,43 +45,38 @@ class Assembled:
         self.week = of.trials.offer.rows(explored)
         self.week_features = of.trials.features[explored]
         self.opened = float(of.world.delivered.explored.opened[of.world.delivered.explored.mechanic >= 0].mean())
-        self.usual = Pieces(of, *_pairs(of.candidates))
+        self.usual = Pieces(of)
         self.visits_level = self._visits_level()
         self.margin_level = 1.0
         self.margin_level = self._margin_level()
-        self.lift = self._lift()
+        self.lifts = self._lifts()
         self.recalibrated: PoissonRegressor | None = None
         self.recalibrated = self._calibration(of.trials.given[explored])
+        self.believable = self._believable(of.trials.given[explored])
 
     def estimates(self) -> tuple[Floats, Floats]:
         """User × candidate: the value, and the amount expected to be given."""
         of, offer = self.of, self.of.candidates
         parts = self.parts(of.now, offer, self.day)
-        value = self.margins(of.now)[offer.user] * parts.visits + parts.earned - parts.given
+        net = (parts.earned - parts.given) * self.believable[offer.mechanic]
+        value = self.margins(of.now)[offer.user] * parts.visits + net
         has = offer.mechanic >= 0
         return of.shaped(np.where(has, value, 0.0)), of.shaped(np.where(has, parts.given, 0.0))
 
     def parts(self, features: Floats, offer: Offered, day: int) -> Parts:
         """`features`: one row per user; the offers are made for the day."""
-        of, user = self.of, offer.user
-        weekly = self.weekly_visits(features)[user]
-        pull, readiness = (features[user, FEATURES.index(name)] for name in ("pull", "readiness"))
-        factor = np.exp(of.effects.log_effect(offer.mechanic, offer.saving, offer.share, pull))
-        on_products = response.ON_PRODUCTS[offer.mechanic]
-        visits = weekly * factor
-        first, second = (
-            self.pieces(features, user, product, day) * factor for product in (offer.product, offer.second)
-        )
-        sold, sold_second = self._sold(features, offer, first, second), self._sold(features, offer, second, first)
-        more, more_second = sold - first, sold_second - second
-        earned = more * self._left(offer.product, day) + more_second * self._left(offer.second, day)
-        pieces = np.where(offer.mechanic == response.BUNDLE, _together(visits, first, second, more, more_second), sold)
+        user, mechanic = offer.user, offer.mechanic
+        usual = self._usual(features, offer, day)
+        sold, on_products = self.lifts.sold(offer, usual), response.ON_PRODUCTS[mechanic]
+        earned = (sold.first - usual.first) * self._left(offer.product, day)
+        earned += (sold.second - usual.second) * self._left(offer.second, day)
+        pieces = np.where(mechanic == response.BUNDLE, sold.together, sold.first)
         given = np.where(on_products, self._on_products(offer, pieces, day), 0.0)
-        given += np.where(~on_products, self._on_baskets(offer, visits), 0.0)
-        chance = readiness * of.model.known.use_level(offer.saving)
-        given *= np.where(response.CHOSEN[offer.mechanic], self.opened * chance, 1.0)
-        given = self._as_given(given, offer.mechanic)
-        return Parts(weekly * (factor - 1), np.where(on_products, earned, 0.0), given)
+        given += np.where(~on_products, self._on_baskets(offer, usual.visits), 0.0)
+        chance = features[user, FEATURES.index("readiness")] * self.of.model.known.use_level(offer.saving)
+        given *= np.where(response.CHOSEN[mechanic], self.opened * chance, 1.0)
+        given = self._as_given(given, mechanic)
+        return Parts(usual.visits - self.weekly_visits(features)[user], np.where(on_products, earned, 0.0), given)
 
     def _left(self, product: Ints, day: int) -> Floats:
         """What is left of a piece's price at the shelf; 0 where there is no product."""
@@ -147,78 +144,84 @@ class Assembled:
         """Pieces of the product in a week without an offer."""
         return self.usual.expected(self.of.weekly_visits(features), user, product, day)
 
-    def _lift(self) -> PoissonRegressor:
-        """How many more pieces an offer on a product sells than its visits hold, by the week of random offers."""
+    def _lifts(self) -> Lifts:
+        """By the week of random offers."""
         on = (self.week.mechanic >= 0) & response.ON_PRODUCTS[self.week.mechanic]
-        offer, of = self.week.rows(on), self.of
-        start, bought = of.world.spec.days, of.world.delivered.purchases
-        whole = np.zeros((of.users, len(FEATURES)))
-        whole[self.week.user] = self.week_features
-        pull = whole[offer.user, FEATURES.index("pull")]
-        factor = np.exp(of.effects.log_effect(offer.mechanic, offer.saving, offer.share, pull))
-        first, second = (self.pieces(whole, offer.user, p, start) * factor for p in (offer.product, offer.second))
-        rows, pieces, exposures = [], [], []
-        for product, usual, other in ((offer.product, first, second), (offer.second, second, first)):
-            has = product >= 0
-            rows.append(self._lift_features(whole, offer, usual, other)[has])
-            sold = self.seen.counted(offer.user, product, bought.day >= start, bought.units.astype(np.float64))
-            pieces.append(sold[has])
-            exposures.append(np.maximum(usual[has], _RARE))
-        exposure = np.concatenate(exposures)
-        return PoissonRegressor(alpha=3.0 / len(exposure), max_iter=500).fit(
-            np.concatenate(rows), np.concatenate(pieces) / exposure, sample_weight=exposure / (1 + exposure)
-        )
+        offer = self.week.rows(on)
+        sold, usual = self._sold(offer), self._usual(self._of_week(), offer, self.of.world.spec.days)
+        together = baskets_together(self.seen, offer.rows(offer.mechanic == response.BUNDLE))
+        return fitted_lifts(shelf_elasticities(self.seen), together, offer, usual, sold)
 
-    def _lift_features(self, features: Floats, offer: Offered, usual: Floats, other: Floats) -> Floats:
-        """`usual`: pieces of the product that the visits hold without the offer; `other`: of the bundle's other one."""
-        mechanic = offer.mechanic[:, None] == np.flatnonzero(response.ON_PRODUCTS)
-        own = features[offer.user][:, [FEATURES.index("pull"), FEATURES.index("mention")]] / np.array([4.0, 3.0])
-        log = np.log(np.maximum(usual, _RARE))[:, None]
-        rarer = np.minimum(np.log(np.maximum(other, _RARE))[:, None] - log, 0.0)
-        rarer = np.where(offer.mechanic[:, None] == response.BUNDLE, rarer, 0.0)
-        rise = np.interp(offer.saving, SAVINGS, self.of.effects.savings)[:, None]
-        return np.column_stack([np.column_stack([mechanic, own, log, rarer]) * rise, log, rarer])
+    def _sold(self, offer: Offered) -> tuple[Floats, Floats]:
+        """Pieces of the offers' products in the week of random offers."""
+        bought = self.of.world.delivered.purchases
+        held, units = bought.day >= self.of.world.spec.days, bought.units.astype(np.float64)
+        first, second = (self.seen.counted(offer.user, one, held, units) for one in (offer.product, offer.second))
+        return first, second
 
-    def _sold(self, features: Floats, offer: Offered, usual: Floats, other: Floats) -> Floats:
-        """Pieces of the product that the week sells under the offer."""
-        told = usual * self.lift.predict(self._lift_features(features, offer, usual, other))
-        return np.where((usual > 0) & (offer.mechanic >= 0), told, usual)
-
-    def _calibration(self, given: Floats) -> PoissonRegressor:
-        """What was given by what was expected: large expectations are often too large, small ones too small."""
+    def _of_week(self) -> Floats:
+        """The features of the week of random offers, one row per user."""
         whole = np.zeros((self.of.users, len(FEATURES)))
         whole[self.week.user] = self.week_features
-        expected = self.parts(whole, self.week, self.of.world.spec.days).given
-        rows = (self.week.mechanic >= 0) & (expected > 0)
-        x = _levels(expected[rows], self.week.mechanic[rows])
-        return PoissonRegressor(alpha=30.0 / rows.sum(), max_iter=500).fit(
-            x, given[rows] / expected[rows], sample_weight=expected[rows] / (1 + expected[rows])
-        )
+        return whole
+
+    def _usual(self, features: Floats, offer: Offered, day: int) -> Usual:
+        """What the visits under the offers hold without them."""
+        user, of = offer.user, self.of
+        pull, mention = (features[user, FEATURES.index(name)] for name in ("pull", "mention"))
+        factor = np.exp(of.effects.log_effect(offer.mechanic, offer.saving, offer.share, pull))
+        first, second = (self.pieces(features, user, p, day) * factor for p in (offer.product, offer.second))
+        rise = np.interp(offer.saving, SAVINGS, of.effects.savings)
+        return Usual(first, second, mention, rise, self.weekly_visits(features)[user] * factor)
+
+    def _calibration(self, given: Floats) -> PoissonRegressor:
+        """What offers on baskets gave over what was expected: of all, and of each mechanic.
+
+        What offers on products give goes with the pieces that they sell, of which the lifts have the level.
+        """
+        expected = self.parts(self._of_week(), self.week, self.of.world.spec.days).given
+        rows = _on_baskets(self.week.mechanic) & (expected > 0)
+        mechanic, ratio, weight = self.week.mechanic[rows], given[rows] / expected[rows], expected[rows]
+        for one in np.unique(mechanic):  # where a few give much, less is told
+            scatter = weight[mechanic == one] @ (ratio[mechanic == one] - 1) ** 2 / (mechanic == one).sum()
+            weight[mechanic == one] /= max(float(scatter), 1e-9)
+        prior = 1 / _SPREAD_OF_KIND**2 / weight.sum()
+        fit = PoissonRegressor(alpha=prior, fit_intercept=False, max_iter=500)
+        return fit.fit(_kinds(mechanic), ratio, sample_weight=weight)
+
+    def _believable(self, given: Floats) -> Floats:
+        """By mechanic: what the pieces sold less what was given come to in the random week, over what was told.
+
+        What sells in large numbers is told with large errors, and is chosen for them. 1 where there are no products.
+        """
+        day, offer = self.of.world.spec.days, self.week
+        told, usual = self.parts(self._of_week(), offer, day), self._usual(self._of_week(), offer, day)
+        first, second = self._sold(offer)
+        seen = (first - usual.first) * self._left(offer.product, day) - given
+        seen += (second - usual.second) * self._left(offer.second, day)
+        net, weight = told.earned - told.given, 1 / (1 + np.abs(told.earned) + told.given)
+        slopes = np.ones(len(response.NAMES) + 1)  # the last: no offer
+        for one in np.flatnonzero(response.ON_PRODUCTS):
+            rows = offer.mechanic == one
+            x, y, w = net[rows], seen[rows], weight[rows]
+            prior = float((w * (y - x) ** 2).mean()) / _SPREAD_OF_SLOPE**2
+            slopes[one] = (w @ (x * y) + prior) / (w @ (x * x) + prior)
+        return slopes
 
     def _as_given(self, expected: Floats, mechanic: Ints) -> Floats:
         if self.recalibrated is None:
             return expected
-        has = (mechanic >= 0) & (expected > 0)
-        told = np.zeros(len(expected))
-        told[has] = expected[has] * self.recalibrated.predict(_levels(expected[has], mechanic[has]))
+        has, told = _on_baskets(mechanic) & (expected > 0), expected.copy()
+        told[has] = expected[has] * self.recalibrated.predict(_kinds(mechanic[has]))
         return told
 
 
-def _together(visits: Floats, first: Floats, second: Floats, more: Floats, more_second: Floats) -> Floats:
-    """Pieces bought with the bundle's other product: what comes to mind does so as a whole, the rest by chance."""
-    both = np.maximum(np.minimum(more, more_second), 0.0)
-    by_chance = (first + more - both) * np.minimum((second + more_second - both) / visits, 1.0)
-    return both + by_chance
+def _on_baskets(mechanic: Ints) -> Bools:
+    on_baskets: Bools = (mechanic >= 0) & ~response.ON_PRODUCTS[mechanic]
+    return on_baskets
 
 
-def _pairs(of: Offered) -> tuple[Ints, Ints]:
-    """Users and products that offers are on."""
-    on = (of.mechanic >= 0) & response.ON_PRODUCTS[of.mechanic]
-    two = on & (of.second >= 0)
-    return np.concatenate([of.user[on], of.user[two]]), np.concatenate([of.product[on], of.second[two]])
-
-
-def _levels(expected: Floats, mechanic: Ints) -> Floats:
+def _kinds(mechanic: Ints) -> Floats:
+    """All that differs in level: offers on baskets from what was expected, and less each mechanic from the others."""
     of_mechanic = (mechanic[:, None] == np.arange(len(response.NAMES))).astype(np.float64)
-    log = np.log(np.maximum(expected, 1e-4))[:, None]
-    return np.column_stack([of_mechanic, log, 0.3 * of_mechanic * log])
+    return np.column_stack([np.ones(len(mechanic)), _SPREAD_OF_MECHANIC / _SPREAD_OF_KIND * of_mechanic])

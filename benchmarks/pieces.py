@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 from learned import Learned
+from policy_worlds import OWN, POPULAR
 
 from promo_spark.features.labels.histories import Histories, OrderDays, Purchases, histories
 from promo_spark.features.labels.pairs import PAIR_FEATURES, Pairs, pair_features, product_figures, units_within
@@ -16,6 +17,7 @@ from promo_spark.worlds.streams import Bools, Floats, Ints, stream
 
 _WEEK = 7
 _WEEKS, _ROWS = 8, 300_000  # before the decision, that are learnt from
+_POPULAR = 50  # products that offers are on though the user does not buy them
 _LOOKBACK = 365
 _FIRST = 2000  # the day since 1970 that the world's first stands for; accounts may be older
 _OF_WEEK = ("weekly_visits", "price", "log_price", "shelf_depth", "trend_7", "trend_3")
@@ -23,9 +25,9 @@ _MONTH, _SOME = 28, 3.0  # days that trends are told from, pieces that they are 
 
 
 class Pieces:
-    """Learnt from the weeks before the decision, of the pairs of users and products that are named."""
+    """Learnt from the weeks before the decision."""
 
-    def __init__(self, of: Learned, user: Ints, product: Ints) -> None:
+    def __init__(self, of: Learned) -> None:
         self.of, self.seen, self.shop = of, of.seen, of.seen.shop
         self.category = self.shop.subcategory.astype(np.int64)
         self.usual_price = np.median(self.shop.list_price[:, : of.world.day // _WEEK + 1], axis=1)
@@ -34,7 +36,7 @@ class Pieces:
         sold = np.zeros((self.shop.products, of.world.day + 1))
         np.add.at(sold, (bought.product, bought.day + 1), bought.units)
         self.sold_before = sold.cumsum(axis=1)
-        self.trees = fitted_trees(*self._examples(user, product), "poisson", BoostingEffort(200, 15, rows_of_leaf=200))
+        self.trees = fitted_trees(*self._examples(), "poisson", BoostingEffort(200, 15, rows_of_leaf=200))
 
     def expected(self, visits: Floats, user: Ints, product: Ints, day: int) -> Floats:
         """Per row, 0 where the product is −1. `visits`: expected of a week, by user."""
@@ -43,14 +45,11 @@ class Pieces:
         pieces[has] = self.trees.predicted(self._table(visits, user[has], product[has], day))
         return pieces
 
-    def _examples(self, user: Ints, product: Ints) -> tuple[FeatureTable, Floats]:
+    def _examples(self) -> tuple[FeatureTable, Floats]:
         of, spec = self.of, self.of.world.spec
-        pairs = np.unique(user * self.shop.products + product)
-        share = min(1.0, _ROWS / _WEEKS / max(len(pairs), 1))
         tables, pieces = [], []
         for day in of.world.day - _WEEK * np.arange(1, _WEEKS + 1):
-            drawn = pairs[stream(spec.seed, "pieces", int(day)).random(len(pairs)) < share]
-            user, product = np.divmod(drawn, self.shop.products)
+            user, product = self._offerable(int(day))
             known = (of.world.delivered.registered[user] < day) & self._on_shelf(product, int(day))
             if day == spec.days:
                 known &= ~self._offered(user, product)
@@ -59,6 +58,23 @@ class Pieces:
             tables.append(self._table(visits, user, product, int(day)).values)
             pieces.append(units_within(self.histories, self._pairs(user, product, int(day)), _WEEK))
         return FeatureTable((*PAIR_FEATURES, *_OF_WEEK), np.concatenate(tables)), np.concatenate(pieces)
+
+    def _offerable(self, day: int) -> tuple[Ints, Ints]:
+        """Pairs as offers were made of them had the day been that of the decision: own products, and popular ones.
+
+        What was bought later must not choose them: who bought something new would seem to buy all that is new.
+        """
+        bought, draw = self.of.world.delivered.purchases, stream(self.of.world.spec.seed, "pieces", day)
+        before = bought.day < day
+        key = bought.user[before] * self.shop.products + bought.product[before]
+        times = np.bincount(key, minlength=self.of.users * self.shop.products).reshape(self.of.users, -1)
+        popular = np.argsort(-times.sum(axis=0), kind="stable")[:_POPULAR]
+        own = np.argsort(-times, axis=1, kind="stable")[:, :OWN]
+        others = popular[draw.integers(0, len(popular), (self.of.users, round(OWN * POPULAR / (1 - POPULAR))))]
+        product = np.column_stack([own, others])
+        user = np.repeat(np.arange(self.of.users), product.shape[1])
+        drawn = draw.random(len(user)) < _ROWS / _WEEKS / len(user)
+        return user[drawn], product.ravel()[drawn]
 
     def _on_shelf(self, product: Ints, day: int) -> Bools:
         """Was there on every day of the week."""

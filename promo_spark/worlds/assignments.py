@@ -95,7 +95,7 @@ def campaign_pulls(spec: WorldSpec, users: Population, arm: Assigned) -> Floats:
     """User × campaign: what the coupon of a department does to the user's visits."""
     shop = catalogue(spec)
     campaigns, coupon = shop.campaigns, users.answers.pull[:, response.COUPON].astype(np.float64)
-    share = (users.tastes @ shop.topic_departments)[:, campaigns.department].astype(np.float64)
+    share = users.department_shares(shop)[:, campaigns.department]
     drift = np.where([spec.has_drifted(int(day)) for day in campaigns.start], spec.drift_response, 1.0)
     relevant = response.relevance(spec.response_form, share)
     pull = coupon[:, None] * drift * response.curve(spec.response_form, arm.depth) * relevant

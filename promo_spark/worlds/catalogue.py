@@ -40,6 +40,7 @@ HOLIDAYS = (  # month, day, name, visits on the days before, sales of festive ca
 HOLIDAY_LEAD = 4  # days before a holiday on which it is shopped for
 DEPTHS = (0.1, 0.15, 0.2, 0.3, 0.5)
 _DEPTH_SHARES = (0.3, 0.2, 0.25, 0.2, 0.05)
+INTERMITTENT_SHARE = 0.05
 ARM_DEPTHS = (0.1, 0.2, 0.3)  # of a randomised campaign: each a third of those contacted
 _HIGHEST_ELASTICITY = 4.0
 _FRESH = {"PRODUCE": (4, 10), "DAIRY": (10, 21), "MEAT": (3, 8), "BAKERY": (2, 5)}  # days that products keep
@@ -101,11 +102,10 @@ class Catalogue:
         """Products of a department, by popularity."""
         return choices_by_group(self.department, self.popularity)
 
-    @functools.cached_property
-    def topic_departments(self) -> Floats32:
-        """Topic × department: share of a topic's purchases that fall into the department."""
-        shares = np.zeros((int(self.department.max()) + 1, len(self.topic_weights)), np.float32)
-        np.add.at(shares, self.department, self.topic_weights.T)
+    def topic_departments(self, value: Ints | float = 1.0) -> Floats:
+        """Topic × department: of a topic's purchases, the share in the department; their mean value with it."""
+        shares = np.zeros((int(self.department.max()) + 1, len(self.topic_weights)))
+        np.add.at(shares, self.department, (self.topic_weights * value).T)
         return shares.T
 
     def on_sale(self, product: Ints, day: npt.NDArray[np.integer] | int) -> Bools:
@@ -174,7 +174,7 @@ def catalogue(spec: WorldSpec) -> Catalogue:
     in_mailer = (draw.random((products, weeks)) < 0.5) & (depth > 0)
     elasticity = _elasticities(draw, spec, draw.uniform(0.8, 3.0, categories)[category])
     cannibalisation = draw.uniform(0.1, 0.6, categories)
-    intermittent = draw.random(products) < 0.05
+    intermittent = _intermittent(draw.random(products), popularity)
     lift = _DISPLAY_LIFT * on_display + _MAILER_LIFT * in_mailer
     lift -= cannibalisation[category, None] * _rivals_reduced(subcategory, popularity, depth, subcategories)
     lift[:, 1:] -= 0.25 * elasticity[:, None] * depth[:, :-1]  # pulled forward into the week before
@@ -219,6 +219,12 @@ def catalogue(spec: WorldSpec) -> Catalogue:
         rule_of=rule_of,
         campaigns=_campaigns(draw, spec, categories),
     )
+
+
+def _intermittent(u: Floats, popularity: Floats) -> Bools:
+    """Every twentieth product is wanted in some weeks only; none of those that sell more than most."""
+    intermittent: Bools = (u < 2 * INTERMITTENT_SHARE) & (popularity <= np.median(popularity))
+    return intermittent
 
 
 def _zipf(rank: Ints, products: int) -> Floats:

@@ -15,6 +15,7 @@ from promo_spark.worlds.catalogue import Catalogue
 from promo_spark.worlds.population import (
     ITEMS_SCATTER,
     ITEMS_SIGMA,
+    RATE_SHAPE,
     TASTE_STRENGTH,
     Population,
     segment_tastes,
@@ -28,7 +29,7 @@ _ROUNDS = 25  # of the mixture's steps
 
 
 def inferred_users(spec: WorldSpec, shop: Catalogue, seen: Sequence[History]) -> Population:
-    """The users with the means of what they may like and want, from what they bought."""
+    """The users with the means of what they may like and want and how often they may come, from what they bought."""
     users = seen[0].users
     lines, visits = _lines(shop, seen)
     segment = users.segment.astype(np.int64)
@@ -38,11 +39,14 @@ def inferred_users(spec: WorldSpec, shop: Catalogue, seen: Sequence[History]) ->
     prior, weight = 1 / np.expm1(ITEMS_SCATTER**2), visits / spread[segment]
     factor = (prior + weight * wanted / np.maximum(usual, 1e-9)[segment]) / (prior + weight)
     items = np.array([s.items_per_visit for s in spec.segments])[segment]
+    rate = np.array([s.visits_per_week for s in spec.segments])[segment] / 7
+    days = np.maximum(spec.days + len(seen) - 1 - np.maximum(users.joined, 0), 0)  # first the history, then day by day
     middle = sensitivity_levels(spec)[segment, sensitivity_levels(spec).shape[1] // 2]
     return replace(
         users,
         log_items=np.log(items * factor * np.exp(ITEMS_SCATTER**2 / 2)) - ITEMS_SIGMA**2 / 2,
         tastes=_tastes(shop, segment_tastes(spec)[segment], lines).astype(np.float32),
+        visit_rate=((RATE_SHAPE + visits) / (RATE_SHAPE / rate + days)).astype(np.float32),
         sensitivity=middle.astype(np.float32),
     )
 

@@ -88,13 +88,29 @@ class Population:
         value: Floats = self.items() * (1 + SECOND_PIECE) * (self.tastes @ (shop.topic_weights @ shop.price))
         return value
 
+    def department_shares(self, shop: Catalogue) -> Floats:
+        """User × department: what the user spends there at a usual visit, over all that the user spends by taste."""
+        by_taste = self.tastes @ shop.topic_departments(shop.price)
+        user, which = np.nonzero(self.staples >= 0)
+        staple = self.staples[user, which]
+        by_need = self._per_visit(user, self.staple_gaps[user, which])
+        needed = np.zeros(by_taste.shape)
+        np.add.at(needed, (user, shop.department[staple]), by_need * shop.price[staple])
+        shares: Floats = by_taste / by_taste.sum(axis=1, keepdims=True) + needed / self.basket_value(shop)[:, None]
+        return shares
+
     def spend_share(self, shop: Catalogue, user: Ints, product: Ints) -> Floats:
         """Per row: what the user spends on the product at a usual visit, over all that the user spends by taste."""
         by_taste = self.items()[user] * (1 + SECOND_PIECE) * self.taste_for(shop, user, product)
         gap = np.where(self.staples[user] == product[:, None], self.staple_gaps[user], np.inf).min(axis=1, initial=1e9)
-        by_need = np.minimum(1.0 / (gap * np.maximum(self.visit_rate[user], 1e-6)), 1.0)
+        by_need = self._per_visit(user, gap)
         share: Floats = (by_taste + by_need) * shop.price[product] / self.basket_value(shop)[user]
         return share
+
+    def _per_visit(self, user: Ints, gap: npt.NDArray[np.floating]) -> Floats:
+        """How often a staple that is needed at such gaps is bought at a visit of the user."""
+        per_visit: Floats = np.minimum(1.0 / (gap * np.maximum(self.visit_rate[user], 1e-6)), 1.0)
+        return per_visit
 
 
 @functools.lru_cache(maxsize=8)

@@ -29,7 +29,7 @@ from promo_spark.worlds.due_days import due_days
 from promo_spark.worlds.expectations import buys_something
 from promo_spark.worlds.inferred_users import inferred_users
 from promo_spark.worlds.offers import Offers, pull_of_offers
-from promo_spark.worlds.population import RATE_SHAPE, Population, pulls_by_segment
+from promo_spark.worlds.population import RATE_SHAPE, Population, population, pulls_by_segment
 from promo_spark.worlds.shopping import History, State
 from promo_spark.worlds.spec import RESPONSES, WorldSpec
 from promo_spark.worlds.streams import Bools, Floats
@@ -95,7 +95,7 @@ def beliefs(spec: WorldSpec, block: int, past: History, later: LaterWeek | None 
     """All ways to answer that are tried; a user's weights sum to 1."""
     seen = _seen(past, later)
     users = inferred_users(spec, catalogue(spec), seen)
-    arm, ordered = assigned(spec, users, block), ordered_days(seen, spec.days + len(seen) - 1)
+    arm, ordered = assigned(spec, population(spec, block), block), ordered_days(seen, spec.days + len(seen) - 1)
     redeemed, qualified = _redemptions(spec, past)
     made, logs = [], []
     for number in range(len(RESPONSES)):
@@ -208,7 +208,7 @@ def _likelihood(
     of_days = [(pull_of_day(spec, pulls, day), tiring[:, day]) for day in range(spec.days)] + later
     last = np.where(ordered.any(axis=1), days - 1 - ordered[:, ::-1].argmax(axis=1), -1)
     mean = np.array([s.visits_per_week for s in spec.segments])[users.segment] / 7
-    buys = buys_something(shop, replace(users, visit_rate=mean.astype(np.float32)), spec.days)
+    buys = buys_something(shop, users, spec.days)
     rates = mean * _RATES[:, None]  # rate × user
     habit, log = np.zeros(n), np.zeros(rates.shape)
     there, gone = np.ones(rates.shape), np.zeros(rates.shape)  # since the last order: on every day; had left

@@ -196,7 +196,7 @@ def _mentioned(spec: WorldSpec, shop: Catalogue, block: int, user: Ints, day: In
     """More of a campaign's department, bought because the campaign brought it to mind."""
     draw, campaigns, picks = stream(spec.seed, "mentions", block), shop.campaigns, []
     users, seen = told.users, told.assigned.contacted & told.assigned.opened
-    shares = users.tastes @ shop.topic_departments
+    shares = users.tastes @ shop.topic_departments()
     for number in range(len(campaigns)):
         inside = np.flatnonzero(seen[user, number] & (day >= campaigns.start[number]) & (day < campaigns.end[number]))
         who, department = user[inside], int(campaigns.department[number])

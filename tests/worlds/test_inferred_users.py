@@ -17,17 +17,18 @@ from promo_spark.worlds.spec import WorldSpec
 Worlds = Callable[..., WorldSpec]
 
 
-def test_tastes_and_baskets_are_told_from_what_was_bought(world: Worlds) -> None:
+def test_tastes_baskets_and_rates_are_told_from_what_was_bought(world: Worlds) -> None:
     spec = world("users=3000", "users_per_block=3000", "seed=8")
     past, shop = history(spec, 0), catalogue(spec)
     told, true = inferred_users(spec, shop, [past]), past.users
     regular = np.bincount(past.orders.user, minlength=len(true)) >= 20
     usual = segment_tastes(spec)[true.segment]
     apart, apart_of_segment = (np.abs(t - true.tastes)[regular].mean() for t in (told.tastes, usual))
-    assert apart < 0.6 * apart_of_segment
+    assert apart < 0.7 * apart_of_segment
     assert np.asarray(told.tastes).sum(axis=1) == pytest.approx(1, abs=1e-4)
     assert np.corrcoef(told.log_items[regular], true.log_items[regular])[0, 1] > 0.7
     assert told.items()[regular].mean() == pytest.approx(true.items()[regular].mean(), rel=0.1)
+    assert np.corrcoef(told.visit_rate[regular], true.visit_rate[regular])[0, 1] > 0.8
 
 
 def test_how_often_users_come_is_right_on_average(world: Worlds) -> None:

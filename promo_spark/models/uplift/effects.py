@@ -23,8 +23,9 @@ SHARES: Final = np.array([0.0, 0.01, 0.03, 0.06, 0.1, 0.2, 0.4, 0.7, 1.0])
 ENOUGH_ROWS: Final = 1000  # randomised rows below which only the mean effect is told
 USUAL_SAVING, USUAL_SHARE = 0.2, 0.1  # at which S and R are what strength has: only the sizes scale the effect
 _ROUNDS, _STEPS = 6, 8
-_POWERS = (0.3, 0.5, 0.75, 1.0)  # of the share that R may be like, where nothing more is known
-_SPREAD_OF_PULL, _SPREAD_OF_SIZE, _SPREAD_OF_RISE = 0.5, 0.4, 1.0  # standard deviations of the priors
+_HALVES = (0.01, 0.03, 0.1, 0.3, 1.0)  # shares at which R may have half of what it can have: the evidence chooses
+_SPREADS_OF_RISE = (0.1, 0.3, 1.0)  # by how much S and R may differ from what is usual: the evidence chooses
+_SPREAD_OF_PULL, _SPREAD_OF_SIZE = 0.5, 0.4  # standard deviations of the priors
 _LARGEST = 2.5  # of a log effect
 
 
@@ -127,31 +128,30 @@ def fitted_effects(of: Evidence, mechanics: Sequence[str], *, enough_rows: int =
     )
     if len(of) < enough_rows:
         return _with_own(began, of, np.zeros(2), mean_only=True)[0]
-    fits = [_fitted(began, of, power) for power in _POWERS]
+    fits = [_fitted(began, of, half, spread) for half in _HALVES for spread in _SPREADS_OF_RISE]
     return max(fits, key=lambda fit: fit[1])[0]
 
 
-def _fitted(began: Effects, of: Evidence, power: float) -> tuple[Effects, float]:
-    """The effects where R is like a power of the share before the evidence; and how likely they make it."""
-    usual = SHARES**power * np.sqrt(USUAL_SHARE) / USUAL_SHARE**power
+def _fitted(began: Effects, of: Evidence, half: float, spread: float) -> tuple[Effects, float]:
+    """The effects where R is like share / (share + half) before the evidence; and how likely such rises make it.
+
+    How likely: over all rises that the prior allows (Laplace's approximation; MacKay 1992). So a wide prior is chosen
+    only where the evidence tells more than its own noise.
+    """
+    usual = SHARES / (SHARES + half) * np.sqrt(USUAL_SHARE) / (USUAL_SHARE / (USUAL_SHARE + half))
     effects, base = replace(began, shares=usual), np.zeros(2)
     for _ in range(_ROUNDS):
         effects, base = _with_own(effects, of, base, mean_only=False)
         effects = _with_sizes(effects, of, base)
-        effects = _with_rises(effects, of, base, SAVINGS)
-        effects = _with_rises(effects, of, base, usual)
+        effects, _ = _with_rises(effects, of, base, SAVINGS, spread)
+        effects, _ = _with_rises(effects, of, base, usual, spread)
     effects, base = _with_own(effects, of, base, mean_only=False)
     log = effects.log_effect(of.mechanic, of.saving, of.share, of.pull) + _log_base(of, base)
-    return effects, float((of.weight * (of.visits * log - np.exp(log))).sum()) - _unlikely(effects, usual)
-
-
-def _unlikely(effects: Effects, usual: Floats) -> float:
-    """Minus the log of how likely the parameters are before the evidence."""
-    cost = ((effects.slope - 1) / _SPREAD_OF_PULL) ** 2
-    for level, like in ((effects.savings, SAVINGS), (effects.shares, usual)):
-        rise = np.diff(like)
-        cost += (((np.diff(level) - rise) / (_SPREAD_OF_RISE * rise)) ** 2).sum()
-    return 0.5 * float(cost)
+    likely = float((of.weight * (of.visits * log - np.exp(log))).sum())
+    likely -= ((effects.slope - 1) / _SPREAD_OF_PULL) ** 2 / 2
+    for like in (SAVINGS, usual):
+        likely -= _with_rises(effects, of, base, like, spread)[1]
+    return effects, likely
 
 
 def _with_own(effects: Effects, of: Evidence, base: Floats, mean_only: bool) -> tuple[Effects, Floats]:
@@ -189,10 +189,11 @@ def _with_sizes(effects: Effects, of: Evidence, base: Floats) -> Effects:
     return replace(effects, size=np.maximum(found, 0.0), size_error=np.sqrt(np.diag(covariance)))
 
 
-def _with_rises(effects: Effects, of: Evidence, base: Floats, usual: Floats) -> Effects:
+def _with_rises(effects: Effects, of: Evidence, base: Floats, usual: Floats, spread: float) -> tuple[Effects, float]:
     """S, or R, as rises from knot to knot, none negative; what it is at the usual saving, or share, is kept.
 
-    `usual`: what it is like before the evidence, SAVINGS of S.
+    `usual`: what it is like before the evidence, SAVINGS of S. Second: what having chosen these rises costs the log of
+    the evidence, how far they are from the usual and how narrowly they are told.
     """
     savings = usual is SAVINGS
     knots, levels = (SAVINGS, effects.savings) if savings else (SHARES, effects.shares)
@@ -202,11 +203,13 @@ def _with_rises(effects: Effects, of: Evidence, base: Floats, usual: Floats) -> 
     passed = np.clip((at[:, None] - knots[:-1]) / np.diff(knots), 0.0, 1.0)
     prior = np.diff(usual)
     design = passed * (sized * other)[:, None]
-    precision = 1 / (_SPREAD_OF_RISE * prior) ** 2
-    rise, _ = _newton(design, of, _log_base(of, base), np.diff(levels), prior, precision, least=0.02 * prior)
+    precision = 1 / (spread * prior) ** 2
+    rise, told = _newton(design, of, _log_base(of, base), np.diff(levels), prior, precision, least=0.02 * prior)
+    scaled = told * np.sqrt(precision[:, None] * precision)
+    cost = float(precision @ (rise - prior) ** 2 - np.linalg.slogdet(scaled)[1]) / 2
     level = np.r_[0.0, np.cumsum(rise)]
     level = level * np.interp(where, knots, usual) / np.interp(where, knots, level)
-    return replace(effects, savings=level) if savings else replace(effects, shares=level)
+    return replace(effects, savings=level) if savings else replace(effects, shares=level), cost
 
 
 def _log_base(of: Evidence, base: Floats) -> Floats:
