@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from promo_spark.contracts.responses import OFFER_MECHANICS
-from promo_spark.models.uplift.effects import Effects, Evidence, believed_effects, fitted_effects
+from promo_spark.models.uplift.effects import SHARES, Effects, Evidence, believed_effects, fitted_effects
 
 COUPON, DISCOUNT = OFFER_MECHANICS.index("coupon"), OFFER_MECHANICS.index("discount")
 
@@ -52,6 +54,20 @@ def test_the_effect_rises_with_the_saving_whoever_the_user_is() -> None:
     assert sizes[0] == 0 and sizes == sorted(sizes)
     put_off = [at(effects, saving, -6.0) for saving in (0.1, 0.2, 0.3)]
     assert put_off == sorted(put_off, reverse=True) and put_off[0] < 0
+
+
+@pytest.mark.parametrize("half", [0.01, 0.1, 1.0])
+def test_how_the_effect_goes_with_the_share_is_told_by_experiments(half: float) -> None:
+    """R = share / (share + half): nearly flat, half at a tenth, nearly a line. What is told of a small share over a
+    large one is nearer to the truth than the square root is, which is believed without experiments."""
+    of, own = evidence(60_000, seed=5)
+    share = np.where(of.mechanic >= 0, np.random.default_rng(6).choice([0.02, 0.1, 0.5], len(of)), 0.0)
+    log = own * of.saving * share / (share + half) * (0.1 + half) / 0.1 * np.sqrt(0.1)  # as before at a share of 0.1
+    visits = np.random.default_rng(7).poisson(of.baseline * np.exp(log)).astype(np.float64)
+    told = fitted_effects(replace(of, visits=visits, share=share), OFFER_MECHANICS)
+    ratio = np.divide(*np.interp([0.02, 0.5], SHARES, told.shares))
+    true = 0.02 / (0.02 + half) / (0.5 / (0.5 + half))  # 0.68, 0.2, 0.06
+    assert abs(np.log(ratio / true)) < abs(np.log(np.sqrt(0.02 / 0.5) / true)) / 2 + 0.1
 
 
 def test_with_few_rows_only_the_mean_effect_is_told() -> None:
