@@ -12,7 +12,7 @@ from promo_spark.contracts.silver import OrderLines, Products, Users
 from promo_spark.flows.baskets.itemsets import counted_itemsets, fit_of_date
 from promo_spark.flows.baskets.level import with_filled_level
 from promo_spark.flows.registry import registry_rows
-from promo_spark.measures.metric_rows import Figure, figure_rows
+from promo_spark.measures.metric_rows import Figure, figure_entries
 from promo_spark.models.baskets.counts import itemsets_of
 from promo_spark.models.baskets.rules import basket_rules, best_rules, improving_rules, item_names, with_sentences
 from promo_spark.runtime.job import Context, Earlier, Everyone, job, main
@@ -50,7 +50,7 @@ def run(ctx: Context[BasketsSettings]) -> None:
     counts["bundles"] = strongest.filter(BasketRules.is_bundle).count()
     counts |= counted.baskets.figures()
     figures = [Figure(metric, settings.level, float(count), counted.baskets.kept) for metric, count in counts.items()]
-    ctx.metrics(figure_rows(ctx.spark, [*figures, *counted.figures]))
+    ctx.metrics(figure_entries([*figures, *counted.figures]))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from promo_spark.contracts.measurement import PromotionPnl
 from promo_spark.contracts.models import Metrics, Segments
 from promo_spark.contracts.silver import Campaigns, Inventory, OrderLines, PromoCalendar
 from promo_spark.flows.elasticity import effects_of_date, elasticities, figures, notes, profits, shelves_of_date
-from promo_spark.measures.metric_rows import figure_rows
+from promo_spark.measures.metric_rows import figure_entries
 from promo_spark.runtime.job import Context, Everyone, job, main
 from promo_spark.settings.elasticity import ElasticitySettings
 
@@ -31,15 +31,15 @@ from promo_spark.settings.elasticity import ElasticitySettings
 def run(ctx: Context[ElasticitySettings]) -> None:
     shelves = shelves_of_date(ctx)
     if shelves is None:
-        ctx.write(Elasticity, Elasticity.frame(ctx.spark))
-        ctx.write(PromotionPnl, PromotionPnl.frame(ctx.spark))
-        ctx.metrics(figure_rows(ctx.spark, []))
+        ctx.write(Elasticity, [])
+        ctx.write(PromotionPnl, [])
+        ctx.metrics(figure_entries([]))
         return
     effects = effects_of_date(ctx, shelves)
     ctx.write(Elasticity, elasticities(ctx, effects))
     ctx.say("measuring what promotions brought")
     ctx.write(PromotionPnl, profits(shelves, effects))
-    ctx.metrics(figure_rows(ctx.spark, figures(effects)))
+    ctx.metrics(figure_entries(figures(effects)))
     for note in notes(effects):
         ctx.note(note)
 

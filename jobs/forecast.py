@@ -10,6 +10,7 @@ from promo_spark.contracts.features import DailySales
 from promo_spark.contracts.models import ForecastModels, Forecasts, Metrics, Registry
 from promo_spark.flows.forecast import fit_of_date, forecasts_of_date
 from promo_spark.flows.registry import registry_rows
+from promo_spark.measures.metric_rows import figure_entries
 from promo_spark.models.forecasts.batches import forecasts, sales_series
 from promo_spark.models.forecasts.stored import model_rows
 from promo_spark.runtime.job import Context, Earlier, job, main
@@ -29,7 +30,7 @@ def run(ctx: Context[ForecastSettings]) -> None:
     ctx.write(Forecasts, forecasts(of_date.models, as_of=ctx.date))
     ctx.write(ForecastModels, model_rows(of_date.models, as_of=ctx.date, made_by=ctx.made_by))
     ctx.write(Registry, registry_rows(ctx, fit_of_date(ctx, of_date, series)))
-    ctx.metrics(of_date.figures)
+    ctx.metrics(figure_entries(of_date.figures))
 
 
 if __name__ == "__main__":

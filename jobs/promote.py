@@ -48,7 +48,7 @@ def run(ctx: Context[PromoteSettings]) -> None:
     totals = flow.totals_beside_random_order(ctx, candidates=candidates, allocation=allocation)
     ctx.metrics(figures.unionByName(totals))
     # The offers come last: where they stand, the budget they were given under stands too.
-    ctx.write(Budget, budget)
+    ctx.write_few(Budget, budget)
     ctx.write(Promotions, promotions)
 
 

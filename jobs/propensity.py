@@ -18,7 +18,7 @@ from promo_spark.flows.propensity.models import model_rows, models_of_date
 from promo_spark.flows.propensity.outlooks import opportunities_of_date, values_of_date
 from promo_spark.flows.propensity.scores import scored, scorer_of_date
 from promo_spark.flows.registry import registry_rows
-from promo_spark.measures.metric_rows import figure_rows
+from promo_spark.measures.metric_rows import figure_entries
 from promo_spark.runtime.job import Context, Earlier, job, main
 from promo_spark.settings.propensity import PropensitySettings
 
@@ -43,7 +43,7 @@ def run(ctx: Context[PropensitySettings]) -> None:
     ctx.write(CustomerValue, values_of_date(ctx, histories))
     ctx.write(FittedModels, model_rows(ctx.spark, of_date.models))
     ctx.write(Registry, registry_rows(ctx, *of_date.fits))
-    ctx.metrics(figure_rows(ctx.spark, of_date.figures))
+    ctx.metrics(figure_entries(of_date.figures))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from promo_spark.contracts.models import ItemFactors, Metrics, Recommendations, 
 from promo_spark.contracts.silver import Events, OrderLines
 from promo_spark.flows.recommend import fit_of_date, recommender_of_date
 from promo_spark.flows.registry import registry_rows
-from promo_spark.measures.metric_rows import Figure, figure_rows
+from promo_spark.measures.metric_rows import Figure, figure_entries
 from promo_spark.models.recommenders.recommendations import recommendations, recommended_items
 from promo_spark.runtime.job import Context, Earlier, job, main
 from promo_spark.settings.recommend import RecommendSettings
@@ -39,7 +39,7 @@ def run(ctx: Context[RecommendSettings]) -> None:
     rows = ctx.write(Recommendations, lists).rows
     ctx.write(ItemFactors, of_date.factors)
     ctx.write(Registry, registry_rows(ctx, fit_of_date(ctx, of_date)))
-    ctx.metrics(figure_rows(ctx.spark, [*of_date.figures, Figure("rows", "model", float(rows), rows)]))
+    ctx.metrics(figure_entries([*of_date.figures, Figure("rows", "model", float(rows), rows)]))
 
 
 if __name__ == "__main__":

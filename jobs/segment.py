@@ -9,7 +9,7 @@ from promo_spark.contracts.features import UserProfile
 from promo_spark.contracts.models import Metrics, Registry, SegmentCentres, SegmentPortraits, Segments
 from promo_spark.flows.registry import registry_rows
 from promo_spark.flows.segment import fit_of_date, segments_of_date
-from promo_spark.measures.metric_rows import figure_rows
+from promo_spark.measures.metric_rows import figure_entries
 from promo_spark.models.segments.assignment import checked_features, segments, user_sample
 from promo_spark.models.segments.portraits import segment_portraits
 from promo_spark.models.segments.stored import centre_rows
@@ -35,10 +35,10 @@ def run(ctx: Context[SegmentSettings]) -> None:
     ctx.write(Segments, assigned)
     origins, kept = fitted.ids_from, settings.top_categories
     portraits = segment_portraits(profiles, assigned, fitted.scaling, matched_from=origins, categories_kept=kept)
-    ctx.write(SegmentPortraits, portraits)
-    ctx.write(SegmentCentres, centre_rows(ctx.spark, fitted))
+    ctx.write_few(SegmentPortraits, portraits)
+    ctx.write(SegmentCentres, centre_rows(fitted))
     ctx.write(Registry, registry_rows(ctx, fit_of_date(ctx, of_date)))
-    ctx.metrics(figure_rows(ctx.spark, of_date.figures))
+    ctx.metrics(figure_entries(of_date.figures))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from promo_spark.flows.uplift import (
     responses_of_date,
     uplift,
 )
-from promo_spark.measures.metric_rows import figure_rows
+from promo_spark.measures.metric_rows import figure_entries
 from promo_spark.runtime.job import Context, Earlier, job, main
 from promo_spark.settings.uplift import UpliftSettings
 
@@ -54,7 +54,7 @@ def run(ctx: Context[UpliftSettings]) -> None:
     ctx.write(UpliftCurves, curve_rows(ctx, of_date))
     ctx.write(ResponseModels, model_rows(ctx, of_date))
     ctx.write(Registry, registry_rows(ctx, fit_of_date(ctx, of_date)))
-    ctx.metrics(figure_rows(ctx.spark, of_date.figures if of_date else []))
+    ctx.metrics(figure_entries(of_date.figures if of_date else []))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from promo_spark.contracts.models import ForecastModels, Forecasts
 from promo_spark.flows.registry import Fit
-from promo_spark.measures.metric_rows import Figure, MetricRow, figure_rows
+from promo_spark.measures.metric_rows import Figure
 from promo_spark.measures.refitting import refit_reason
 from promo_spark.models.forecasts.batches import series_models
 from promo_spark.models.forecasts.drift import drift
@@ -23,10 +23,10 @@ from promo_spark.settings.forecast import ForecastSettings
 
 @dataclass(frozen=True)
 class ForecastsOfDate:
-    """The models run for the date (SeriesModel), figures of them (MetricRow), why they were fitted, "" if kept."""
+    """The models run for the date (SeriesModel), figures of them, why they were fitted, "" if kept."""
 
     models: DataFrame
-    figures: DataFrame
+    figures: list[Figure]
     reason: str
 
 
@@ -35,7 +35,7 @@ def forecasts_of_date(ctx: Context[ForecastSettings], sales: DataFrame, series: 
 
     DailySales and its SalesSeries.
     """
-    settings, stored = ctx.settings, stored_models(ctx.read_earlier(ForecastModels))
+    settings, stored = ctx.settings, stored_models(ctx.earlier(ForecastModels))
     reason, drifted = _judged(ctx, stored, sales) if stored else ("there were none of an earlier date", [])
     kept = stored if reason is None else None
     how = (
@@ -46,8 +46,8 @@ def forecasts_of_date(ctx: Context[ForecastSettings], sales: DataFrame, series: 
     ctx.say(f"forecasting {settings.horizon_days} days, {how}")
     models = ctx.keep(series_models(series, settings, kept.rows if kept else None))
     measured = count_metrics(models) if kept else forecast_metrics(models)
-    figures = ctx.keep(measured.unionByName(figure_rows(ctx.spark, drifted)))
-    return ForecastsOfDate(models, figures, reason or "")
+    figures = [Figure(**row.asDict()) for row in measured.collect()]  # a few per model
+    return ForecastsOfDate(models, [*figures, *drifted], reason or "")
 
 
 def fit_of_date(ctx: Context[ForecastSettings], of_date: ForecastsOfDate, series: DataFrame) -> Fit | None:
@@ -56,7 +56,6 @@ def fit_of_date(ctx: Context[ForecastSettings], of_date: ForecastsOfDate, series
     rows, longest = series.agg(F.sum(days), F.max(days)).collect()[0] if of_date.reason else (0, 0)
     if not rows:
         return None
-    champions = of_date.figures.filter(F.col(MetricRow.slice) == CHAMPION).collect()
     return Fit(
         "forecasts",
         "statsforecast",
@@ -66,7 +65,7 @@ def fit_of_date(ctx: Context[ForecastSettings], of_date: ForecastsOfDate, series
         days=(ctx.date - datetime.timedelta(longest), ctx.date - datetime.timedelta(1)),
         features=[SalesSeries.units],
         state=ForecastModels,
-        metrics={f[MetricRow.metric]: f[MetricRow.value] for f in champions if f[MetricRow.value] is not None},
+        metrics={f.metric: f.value for f in of_date.figures if f.slice == CHAMPION and f.value is not None},
     )
 
 

@@ -85,7 +85,7 @@ def recommender_of_date(ctx: Context[RecommendSettings]) -> RecommenderOfDate:
     days = settings.history_days + settings.holdout_days
     bought = ctx.keep(purchases(ctx.read(OrderLines), before=ctx.date, days=days))
     items = _catalogue_of_date(ctx, bought)
-    stored = stored_model(ctx.read_earlier(ItemFactors))
+    stored = stored_model(ctx.earlier(ItemFactors))
     reason: str | None = "there was none of an earlier date"
     figures: list[Figure] = []
     if stored is not None:

@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pyspark.sql import DataFrame
-
 from promo_spark.contracts.models import Registry
 from promo_spark.contracts.schema import Table
 from promo_spark.runtime.job import Context
@@ -31,9 +29,9 @@ class Fit:
     sha256: str | None = None  # of the text that the table holds; None: the state is rows of numbers
 
 
-def registry_rows(ctx: Context[Any], *fits: Fit | None) -> DataFrame:
+def registry_rows(ctx: Context[Any], *fits: Fit | None) -> list[dict[str, Any]]:
     """One row per model that was fitted on the date; None stands for none. → Registry."""
-    return Registry.frame(ctx.spark, [_row(ctx, fit) for fit in fits if fit is not None])
+    return [_row(ctx, fit) for fit in fits if fit is not None]
 
 
 def _row(ctx: Context[Any], fit: Fit) -> dict[str, Any]:

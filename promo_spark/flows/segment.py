@@ -33,7 +33,7 @@ class SegmentsOfDate:
 
 def segments_of_date(ctx: Context[SegmentSettings], sample: pd.DataFrame, features: Sequence[str]) -> SegmentsOfDate:
     """The stored segments of the newest earlier date where these are to be kept, else newly fitted ones."""
-    stored = stored_segments(ctx.read_earlier(SegmentCentres), features)
+    stored = stored_segments(ctx.earlier(SegmentCentres), features)
     reason: str | None = "there were none of an earlier date with these features"
     figures: list[Figure] = []
     if stored is not None:
@@ -89,7 +89,7 @@ def _fitted(
     settings = ctx.settings
     scaling = Scaling.of(sample, features)
     points = scaling.scaled(sample)
-    earlier = earlier_segments(ctx.read_earlier(SegmentPortraits), features)
+    earlier = earlier_segments(ctx.earlier(SegmentPortraits), features)
     effort = Effort(settings.starts, settings.max_iterations, settings.seed)
 
     ctx.say(f"choosing the number of segments on {len(points):,} users")

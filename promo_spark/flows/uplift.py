@@ -105,7 +105,7 @@ def responses_of_date(ctx: Context[UpliftSettings], histories: DataFrame) -> Res
     if not len(rows):
         ctx.note(f"nobody who may be profiled bought in the {settings.history_days} days before {ctx.date}")
         return None
-    stored = _stored(ctx.read_earlier(ResponseModels))
+    stored = _stored(ctx.earlier(ResponseModels))
     reason: str | None = "there was none of an earlier date"
     if stored is not None:
         kept, text, trained_on, made_by = stored
@@ -245,9 +245,10 @@ def _share(share: Floats) -> Floats:
     return np.where(has, share, share[has].mean() if has.any() else 1.0)
 
 
-def _stored(rows: DataFrame) -> tuple[ResponseModel, str, datetime.date, str] | None:
+def _stored(rows: DataFrame | None) -> tuple[ResponseModel, str, datetime.date, str] | None:
     """ResponseModels of earlier dates → the newest model of responses; None: there is none of this form."""
-    newest = newest_rows(rows.filter(F.col(ResponseModels.model) == MODEL), ResponseModels.as_of)
+    of_model = None if rows is None else rows.filter(F.col(ResponseModels.model) == MODEL)
+    newest = newest_rows(of_model, ResponseModels.as_of)
     if newest is None:
         return None
     row = newest[1].collect()[0]  # one row per model

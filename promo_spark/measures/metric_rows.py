@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -34,7 +34,12 @@ class Figure(NamedTuple):
 
 def figure_rows(spark: SparkSession, figures: Iterable[Figure]) -> DataFrame:
     """One row per figure. Figures → MetricRow."""
-    return MetricRow.frame(spark, [figure._asdict() for figure in figures])
+    return MetricRow.frame(spark, figure_entries(figures))
+
+
+def figure_entries(figures: Iterable[Figure]) -> list[dict[str, Any]]:
+    """The same rows, held by the driver."""
+    return [figure._asdict() for figure in figures]
 
 
 def metric_rows(

@@ -42,10 +42,10 @@ def refit_reason(
     return drifted or None
 
 
-def newest_rows(rows: DataFrame, day: str) -> tuple[datetime.date, DataFrame] | None:
+def newest_rows(rows: DataFrame | None, day: str) -> tuple[datetime.date, DataFrame] | None:
     """The newest date in a column of dates, and the rows of that date; None: there are no rows.
 
     The date is looked up by itself: where the table is partitioned by it, the rows of other dates are not read.
     """
-    newest = rows.agg(F.max(day)).collect()[0][0]
-    return None if newest is None else (newest, rows.filter(F.col(day) == F.lit(newest)))
+    newest = rows.agg(F.max(day)).collect()[0][0] if rows is not None else None
+    return None if rows is None or newest is None else (newest, rows.filter(F.col(day) == F.lit(newest)))

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -25,6 +25,7 @@ from promo_spark.runtime.progress import Step
 from promo_spark.settings import Section
 from promo_spark.settings.business import BusinessSettings
 from promo_spark.storage.commits import Mark, TableVersion
+from promo_spark.storage.driver_rows import Rows
 from promo_spark.storage.histories import days_touched, with_id
 from promo_spark.storage.lake import Lake, Written
 from promo_spark.storage.literals import SliceValue
@@ -164,6 +165,10 @@ class Context(Generic[S]):
             return table.frame(self.spark)
         return self._at_version(table).filter(F.col(table.dated_by) < F.lit(self.date))
 
+    def earlier(self, table: type[Table]) -> DataFrame | None:
+        """The same; None where there is no such table, so that nobody need ask a frame whether it is empty."""
+        return self.read_earlier(table) if self.whole_lake.exists(table) else None
+
     def own(self, table: type[Table]) -> DataFrame:
         """What this job itself wrote into the table before; an empty frame where it did not."""
         self._declared(table, self.job.writes, "writes")
@@ -213,13 +218,15 @@ class Context(Generic[S]):
     def write(
         self,
         table: type[Table],
-        df: DataFrame,
+        df: DataFrame | Rows,
         slice_values: Mapping[str, SliceValue] | None = None,
         stays: bool = False,
         by_key: bool = False,
         gone: DataFrame | None = None,
     ) -> Written:
-        """The frame in place of what the table held for this date; taken back if the job fails later.
+        """The rows in place of what the table held for this date; taken back if the job fails later.
+
+        Rows that the driver holds are best given as they are, not as a frame: they then take no query.
 
         The table's date, the run's id and, where several jobs write, the job are stamped here, in one place. With
         `by_key` and `gone` rows are merged and deleted by their keys, see Lake.write. What `stays` is not taken
@@ -247,9 +254,13 @@ class Context(Generic[S]):
         self.rows_out[name] = self.rows_out.get(name, 0) + written.rows
         return written
 
-    def metrics(self, df: DataFrame) -> Written:
-        """Quality figures (metric, slice, value, n) of this job and date."""
-        return self.write(Metrics, df)
+    def metrics(self, df: DataFrame | Rows) -> Written:
+        """Quality figures (metric, slice, value, n) of this job and date: so few that the driver holds them."""
+        return self.write_few(Metrics, df) if isinstance(df, DataFrame) else self.write(Metrics, df)
+
+    def write_few(self, table: type[Table], df: DataFrame) -> Written:
+        """As `write`, of a frame with so few rows that the driver holds them: one query in place of two."""
+        return self.write(table, [row.asDict() for row in df.collect()])
 
     def keep(self, df: DataFrame) -> DataFrame:
         """The frame, computed once and held until the job ends."""
@@ -334,16 +345,17 @@ class Context(Generic[S]):
         users = self._at_version(Users) if self.whole_lake.exists(Users) else Users.frame(self.spark)
         return profiled(rows, users, unknown_consent=self.business.privacy.unknown_profiling_consent)
 
-    def _stamped(self, table: type[Table], df: DataFrame, stays: bool) -> DataFrame:
-        columns = table.columns()
-        stamps = {}
+    def _stamped(self, table: type[Table], df: DataFrame | Rows, stays: bool) -> DataFrame | Rows:
+        stamps: dict[str, Any] = {}
         if table.dated_by:
-            stamps[table.dated_by] = F.lit(self.date + datetime.timedelta(table.days_ahead))
+            stamps[table.dated_by] = self.date + datetime.timedelta(table.days_ahead)
         if table.written_by:
-            stamps[table.written_by] = F.lit(self.job.name)
-        if _RUN_ID in columns:
-            stamps[_RUN_ID] = F.lit(self.run_id + (REFUSED if stays else ""))
-        return df.withColumns(stamps) if stamps else df
+            stamps[table.written_by] = self.job.name
+        if _RUN_ID in table.columns():
+            stamps[_RUN_ID] = self.run_id + (REFUSED if stays else "")
+        if not isinstance(df, DataFrame):
+            return [{**row, **stamps} for row in df]
+        return df.withColumns({name: F.lit(value) for name, value in stamps.items()}) if stamps else df
 
     def _declared(self, table: type[Table], declared: Collection[type[Table]], what: str) -> None:
         if table not in declared:

@@ -136,8 +136,7 @@ class RunLog(PastRuns):
                 for name, c in attempt.sources.items()
             },
         }
-        frame = Runs.frame(self.lake.spark, [row]).coalesce(1)
-        self.lake.write(Runs, frame, mark=Mark(run=attempt.run_id, job=attempt.job.name))
+        self.lake.write(Runs, [row], mark=Mark(run=attempt.run_id, job=attempt.job.name))
         if not error:
             self._read_again()
 

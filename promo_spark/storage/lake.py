@@ -22,7 +22,9 @@ from promo_spark.contracts.schema import CONTRACT_VERSION_KEY, Col, Table, Write
 from promo_spark.errors import ContractError, MissingDataError, SettingsError
 from promo_spark.storage.arrow_tables import folder_of
 from promo_spark.storage.commits import Commit, Mark, commit, commit_of, marked, touched_partitions
+from promo_spark.storage.driver_rows import Rows
 from promo_spark.storage.files import Files
+from promo_spark.storage.gained_columns import gained, with_gained
 from promo_spark.storage.jvm import SparkFailure, delta_log, jvm, newest_snapshot
 from promo_spark.storage.literals import SliceValue, days_in_slice, literal, text_literal
 from promo_spark.storage.merges import ROW, STAYS, compared, merged
@@ -88,22 +90,23 @@ class Lake:
             if date is not None and table.dated_by:
                 rows = rows.filter(F.col(table.dated_by) == F.lit(date))
         self._refuse_newer(table, rows)
-        return table.conform(_with_gained(table, rows))
+        return table.conform(with_gained(table, rows))
 
     def version(self, table: type[Table]) -> int | None:
         """The newest Delta version, or None where there is no table."""
-        return self._newest(table) if self.exists(table) else None
+        local = self._small.version(table)
+        return local if local is not None else self._newest(table) if self.exists(table) else None
 
     def write(
         self,
         table: type[Table],
-        df: DataFrame,
+        df: DataFrame | Rows,
         slice_values: Mapping[str, SliceValue] | None = None,
         by_key: bool = False,
         gone: DataFrame | None = None,
         mark: Mark | None = None,
     ) -> Written:
-        """The frame's rows in place of those its WriteMode says, in one commit.
+        """The rows, of a frame or of the driver, in place of those its WriteMode says, in one commit.
 
         `slice_values` names the value of each partition column for REPLACE_DATE and REPLACE_SLICE; a list for
         another column narrows what is replaced to the rows that have one of its values. For REPLACE_DAYS a list of days
@@ -115,12 +118,18 @@ class Lake:
         """
         # Two jobs of one pipeline may write the same table, such as models.metrics: one after the other.
         with self._locks[table]:
+            if not isinstance(df, DataFrame):
+                merges = by_key or gone is not None
+                committed = None if merges else self._small.committed(table, df, slice_values or {}, mark)
+                if committed is not None:
+                    return Written(committed, len(df))
+                df = table.frame(self.spark, df).coalesce(1)
             exists = self.exists(table)
             before = None
             if exists:
                 stored = self._stored(table)
                 self._refuse_newer(table, stored)
-                self._add_columns(table, _gained(table, stored))
+                self._add_columns(table, gained(table, stored))
                 before = self._newest(table)
             rows = table.enforced(df)
             try:
@@ -345,7 +354,7 @@ class Lake:
 
     def _conformed(self, table: type[Table], version: int | None = None) -> DataFrame:
         """All rows of a version; a column that the contract gained since is null."""
-        return table.conform(_with_gained(table, self._stored(table, version)))
+        return table.conform(with_gained(table, self._stored(table, version)))
 
     def _delta(self, table: type[Table]) -> DeltaTable:
         if self.catalog:
@@ -372,10 +381,10 @@ class Lake:
         """Delta's own log of the table, by py4j, for modules of storage."""
         return delta_log(self._delta(table))
 
-    def _add_columns(self, table: type[Table], gained: Mapping[str, Col]) -> None:
+    def _add_columns(self, table: type[Table], new: Mapping[str, Col]) -> None:
         """The stored table with columns that its contract gained since it was made: null in the rows it has."""
-        if gained:
-            told = [f"{n} {c.type.simpleString()} COMMENT {text_literal(c.comment)}" for n, c in gained.items()]
+        if new:
+            told = [f"{n} {c.type.simpleString()} COMMENT {text_literal(c.comment)}" for n, c in new.items()]
             self.spark.sql(f"ALTER TABLE {self.address(table)} ADD COLUMNS ({', '.join(told)})")
 
     def _refuse_newer(self, table: type[Table], df: DataFrame) -> None:
@@ -385,13 +394,3 @@ class Lake:
                 f"{table.full_name()} was written by contract version {found}, this code knows version "
                 f"{table.version}: update promo_spark, or point lake.root at another lake"
             )
-
-
-def _gained(table: type[Table], stored: DataFrame) -> dict[str, Col]:
-    """Columns that rows may lack and the stored table does not have yet."""
-    return {n: c for n, c in table.columns().items() if not c.required and n not in stored.columns}
-
-
-def _with_gained(table: type[Table], stored: DataFrame) -> DataFrame:
-    gained = {n: F.lit(None).cast(c.type) for n, c in _gained(table, stored).items()}
-    return stored.withColumns(gained) if gained else stored

@@ -22,6 +22,8 @@ from pyspark.sql import types as T
 
 from promo_spark.contracts.schema import Table
 from promo_spark.storage.arrow_tables import UNREADABLE, dataset
+from promo_spark.storage.commits import Mark
+from promo_spark.storage.driver_rows import Rows, committed
 from promo_spark.storage.literals import SliceValue
 
 SMALL_BYTES = 1 << 20  # of the files that hold the rows
@@ -55,6 +57,14 @@ class SmallTables:
         schema = T.StructType.fromJson(json.loads(stored.schema().to_json()))
         return self._spark.createDataFrame(rows if rows.num_rows else rows.schema.empty_table(), schema)
 
+    def version(self, table: type[Table]) -> int | None:
+        """The newest version; None: it is not known here."""
+        try:
+            stored = self._opened(table, None)
+            return None if stored is None else stored.version()
+        except UNREADABLE:
+            return None
+
     def is_empty(self, table: type[Table], partition: Mapping[str, SliceValue]) -> bool:
         """Whether it is known that no file of the newest version holds rows of a partition."""
         try:
@@ -71,10 +81,19 @@ class SmallTables:
         except UNREADABLE:
             return False
 
+    def committed(
+        self, table: type[Table], rows: Rows, slice_values: Mapping[str, SliceValue], mark: Mark | None
+    ) -> int | None:
+        """The version of the commit that put rows of the driver into the table; None: Spark is to write them."""
+        return committed(self._path(table), table, rows, slice_values, mark) if self._folder else None
+
     def _opened(self, table: type[Table], version: int | None) -> DeltaTable | None:
         if not self._folder:
             return None
-        return DeltaTable(os.fspath(Path(self._folder, table.layer, table.name)), version=version)
+        return DeltaTable(os.fspath(self._path(table)), version=version)
+
+    def _path(self, table: type[Table]) -> Path:
+        return Path(self._folder, table.layer, table.name)
 
 
 def _bytes_of(stored: DeltaTable, partition: Mapping[str, SliceValue]) -> int:

@@ -117,11 +117,13 @@ class Frame:
         Columns not named are null, or a neutral value of their type where the contract requires one.
         Raises ContractError when a row names a column that the contract does not have.
         """
+        return spark.createDataFrame([tuple(cls.complete(row).values()) for row in rows], cls.schema())
+
+    @classmethod
+    def complete(cls, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The row with a value for every column, in their order. Raises ContractError as `frame` does."""
         columns = cls.columns()
-        complete = []
-        for row in rows:
-            unknown = sorted(set(row) - set(columns))
-            if unknown:
-                raise ContractError(f"{cls.full_name()} has no column {', '.join(unknown)}")
-            complete.append(tuple(typed(row[n], c.type) if n in row else neutral(c) for n, c in columns.items()))
-        return spark.createDataFrame(complete, cls.schema())
+        unknown = sorted(set(row) - set(columns))
+        if unknown:
+            raise ContractError(f"{cls.full_name()} has no column {', '.join(unknown)}")
+        return {n: typed(row[n], c.type) if n in row else neutral(c) for n, c in columns.items()}

@@ -50,7 +50,7 @@ class CountedItemsets:
 
 def counted_itemsets(ctx: Context[BasketsSettings], products: DataFrame, settings: BasketsSettings) -> CountedItemsets:
     """The sets of the newest earlier date, counted as of the date, where they are to be kept; else mined ones."""
-    fitted = fitted_itemsets(ctx.read_earlier(ItemsetCounts))
+    fitted = fitted_itemsets(ctx.earlier(ItemsetCounts))
     reason = _reason(ctx, fitted, settings)
     if fitted is None or reason:
         return _mined(ctx, products, settings, reason, [])

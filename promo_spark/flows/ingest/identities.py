@@ -86,7 +86,7 @@ def write_key(ctx: Context[IngestSettings], key: bytes | None) -> None:
     """Writes the fingerprint of the key, at the first load of a lake."""
     if _any_value(ctx, IdKey, IdKey.key_id) is None:
         row = {IdKey.key_id: pseudonyms.key_id(key), IdKey.run_id: ctx.run_id}
-        ctx.write(IdKey, IdKey.frame(ctx.spark, [row]).coalesce(1))
+        ctx.write(IdKey, [row])
 
 
 def write_identities(ctx: Context[IngestSettings], delivered: Sequence[Delivery], key: bytes | None) -> None:

@@ -33,7 +33,7 @@ def write_files(ctx: Context[IngestSettings], judgements: Sequence[Judged]) -> N
     ]
     if rows:
         gone = SourceFiles.frame(ctx.spark, removed).select(*SourceFiles.key).coalesce(1) if removed else None
-        ctx.write(SourceFiles, SourceFiles.frame(ctx.spark, rows).coalesce(1), gone=gone)
+        ctx.write(SourceFiles, rows, gone=gone)
 
 
 def _files_of(ctx: Context[IngestSettings], judged: Judged, source: str) -> list[dict[str, Any]]:

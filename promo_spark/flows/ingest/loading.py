@@ -56,7 +56,7 @@ def _write_holidays(ctx: Context[IngestSettings]) -> None:
     years = range(ctx.date.year - ctx.business.holiday_years, ctx.date.year + 2)
     rows = holidays.holiday_rows(ctx.business.holiday_countries, years)
     given = {Holidays.source_file: holidays.SOURCE_FILE, Holidays.run_id: ctx.run_id}
-    ctx.write(Holidays, Holidays.frame(ctx.spark, [row | given for row in rows]).coalesce(1))
+    ctx.write(Holidays, [row | given for row in rows])
 
 
 def _load(ctx: Context[IngestSettings], judged: Judged, key: bytes | None) -> None:

@@ -92,7 +92,8 @@ def _removed(ctx: Context[IngestSettings], judged: Judged, source: str) -> gate.
 def known_columns(ctx: Context[IngestSettings]) -> ColumnsBySource:
     """The columns that sources had at earlier loads; nothing of a source that is new."""
     earlier: defaultdict[str, dict[str, Row]] = defaultdict(dict)
-    for row in ctx.own(SourceColumns).collect():  # as many rows as the sources have columns
+    rows = ctx.own(SourceColumns).collect() if ctx.lake.exists(SourceColumns) else []
+    for row in rows:  # as many rows as the sources have columns
         earlier[row.source][row.column_name] = row
     return earlier
 
@@ -107,7 +108,7 @@ def write_columns(ctx: Context[IngestSettings], delivered: Sequence[Delivery], e
             ctx.say(f"{source} has new columns, left aside as no mapping uses them: {', '.join(new)}")
         rows += source_columns.seen(source, columns, before, ctx.date, ctx.run_id)
     if rows:
-        ctx.write(SourceColumns, SourceColumns.frame(ctx.spark, rows).coalesce(1))
+        ctx.write(SourceColumns, rows)
 
 
 def _by_source(judgements: Sequence[Judged]) -> list[tuple[Judged, str, Counted]]:
@@ -118,7 +119,7 @@ def write_report(
     ctx: Context[IngestSettings], judgements: Sequence[Judged], report: Sequence[Mapping[str, Any]], stays: bool = False
 ) -> str:
     """Writes the data-quality report, table and page, and tells where it is."""
-    ctx.write(DataQuality, DataQuality.frame(ctx.spark, report).coalesce(1), stays=stays)
+    ctx.write(DataQuality, report, stays=stays)
     place = f"{DataQuality.full_name()} of {ctx.date}"
     why_not = why_no_pages(ctx.lake)
     if why_not:

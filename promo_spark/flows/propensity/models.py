@@ -60,7 +60,7 @@ def models_of_date(ctx: Context[PropensitySettings], sample: Sample) -> ModelsOf
         **{name: (question, user_examples) for name, question in user_questions(KINDS).items()},
         **{name: (question, pair_examples) for name, question in item_questions(PAIR_KINDS).items()},
     }
-    stored = stored_models(ctx.read_earlier(FittedModels), {name: q for name, (q, _) in questions.items()})
+    stored = stored_models(ctx.earlier(FittedModels), {name: q for name, (q, _) in questions.items()})
     reason: str | None = "there were none of an earlier date with these features"
     figures: list[Figure] = []
     if stored is not None:
@@ -87,7 +87,7 @@ def models_of_date(ctx: Context[PropensitySettings], sample: Sample) -> ModelsOf
     return ModelsOfDate(models, fits, figures)
 
 
-def stored_models(rows: DataFrame, questions: Mapping[str, Question]) -> dict[str, ModelOfDate] | None:
+def stored_models(rows: DataFrame | None, questions: Mapping[str, Question]) -> dict[str, ModelOfDate] | None:
     """FittedModels of earlier dates → the models of the newest of them; None: not all are there, or of other kinds."""
     newest = newest_rows(rows, FittedModels.as_of)
     if newest is None:

@@ -75,7 +75,7 @@ class SetCounts:
         return SetCounts(self.baskets - other.baskets, self.giants - other.giants, self.of_sets - other.of_sets)
 
 
-def fitted_itemsets(counts: DataFrame) -> FittedItemsets | None:
+def fitted_itemsets(counts: DataFrame | None) -> FittedItemsets | None:
     """ItemsetCounts of earlier dates → the sets of the newest of them. None: there are none, or more than MOST_SETS."""
     newest = newest_rows(counts, ItemsetCounts.as_of)
     rows = newest[1].limit(MOST_SETS + 2).collect() if newest else []

@@ -45,14 +45,14 @@ class ExtendedCount(Frame):
     baskets = Col(T.LongType(), "baskets that hold them all", required=True)
 
 
-def frequent_items(items: DataFrame, fewest: int) -> list[str]:
-    """BasketItem → items in at least so many baskets, rarest first; their positions, from 0, are their codes.
+def frequent_items(items: DataFrame, fewest: int) -> dict[str, int]:
+    """BasketItem → items in at least so many baskets, and in how many, rarest first: the positions are their codes.
 
     Bounded, whatever the catalogue: there are at most (all rows / fewest) of them.
     """
     counts = items.groupBy(BasketItem.item).agg(F.count("*").alias(FrequentItemsets.baskets))
     frequent = counts.filter(F.col(FrequentItemsets.baskets) >= fewest).collect()
-    return [item for _, item in sorted((int(baskets), str(item)) for item, baskets in frequent)]
+    return {item: baskets for baskets, item in sorted((int(baskets), str(item)) for item, baskets in frequent)}
 
 
 def frequent_itemsets(
@@ -81,8 +81,8 @@ def frequent_itemsets(
         *BASKET, F.col(CodedItem.code).cast("int").alias(CodedItem.code)
     )
     miner, largest = {"levels": _by_levels, "fpgrowth": _by_fpgrowth}[settings.miner], settings.max_antecedent + 1
-    mined = miner(keep(coded), len(frequent), baskets.fewest, largest, keep)
-    names = F.broadcast(spark.createDataFrame([(frequent,)], [FrequentItemsets.items]))
+    mined = miner(keep(coded), list(frequent.values()), baskets.fewest, largest, keep)
+    names = F.broadcast(spark.createDataFrame([(list(frequent),)], [FrequentItemsets.items]))
     set_codes, count = F.col(CodedItemset.codes), F.col(CodedItemset.baskets)
     items_of_set = F.array_sort(F.transform(set_codes, lambda code: F.get(FrequentItemsets.items, code)))
     return mined.crossJoin(names).select(
@@ -95,20 +95,20 @@ def frequent_itemsets(
 
 
 def _by_levels(
-    coded: DataFrame, items: int, fewest: int, largest: int, keep: Callable[[DataFrame], DataFrame]
+    coded: DataFrame, singles: Sequence[int], fewest: int, largest: int, keep: Callable[[DataFrame], DataFrame]
 ) -> DataFrame:
     """One row per frequent set, found level by level (Agrawal & Srikant 1994). CodedItem → CodedItemset.
 
+    `singles` has the number of baskets of each item, by its code.
     The baskets that hold a set and one more item, for all sets and items at once, are a matrix product: sets
     held (baskets × sets) transposed, times items held (baskets × items). Only counts leave a partition. The
     frequent sets of a level come to the driver: there are as many as rows in the table that is made of them.
     """
-    spark = coded.sparkSession
+    spark, items = coded.sparkSession, len(singles)
     codes = F.collect_list(CodedItem.code).alias(CodedItemset.codes)
     baskets = keep(coded.groupBy(*BASKET).agg(codes).select(CodedItemset.codes))
     sets: list[tuple[int, ...]] = [(code,) for code in range(items)]
-    singles = coded.groupBy(CodedItem.code).agg(F.count("*")).collect()
-    frequent: list[tuple[tuple[int, ...], int]] = [((int(code),), int(n)) for code, n in singles]
+    frequent: list[tuple[tuple[int, ...], int]] = [((code,), n) for code, n in enumerate(singles)]
     for _ in range(2, largest + 1):
         if len(sets) * items > MOST_COUNTS:
             raise SettingsError(
@@ -162,7 +162,7 @@ def extended_counts(
 
 
 def _by_fpgrowth(
-    coded: DataFrame, _items: int, fewest: int, largest: int, keep: Callable[[DataFrame], DataFrame]
+    coded: DataFrame, _singles: Sequence[int], fewest: int, largest: int, keep: Callable[[DataFrame], DataFrame]
 ) -> DataFrame:
     """One row per frequent set, found by MLlib's FPGrowth (PFP, Li et al. 2008). CodedItem → CodedItemset.
 

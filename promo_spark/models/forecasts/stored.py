@@ -22,7 +22,7 @@ class StoredModels:
     made_by: str
 
 
-def stored_models(models: DataFrame) -> StoredModels | None:
+def stored_models(models: DataFrame | None) -> StoredModels | None:
     """ForecastModels of earlier dates → those of the newest of them; None: there are none.
 
     The date of the fit is that of the oldest champion: a series that was fitted for itself has a later one.

@@ -93,7 +93,7 @@ def factor_rows(
     )
 
 
-def stored_model(earlier: DataFrame) -> StoredModel | None:
+def stored_model(earlier: DataFrame | None) -> StoredModel | None:
     """ItemFactors of earlier dates → the model of the newest of them; None: there is none."""
     newest = newest_rows(earlier, ItemFactors.as_of)
     if newest is None:

@@ -32,8 +32,10 @@ class EarlierSegments:
         return {i: self.day for i in ids if i in self.latest and self.day is not None}
 
 
-def earlier_segments(portraits: DataFrame, features: Sequence[str]) -> EarlierSegments:
+def earlier_segments(portraits: DataFrame | None, features: Sequence[str]) -> EarlierSegments:
     """SegmentPortraits of earlier dates → their segments. A centre that lacks one of today's features is left out."""
+    if portraits is None:
+        return EarlierSegments(None, {}, 0)
     last = portraits.agg(F.max(SegmentPortraits.as_of), F.max(SegmentPortraits.segment_id)).collect()[0]
     latest = portraits.filter(F.col(SegmentPortraits.as_of) == F.lit(last[0])).collect() if last[0] else []
     centres = {

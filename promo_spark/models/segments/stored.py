@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import DataFrame, Row
 
 from promo_spark.contracts.models import SegmentCentres
 from promo_spark.measures.refitting import newest_rows
@@ -33,14 +34,14 @@ class FittedSegments:
     ids_from: Mapping[int, datetime.date]
 
 
-def centre_rows(spark: SparkSession, fitted: FittedSegments) -> DataFrame:
+def centre_rows(fitted: FittedSegments) -> list[dict[str, Any]]:
     """One row per segment. FittedSegments → SegmentCentres."""
     scaling = fitted.scaling
 
     def by_feature(values: Sequence[float]) -> dict[str, float]:
         return {f: float(value) for f, value in zip(scaling.features, values, strict=True)}
 
-    rows = [
+    return [
         {
             SegmentCentres.segment_id: segment_id,
             SegmentCentres.segment_name: fitted.names[i],
@@ -54,10 +55,9 @@ def centre_rows(spark: SparkSession, fitted: FittedSegments) -> DataFrame:
         }
         for i, segment_id in enumerate(fitted.ids)
     ]
-    return SegmentCentres.frame(spark, rows)
 
 
-def stored_segments(centres: DataFrame, features: Sequence[str]) -> FittedSegments | None:
+def stored_segments(centres: DataFrame | None, features: Sequence[str]) -> FittedSegments | None:
     """SegmentCentres of earlier dates → the fitted segments of the newest of them, to the bit.
 
     None: there are none, or they were fitted on other features.

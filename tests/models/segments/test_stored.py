@@ -27,7 +27,7 @@ FITTED = FittedSegments(
 
 
 def test_what_the_newest_earlier_date_has_is_read_as_it_was_fitted(spark: SparkSession) -> None:
-    tuesday = centre_rows(spark, FITTED).withColumn(SegmentCentres.as_of, F.lit(TUESDAY))
+    tuesday = SegmentCentres.frame(spark, centre_rows(FITTED)).withColumn(SegmentCentres.as_of, F.lit(TUESDAY))
     monday = tuesday.withColumns(
         {SegmentCentres.as_of: F.lit(MONDAY), SegmentCentres.segment_id: F.col(SegmentCentres.segment_id) + 1}
     )
@@ -46,7 +46,7 @@ def test_what_the_newest_earlier_date_has_is_read_as_it_was_fitted(spark: SparkS
 
 
 def test_segments_of_other_features_are_not_those_asked_for(spark: SparkSession) -> None:
-    stored = centre_rows(spark, FITTED).withColumn(SegmentCentres.as_of, F.lit(MONDAY))
+    stored = SegmentCentres.frame(spark, centre_rows(FITTED)).withColumn(SegmentCentres.as_of, F.lit(MONDAY))
     assert stored_segments(stored, ["spend"]) is None
     assert stored_segments(stored, ["spend", "recency_days"]) is None
     assert stored_segments(SegmentCentres.frame(spark), ["spend"]) is None

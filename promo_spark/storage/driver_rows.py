@@ -1,0 +1,188 @@
+"""Rows that the driver holds, put into tables of this machine without a query.
+
+A run's row of ops.runs, its figures, its fitted models: a few rows, for each of which Spark plans two queries, half a
+second. Here Arrow writes the file and the deltalake package the commit, as atomic as Spark's own. What is not plainly
+so, such as a merge, a row that breaks its contract or a table of newer features, is left to Spark.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+import operator
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake import CommitProperties, DeltaTable, Schema
+from deltalake.transaction import AddAction, create_table_with_add_actions
+from pyspark.sql import types as T
+
+from promo_spark.contracts.schema import CONTRACT_VERSION_KEY, Check, Table, WriteMode
+from promo_spark.storage.arrow_tables import UNREADABLE
+from promo_spark.storage.commits import Mark
+from promo_spark.storage.literals import SliceValue
+
+Rows = Sequence[Mapping[str, Any]]  # by column; see Frame.complete
+
+_COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+    "in": lambda value, literals: value in literals,
+    "between": lambda value, limits: limits[0] <= value <= limits[1],
+}
+_SLICED = (WriteMode.REPLACE_DATE, WriteMode.REPLACE_SLICE)
+
+
+def committed(
+    folder: Path, table: type[Table], rows: Rows, slice_values: Mapping[str, SliceValue], mark: Mark | None
+) -> int | None:
+    """The version of the commit that put the rows in place of those of their slice; None: Spark is to write them.
+
+    Where None is given, nothing was written.
+    """
+    values = _partition_values(table, slice_values)
+    complete = [table.complete(row) for row in rows]
+    if values is None or table.statistics or not all(_is_plain(table, row, slice_values) for row in complete):
+        return None
+    file: Path | None = None
+    try:
+        stored = DeltaTable(str(folder)) if DeltaTable.is_deltatable(str(folder)) else None
+        if stored is not None and not _takes(stored, table):
+            return None
+        written = _arrow(table, complete)
+        added: list[AddAction] = []
+        if complete:
+            file = folder.joinpath(*(f"{name}={value}" for name, value in values.items()), _file_name())
+            file.parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(written, file, compression="snappy")
+            made, stats = file.stat(), json.dumps({"numRecords": len(rows)})
+            path = file.relative_to(folder).as_posix()
+            added.append(AddAction(path, made.st_size, values, int(made.st_mtime * 1000), True, stats))
+        return _commit(folder, stored, table, added, values, mark, len(rows))
+    except (*UNREADABLE, TypeError, AttributeError):
+        if file is not None:
+            file.unlink(missing_ok=True)
+        return None
+
+
+def _commit(
+    folder: Path,
+    stored: DeltaTable | None,
+    table: type[Table],
+    added: list[AddAction],
+    values: Mapping[str, str],
+    mark: Mark | None,
+    rows: int,
+) -> int:
+    told: dict[str, Any] = {"operationMetrics": {"numFiles": str(len(added)), "numOutputRows": str(rows)}}
+    if mark is not None:
+        told["userMetadata"] = mark.text()
+    properties = CommitProperties(custom_metadata=told)
+    if stored is None:
+        create_table_with_add_actions(
+            str(folder),
+            Schema.from_json(table.schema().json()),
+            added,
+            partition_by=list(table.partition),
+            configuration={"delta.enableDeletionVectors": "false", "delta.dataSkippingNumIndexedCols": "0"},
+            commit_properties=properties,
+        )
+        return 0
+    appended = table.write_mode is WriteMode.APPEND
+    stored.create_write_transaction(
+        [*added],
+        "append" if appended else "overwrite",
+        stored.schema(),
+        list(table.partition),
+        None if appended else [(name, "=", value) for name, value in values.items()],
+        commit_properties=properties,
+    )
+    stored.update_incremental()
+    return int(stored.version())
+
+
+def _partition_values(table: type[Table], slice_values: Mapping[str, SliceValue]) -> dict[str, str] | None:
+    """The values of the partition that rows of a slice are in; None: not in one, or not in all of it."""
+    if set(slice_values) - set(table.partition) or (table.partition and table.write_mode not in _SLICED):
+        return None
+    values = {name: slice_values.get(name) for name in table.partition}
+    if not all(isinstance(v, datetime.date) or (isinstance(v, str) and v.isidentifier()) for v in values.values()):
+        return None
+    return {name: str(value) for name, value in values.items()}
+
+
+def _takes(stored: DeltaTable, table: type[Table]) -> bool:
+    """Whether rows of the contract can be added to a table, or put in place of a slice of it, as it stands."""
+    if table.layer == "silver" or table.write_mode not in (*_SLICED, WriteMode.APPEND):
+        return False
+    if table.write_mode in _SLICED and not table.partition:
+        return False
+    protocol, schema = stored.protocol(), T.StructType.fromJson(json.loads(stored.schema().to_json()))
+    contract = max((int(field.metadata.get(CONTRACT_VERSION_KEY, 1)) for field in schema.fields), default=1)
+    return (
+        (protocol.min_reader_version, protocol.min_writer_version) == (1, 2)
+        and contract <= table.version
+        and list(stored.metadata().partition_columns) == list(table.partition)
+        and [(f.name, f.dataType) for f in schema.fields] == [(f.name, f.dataType) for f in table.schema().fields]
+    )
+
+
+def _is_plain(table: type[Table], row: Mapping[str, Any], slice_values: Mapping[str, SliceValue]) -> bool:
+    """Whether a row is known to keep its contract, and to be of the slice."""
+    columns = table.columns()
+    return (
+        all(row[name] is not None for name, column in columns.items() if column.required)
+        and all(_holds(check, row[check.column]) for check in table.checks)
+        and all(row[name] == value for name, value in slice_values.items())
+    )
+
+
+def _holds(check: Check, value: Any) -> bool:
+    if value is None or check.operator == "is not null":
+        return value is None or check.operator == "is not null"
+    if isinstance(value, float) and math.isnan(value):  # Spark orders it
+        return False
+    return _COMPARISONS[check.operator](value, check.literal)
+
+
+def _arrow(table: type[Table], rows: Rows) -> pa.Table:
+    kinds = {name: column.type for name, column in table.columns().items() if name not in table.partition}
+    whole: pa.Schema = pa.schema(Schema.from_json(table.schema().json()))
+    schema = pa.schema([whole.field(name).remove_metadata() for name in kinds])
+    arrays = [pa.array([_value(row[n], kinds[n]) for row in rows], schema.field(n).type) for n in kinds]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _value(value: Any, kind: T.DataType) -> Any:
+    """A value as Arrow takes it. Raises TypeError for one that Spark would not take, or read in a zone of its own."""
+    if value is None:
+        return None
+    if isinstance(kind, T.MapType):
+        return [(_value(k, kind.keyType), _value(value[k], kind.valueType)) for k in sorted(value)]
+    if isinstance(kind, T.ArrayType):
+        return [_value(entry, kind.elementType) for entry in value]
+    if isinstance(kind, T.StructType):
+        fields = value if isinstance(value, Mapping) else dict(zip(kind.names, value, strict=True))
+        return {f.name: _value(fields.get(f.name), f.dataType) for f in kind.fields}
+    if isinstance(kind, T.TimestampType) and value.tzinfo is None:
+        raise TypeError("a time without a zone")
+    if isinstance(kind, T.StringType) is not isinstance(value, str):
+        raise TypeError(f"{value!r} for {kind.simpleString()}")
+    if isinstance(kind, T.BooleanType) is not isinstance(value, bool):
+        raise TypeError(f"{value!r} for {kind.simpleString()}")
+    if isinstance(kind, T.IntegralType) and not isinstance(value, int):
+        raise TypeError(f"{value!r} for {kind.simpleString()}")
+    return value
+
+
+def _file_name() -> str:
+    return f"part-00000-{uuid.uuid4()}-c000.snappy.parquet"

@@ -1,0 +1,151 @@
+"""Rows of the driver are written without a query: the same rows, tables, marks and refusals as by Spark."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from deltalake import DeltaTable
+from deltalake.exceptions import CommitFailedError
+
+from promo_spark.contracts.features import UserProfile
+from promo_spark.contracts.models import Metrics, Registry, SegmentCentres
+from promo_spark.contracts.ops import DataQuality, IdKey, Runs
+from promo_spark.contracts.schema import Table
+from promo_spark.errors import ContractError
+from promo_spark.storage import driver_rows, small_tables
+from promo_spark.storage.arrow_tables import folder_of
+from promo_spark.storage.commits import Mark
+from promo_spark.storage.lake import Lake
+from promo_spark.storage.literals import SliceValue
+from tests.storage.test_small_tables import DAY, NEXT, NOON, executions
+
+RUN = {
+    "run_id": "r1",
+    "job": "promote",
+    "date": DAY,
+    "started_at": NOON,
+    "seconds": 1.5,
+    "outcome": "failed",
+    "message": "no space",
+    "settings": "{}",
+    "code_version": "1",
+    "input_runs": {"silver.users": "r0"},
+    "input_versions": {"silver.users": 3},
+    "rows_out": {},
+    "sources": {"till": (10, 8, 1, 1, {"unknown_product": 1}), "web": (1, 1, 0, 0, {})},
+}
+FIT = {"as_of": DAY, "job": "segment", "model": "segments", "format": "table", "features": ["orders", "spend"]}
+CENTRE = {"as_of": DAY, "segment_id": 1, "segment_name": "frequent", "scaled_centre": {"spend": 1 / 3, "orders": -0.5}}
+CASES: list[tuple[type[Table], list[Mapping[str, Any]], Mapping[str, SliceValue]]] = [
+    (Runs, [RUN], {}),
+    (Registry, [FIT | {"metrics": {"silhouette": 0.25}, "trained_from": DAY, "trained_rows": 7}], {"job": "segment"}),
+    (SegmentCentres, [CENTRE, CENTRE | {"segment_id": 2}], {}),
+    (Metrics, [], {"job": "segment"}),
+    (IdKey, [{"key_id": "k", "run_id": "r1"}], {}),
+]
+
+
+def metric(job: str, value: float | None, name: str = "m") -> dict[str, Any]:
+    return {"as_of": DAY, "job": job, "metric": name, "slice": "all", "value": value, "n": 1}
+
+
+def stored(lake: Lake, table: type[Table]) -> DeltaTable:
+    return DeltaTable(f"{folder_of(lake.root)}/{table.layer}/{table.name}")
+
+
+def by_spark(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(small_tables, "committed", lambda *_: None)
+
+
+@pytest.mark.parametrize(("table", "rows", "of"), CASES)
+def test_a_table_is_as_spark_makes_it(
+    table: type[Table],
+    rows: list[Mapping[str, Any]],
+    of: Mapping[str, SliceValue],
+    lake: Lake,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    of = {**of, "as_of": DAY} if "as_of" in table.partition else of
+    other = Lake(lake.spark, f"{lake.root}/other")
+    before = executions(lake.spark)
+    written = lake.write(table, rows, of, mark=Mark("r1", "segment"))
+    assert executions(lake.spark) == before
+    by_spark(monkeypatch)
+    assert other.write(table, rows, of, mark=Mark("r1", "segment")) == written
+    ours, spark_s = stored(lake, table), stored(other, table)
+    assert json.loads(ours.schema().to_json()) == json.loads(spark_s.schema().to_json())
+    assert ours.metadata().configuration == spark_s.metadata().configuration
+    assert ours.metadata().partition_columns == spark_s.metadata().partition_columns
+    assert ours.protocol().min_writer_version == spark_s.protocol().min_writer_version
+    order = list(table.key)
+    assert lake.read(table).orderBy(order).collect() == other.read(table).orderBy(order).collect()
+    monkeypatch.setattr(small_tables, "SMALL_BYTES", -1)  # read by Spark
+    assert lake.read(table).orderBy(order).collect() == other.read(table).orderBy(order).collect()
+    [commit], [of_spark] = lake.commits_since(table, -1), other.commits_since(table, -1)
+    assert commit is not None and of_spark is not None
+    assert (commit.mark, commit.rows_written) == (of_spark.mark, of_spark.rows_written)
+
+
+def test_a_slice_is_replaced_by_either_whoever_wrote_it(lake: Lake) -> None:
+    for job in ("segment", "promote"):
+        lake.write(Metrics, [metric(job, 1.0), metric(job, 2.0, "other")], {"as_of": DAY, "job": job})
+    frame = Metrics.frame(lake.spark, [metric("segment", 3.0)])
+    assert lake.write(Metrics, frame, {"as_of": DAY, "job": "segment"}).version == 2
+    assert lake.write(Metrics, [metric("segment", None)], {"as_of": DAY, "job": "segment"}).version == 3
+    assert lake.write(Metrics, [], {"as_of": NEXT, "job": "segment"}).version == 4
+    rows = lake.read(Metrics).orderBy("job", "metric").collect()
+    assert [(r.job, r.metric, r.value) for r in rows] == [
+        ("promote", "m", 1.0),
+        ("promote", "other", 2.0),
+        ("segment", "m", None),
+    ]
+    assert lake.write(Metrics, [], {"as_of": DAY, "job": "promote"}).rows == 0
+    assert [r.job for r in lake.read(Metrics).collect()] == ["segment"]
+
+
+def test_a_row_that_breaks_its_contract_is_refused_as_by_spark(lake: Lake) -> None:
+    lake.write(Registry, [FIT], {"as_of": DAY, "job": "segment"})
+    for wrong, told in ((FIT | {"format": "pickle"}, "format_known"), (FIT | {"model": None}, "model is null")):
+        with pytest.raises(ContractError, match=told):
+            lake.write(Registry, [wrong], {"as_of": DAY, "job": "segment"})
+    with pytest.raises(ContractError, match="no column colour"):
+        lake.write(Registry, [FIT | {"colour": "red"}], {"as_of": DAY, "job": "segment"})
+    assert lake.version(Registry) == 0
+
+
+def test_what_is_not_plain_is_left_to_spark(lake: Lake) -> None:
+    folder = Path(folder_of(lake.root), "x")
+    quality = {"date": DAY, "source": "till", "rule": "r", "criticality": "warn", "passed": True}
+    cases: list[tuple[type[Table], list[Mapping[str, Any]], Mapping[str, SliceValue]]] = [
+        (Metrics, [metric("segment", 1.0)], {"as_of": DAY}),  # not one partition
+        (Metrics, [metric("segment", 1.0)], {"as_of": DAY, "job": "../promote"}),
+        (Metrics, [metric("segment", 1.0)], {"as_of": NEXT, "job": "segment"}),  # a row of another slice
+        (Runs, [RUN | {"started_at": datetime.datetime(2024, 5, 1)}], {}),  # of which zone?
+        (Runs, [RUN | {"rows_out": {"silver.users": "many"}}], {}),
+        (DataQuality, [quality | {"criticality": "sometimes"}], {"date": DAY}),
+        (UserProfile, [{"as_of": DAY, "user_id": 7}], {"as_of": DAY}),
+    ]
+    for table, rows, of in cases:
+        assert driver_rows.committed(folder, table, rows, of, None) is None
+    assert not list(folder.rglob("*.parquet"))
+
+
+def test_a_commit_that_fails_leaves_no_file(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    of: dict[str, SliceValue] = {"as_of": DAY, "job": "segment"}
+    lake.write(Metrics, [metric("segment", 1.0)], of)
+    files = sorted(Path(folder_of(lake.root)).rglob("*.parquet"))
+
+    def fails(*_: object, **__: object) -> None:
+        raise CommitFailedError("another writer was faster")
+
+    monkeypatch.setattr(DeltaTable, "create_write_transaction", fails)
+    folder = Path(folder_of(lake.root), "models", "metrics")
+    assert driver_rows.committed(folder, Metrics, [metric("segment", 2.0)], of, None) is None
+    assert sorted(Path(folder_of(lake.root)).rglob("*.parquet")) == files
+    assert lake.write(Metrics, [metric("segment", 2.0)], of).version == 1  # by Spark
+    assert [r.value for r in lake.read(Metrics).collect()] == [2.0]
