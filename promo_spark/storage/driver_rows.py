@@ -67,11 +67,15 @@ def committed(
             made, stats = file.stat(), json.dumps({"numRecords": len(rows)})
             path = file.relative_to(folder).as_posix()
             added.append(AddAction(path, made.st_size, values, int(made.st_mtime * 1000), True, stats))
-        return _commit(folder, stored, table, added, values, mark, len(rows))
+        _commit(folder, stored, table, added, values, mark, len(rows))
     except (*UNREADABLE, TypeError, AttributeError):
         if file is not None:
             file.unlink(missing_ok=True)
         return None
+    if stored is None:
+        return 0
+    stored.update_incremental()  # what fails from here on must leave the file: it is committed
+    return int(stored.version())
 
 
 def _commit(
@@ -82,7 +86,7 @@ def _commit(
     values: Mapping[str, str],
     mark: Mark | None,
     rows: int,
-) -> int:
+) -> None:
     told: dict[str, Any] = {"operationMetrics": {"numFiles": str(len(added)), "numOutputRows": str(rows)}}
     if mark is not None:
         told["userMetadata"] = mark.text()
@@ -96,7 +100,7 @@ def _commit(
             configuration={"delta.enableDeletionVectors": "false", "delta.dataSkippingNumIndexedCols": "0"},
             commit_properties=properties,
         )
-        return 0
+        return
     appended = table.write_mode is WriteMode.APPEND
     stored.create_write_transaction(
         [*added],
@@ -106,8 +110,6 @@ def _commit(
         None if appended else [(name, "=", value) for name, value in values.items()],
         commit_properties=properties,
     )
-    stored.update_incremental()
-    return int(stored.version())
 
 
 def _partition_values(table: type[Table], slice_values: Mapping[str, SliceValue]) -> dict[str, str] | None:
