@@ -209,9 +209,9 @@ class Assembled:
         return slopes
 
     def _as_given(self, expected: Floats, mechanic: Ints) -> Floats:
-        if self.recalibrated is None:
-            return expected
         has, told = _on_baskets(mechanic) & (expected > 0), expected.copy()
+        if self.recalibrated is None or not has.any():
+            return expected
         told[has] = expected[has] * self.recalibrated.predict(_kinds(mechanic[has]))
         return told
 
