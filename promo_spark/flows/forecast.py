@@ -19,6 +19,7 @@ from promo_spark.models.forecasts.series import SalesSeries
 from promo_spark.models.forecasts.stored import StoredModels, stored_models
 from promo_spark.runtime.job import Context
 from promo_spark.settings.forecast import ForecastSettings
+from promo_spark.storage.refused_rows import collected
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def forecasts_of_date(ctx: Context[ForecastSettings], sales: DataFrame, series: 
     ctx.say(f"forecasting {settings.horizon_days} days, {how}")
     models = ctx.keep(series_models(series, settings, kept.rows if kept else None))
     measured = count_metrics(models) if kept else forecast_metrics(models)
-    figures = [Figure(**row.asDict()) for row in measured.collect()]  # a few per model
+    figures = [Figure(**row.asDict()) for row in collected(measured)]  # a few per model
     return ForecastsOfDate(models, [*figures, *drifted], reason or "")
 
 

@@ -29,6 +29,7 @@ from promo_spark.storage.driver_rows import Rows
 from promo_spark.storage.histories import days_touched, with_id
 from promo_spark.storage.lake import Lake, Written
 from promo_spark.storage.literals import SliceValue
+from promo_spark.storage.refused_rows import collected
 
 S = TypeVar("S", bound=Section)
 
@@ -260,7 +261,7 @@ class Context(Generic[S]):
 
     def write_few(self, table: type[Table], df: DataFrame) -> Written:
         """As `write`, of a frame with so few rows that the driver holds them: one query in place of two."""
-        return self.write(table, [row.asDict() for row in df.collect()])
+        return self.write(table, [row.asDict() for row in collected(df)])
 
     def keep(self, df: DataFrame) -> DataFrame:
         """The frame, computed once and held until the job ends."""

@@ -5,17 +5,26 @@ from __future__ import annotations
 import re
 
 from pyspark.errors import AnalysisException
-from pyspark.sql import Column
+from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.schema import Table
 from promo_spark.errors import ContractError
+from promo_spark.storage.jvm import SparkFailure
 
 
 def refusing_others(table: type[Table], predicate: str) -> Column:
     """True for rows of what is written; other rows fail, as they would where Delta replaces."""
     refused = F.raise_error(F.lit(f"[contract] {table.full_name()}: rows are written that are not of {predicate}"))
     return F.when(F.expr(predicate), True).otherwise(refused.cast("boolean"))
+
+
+def collected(df: DataFrame) -> list[Row]:
+    """The rows of a frame that has few. An error that a rule of ours raised on a worker is raised as its own kind."""
+    try:
+        return df.collect()
+    except SparkFailure as error:
+        raise readable(error) from error
 
 
 def readable(error: Exception) -> Exception:
