@@ -117,7 +117,7 @@ def _lock_file(root: Path, name: str, holder: Holder) -> Callable[[], _Taken | H
 
 def _lease(spark: SparkSession, path: str, holder: Holder) -> Callable[[], _Taken | Holder]:
     files = Files(spark)
-    seen_text, seen_at = "", time.monotonic()
+    seen_text, seen_at, told = "", time.monotonic(), dict[str, str]()
 
     def text(renewals: int) -> str:
         return json.dumps({**holder, "renewals": str(renewals)})
@@ -145,7 +145,7 @@ def _lease(spark: SparkSession, path: str, holder: Holder) -> Callable[[], _Take
         return _Taken(since, release)
 
     def _freed_when_stale() -> Holder:
-        nonlocal seen_text, seen_at
+        nonlocal seen_text, seen_at, told
         try:
             found = files.text(path)
         except JvmError:  # released in between
@@ -155,7 +155,8 @@ def _lease(spark: SparkSession, path: str, holder: Holder) -> Callable[[], _Take
             seen_text, seen_at = found, now
         elif now - seen_at >= STALE_AFTER:
             files.delete(path)
-        return _holder(found)
+        told = _holder(found) or told  # it may be read while it is renewed
+        return told
 
     return taken
 
