@@ -208,8 +208,8 @@ def _likelihood(
     of_days = [(pull_of_day(spec, pulls, day), tiring[:, day]) for day in range(spec.days)] + later
     last = np.where(ordered.any(axis=1), days - 1 - ordered[:, ::-1].argmax(axis=1), -1)
     mean = np.array([s.visits_per_week for s in spec.segments])[users.segment] / 7
-    buys = buys_something(shop, users, spec.days)
     rates = mean * _RATES[:, None]  # rate × user
+    buys = np.array([buys_something(shop, replace(users, visit_rate=rate), spec.days) for rate in rates])
     habit, log = np.zeros(n), np.zeros(rates.shape)
     there, gone = np.ones(rates.shape), np.zeros(rates.shape)  # since the last order: on every day; had left
     for day, (pull, recent) in enumerate(of_days):
