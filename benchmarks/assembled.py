@@ -44,6 +44,8 @@ class Assembled:
         explored = of.trials.began == of.world.spec.days
         self.week = of.trials.offer.rows(explored)
         self.week_features = of.trials.features[explored]
+        self.of_week = np.zeros((of.users, len(FEATURES)))  # the same, one row per user
+        self.of_week[self.week.user] = self.week_features
         self.opened = float(of.world.delivered.explored.opened[of.world.delivered.explored.mechanic >= 0].mean())
         self.usual = Pieces(of)
         self.visits_level = self._visits_level()
@@ -148,7 +150,7 @@ class Assembled:
         """By the week of random offers."""
         on = (self.week.mechanic >= 0) & response.ON_PRODUCTS[self.week.mechanic]
         offer = self.week.rows(on)
-        sold, usual = self._sold(offer), self._usual(self._of_week(), offer, self.of.world.spec.days)
+        sold, usual = self._sold(offer), self._usual(self.of_week, offer, self.of.world.spec.days)
         together = baskets_together(self.seen, offer.rows(offer.mechanic == response.BUNDLE))
         return fitted_lifts(shelf_elasticities(self.seen), together, offer, usual, sold)
 
@@ -158,12 +160,6 @@ class Assembled:
         held, units = bought.day >= self.of.world.spec.days, bought.units.astype(np.float64)
         first, second = (self.seen.counted(offer.user, one, held, units) for one in (offer.product, offer.second))
         return first, second
-
-    def _of_week(self) -> Floats:
-        """The features of the week of random offers, one row per user."""
-        whole = np.zeros((self.of.users, len(FEATURES)))
-        whole[self.week.user] = self.week_features
-        return whole
 
     def _usual(self, features: Floats, offer: Offered, day: int) -> Usual:
         """What the visits under the offers hold without them."""
@@ -179,7 +175,7 @@ class Assembled:
 
         What offers on products give goes with the pieces that they sell, of which the lifts have the level.
         """
-        expected = self.parts(self._of_week(), self.week, self.of.world.spec.days).given
+        expected = self.parts(self.of_week, self.week, self.of.world.spec.days).given
         rows = _on_baskets(self.week.mechanic) & (expected > 0)
         mechanic, ratio, weight = self.week.mechanic[rows], given[rows] / expected[rows], expected[rows]
         for one in np.unique(mechanic):  # where a few give much, less is told
@@ -195,7 +191,7 @@ class Assembled:
         What sells in large numbers is told with large errors, and is chosen for them. 1 where there are no products.
         """
         day, offer = self.of.world.spec.days, self.week
-        told, usual = self.parts(self._of_week(), offer, day), self._usual(self._of_week(), offer, day)
+        told, usual = self.parts(self.of_week, offer, day), self._usual(self.of_week, offer, day)
         first, second = self._sold(offer)
         seen = (first - usual.first) * self._left(offer.product, day) - given
         seen += (second - usual.second) * self._left(offer.second, day)

@@ -32,11 +32,12 @@ from promo_spark.models.elasticity.categories import (
     profit_rows,
 )
 from promo_spark.models.elasticity.frames import CategoryEstimate, CategoryEvidence, ProductWeek
-from promo_spark.models.elasticity.pooling import pooled
+from promo_spark.models.elasticity.pooling import Pool, pooled
 from promo_spark.models.elasticity.regression import USUAL
 from promo_spark.models.elasticity.rows import elasticity_rows, evidence_of
 from promo_spark.models.elasticity.visits import halo_of_mailers
 from promo_spark.settings import Settings, load
+from promo_spark.settings.elasticity import ElasticitySettings
 from promo_spark.worlds.catalogue import Catalogue, catalogue
 from promo_spark.worlds.expectations import level_of
 from promo_spark.worlds.population import sensitivity_levels
@@ -156,16 +157,23 @@ class Found:
     margin_error: float
 
 
+def first_pass(
+    by_category: Sequence[pd.DataFrame], weeks: int, own: ElasticitySettings
+) -> tuple[list[dict[str, Any]], Pool, dict[str, float]]:
+    """Each category by itself (CategoryEvidence), what all have in common, and about how elastic each is."""
+    first = [_values(evidence_row(group, weeks, own)) for group in by_category]
+    evidence = {row[CategoryEvidence.category]: evidence_of(row) for row in first}
+    pool = pooled([e for e in evidence.values() if e is not None], prior_pool(own))
+    about = {c: float(pool.mean[0]) if e is None else float(e.effects[0]) for c, e in evidence.items()}
+    return first, pool, about
+
+
 def found(spec: WorldSpec, of: Sales, settings: Settings) -> Found:
     """What the job finds, by its own functions."""
     shop, weeks, own = catalogue(spec), of.units.shape[1], settings.elasticity
     rows = product_week_rows(spec, of)
     by_category = [group for _, group in rows.groupby(ProductWeek.category)]
-    first = [_values(evidence_row(group, weeks, own)) for group in by_category]
-    evidence = {row[CategoryEvidence.category]: evidence_of(row) for row in first}
-    known = [e for e in evidence.values() if e is not None]
-    pool = pooled(known, prior_pool(own))
-    about = {c: float(pool.mean[0]) if e is None else float(e.effects[0]) for c, e in evidence.items()}
+    first, pool, about = first_pass(by_category, weeks, own)
     fitting = Fitting(weeks, own, pool, about)
     estimates = [_values(estimate_row(group, fitting)) for group in by_category]
     mailed = np.sum([row[CategoryEvidence.mailed_units] for row in first], axis=0)

@@ -8,18 +8,14 @@ random offers to say, each with a prior: how much of a saving is felt as a lower
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from elasticity import Sales, product_week_rows
+from elasticity import Sales, first_pass, product_week_rows
 from learned import Offered
 from scipy.optimize import minimize
 from seen import Seen
 
-from promo_spark.models.elasticity.categories import evidence_row, prior_pool
 from promo_spark.models.elasticity.frames import ProductWeek
-from promo_spark.models.elasticity.pooling import pooled
-from promo_spark.models.elasticity.rows import evidence_of
 from promo_spark.settings import load
 from promo_spark.worlds import response
 from promo_spark.worlds.streams import Floats, Ints
@@ -154,13 +150,8 @@ def shelf_elasticities(seen: Seen) -> Floats:
         orders=np.zeros(weeks * _WEEK),
         natural=np.zeros((shop.products, 0)),
     )
-    settings = load("reference", []).elasticity
-    found: dict[str, Any] = {}
-    for category, group in product_week_rows(seen.of.spec, sales).groupby(ProductWeek.category):
-        row = evidence_row(group, weeks, settings)
-        found[str(category)] = evidence_of({str(name): row[name].iloc[0] for name in row})
-    pool = pooled([of for of in found.values() if of is not None], prior_pool(settings))
-    usual = float(pool.mean[0])
-    by_category = [usual if found.get(name) is None else float(found[name].effects[0]) for name in shop.category_names]
+    groups = [group for _, group in product_week_rows(seen.of.spec, sales).groupby(ProductWeek.category)]
+    _, pool, about = first_pass(groups, weeks, load("reference", []).elasticity)
+    by_category = [about.get(name, float(pool.mean[0])) for name in shop.category_names]
     of_product: Floats = np.maximum(np.array(by_category), 0.0)[shop.category]
     return of_product

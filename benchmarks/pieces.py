@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 from learned import Learned
-from policy_worlds import OWN, POPULAR
+from policy_worlds import OWN, POPULAR, POPULAR_PRODUCTS
 
 from promo_spark.features.labels.histories import Histories, OrderDays, Purchases, histories
 from promo_spark.features.labels.pairs import PAIR_FEATURES, Pairs, pair_features, product_figures, units_within
@@ -17,7 +17,6 @@ from promo_spark.worlds.streams import Bools, Floats, Ints, stream
 
 _WEEK = 7
 _WEEKS, _ROWS = 8, 300_000  # before the decision, that are learnt from
-_POPULAR = 50  # products that offers are on though the user does not buy them
 _LOOKBACK = 365
 _FIRST = 2000  # the day since 1970 that the world's first stands for; accounts may be older
 _OF_WEEK = ("weekly_visits", "price", "log_price", "shelf_depth", "trend_7", "trend_3")
@@ -68,7 +67,7 @@ class Pieces:
         before = bought.day < day
         key = bought.user[before] * self.shop.products + bought.product[before]
         times = np.bincount(key, minlength=self.of.users * self.shop.products).reshape(self.of.users, -1)
-        popular = np.argsort(-times.sum(axis=0), kind="stable")[:_POPULAR]
+        popular = np.argsort(-times.sum(axis=0), kind="stable")[:POPULAR_PRODUCTS]
         own = np.argsort(-times, axis=1, kind="stable")[:, :OWN]
         others = popular[draw.integers(0, len(popular), (self.of.users, round(OWN * POPULAR / (1 - POPULAR))))]
         product = np.column_stack([own, others])

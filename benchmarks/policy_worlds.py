@@ -38,6 +38,7 @@ BASKETS = (0.7, 1.0, 1.4)  # minimum spends, over the user's usual basket
 MECHANIC_SHARES = {response.DISCOUNT: 0.4, response.COUPON: 0.4, response.THRESHOLD: 0.3}  # of the day's budget
 DEPARTMENT, DEPARTMENT_SHARE = 0, 0.3
 OWN = 8  # products of the user's own that offers are on
+POPULAR_PRODUCTS = 50  # that offers are on though the user does not buy them
 POPULAR = 0.25  # of offers on products that are on a popular product, not one of the user's own
 
 
@@ -99,7 +100,7 @@ def candidates(spec: WorldSpec, block: int, day: int, purpose: str, seen: Sequen
     mechanics += [response.DISCOUNT, response.COUPON, response.THRESHOLD]
     every = np.arange(shop.products)
     open_to_offers = shop.on_sale(every, day) & ~shop.stock_out[every, day] & (shop.depth[every, day // 7] <= 0)
-    popular = np.flatnonzero(open_to_offers)[np.argsort(-shop.popularity[open_to_offers])][:50]
+    popular = np.flatnonzero(open_to_offers)[np.argsort(-shop.popularity[open_to_offers])][:POPULAR_PRODUCTS]
     own = most_bought(seen, shop.products, popular)
     baskets = np.maximum(np.rint(usual_baskets(seen) / 100) * 100, 500)
     by_price = np.flatnonzero(open_to_offers)[np.argsort(shop.price[open_to_offers], kind="stable")]

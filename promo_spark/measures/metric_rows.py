@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -32,13 +32,8 @@ class Figure(NamedTuple):
     n: int
 
 
-def figure_rows(spark: SparkSession, figures: Iterable[Figure]) -> DataFrame:
-    """One row per figure. Figures → MetricRow."""
-    return MetricRow.frame(spark, figure_entries(figures))
-
-
 def figure_entries(figures: Iterable[Figure]) -> list[dict[str, Any]]:
-    """The same rows, held by the driver."""
+    """One row per figure, held by the driver. Figures → MetricRow."""
     return [figure._asdict() for figure in figures]
 
 

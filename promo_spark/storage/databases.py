@@ -11,7 +11,6 @@ import datetime
 import decimal
 import hashlib
 import math
-import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -21,6 +20,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from promo_spark.contracts.raw_rows import RawRow
+from promo_spark.contracts.schema import COMPARISONS
 from promo_spark.errors import SettingsError, SourceError
 from promo_spark.secret_references import resolved
 from promo_spark.settings.sources import ConnectionSettings, Extraction
@@ -41,14 +41,6 @@ _PROPERTIES: dict[str, dict[str, str]] = {
         "tinyInt1isBit": "false",  # else a number kept as tinyint(1) comes as true
         "zeroDateTimeBehavior": "CONVERT_TO_NULL",  # 0000-00-00 is no date; one such row must not stop the load
     },
-}
-_OPERATORS: dict[str, Callable[[Column, Column], Column]] = {
-    "=": operator.eq,
-    "!=": operator.ne,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "<": operator.lt,
-    "<=": operator.le,
 }
 
 # What the drivers say, and what it means to who configured the source.
@@ -279,8 +271,9 @@ def _bounds(ends: Sequence[Any]) -> tuple[str, str] | None:
 def _condition(name: str, schema: T.StructType, condition: Sequence[str | int]) -> Column:
     """A triple (column, operator, literal) as a condition, with the literal in the column's type."""
     column, comparison, literal = condition
-    if comparison not in _OPERATORS:
-        raise SettingsError(f"source {name}, db_where: operator {comparison!r} is unknown; use {', '.join(_OPERATORS)}")
+    if comparison not in COMPARISONS:
+        known = ", ".join(COMPARISONS)
+        raise SettingsError(f"source {name}, db_where: operator {comparison!r} is unknown; use {known}")
     if column not in schema.names:
         raise SourceError(f"source {name}, db_where: there is no column {column}; there are: {', '.join(schema.names)}")
     kind = schema[str(column)].dataType
@@ -290,7 +283,8 @@ def _condition(name: str, schema: T.StructType, condition: Sequence[str | int]) 
         raise SettingsError(
             f"source {name}, db_where: {literal!r} is no value of {column}, which is {kind.simpleString()}"
         ) from None
-    return _OPERATORS[str(comparison)](F.col(f"`{column}`"), F.lit(value))
+    compared: Column = COMPARISONS[str(comparison)](F.col(f"`{column}`"), F.lit(value))
+    return compared
 
 
 def _typed(literal: str | int, kind: T.DataType) -> Any:

@@ -10,9 +10,8 @@ from __future__ import annotations
 import datetime
 import json
 import math
-import operator
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,23 +21,13 @@ from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.transaction import AddAction, create_table_with_add_actions
 from pyspark.sql import types as T
 
-from promo_spark.contracts.schema import CONTRACT_VERSION_KEY, Check, Table, WriteMode
+from promo_spark.contracts.schema import Check, Table, WriteMode, contract_version
 from promo_spark.storage.arrow_tables import UNREADABLE
 from promo_spark.storage.commits import Mark
 from promo_spark.storage.literals import SliceValue
 
 Rows = Sequence[Mapping[str, Any]]  # by column; see Frame.complete
 
-_COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
-    "=": operator.eq,
-    "!=": operator.ne,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "<": operator.lt,
-    "<=": operator.le,
-    "in": lambda value, literals: value in literals,
-    "between": lambda value, limits: limits[0] <= value <= limits[1],
-}
 _SLICED = (WriteMode.REPLACE_DATE, WriteMode.REPLACE_SLICE)
 
 
@@ -129,10 +118,9 @@ def _takes(stored: DeltaTable, table: type[Table]) -> bool:
     if table.write_mode in _SLICED and not table.partition:
         return False
     protocol, schema = stored.protocol(), T.StructType.fromJson(json.loads(stored.schema().to_json()))
-    contract = max((int(field.metadata.get(CONTRACT_VERSION_KEY, 1)) for field in schema.fields), default=1)
     return (
         (protocol.min_reader_version, protocol.min_writer_version) == (1, 2)
-        and contract <= table.version
+        and contract_version(schema) <= table.version
         and list(stored.metadata().partition_columns) == list(table.partition)
         and [(f.name, f.dataType) for f in schema.fields] == [(f.name, f.dataType) for f in table.schema().fields]
     )
@@ -149,11 +137,7 @@ def _is_plain(table: type[Table], row: Mapping[str, Any], slice_values: Mapping[
 
 
 def _holds(check: Check, value: Any) -> bool:
-    if value is None or check.operator == "is not null":
-        return value is None or check.operator == "is not null"
-    if isinstance(value, float) and math.isnan(value):  # Spark orders it
-        return False
-    return _COMPARISONS[check.operator](value, check.literal)
+    return check.passes(value) and not (isinstance(value, float) and math.isnan(value))  # Spark orders it
 
 
 def _arrow(table: type[Table], rows: Rows) -> pa.Table:

@@ -18,7 +18,7 @@ from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 
-from promo_spark.contracts.schema import CONTRACT_VERSION_KEY, Col, Table, WriteMode
+from promo_spark.contracts.schema import Col, Table, WriteMode, contract_version
 from promo_spark.errors import ContractError, MissingDataError, SettingsError
 from promo_spark.storage.arrow_tables import folder_of
 from promo_spark.storage.commits import Commit, Mark, commit, commit_of, marked, touched_partitions
@@ -388,7 +388,7 @@ class Lake:
             self.spark.sql(f"ALTER TABLE {self.address(table)} ADD COLUMNS ({', '.join(told)})")
 
     def _refuse_newer(self, table: type[Table], df: DataFrame) -> None:
-        found = max((int(f.metadata.get(CONTRACT_VERSION_KEY, 1)) for f in df.schema.fields), default=1)
+        found = contract_version(df.schema)
         if found > table.version:
             raise ContractError(
                 f"{table.full_name()} was written by contract version {found}, this code knows version "

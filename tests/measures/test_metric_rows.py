@@ -5,7 +5,7 @@ from pyspark.sql import functions as F
 from promo_spark.measures.metric_rows import (
     Figure,
     MetricRow,
-    figure_rows,
+    figure_entries,
     metric_counts,
     metric_rows,
     metric_struct,
@@ -15,7 +15,9 @@ from promo_spark.measures.metric_rows import (
 def test_figures_of_python_and_columns_of_a_frame_become_the_same_rows(spark: SparkSession) -> None:
     measured = spark.createDataFrame([("als", 2, 3), ("popular", None, 0)], "model string, hits int, users int")
     from_frame = metric_rows(measured, "hit_rate", of=F.col("model"), value=F.col("hits") / 3, n=F.col("users"))
-    from_python = figure_rows(spark, [Figure("hit_rate", "als", 0.666667, 3), Figure("hit_rate", "popular", None, 0)])
+    from_python = MetricRow.frame(
+        spark, figure_entries([Figure("hit_rate", "als", 0.666667, 3), Figure("hit_rate", "popular", None, 0)])
+    )
     assert_df_equality(from_frame, from_python, ignore_nullable=True, ignore_metadata=True)
 
 
@@ -39,5 +41,5 @@ def test_one_row_becomes_several_metrics(spark: SparkSession) -> None:
         metric_struct("rows", of=all_rows, value=n, n=n),
         metric_struct("margin", of=all_rows, value=F.col("margin"), n=n, decimals=2),
     )
-    expected = figure_rows(spark, [Figure("rows", "all", 7.0, 7), Figure("margin", "all", 0.44, 7)])
+    expected = MetricRow.frame(spark, figure_entries([Figure("rows", "all", 7.0, 7), Figure("margin", "all", 0.44, 7)]))
     assert_df_equality(sums.select(F.inline(structs)), expected, ignore_nullable=True, ignore_metadata=True)

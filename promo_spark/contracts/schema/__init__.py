@@ -1,12 +1,13 @@
 """What contracts are written in: columns, checks, tables, and kinds of personal data."""
 
-from promo_spark.contracts.schema.checks import Check, Criticality, SourceCheck
+from promo_spark.contracts.schema.checks import COMPARISONS, Check, Criticality, SourceCheck
 from promo_spark.contracts.schema.columns import MONEY, QUANTITY, RATE, Col, widens
 from promo_spark.contracts.schema.frame import Frame
 from promo_spark.contracts.schema.personal import RESTRICTED, Personal
-from promo_spark.contracts.schema.table import CONTRACT_VERSION_KEY, Table, WriteMode
+from promo_spark.contracts.schema.table import CONTRACT_VERSION_KEY, Table, WriteMode, contract_version
 
 __all__ = [
+    "COMPARISONS",
     "CONTRACT_VERSION_KEY",
     "MONEY",
     "QUANTITY",
@@ -20,5 +21,6 @@ __all__ = [
     "SourceCheck",
     "Table",
     "WriteMode",
+    "contract_version",
     "widens",
 ]

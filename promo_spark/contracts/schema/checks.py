@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from promo_spark.errors import ContractError
 
-_OPERATORS = ("=", "!=", ">", ">=", "<", "<=", "in", "between", "is not null")
+COMPARISONS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {  # of columns, or of values
+    "=": operator.eq,
+    "!=": operator.ne,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+}
+_OPERATORS = (*COMPARISONS, "in", "between", "is not null")
 
 
 @dataclass(frozen=True)
@@ -29,18 +39,26 @@ class Check:
     def holds(self) -> Column:
         """The condition under which a row passes; never null."""
         c = F.col(self.column)
-        condition = {
-            "=": lambda: c == self.literal,
-            "!=": lambda: c != self.literal,
-            ">": lambda: c > self.literal,
-            ">=": lambda: c >= self.literal,
-            "<": lambda: c < self.literal,
-            "<=": lambda: c <= self.literal,
-            "in": lambda: c.isin(list(self.literal)),
-            "between": lambda: c.between(*self.literal),
-            "is not null": c.isNotNull,
-        }[self.operator]()
+        if self.operator == "is not null":
+            return c.isNotNull()
+        if self.operator == "in":
+            condition = c.isin(list(self.literal))
+        elif self.operator == "between":
+            condition = c.between(*self.literal)
+        else:
+            condition = COMPARISONS[self.operator](c, self.literal)
         return F.coalesce(condition, F.lit(True))
+
+    def passes(self, value: Any) -> bool:
+        """The same of a value that the driver holds."""
+        if self.operator == "is not null" or value is None:
+            return value is not None or self.operator != "is not null"
+        if self.operator == "in":
+            return value in self.literal
+        if self.operator == "between":
+            lowest, highest = self.literal
+            return bool(lowest <= value <= highest)
+        return bool(COMPARISONS[self.operator](value, self.literal))
 
     def __str__(self) -> str:
         shown = "" if self.operator == "is not null" else f" {self.literal}"

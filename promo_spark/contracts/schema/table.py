@@ -28,6 +28,11 @@ from promo_spark.errors import ContractError
 CONTRACT_VERSION_KEY = "contract_version"
 
 
+def contract_version(schema: T.StructType) -> int:
+    """The version of the contract that a stored schema was written by; 1 where it does not say."""
+    return max((int(field.metadata.get(CONTRACT_VERSION_KEY, 1)) for field in schema.fields), default=1)
+
+
 class WriteMode(Enum):
     """How a write of the table replaces what is there; every mode is idempotent but APPEND."""
 

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import decimal
 import functools
-import operator
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from promo_spark.contracts.schema import COMPARISONS
 from promo_spark.settings.sources import ColumnMapping, Condition
 
 _NUMBER = T.DecimalType(28, 9)
@@ -75,15 +73,7 @@ def holds(condition: Condition) -> Column:
     if condition.operator == "starts with":
         return text.startswith(str(literal))
     value = text if isinstance(literal, str) else text.try_cast("double")
-    compare: dict[str, Callable[[Column, Column], Any]] = {
-        "=": operator.eq,
-        "!=": operator.ne,
-        ">": operator.gt,
-        ">=": operator.ge,
-        "<": operator.lt,
-        "<=": operator.le,
-    }
-    compared: Column = compare[condition.operator](value, F.lit(literal))
+    compared: Column = COMPARISONS[condition.operator](value, F.lit(literal))
     return compared
 
 
