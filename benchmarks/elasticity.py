@@ -240,6 +240,7 @@ def measured(seed: int, users: int, overrides: Sequence[str]) -> dict[str, float
         "margin_se": of.margin_error,
         "units": float(sums["incremental_units"].sum()),
         "true_units": float(true.units.sum()),
+        **lifts(of.profit),
         "halo_units": float(halo),
         "halo": of.halo[0],
         "halo_se": of.halo[1],
@@ -247,6 +248,21 @@ def measured(seed: int, users: int, overrides: Sequence[str]) -> dict[str, float
     }
     print(f"seed={seed} users={users} " + " ".join(f"{k}={v:.4g}" for k, v in figures.items()), flush=True)
     return figures
+
+
+def lifts(profit: pd.DataFrame) -> dict[str, float]:
+    """Of what promotions lift their own products by: shares taken from rivals and from other weeks, and what is new.
+
+    Without the halo; and the share of promotions that lose money. What van Heerde et al. (2004) and Ailawadi et al.
+    (2007) tell of real ones.
+    """
+    gross = profit[PromotionPnl.gross_units].sum()
+    taken = {
+        "from_rivals": profit[PromotionPnl.cannibalised].sum() / gross,
+        "from_other_weeks": profit[PromotionPnl.pulled_forward].sum() / gross,
+    }
+    losing = float((profit[PromotionPnl.incremental_margin] < 0).mean())
+    return {**taken, "new": 1 - sum(taken.values()), "losing": losing}
 
 
 def main() -> None:

@@ -3,27 +3,36 @@
 ours       effects on visits as the job uplift fits them, times what a visit brings, plus what the offered product
            brings, less what is given; each part by itself, as far as possible from experiments
 S, T, X    gradient boosting on the margin of a week, as meta-learners have it (Künzel et al. 2019): one model with the
-           offer among the features; a model per mechanic; a model of the differences to what was expected without one
+           offer among the features; a model per mechanic; a model of the differences to what was expected without one.
+           T and X, and DR of benchmarks/effects.py, are those of promo_spark/learners/meta_learners.py
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from policy_worlds import World
 from seen import Seen
 
-from promo_spark.learners.boosting import BoostingEffort
+from promo_spark.learners.boosting import BoostedTrees, BoostingEffort, fitted_trees
+from promo_spark.learners.meta_learners import (
+    MetaEngine,
+    Tried,
+    could_have_had,
+    cross_fitted,
+    fitted_meta_learner,
+)
+from promo_spark.learners.tables import FeatureTable
 from promo_spark.models.uplift import batches as response_trials
 from promo_spark.models.uplift.batches import Batch
 from promo_spark.models.uplift.histories import Histories, day_levels
-from promo_spark.models.uplift.response_model import Fitting, fitted_responses
+from promo_spark.models.uplift.response_model import FEATURES, Fitting, fitted_responses
 from promo_spark.worlds import response
 from promo_spark.worlds.streams import Bools, Floats, Ints
 
+_EFFORT = BoostingEffort(150, 15, rate=0.05, rows_of_leaf=100)
 _FITTING = Fitting(classes=6, rounds=150, least_rows=1000, baseline=BoostingEffort(150, 15, rows_of_leaf=100))
 
 
@@ -131,11 +140,18 @@ class Learned:
 
     # S, T, X
 
-    def table_of(self, features: Floats, offer: Offered) -> Floats:
-        """Per row what a meta-learner sees."""
+    def features_of(self, offer: Offered) -> FeatureTable:
+        """What a meta-learner sees of offers, beside their mechanic."""
         price = np.where(offer.product >= 0, self.seen.price[np.maximum(offer.product, 0)], 0.0)
-        of_offer = [offer.mechanic, offer.saving, offer.share, offer.amount, offer.min_spend, price]
-        return np.column_stack([features, *of_offer])
+        columns = {"saving": offer.saving, "share": offer.share, "amount": offer.amount}
+        columns |= {"min_spend": offer.min_spend, "price": price}
+        return FeatureTable(tuple(columns), np.column_stack(list(columns.values())))
+
+    def table_of(self, features: Floats, offer: Offered) -> FeatureTable:
+        """Per row what a model of all mechanics sees."""
+        of_offer = self.features_of(offer)
+        names = (*FEATURES, *of_offer.names, "mechanic")
+        return FeatureTable(names, np.column_stack([features, of_offer.values, offer.mechanic]))
 
     def without(self, offer: Offered) -> Offered:
         n = len(offer.user)
@@ -146,42 +162,32 @@ class Learned:
         """What each candidate is expected to give, by boosting on what offers gave."""
         of = self.trials
         rows = of.offer.mechanic >= 0
-        x = self.table_of(of.features, of.offer)[rows]
+        x = self.table_of(of.features, of.offer).rows(rows)
         model = _boosted(x, of.given[rows] / of.weeks[rows])
-        given = np.maximum(model.predict(self.table_of(self.now[self.candidates.user], self.candidates)), 0.0)
+        given = np.maximum(model.predicted(self.table_of(self.now[self.candidates.user], self.candidates)), 0.0)
         return self.shaped(np.where(self.candidates.mechanic >= 0, given, 0.0))
 
-    def s_learner(self) -> Floats:
+    def s_learner(self, outcome: Floats) -> Floats:
+        """User × candidate: the effect on an outcome of trials, per week."""
         of, now = self.trials, self.now[self.candidates.user]
-        model = _boosted(self.table_of(of.features, of.offer), of.margin / of.weeks)
-        with_offer = model.predict(self.table_of(now, self.candidates))
-        without = model.predict(self.table_of(self.now, self.without(_firsts(self.candidates, self.users))))
+        model = _boosted(self.table_of(of.features, of.offer), outcome / of.weeks)
+        with_offer = model.predicted(self.table_of(now, self.candidates))
+        without = model.predicted(self.table_of(self.now, self.without(_firsts(self.candidates, self.users))))
         return self.shaped(np.where(self.candidates.mechanic >= 0, with_offer - without[self.candidates.user], 0.0))
 
-    def t_learner(self) -> Floats:
-        of, now = self.trials, self.now[self.candidates.user]
-        x, y = self.table_of(of.features, of.offer), of.margin / of.weeks
-        none = of.offer.mechanic < 0
-        without = _boosted(of.features[none], y[none]).predict(self.now)
-        value = np.zeros(len(self.candidates.user))
-        for mechanic in range(len(response.NAMES)):
-            rows, wanted = of.offer.mechanic == mechanic, self.candidates.mechanic == mechanic
-            if rows.sum() > 50:
-                told = self.table_of(now[wanted], self.candidates.rows(wanted))
-                value[wanted] = _boosted(x[rows], y[rows]).predict(told) - without[self.candidates.user[wanted]]
-        return self.shaped(value)
-
-    def x_learner(self) -> Floats:
-        of, now = self.trials, self.now[self.candidates.user]
-        x, y = self.table_of(of.features, of.offer), of.margin / of.weeks
-        none = of.offer.mechanic < 0
-        half, expected = of.offer.user % 2, np.zeros(len(y))
-        for number in (0, 1):
-            rows = none & (half == number)
-            expected[half != number] = _boosted(of.features[rows], y[rows]).predict(of.features[half != number])
-        model = _boosted(x[~none], (y - expected)[~none])
-        told = model.predict(self.table_of(now, self.candidates))
-        return self.shaped(np.where(self.candidates.mechanic >= 0, told, 0.0))
+    def by_meta_learner(self, engine: MetaEngine, outcome: Floats) -> Floats:
+        """User × candidate: the effect on an outcome of trials, per week, by the learners of the job uplift."""
+        of, weekly, features = self.trials, outcome / self.trials.weeks, FeatureTable(FEATURES, self.trials.features)
+        mechanic, user = of.offer.mechanic, of.offer.user
+        expected = cross_fitted(features, weekly, mechanic < 0, user, _EFFORT)
+        could = could_have_had(self.features_of(of.offer), mechanic, of.began, user)
+        tried = Tried(features, could, mechanic, of.began, weekly, expected, user)
+        model = fitted_meta_learner(tried, engine, _EFFORT)
+        now, candidates = FeatureTable(FEATURES, self.now), self.candidates
+        without = _boosted(features.rows(mechanic < 0), weekly[mechanic < 0]).predicted(now)
+        own, offer = now.rows(candidates.user), self.features_of(candidates)
+        told = model.told(own, offer, candidates.mechanic, without[candidates.user])
+        return self.shaped(np.nan_to_num(told.effect))
 
 
 def _trials(drawn: Trials) -> response_trials.Trials:
@@ -203,18 +209,5 @@ def _firsts(offer: Offered, users: int) -> Offered:
     return offer.rows(np.arange(users) * (len(offer.user) // users))
 
 
-def _boosted(x: Floats, y: Floats) -> Any:
-    import lightgbm
-
-    parameters = {
-        "objective": "regression",
-        "num_leaves": 15,
-        "learning_rate": 0.05,
-        "min_data_in_leaf": 100,
-        "deterministic": True,
-        "force_row_wise": True,
-        "num_threads": 1,
-        "seed": 0,
-        "verbosity": -1,
-    }
-    return lightgbm.train(parameters, lightgbm.Dataset(x, label=y), num_boost_round=150)
+def _boosted(table: FeatureTable, target: Floats) -> BoostedTrees:
+    return fitted_trees(table, target, "regression", _EFFORT)

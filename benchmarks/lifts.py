@@ -23,7 +23,7 @@ from promo_spark.worlds.streams import Floats, Ints
 _WEEK = 7
 _LARGEST = 0.9  # saving
 _RARE = 1e-3  # pieces a week: fewer are not told apart
-_FELT = np.where(response.AT_THE_TILL, 1.0, 0.5)  # of a saving, before the evidence
+_FELT = np.where(response.AT_THE_TILL, 1.0, 0.5)  # of a saving, before the evidence; of a bundle's, by both together
 _PIECES = 1.2  # of a product in a basket that holds it
 _BASKETS = 20.0  # with both products, by which what is seen is drawn to chance
 _SAID = 0.7  # of what earlier messages brought to mind, before the evidence
@@ -65,24 +65,31 @@ class Lifts:
     def sold(self, offer: Offered, usual: Usual) -> Sold:
         most = np.maximum(_PIECES * usual.visits, 1e-9)
         brought = np.clip(usual.mention * usual.rise, -3.0, 3.0)
-        put_off = np.where(offer.mechanic >= 0, np.minimum(brought, 0.0), 0.0)
-        first, second = (
-            self._cheaper(offer, product, pieces, np.minimum(pieces / most, 1.0), put_off)
+        put_off = np.exp(np.minimum(brought, 0.0))
+        told = 1 + self.said * np.expm1(brought)
+        cheaper = [
+            self._cheaper(offer, product, np.minimum(pieces / most, 1.0))
             for pieces, product in ((usual.first, offer.product), (usual.second, offer.second))
-        )
-        bundle = offer.mechanic == response.BUNDLE
-        told = self.said * np.maximum(np.expm1(brought), 0.0)
-        said = np.where(offer.mechanic >= 0, told, 0.0) * np.where(bundle, np.minimum(first, second), first)
-        by_chance = first * np.minimum(self.together * -np.expm1(-second / most), 1.0)
-        return Sold(first + said, second + np.where(bundle, said, 0.0), by_chance + said)
+        ]
+        bundle, has = offer.mechanic == response.BUNDLE, offer.mechanic >= 0
+        # a bundle's products are cheaper only together: it sells where both are wanted so
+        pieces = (usual.first, usual.second)
+        offered = [-np.expm1(-p / most * c * told) for p, c in zip(pieces, cheaper, strict=True)]
+        anyway = [-np.expm1(-p / most) for p in pieces]
+        both = np.maximum(offered[0] * offered[1] - anyway[0] * anyway[1], 0.0) * usual.visits
+        first = usual.first * np.where(bundle, put_off, cheaper[0] * (put_off + np.maximum(told - 1, 0.0)))
+        first = np.where(has, first + np.where(bundle, both, 0.0), usual.first)
+        second = np.where(bundle, usual.second * put_off + both, usual.second)
+        by_chance = usual.first * np.minimum(self.together * -np.expm1(-usual.second / most), 1.0)
+        return Sold(first, second, by_chance + both)
 
-    def _cheaper(self, offer: Offered, product: Ints, pieces: Floats, held: Floats, put_off: Floats) -> Floats:
-        """Pieces at the lower price. `held`: the share of visits that hold it anyway, which can rise to 1 at most."""
+    def _cheaper(self, offer: Offered, product: Ints, held: Floats) -> Floats:
+        """Factor on pieces at the lower price. `held`: the share of visits that hold it anyway, 1 at most."""
         mechanic = np.maximum(offer.mechanic, 0)
         lower = -np.log1p(-np.minimum(offer.saving, _LARGEST)) * self.elasticity[np.maximum(product, 0)]
-        factor = np.exp(self.felt[mechanic] * lower + self.level[mechanic] + put_off)
+        factor = np.exp(self.felt[mechanic] * lower + self.level[mechanic])
         factor = factor / (1 + self.sated * held * (factor - 1))
-        return np.where((offer.mechanic >= 0) & (product >= 0), factor, 1.0) * pieces
+        return np.where((offer.mechanic >= 0) & (product >= 0), factor, 1.0)
 
 
 def fitted_lifts(

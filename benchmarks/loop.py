@@ -81,6 +81,7 @@ BUDGET_PER_USER = {
     "mechanic_budgets.coupon": 0.08,
     "mechanic_budgets.bundle": 0.04,
 }
+WELCOMES = "WELCOME-"  # campaigns that are no promotions: every new account gets their coupon
 DATED = {
     "silver/order_lines": "order_date",
     "silver/events": "event_date",
@@ -137,7 +138,7 @@ def repeated(offers: pl.DataFrame, day: datetime.date) -> int:
 
 
 def given(retailer: Retailer, day: datetime.date) -> float:
-    """What offers took off the day's receipts: coupons, and prices below the shelf's. Lines made dirty are left out."""
+    """What promotions took off the day's receipts: coupons, and prices below the shelf's; but for lines made dirty."""
     spec = world_spec(retailer.settings.generate, FIRST)
     clean = pl.col("product_id").str.contains(r"^P\d+$") & (pl.col("quantity") > 0)
     lines, shop = retailer.delivered("order_lines").filter((pl.col("day") == day) & clean), catalogue(spec)
@@ -146,7 +147,7 @@ def given(retailer: Retailer, day: datetime.date) -> float:
     on_shelf = np.rint(shop.list_price[product, week] * shop.depth[product, week]) * lines["quantity"].to_numpy()
     return float(
         (lines["discount_retail"].to_numpy() * 100 - on_shelf).clip(0).sum() / 100
-        + lines["discount_coupon_match"].sum()
+        + lines.filter(~pl.col("coupon_id").fill_null("").str.starts_with(WELCOMES))["discount_coupon_match"].sum()
     )
 
 
@@ -241,9 +242,11 @@ def _of_coupons(retailer: Retailer, offers: pl.DataFrame, promotions: pl.DataFra
         "user_id", pl.col("promotion_id").alias("coupon_id"), "valid_from", "valid_to"
     )
     used = retailer.table("silver/redemptions").filter(pl.col("redeemed_on") >= FIRST)
-    offered = used.join(coupons, on=["user_id", "coupon_id"], how="left")
+    promoted = used.filter(~pl.col("campaign_id").str.starts_with(WELCOMES))
+    offered = promoted.join(coupons, on=["user_id", "coupon_id"], how="left")
     held = promotions.filter(pl.col("arm") == "holdout")["user_id"].unique().implode()
     contacted = retailer.table("silver/contacts").filter(pl.col("contacted_on") >= FIRST)
+    contacted = contacted.filter(~pl.col("campaign_id").str.starts_with(WELCOMES))
     delivered = retailer.delivered("redemptions")
     return {
         "redeemed coupons were offered to the user, for the day": offered.filter(
@@ -252,7 +255,7 @@ def _of_coupons(retailer: Retailer, offers: pl.DataFrame, promotions: pl.DataFra
         "every redemption delivered is known": abs(used.height - delivered.height),
         "a coupon is redeemed once": used.height - used.select("user_id", "coupon_id").n_unique(),
         "nobody in the holdout is contacted or redeems": contacted.filter(pl.col("user_id").is_in(held)).height
-        + used.filter(pl.col("user_id").is_in(held)).height,
+        + promoted.filter(pl.col("user_id").is_in(held)).height,
     }
 
 

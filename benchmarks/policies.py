@@ -20,13 +20,16 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from assembled import Assembled
+from best_choices import NOTHING, best_choices, used, worth
 from learned import Learned
 from policy_worlds import CANDIDATES, DATE, Case, World, case, chosen, world
+from promoted import promoted
 
-from promo_spark.decisions.allocation.dual_prices import NOTHING, allocated, used, worth
+from promo_spark.learners.meta_learners import MetaEngine
 from promo_spark.settings import load
 from promo_spark.worlds.playing import played
 from promo_spark.worlds.spec import world_spec
@@ -64,7 +67,7 @@ def ceiling(of: Case) -> Ints:
 
     See promo_spark/worlds/posterior.py.
     """
-    return allocated(of.believed).choice
+    return best_choices(of.believed)
 
 
 @functools.lru_cache(maxsize=2)
@@ -75,23 +78,33 @@ def learned(of: World, share: float = 1.0) -> Learned:
     return made
 
 
+@functools.lru_cache(maxsize=2)
+def assembled(of: World, share: float = 1.0) -> Assembled:
+    """What two policies put values together from, once for both and for all budgets."""
+    return Assembled(learned(of, share))
+
+
 @functools.lru_cache(maxsize=8)
 def estimated(of: World, engine: str, share: float = 1.0) -> tuple[Floats, Floats]:
     """User × candidate: the value and the amount given that an engine expects."""
-    made = learned(of, share)
     if engine == "ours":
-        return Assembled(made).estimates()
-    return getattr(made, f"{engine}_learner")(), made.expected_given()
+        return assembled(of, share).estimates()
+    if engine == "promote":
+        return promoted(assembled(of, share))
+    made = learned(of, share)
+    margin = made.trials.margin
+    value = made.s_learner(margin) if engine == "s" else made.by_meta_learner(cast(MetaEngine, engine), margin)
+    return value, made.expected_given()
 
 
 def by_engine(engine: str, share: float = 1.0) -> Callable[[Case], Ints]:
     """The best choice by what an engine has learnt of what the shop has seen."""
-    return lambda of: allocated(of.problem(*estimated(of.world, engine, share))).choice
+    return lambda of: best_choices(of.problem(*estimated(of.world, engine, share)))
 
 
 def oracle(of: Case) -> Ints:
     """The best choice by the true values."""
-    return allocated(of.truth).choice
+    return best_choices(of.truth)
 
 
 POLICIES: dict[str, Callable[[Case], Ints]] = {
@@ -103,6 +116,7 @@ POLICIES: dict[str, Callable[[Case], Ints]] = {
     "S-learner": by_engine("s"),
     "T-learner": by_engine("t"),
     "X-learner": by_engine("x"),
+    "promote": by_engine("promote"),
     "ours": by_engine("ours"),
     "ours, a tenth of the evidence": by_engine("ours", 0.1),
     "ceiling": ceiling,

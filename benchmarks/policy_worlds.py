@@ -9,14 +9,15 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from best_choices import Problem
 from delivered import Delivered, DeliveredBlock, Explored, delivered
 
-from promo_spark.decisions.allocation.dual_prices import Problem
 from promo_spark.worlds import response
 from promo_spark.worlds.catalogue import catalogue
 from promo_spark.worlds.offers import Offers, joined, with_savings
@@ -234,7 +235,8 @@ def _table(
     spec: WorldSpec, number: int, day: int, offers: Offers, truth: TrueOffer, believed: TrueOffer
 ) -> dict[str, npt.NDArray[np.float64]]:
     shop, people = catalogue(spec), population(spec, number)
-    first, second = first_products(offers)
+    offered = terms_of(offers)
+    first = offered["product"]
     price = shop.list_price[first, day // 7] * (1 - shop.depth[first, day // 7])
     basket = people.basket_value(shop)[offers.user] * (1 - (shop.cost / shop.price).mean())
     on_products = response.ON_PRODUCTS[offers.mechanic]
@@ -247,17 +249,25 @@ def _table(
         "believed_visits": believed.visits - believed.visits_without,
         "uses": truth.uses,
         "profit": np.where(on_products, price - shop.cost[first], basket) / 100,
+        **offered,
+        "department": np.where(first >= 0, shop.department[first], -1),
+        "segment": people.segment[offers.user],
+    }
+    shaped = {name: np.asarray(values).reshape(-1, len(people)).T for name, values in columns.items()}
+    return {name: np.column_stack([v, _of_nothing(name, v)]) for name, v in shaped.items()}
+
+
+def terms_of(offers: Offers) -> dict[str, npt.NDArray[Any]]:
+    """One row per offer: what it offers; money in units of currency, a product −1 where there is none."""
+    first, second = first_products(offers)
+    return {
         "mechanic": offers.mechanic,
         "saving": offers.saving,
         "amount": offers.amount / 100,
         "min_spend": offers.min_spend / 100,
         "product": first,
         "second": second,
-        "department": np.where(first >= 0, shop.department[first], -1),
-        "segment": people.segment[offers.user],
     }
-    shaped = {name: np.asarray(values).reshape(-1, len(people)).T for name, values in columns.items()}
-    return {name: np.column_stack([v, _of_nothing(name, v)]) for name, v in shaped.items()}
 
 
 def _of_nothing(name: str, values: Floats) -> Floats:

@@ -48,8 +48,9 @@ from promo_spark.worlds.assignments import approached
 from promo_spark.worlds.catalogue import catalogue
 from promo_spark.worlds.expectations import buys_something
 from promo_spark.worlds.offers import NO_OFFERS
+from promo_spark.worlds.orders import NO_CAMPAIGN
 from promo_spark.worlds.posterior import beliefs
-from promo_spark.worlds.shopping import NO_CAMPAIGN, History, history
+from promo_spark.worlds.shopping import History, history
 from promo_spark.worlds.simulation import simulated_day
 from promo_spark.worlds.spec import WorldSpec, world_spec
 

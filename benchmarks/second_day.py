@@ -22,8 +22,10 @@ from typing import Any
 
 from calls import PROJECT, event_log, events, submitted
 
+from promo_spark.settings import load
+
 FIRST, SECOND = datetime.date(2024, 6, 1), datetime.date(2024, 6, 2)
-JOBS = ("ingest", "profile", "segment", "baskets", "recommend", "forecast", "promote")
+JOBS = tuple(load().pipeline.jobs)
 
 
 def files_metrics(plan: Mapping[str, Any]) -> Iterator[int]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from delivered import Delivered
 
+from promo_spark.models.uplift.batches import SHARES_LIKE_ALL
 from promo_spark.models.uplift.histories import Histories, Messages
 from promo_spark.worlds import response
 from promo_spark.worlds.catalogue import Catalogue, catalogue
 from promo_spark.worlds.streams import Bools, Floats, Ints
 
-_SOME = 20.0  # currency of usual spend, and
-_VISITS = 3.0  # usual visits, that a user's own shares are drawn to
+_VISITS = 3.0  # usual visits that a user's own lines are drawn to
 
 
 class Seen:
@@ -24,6 +24,7 @@ class Seen:
         self.price = self.shop.list_price[:, of.day // 7] / 100
         self.kept = self.paid - self.shop.cost[bought.product] / 100 * bought.units
         self.ordered: Bools = self.by_day(np.ones(len(bought.user))) > 0
+        self.some = SHARES_LIKE_ALL * self.paid.sum() / max(self.ordered.sum(), 1)  # currency
 
     def by_day(self, values: Floats) -> Floats:
         """User × day: the sum of the lines' values."""
@@ -51,7 +52,7 @@ class Seen:
         key = bought.user[rows] * departments + self.shop.department[bought.product[rows]]
         paid = np.bincount(key, self.paid[rows], self.of.users * departments).reshape(-1, departments)
         usual = paid.sum(axis=0) / max(paid.sum(), 1e-9)
-        shares: Floats = (paid + _SOME * usual) / (paid.sum(axis=1, keepdims=True) + _SOME)
+        shares: Floats = (paid + self.some * usual) / (paid.sum(axis=1, keepdims=True) + self.some)
         return shares
 
     def department_lines(self, department: int, first: int, end: int) -> Floats:
@@ -136,7 +137,7 @@ class Seen:
         def of_product(number: Ints) -> Floats:
             own = self.counted(user, number, history, self.paid)
             usual = np.where(number >= 0, popular[np.maximum(number, 0)], 0.0)
-            shares: Floats = (own + _SOME * usual) / (spent[user] + _SOME)
+            shares: Floats = (own + self.some * usual) / (spent[user] + self.some)
             return shares
 
         one, two = of_product(product), of_product(second)

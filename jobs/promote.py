@@ -1,18 +1,23 @@
 """Decides who gets which offer for the date, and who gets none and why, within the budgets.
 
-Scenarios propose candidates for every user who may be targeted; observed response says how often such an offer
-is taken up; a greedy allocation by expected margin per cost picks offers under the daily budget, the budgets of
-the mechanics and the most offers per user. An offer of an earlier date that still holds counts against that most, and
-is not made again. A keyed-hash holdout gets nothing, nor do users who may not be
-profiled: their `none` says so. All promises of decisions.promotions are checked before anything is written.
+Scenarios propose what every user who may be targeted could be offered, at every depth. What each would bring follows
+from what is learnt of effects (uplift, elasticity) and of what happens by itself (propensity); what it gives is its
+cost. Prices of all budgets together say which offers are made; one that brings less than a stated gain never is. An
+offer of an earlier date that still holds counts against a user's most, and is not made again. A keyed-hash holdout gets
+nothing, nor does an account that risk blocks; the explore arm gets what chance says, and all that it could have drawn
+is written down. All promises of decisions.promotions are checked before anything is written.
 """
 
 from __future__ import annotations
 
-from promo_spark.contracts.decisions import Budget, Promotions
+from promo_spark.contracts.decisions import Budget, Explored, Frontier, Promotions
+from promo_spark.contracts.effects import Elasticity
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import BasketRules, Forecasts, Metrics, Recommendations, Segments
-from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Redemptions, Users
+from promo_spark.contracts.predictions import ItemPropensity, Propensity
+from promo_spark.contracts.responses import Uplift, UpliftCurves
+from promo_spark.contracts.risk import Risk
+from promo_spark.contracts.silver import PromotionExclusions, Users
 from promo_spark.decisions.metrics import decision_metrics
 from promo_spark.decisions.users import with_profile
 from promo_spark.flows import promote as flow
@@ -21,35 +26,36 @@ from promo_spark.settings.promote import PromoteSettings
 
 
 @job(
-    reads=[UserProfile, ProductProfile, Segments, Recommendations, Forecasts, OrderLines],
+    reads=[UserProfile, ProductProfile, Segments, Recommendations, Forecasts],
     optional=[
         BasketRules,
-        Campaigns,
-        Contacts,
-        Redemptions,
+        Uplift,
+        UpliftCurves,
+        Propensity,
+        ItemPropensity,
+        Elasticity,
+        Risk,
+        PromotionExclusions,
         Earlier(Promotions),
         Everyone(Users, why="whoever may not be profiled gets a `none` that says so"),
     ],
-    writes=[Promotions, Budget, Metrics],
+    writes=[Promotions, Budget, Frontier, Explored, Metrics],
     settings=PromoteSettings,
 )
 def run(ctx: Context[PromoteSettings]) -> None:
-    users = flow.users_of_the_day(ctx)
-    inputs = flow.scenario_inputs(ctx, users)
-    rates = flow.observed_response(ctx, inputs=inputs, users=users)
-    held = flow.offers_that_hold(ctx)
-    candidates = flow.proposed_offers(ctx, inputs=inputs, rates=rates, held=held)
-    allocation = flow.allocated_offers(ctx, candidates)
-    promotions, budget = flow.decided(ctx, users=users, candidates=candidates, held=held, allocation=allocation)
-    flow.checked(ctx, promotions, budget, users=users, held=held)
-    figures = decision_metrics(
-        promotions=promotions, budget=budget, candidates=candidates, rates=rates, users=with_profile(users)
+    of = flow.considered(ctx, flow.users_of_the_day(ctx))
+    decided = flow.decided(ctx, of, flow.allocated(ctx, of))
+    flow.checked(ctx, decided, of)
+    ctx.metrics(
+        decision_metrics(
+            promotions=decided.promotions, budget=decided.budget, offers=of.offers, users=with_profile(of.users)
+        )
     )
-    totals = flow.totals_beside_random_order(ctx, candidates=candidates, allocation=allocation)
-    ctx.metrics(figures.unionByName(totals))
+    ctx.write(Explored, decided.explored)
+    ctx.write(Frontier, decided.frontier)
     # The offers come last: where they stand, the budget they were given under stands too.
-    ctx.write_few(Budget, budget)
-    ctx.write(Promotions, promotions)
+    ctx.write_few(Budget, decided.budget)
+    ctx.write(Promotions, decided.promotions)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from promo_spark.contracts.silver import (
 from promo_spark.flows.registry import registry_rows
 from promo_spark.flows.uplift import (
     curve_rows,
+    figures_of_date,
     fit_of_date,
     histories_of_date,
     model_rows,
@@ -54,7 +55,7 @@ def run(ctx: Context[UpliftSettings]) -> None:
     ctx.write(UpliftCurves, curve_rows(ctx, of_date))
     ctx.write(ResponseModels, model_rows(ctx, of_date))
     ctx.write(Registry, registry_rows(ctx, fit_of_date(ctx, of_date)))
-    ctx.metrics(figure_entries(of_date.figures if of_date else []))
+    ctx.metrics(figure_entries(figures_of_date(of_date)))
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@
 
 LAKE is lake.root of the environment (demo) unless it is given, the date its pipeline.date.
 
-Reads decisions.promotions, decisions.budget, features.user_profile and features.product_profile with polars,
-prints each promise with the rows that break it, and ends with exit code 1 if there are any.
+Reads decisions.promotions, decisions.budget, decisions.explored, features.user_profile, features.product_profile and
+silver.promotion_exclusions, where it is there, with polars, prints each promise with the rows that break it, and ends
+with exit code 1 if there are any.
 """
 
 from __future__ import annotations
@@ -32,10 +33,11 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
 
     rows = of_date("decisions/promotions", "date")
     budget = of_date("decisions/budget", "date")
+    explored = of_date("decisions/explored", "date")
+    drawn = explored.filter("chosen")
     users = of_date("features/user_profile", "as_of").select("user_id", "consent_marketing")
-    products = of_date("features/product_profile", "as_of").select(
-        "product_id", "promotable", "list_price", "charged_price", "unit_cost"
-    )
+    profiles = of_date("features/product_profile", "as_of")
+    products = profiles.select("product_id", "promotable", "list_price", "charged_price", "unit_cost")
     held = held_offers(pl.read_delta(str(lake / "decisions/promotions")), date)
     offers, none = rows.filter(pl.col("scenario") != "none"), rows.filter(pl.col("scenario") == "none")
     per_user = rows.group_by("user_id").agg(
@@ -106,6 +108,9 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
         "amounts have the digits of the currency": sum(
             rows.filter(pl.col(name) != pl.col(name).round(digits)).height for name in amounts
         ),
+        "no product is offered that marketers keep out": parts.filter(
+            pl.col("product_id").is_in(kept_out(lake, profiles, date, settings.promote.valid_days))
+        ).height,
         "keys are unique": rows.height - rows.select(Promotions.key).n_unique(),
         "no budget is exceeded by a cent": budget.filter(pl.col("reserved") > pl.col("planned")).height,
         "promotions and budget are of one run": int(set(rows["run_id"]) != set(budget["run_id"])),
@@ -132,12 +137,37 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
         "nobody in the holdout gets an offer": offers.filter(pl.col("arm") == "holdout").height,
         "a user is in one arm": per_user.filter(pl.col("arms") != 1).height,
         "nobody without consent gets an offer": offers.filter(pl.col("user_id").is_in(refused)).height,
+        "but for the explore arm an offer brings promote.least_gain": offers.filter(
+            (pl.col("arm") != "explore")
+            & (pl.col("incremental_margin") < settings.promote.least_gain - 0.5 / 10**digits)
+        ).height,
+        "what was drawn is what is offered, with the probability that is written down": drawn.join(
+            rows, on=["user_id", "promotion_id", "action_propensity"], how="anti"
+        ).height
+        + rows.filter(pl.col("arm") == "explore").join(drawn, on=["user_id", "promotion_id"], how="anti").height,
+        "every candidate of an explored user, none among them, was as likely": explored.group_by("user_id")
+        .agg(pl.len().alias("n"), pl.col("action_propensity").min().cast(pl.Float64).alias("p"))
+        .filter((1 / pl.col("n") - pl.col("p")).abs() > 1e-6)
+        .height,
         "every row has a reason": rows.filter(pl.col("reason_codes").list.len() == 0).height,
         "offers have text and dates in order": offers.filter(
             (pl.col("text") == "") | (pl.col("valid_from") < date) | (pl.col("valid_to") < pl.col("valid_from"))
         ).height,
         "none costs nothing": none.filter((pl.col("expected_cost") != 0) | (pl.col("mechanic") != "none")).height,
     }
+
+
+def kept_out(lake: Path, profiles: pl.DataFrame, date: datetime.date, days: int) -> list[str]:
+    """The products that the marketers' list names on a day on which offers of the date hold."""
+    listed = lake / "silver/promotion_exclusions"
+    if not listed.exists():
+        return []
+    last, found = date + datetime.timedelta(days=days - 1), set()
+    for row in pl.read_delta(str(listed)).iter_rows(named=True):
+        if (row["start_date"] or date) <= last and (row["end_date"] or date) >= date:
+            column = "product_id" if row["level"] == "product" else row["level"]
+            found |= set(profiles.filter(pl.col(column) == row["value"])["product_id"])
+    return sorted(found)
 
 
 def held_offers(promotions: pl.DataFrame, date: datetime.date) -> pl.DataFrame:

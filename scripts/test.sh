@@ -19,6 +19,9 @@ bin="$(dirname "$python")"
 JAVA_HOME="$("$python" -m promo_spark.submission.requirements)"
 export JAVA_HOME
 
+# A thread per test process: with more, numpy waits for cores that others use.
+export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+
 step "$bin/ruff" check .
 step "$bin/ruff" format --check .
 step "$bin/mypy"

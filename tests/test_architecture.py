@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import LONGEST
+
 PROJECT = Path(__file__).resolve().parents[1]
 JOB_FILES = sorted(p for p in (PROJECT / "jobs").glob("*.py") if not p.stem.startswith("_"))
 PRODUCT_FILES = sorted([*(PROJECT / "promo_spark").rglob("*.py"), *(PROJECT / "jobs").rglob("*.py")])
@@ -140,6 +142,10 @@ def test_storage_is_reached_through_what_a_job_declares() -> None:
 def test_no_file_outgrows_one_idea() -> None:
     long = {str(f.relative_to(PROJECT)): len(f.read_text("utf-8").splitlines()) for f in PRODUCT_FILES}
     assert not {name: lines for name, lines in long.items() if lines > MOST_LINES_OF_FILE}
+
+
+def test_the_order_of_the_tests_names_files_that_there_are() -> None:
+    assert [name for name in LONGEST if not (PROJECT / "tests" / name).is_file()] == []
 
 
 def test_the_formatter_has_no_exceptions() -> None:

@@ -114,7 +114,7 @@ def shop(folder: Path) -> dict[str, object]:
             amount_paid="paid",
             ts="when",
         ),
-        "users": mapping("customers.csv", user_id="id", region="region"),
+        "users": mapping("customers.csv", user_id="id", region="region", address_digest="street"),
         "persons": mapping(
             "customers.csv", user_id="id", person_name="name", email="mail", phone="phone", address="street"
         ),

@@ -33,7 +33,8 @@ WRONG = [
     ("promote.daily_budget=inf", r"promote\.daily_budget: input should be .*, found inf"),
     ("promote.daily_budget=nan", r"promote\.daily_budget: input should be a finite number, found nan"),
     ("promote.min_margin=1.0", r"promote\.min_margin: input should be less than 1, found 1\.0"),
-    ("promote.response_prior_strength=inf", r"promote\.response_prior_strength: input should be .*, found inf"),
+    ("promote.usual_elasticity=inf", r"promote\.usual_elasticity: input should be .*, found inf"),
+    ("promote.depth_step=0", r"promote\.depth_step: input should be greater than or equal to 0\.01"),
     ("promote.welcome_amount=1e14", r"promote\.welcome_amount: input should be less than or equal to"),
     (
         "promote.mechanic_budgets.discounts=1.0",
@@ -68,6 +69,8 @@ WRONG = [
     ),
     ("recommend.refit_without_vector=2", r"recommend\.refit_without_vector: input should be less than or equal to 1"),
     ("recommend.alpha=1e300", r"recommend\.alpha: input should be less than or equal to"),
+    ("risk.medium_score=0.6", r"risk: medium_score, high_score and blocked_score have to rise, found \[0\.6, 0\.55"),
+    ("risk.prior_share=0.0", r"risk\.prior_share: input should be greater than 0"),
     ('lake.catalog="x; DROP TABLE y"', r"lake\.catalog: string should match pattern"),
     *(
         (f'{key}="/data/{folder}"', rf"{key}: Hadoop reads .* as a pattern or an escape: rename the folder")

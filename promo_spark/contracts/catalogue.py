@@ -11,6 +11,7 @@ from promo_spark.contracts.ops import OPS
 from promo_spark.contracts.predictions import PREDICTIONS
 from promo_spark.contracts.responses import RESPONSES
 from promo_spark.contracts.restricted import RESTRICTED_QUARANTINE, RESTRICTED_TABLES
+from promo_spark.contracts.risk import RISKS
 from promo_spark.contracts.schema import Table
 from promo_spark.contracts.silver import QUARANTINE as SILVER_QUARANTINE
 from promo_spark.contracts.silver import SILVER
@@ -27,6 +28,7 @@ ALL_TABLES: tuple[type[Table], ...] = (
     *PREDICTIONS,
     *RESPONSES,
     *EFFECTS,
+    *RISKS,
     *DECISIONS,
     *MEASUREMENT,
     *OPS,

@@ -22,8 +22,8 @@ class Promotions(Table):
     exceeded; every price is below what is charged now, at or above the margin floor, and in the currency's own digits;
     an offer that still holds is not made again, and counts against the most offers per user; a user's offers, those of
     earlier dates that still hold too, may be used together: no product is in two of them, and a coupon for the whole
-    shop stands alone; nobody in the holdout, without consent or in a blocked risk tier gets an offer; the same
-    inputs give the same bytes.
+    shop stands alone; nobody in the holdout, without consent or in a blocked risk tier gets an offer; but for the
+    explore arm, every offer brings promote.least_gain; the same inputs give the same bytes.
     """
 
     layer, name = "decisions", "promotions"
@@ -40,7 +40,7 @@ class Promotions(Table):
     )
     date = Col(_DATE, "the day the offers are for", required=True)
     user_id = Col(_TEXT, "who gets it", required=True, personal=Personal.IDENTIFIER)
-    promotion_id = Col(_TEXT, "same for the same date, user, scenario and products", required=True)
+    promotion_id = Col(_TEXT, "same for the same date, user, scenario, products, mechanic and depth", required=True)
     scenario = Col(_TEXT, f"why there is an offer: {', '.join(SCENARIOS)}", required=True)
     mechanic = Col(_TEXT, f"how it is given: {', '.join(MECHANICS)}", required=True)
     product_ids = Col(_TEXTS, "products it is good for; empty: the whole category, or no offer", required=True)
@@ -64,13 +64,30 @@ class Promotions(Table):
     rank = Col(T.IntegerType(), "order among the user's offers, 1 = best", required=True)
     expected_conversion = Col(
         RATE,
-        "expected share of such users who use it: observed response, shrunk; not an effect",
+        "chance that it is used while it holds; much of that would be bought anyway",
         "share",
         required=True,
     )
-    expected_uplift = Col(RATE, "expected extra conversion because of the offer; null until uplift models exist")
+    expected_uplift = Col(
+        RATE,
+        "order days that it is expected to bring while it holds, beyond those without it; null: written before 0.4",
+    )
     expected_margin = Col(
-        MONEY, "expected margin of the purchase after the discount, conversion included", "currency", required=True
+        MONEY,
+        "expected margin of what it is used for, after what it gives; what would be bought anyway is in it",
+        "currency",
+        required=True,
+    )
+    incremental_margin = Col(
+        MONEY,
+        "what it is expected to bring: margin beyond that without it, after what it gives; null: written before 0.4",
+        "currency",
+    )
+    incremental_margin_se = Col(MONEY, "its standard error; null: no offer, or written before 0.4", "currency")
+    basis = Col(
+        _TEXT,
+        "what its effect on visits rests on: randomised (experiments had this mechanic), transferred (others had), "
+        "prior (none); null: no offer, or written before 0.4",
     )
     expected_cost = Col(
         MONEY,
@@ -82,10 +99,17 @@ class Promotions(Table):
     margin_is_assumed = Col(T.BooleanType(), "true: unit cost follows from an assumed margin", required=True)
     arm = Col(_TEXT, f"experiment arm: {', '.join(ARMS)}", required=True)
     arm_propensity = Col(RATE, "probability with which the user was put in the arm", "share", required=True)
+    action_propensity = Col(
+        RATE,
+        "probability of just this offer, or of none, for the user in this arm: in the arm explore each that could be "
+        "made and none are as likely; 1 in other arms; null: written before 0.4",
+        "share",
+    )
     risk_tier = Col(_TEXT, "low, medium, high or blocked; null: not scored")
     reason_codes = Col(
         _TEXTS,
-        "why this offer, or why none (offers_held: those of earlier dates still hold); at least one",
+        "why this offer, or why none (offers_held: those of earlier dates still hold; no_gain: none brings "
+        "promote.least_gain; budget_exhausted: others bring more for it; explored: chance gave none); at least one",
         required=True,
     )
     text = Col(_TEXT, "the offer as a sentence; empty: no offer", required=True)
@@ -110,9 +134,68 @@ class Budget(Table):
     reserved = Col(MONEY, "sum of expected_cost of the offers under it", unit="currency", required=True)
     offers = Col(T.LongType(), "offers under it", required=True)
     dual_price = Col(
-        T.DoubleType(), "expected margin per unit of cost of the first offer that no longer fitted; null: not binding"
+        T.DoubleType(), "margin that one unit more of it would bring, at the price that was found; null: not binding"
+    )
+    bound = Col(
+        MONEY,
+        "the most that all offers of the date together could bring under all constraints; null: written before 0.4",
+        "currency",
+    )
+    gap = Col(
+        T.DoubleType(), "how far they may lie below that, as a share of it; null: nothing could be gained", unit="share"
     )
     run_id = Col(_TEXT, "the run that wrote the row, as in decisions.promotions; null: written before version 0.2")
 
 
-DECISIONS: tuple[type[Table], ...] = (Promotions, Budget)
+class Frontier(Table):
+    """One row per date and daily budget that might have been: what it could bring.
+
+    The other constraints are as they are. What the explore arm gets is left out.
+    """
+
+    layer, name = "decisions", "frontier"
+    key = ("date", "daily_budget")
+    partition = ("date",)
+    dated_by = "date"
+    trailing = ("run_id",)
+    date = Col(_DATE, "the day", required=True)
+    daily_budget = Col(MONEY, "the budget", unit="currency", required=True)
+    incremental_margin = Col(
+        MONEY, "the most that offers under it could bring: a bound", unit="currency", required=True
+    )
+    dual_price = Col(
+        T.DoubleType(), "margin that one unit more of it would bring there; 0: it does not bind", required=True
+    )
+    run_id = Col(_TEXT, "the run that wrote the row")
+
+
+class Explored(Table):
+    """One row per date, explored user and candidate: every offer that could have been made, and none.
+
+    One of a user's candidates was drawn, each as likely as any other: evidence of what offers do.
+    """
+
+    layer, name = "decisions", "explored"
+    key = ("date", "user_id", "promotion_id")
+    partition = ("date",)
+    dated_by = "date"
+    trailing = ("run_id",)
+    date = Col(_DATE, "the day", required=True)
+    user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
+    promotion_id = Col(_TEXT, "as it would stand in decisions.promotions", required=True)
+    scenario = Col(_TEXT, "as there; none: no offer", required=True)
+    mechanic = Col(_TEXT, "as there; none: no offer", required=True)
+    product_ids = Col(_TEXTS, "as there", required=True)
+    saving = Col(RATE, "share off what it applies to; 0: no offer", unit="share", required=True)
+    off = Col(MONEY, "amount off the same; 0: no offer", unit="currency", required=True)
+    min_spend = Col(MONEY, "amount to spend before it counts; null: none", unit="currency")
+    expected_conversion = Col(RATE, "as in decisions.promotions", unit="share", required=True)
+    expected_uplift = Col(RATE, "as in decisions.promotions", required=True)
+    incremental_margin = Col(MONEY, "as in decisions.promotions", unit="currency", required=True)
+    expected_cost = Col(MONEY, "as in decisions.promotions", unit="currency", required=True)
+    action_propensity = Col(RATE, "probability with which it was drawn", unit="share", required=True)
+    chosen = Col(T.BooleanType(), "it was drawn", required=True)
+    run_id = Col(_TEXT, "the run that wrote the row")
+
+
+DECISIONS: tuple[type[Table], ...] = (Promotions, Budget, Frontier, Explored)

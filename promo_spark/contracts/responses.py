@@ -15,7 +15,7 @@ _DOUBLE = T.DoubleType()
 OFFER_MECHANICS = ("discount", "coupon", "bundle", "threshold", "gift", "points", "flash", "rebate")
 ON_PRODUCTS = ("discount", "bundle", "points", "flash", "rebate")  # the others are on a basket
 BASES = ("randomised", "transferred", "prior")
-CURVES = ("saving", "share")
+CURVES = ("saving", "share", "use")
 
 
 class DayEntry(Frame):
@@ -82,6 +82,17 @@ class Uplift(Predicted):
     )
     effect_se = Col(_DOUBLE, "its standard error", required=True)
     visits_per_week = Col(_DOUBLE, "days with an order expected of the week, without an offer", required=True)
+    readiness = Col(
+        _DOUBLE,
+        "chance that the user uses a large saving which has to be used, such as a coupon",
+        "share",
+        required=True,
+    )
+    mention = Col(
+        _DOUBLE,
+        "log of the factor on what offers are for in the user's baskets, per unit of S: what messages bring to mind",
+        required=True,
+    )
     basis = Col(
         _TEXT,
         "randomised: experiments had this mechanic; transferred: only others; prior: there was no experiment, earlier "
@@ -98,11 +109,12 @@ class UpliftCurves(Predicted):
     checks = (Check("curve_known", "curve", "in", CURVES),)
     curve = Col(
         _TEXT,
-        "saving: S, of the share off what the offer applies to; share: R, of the user's spend on it",
+        "saving: S, of the share off what the offer applies to; share: R, of the user's spend on it; use: of the "
+        "saving, how many of those who would use a large one use it",
         required=True,
     )
     at = Col(_DOUBLE, "the saving, or the share", unit="share", required=True)
-    level = Col(_DOUBLE, "S or R there: 0 at 0, never falling", required=True)
+    level = Col(_DOUBLE, "S or R there: 0 at 0, never falling; of use 1 at its highest", required=True)
 
 
 class ResponseModels(Predicted):

@@ -198,7 +198,11 @@ class SimulatedStates(Truth):
     due = Col(T.ArrayType(T.FloatType()), "day of the world from which each staple is due", required=True)
     habit = Col(_NUMBER, "log of the factor on visits that earlier offers left behind", required=True)
     strain = Col(_NUMBER, "what offers added to the hazards of leaving; 1e9 or more: has left", required=True)
-    used = Col(T.ArrayType(_TEXT), "promotions good for one order that the user has used before", required=True)
+    used = Col(
+        T.ArrayType(_TEXT),
+        "offers good for one order, welcome coupons too, that the user has used",
+        required=True,
+    )
 
 
 # What `generate` writes about the history that it makes.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import hmac
 from decimal import Decimal
@@ -22,31 +23,42 @@ _RANGE = 16**15  # 15 hex digits of a digest fit a long
 class UserEligibility(DailyUser):
     """One row per user of the day, with the experiment's arm and every reason not to send an offer."""
 
-    arm = Col(T.StringType(), "treatment or holdout", required=True)
+    arm = Col(T.StringType(), "treatment, holdout or explore", required=True)
     arm_propensity = Col(RATE, "probability with which the user was put in the arm", "share", required=True)
     exclusions = Col(T.ArrayType(T.StringType()), "reasons not to send an offer; empty: eligible", required=True)
 
 
-def in_holdout(user_id: Column, *, share: float, key: str) -> Column:
-    """Whether the keyed hash of a user falls into the held-out share; the same on every date and machine.
+def keyed_draw(user_id: Column, *, key: str, purpose: str) -> Column:
+    """A whole number from 0 to before 16 to the power of 15, by user; the same on every machine.
 
-    The digest is sha256 of a salt and the user id, the salt an HMAC of the key: the plan shows the salt of
-    this split, not the key.
+    The digest is sha256 of a salt and the user id, the salt an HMAC of the key and the purpose: the plan shows the salt
+    of this draw, not the key.
     """
-    salt = hmac.new(key.encode(), b"holdout", hashlib.sha256).hexdigest()
+    salt = hmac.new(key.encode(), purpose.encode(), hashlib.sha256).hexdigest()
     digits = F.substring(F.sha2(F.concat(F.lit(salt), user_id), 256), 1, 15)
-    return F.conv(digits, 16, 10).cast("long") < F.lit(int(Decimal(str(share)) * _RANGE))
+    return F.conv(digits, 16, 10).cast("long")
 
 
-def with_eligibility(users: DataFrame, settings: PromoteSettings) -> DataFrame:
+def in_holdout(user_id: Column, *, share: float, key: str) -> Column:
+    """Whether the keyed hash of a user falls into the held-out share; the same on every date."""
+    return keyed_draw(user_id, key=key, purpose="holdout") < F.lit(int(Decimal(str(share)) * _RANGE))
+
+
+def in_explore_arm(user_id: Column, *, share: float, key: str, date: datetime.date) -> Column:
+    """Whether the keyed hash of a user and the date falls into the explored share; others on every date."""
+    return keyed_draw(user_id, key=key, purpose=f"explore {date}") < F.lit(int(Decimal(str(share)) * _RANGE))
+
+
+def with_eligibility(users: DataFrame, settings: PromoteSettings, date: datetime.date) -> DataFrame:
     """One row per user. DailyUser → UserEligibility.
 
     A user without profile is excluded: every offer there is follows from what a user bought or did not buy.
     The arm comes from the hash alone, whatever the consent, so that it never depends on what a user does.
     """
     consent, tier = F.col(DailyUser.consent_marketing), F.col(DailyUser.risk_tier)
-    held_out = F.col(UserEligibility.arm) == "holdout"
-    share = Decimal(str(settings.holdout_share))
+    arm = F.col(UserEligibility.arm)
+    held_out = arm == "holdout"
+    share, explored = Decimal(str(settings.holdout_share)), Decimal(str(settings.explore_share))
     applies = {
         "no_consent": consent.isNotNull() & ~consent,
         "unknown_consent": consent.isNull() & F.lit(settings.unknown_consent == "excluded"),
@@ -55,10 +67,18 @@ def with_eligibility(users: DataFrame, settings: PromoteSettings) -> DataFrame:
         "holdout": held_out,
     }
     exclusions = F.array_compact(F.array(*[F.when(applies[code], code) for code in EXCLUSIONS]))
-    drawn = in_holdout(F.col(DailyUser.user_id), share=settings.holdout_share, key=settings.holdout_key)
+    user_id, key = F.col(DailyUser.user_id), settings.holdout_key
+    drawn = (
+        F.when(in_holdout(user_id, share=settings.holdout_share, key=key), "holdout")
+        .when(in_explore_arm(user_id, share=settings.explore_share, key=key, date=date), "explore")
+        .otherwise("treatment")
+    )
+    propensity = (
+        F.when(held_out, share).when(arm == "explore", (1 - share) * explored).otherwise((1 - share) * (1 - explored))
+    )
     return UserEligibility.shaped(
-        users.withColumn(UserEligibility.arm, F.when(drawn, "holdout").otherwise("treatment"))
-        .withColumn(UserEligibility.arm_propensity, F.when(held_out, share).otherwise(1 - share).cast(RATE))
+        users.withColumn(UserEligibility.arm, drawn)
+        .withColumn(UserEligibility.arm_propensity, propensity.cast(RATE))
         .withColumn(UserEligibility.exclusions, exclusions)
     )
 

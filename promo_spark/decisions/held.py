@@ -14,7 +14,7 @@ from pyspark.sql import types as T
 
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.schema import Col, Frame, Personal
-from promo_spark.decisions.offers.candidates import OfferCandidate
+from promo_spark.decisions.offers.targets import OfferTarget, categories, product_ids
 from promo_spark.decisions.offers.topics import WHOLE_SHOP, topics_of
 
 _TEXTS = T.ArrayType(T.StringType())
@@ -31,36 +31,36 @@ class HeldOffers(Frame):
 
 def held_offers(earlier_promotions: DataFrame, date: datetime.date) -> DataFrame:
     """One row per user with offers that hold on the date. Promotions of dates before it → HeldOffers."""
-    product_ids = F.col(Promotions.product_ids)
-    topics = topics_of(product_ids, F.array_compact(F.array(Promotions.category)))
+    products = F.col(Promotions.product_ids)
+    topics = topics_of(products, F.array_compact(F.array(Promotions.category)))
     holds = (F.col(Promotions.scenario) != "none") & (F.col(Promotions.valid_to) >= F.lit(date))
     return HeldOffers.shaped(
         earlier_promotions.filter(holds)
         .groupBy(Promotions.user_id)
         .agg(
-            F.size(F.collect_set(F.array_sort(product_ids))).alias(HeldOffers.held_offers),
-            _all_of(product_ids).alias(HeldOffers.held_products),
+            F.size(F.collect_set(F.array_sort(products))).alias(HeldOffers.held_offers),
+            _all_of(products).alias(HeldOffers.held_products),
             _all_of(topics).alias(HeldOffers.held_topics),
         )
     )
 
 
-def with_held_offers(candidates: DataFrame, held: DataFrame, *, max_offers: int) -> DataFrame:
-    """The candidates that a user may get beside what the user holds. OfferCandidate, HeldOffers → OfferCandidate.
+def with_held_offers(targets: DataFrame, held: DataFrame, *, max_offers: int) -> DataFrame:
+    """What may be offered to users beside what they hold. OfferTarget, HeldOffers → OfferTarget.
 
-    Left out are candidates of a user who holds as many offers as are allowed; what is about a product or a category
+    Left out are targets of a user who holds as many offers as are allowed; what is about a product or a category
     that a held offer is about; and a coupon for the whole shop beside any other offer, which together would fall
     below the margin floor.
     """
-    topics = topics_of(F.col(OfferCandidate.product_ids), F.col(OfferCandidate.categories))
+    parts = F.col(OfferTarget.parts)
+    topics = topics_of(product_ids(parts), categories(parts))
     held_topics, count = F.col(HeldOffers.held_topics), F.coalesce(HeldOffers.held_offers, F.lit(0))
     meets = F.arrays_overlap(topics, held_topics) | F.array_contains(topics, WHOLE_SHOP)
     conflicts = (count > 0) & (meets | F.array_contains(held_topics, WHOLE_SHOP))
-    return OfferCandidate.shaped(
-        candidates.drop(OfferCandidate.held_offers)
-        .join(held, HeldOffers.user_id, "left")
-        .filter((count < max_offers) & ~F.coalesce(conflicts, F.lit(False)))
-        .withColumn(OfferCandidate.held_offers, count)
+    return OfferTarget.shaped(
+        targets.join(held, HeldOffers.user_id, "left").filter(
+            (count < max_offers) & ~F.coalesce(conflicts, F.lit(False))
+        )
     )
 
 

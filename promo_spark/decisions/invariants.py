@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame
@@ -20,16 +21,19 @@ from promo_spark.contracts.schema import MONEY, Col, Frame, Personal
 from promo_spark.decisions.allocation.limits import limits_in_minor_units
 from promo_spark.decisions.eligibility import UserEligibility
 from promo_spark.decisions.held import HeldOffers
+from promo_spark.decisions.offers.exclusions import ExcludedProduct
 from promo_spark.decisions.offers.pricing import most_coupon_amount
 from promo_spark.decisions.offers.topics import WHOLE_SHOP
 from promo_spark.decisions.promotions import ReservedBudget, reserved
 from promo_spark.errors import InvariantError
+from promo_spark.measures.money import minor_per_unit
 from promo_spark.settings.promote import PromoteSettings
 
 AMOUNTS = tuple(name for name, column in Promotions.columns().items() if column.type == MONEY)
 
 _PRODUCTS = "products"
 _BREACHES = "breaches"
+_KEY = "key"
 _TEXTS = T.ArrayType(T.StringType())
 
 
@@ -76,6 +80,7 @@ def check_invariants(
     budget: DataFrame,
     users: DataFrame,
     held: DataFrame,
+    excluded: DataFrame,
     *,
     date: datetime.date,
     settings: PromoteSettings,
@@ -83,7 +88,7 @@ def check_invariants(
 ) -> None:
     """Passes silently, or raises InvariantError with every broken rule, its rows and an example.
 
-    Promotions, Budget, UserEligibility of all users of the day, HeldOffers.
+    Promotions, Budget, UserEligibility of all users of the day, HeldOffers, ExcludedProduct.
     """
     digits = digits_of(currency)
     key = F.concat_ws("/", Promotions.user_id, Promotions.promotion_id)
@@ -92,6 +97,7 @@ def check_invariants(
         _counted(decided_users(promotions, users, held), user_rules(settings), F.col(DecidedUser.user_id)),
         _counted(reserved_and_stated(promotions, budget), budget_rules(), F.col(ReservedAndStated.constraint)),
         _unstated(budget, limits_in_minor_units(settings, digits)),
+        _of_excluded(promotions, excluded, key),
     ]
     broken = reduce(DataFrame.unionByName, counted).filter(F.col(RuleBreach.rows) > 0).collect()  # one per rule
     if broken:
@@ -114,6 +120,13 @@ def _unstated(budget: DataFrame, constraints: Iterable[str]) -> DataFrame:
     rows_of = {name: F.count_if(F.col(Budget.constraint) == name) for name in constraints}
     rule = "every constraint has a budget row"
     return _breaches(budget, [(rule, F.when(rows == 0, 1), F.lit(name)) for name, rows in rows_of.items()])
+
+
+def _of_excluded(promotions: DataFrame, excluded: DataFrame, key: Column) -> DataFrame:
+    """One row: the offers of products that marketers keep out. Promotions, ExcludedProduct → RuleBreach."""
+    offered = promotions.select(key.alias(_KEY), F.explode(Promotions.product_ids).alias(ExcludedProduct.product_id))
+    breaching = offered.join(F.broadcast(excluded), ExcludedProduct.product_id, "left_semi")
+    return _breaches(breaching, [("no product of silver.promotion_exclusions is offered", F.count("*"), F.min(_KEY))])
 
 
 def _breaches(df: DataFrame, found: Iterable[tuple[str, Column, Column]]) -> DataFrame:
@@ -147,6 +160,7 @@ def row_rules(date: datetime.date, settings: PromoteSettings, digits: int) -> di
         & (offer_price < charged)
         & (charged <= col(Promotions.list_price))
     )
+    least_gain = Decimal(str(settings.least_gain)) - Decimal(1) / (2 * minor_per_unit(digits))  # it is rounded
     has_digits = [F.coalesce(F.round(c, digits) == col(c), F.lit(True)) for c in AMOUNTS]
     most_coupon = F.lit(most_coupon_amount(settings, digits))
     dates = (col(Promotions.valid_from) >= col(Promotions.date)) & (
@@ -157,6 +171,7 @@ def row_rules(date: datetime.date, settings: PromoteSettings, digits: int) -> di
         | (F.size(Promotions.product_ids) > 0)
         | (col(Promotions.expected_cost) != 0)
         | (col(Promotions.expected_margin) != 0)
+        | (F.coalesce(col(Promotions.incremental_margin), F.lit(0)) != 0)
         | (col(Promotions.text) != "")
         | col(Promotions.valid_from).isNotNull()
         | col(Promotions.coupon_amount).isNotNull()
@@ -174,7 +189,15 @@ def row_rules(date: datetime.date, settings: PromoteSettings, digits: int) -> di
         & _fails(col(Promotions.coupon_amount) <= most_coupon),
         "an offer is of products or a coupon": ~is_none & ~on_products & ~coupon,
         "an offer's dates are in order": ~is_none & _fails(dates),
-        "an offer reserves at least the smallest amount": ~is_none & _fails(col(Promotions.expected_cost) > 0),
+        "but for the explore arm an offer brings promote.least_gain": ~is_none
+        & (col(Promotions.arm) != "explore")
+        & _fails(col(Promotions.incremental_margin) >= F.lit(least_gain)),
+        "but for the explore arm an offer reserves at least the smallest amount": ~is_none
+        & (col(Promotions.arm) != "explore")
+        & _fails(col(Promotions.expected_cost) > 0),
+        "an action's probability is a share above 0": _fails(
+            (col(Promotions.action_propensity) > 0) & (col(Promotions.action_propensity) <= 1)
+        ),
         "an offer is a sentence without empty slots": ~is_none
         & _fails((col(Promotions.text) != "") & ~col(Promotions.text).rlike(r"[{}]")),
         "none promises nothing": is_none & F.coalesce(promises, F.lit(True)),
@@ -223,7 +246,11 @@ def user_rules(settings: PromoteSettings) -> dict[str, Column]:
     """Breaches that the rows of one user show together, from DecidedUser."""
     rows, nones = F.col(DecidedUser.rows), F.col(DecidedUser.nones)
     offers, max_offers = rows - nones, settings.max_offers_per_user
-    blocked = F.coalesce(F.col(DecidedUser.risk_tier).isin(list(settings.blocked_risk_tiers)), F.lit(False))
+    tier = F.col(DecidedUser.risk_tier)
+    blocked, warned = (
+        F.coalesce(tier.isin(list(tiers)), F.lit(False))
+        for tiers in (settings.blocked_risk_tiers, settings.no_coupon_risk_tiers)
+    )
     consents = F.coalesce(F.col(DecidedUser.consent_marketing), F.lit(settings.unknown_consent == "eligible"))
     profiled, arm = F.col(DecidedUser.profiled), F.col(DecidedUser.arm)
     one_to_last = F.sequence(F.lit(1).cast("long"), rows)
@@ -245,6 +272,7 @@ def user_rules(settings: PromoteSettings) -> dict[str, Column]:
         "nobody without consent is targeted": ~consents & (offers > 0),
         "nobody without profile is targeted": ~F.coalesce(profiled, F.lit(True)) & (offers > 0),
         "a blocked risk tier gets nothing": blocked & (offers > 0),
+        "a risk tier of promote.no_coupon_risk_tiers gets no coupon": warned & (F.col(DecidedUser.coupons) > 0),
         "the arm is the one that was drawn": (rows > 0) & _fails(F.col(DecidedUser.arms) == F.array(arm)),
     }
 

@@ -1,4 +1,4 @@
-"""Figures about a day's decisions, and a baseline beside them. All expected, none measured: that is for later."""
+"""Figures about a day's decisions. All expected, none measured: that is for later."""
 
 from __future__ import annotations
 
@@ -8,33 +8,30 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.decisions import Budget, Promotions
-from promo_spark.decisions.allocation.greedy import AllocatedOffer
-from promo_spark.decisions.response import ResponseRate
+from promo_spark.decisions.allocation.limits import DAILY
 from promo_spark.decisions.users import DailyUser
-from promo_spark.decisions.valuation import MICRO, ValuedCandidate
+from promo_spark.decisions.valuation import ValuedOffer
 from promo_spark.measures.metric_rows import MetricRow, metric_counts, metric_rows, metric_struct
-from promo_spark.measures.money import minor_per_unit
 
 
-def decision_metrics(
-    *, promotions: DataFrame, budget: DataFrame, candidates: DataFrame, rates: DataFrame, users: DataFrame
-) -> DataFrame:
-    """One row per figure. Promotions, Budget, ValuedCandidate, ResponseRate, DailyUser with profile → MetricRow.
+def decision_metrics(*, promotions: DataFrame, budget: DataFrame, offers: DataFrame, users: DataFrame) -> DataFrame:
+    """One row per figure. Promotions, Budget, ValuedOffer, DailyUser with profile → MetricRow.
 
-    Candidates and offers by scenario; none by reason; users with offers by segment; budget use by constraint;
-    observed response by kind (n = trials).
+    Offers that could be made, and offers made, by scenario; none by reason; users with offers by segment; budget use by
+    constraint; what all offers are expected to bring, to give, and how far from the best.
     """
     is_offer = F.col(Promotions.scenario) != "none"
-    offers = promotions.filter(is_offer)
+    made = promotions.filter(is_offer)
     reasons = promotions.filter(~is_offer).select(F.explode(Promotions.reason_codes).alias(MetricRow.slice))
     figures = [
-        metric_counts(candidates, "candidates", of=F.col(ValuedCandidate.scenario)),
-        metric_counts(offers, "offers", of=F.col(Promotions.scenario)),
-        metric_counts(offers, "offers", of=F.lit("all")),
+        metric_counts(offers, "candidates", of=F.col(ValuedOffer.scenario)),
+        metric_counts(made, "offers", of=F.col(Promotions.scenario)),
+        metric_counts(made, "offers", of=F.lit("all")),
         metric_counts(reasons, "none", of=F.col(MetricRow.slice)),
         users_with_offers(promotions, users),
         budget_use(budget),
-        observed_response(rates),
+        expected_totals(made),
+        allocation_gap(budget),
     ]
     return reduce(DataFrame.unionByName, figures)
 
@@ -71,36 +68,21 @@ def budget_use(budget: DataFrame) -> DataFrame:
     )
 
 
-def observed_response(rates: DataFrame) -> DataFrame:
-    """One row per kind of response: successes as a share of trials. ResponseRate → MetricRow."""
-    trials, successes = F.col(ResponseRate.trials), F.col(ResponseRate.successes)
-    totals = rates.groupBy(ResponseRate.kind).agg(
-        F.sum(trials).alias(ResponseRate.trials), F.sum(successes).alias(ResponseRate.successes)
-    )
-    return metric_rows(
-        totals,
-        "observed_response",
-        of=F.col(ResponseRate.kind),
-        value=F.when(trials > 0, successes / trials),
-        n=trials,
-    )
-
-
-def expected_totals(candidates: DataFrame, offers: DataFrame, *, order: str, digits: int) -> DataFrame:
-    """Two rows: expected margin and expected cost of all offers of an allocation that is named `order`.
-
-    ValuedCandidate, AllocatedOffer → MetricRow.
-    """
-    key = [AllocatedOffer.user_id, AllocatedOffer.promotion_id]
-    margin, cost = F.col(ValuedCandidate.margin_micro), F.col(ValuedCandidate.cost_minor)
-    totals = candidates.join(offers.select(*key), key, "left_semi").agg(
-        F.coalesce(F.sum(margin), F.lit(0)).alias(ValuedCandidate.margin_micro),
-        F.coalesce(F.sum(cost), F.lit(0)).alias(ValuedCandidate.cost_minor),
+def expected_totals(offers: DataFrame) -> DataFrame:
+    """Two rows: what all offers are expected to bring, and to give. Promotions with offers → MetricRow."""
+    totals = offers.agg(
+        F.coalesce(F.sum(Promotions.incremental_margin), F.lit(0)).alias(Promotions.incremental_margin),
+        F.coalesce(F.sum(Promotions.expected_cost), F.lit(0)).alias(Promotions.expected_cost),
         F.count("*").alias(MetricRow.n),
     )
-    of, n = F.lit(order), F.col(MetricRow.n)
-    figures = F.array(
-        metric_struct("expected_margin", of=of, value=margin / float(MICRO), n=n, decimals=2),
-        metric_struct("expected_cost", of=of, value=cost / minor_per_unit(digits), n=n, decimals=2),
-    )
-    return totals.select(F.inline(figures))
+    figures = [
+        metric_struct(name, of=F.lit("all"), value=F.col(name).cast("double"), n=F.col(MetricRow.n), decimals=2)
+        for name in (Promotions.incremental_margin, Promotions.expected_cost)
+    ]
+    return totals.select(F.inline(F.array(*figures)))
+
+
+def allocation_gap(budget: DataFrame) -> DataFrame:
+    """One row: how far the offers lie below the most that any could bring, as a share of it. Budget → MetricRow."""
+    daily = budget.filter(F.col(Budget.constraint) == DAILY)
+    return metric_rows(daily, "allocation_gap", of=F.lit("all"), value=F.col(Budget.gap), n=F.col(Budget.offers))

@@ -1,4 +1,4 @@
-"""Offers and explicit no-offers as decisions.promotions, and what they reserve as decisions.budget."""
+"""Offers and explicit no-offers as decisions.promotions, what they reserve as decisions.budget, what was explored."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from promo_spark.contracts.currencies import digits_of
-from promo_spark.contracts.decisions import Budget, Promotions
-from promo_spark.contracts.schema import MONEY, Col, Frame
-from promo_spark.decisions.allocation.greedy import AllocatedOffer, BreakItem
+from promo_spark.contracts.decisions import Budget, Explored, Promotions
+from promo_spark.contracts.schema import MONEY, RATE, Col, Frame, Personal, Table
 from promo_spark.decisions.allocation.limits import constraints_of
 from promo_spark.decisions.eligibility import UserEligibility
+from promo_spark.decisions.exploration import Draw
 from promo_spark.decisions.held import HeldOffers
-from promo_spark.decisions.valuation import MICRO, ValuedCandidate, promotion_id
+from promo_spark.decisions.offers.targets import OfferTarget, product_ids
+from promo_spark.decisions.offers.texts import offer_text
+from promo_spark.decisions.scenarios import REGISTRY
+from promo_spark.decisions.valuation import MICRO, ValuedOffer, none_id
 from promo_spark.measures.money import half_up, minor_per_unit, of_minor_units
 
 _OF_USER = (
@@ -28,7 +31,15 @@ _OF_USER = (
     UserEligibility.arm_propensity,
     UserEligibility.risk_tier,
 )
-_HAD_CANDIDATES = "had_candidates"
+_HAD_TARGETS, _HAD_OFFERS, _ACTIONS, _EXPLORED = "had_targets", "had_offers", "actions_of_user", "was_explored"
+
+
+class ChosenOffer(Frame):
+    """One row per user and offer that is made."""
+
+    user_id = Col(T.StringType(), "the user", required=True, personal=Personal.IDENTIFIER)
+    promotion_id = Col(T.StringType(), "the offer", required=True)
+    rank = Col(T.IntegerType(), "order among the user's offers, 1 = best", required=True)
 
 
 class ReservedBudget(Frame):
@@ -55,120 +66,213 @@ class Decision:
     valid_to: datetime.date
     currency: str
     policy_version: str
+    language: str
+
+    @property
+    def digits(self) -> int:
+        """The digits of amounts after the decimal point."""
+        return digits_of(self.currency)
 
 
-def promotions(
-    *, candidates: DataFrame, offers: DataFrame, users: DataFrame, held: DataFrame, decision: Decision
-) -> DataFrame:
-    """One row per offer, and one `none` row for each user without any.
+@dataclass(frozen=True)
+class Considered:
+    """What was considered: OfferTarget, ValuedOffer, UserEligibility, HeldOffers, Draw, ExcludedProduct."""
 
-    ValuedCandidate, AllocatedOffer, UserEligibility of all users, HeldOffers → Promotions.
-    """
-    rows = offer_rows(candidates=candidates, offers=offers, users=users, decision=decision).unionByName(
-        none_rows(candidates=candidates, offers=offers, users=users, held=held, date=decision.date),
-        allowMissingColumns=True,
-    )
+    targets: DataFrame
+    offers: DataFrame
+    users: DataFrame
+    held: DataFrame
+    draws: DataFrame
+    excluded: DataFrame
+
+
+def chosen_offers(allocated: DataFrame, draws: DataFrame) -> DataFrame:
+    """One row per offer that is made. Rows with the columns of ChosenOffer, Draw → ChosenOffer."""
+    drawn = draws.filter(F.col(Draw.promotion_id).isNotNull()).withColumn(ChosenOffer.rank, F.lit(1))
+    return ChosenOffer.shaped(allocated).unionByName(ChosenOffer.shaped(drawn))
+
+
+def promotions(of: Considered, chosen: DataFrame, decision: Decision) -> DataFrame:
+    """One row per offer, and one `none` row for each user without any. ChosenOffer → Promotions."""
+    rows = offer_rows(of, chosen, decision).unionByName(none_rows(of, chosen, decision), allowMissingColumns=True)
+    actions = of.draws.select(Draw.user_id, F.col(Draw.actions).alias(_ACTIONS))
     return Promotions.conform(
-        rows.withColumns(
+        rows.join(actions, Promotions.user_id, "left").withColumns(
             {
+                Promotions.action_propensity: F.coalesce(_share_of(F.col(_ACTIONS)), F.lit(1).cast(RATE)),
                 Promotions.date: F.lit(decision.date),
                 Promotions.currency: F.lit(decision.currency),
                 Promotions.policy_version: F.lit(decision.policy_version),
                 Promotions.run_id: F.lit(None),  # the write says which run it is of
-                Promotions.expected_uplift: F.lit(None),
             }
         )
     )
 
 
-def offer_rows(*, candidates: DataFrame, offers: DataFrame, users: DataFrame, decision: Decision) -> DataFrame:
-    """One row per offer: the candidate with its rank, its user's arm and channel, and its validity.
-
-    ValuedCandidate, AllocatedOffer, UserEligibility → columns of Promotions.
-    """
-    key = [AllocatedOffer.user_id, AllocatedOffer.promotion_id]
+def offer_rows(of: Considered, chosen: DataFrame, decision: Decision) -> DataFrame:
+    """One row per offer: its terms, with its user's arm and channel, and its validity. ChosenOffer → Promotions."""
+    key = [ChosenOffer.user_id, ChosenOffer.promotion_id]
     channel = F.col(UserEligibility.main_channel).alias(Promotions.channel)
-    digits = digits_of(decision.currency)
-    margin = half_up(F.col(ValuedCandidate.margin_micro).cast("decimal(18,0)") / MICRO, digits)
     offered = (
-        candidates.drop(ValuedCandidate.segment_id)
-        .join(offers.select(*key, AllocatedOffer.rank), key, "inner")
-        .join(users.select(*_OF_USER, channel), UserEligibility.user_id, "inner")
-        .withColumns(
-            {
-                Promotions.valid_from: F.lit(decision.date),
-                Promotions.valid_to: F.lit(decision.valid_to),
-                Promotions.expected_margin: margin,
-                Promotions.expected_cost: of_minor_units(F.col(ValuedCandidate.cost_minor), digits),
-            }
-        )
+        of.offers.join(chosen, key, "inner")
+        .join(of.users.select(*_OF_USER, channel), UserEligibility.user_id, "inner")
+        .withColumns(terms(decision))
+        .withColumn(Promotions.text, _text(decision))
+        .withColumns({Promotions.valid_from: F.lit(decision.date), Promotions.valid_to: F.lit(decision.valid_to)})
     )
     return offered.select([c for c in Promotions.columns() if c in offered.columns])
 
 
-def none_rows(
-    *, candidates: DataFrame, offers: DataFrame, users: DataFrame, held: DataFrame, date: datetime.date
-) -> DataFrame:
-    """One row per user without an offer: excluded, past the end of a budget, with offers that hold, or no candidate.
+def terms(decision: Decision) -> dict[str, Column]:
+    """What an offer is and what is expected of it, as columns of Promotions. Of ValuedOffer."""
+    digits, off, charged = decision.digits, F.col(ValuedOffer.off), F.col(OfferTarget.charged_price)
+    on_products = F.size(OfferTarget.parts) > 0
+    return {
+        Promotions.product_ids: product_ids(F.col(OfferTarget.parts)),
+        Promotions.discount_rate: F.when(on_products, F.col(ValuedOffer.rate)),
+        Promotions.coupon_amount: F.when(~on_products, off),
+        Promotions.offer_price: F.when(on_products, (charged - off).cast(MONEY)),
+        Promotions.expected_conversion: F.col(ValuedOffer.expected_conversion).cast(RATE),
+        Promotions.expected_uplift: F.col(ValuedOffer.expected_uplift).cast(RATE),
+        Promotions.expected_margin: _amount(ValuedOffer.sold_micro, digits),
+        Promotions.incremental_margin: _amount(ValuedOffer.value_micro, digits),
+        Promotions.incremental_margin_se: _amount(ValuedOffer.error_micro, digits),
+        Promotions.expected_cost: of_minor_units(F.col(ValuedOffer.cost_minor), digits),
+    }
 
-    ValuedCandidate, AllocatedOffer, UserEligibility, HeldOffers → columns of Promotions.
+
+def none_rows(of: Considered, chosen: DataFrame, decision: Decision) -> DataFrame:
+    """One row per user without an offer: excluded, drawn, past the end of a budget, no gain, held, or nothing to offer.
+
+    ChosenOffer → columns of Promotions.
     """
-    with_candidates = candidates.select(ValuedCandidate.user_id).distinct().withColumn(_HAD_CANDIDATES, F.lit(True))
+    user_id = UserEligibility.user_id
+    worthwhile = of.offers.filter(ValuedOffer.worthwhile).select(user_id).distinct()
+    with_targets = of.targets.select(user_id).distinct()
     exclusions = F.col(UserEligibility.exclusions)
     reasons = (
         F.when(F.size(exclusions) > 0, exclusions)
-        .when(F.col(_HAD_CANDIDATES), F.array(F.lit("budget_exhausted")))
+        .when(F.col(_EXPLORED), F.array(F.lit("explored")))
+        .when(F.col(_HAD_OFFERS), F.array(F.lit("budget_exhausted")))
+        .when(F.col(_HAD_TARGETS), F.array(F.lit("no_gain")))
         .when(F.col(HeldOffers.held_offers) > 0, F.array(F.lit("offers_held")))
         .otherwise(F.array(F.lit("no_candidate")))
     )
-    zeros = (Promotions.expected_conversion, Promotions.expected_margin, Promotions.expected_cost)
+    zeros = _zeros(Promotions, *_EXPECTED, Promotions.expected_margin)
     return (
-        users.join(offers.select(AllocatedOffer.user_id).distinct(), UserEligibility.user_id, "left_anti")
-        .join(with_candidates, UserEligibility.user_id, "left")
-        .join(held.select(HeldOffers.user_id, HeldOffers.held_offers), UserEligibility.user_id, "left")
+        of.users.join(chosen.select(user_id).distinct(), user_id, "left_anti")
+        .join(worthwhile.withColumn(_HAD_OFFERS, F.lit(True)), user_id, "left")
+        .join(with_targets.withColumn(_HAD_TARGETS, F.lit(True)), user_id, "left")
+        .join(of.draws.select(user_id, F.lit(True).alias(_EXPLORED)), user_id, "left")
+        .join(of.held.select(HeldOffers.user_id, HeldOffers.held_offers), user_id, "left")
         .select(
             *_OF_USER,
             F.lit("none").alias(Promotions.scenario),
             F.lit("none").alias(Promotions.mechanic),
             F.array().cast(Promotions.type_of(Promotions.product_ids)).alias(Promotions.product_ids),
             F.lit(1).alias(Promotions.rank),
-            *[F.lit(0).cast(Promotions.type_of(c)).alias(c) for c in zeros],
+            *[zero.alias(name) for name, zero in zeros.items()],
             F.lit(False).alias(Promotions.margin_is_assumed),
             reasons.alias(Promotions.reason_codes),
             F.lit("").alias(Promotions.text),
         )
-        .withColumn(Promotions.promotion_id, promotion_id(date))
+        .withColumn(Promotions.promotion_id, none_id(decision.date))
     )
 
 
-def budget(
-    promotions: DataFrame, *, limits: Mapping[str, int], break_items: Mapping[str, BreakItem], decision: Decision
-) -> DataFrame:
-    """One row per constraint: planned, reserved by the offers, and the price at which it closed.
+_EXPECTED = (
+    Promotions.expected_conversion,
+    Promotions.expected_uplift,
+    Promotions.incremental_margin,
+    Promotions.expected_cost,
+)
 
-    Promotions, limits in minor units → Budget.
+
+def _zeros(of: type[Table], *names: str) -> dict[str, Column]:
+    """What no offer brings and costs: 0, in the columns' types."""
+    return {name: F.lit(0).cast(of.type_of(name)) for name in names}
+
+
+def explored(of: Considered, decision: Decision) -> DataFrame:
+    """One row per explored user and what could have been drawn, none among it. → Explored."""
+    drawn = of.draws.select(Draw.user_id, F.col(Draw.promotion_id).alias(_DRAWN), F.col(Draw.actions).alias(_ACTIONS))
+    candidates = (
+        of.offers.join(drawn, Draw.user_id, "inner")
+        .withColumns(terms(decision))
+        .withColumns({Explored.saving: F.col(ValuedOffer.rate), Explored.off: F.col(ValuedOffer.off)})
+    )
+    nothing = drawn.withColumns(
+        {
+            Explored.scenario: F.lit("none"),
+            Explored.mechanic: F.lit("none"),
+            Explored.product_ids: F.array().cast(Explored.type_of(Explored.product_ids)),
+            Explored.min_spend: F.lit(None).cast(MONEY),
+            **_zeros(Explored, *_EXPECTED, Explored.saving, Explored.off),
+        }
+    ).withColumn(Explored.promotion_id, none_id(decision.date))
+    columns = [c for c in nothing.columns if c in candidates.columns]
+    was_drawn = F.coalesce(F.col(_DRAWN) == F.col(Explored.promotion_id), F.col(Explored.scenario) == "none")
+    return Explored.conform(
+        candidates.select(columns)
+        .unionByName(nothing.select(columns))
+        .withColumns(
+            {
+                Explored.date: F.lit(decision.date),
+                Explored.action_propensity: _share_of(F.col(_ACTIONS)),
+                Explored.chosen: was_drawn,
+                Explored.run_id: F.lit(None),
+            }
+        )
+    )
+
+
+_DRAWN = "drawn"
+
+
+def budget(
+    promotions: DataFrame, *, limits: Mapping[str, int], prices: Mapping[str, float], decision: Decision
+) -> DataFrame:
+    """One row per constraint: planned, reserved by the offers, and its price. Promotions, minor units → Budget.
+
+    `prices`: margin per unit of currency, of the constraints that bind. Bound and gap are filled in by `with_bound`.
     """
     planned = PlannedBudget.frame(
         promotions.sparkSession,
         [
             {
                 PlannedBudget.constraint: constraint,
-                PlannedBudget.planned: Decimal(limit) / minor_per_unit(digits_of(decision.currency)),
-                PlannedBudget.dual_price: break_items[constraint].ratio if constraint in break_items else None,
+                PlannedBudget.planned: Decimal(limit) / minor_per_unit(decision.digits),
+                PlannedBudget.dual_price: prices.get(constraint),
             }
             for constraint, limit in sorted(limits.items())
         ],
     )
-    return Budget.conform(
-        planned.join(reserved(promotions), Budget.constraint, "left").withColumns(
-            {
-                Budget.date: F.lit(decision.date),
-                Budget.reserved: F.coalesce(Budget.reserved, F.lit(0).cast(MONEY)),
-                Budget.offers: F.coalesce(Budget.offers, F.lit(0)),
-                Budget.run_id: F.lit(None),  # the write says which run it is of
-            }
-        )
+    return planned.join(reserved(promotions), Budget.constraint, "left").withColumns(
+        {
+            Budget.date: F.lit(decision.date),
+            Budget.reserved: F.coalesce(Budget.reserved, F.lit(0).cast(MONEY)),
+            Budget.offers: F.coalesce(Budget.offers, F.lit(0)),
+            Budget.run_id: F.lit(None),  # the write says which run it is of
+        }
     )
+
+
+def with_bound(budget: DataFrame, *, bound_micro: int, value_micro: int) -> DataFrame:
+    """The rows with the most that could be brought, and how far what is brought lies below it. → Budget."""
+    gap = (bound_micro - value_micro) / bound_micro if bound_micro > 0 else None
+    bound = (Decimal(bound_micro) / MICRO).quantize(Decimal("0.01"))
+    return Budget.conform(
+        budget.withColumns({Budget.bound: F.lit(bound).cast(MONEY), Budget.gap: F.lit(gap).cast(T.DoubleType())})
+    )
+
+
+def reserved_in_minor_units(of: Considered) -> dict[str, int]:
+    """What the offers that were drawn reserve, by constraint."""
+    constraint = F.explode(constraints_of(F.col(ValuedOffer.mechanic))).alias(ReservedBudget.constraint)
+    cost = F.col(ValuedOffer.cost_minor)
+    drawn = of.offers.join(of.draws, [Draw.user_id, Draw.promotion_id], "left_semi").select(constraint, cost)
+    rows = drawn.groupBy(ReservedBudget.constraint).agg(F.sum(cost)).collect()  # a row per constraint
+    return {name: int(total) for name, total in rows}
 
 
 def reserved(promotions: DataFrame) -> DataFrame:
@@ -183,3 +287,22 @@ def reserved(promotions: DataFrame) -> DataFrame:
             F.count("*").alias(ReservedBudget.offers),
         )
     )
+
+
+def _text(decision: Decision) -> Column:
+    """The offer as a sentence, by its scenario's text. Of ValuedOffer with the columns of `terms`."""
+    text = F.lit(None).cast("string")
+    for name, scenario in sorted(REGISTRY.items()):
+        template = scenario.text(decision.language)
+        written = offer_text(template, valid_to=decision.valid_to, currency=decision.currency)
+        text = F.when(F.col(OfferTarget.scenario) == name, written).otherwise(text)
+    return text
+
+
+def _amount(micro: str, digits: int) -> Column:
+    """Millionths of currency as an amount in the currency's digits."""
+    return half_up(F.col(micro).cast("decimal(18,0)") / MICRO, digits)
+
+
+def _share_of(actions: Column) -> Column:
+    return F.when(actions.isNotNull(), F.lit(1).cast("decimal(18,6)") / actions).cast(RATE)

@@ -10,6 +10,7 @@ from pyspark.sql import types as T
 
 from promo_spark.contracts.features import INTEREST, REPURCHASE, UserProfile
 from promo_spark.contracts.models import Segments
+from promo_spark.contracts.risk import Risk
 from promo_spark.contracts.schema import Col, Frame, Personal
 from promo_spark.contracts.silver import Users
 
@@ -24,11 +25,13 @@ class DailyUser(Frame):
     segment_id = Col(T.IntegerType(), "the user's segment; 0: not in any", required=True)
     segment_name = Col(_TEXT, "the segment's name", required=True)
     risk_tier = Col(_TEXT, "low, medium, high or blocked; null: not scored")
+    ring = Col(T.LongType(), "which accounts it acts together with; null: none known")
     consent_marketing = Col(T.BooleanType(), "may be sent offers; null: the shop does not say")
     main_channel = Col(_TEXT, "channel with most orders; null: none")
     lifecycle = Col(_TEXT, "as in the profile; null: no profile")
     orders = Col(T.LongType(), "orders ever; null: no profile")
     recency_days = Col(T.LongType(), "days since the last order; null: no order", unit="days")
+    basket_value = Col(T.DoubleType(), "mean amount paid per order that was kept; null: none", unit="currency")
     basket_median = Col(T.DoubleType(), "median amount paid per order that was kept; null: none", unit="currency")
     discounted_lines_share = Col(T.DoubleType(), "share of lines bought at a discount; null: no order", unit="share")
     interests = Col(T.ArrayType(INTEREST), "categories by share of spend; null: no profile")
@@ -39,7 +42,6 @@ class Repurchase(Frame):
     """One row per user and product that the user buys regularly."""
 
     user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
-    discounted_lines_share = Col(T.DoubleType(), "share of the user's lines bought at a discount", unit="share")
     product_id = Col(_TEXT, "the product", required=True)
     orders = Col(T.LongType(), "orders with the product", required=True)
     due_date = Col(T.DateType(), "day on which the next purchase is due", required=True)
@@ -53,33 +55,42 @@ class Interest(Frame):
 
 
 def daily_users(
-    *, profiles: DataFrame, segments: DataFrame, unprofiled: DataFrame, date: datetime.date, timezone: str
+    *,
+    profiles: DataFrame,
+    segments: DataFrame,
+    risk: DataFrame,
+    unprofiled: DataFrame,
+    date: datetime.date,
+    timezone: str,
 ) -> DataFrame:
-    """One row per user. UserProfile, Segments, Users who may not be profiled → DailyUser.
+    """One row per user. UserProfile, Segments, Risk, Users who may not be profiled → DailyUser.
 
     A user without profile who registered on the date (a day in `timezone`) or later is left out.
     """
-    with_profile = profiled_users(profiles, segments)
+    with_profile = profiled_users(profiles, segments, risk)
     without_profile = users_without_profile(unprofiled, date=date, timezone=timezone).join(
         with_profile, DailyUser.user_id, "left_anti"
     )
     return DailyUser.shaped(with_profile.unionByName(without_profile, allowMissingColumns=True))
 
 
-def profiled_users(profiles: DataFrame, segments: DataFrame) -> DataFrame:
-    """One row per user with a profile. UserProfile, Segments → DailyUser.
+def profiled_users(profiles: DataFrame, segments: DataFrame, risk: DataFrame) -> DataFrame:
+    """One row per user with a profile. UserProfile, Segments, Risk → DailyUser.
 
-    A user without a segment counts as segment 0, that of users without orders. The risk tier is null: no job
-    scores it yet.
+    A user without a segment counts as segment 0, that of users without orders.
     """
     named = segments.select(Segments.user_id, Segments.segment_id, Segments.segment_name)
+    scored = risk.select(
+        Risk.user_id, F.col(Risk.tier).alias(DailyUser.risk_tier), F.col(Risk.ring).alias(DailyUser.ring)
+    )
     return DailyUser.shaped(
-        profiles.join(named, UserProfile.user_id, "left").withColumns(
+        profiles.join(named, UserProfile.user_id, "left")
+        .join(scored, UserProfile.user_id, "left")
+        .withColumns(
             {
                 DailyUser.profiled: F.lit(True),
                 DailyUser.segment_id: F.coalesce(Segments.segment_id, F.lit(0)),
                 DailyUser.segment_name: F.coalesce(Segments.segment_name, F.lit("unknown")),
-                DailyUser.risk_tier: F.lit(None),
             }
         )
     )
@@ -105,7 +116,7 @@ def with_profile(users: DataFrame) -> DataFrame:
 def repurchases(users: DataFrame) -> DataFrame:
     """One row per user and product bought regularly. DailyUser → Repurchase."""
     products = F.inline(F.col(DailyUser.repurchases))
-    return Repurchase.shaped(users.select(DailyUser.user_id, DailyUser.discounted_lines_share, products))
+    return Repurchase.shaped(users.select(DailyUser.user_id, products))
 
 
 def interests(users: DataFrame) -> DataFrame:

@@ -1,93 +1,293 @@
-"""What an offer is expected to bring and to cost.
-
-Expected margin = conversion × margin of the purchase after the offer. Expected cost = conversion × what the
-offer takes off, rounded up to the minor unit: this is what a budget reserves. Both are expectations: if more users
-respond than expected, the shop gives more than it reserved. Neither is an effect: a purchase that would have
-happened anyway counts in full, until uplift models say otherwise.
-"""
+"""Every offer that could be made, at every depth, with what it is expected to bring and to cost. See gains.py."""
 
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from promo_spark.contracts.schema import RATE, Col
-from promo_spark.decisions.offers.candidates import OfferCandidate
-from promo_spark.decisions.response import PurchaseHistory, ResponseRate
-from promo_spark.decisions.users import DailyUser
+from promo_spark.contracts.effects import Elasticity
+from promo_spark.contracts.responses import UpliftCurves
+from promo_spark.contracts.schema import MONEY, RATE, Col
+from promo_spark.decisions.gains import Curves, Floats, Ints, Offered, Pieces, gains
+from promo_spark.decisions.mechanics import NAMES
+from promo_spark.decisions.offers.pricing import Rung
+from promo_spark.decisions.offers.targets import OfferedProduct, OfferTarget, product_ids
+from promo_spark.decisions.shoppers import Answer, Habit, Shopper
+from promo_spark.measures.arrow_lists import entries_of_lists, in_one_piece
 from promo_spark.measures.money import minor_per_unit
 
 MICRO = 1_000_000
+ALL_SEGMENTS = -1
+_NEVER_BOUGHT = 0.3  # of what others buy of a product, by a user who did not: most that sells is bought again
+
+_DOUBLE, _LONG, _TEXT = T.DoubleType(), T.LongType(), T.StringType()
+Batches = Iterator[pa.RecordBatch]
 
 
-class ValuedCandidate(OfferCandidate):
-    """One row per user and offer that could be made, with what it is expected to bring and to cost."""
+class ValuedOffer(OfferTarget):
+    """One row per user, thing that could be offered, and depth, with what it is expected to bring and to cost."""
 
-    segment_id = Col(T.IntegerType(), "the user's segment", required=True)
-    promotion_id = Col(T.StringType(), "see `promotion_id`", required=True)
-    expected_conversion = Col(RATE, "expected share of such users who use it", unit="share", required=True)
-    margin_micro = Col(T.LongType(), "expected margin, rounded down", unit="millionths of currency", required=True)
-    cost_micro = Col(T.LongType(), "expected cost, rounded up", unit="millionths of currency", required=True)
-    cost_minor = Col(T.LongType(), "expected cost, rounded up: what budgets reserve", unit="minor units", required=True)
+    rate = Col(RATE, "share off what it applies to", unit="share", required=True)
+    off = Col(MONEY, "amount off the same", unit="currency", required=True)
+    expected_conversion = Col(_DOUBLE, "chance that it is used while it holds", unit="share", required=True)
+    expected_uplift = Col(_DOUBLE, "order days while it holds, beyond those without it", required=True)
+    value_micro = Col(_LONG, "margin beyond that without it", unit="millionths of currency", required=True)
+    error_micro = Col(_LONG, "standard error of it", unit="millionths of currency", required=True)
+    sold_micro = Col(
+        _LONG,
+        "margin of what it is used for, what would be bought anyway included",
+        "millionths of currency",
+        required=True,
+    )
+    cost_minor = Col(_LONG, "expected to be given, rounded up: what budgets reserve", unit="minor units", required=True)
+    basis = Col(_TEXT, "what the effect on visits rests on: randomised, transferred or prior", required=True)
+    worthwhile = Col(T.BooleanType(), "brings the least gain, and more than any lower depth", required=True)
+    promotion_id = Col(_TEXT, "see `promotion_id`", required=True)
 
 
-def valued_candidates(
-    candidates: DataFrame,
-    *,
-    users: DataFrame,
-    rates: DataFrame,
-    purchases: DataFrame,
-    date: datetime.date,
-    digits: int,
+class _Asked(OfferTarget):
+    """One row per user and thing that could be offered, with all that its value follows from."""
+
+    effect = Col(_DOUBLE, "as in Answer", required=True)
+    error = Col(_DOUBLE, "as in Answer", required=True)
+    basis = Col(_TEXT, "as in Answer", required=True)
+    visits = Col(_DOUBLE, "of the user in the days", required=True)
+    readiness = Col(_DOUBLE, "as in Shopper", required=True)
+    mention = Col(_DOUBLE, "as in Shopper", required=True)
+    order_margin = Col(_DOUBLE, "as in Shopper", required=True)
+    basket = Col(_DOUBLE, "as in Shopper", required=True)
+    basket_spread = Col(_DOUBLE, "as in Shopper", required=True)
+    least = Col(_DOUBLE, "minimum spend", required=True)
+    worth = Col(_DOUBLE, "what the products cost now; 0: none", required=True)
+    chance = Col(_DOUBLE, "as in Offered", required=True)
+    first_usual = Col(_DOUBLE, "as in Pieces", required=True)
+    first_left = Col(_DOUBLE, "as in Pieces", required=True)
+    first_elasticity = Col(_DOUBLE, "as in Pieces", required=True)
+    second_usual = Col(_DOUBLE, "as in Pieces", required=True)
+    second_left = Col(_DOUBLE, "as in Pieces", required=True)
+    second_elasticity = Col(_DOUBLE, "as in Pieces", required=True)
+    first_at_once = Col(_DOUBLE, "as in Pieces", required=True)
+    second_at_once = Col(_DOUBLE, "as in Pieces", required=True)
+
+
+@dataclass(frozen=True)
+class Valuing:
+    """The days that offers hold, what they have to bring, and the currency's digits."""
+
+    date: datetime.date
+    days: int
+    least_gain: float
+    usual_elasticity: float
+    digits: int
+
+
+def valued_offers(
+    targets: DataFrame, *, shoppers: DataFrame, elasticity: DataFrame, curves: Curves, by: Valuing
 ) -> DataFrame:
-    """One row per candidate. OfferCandidate, DailyUser, ResponseRate, PurchaseHistory → ValuedCandidate.
+    """One row per target and depth. OfferTarget, Shopper, Elasticity → ValuedOffer. Targets of others are dropped."""
+    asked = _asked(targets, shoppers=shoppers, elasticity=elasticity, by=by)
+    kept = [field for field in _Asked.struct() if field.name in OfferTarget.columns() or field.name == _Asked.basis]
+    added = [field for field in ValuedOffer.struct() if field.name not in _Asked.columns()]
+    added = [field for field in added if field.name != ValuedOffer.promotion_id]
+    valued = asked.mapInArrow(_valued(curves, by, [f.name for f in kept]), T.StructType([*kept, *added]))
+    return ValuedOffer.shaped(valued.withColumn(ValuedOffer.promotion_id, promotion_id(by.date)))
 
-    Candidates of other users, and those that cannot be expected to bring a margin, are dropped. The kind of the
-    observed response joins the reasons.
-    """
-    orders = F.col(PurchaseHistory.orders)
-    of_anchor = purchases.select(
-        PurchaseHistory.user_id, F.col(PurchaseHistory.product_id).alias(OfferCandidate.anchor), orders
-    )
-    kind = (
-        F.when(F.col(OfferCandidate.mechanic) == "coupon", "coupon")
-        .when(orders >= 2, "repeat_item")
-        .when(orders == 1, "known_item")
-        .otherwise("new_item")
-    )
-    conversion = F.round(F.col(ResponseRate.rate) * F.col(OfferCandidate.response_factor), 6).cast(RATE)
-    reason = F.concat(F.col(ResponseRate.basis), F.lit(":"), F.col(ResponseRate.kind))
-    margin_micro = F.floor(conversion * F.col(OfferCandidate.margin_if_used) * MICRO).cast("long")
-    cost_micro = F.ceil(conversion * F.col(OfferCandidate.saving) * MICRO).cast("long")
-    cost_minor = F.ceil(F.col(ValuedCandidate.cost_micro) * minor_per_unit(digits) / MICRO).cast("long")
-    rates = rates.select(ResponseRate.kind, ResponseRate.segment_id, ResponseRate.rate, ResponseRate.basis)
-    valued = (
-        candidates.join(users.select(DailyUser.user_id, DailyUser.segment_id), DailyUser.user_id, "inner")
-        .join(of_anchor, [OfferCandidate.user_id, OfferCandidate.anchor], "left")
-        .withColumn(ResponseRate.kind, kind)
-        .join(F.broadcast(rates), [ResponseRate.kind, ResponseRate.segment_id], "left")
-        .withColumn(ValuedCandidate.expected_conversion, conversion)
-        .withColumn(ValuedCandidate.reason_codes, F.concat(OfferCandidate.reason_codes, F.array(reason)))
-        .withColumn(ValuedCandidate.margin_micro, margin_micro)
-        .withColumn(ValuedCandidate.cost_micro, cost_micro)
-        .withColumn(ValuedCandidate.cost_minor, cost_minor)
-        .withColumn(ValuedCandidate.promotion_id, promotion_id(date))
-    )
-    worth_it = (F.col(ValuedCandidate.margin_micro) > 0) & (F.col(ValuedCandidate.cost_minor) > 0)
-    return ValuedCandidate.shaped(valued.filter(worth_it))
+
+def curves_of(rows: DataFrame) -> Curves:
+    """UpliftCurves of a date → Curves; offers change no visits, and all that could be used is, where there are none."""
+    knots: dict[str, list[tuple[float, float]]] = {}
+    for row in rows.select(UpliftCurves.curve, UpliftCurves.at, UpliftCurves.level).collect():  # a row per knot
+        knots.setdefault(row[UpliftCurves.curve], []).append((row[UpliftCurves.at], row[UpliftCurves.level]))
+
+    def line(curve: str, otherwise: float) -> tuple[Floats, Floats]:
+        points = sorted(knots.get(curve, [(0.0, otherwise)]))
+        return np.array([at for at, _ in points]), np.array([level for _, level in points])
+
+    return Curves(*line("saving", 0.0), *line("share", 0.0), *line("use", 1.0))
 
 
 def promotion_id(date: datetime.date) -> Column:
-    """The same id for the same date, user, scenario and products; also a fair tie-break, as it is a digest."""
+    """The same id for the same date, user, scenario, products, mechanic and depth; a digest: a fair tie-break."""
+    return _digest(date, product_ids(F.col(OfferTarget.parts)), F.col(OfferTarget.mechanic), F.col(ValuedOffer.rate))
+
+
+def none_id(date: datetime.date) -> Column:
+    """The same of a row without an offer: for the same date and user."""
+    return _digest(date, F.array().cast("array<string>"), F.lit("none"), F.lit(0).cast(RATE))
+
+
+def _digest(date: datetime.date, products: Column, mechanic: Column, rate: Column) -> Column:
     key = F.to_json(
         F.struct(
             F.lit(date.isoformat()).alias("d"),
-            F.col(OfferCandidate.user_id).alias("u"),
-            F.col(OfferCandidate.scenario).alias("s"),
-            F.col(OfferCandidate.product_ids).alias("p"),
+            F.col(OfferTarget.user_id).alias("u"),
+            F.col(OfferTarget.scenario).alias("s"),
+            products.alias("p"),
+            mechanic.alias("m"),
+            rate.cast("string").alias("r"),
         )
     )
     return F.substring(F.sha2(key, 256), 1, 32)
+
+
+def _asked(targets: DataFrame, *, shoppers: DataFrame, elasticity: DataFrame, by: Valuing) -> DataFrame:
+    """One row per target of a shopper. OfferTarget, Shopper, Elasticity → _Asked."""
+    parts, mechanic = F.col(OfferTarget.parts), F.col(OfferTarget.mechanic)
+    answer = F.try_element_at(Shopper.answers, mechanic)
+    visits = F.col(Shopper.visits_per_week) * (by.days / 7)
+    first, second = F.get(parts, F.lit(0)), F.get(parts, F.lit(1))
+    nothing = F.lit(0.0)
+    habit = F.try_element_at(Shopper.habits, first[OfferedProduct.product_id])
+    usual = {name: _usual_pieces(part, by.days) for name, part in (("first", first), ("second", second))}
+    left = {
+        name: (part[OfferedProduct.charged_price] - part[OfferedProduct.unit_cost]).cast("double")
+        for name, part in (("first", first), ("second", second))
+    }
+    rows = targets.join(shoppers, OfferTarget.user_id, "inner").withColumns(
+        {
+            _Asked.effect: F.coalesce(answer[Answer.effect], nothing),
+            _Asked.error: F.coalesce(answer[Answer.error], nothing),
+            _Asked.basis: F.coalesce(answer[Answer.basis], F.lit("prior")),
+            _Asked.visits: visits,
+            _Asked.least: F.coalesce(F.col(OfferTarget.min_spend).cast("double"), nothing),
+            _Asked.worth: F.coalesce(F.col(OfferTarget.charged_price).cast("double"), nothing),
+            _Asked.chance: F.coalesce(habit[Habit.p_offer], nothing),
+            _Asked.first_usual: F.coalesce(usual["first"], nothing),
+            _Asked.first_left: F.coalesce(left["first"], nothing),
+            _Asked.second_usual: F.coalesce(usual["second"], nothing),
+            _Asked.second_left: F.coalesce(left["second"], nothing),
+            _Asked.first_at_once: F.coalesce(first[OfferedProduct.units_at_once], F.lit(1.0)),
+            _Asked.second_at_once: F.coalesce(second[OfferedProduct.units_at_once], F.lit(1.0)),
+        }
+    )
+    for name, part in ((_Asked.first_elasticity, first), (_Asked.second_elasticity, second)):
+        rows = _with_elasticity(rows, name, part[OfferedProduct.category], elasticity, by.usual_elasticity)
+    return _Asked.shaped(rows)
+
+
+def _usual_pieces(part: Column, days: int) -> Column:
+    """Pieces of a product that the user buys in so many days: by habit, else by what all buy per visit.
+
+    By habit: as often as the probability says, if purchases come by chance, and as many as are bought at once.
+    """
+    habit = F.try_element_at(Shopper.habits, part[OfferedProduct.product_id])
+    purchases = -F.log1p(-F.least(habit[Habit.p_offer], F.lit(0.999)))
+    per_visit = part[OfferedProduct.units_28d].cast("double") / F.greatest(F.col(Shopper.visits_of_all) * 4, F.lit(1.0))
+    of_others = per_visit * F.col(Shopper.visits_per_week) * (days / 7) * _NEVER_BOUGHT
+    return F.coalesce(
+        purchases * part[OfferedProduct.units_at_once], F.when(part.isNotNull(), F.greatest(of_others, F.lit(0.0)))
+    )
+
+
+def _with_elasticity(rows: DataFrame, name: str, category: Column, elasticity: DataFrame, usual: float) -> DataFrame:
+    """The rows with the elasticity of a category in the user's segment, else of all users, else the usual one."""
+    own, of_all = f"{name}_own", f"{name}_of_all"
+    value = F.greatest(F.col(Elasticity.elasticity), F.lit(0.0))
+    keyed = [F.col(Elasticity.category).alias(_CATEGORY), F.col(Elasticity.segment_id).alias(_SEGMENT)]
+    of_segment = elasticity.select(*keyed, value.alias(own))
+    of_category = elasticity.filter(F.col(Elasticity.segment_id) == ALL_SEGMENTS).select(keyed[0], value.alias(of_all))
+    joined = rows.withColumns({_CATEGORY: category, _SEGMENT: F.col(Shopper.segment_id)})
+    joined = joined.join(F.broadcast(of_segment), [_CATEGORY, _SEGMENT], "left")
+    joined = joined.join(F.broadcast(of_category), _CATEGORY, "left")
+    known = F.coalesce(F.col(own), F.col(of_all), F.lit(usual))
+    return joined.withColumn(name, F.when(category.isNull(), F.lit(usual)).otherwise(known)).drop(
+        own, of_all, _CATEGORY, _SEGMENT
+    )
+
+
+_CATEGORY, _SEGMENT = "category_of_part", "segment_of_user"
+
+
+def _valued(curves: Curves, by: Valuing, kept: list[str]) -> Callable[[Batches], Batches]:
+    """Batches of _Asked → batches of its columns `kept`, and what is told of each depth."""
+
+    def of_batches(batches: Batches) -> Batches:
+        for batch in batches:
+            yield _valued_batch(batch, curves, by, kept)
+
+    return of_batches
+
+
+def _valued_batch(batch: pa.RecordBatch, curves: Curves, by: Valuing, kept: list[str]) -> pa.RecordBatch:
+    row, entries = entries_of_lists(in_one_piece(batch.column(OfferTarget.rungs)))
+    rate, off = entries.field(Rung.rate), entries.field(Rung.off)
+    offered = _offered(batch, row, _floats(rate), _floats(off))
+    told = gains(offered, curves)
+    value = _whole(told.value * MICRO)
+    cost = np.ceil(np.round(told.given * minor_per_unit(by.digits), 6)).astype(np.int64)
+    worthwhile = (value >= by.least_gain * MICRO) & (cost > 0) & _above_all_before(row, value)
+    columns = {name: batch.column(name).take(pa.array(row)) for name in kept}
+    columns |= {
+        ValuedOffer.rate: rate,
+        ValuedOffer.off: off,
+        ValuedOffer.expected_conversion: pa.array(np.round(told.uses, 6)),
+        ValuedOffer.expected_uplift: pa.array(np.round(told.visits, 6)),
+        ValuedOffer.value_micro: pa.array(value),
+        ValuedOffer.error_micro: pa.array(_whole(told.error * MICRO)),
+        ValuedOffer.sold_micro: pa.array(_whole(told.sold * MICRO)),
+        ValuedOffer.cost_minor: pa.array(cost),
+        ValuedOffer.worthwhile: pa.array(worthwhile),
+    }
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def _offered(batch: pa.RecordBatch, row: Ints, rate: Floats, off: Floats) -> Offered:
+    """The arrays of a batch, one entry per depth."""
+
+    def of(name: str) -> Floats:
+        return _floats(batch.column(name))[row]
+
+    mechanic = batch.column(OfferTarget.mechanic).to_pylist()
+    number = {name: place for place, name in enumerate(NAMES)}
+    return Offered(
+        mechanic=np.array([number[name] for name in mechanic], np.int64)[row],
+        saving=rate,
+        off=off,
+        least=of(_Asked.least),
+        worth=of(_Asked.worth),
+        first=Pieces(
+            of(_Asked.first_usual), of(_Asked.first_left), of(_Asked.first_elasticity), of(_Asked.first_at_once)
+        ),
+        second=Pieces(
+            of(_Asked.second_usual), of(_Asked.second_left), of(_Asked.second_elasticity), of(_Asked.second_at_once)
+        ),
+        chance=of(_Asked.chance),
+        visits=of(_Asked.visits),
+        effect=of(_Asked.effect),
+        error=of(_Asked.error),
+        mention=of(_Asked.mention),
+        readiness=of(_Asked.readiness),
+        margin=of(_Asked.order_margin),
+        basket=of(_Asked.basket),
+        spread=of(_Asked.basket_spread),
+    )
+
+
+def _above_all_before(row: Ints, value: Ints) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Whether a depth brings more than every lower one of the same row.
+
+    >>> _above_all_before(np.array([0, 0, 0, 1]), np.array([5, 4, 6, 1])).tolist()
+    [True, False, True, True]
+    """
+    place = np.arange(len(row)) - np.searchsorted(row, row)
+    best = np.full((int(row.max(initial=-1)) + 1, int(place.max(initial=-1)) + 1), np.iinfo(np.int64).min)
+    best[row, place] = value
+    before = np.maximum.accumulate(best, axis=1)
+    return np.asarray((place == 0) | (value > before[row, np.maximum(place - 1, 0)]))
+
+
+def _whole(amount: Floats) -> Ints:
+    """Rounded down, but for what arithmetic leaves behind the point."""
+    return np.floor(np.round(amount, 3)).astype(np.int64)
+
+
+def _floats(column: pa.Array) -> Floats:
+    return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)

@@ -1,31 +1,67 @@
-"""The steps of promote: users, response, candidates, allocation, decisions. Each frame is computed once."""
+"""The steps of promote: users, what could be offered, its value, draws, allocation, decisions."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from promo_spark.contracts.currencies import digits_of
-from promo_spark.contracts.decisions import Promotions
+from promo_spark.contracts.decisions import Frontier, Promotions
+from promo_spark.contracts.effects import Elasticity
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import BasketRules, Forecasts, Recommendations, Segments
-from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Redemptions, Users
-from promo_spark.decisions.allocation.greedy import Allocation, allocate, greedy_pass, user_choices
-from promo_spark.decisions.allocation.limits import limits_in_minor_units
-from promo_spark.decisions.eligibility import eligible, with_eligibility
+from promo_spark.contracts.predictions import ItemPropensity, Propensity
+from promo_spark.contracts.responses import Uplift, UpliftCurves
+from promo_spark.contracts.risk import Risk
+from promo_spark.contracts.silver import PromotionExclusions, Users
+from promo_spark.decisions.allocation.limits import DAILY, limits_in_minor_units
+from promo_spark.decisions.allocation.prices import Allocation, allocated_by_prices
+from promo_spark.decisions.eligibility import UserEligibility, eligible, with_eligibility
+from promo_spark.decisions.exploration import Draw, draws, with_arms_as_drawn
 from promo_spark.decisions.held import held_offers, with_held_offers
 from promo_spark.decisions.invariants import check_invariants
-from promo_spark.decisions.metrics import expected_totals
-from promo_spark.decisions.offers.candidates import best_per_scenario
+from promo_spark.decisions.offers.exclusions import excluded_products
+from promo_spark.decisions.offers.pricing import margin_of_shop
 from promo_spark.decisions.offers.products import offerable_products
-from promo_spark.decisions.promotions import Decision, budget, promotions
-from promo_spark.decisions.response import coupon_trials, item_trials, purchases, response_rates
-from promo_spark.decisions.scenarios import all_candidates
+from promo_spark.decisions.offers.targets import best_per_scenario
+from promo_spark.decisions.options import user_options
+from promo_spark.decisions.promotions import (
+    Considered,
+    Decision,
+    budget,
+    chosen_offers,
+    explored,
+    promotions,
+    reserved_in_minor_units,
+    with_bound,
+)
+from promo_spark.decisions.risk_gate import allowed_by_risk
+from promo_spark.decisions.scenarios import all_targets
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs, last_valid_day
-from promo_spark.decisions.users import daily_users, with_profile
-from promo_spark.decisions.valuation import valued_candidates
+from promo_spark.decisions.shoppers import shoppers
+from promo_spark.decisions.users import daily_users
+from promo_spark.decisions.valuation import MICRO, ValuedOffer, Valuing, curves_of, valued_offers
 from promo_spark.measures.consent import unprofiled_users
+from promo_spark.measures.money import minor_per_unit
 from promo_spark.runtime.job import Context
 from promo_spark.settings.promote import PromoteSettings
+
+Ctx = Context[PromoteSettings]
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What is written: Promotions, Budget, Explored, and rows of Frontier."""
+
+    promotions: DataFrame
+    budget: DataFrame
+    explored: DataFrame
+    frontier: list[Mapping[str, Any]]
 
 
 def computed(df: DataFrame) -> DataFrame:
@@ -37,137 +73,140 @@ def computed(df: DataFrame) -> DataFrame:
     return df.localCheckpoint(eager=True)
 
 
-def users_of_the_day(ctx: Context[PromoteSettings]) -> DataFrame:
+def users_of_the_day(ctx: Ctx) -> DataFrame:
     """One row per user of the day. → UserEligibility."""
     users = daily_users(
         profiles=ctx.read(UserProfile),
         segments=ctx.read(Segments),
+        risk=ctx.read_optional(Risk),
         unprofiled=unprofiled_users(
             ctx.read_everyone(Users), unknown_consent=ctx.business.privacy.unknown_profiling_consent
         ),
         date=ctx.date,
         timezone=ctx.business.timezone,
     )
-    return computed(with_eligibility(users, ctx.settings))
+    return computed(with_eligibility(users, ctx.settings, ctx.date))
 
 
-def scenario_inputs(ctx: Context[PromoteSettings], users: DataFrame) -> ScenarioInputs:
-    """What scenarios draw on. UserEligibility → ScenarioInputs."""
+def considered(ctx: Ctx, users: DataFrame) -> Considered:
+    """All that could be offered today, with what it would bring; and what explored users draw. UserEligibility."""
     settings = ctx.settings
-    return ScenarioInputs(
+    held = computed(held_offers(ctx.read_earlier(Promotions), ctx.date))
+    products = ctx.read(ProductProfile)
+    excluded = excluded_products(
+        products,
+        ctx.read_optional(PromotionExclusions),
+        date=ctx.date,
+        valid_to=last_valid_day(ctx.date, settings),
+    )
+    inputs = ScenarioInputs(
         date=ctx.date,
         currency=ctx.business.currency,
         settings=settings,
         users=eligible(users),
-        products=computed(
-            offerable_products(ctx.read(ProductProfile), min_margin=settings.min_margin, digits=_digits(ctx))
-        ),
-        purchases=computed(purchases(ctx.read(OrderLines), date=ctx.date, settings=settings)),
+        products=computed(offerable_products(products, excluded, min_margin=settings.min_margin, digits=_digits(ctx))),
+        item_propensity=ctx.read_optional(ItemPropensity),
         recommendations=ctx.read(Recommendations),
         rules=ctx.read_optional(BasketRules),
         forecasts=ctx.read(Forecasts),
         earlier_promotions=ctx.read_earlier(Promotions),
     )
-
-
-def offers_that_hold(ctx: Context[PromoteSettings]) -> DataFrame:
-    """One row per user with offers of earlier dates that still hold. → HeldOffers."""
-    return computed(held_offers(ctx.read_earlier(Promotions), ctx.date))
-
-
-def observed_response(ctx: Context[PromoteSettings], *, inputs: ScenarioInputs, users: DataFrame) -> DataFrame:
-    """One row per kind of response and segment. UserEligibility → ResponseRate."""
-    ctx.say("observing how users responded so far")
-    coupons = coupon_trials(
-        contacts=ctx.read_optional(Contacts),
-        campaigns=ctx.read_optional(Campaigns),
-        redemptions=ctx.read_optional(Redemptions),
-        date=ctx.date,
-        window_days=ctx.settings.response_window_days,
-    )
-    items = item_trials(inputs.purchases, inputs.products)
-    return computed(response_rates(coupons.unionByName(items), with_profile(users), ctx.settings))
-
-
-def proposed_offers(
-    ctx: Context[PromoteSettings], *, inputs: ScenarioInputs, rates: DataFrame, held: DataFrame
-) -> DataFrame:
-    """One row per user and offer that could be made beside those held. ResponseRate, HeldOffers → ValuedCandidate."""
-    settings = ctx.settings
     ctx.say(f"proposing offers: {', '.join(settings.scenarios)}")
-    candidates = best_per_scenario(
-        with_held_offers(all_candidates(inputs, settings.scenarios), held, max_offers=settings.max_offers_per_user),
-        keep=settings.candidates_per_scenario,
+    allowed = allowed_by_risk(
+        all_targets(inputs, settings.scenarios), inputs.users, no_coupon=settings.no_coupon_risk_tiers
     )
-    return computed(
-        valued_candidates(
-            candidates,
-            users=inputs.users,
-            rates=rates,
-            purchases=inputs.purchases,
-            date=ctx.date,
-            digits=inputs.digits,
+    proposed = with_held_offers(allowed, held, max_offers=settings.max_offers_per_user)
+    targets = computed(best_per_scenario(proposed, keep=settings.candidates_per_scenario))
+    ctx.say("telling what each would bring")
+    offers = computed(
+        valued_offers(
+            targets,
+            shoppers=shoppers(
+                inputs.users,
+                uplift=ctx.read_optional(Uplift),
+                propensity=ctx.read_optional(Propensity),
+                item_propensity=inputs.item_propensity,
+                margin=margin_of_shop(inputs.products),
+            ),
+            elasticity=ctx.read_optional(Elasticity),
+            curves=curves_of(ctx.read_optional(UpliftCurves)),
+            by=Valuing(ctx.date, settings.valid_days, settings.least_gain, settings.usual_elasticity, _digits(ctx)),
         )
     )
+    drawn = computed(explored_users(ctx, offers, users, held))
+    return Considered(targets, offers, with_arms_as_drawn(users, drawn), held, drawn, excluded)
 
 
-def allocated_offers(ctx: Context[PromoteSettings], candidates: DataFrame) -> Allocation:
-    """The offers under all limits. ValuedCandidate → AllocatedOffer."""
-    ctx.say("allocating the budget")
-    choices = computed(user_choices(candidates, digits=_digits(ctx)))
-    return allocate(
-        choices, limits=limits_in_minor_units(ctx.settings, _digits(ctx)), max_offers=ctx.settings.max_offers_per_user
+def explored_users(ctx: Ctx, offers: DataFrame, users: DataFrame, held: DataFrame) -> DataFrame:
+    """One row per explored user. ValuedOffer, UserEligibility, HeldOffers → Draw."""
+    settings = ctx.settings
+    arm = eligible(users).filter(F.col(UserEligibility.arm) == "explore").select(UserEligibility.user_id)
+    could_be_made = offers.join(arm, UserEligibility.user_id, "left_semi")
+    return draws(
+        user_options(could_be_made, held, max_offers=settings.max_offers_per_user),
+        limits=limits_in_minor_units(settings, _digits(ctx)),
+        share=settings.explore_budget_share,
+        key=settings.holdout_key,
+        date=ctx.date,
     )
 
 
-def decided(
-    ctx: Context[PromoteSettings],
-    *,
-    users: DataFrame,
-    candidates: DataFrame,
-    held: DataFrame,
-    allocation: Allocation,
-) -> tuple[DataFrame, DataFrame]:
-    """The day's promotions and what they reserve. UserEligibility, ValuedCandidate, HeldOffers → Promotions, Budget."""
+def allocated(ctx: Ctx, of: Considered) -> Allocation:
+    """The offers of those who are not explored, under what explored users leave of all limits."""
+    ctx.say("allocating the budget")
+    settings = ctx.settings
+    spent = reserved_in_minor_units(of)
+    limits = limits_in_minor_units(settings, _digits(ctx))
+    others = of.offers.filter(ValuedOffer.worthwhile).join(of.draws, Draw.user_id, "left_anti")
+    options = user_options(others, of.held, max_offers=settings.max_offers_per_user, keep=settings.candidates_per_user)
+    return allocated_by_prices(
+        computed(options),
+        {name: limit - spent.get(name, 0) for name, limit in limits.items()},
+        sample_users=settings.sample_users,
+        frontier_of=DAILY,
+    )
+
+
+def decided(ctx: Ctx, of: Considered, allocation: Allocation) -> Decided:
+    """The day's promotions, what they reserve, what was explored, and what other budgets would bring."""
     decision = Decision(
         date=ctx.date,
         valid_to=last_valid_day(ctx.date, ctx.settings),
         currency=ctx.business.currency,
         policy_version=ctx.settings.policy_version,
+        language=ctx.settings.language,
     )
-    rows = computed(
-        promotions(candidates=candidates, offers=allocation.offers, users=users, held=held, decision=decision)
-    )
-    limits = limits_in_minor_units(ctx.settings, _digits(ctx))
-    return rows, computed(budget(rows, limits=limits, break_items=allocation.break_items, decision=decision))
+    unit = minor_per_unit(_digits(ctx))
+    rows = computed(promotions(of, chosen_offers(allocation.offers, of.draws), decision))
+    prices = {one.name: one.price * unit / MICRO for one in allocation.limits if one.price > 0}
+    budgets = budget(rows, limits=limits_in_minor_units(ctx.settings, _digits(ctx)), prices=prices, decision=decision)
+    bounded = with_bound(budgets, bound_micro=allocation.bound_micro, value_micro=allocation.value_micro)
+    frontier: list[Mapping[str, Any]] = [
+        {
+            Frontier.daily_budget: Decimal(point.most) / unit,
+            Frontier.incremental_margin: (Decimal(point.bound_micro) / MICRO).quantize(Decimal("0.01")),
+            Frontier.dual_price: point.price * unit / MICRO,
+        }
+        for point in allocation.frontier(DAILY)
+    ]
+    return Decided(rows, computed(bounded), explored(of, decision), frontier)
 
 
-def checked(
-    ctx: Context[PromoteSettings], promotions: DataFrame, budget: DataFrame, *, users: DataFrame, held: DataFrame
-) -> None:
+def checked(ctx: Ctx, decided: Decided, of: Considered) -> None:
     """Every promise of decisions.promotions, before anything is written. Raises InvariantError."""
     ctx.say("checking every promise of decisions.promotions")
     check_invariants(
-        promotions, budget, users, held, date=ctx.date, settings=ctx.settings, currency=ctx.business.currency
+        decided.promotions,
+        decided.budget,
+        of.users,
+        of.held,
+        of.excluded,
+        date=ctx.date,
+        settings=ctx.settings,
+        currency=ctx.business.currency,
     )
 
 
-def totals_beside_random_order(
-    ctx: Context[PromoteSettings], *, candidates: DataFrame, allocation: Allocation
-) -> DataFrame:
-    """Expected margin and cost of the allocation, and of the same limits filled in random order, as a baseline.
-
-    ValuedCandidate → MetricRow.
-    """
-    ctx.say("comparing with the same budget given in random order")
-    choices = computed(user_choices(candidates, digits=_digits(ctx), by_ratio=False))
-    limits = limits_in_minor_units(ctx.settings, _digits(ctx))
-    random = greedy_pass(choices, limits=limits, max_offers=ctx.settings.max_offers_per_user)
-    return expected_totals(candidates, allocation.offers, order="greedy", digits=_digits(ctx)).unionByName(
-        expected_totals(candidates, random.offers, order="random_order", digits=_digits(ctx))
-    )
-
-
-def _digits(ctx: Context[PromoteSettings]) -> int:
+def _digits(ctx: Ctx) -> int:
     """The digits of the currency after the decimal point."""
     return digits_of(ctx.business.currency)

@@ -53,8 +53,10 @@ def deliver_day(
     deliver(ctx, world, "users", frames.newcomers(ctx.spark, spec, day))
     deliver(ctx, world, "inventory", frames.stock_of_day(ctx.spark, spec, day))
     coupons = frames.coupons_made_on(offers, ctx.date)
-    deliver(ctx, world, "contacts", frames.contacts_of_day(coupons))
-    deliver(ctx, world, "campaigns", frames.campaigns_of_day(coupons))
+    contacts, campaigns = frames.contacts_of_day(coupons), frames.campaigns_of_day(coupons)
+    welcomed = frames.welcome_contacts(ctx.spark, spec, day)
+    deliver(ctx, world, "contacts", contacts.unionByName(welcomed))
+    deliver(ctx, world, "campaigns", campaigns.unionByName(frames.welcome_campaigns(ctx.spark, spec, day)))
 
 
 def deliver(ctx: Context[SimulateSettings], world: Row, table: str, rows: DataFrame) -> None:

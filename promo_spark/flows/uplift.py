@@ -29,19 +29,19 @@ from promo_spark.learners.stored_text import sha256_of
 from promo_spark.measures.metric_rows import Figure
 from promo_spark.measures.refitting import newest_rows, refit_reason
 from promo_spark.models.uplift.batches import Batch, batch_of, usual_basket
-from promo_spark.models.uplift.effects import SAVINGS, SHARES, USUAL_SAVING, fitted_effects
+from promo_spark.models.uplift.effects import SAVINGS, SHARES
 from promo_spark.models.uplift.experiments import Experiment, experiments, fault
 from promo_spark.models.uplift.histories import Floats, day_levels
+from promo_spark.models.uplift.judgement import ALL, effect_figures
 from promo_spark.models.uplift.response_histories import Offered, response_histories
 from promo_spark.models.uplift.response_model import FEATURES, FittedResponses, Fitting, ResponseModel, fitted_responses
-from promo_spark.models.uplift.uplift_metrics import Judged, arm_chances, calibration_slope, mean_effect, qini
 from promo_spark.runtime.job import Context
 from promo_spark.settings.uplift import UpliftSettings
 
-MODEL, ENGINE = "responses", "latent_classes"
+MODEL = "responses"
+_ENGINES = {"response": "latent_classes", "t": "t_learner", "x": "x_learner", "dr": "dr_learner"}
 _FIRST = datetime.date(1970, 1, 1)
-_ALL, _DECIMALS = "all", 9
-_COUPON = OFFER_MECHANICS.index("coupon")
+_DECIMALS = 9
 Batches = Iterator[pa.RecordBatch]
 
 
@@ -119,9 +119,14 @@ def responses_of_date(ctx: Context[UpliftSettings], histories: DataFrame) -> Res
     levels = day_levels(batch.histories)
     ctx.say(f"fitting responses on {len(batch):,} users, {len(batch.trials):,} rows of experiments")
     effort = BoostingEffort(settings.trees, settings.leaves, rows_of_leaf=settings.rows_of_leaf)
-    fitting = Fitting(settings.classes, settings.rounds, settings.least_rows, effort)
+    fitting = Fitting(settings.classes, settings.rounds, settings.least_rows, effort, settings.engine)
     fitted = fitted_responses(batch, levels, basket, fitting)
-    figures = _figures(fitted, len(batch), settings.least_rows)
+    if settings.engine != "response" and fitted.model.meta is None:
+        ctx.note(
+            f"too few rows of experiments for uplift.engine = {settings.engine!r}: {len(fitted.evidence):,}, "
+            f"uplift.least_rows is {settings.least_rows:,}; the curve of engine 'response' is told"
+        )
+    figures = _figures(fitted, len(batch), fitting)
     return ResponsesOfDate(fitted.model, levels, fitted.model.to_text(), ctx.date, ctx.made_by, figures, reason or "")
 
 
@@ -131,16 +136,21 @@ def fit_of_date(ctx: Context[UpliftSettings], of_date: ResponsesOfDate | None) -
         return None
     return Fit(
         MODEL,
-        ENGINE,
+        _ENGINES[ctx.settings.engine],
         ctx.settings.refit,
         of_date.reason,
         rows=next(f.n for f in of_date.figures if f.metric == "users"),
         days=(ctx.date - datetime.timedelta(ctx.settings.history_days), ctx.date - datetime.timedelta(1)),
         features=FEATURES,
         state=ResponseModels,
-        metrics={f.metric: f.value for f in of_date.figures if f.slice == _ALL and f.value is not None},
+        metrics={f.metric: f.value for f in of_date.figures if f.slice == ALL and f.value is not None},
         sha256=sha256_of(of_date.text),
     )
+
+
+def figures_of_date(of_date: ResponsesOfDate | None) -> list[Figure]:
+    """What was measured of the model; where nobody bought, that nobody did: a row to know the date by."""
+    return of_date.figures if of_date else [Figure("users", ALL, 0.0, 0)]
 
 
 def model_rows(ctx: Context[UpliftSettings], of_date: ResponsesOfDate | None) -> DataFrame:
@@ -162,7 +172,12 @@ def curve_rows(ctx: Context[UpliftSettings], of_date: ResponsesOfDate | None) ->
     if of_date is None:
         return UpliftCurves.frame(ctx.spark)
     effects = of_date.model.effects
-    curves = {"saving": (SAVINGS, effects.savings), "share": (SHARES, effects.shares)}
+    known = of_date.model.known
+    curves = {
+        "saving": (SAVINGS, effects.savings),
+        "share": (SHARES, effects.shares),
+        "use": (np.array(known.use_savings), np.array(known.use_levels)),
+    }
     rows = [
         {UpliftCurves.curve: curve, UpliftCurves.at: float(at), UpliftCurves.level: round(float(level), _DECIMALS)}
         for curve, (knots, levels) in curves.items()
@@ -189,60 +204,31 @@ def uplift(ctx: Context[UpliftSettings], histories: DataFrame, of_date: Response
 def _uplift_columns(model: ResponseModel, batch: Batch, levels: Floats) -> dict[str, pa.Array]:
     """User by user, mechanic by mechanic."""
     answered = model.answered(batch.histories, levels)
-    effects, mechanics, users = model.effects, len(OFFER_MECHANICS), len(batch)
-    own, error = effects.own(answered.pull), effects.own_error(answered.pull, answered.spread)
-    size, of_size = effects.size, effects.size_error
-    effect = own[:, None] * size
-    effect_se = np.sqrt((error[:, None] * size) ** 2 + (own[:, None] * of_size) ** 2)
-    prior = "prior" if not effects.rows else "transferred"
-    basis = ["randomised" if told else prior for told in effects.randomised]
+    mechanics, users = len(OFFER_MECHANICS), len(batch)
+    weekly = model.weekly_visits(answered.features)
+    stated = model.stated(answered, weekly)
     row = np.repeat(np.arange(users), mechanics)
     return {
         Uplift.user_id: batch.user_ids.take(pa.array(row)),
         Uplift.mechanic: pa.array(list(OFFER_MECHANICS) * users, pa.string()),
-        Uplift.effect: pa.array(np.round(effect.ravel(), _DECIMALS)),
-        Uplift.effect_se: pa.array(np.round(effect_se.ravel(), _DECIMALS)),
-        Uplift.visits_per_week: pa.array(np.round(model.weekly_visits(answered.features), _DECIMALS)[row]),
-        Uplift.basis: pa.array(basis * users, pa.string()),
+        Uplift.effect: pa.array(np.round(stated.effect.ravel(), _DECIMALS)),
+        Uplift.effect_se: pa.array(np.round(stated.error.ravel(), _DECIMALS)),
+        Uplift.visits_per_week: pa.array(np.round(weekly, _DECIMALS)[row]),
+        **{
+            name: pa.array(np.round(answered.features[:, FEATURES.index(name)], _DECIMALS)[row])
+            for name in (Uplift.readiness, Uplift.mention)
+        },
+        Uplift.basis: pa.array(list(stated.basis) * users, pa.string()),
     }
 
 
-def _figures(fitted: FittedResponses, users: int, least_rows: int) -> list[Figure]:
+def _figures(fitted: FittedResponses, users: int, fitting: Fitting) -> list[Figure]:
     """How much the effects rest on, and how good they are on the half of the users that they were not fitted on."""
-    evidence, rows = fitted.evidence, len(fitted.evidence)
-    figures = [Figure("users", _ALL, float(users), users), Figure("randomised_rows", _ALL, float(rows), rows)]
-    experiment = np.unique(fitted.start, return_inverse=True)[1]
-    chance = arm_chances(evidence, experiment)
-    both = (chance > 0) & (chance < 1)
-    if rows < least_rows or not both.any():
+    rows = len(fitted.evidence)
+    figures = [Figure("users", ALL, float(users), users), Figure("randomised_rows", ALL, float(rows), rows)]
+    if rows < fitting.least_rows:
         return figures
-    predicted = np.zeros(rows)
-    for half in (0, 1):
-        mine = fitted.user % 2 == half
-        effects = fitted_effects(evidence.rows(~mine), OFFER_MECHANICS, enough_rows=least_rows)
-        got = evidence.rows(mine)
-        has = got.mechanic >= 0  # who got none could have got the usual coupon
-        mechanic, saving = np.where(has, got.mechanic, _COUPON), np.where(has, got.saving, USUAL_SAVING)
-        log = effects.log_effect(mechanic, saving, _share(got.share), got.pull)
-        predicted[mine] = got.baseline * np.expm1(log)
-    judged = Judged(
-        predicted[both], evidence.visits[both], evidence.mechanic[both] >= 0, chance[both], fitted.user[both]
-    )
-    measured = {
-        "qini": qini(judged),
-        "calibration_slope": calibration_slope(judged),
-        "mean_effect": mean_effect(judged),
-    }
-    for metric, estimate in measured.items():
-        figures.append(Figure(metric, _ALL, round(estimate.value, _DECIMALS), int(both.sum())))
-        figures.append(Figure(f"{metric}_se", _ALL, round(estimate.error, _DECIMALS), int(both.sum())))
-    return figures
-
-
-def _share(share: Floats) -> Floats:
-    """Of a user without an offer: the mean share of those with one."""
-    has = share > 0
-    return np.where(has, share, share[has].mean() if has.any() else 1.0)
+    return figures + effect_figures(fitted.out_of_sample(fitting))
 
 
 def _stored(rows: DataFrame | None) -> tuple[ResponseModel, str, datetime.date, str] | None:

@@ -13,7 +13,7 @@ from promo_spark.errors import RequirementError
 from promo_spark.learners.linear import sigmoid
 from promo_spark.learners.tables import FeatureTable, Floats
 
-Objective = Literal["binary", "tweedie", "poisson"]
+Objective = Literal["binary", "tweedie", "poisson", "regression"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,8 @@ class BoostingEffort:
 
 @dataclass(frozen=True)
 class BoostedTrees:
-    """Fitted trees. binary: they give a probability; tweedie and poisson: an amount that is 0 or more."""
+    """Fitted trees. binary: they give a probability; tweedie and poisson: an amount that is 0 or more; regression:
+    any number."""
 
     names: tuple[str, ...]
     objective: Objective
@@ -39,6 +40,8 @@ class BoostedTrees:
     def predicted(self, table: FeatureTable) -> Floats:
         """Per row the probability, or the amount."""
         score = self._booster.predict(table.columns(self.names).values, raw_score=True, num_threads=1)
+        if self.objective == "regression":
+            return np.asarray(score, np.float64)
         return sigmoid(score) if self.objective == "binary" else np.exp(np.clip(score, -40.0, 40.0))
 
     def contributions(self, table: FeatureTable) -> Floats:

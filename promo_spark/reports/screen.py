@@ -150,14 +150,14 @@ def _promotions(logs: TableLogs, date: datetime.date, currency: str) -> Grid | N
     totals = Totals(
         by=(Promotions.scenario, Promotions.mechanic),
         different=Promotions.user_id,
-        sums=(Promotions.expected_cost, Promotions.expected_margin),
+        sums=(Promotions.expected_cost, Promotions.incremental_margin),
     )
     counted = logs.totals(Promotions, (Condition(Promotions.date, "=", date),), totals)
     if not counted:
         return None
-    grid = _grid("Promotions", "scenario", "mechanic", "rows", "users", "reserved", "expected margin")
+    grid = _grid("Promotions", "scenario", "mechanic", "rows", "users", "reserved", "expected gain")
     for row in sorted(counted, key=lambda r: (-r.rows, r.scenario, r.mechanic)):
-        cost, margin = _amount(row.expected_cost, currency), _amount(row.expected_margin, currency)
+        cost, margin = _amount(row.expected_cost, currency), _amount(row.incremental_margin, currency)
         _add(grid, row.scenario, row.mechanic, f"{row.rows:,}", f"{row.user_id:,}", cost, margin)
     return grid
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import datetime
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,12 +35,16 @@ class Asked:
 
 @dataclass(frozen=True)
 class Command:
-    """A command as declared: its name is the stem of its file, its description the file's docstring."""
+    """A command as declared: its name is the stem of its file, its description the file's docstring.
+
+    What is given for a `personal` argument, such as a user's id, is not recorded.
+    """
 
     name: str
     description: str
     arguments: Mapping[str, str]
     function: Callable[[Asked], str]
+    personal: frozenset[str] = frozenset()
 
     def start(self, lake: Lake, settings: Settings, arguments: Mapping[str, str], progress: Progress) -> str:
         """Runs the command and records it; what was done, which is also shown."""
@@ -48,23 +52,30 @@ class Command:
         described = Job(self.name, self.description, (), (), (), Section, lambda _ctx: None)
         attempt = Attempt(described, started.date(), "by hand", started, Inputs({}, {}), {}, {}, {}, {})
         run_log = RunLog(lake)
+        recorded = {name: "not recorded" if name in self.personal else given for name, given in arguments.items()}
         try:
             done = self.function(Asked(lake, settings, arguments))
         except BaseException as error:
-            run_log.record(attempt, settings, error, asked=arguments)
+            run_log.record(attempt, settings, error, asked=recorded)
             raise
-        run_log.record(attempt, settings, asked=arguments)
+        run_log.record(attempt, settings, asked=recorded)
         progress.note(done)
         return done
 
 
-def command(arguments: Mapping[str, str]) -> Callable[[Callable[[Asked], str]], Command]:
-    """Declares the function as the command that its file is named after; `arguments` gives each its meaning."""
+def command(
+    arguments: Mapping[str, str], personal: Collection[str] = ()
+) -> Callable[[Callable[[Asked], str]], Command]:
+    """Declares the function as the command that its file is named after; `arguments` gives each its meaning.
+
+    `personal` names those that say who somebody is.
+    """
 
     def declared(function: Callable[[Asked], str]) -> Command:
         module = inspect.getmodule(function)
         file = inspect.getsourcefile(function)
         assert module is not None and file is not None
-        return Command(Path(file).stem, (module.__doc__ or "").strip(), arguments, function)
+        names = frozenset(name.lstrip("-") for name in personal)
+        return Command(Path(file).stem, (module.__doc__ or "").strip(), arguments, function, names)
 
     return declared

@@ -64,6 +64,7 @@ class GenerateSettings(Section):
     campaign_every_days: Days
     campaign_days: Days
     contact_share: Share
+    welcome_saving: Annotated[float, Field(ge=0, le=0.9)]
     response_form: ResponseForm
     promotion_policy: PromotionPolicy
     elasticity_scatter: Annotated[float, Field(ge=0, le=1)]

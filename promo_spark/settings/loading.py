@@ -27,6 +27,7 @@ from promo_spark.settings.profile import ProfileSettings
 from promo_spark.settings.promote import PromoteSettings
 from promo_spark.settings.propensity import PropensitySettings
 from promo_spark.settings.recommend import RecommendSettings
+from promo_spark.settings.risk import RiskSettings
 from promo_spark.settings.sections import Section
 from promo_spark.settings.segment import SegmentSettings
 from promo_spark.settings.simulate import SimulateSettings
@@ -57,6 +58,7 @@ class Settings(Section):
     propensity: PropensitySettings
     uplift: UpliftSettings
     elasticity: ElasticitySettings
+    risk: RiskSettings
     promote: PromoteSettings
     generate: GenerateSettings
     simulate: SimulateSettings

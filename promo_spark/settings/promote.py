@@ -28,19 +28,24 @@ class PromoteSettings(Section):
 
     scenarios: Annotated[list[str], Field(min_length=1), each_once_of("scenario", OFFERING)]
     min_margin: Annotated[float, Field(ge=0, lt=1)]
+    least_gain: Money
+    usual_elasticity: Factor
     depth: dict[Annotated[str, one_of("scenario", OFFERING)], Depths]
+    depth_step: Annotated[float, Field(ge=0.01, le=1)]
     daily_budget: Money
     mechanic_budgets: dict[Annotated[str, one_of("mechanic", GIVING)], Money]
     max_offers_per_user: Positive
     candidates_per_scenario: Positive
+    candidates_per_user: Positive
+    sample_users: Positive
     holdout_share: Share
+    explore_share: Share
+    explore_budget_share: Share
     holdout_key: Annotated[str, Field(min_length=8)]
     unknown_consent: Literal["eligible", "excluded"]
     blocked_risk_tiers: Annotated[list[str], each_once_of("risk tier", RISK_TIERS)]
+    no_coupon_risk_tiers: Annotated[list[str], each_once_of("risk tier", RISK_TIERS)]
     valid_days: Days
-    response_window_days: Days
-    response_prior_strength: Factor
-    unknown_response: Share
     repurchase_lead_days: Annotated[int, Field(ge=0, le=3660)]
     win_back_lifecycles: Annotated[list[str], each_once_of("lifecycle", LIFECYCLES)]
     min_spend_stretch: Annotated[float, Field(ge=1, le=1000)]
@@ -49,6 +54,7 @@ class PromoteSettings(Section):
     clearance_trend: Factor
     welcome_amount: Money
     welcome_min_spend: Money
+    language: Literal["en-US", "zh-CN"]
     policy_version: str
 
     @field_validator("depth")

@@ -12,6 +12,7 @@ from promo_spark.settings.sections import Days, Positive, Section, Seed, Share
 class UpliftSettings(Section):
     """How it is learnt what offers change."""
 
+    engine: Literal["response", "t", "x", "dr"]
     history_days: Days
     most_days: Days
     unknown_saving: Share

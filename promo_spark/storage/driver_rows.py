@@ -1,8 +1,9 @@
 """Rows that the driver holds, put into tables of this machine without a query.
 
 A run's row of ops.runs, its figures, its fitted models: a few rows, for each of which Spark plans two queries, half a
-second. Here Arrow writes the file and the deltalake package the commit, as atomic as Spark's own. What is not plainly
-so, such as a merge, a row that breaks its contract or a table of newer features, is left to Spark.
+second. Here Arrow writes the file and the deltalake package the commit, as atomic as Spark's own. A merge into a small
+table writes all its rows anew. What is not plainly so, such as a row that breaks its contract or a table of newer
+features, is left to Spark.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from deltalake.transaction import AddAction, create_table_with_add_actions
 from pyspark.sql import types as T
 
 from promo_spark.contracts.schema import Check, Table, WriteMode, contract_version
-from promo_spark.storage.arrow_tables import UNREADABLE
+from promo_spark.storage.arrow_tables import UNREADABLE, dataset
 from promo_spark.storage.commits import Mark
 from promo_spark.storage.literals import SliceValue
+from promo_spark.storage.merges import compared
 
 Rows = Sequence[Mapping[str, Any]]  # by column; see Frame.complete
 
@@ -33,10 +35,11 @@ _SLICED = (WriteMode.REPLACE_DATE, WriteMode.REPLACE_SLICE)
 
 def committed(
     folder: Path, table: type[Table], rows: Rows, slice_values: Mapping[str, SliceValue], mark: Mark | None
-) -> int | None:
-    """The version of the commit that put the rows in place of those of their slice; None: Spark is to write them.
+) -> tuple[int, int] | None:
+    """The version of the commit that put the rows in place of those of their slice, and how many rows it wrote.
 
-    Where None is given, nothing was written.
+    A merge that changes nothing gives the version that there is, and no rows. None: Spark is to write them, and nothing
+    was written.
     """
     values = _partition_values(table, slice_values)
     complete = [table.complete(row) for row in rows]
@@ -48,23 +51,31 @@ def committed(
         if stored is not None and not _takes(stored, table):
             return None
         written = _arrow(table, complete)
+        if stored is not None and table.write_mode is WriteMode.MERGE:
+            old, new = dataset(stored).to_table().to_pylist(), written.to_pylist()
+            merged = None if _is_ambiguous(table, new) else _merged(table, old, new)
+            if merged is None:
+                return None
+            if merged == old:
+                return int(stored.version()), 0
+            written = pa.Table.from_pylist(merged, schema=written.schema)
         added: list[AddAction] = []
-        if complete:
+        if written.num_rows:
             file = folder.joinpath(*(f"{name}={value}" for name, value in values.items()), _file_name())
             file.parent.mkdir(parents=True, exist_ok=True)
             pq.write_table(written, file, compression="snappy")
-            made, stats = file.stat(), json.dumps({"numRecords": len(rows)})
+            made, stats = file.stat(), json.dumps({"numRecords": written.num_rows})
             path = file.relative_to(folder).as_posix()
             added.append(AddAction(path, made.st_size, values, int(made.st_mtime * 1000), True, stats))
-        _commit(folder, stored, table, added, values, mark, len(rows))
+        _commit(folder, stored, table, added, values, mark, written.num_rows)
     except (*UNREADABLE, TypeError, AttributeError):
         if file is not None:
             file.unlink(missing_ok=True)
         return None
     if stored is None:
-        return 0
+        return 0, written.num_rows
     stored.update_incremental()  # what fails from here on must leave the file: it is committed
-    return int(stored.version())
+    return int(stored.version()), written.num_rows
 
 
 def _commit(
@@ -96,7 +107,7 @@ def _commit(
         "append" if appended else "overwrite",
         stored.schema(),
         list(table.partition),
-        None if appended else [(name, "=", value) for name, value in values.items()],
+        [(name, "=", value) for name, value in values.items()] if values and not appended else None,
         commit_properties=properties,
     )
 
@@ -113,9 +124,9 @@ def _partition_values(table: type[Table], slice_values: Mapping[str, SliceValue]
 
 def _takes(stored: DeltaTable, table: type[Table]) -> bool:
     """Whether rows of the contract can be added to a table, or put in place of a slice of it, as it stands."""
-    if table.layer == "silver" or table.write_mode not in (*_SLICED, WriteMode.APPEND):
+    if table.layer == "silver" or table.write_mode not in (*_SLICED, WriteMode.APPEND, WriteMode.MERGE):
         return False
-    if table.write_mode in _SLICED and not table.partition:
+    if (table.write_mode in _SLICED) is not bool(table.partition):
         return False
     protocol, schema = stored.protocol(), T.StructType.fromJson(json.loads(stored.schema().to_json()))
     return (
@@ -124,6 +135,32 @@ def _takes(stored: DeltaTable, table: type[Table]) -> bool:
         and list(stored.metadata().partition_columns) == list(table.partition)
         and [(f.name, f.dataType) for f in schema.fields] == [(f.name, f.dataType) for f in table.schema().fields]
     )
+
+
+def _is_ambiguous(table: type[Table], rows: Rows) -> bool:
+    """Whether a row lacks a part of its key, or two have the same."""
+    keys = [_key(table, row) for row in rows]
+    return len(set(keys)) < len(keys) or any(value is None for key in keys for value in key)
+
+
+def _merged(table: type[Table], stored: Rows, rows: Rows) -> list[Mapping[str, Any]]:
+    """The stored rows, those that changed replaced, and behind them the rows of new keys; see merges.merged.
+
+    A row stays as it is where only the run or the file differs.
+    """
+    new = {_key(table, row): row for row in rows}
+    columns = compared(table)
+
+    def newer(row: Mapping[str, Any]) -> Mapping[str, Any]:
+        other = new.pop(_key(table, row), row)
+        return row if all(row[c] == other[c] for c in columns) else other
+
+    replaced = [newer(row) for row in stored]
+    return [*replaced, *new.values()]
+
+
+def _key(table: type[Table], row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in table.key)
 
 
 def _is_plain(table: type[Table], row: Mapping[str, Any], slice_values: Mapping[str, SliceValue]) -> bool:

@@ -122,7 +122,7 @@ class Lake:
                 merges = by_key or gone is not None
                 committed = None if merges else self._small.committed(table, df, slice_values or {}, mark)
                 if committed is not None:
-                    return Written(committed, len(df))
+                    return Written(*committed)
                 df = table.frame(self.spark, df).coalesce(1)
             exists = self.exists(table)
             before = None
@@ -171,6 +171,8 @@ class Lake:
                 earlier = self._stored(table, version).filter(condition)
                 writer = earlier.write.format("delta").mode("overwrite").option("replaceWhere", condition)
                 self._save(table, writer.option("userMetadata", mark.text()))
+                return
+            if version is not None and self._small.restored(table, version, mark):  # no query, as Delta makes several
                 return
             with marked(self.spark, mark):
                 if version is None:
@@ -352,9 +354,10 @@ class Lake:
             return reader.table(self.address(table))
         return reader.format("delta").load(self.path(table))
 
-    def _conformed(self, table: type[Table], version: int | None = None) -> DataFrame:
-        """All rows of a version; a column that the contract gained since is null."""
-        return table.conform(with_gained(table, self._stored(table, version)))
+    def _conformed(self, table: type[Table]) -> DataFrame:
+        """All rows; a column that the contract gained since is null."""
+        rows = self._small.frame(table, None, None)
+        return table.conform(with_gained(table, self._stored(table) if rows is None else rows))
 
     def _delta(self, table: type[Table]) -> DeltaTable:
         if self.catalog:
@@ -363,7 +366,8 @@ class Lake:
 
     def _newest(self, table: type[Table]) -> int:
         """The newest version, from the log itself: its history would be a Spark job, for one number."""
-        return int(newest_snapshot(self._delta(table)).version())
+        local = self._small.version(table)
+        return local if local is not None else int(newest_snapshot(self._delta(table)).version())
 
     def _commit(self, table: type[Table], version: int) -> Commit:
         """What a commit says of itself. A catalog may keep new commits elsewhere: there the history is asked."""
@@ -375,7 +379,7 @@ class Lake:
         return commit_of(row.asDict(), version)
 
     def _commit_if_there(self, table: type[Table], version: int) -> Commit | None:
-        return commit(self.log(table), jvm(self.spark), version)
+        return self._small.commit(table, version) or commit(self.log(table), jvm(self.spark), version)
 
     def log(self, table: type[Table]) -> Any:
         """Delta's own log of the table, by py4j, for modules of storage."""

@@ -16,13 +16,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
-from deltalake import DeltaTable
+from deltalake import CommitProperties, DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
-from promo_spark.contracts.schema import Table
+from promo_spark.contracts.schema import Table, WriteMode
 from promo_spark.storage.arrow_tables import UNREADABLE, dataset
-from promo_spark.storage.commits import Mark
+from promo_spark.storage.commits import Commit, Mark, commit_in
 from promo_spark.storage.driver_rows import Rows, committed
 from promo_spark.storage.literals import SliceValue
 
@@ -65,6 +65,16 @@ class SmallTables:
         except UNREADABLE:
             return None
 
+    def commit(self, table: type[Table], version: int) -> Commit | None:
+        """What a commit says of itself; None: it is not known here."""
+        if not self._folder:
+            return None
+        try:
+            with (self._path(table) / "_delta_log" / f"{version:020d}.json").open(encoding="utf-8") as lines:
+                return commit_in(lines, version)
+        except (OSError, ValueError, KeyError, StopIteration):
+            return None
+
     def is_empty(self, table: type[Table], partition: Mapping[str, SliceValue]) -> bool:
         """Whether it is known that no file of the newest version holds rows of a partition."""
         try:
@@ -83,9 +93,37 @@ class SmallTables:
 
     def committed(
         self, table: type[Table], rows: Rows, slice_values: Mapping[str, SliceValue], mark: Mark | None
-    ) -> int | None:
-        """The version of the commit that put rows of the driver into the table; None: Spark is to write them."""
-        return committed(self._path(table), table, rows, slice_values, mark) if self._folder else None
+    ) -> tuple[int, int] | None:
+        """The version of the commit that put rows of the driver into the table, and how many rows it wrote.
+
+        None: Spark is to write them.
+        """
+        if not self._folder or (table.write_mode is WriteMode.MERGE and not self._is_small(table)):
+            return None
+        return committed(self._path(table), table, rows, slice_values, mark)
+
+    def restored(self, table: type[Table], version: int, mark: Mark) -> bool:
+        """Whether the table was put back to a version here, in a commit that names its files; else Spark is to do it.
+
+        Of files of any size: none is read.
+        """
+        try:
+            stored = self._opened(table, None)
+            if stored is None or (stored.protocol().min_reader_version, stored.protocol().min_writer_version) != (1, 2):
+                return False
+            stored.restore(version, commit_properties=CommitProperties(custom_metadata={"userMetadata": mark.text()}))
+        except UNREADABLE:
+            return False
+        return True
+
+    def _is_small(self, table: type[Table]) -> bool:
+        """Whether all rows of a table that may not be there yet are so few that the driver can hold them."""
+        try:
+            return not DeltaTable.is_deltatable(str(self._path(table))) or (
+                _bytes_of(DeltaTable(str(self._path(table))), {}) <= SMALL_BYTES
+            )
+        except UNREADABLE:
+            return False
 
     def _opened(self, table: type[Table], version: int | None) -> DeltaTable | None:
         if not self._folder:

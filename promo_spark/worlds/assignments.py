@@ -11,13 +11,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from promo_spark.worlds import response
+from promo_spark.worlds import response, welcomes
 from promo_spark.worlds.catalogue import ARM_DEPTHS, catalogue
-from promo_spark.worlds.population import Population, population
+from promo_spark.worlds.population import Population, honest_population, population
 from promo_spark.worlds.spec import WorldSpec
-from promo_spark.worlds.streams import Bools, Floats, stream
+from promo_spark.worlds.streams import Bools, Floats, Ints, stream
 
-SEEN = 0.8  # share of messages that are opened
 LEFT = 1e9  # strain of who has left for good
 CONTROL = "control"
 
@@ -29,6 +28,7 @@ class Assigned:
     eligible: Bools
     depth: Floats  # 0: not contacted
     opened: Bools
+    welcomed: Ints  # by user: first day of the welcome coupon; welcomes.NEVER: got none
 
     @property
     def contacted(self) -> Bools:
@@ -37,7 +37,10 @@ class Assigned:
 
 @dataclass(frozen=True)
 class Approached:
-    """A block's users in the history, and what its campaigns did to them. `users.churned` is how it turned out."""
+    """A block's users in the history, and what coupons did to them. `users.churned` is how it turned out.
+
+    Rings are among them as the customers that they are not: see `population.with_rings`.
+    """
 
     users: Population
     assigned: Assigned
@@ -61,7 +64,8 @@ def assigned(spec: WorldSpec, users: Population, block: int) -> Assigned:
     return Assigned(
         eligible=eligible,
         depth=np.where(eligible & (drawn < chance), depth, 0.0),
-        opened=draw.random(chance.shape) < SEEN,
+        opened=(draw.random(chance.shape) < response.SEEN) | users.only_offers[:, None],
+        welcomed=welcomes.first_days(spec, users),
     )
 
 
@@ -72,15 +76,15 @@ def arms(spec: WorldSpec) -> tuple[list[str], list[float]]:
 
 
 def approached(spec: WorldSpec, block: int) -> Approached:
-    """The users of a block under the campaigns of the history, day by day."""
-    users = population(spec, block)
+    """The users of a block under the campaigns and welcome coupons of the history, day by day."""
+    users = honest_population(spec, block)
     arm = assigned(spec, users, block)
     offers = recent_contacts(spec, arm)
-    pulls, n = campaign_pulls(spec, users, arm), len(users)
+    pulls, n = coupon_pulls(spec, users, arm), len(users)
     habit, strain, churned = np.zeros(n), np.zeros(n), users.churned.astype(np.int64)
     of_days, here = np.zeros((n, spec.days)), np.ones(n, bool)
     for day in range(spec.days):
-        of_day = pull_of_day(spec, pulls, day)
+        of_day = pull_of_day(spec, arm, pulls, day)
         gone = (users.joined <= day) & ~users.stays(day, strain)
         churned[gone & here] = day
         here &= ~gone
@@ -104,15 +108,22 @@ def campaign_pulls(spec: WorldSpec, users: Population, arm: Assigned) -> Floats:
     return np.where(arm.opened, response.tired(pull, before), 0.0)
 
 
-def pull_of_day(spec: WorldSpec, pulls: Floats, day: int) -> Floats:
-    """Each user's pull of the campaigns that run on the day. `pulls`: user × campaign."""
+def coupon_pulls(spec: WorldSpec, users: Population, arm: Assigned) -> Floats:
+    """User × coupon: what each campaign's does to the user's visits; the last column is the welcome coupon's."""
+    return np.column_stack([campaign_pulls(spec, users, arm), welcomes.welcome_pulls(spec, users)])
+
+
+def pull_of_day(spec: WorldSpec, arm: Assigned, pulls: Floats, day: int) -> Floats:
+    """Each user's pull of the coupons that hold on the day. `pulls`: user × coupon, see coupon_pulls."""
     campaigns, users = catalogue(spec).campaigns, len(pulls)
     running = np.flatnonzero((campaigns.start <= day) & (day < campaigns.end))
-    return response.together(np.repeat(np.arange(users), len(running)), pulls[:, running].ravel(), users)
+    welcome = np.where(welcomes.holds(arm.welcomed, day), pulls[:, -1], 0.0)
+    of_day = np.column_stack([pulls[:, running], welcome])
+    return response.together(np.repeat(np.arange(users), len(running) + 1), of_day.ravel(), users)
 
 
 def contacts_before(spec: WorldSpec, block: int, day: int) -> Floats:
-    """How many campaigns of the history contacted each user in the 28 days before a day."""
+    """How many campaigns of the history, and welcomes, reached each user in the 28 days before a day."""
     return _contacts_between(spec, assigned(spec, population(spec, block), block), day)
 
 
@@ -124,5 +135,6 @@ def recent_contacts(spec: WorldSpec, arm: Assigned) -> Floats:
 def _contacts_between(spec: WorldSpec, arm: Assigned, day: int) -> Floats:
     start = catalogue(spec).campaigns.start
     lately = (start < day) & (start >= day - response.FATIGUE_DAYS)
-    number: Floats = arm.contacted[:, lately].sum(axis=1).astype(np.float64)
+    welcomed = (arm.welcomed < day) & (arm.welcomed >= day - response.FATIGUE_DAYS)
+    number: Floats = arm.contacted[:, lately].sum(axis=1).astype(np.float64) + welcomed
     return number

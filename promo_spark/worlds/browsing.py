@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from promo_spark.worlds.catalogue import catalogue
+from promo_spark.worlds.orders import STORE
 from promo_spark.worlds.population import liked_products
-from promo_spark.worlds.shopping import STORE, History
+from promo_spark.worlds.shopping import History
 from promo_spark.worlds.spec import WorldSpec
 from promo_spark.worlds.streams import Bools, Floats, Ints, stream
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from promo_spark.worlds.shopping import Lines, Orders
+from promo_spark.worlds.orders import Lines, Orders
 from promo_spark.worlds.spec import DIRT, WorldSpec
 from promo_spark.worlds.streams import Ints, keyed_uniforms, stream
 

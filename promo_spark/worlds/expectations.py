@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from promo_spark.worlds.catalogue import Catalogue
+from promo_spark.worlds.orders import MOST_ITEMS, MOST_UNITS, WANTED, shelf_price, units_bought
 from promo_spark.worlds.population import (
     ITEMS_SIGMA,
     SECOND_PIECE,
@@ -20,7 +21,6 @@ from promo_spark.worlds.population import (
     drawn_topics,
     sensitivity_levels,
 )
-from promo_spark.worlds.shopping import MOST_ITEMS, MOST_UNITS, WANTED, shelf_price, units_bought
 from promo_spark.worlds.simulation import LIST_LENGTH, attached
 from promo_spark.worlds.spec import WorldSpec
 from promo_spark.worlds.streams import Bools, Floats, Ints, stream

@@ -28,9 +28,9 @@ from promo_spark.contracts.truth import (
     Truth,
 )
 from promo_spark.measures.best_rows import best_rows
-from promo_spark.worlds import deliveries, outreach, records, truths
+from promo_spark.worlds import deliveries, outreach, records, truths, welcomes
 from promo_spark.worlds import true_offers as expected
-from promo_spark.worlds.offers import Offers, offers_from
+from promo_spark.worlds.offers import offers_from
 from promo_spark.worlds.population import population
 from promo_spark.worlds.raw_columns import RAW, ddl
 from promo_spark.worlds.response import FATIGUE_DAYS, ONCE
@@ -214,6 +214,18 @@ def campaigns_of_day(coupons: DataFrame) -> DataFrame:
     )
 
 
+def welcome_contacts(spark: SparkSession, spec: WorldSpec, day: int) -> DataFrame:
+    """One row per user who registers on the day and is sent a welcome coupon. → raw contacts."""
+    made = functools.partial(outreach.welcome_contacts, spec, day=day)
+    return of_blocks(spark, spec.user_blocks, 1, made, ddl(RAW["contacts"]))
+
+
+def welcome_campaigns(spark: SparkSession, spec: WorldSpec, day: int) -> DataFrame:
+    """The campaign of the welcome coupons of the day; no row where there are none. → raw campaigns."""
+    rows = [outreach.welcome_campaign(spec, day)] if spec.welcome_saving else []
+    return spark.createDataFrame(rows, ddl(RAW["campaigns"]))
+
+
 def coupons_made_on(offers: DataFrame, date: datetime.date) -> DataFrame:
     """The coupons among the offers that were made for the date itself. Promotions → Promotions."""
     return offers.filter((F.col(Promotions.date) == F.lit(date)) & (F.col(Promotions.mechanic) == "coupon"))
@@ -256,18 +268,18 @@ def _simulated(spec: WorldSpec, table: str, day: int, rows: pa.Table) -> pa.Tabl
     rows = rows.sort_by("user_number")
     block = rows.column("block")[0].as_py()
     offers = offers_from(spec, rows)
-    done = simulated_day(spec, block, day, _state_of(rows), offers, _numbers_of(rows, UserOffers.recent))
+    done = simulated_day(spec, block, day, _state_of(spec, rows), offers, _numbers_of(rows, UserOffers.recent))
     if table == "states":
-        used = _used(rows.column("used").to_pylist(), offers, done)
+        used = _used(rows.column("used").to_pylist(), done)
         made = truths.states(spec, done.past.users, done.past.state, block, day + 1, used)
     elif table == "order_lines":
-        made = records.order_lines(spec, done.past, block, day=day, coupon_ids=offers.ids)
+        made = records.order_lines(spec, done.past, block, day=day, coupon_ids=done.offers.ids)
     elif table == "redemptions":
-        made = outreach.redemptions_of_day(spec, done.past, offers, done.uses, day)
+        made = outreach.redemptions_of_day(spec, done.past, done.offers, done.uses, day)
     elif table == "exposures":
-        made = outreach.exposures_of_day(spec, done.past.users, offers, done.opened, day)
+        made = outreach.exposures_of_day(spec, done.past.users, done.offers, done.opened, day)
     elif table == "feedback":
-        made = outreach.feedback_of_day(spec, done.past.users, done.pull, offers, done.opened, day)
+        made = outreach.feedback_of_day(spec, done.past.users, done.pull, done.offers, done.opened, day)
     else:
         made = records.events(spec, done.past, block, day)
     return pa.Table.from_batches([made])
@@ -276,14 +288,17 @@ def _simulated(spec: WorldSpec, table: str, day: int, rows: pa.Table) -> pa.Tabl
 def _true_offers(spec: WorldSpec, day: int, rows: pa.Table) -> pa.Table:
     rows = rows.sort_by("user_number")
     block, offers = rows.column("block")[0].as_py(), offers_from(spec, rows)
-    truth = expected.true_offers(spec, block, day, _state_of(rows), offers)
+    truth = expected.true_offers(spec, block, day, _state_of(spec, rows), offers)
     return pa.Table.from_batches([truths.told_offers(population(spec, block), offers, truth)])
 
 
-def _state_of(rows: pa.Table) -> State:
+def _state_of(spec: WorldSpec, rows: pa.Table) -> State:
     """Where a block's users stand, from their rows' columns."""
     due = rows.column("due").combine_chunks().flatten().to_numpy().reshape(rows.num_rows, -1)
-    return State(due, _numbers_of(rows, SimulatedStates.habit), _numbers_of(rows, SimulatedStates.strain))
+    used, joined = rows.column("used").to_pylist(), population(spec, rows.column("block")[0].as_py()).joined
+    own = welcomes.coupon_ids(spec, joined.astype(np.int64)).to_pylist()
+    spent = np.array([name in names for name, names in zip(own, used, strict=True)], bool)
+    return State(due, _numbers_of(rows, SimulatedStates.habit), _numbers_of(rows, SimulatedStates.strain), spent)
 
 
 def _numbers_of(rows: pa.Table, column: str) -> Floats:
@@ -291,8 +306,9 @@ def _numbers_of(rows: pa.Table, column: str) -> Floats:
     return numbers
 
 
-def _used(before: list[list[str]], offers: Offers, done: Day) -> list[list[str]]:
+def _used(before: list[list[str]], done: Day) -> list[list[str]]:
     """Each user's spent offers when the day ends."""
+    offers = done.offers
     once = np.unique(done.uses.offer[ONCE[offers.mechanic[done.uses.offer]]])
     for offer in once.tolist():
         before[offers.user[offer]].append(offers.ids[offer].as_py())

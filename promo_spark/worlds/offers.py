@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 
 from promo_spark.worlds import response
-from promo_spark.worlds.assignments import SEEN
 from promo_spark.worlds.catalogue import Catalogue, catalogue
 from promo_spark.worlds.population import Population
 from promo_spark.worlds.spec import WorldSpec
@@ -61,9 +60,8 @@ class Heard:
 
     def __init__(self, spec: WorldSpec, shop: Catalogue, users: Population, offers: Offers, day: int) -> None:
         self._shop, self._day, self._products = shop, day, shop.products
-        self.key = np.array([zlib.crc32(name.encode()) for name in offers.ids.to_pylist()], np.int64)
-        chance = keyed_uniforms(spec.seed, "opened", users.numbers[offers.user], self.key)
-        self.opened = chance < SEEN
+        self.key = offer_keys(offers)
+        self.opened = opened_messages(spec, users, offers, self.key)
         self.pull = pull_of_offers(spec, shop, users, offers, day) * self.opened
         rows = np.flatnonzero(response.ON_PRODUCTS[offers.mechanic[offers.offer]])
         offer, product = offers.offer[rows], offers.product[rows]
@@ -97,6 +95,17 @@ class Heard:
         wanted = user * self._products + product
         at = np.minimum(np.searchsorted(self._key, wanted), len(self._key) - 1)
         return np.where(self._key[at] == wanted, values[at], 0.0)
+
+
+def offer_keys(offers: Offers) -> Ints:
+    """A number per offer that follows from its id: what chance decides about it hangs on this and its user."""
+    return np.array([zlib.crc32(name.encode()) for name in offers.ids.to_pylist()], np.int64)
+
+
+def opened_messages(spec: WorldSpec, users: Population, offers: Offers, key: Ints) -> Bools:
+    """Which offers' messages are opened. `key`: see offer_keys. Who lives on offers opens all."""
+    opened: Bools = keyed_uniforms(spec.seed, "opened", users.numbers[offers.user], key) < response.SEEN
+    return opened | users.only_offers[offers.user]
 
 
 def log_felt_price(saving: Floats, shop_depth: np.ndarray) -> Floats:
@@ -170,6 +179,23 @@ def with_savings(offers: Offers, shop: Catalogue) -> Offers:
     on_basket = ~response.ON_PRODUCTS[offers.mechanic] & (offers.mechanic != response.GIFT)
     kept = ~on_basket[offers.offer]  # the products of a coupon are where it was shown, not what it is good for
     return replace(offers, saving=saving, offer=offers.offer[kept], product=offers.product[kept])
+
+
+def chosen_offers(offers: Offers, rows: Ints) -> Offers:
+    """The offers of these rows, in their order, with their products."""
+    place = np.full(len(offers), -1)
+    place[rows] = np.arange(len(rows))
+    kept = np.flatnonzero(place[offers.offer] >= 0)
+    columns: dict[str, Any] = {}
+    for name in Offers.__dataclass_fields__:
+        values = getattr(offers, name)
+        if name in ("offer", "product"):
+            columns[name] = values[kept]
+        else:
+            columns[name] = values.take(pa.array(rows)) if name in ("ids", "carriers") else values[rows]
+    by_offer = np.argsort(place[columns["offer"]], kind="stable")
+    columns["offer"], columns["product"] = place[columns["offer"]][by_offer], columns["product"][by_offer]
+    return Offers(**columns)
 
 
 def joined(parts: Sequence[Offers]) -> Offers:

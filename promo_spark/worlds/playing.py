@@ -51,14 +51,15 @@ def played(
     for later in range(days):
         held = replace(offers, spent=spent) if later < valid_days else NO_OFFERS
         done = simulated_day(spec, block, day + later, state, held, before)
-        state, used = done.past.state, done.uses.offer
+        state, own = done.past.state, done.uses.offer < len(offers)  # welcome coupons are not counted as uses
+        used, of_uses = done.uses.offer[own], done.uses.given[own]
         visits += done.came
         units += units_of_offers(shop, done, offers, n)
         if len(used):
             user, mechanic = offers.user[used], offers.mechanic[used]
             uses += np.bincount(user, minlength=n)
-            given += np.bincount(user, done.uses.given, n)
-            margin -= np.bincount(user, np.where(response.AT_THE_TILL[mechanic], 0.0, done.uses.given), n)
+            given += np.bincount(user, of_uses, n)
+            margin -= np.bincount(user, np.where(response.AT_THE_TILL[mechanic], 0.0, of_uses), n)
             spent = spent.copy()
             spent[used[response.ONCE[mechanic]]] = True
         margin += receipts_margin(shop, done, n)

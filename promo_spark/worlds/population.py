@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,11 +11,13 @@ import numpy.typing as npt
 from promo_spark.worlds.catalogue import Catalogue, catalogue
 from promo_spark.worlds.response import Answers, drawn_answers, segment_pulls
 from promo_spark.worlds.spec import WorldSpec
-from promo_spark.worlds.streams import Bools, Floats, Floats32, Ints, stream
+from promo_spark.worlds.streams import Bools, Floats, Floats32, Ints, keyed_uniforms, stream
 
 STAPLES = 8
 FRAUD_KINDS = ("none", "ring", "fake_orders")
+HONEST, RING, ALONE = range(len(FRAUD_KINDS))
 RING_SIZE = 6
+RING_DAYS = 4  # within which the accounts of a ring are opened
 REGIONS = ("north", "east", "south", "west", "centre")
 
 _ALL = slice(None)
@@ -55,6 +57,12 @@ class Population:
     def numbers(self) -> Ints:
         """The users' numbers in the world."""
         return self.first + np.arange(len(self))
+
+    @property
+    def only_offers(self) -> Bools:
+        """Accounts of rings that live on offers: they never come without one, and leave none."""
+        quiet: Bools = (self.fraud == RING) & (self.visit_rate == 0)
+        return quiet
 
     def active(self, days: Ints) -> Bools:
         """User × day: has joined and not churned."""
@@ -126,6 +134,39 @@ def segment_tastes(spec: WorldSpec) -> Floats:
 @functools.lru_cache(maxsize=4)
 def population(spec: WorldSpec, block: int) -> Population:
     """The users of a block; kept, as each of its days and campaigns needs them."""
+    return with_rings(spec, honest_population(spec, block))
+
+
+def with_rings(spec: WorldSpec, users: Population) -> Population:
+    """The users with the accounts of rings as these are, where there are welcome coupons to open them for.
+
+    All that is drawn for the block is drawn of `users`, so that honest users do the same with rings and without.
+    """
+    ring = users.fraud == RING
+    if not spec.welcome_saving or not ring.any():
+        return users
+    within = keyed_uniforms(spec.seed, "ring accounts", users.numbers) * RING_DAYS
+    joined = ring_opens(spec, users.ring) + within.astype(np.int64)
+    return replace(
+        users,
+        joined=np.where(ring, joined, users.joined).astype(np.int32),
+        churned=np.where(ring, spec.all_days, users.churned).astype(np.int32),
+        hazard=np.where(ring, 1e-9, users.hazard),
+        patience=np.where(ring, float(_NEVER), users.patience),
+        visit_rate=np.where(ring, 0, users.visit_rate).astype(np.float32),
+        consent=np.where(ring, 1, users.consent).astype(np.int32),
+    )
+
+
+def ring_opens(spec: WorldSpec, ring: npt.NDArray[np.integer]) -> Ints:
+    """The day on which each ring opens its first accounts: any of history and future."""
+    drawn = keyed_uniforms(spec.seed, "rings", ring.astype(np.int64))
+    return (drawn * (spec.all_days - RING_DAYS)).astype(np.int64)
+
+
+@functools.lru_cache(maxsize=4)
+def honest_population(spec: WorldSpec, block: int) -> Population:
+    """The users of a block, were those of rings customers like the others."""
     shop = catalogue(spec)
     first = block * spec.users_per_block
     n = min(spec.users_per_block, spec.users - first)

@@ -19,8 +19,8 @@ from promo_spark.worlds import response
 from promo_spark.worlds.assignments import (
     Assigned,
     assigned,
-    campaign_pulls,
     contacts_before,
+    coupon_pulls,
     pull_of_day,
     recent_contacts,
 )
@@ -79,7 +79,8 @@ def believed_offers(
     tried = beliefs(spec, block, past, later)
     due = due_days(shop, tried[0].users, ordered_days(seen, day), staples_bought(seen, day))
     for belief in tried:
-        state = State(due, belief.habit, np.zeros(len(belief.weight)))
+        n = len(belief.weight)
+        state = State(due, belief.habit, np.zeros(n), np.zeros(n, bool))
         told = true_offers(spec, block, day, state, offers, valid_days, users=belief.users, recent=recent)
         weight = (belief.weight * belief.here)[offers.user]
         for name, total in sums.items():
@@ -159,7 +160,7 @@ def _redemptions(spec: WorldSpec, past: History) -> tuple[Bools, Bools]:
     campaigns = shop.campaigns
     redeemed, qualified = np.zeros((2, len(past.users), len(campaigns)), bool)
     user, day = orders.user[lines.order], orders.day[lines.order]
-    used = lines.campaign >= 0
+    used = (lines.campaign >= 0) & (lines.campaign < len(campaigns))  # of welcome coupons nothing is inferred
     redeemed[user[used], lines.campaign[used]] = True
     honest, department = orders.kind[lines.order] == 0, shop.department[lines.product]
     for number in range(len(campaigns)):
@@ -204,8 +205,8 @@ def _likelihood(
     how likely their orders are, and the chance that they are still there. Who ordered was there; after the last order a
     user may have left on any day."""
     shop, n, days = catalogue(spec), len(users), ordered.shape[1]
-    pulls, tiring = campaign_pulls(spec, users, arm), recent_contacts(spec, arm)
-    of_days = [(pull_of_day(spec, pulls, day), tiring[:, day]) for day in range(spec.days)] + later
+    pulls, tiring = coupon_pulls(spec, users, arm), recent_contacts(spec, arm)
+    of_days = [(pull_of_day(spec, arm, pulls, day), tiring[:, day]) for day in range(spec.days)] + later
     last = np.where(ordered.any(axis=1), days - 1 - ordered[:, ::-1].argmax(axis=1), -1)
     mean = np.array([s.visits_per_week for s in spec.segments])[users.segment] / 7
     rates = mean * _RATES[:, None]  # rate × user

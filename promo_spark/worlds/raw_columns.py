@@ -25,6 +25,8 @@ RAW: dict[str, dict[str, str]] = {
         "income_band": "string",
         "region": "string",
         "household_size": "string",
+        "device": "string",
+        "address": "string",
         "consent_marketing": "boolean",
         "consent_profiling": "boolean",
     },

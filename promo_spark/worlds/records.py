@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from promo_spark.worlds import browsing
+from promo_spark.worlds import browsing, devices, welcomes
 from promo_spark.worlds.catalogue import DEPARTMENTS, catalogue
 from promo_spark.worlds.dirt import CLEAN, REASONS, dirt_of_lines
+from promo_spark.worlds.orders import CHANNELS, NO_CAMPAIGN, STORE
 from promo_spark.worlds.population import REGIONS, population
 from promo_spark.worlds.raw_columns import (
     batch,
-    campaign_ids,
     date_texts,
     in_currency,
     moments,
@@ -24,7 +24,7 @@ from promo_spark.worlds.raw_columns import (
     taken,
     user_ids,
 )
-from promo_spark.worlds.shopping import CHANNELS, NO_CAMPAIGN, STORE, History
+from promo_spark.worlds.shopping import History
 from promo_spark.worlds.spec import DIRT, WorldSpec
 from promo_spark.worlds.streams import Bools, Ints, stream
 
@@ -56,6 +56,8 @@ def users(spec: WorldSpec, block: int, first_day: int = -1500, end: int | None =
             "income_band": taken(pa.array(_INCOMES), income),
             "region": taken(pa.array(REGIONS), region),
             "household_size": pa.array(size).cast(pa.string()),
+            "device": devices.devices(spec, people).take(pa.array(chosen)),
+            "address": devices.addresses(spec, people).take(pa.array(chosen)),
             "consent_marketing": consents,
             "consent_profiling": consents,
         },
@@ -86,7 +88,7 @@ def order_lines(
 ) -> pa.RecordBatch:
     """The lines as delivered, dirt included; with `late`, only those that are delivered later than the rest.
 
-    `coupon_ids` are what the lines' campaign numbers stand for, by default the history's campaigns.
+    `coupon_ids` are what the lines' campaign numbers stand for, by default the coupons of the history.
     """
     shop, orders, lines = catalogue(spec), past.orders, past.lines
     kind = dirt_of_lines(spec, orders, lines, block, day)
@@ -122,7 +124,7 @@ def order_lines(
             "discount_retail": in_currency(reduced),
             "discount_coupon_match": in_currency(coupon),
             "coupon_id": taken(
-                campaign_ids(len(shop.campaigns)) if coupon_ids is None else coupon_ids,
+                welcomes.carriers_of_history(spec) if coupon_ids is None else coupon_ids,
                 np.maximum(carried, 0),
                 carried == NO_CAMPAIGN,
             ),

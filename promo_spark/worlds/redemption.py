@@ -9,8 +9,8 @@ import numpy as np
 from promo_spark.worlds import response
 from promo_spark.worlds.catalogue import Catalogue
 from promo_spark.worlds.offers import Heard, Offers
+from promo_spark.worlds.orders import NO_CAMPAIGN, Lines, both_lines, priced
 from promo_spark.worlds.population import Population
-from promo_spark.worlds.shopping import NO_CAMPAIGN, Lines, both_lines, priced
 from promo_spark.worlds.spec import WorldSpec
 from promo_spark.worlds.streams import Bools, Floats, Ints, keyed_uniforms
 
@@ -34,6 +34,17 @@ def receipts(
     whole = _bundles_complete(lines, user, offers)
     off = np.rint(lines.listed * heard.till(user, lines.product) * whole).astype(np.int64)
     lines = replace(lines, reduced=np.maximum(lines.reduced, off))
+    return settled(shop, lines, customers, whole, chosen, offers, day)
+
+
+def settled(
+    shop: Catalogue, lines: Lines, customers: Ints, whole: Bools, chosen: Bools, offers: Offers, day: int
+) -> tuple[Lines, Uses]:
+    """The lines, whose prices are lowered already, with what else the offers take off, gifts added; and all uses.
+
+    `whole`: lines that no bundle leaves as they were because its other product is missing.
+    """
+    user = customers[lines.order]
     given = [_given_on_products(shop, lines, user, whole, chosen, offers, day)]
     if len(customers) and np.any(~response.ON_PRODUCTS[offers.mechanic]):
         lines, used = _off_baskets(lines, customers, chosen, offers)
@@ -44,10 +55,16 @@ def receipts(
 
 def choices(spec: WorldSpec, users: Population, heard: Heard, offers: Offers, day: int) -> Bools:
     """Offers that can be used today: unspent, and where it takes a choice, opened and chosen."""
-    u = keyed_uniforms(spec.seed, "redeem", np.array(day), users.numbers[offers.user], heard.key)
-    chance = response.redeem_chance(users.answers.redeem[offers.user].astype(np.float64), offers.saving)
-    chooses = ~response.CHOSEN[offers.mechanic] | (heard.opened & (u < chance))
+    chosen = redeems(spec, users, offers.user, np.array(day), heard.key, offers.saving)
+    chooses = ~response.CHOSEN[offers.mechanic] | (heard.opened & chosen)
     return chooses & ~offers.spent
+
+
+def redeems(spec: WorldSpec, users: Population, user: Ints, day: Ints, key: Ints, saving: Floats) -> Bools:
+    """Whether the user would redeem the offer on the day, where it takes a choice. `key`: see offer_keys."""
+    chance = response.redeem_chance(users.answers.redeem[user].astype(np.float64), saving)
+    chosen: Bools = keyed_uniforms(spec.seed, "redeem", day, users.numbers[user], key) < chance
+    return chosen
 
 
 def _given_on_products(
@@ -85,16 +102,25 @@ def _off_baskets(lines: Lines, customers: Ints, chosen: Bools, offers: Offers) -
     used = np.full(len(customers), NO_CAMPAIGN)
     best = fits[np.argsort(offers.amount[fits], kind="stable")]
     used[order_of[offers.user[best]]] = best
-    amount = np.where(used >= 0, offers.amount[np.maximum(used, 0)], 0)[lines.order] if len(offers) else 0
-    paid = lines.listed - lines.reduced
-    before = np.cumsum(paid) - paid
-    before -= before[np.searchsorted(lines.order, np.arange(len(customers)))][lines.order]
-    total = np.maximum(spent, 1)[lines.order]
-    coupon = amount * (before + paid) // total - amount * before // total
+    amount = np.where(used >= 0, offers.amount[np.maximum(used, 0)], 0) if len(offers) else np.zeros_like(used)
+    coupon = parts_of_lines(amount, lines.listed - lines.reduced, lines.order)
     done = np.flatnonzero(used >= 0)
     return replace(lines, coupon=coupon, campaign=used[lines.order]), Uses(
         used[done], offers.amount[used[done]].astype(np.float64)
     )
+
+
+def parts_of_lines(amount: Ints, paid: Ints, order: Ints) -> Ints:
+    """Each line's part of what is taken off its order, to the cent. `amount` is by order, each of which has lines.
+
+    >>> parts_of_lines(np.array([100]), paid=np.array([100, 100, 100]), order=np.array([0, 0, 0])).tolist()
+    [33, 33, 34]
+    """
+    before = np.cumsum(paid) - paid
+    before -= before[np.searchsorted(order, np.arange(len(amount)))][order]
+    total = np.maximum(np.bincount(order, paid, len(amount)).astype(np.int64), 1)[order]
+    parts: Ints = amount[order] * (before + paid) // total - amount[order] * before // total
+    return parts
 
 
 def _with_gifts(

@@ -32,7 +32,7 @@ class Mechanic:
 
     name: str
     on_products: bool  # takes off named products; else off a basket, from a minimum spend on
-    felt_price: float  # share of the saving that shoppers take for a lower price of the product
+    felt_price: float  # share of the saving that shoppers take for a lower price of the product by itself
     chosen: bool  # the user has to do something for it, and may leave it
     once: bool  # one order at most; else every order while it is valid
     at_the_till: bool  # lowers what is paid; else it is given afterwards
@@ -41,7 +41,7 @@ class Mechanic:
 MECHANICS: Final = (
     Mechanic("discount", on_products=True, felt_price=1.0, chosen=False, once=False, at_the_till=True),
     Mechanic("coupon", on_products=False, felt_price=0.0, chosen=True, once=True, at_the_till=True),
-    Mechanic("bundle", on_products=True, felt_price=1.0, chosen=False, once=False, at_the_till=True),
+    Mechanic("bundle", on_products=True, felt_price=0.0, chosen=False, once=False, at_the_till=True),
     Mechanic("threshold", on_products=False, felt_price=0.0, chosen=False, once=False, at_the_till=True),
     Mechanic("gift", on_products=False, felt_price=0.0, chosen=False, once=True, at_the_till=True),
     Mechanic("points", on_products=True, felt_price=0.4, chosen=False, once=False, at_the_till=False),
@@ -55,6 +55,7 @@ FELT_PRICE: Final = np.array([m.felt_price for m in MECHANICS])
 CHOSEN: Final = np.array([m.chosen for m in MECHANICS])
 ONCE: Final = np.array([m.once for m in MECHANICS])
 AT_THE_TILL: Final = np.array([m.at_the_till for m in MECHANICS])
+SEEN = 0.8  # share of messages that are opened
 POINTS_SPENT = 0.8  # share of the points that are ever spent
 
 
@@ -231,6 +232,37 @@ def redeem_chance(redeem: Floats, saving: Floats) -> Floats:
     """Chance that a user who could use an offer does so, where it takes a choice."""
     chance: Floats = redeem * -np.expm1(-saving / _REDEEMING)
     return chance
+
+
+def comes_to_mind(usual: Floats, spoken: Floats) -> Floats:
+    """Chance that a visit holds the product because it was offered, beyond what it holds anyway.
+
+    `usual`: pieces of a visit at the offer's price. `spoken`: attention × the curve of the saving.
+
+    >>> comes_to_mind(np.array([0.1, 0.1]), spoken=np.array([1.0, -1.0])).round(3).tolist()
+    [0.158, 0.0]
+    """
+    chance: Floats = -np.expm1(-usual * np.maximum(np.expm1(spoken), 0.0))
+    return chance
+
+
+def wanted_together(offer: Ints, usual: Floats, reduced: Floats, spoken: Floats) -> Floats:
+    """Chance that a visit holds a whole bundle because it was offered: all of it is wanted so, and was not anyway.
+
+    One row per product of an offer. `usual`, `reduced`: pieces of a visit at the price of each alone, and at the
+    bundle's, which holds for all together only. To have to buy all keeps most from buying more (Foubert and
+    Gijsbrechts 2007); what they switch from is not told.
+
+    >>> offer, usual = np.array([0, 0]), np.array([0.1, 9.0])
+    >>> wanted_together(offer, usual, reduced=2 * usual, spoken=np.zeros(2)).round(3).tolist()
+    [0.086, 0.086]
+    """
+    _, place = np.unique(offer, return_inverse=True)
+    both, anyway = np.ones((2, int(place.max(initial=-1)) + 1))
+    np.multiply.at(both, place, -np.expm1(-reduced * np.exp(spoken)))
+    np.multiply.at(anyway, place, -np.expm1(-usual))
+    more: Floats = np.maximum(both - anyway, 0.0)[place]
+    return more
 
 
 def mood(pull: Floats) -> Floats:

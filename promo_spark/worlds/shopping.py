@@ -13,50 +13,32 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from promo_spark.worlds import response
+from promo_spark.worlds import abuse, response, welcomes
 from promo_spark.worlds.assignments import Approached, approached
 from promo_spark.worlds.catalogue import Catalogue, catalogue
-from promo_spark.worlds.population import ITEMS_SIGMA, SECOND_PIECE, Population, liked_products
+from promo_spark.worlds.orders import (
+    APP,
+    MOST_ITEMS,
+    NO_CAMPAIGN,
+    PURCHASE,
+    RETURN,
+    STORE,
+    WANTED,
+    WEB,
+    Lines,
+    Orders,
+    Picks,
+    both_lines,
+    both_orders,
+    bought_picks,
+    priced,
+    units_bought,
+)
+from promo_spark.worlds.population import ITEMS_SIGMA, SECOND_PIECE, Population, liked_products, with_rings
 from promo_spark.worlds.spec import WorldSpec
 from promo_spark.worlds.streams import Bools, Floats, Floats32, Ints, stream
 
-WANTED = 2.0  # items are wanted so many times as often as they are bought on a usual day
-MOST_ITEMS = 60  # bought at a visit, usual demand
-MOST_UNITS = 12
-STORE, WEB, APP = 0, 1, 2
-CHANNELS = ("store", "web", "app")
-NO_CAMPAIGN = -1
 _NEVER = 1 << 20
-
-
-@dataclass(frozen=True)
-class Orders:
-    """One row per order: who (row of the block), when, where."""
-
-    user: Ints
-    day: Ints
-    second: Ints  # of the day, UTC
-    channel: npt.NDArray[np.int64]
-    kind: Ints  # 0 purchase, 1 return, 2 fake
-
-    def __len__(self) -> int:
-        return len(self.user)
-
-
-@dataclass(frozen=True)
-class Lines:
-    """One row per order and line, sorted by order. Money in cents."""
-
-    order: Ints
-    product: Ints
-    quantity: Ints
-    listed: Ints  # at list price
-    reduced: Ints  # taken off by promotion
-    coupon: Ints  # taken off by a coupon
-    campaign: Ints  # whose coupon; NO_CAMPAIGN: none
-
-    def __len__(self) -> int:
-        return len(self.order)
 
 
 @dataclass(frozen=True)
@@ -87,21 +69,29 @@ class State:
     due: Floats32  # user × staple: day from which it is bought next; or × days that are equally likely
     habit: Floats  # log of the factor on visits that earlier offers left behind
     strain: Floats  # what offers added to the hazards of leaving; 1e9 or more: has left
+    welcome_used: Bools  # the welcome coupon is spent
 
 
 def history(spec: WorldSpec, block: int) -> History:
     """The block's whole history, drawn from the block's own streams."""
     shop = catalogue(spec)
     natural = natural_picks(spec, block)
-    users, user, day, picks = natural.users, natural.user, natural.day, natural.picks
+    user, day, picks = natural.user, natural.day, natural.picks
+    users = with_rings(spec, natural.users)
     picks = _joined([picks, _attached(shop, stream(spec.seed, "bundles", block), day, picks)])
     in_stock = ~shop.stock_out[picks.product, day[picks.visit]]
-    missed = picks.visit[~in_stock]
-    lost = Lost(picks.product[~in_stock], day[missed], users.segment[user[missed]], picks.units[~in_stock])
+    rows = np.flatnonzero(~in_stock & ~users.only_offers[user[picks.visit]])
+    missed = picks.visit[rows]
+    lost = Lost(picks.product[rows], day[missed], users.segment[user[missed]], picks.units[rows])
     picks = Picks(picks.visit[in_stock], picks.product[in_stock], picks.units[in_stock])
-    orders, lines = _receipts(spec, shop, users, block, user, day, picks, natural.approached)
-    state = State(natural.due, natural.approached.habit, natural.approached.strain)
-    return History(users, orders, lines, lost, state)
+    redeeming = np.zeros(0, np.int64)
+    if spec.welcome_saving:
+        picks, redeeming = welcomes.with_fuller_baskets(spec, block, natural.users, user, day, natural.items, picks)
+    orders, lines, used = _receipts(spec, shop, block, natural, picks, redeeming)
+    orders, lines, used_by_rings = abuse.with_abuse(spec, block, users, orders, lines)
+    told, rings = natural.approached, users.only_offers
+    habit, strain = (np.where(rings, 0.0, values) for values in (told.habit, told.strain))
+    return History(users, orders, lines, lost, State(natural.due, habit, strain, np.where(rings, used_by_rings, used)))
 
 
 def natural_picks(spec: WorldSpec, block: int) -> Natural:
@@ -112,49 +102,29 @@ def natural_picks(spec: WorldSpec, block: int) -> Natural:
     chance = response.visit_chance(spec.response_form, rates.astype(np.float64), told.pull)
     visited = stream(spec.seed, "visits", block).random(chance.shape, dtype=np.float32) < chance
     user, day = np.nonzero(visited)
-    wanted = _wanted(spec, shop, users, block, user, day)
+    wanted, items = _wanted(spec, shop, users, block, user, day)
     staples, due = _staples(spec, shop, users, block, visited)
     mentioned = _mentioned(spec, shop, block, user, day, told)
-    return Natural(users, told, user, day, _joined([wanted, staples, mentioned]), due)
-
-
-@dataclass(frozen=True)
-class Picks:
-    """What visits ask for: visit, product, units."""
-
-    visit: Ints
-    product: Ints
-    units: Ints
+    return Natural(users, told, user, day, items, _joined([wanted, staples, mentioned]), due)
 
 
 @dataclass(frozen=True)
 class Natural:
-    """A block's visits (`user` and `day` of each) and their picks, before planted bundles and stock-outs."""
+    """A block's visits and their picks, before planted bundles and stock-outs, of rings as if they were customers."""
 
     users: Population
     approached: Approached
-    user: Ints
-    day: Ints
+    user: Ints  # who came
+    day: Ints  # when
+    items: Floats  # how many items are wanted on a usual day, those that are bought
     picks: Picks
     due: Floats32
 
 
-def units_bought(multiple: Floats, u: Floats, second: Floats, wanted: float = WANTED) -> Ints:
-    """Units per wanted item, 0 where it is left: expected (1 + SECOND_PIECE) · multiple / wanted, at any multiple.
-
-    One number u decides both, so that a lower price never makes the same shopper buy less.
-
-    >>> units_bought(np.array([0.5, 2.0, 5.0]), u=np.array([0.3, 0.3, 0.3]), second=np.array([0.9, 0.9, 0.1])).tolist()
-    [0, 1, 4]
-    """
-    ratio = multiple / wanted
-    bought = np.where(ratio < 1, u < ratio, np.floor(ratio + u)).astype(np.int64)
-    units: Ints = np.minimum(bought, MOST_UNITS) * (1 + (second < SECOND_PIECE))
-    return units
-
-
-def _wanted(spec: WorldSpec, shop: Catalogue, users: Population, block: int, user: Ints, day: Ints) -> Picks:
-    """Items wanted by taste, those that are bought."""
+def _wanted(
+    spec: WorldSpec, shop: Catalogue, users: Population, block: int, user: Ints, day: Ints
+) -> tuple[Picks, Floats]:
+    """Items wanted by taste, those that are bought; and by visit, how many a usual day would see bought."""
     draw = stream(spec.seed, "items", block)
     items = np.exp(users.log_items[user] + ITEMS_SIGMA * draw.standard_normal(len(user)))
     count = np.floor(WANTED * np.minimum(items, MOST_ITEMS) + draw.random(len(user))).astype(np.int64)
@@ -163,7 +133,7 @@ def _wanted(spec: WorldSpec, shop: Catalogue, users: Population, block: int, use
     product = liked_products(shop, users, who, draw)
     multiple = shop.demand(product, when, users.sensitivity[who])
     units = units_bought(multiple, draw.random(len(visit)), draw.random(len(visit)))
-    return _bought(visit, product, units)
+    return bought_picks(visit, product, units), items
 
 
 def _staples(spec: WorldSpec, shop: Catalogue, users: Population, block: int, visited: Bools) -> tuple[Picks, Floats32]:
@@ -187,7 +157,7 @@ def _staples(spec: WorldSpec, shop: Catalogue, users: Population, block: int, vi
         units = units_bought(multiple, draw.random(len(who)), draw.random(len(who)), wanted=1.0)
         gap = users.staple_gaps[who, which] * draw.gamma(6.0, 1 / 6, len(who))
         in_stock = ~shop.stock_out[product, at]
-        picks.append(_bought(number[who, at], product, units))
+        picks.append(bought_picks(number[who, at], product, units))
         due[who, which] = at + np.where(units > 0, np.where(in_stock, np.maximum(1.0, gap * units), 7.0), 2.0)
     return _joined(picks), due.astype(np.float32)
 
@@ -207,7 +177,7 @@ def _mentioned(spec: WorldSpec, shop: Catalogue, block: int, user: Ints, day: In
         product = shop.department_choices.drawn(np.full(len(visit), department), draw.random(len(visit)))
         multiple = shop.demand(product, day[visit], users.sensitivity[user[visit]])
         units = units_bought(multiple, draw.random(len(visit)), draw.random(len(visit)), wanted=1.0)
-        picks.append(_bought(visit, product, units))
+        picks.append(bought_picks(visit, product, units))
     return _joined(picks)
 
 
@@ -223,20 +193,17 @@ def _attached(shop: Catalogue, draw: np.random.Generator, day: Ints, picks: Pick
     product = shop.subcategory_choices.drawn(consequent[rule[taken]], drawn[1][taken])
     on_sale = shop.on_sale(product, day[visit[taken]])
     units = np.where(on_sale, 1 + (drawn[2][taken] < SECOND_PIECE), 0)
-    return _bought(visit[taken], product, units)
+    return bought_picks(visit[taken], product, units)
 
 
 def _receipts(
-    spec: WorldSpec,
-    shop: Catalogue,
-    users: Population,
-    block: int,
-    user: Ints,
-    day: Ints,
-    picks: Picks,
-    told: Approached,
-) -> tuple[Orders, Lines]:
-    """Orders and priced lines of the picks, then what comes back and what is only pretended."""
+    spec: WorldSpec, shop: Catalogue, block: int, natural: Natural, picks: Picks, redeeming: Ints
+) -> tuple[Orders, Lines, Bools]:
+    """Orders and priced lines of the picks, then what comes back; and by user, whether the welcome coupon is spent.
+
+    `redeeming`: visits at which a welcome coupon is redeemed.
+    """
+    users, user, day = natural.users, natural.user, natural.day
     draw = stream(spec.seed, "receipts", block)
     held = np.zeros(len(user), bool)
     held[picks.visit] = True
@@ -250,25 +217,11 @@ def _receipts(
         day[picks.visit[by_order]],
     )
     who, when = user[held], day[held]
-    orders = Orders(who, when, *_where_and_when(draw, users, who), np.zeros(len(who), np.int64))
-    lines = _with_coupons(shop, lines, orders, told, draw)
-    orders, lines = _with_returns(spec, draw, orders, lines)
-    return _with_fakes(spec, shop, users, block, orders, lines)
-
-
-def priced(shop: Catalogue, order: Ints, product: Ints, units: Ints, day: Ints) -> Lines:
-    """Lines at the shop's prices of the day."""
-    list_price = shop.list_price[product, day // 7].astype(np.int64)
-    reduction = np.rint(list_price * shop.depth[product, day // 7]).astype(np.int64)
-    none = np.zeros(len(order), np.int64)
-    return Lines(order, product, units, list_price * units, reduction * units, none, none + NO_CAMPAIGN)
-
-
-def shelf_price(shop: Catalogue, product: Ints, day: int) -> Floats:
-    """What a piece costs at the shelf on the day, in cents."""
-    listed = shop.list_price[product, day // 7].astype(np.float64)
-    price: Floats = listed - np.rint(listed * shop.depth[product, day // 7])
-    return price
+    orders = Orders(who, when, *_where_and_when(draw, users, who), np.full(len(who), PURCHASE))
+    lines, used = _with_coupons(shop, lines, orders, natural.approached, draw), np.zeros(len(users), bool)
+    if spec.welcome_saving:
+        lines, used = welcomes.with_welcome_coupons(spec, users, lines, who, order_of[redeeming])
+    return *_with_returns(spec, draw, orders, lines), used
 
 
 def _where_and_when(draw: np.random.Generator, users: Population, who: Ints) -> tuple[Ints, Ints]:
@@ -306,10 +259,11 @@ def _with_returns(spec: WorldSpec, draw: np.random.Generator, orders: Orders, li
     back, day = back[day < spec.days], day[day < spec.days]
     source = lines.order[back]
     number = len(orders) + np.arange(len(back))
-    is_return = np.ones(len(back), np.int64)
-    returned = Orders(orders.user[source], day, orders.second[source], orders.channel[source], is_return)
+    returned = Orders(
+        orders.user[source], day, orders.second[source], orders.channel[source], np.full(len(back), RETURN)
+    )
     none = np.full(len(back), NO_CAMPAIGN)
-    return _both_orders(orders, returned), both_lines(
+    return both_orders(orders, returned), both_lines(
         lines,
         Lines(
             number,
@@ -323,40 +277,6 @@ def _with_returns(spec: WorldSpec, draw: np.random.Generator, orders: Orders, li
     )
 
 
-def _with_fakes(
-    spec: WorldSpec, shop: Catalogue, users: Population, block: int, orders: Orders, lines: Lines
-) -> tuple[Orders, Lines]:
-    """Rings order the same few products in the same night hours; lone accounts order much and return it at once."""
-    draw = stream(spec.seed, "fakes", block)
-    cheats = np.flatnonzero((users.fraud > 0) & (users.joined < spec.days - 1))
-    count = draw.integers(8, 25, len(cheats)) * spec.days // 365 + 3
-    user = np.repeat(cheats, count)
-    earliest = np.maximum(users.joined[user], 0)
-    ring = np.where(users.ring[user] >= 0, users.ring[user], spec.users + users.first + user)
-    nth = np.arange(len(user)) - np.repeat(np.cumsum(count) - count, count)
-    night = stream(spec.seed, "nights").integers(0, 1 << 40, 64)[nth % 64]  # shared by all of a ring
-    day = np.maximum((ring * 7919 + night) % spec.days, earliest)
-    product = (ring * 104729 + nth % 3) % shop.products
-    on_sale = shop.on_sale(product, day)
-    user, day, product, nth = user[on_sale], day[on_sale], product[on_sale], nth[on_sale]
-    second = 2 * 3600 + draw.integers(0, 7200, len(user))
-    units = np.ones(len(user), np.int64)
-    number = len(orders) + np.arange(len(user))
-    faked = Orders(user, day, second, np.full(len(user), WEB), np.full(len(user), 2))
-    orders, lines = _both_orders(orders, faked), both_lines(lines, priced(shop, number, product, units, day))
-    alone = np.flatnonzero((users.fraud[user] == 2) & (day < spec.days - 1))
-    back = Orders(user[alone], day[alone] + 1, second[alone], faked.channel[alone], np.ones(len(alone), np.int64))
-    made = priced(shop, len(orders) + np.arange(len(alone)), product[alone], units[alone], day[alone])
-    return _both_orders(orders, back), both_lines(
-        lines, Lines(made.order, made.product, -made.quantity, -made.listed, -made.reduced, made.coupon, made.campaign)
-    )
-
-
-def _bought(visit: Ints, product: Ints, units: Ints) -> Picks:
-    taken = np.flatnonzero(units > 0)
-    return Picks(visit[taken], product[taken], units[taken])
-
-
 def _joined(picks: list[Picks]) -> Picks:
     nothing = np.zeros(0, np.int64)
     return Picks(
@@ -364,11 +284,3 @@ def _joined(picks: list[Picks]) -> Picks:
         np.concatenate([nothing, *(p.product for p in picks)]),
         np.concatenate([nothing, *(p.units for p in picks)]),
     )
-
-
-def _both_orders(first: Orders, second: Orders) -> Orders:
-    return Orders(*(np.concatenate([getattr(first, n), getattr(second, n)]) for n in Orders.__dataclass_fields__))
-
-
-def both_lines(first: Lines, second: Lines) -> Lines:
-    return Lines(*(np.concatenate([getattr(first, n), getattr(second, n)]) for n in Lines.__dataclass_fields__))

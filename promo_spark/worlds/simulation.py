@@ -12,10 +12,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from promo_spark.worlds import response
+from promo_spark.worlds import abuse, response, welcomes
 from promo_spark.worlds.assignments import LEFT, contacts_before
 from promo_spark.worlds.catalogue import Catalogue, catalogue
-from promo_spark.worlds.offers import NO_OFFERS, Heard, Offers
+from promo_spark.worlds.offers import NO_OFFERS, Heard, Offers, joined, log_felt_price
+from promo_spark.worlds.orders import (
+    APP,
+    MOST_ITEMS,
+    PURCHASE,
+    STORE,
+    WANTED,
+    WEB,
+    Orders,
+    priced,
+    shelf_price,
+    units_bought,
+)
 from promo_spark.worlds.population import (
     ITEMS_SIGMA,
     SECOND_PIECE,
@@ -25,20 +37,7 @@ from promo_spark.worlds.population import (
     population,
 )
 from promo_spark.worlds.redemption import Uses, choices, receipts
-from promo_spark.worlds.shopping import (
-    APP,
-    MOST_ITEMS,
-    STORE,
-    WANTED,
-    WEB,
-    History,
-    Lost,
-    Orders,
-    State,
-    priced,
-    shelf_price,
-    units_bought,
-)
+from promo_spark.worlds.shopping import History, Lost, State
 from promo_spark.worlds.spec import WorldSpec
 from promo_spark.worlds.streams import Bools, Floats, Floats32, Ints, keyed_uniforms, stream
 
@@ -51,10 +50,11 @@ class Day:
     """What a block did on a simulated day. `past.state` is where its users stand when the day ends."""
 
     past: History
+    offers: Offers  # those given, then the welcome coupons that hold
     uses: Uses
     pull: Floats  # of the day's offers on each user's visits
     opened: Bools  # by offer
-    came: Bools  # by user: visited, whether or not something was bought
+    came: Bools  # by user: visited, whether or not something was bought; of rings: ordered
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,11 @@ def simulated_day(
 ) -> Day:
     """What the block's users do on a day of the future.
 
-    `recent` are the offers that began in the 28 days before, by user; contacts of the history come on top.
+    `recent` are the offers that began in the 28 days before, by user; contacts of the history and welcomes come on top.
     """
     shop, users = catalogue(spec), population(spec, block)
+    if spec.welcome_saving:
+        offers = joined([offers, welcomes.held(spec, users, day, state.welcome_used)])
     numbers, heard = _numbers(spec, len(users), block, day), Heard(spec, shop, users, offers, day)
     tiring = contacts_before(spec, block, day) + (0.0 if recent is None else recent)
     here = users.stays(day, state.strain)
@@ -112,13 +114,17 @@ def simulated_day(
     lines = priced(shop, order.ravel(), product[keep], units[keep], np.full(len(keep), day))
     lines, uses = receipts(shop, lines, customers, heard, chosen, offers, day)
     lost = Lost(_NOTHING, _NOTHING, _NOTHING.astype(np.int32), _NOTHING)
-    joined = users.joined <= day
-    strain = state.strain + np.where(joined, response.strain(users.hazard, pull, tiring), 0.0)
-    after = State(due_after, response.habit_after(state.habit, pull), np.where(joined & ~here, LEFT, strain))
-    there = replace(users, churned=np.where(joined & ~here, np.minimum(users.churned, day), spec.all_days))
-    return Day(
-        History(there, _orders(users, numbers, customers, day), lines, lost, after), uses, pull, heard.opened, comes
-    )
+    orders = _orders(users, numbers, customers, day)
+    if spec.welcome_saving:
+        orders, lines, uses = abuse.with_abuse_of_day(spec, users, offers, day, orders, lines, uses)
+        comes[orders.user[users.only_offers[orders.user]]] = True
+    gone = (users.joined <= day) & ~here
+    strain = state.strain + np.where(users.joined <= day, response.strain(users.hazard, pull, tiring), 0.0)
+    spent = state.welcome_used.copy()
+    spent[offers.user[uses.offer[welcomes.is_welcome(offers)[uses.offer]]]] = True
+    after = State(due_after, response.habit_after(state.habit, pull), np.where(gone, LEFT, strain), spent)
+    there = replace(users, churned=np.where(gone, np.minimum(users.churned, day), spec.all_days))
+    return Day(History(there, orders, lines, lost, after), offers, uses, pull, heard.opened, comes)
 
 
 Picked = tuple[Ints, Ints, Ints]  # user, product, units
@@ -204,15 +210,23 @@ def _mentioned(
     rows = np.flatnonzero(response.ON_PRODUCTS[offers.mechanic[offers.offer]] & heard.opened[offers.offer])
     offer, product = offers.offer[rows], offers.product[rows]
     user = offers.user[offer]
-    usual = users.items()[user] * users.taste_for(shop, user, product)
-    multiple = shop.demand(product, day, users.sensitivity[user], heard.log_price(user, product))
-    more = usual * multiple * np.maximum(np.expm1(users.answers.attention[user] * heard.said(user, product)), 0)
-    together = np.full(len(offers), np.inf)  # a bundle is as likely as its less likely product
-    np.minimum.at(together, offer, more)
+    is_bundle = offers.mechanic[offer] == response.BUNDLE
+    price, whole = heard.log_price(user, product), offers.saving[offer] * is_bundle
+    usual, reduced = (
+        users.items()[user] * users.taste_for(shop, user, product) * multiple
+        for multiple in (
+            shop.demand(product, day, users.sensitivity[user], lower)
+            for lower in (price, np.minimum(price, log_felt_price(whole, shop.depth[product, day // 7])))
+        )
+    )
+    spoken = users.answers.attention[user] * heard.said(user, product)
+    chance = np.where(
+        is_bundle,
+        response.wanted_together(offer, usual, reduced, spoken),
+        response.comes_to_mind(usual, spoken),
+    )
     first = np.full(len(offers), shop.products)
     np.minimum.at(first, offer, product)
-    is_bundle = offers.mechanic[offer] == response.BUNDLE
-    chance = -np.expm1(-np.where(is_bundle, together[offer], more))
     lead = np.where(is_bundle, first[offer], product)
     taken = keyed_uniforms(spec.seed, "mention", np.array(day), users.numbers[user], lead) < chance
     chosen = np.flatnonzero(taken & comes[user] & shop.on_sale(product, day))
@@ -239,4 +253,4 @@ def _orders(users: Population, numbers: _Numbers, customers: Ints, day: int) -> 
     second = np.clip((users.hour + numbers.hour) * 3600, 0, 86399).astype(np.int64)[customers]
     u, online = numbers.channel[customers], users.online[customers]
     channel: npt.NDArray[np.int64] = np.where(u >= online, STORE, np.where(u < online * 0.55, APP, WEB))
-    return Orders(customers, np.full(len(customers), day), second, channel, np.zeros(len(customers), np.int64))
+    return Orders(customers, np.full(len(customers), day), second, channel, np.full(len(customers), PURCHASE))

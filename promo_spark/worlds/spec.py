@@ -50,6 +50,7 @@ class WorldSpec:
     campaign_every_days: int
     campaign_days: int
     contact_share: float
+    welcome_saving: float
     response_form: ResponseForm
     promotion_policy: PromotionPolicy
     elasticity_scatter: float

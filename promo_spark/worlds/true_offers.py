@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from promo_spark.worlds import response
-from promo_spark.worlds.assignments import SEEN
+from promo_spark.worlds.abuse import taken
 from promo_spark.worlds.expectations import (
     NODE_WEIGHTS,
     absent,
@@ -63,11 +63,11 @@ def true_offers(
     left = _Path(usual, offers, usual.visits(offers.user, none, valid_days), valid_days, opened=False)
 
     def expected(figure: str) -> Floats:
-        value: Floats = SEEN * getattr(opened, figure) + (1 - SEEN) * getattr(left, figure)
+        value: Floats = response.SEEN * getattr(opened, figure) + (1 - response.SEEN) * getattr(left, figure)
         return value
 
     given = expected("given")
-    return TrueOffer(
+    told = TrueOffer(
         visits_without=without.visits,
         visits=expected("visits"),
         units_without=without.units,
@@ -75,6 +75,33 @@ def true_offers(
         uses=expected("uses"),
         given=given,
         margin=expected("margin") - given - without.margin,
+    )
+    return _with_rings(spec, usual, offers, told) if usual.users.only_offers.any() else told
+
+
+def _with_rings(spec: WorldSpec, usual: UsualDays, offers: Offers, told: TrueOffer) -> TrueOffer:
+    """The truth with the offers of rings' accounts, which leave nothing to chance: each is redeemed on its first day.
+
+    Where it is not made for the day, or what it is for is not there, nothing comes of it.
+    """
+    of_rings = usual.users.only_offers[offers.user]
+    rows = np.flatnonzero(of_rings & ~offers.spent & (offers.first_day == usual.day))
+    done, n = taken(spec, usual.users, offers, rows, usual.day), len(offers)
+    lines, offer = done.lines, done.offer[done.lines.order]
+    earned = lines.listed - lines.reduced - lines.coupon - usual.shop.cost[lines.product] * lines.quantity
+    given, span = np.bincount(done.uses.offer, done.uses.given, n), usual.shop.products
+    offered = np.isin(offer * span + lines.product, offers.offer * span + offers.product)
+    offered &= (lines.campaign < 0) | (lines.coupon < lines.listed - lines.reduced)  # no gift
+    figures = {
+        "visits": np.bincount(done.offer, minlength=n).astype(np.float64),
+        "units": np.bincount(offer, lines.quantity * offered, n),
+        "uses": np.bincount(done.uses.offer, minlength=n).astype(np.float64),
+        "given": given,
+        "margin": np.bincount(offer, earned, n) - np.where(response.AT_THE_TILL[offers.mechanic], 0.0, given),
+    }
+    nothing = {"visits_without": np.zeros(n), "units_without": np.zeros(n)}
+    return TrueOffer(
+        **{name: np.where(of_rings, value, getattr(told, name)) for name, value in (figures | nothing).items()}
     )
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from promo_spark.worlds import response
+from promo_spark.worlds import response, welcomes
 from promo_spark.worlds.assignments import approached
 from promo_spark.worlds.catalogue import Catalogue, catalogue
 from promo_spark.worlds.offers import Offers, joined, with_savings
-from promo_spark.worlds.population import FRAUD_KINDS, Population, population
+from promo_spark.worlds.population import FRAUD_KINDS, Population, population, with_rings
 from promo_spark.worlds.raw_columns import product_ids, user_ids
 from promo_spark.worlds.records import products_in
 from promo_spark.worlds.shopping import History, State, history, natural_picks
@@ -38,7 +38,7 @@ def expected_visits(spec: WorldSpec, users: Population, habit: Floats, first: in
 
 def users(spec: WorldSpec, block: int) -> pa.RecordBatch:
     """Contract TrueUsers."""
-    people, names = approached(spec, block).users, [s.name for s in spec.segments]
+    people, names = with_rings(spec, approached(spec, block).users), [s.name for s in spec.segments]
     rows = len(people)
     user, which = np.nonzero(people.staples >= 0)
     staples = pa.StructArray.from_arrays(
@@ -156,7 +156,7 @@ def products(spec: WorldSpec, block: int) -> pa.RecordBatch:
 def next_purchases(spec: WorldSpec, past: History, _block: int) -> pa.RecordBatch:
     """Contract TrueNextPurchases: visits before the due day buy the staple by taste, later ones by need as well."""
     people, shop = past.users, catalogue(spec)
-    active = (people.churned > spec.days) & (people.joined < spec.days)
+    active = (people.churned > spec.days) & (people.joined < spec.days) & ~people.only_offers
     user, which = np.nonzero((people.staples >= 0) & active[:, None])
     product = people.staples[user, which]
     due = np.maximum(np.ceil(past.state.due[user, which]).astype(np.int64), spec.days)
@@ -259,10 +259,15 @@ def elasticities(spec: WorldSpec) -> list[dict[str, Any]]:
 
 
 def states(
-    spec: WorldSpec, users: Population, state: State, block: int, day: int, used: Sequence[Sequence[str]] | None = None
+    spec: WorldSpec, users: Population, state: State, block: int, day: int, used: list[list[str]] | None = None
 ) -> pa.RecordBatch:
-    """Contract SimulatedStates: all users of a block when a day begins; nobody has used a coupon by default."""
+    """Contract SimulatedStates: all users of a block when a day begins; by default welcome coupons alone are spent."""
     rows = len(users)
+    if used is None:
+        spent = np.flatnonzero(state.welcome_used)
+        used = [[] for _ in range(rows)]
+        for row, name in zip(spent, welcomes.coupon_ids(spec, users.joined[spent]).to_pylist(), strict=True):
+            used[row].append(name)
     return _batch(
         date=_dates(spec, np.full(rows, day)),
         world=pa.array([spec.digest] * rows),
@@ -272,7 +277,7 @@ def states(
         due=_lists(state.due.astype(np.float32)),
         habit=pa.array(state.habit),
         strain=pa.array(state.strain),
-        used=pa.array([[]] * rows if used is None else used, pa.list_(pa.string())),
+        used=pa.array(used, pa.list_(pa.string())),
     )
 
 

@@ -23,8 +23,9 @@ from promo_spark.worlds.expectations import (
     wanted_items,
 )
 from promo_spark.worlds.offers import Offers, log_felt_price
+from promo_spark.worlds.orders import MOST_UNITS, WANTED
 from promo_spark.worlds.population import STAPLES, Population, population
-from promo_spark.worlds.shopping import MOST_UNITS, WANTED, State
+from promo_spark.worlds.shopping import State
 from promo_spark.worlds.spec import WorldSpec
 from promo_spark.worlds.streams import Floats, Ints
 
@@ -152,8 +153,9 @@ class UsualDays:
         offer, product = offers.offer, offers.product
         user, mechanic = offers.user[offer], offers.mechanic[offer]
         speaks = opened & response.ON_PRODUCTS[mechanic]
-        felt = np.where(speaks, response.FELT_PRICE[mechanic] * offers.saving[offer], 0.0)
-        said = np.where(speaks, response.curve(form, offers.saving[offer]), 0.0)
+        bundle, saving = mechanic == response.BUNDLE, offers.saving[offer]
+        felt = np.where(speaks, response.FELT_PRICE[mechanic] * saving, 0.0)
+        said = np.where(speaks, response.curve(form, saving), 0.0)
         taste, attention = users.taste_for(shop, user, product), users.answers.attention[user].astype(np.float64)
         multiples, shape = np.zeros((2, len(offer), self.days)), (len(offer), self.days)
         early, mentioned = np.zeros(shape), np.zeros(shape)
@@ -165,11 +167,14 @@ class UsualDays:
             multiples[:, :, d] = multiple, multiple * put_off
             if inside:
                 early[:, d] = users.answers.early[user] * felt
-                mentioned[:, d] = users.items()[user] * taste * multiple * np.maximum(np.expm1(attention * said), 0)
-        bundle = mechanic == response.BUNDLE
-        together = np.full((len(offers), self.days), np.inf)
-        np.minimum.at(together, offer, mentioned)
-        mentioned = -np.expm1(-np.where(bundle[:, None], together[offer], mentioned))
+                whole = log_felt_price(saving * (bundle & speaks), shop.depth[product, (self.day + d) // 7])
+                reduced = shop.demand(product, self.day + d, users.sensitivity[user], whole)
+                spoken, pieces = attention * said, users.items()[user] * taste
+                mentioned[:, d] = np.where(
+                    bundle,
+                    response.wanted_together(offer, pieces * multiple, pieces * reduced, spoken),
+                    response.comes_to_mind(pieces * multiple, spoken),
+                )
         bought = multiples[1] / WANTED
         return OfferedProducts(
             chance=taste[:, None] * np.minimum(bought, 1.0),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import hmac
 from itertools import product
@@ -11,12 +12,13 @@ from chispa import assert_df_equality
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from promo_spark.decisions.eligibility import UserEligibility, eligible, in_holdout, with_eligibility
+from promo_spark.decisions.eligibility import UserEligibility, eligible, in_explore_arm, in_holdout, with_eligibility
 from promo_spark.decisions.users import DailyUser
 from promo_spark.settings import Settings
 from promo_spark.settings.promote import PromoteSettings
 
 KEY = "a key of the shop"
+DAY = datetime.date(2017, 12, 1)
 _VERDICT = (UserEligibility.arm, UserEligibility.arm_propensity, UserEligibility.exclusions)
 
 
@@ -32,7 +34,7 @@ def test_truth_table_of_consent_and_risk(spark: SparkSession, settings: Settings
         [{"user_id": f"{c}/{t}", "consent_marketing": c, "risk_tier": t, "profiled": True} for c, t in cases],
     )
     for policy in ("excluded", "eligible"):
-        screened = with_eligibility(users, strategy(settings, unknown_consent=policy, holdout_share=0.0))
+        screened = with_eligibility(users, strategy(settings, unknown_consent=policy, holdout_share=0.0), DAY)
         exclusions = {r.user_id: r.exclusions for r in screened.collect()}
         for consent, tier in cases:
             expected = [{False: "no_consent", None: "unknown_consent"}[consent]] if not consent else []
@@ -72,7 +74,7 @@ def test_the_arm_and_its_probability_do_not_depend_on_consent(spark: SparkSessio
             {"user_id": "u3", "consent_marketing": True},  # no profile
         ],
     )
-    screened = with_eligibility(users, strategy(settings, unknown_consent="excluded", holdout_share=1.0))
+    screened = with_eligibility(users, strategy(settings, unknown_consent="excluded", holdout_share=1.0), DAY)
     assert_df_equality(
         screened.select(UserEligibility.user_id, *_VERDICT),
         UserEligibility.frame(
@@ -87,3 +89,27 @@ def test_the_arm_and_its_probability_do_not_depend_on_consent(spark: SparkSessio
         ignore_metadata=True,
         ignore_row_order=True,
     )
+
+
+def test_other_users_are_explored_on_every_date_and_their_share_is_logged(
+    spark: SparkSession, settings: Settings
+) -> None:
+    users = spark.range(20_000).select(F.concat(F.lit("u"), F.col("id")).alias("user_id"))
+    explored = [
+        F.count_if(in_explore_arm(F.col("user_id"), share=0.05, key=KEY, date=day))
+        for day in (DAY, DAY + datetime.timedelta(days=1))
+    ]
+    both = F.count_if(
+        in_explore_arm(F.col("user_id"), share=0.05, key=KEY, date=DAY)
+        & in_explore_arm(F.col("user_id"), share=0.05, key=KEY, date=DAY + datetime.timedelta(days=1))
+    )
+    today, tomorrow, twice = users.agg(*explored, both).collect()[0]
+    assert 900 < today < 1100 and 900 < tomorrow < 1100 and twice < 100  # 5 % of 20,000, and 5 % of these again
+    drawn = with_eligibility(
+        DailyUser.frame(spark, [{"user_id": f"u{n}", "profiled": True} for n in range(200)]),
+        strategy(settings, holdout_share=0.1, explore_share=0.5),
+        DAY,
+    ).collect()
+    # 0.1, of the other 0.9 half, and the rest
+    propensities = {(r.arm, float(r.arm_propensity)) for r in drawn}
+    assert propensities == {("holdout", 0.1), ("explore", 0.45), ("treatment", 0.45)}

@@ -13,6 +13,7 @@ from promo_spark.contracts.decisions import Budget, Promotions
 from promo_spark.decisions.eligibility import UserEligibility
 from promo_spark.decisions.held import held_offers
 from promo_spark.decisions.invariants import check_invariants
+from promo_spark.decisions.offers.exclusions import ExcludedProduct
 from promo_spark.errors import InvariantError
 from promo_spark.settings import Settings
 
@@ -34,6 +35,8 @@ OFFER: dict[str, Any] = {
     "rank": 1,
     "expected_cost": "0.05",
     "expected_margin": "0.10",
+    "incremental_margin": "0.10",
+    "action_propensity": 1,
     "arm": "treatment",
     "reason_codes": ["due"],
     "text": "Milk, 10% off.",
@@ -58,6 +61,7 @@ NONE: dict[str, Any] = {
     "mechanic": "none",
     "rank": 1,
     "arm": "treatment",
+    "action_propensity": 1,
     "reason_codes": ["no_candidate"],
 }
 
@@ -78,6 +82,7 @@ def check(
     reserved: str,
     planned: str,
     held: Rows = (),
+    excluded: Sequence[str] = (),
     currency: str = "USD",
 ) -> None:
     """Checks the rows as the only promotions of the day, under a daily budget and no other."""
@@ -94,11 +99,14 @@ def check(
             "max_offers_per_user": 2,
             "unknown_consent": "excluded",
             "blocked_risk_tiers": ["blocked"],
+            "no_coupon_risk_tiers": ["high"],
+            "least_gain": 0.10,
         }
     )
     holding = held_offers(Promotions.frame(spark, held), DAY)
+    kept_out = ExcludedProduct.frame(spark, [{"product_id": product_id} for product_id in excluded])
     check_invariants(
-        Promotions.frame(spark, rows), budget, users, holding, date=DAY, settings=strategy, currency=currency
+        Promotions.frame(spark, rows), budget, users, holding, kept_out, date=DAY, settings=strategy, currency=currency
     )
 
 
@@ -124,6 +132,8 @@ def test_right_decisions_pass(spark: SparkSession, settings: Settings) -> None:
         COUPON | {"user_id": "d"},
         NONE | {"user_id": "b"},
         NONE | {"user_id": "c", "arm": "holdout"},
+        # what chance gives in the explore arm may bring nothing
+        OFFER | {"user_id": "e", "arm": "explore", "incremental_margin": -1, "action_propensity": "0.25"},
     ]
     users = users_of_the_day(
         spark,
@@ -131,13 +141,14 @@ def test_right_decisions_pass(spark: SparkSession, settings: Settings) -> None:
         ("b", False, None, "treatment"),
         ("c", True, None, "holdout"),
         ("d", True, None, "treatment"),
+        ("e", True, None, "explore"),
     )
     held = [
         OFFER | TEA | {"user_id": "a", "valid_to": DAY},  # another product: both may be used
         OFFER | {"user_id": "a", "valid_to": DAY - datetime.timedelta(days=1)},  # holds no more
         COUPON | {"user_id": "b", "valid_to": DAY},  # has withdrawn consent since: gets nothing new
     ]
-    check(settings, rows, users, reserved="0.10", planned="0.10", held=held)
+    check(settings, rows, users, reserved="0.15", planned="0.15", held=held)
 
 
 def test_every_breach_is_named_with_its_rows_and_an_example(spark: SparkSession, settings: Settings) -> None:
@@ -153,7 +164,12 @@ def test_every_breach_is_named_with_its_rows_and_an_example(spark: SparkSession,
         "lavish": ("a coupon takes off at most", [COUPON | {"coupon_amount": "26", "min_spend": 100}]),  # of 100 / 4
         "empty": ("an offer is of products or a coupon", [OFFER | {"product_ids": []}]),
         "dates": ("an offer's dates are in order", [OFFER | {"valid_to": DAY - datetime.timedelta(days=1)}]),
-        "free": ("an offer reserves at least the smallest amount", [OFFER | {"expected_cost": 0}]),
+        "free": (
+            "but for the explore arm an offer reserves at least the smallest amount",
+            [OFFER | {"expected_cost": 0}],
+        ),
+        "idle": ("but for the explore arm an offer brings", [OFFER | {"incremental_margin": "0.09"}]),
+        "chance": ("an action's probability is a share above 0", [OFFER | {"action_propensity": 0}]),
         "slot": ("an offer is a sentence without empty slots", [OFFER | {"text": "{title}, 10% off."}]),
         "promise": ("none promises nothing", [NONE | {"text": "Take it."}]),
         "silent": ("every row has a reason", [OFFER | {"reason_codes": []}]),
@@ -180,17 +196,15 @@ def test_every_breach_is_named_with_its_rows_and_an_example(spark: SparkSession,
         "unasked": ("nobody without consent is targeted", [OFFER]),
         "unprofiled": ("nobody without profile is targeted", [OFFER]),
         "blocked": ("a blocked risk tier gets nothing", [OFFER]),
+        "warned": ("a risk tier of promote.no_coupon_risk_tiers gets no coupon", [COUPON]),
         "moved": ("the arm is the one that was drawn", [OFFER]),
     }
     consent = {"refused": False, "unasked": None}
     arms = {"held": "holdout", "moved": "holdout"}
+    tiers = {"blocked": "blocked", "warned": "high"}
     users = users_of_the_day(
         spark,
-        *[
-            (u, consent.get(u, True), "blocked" if u == "blocked" else None, arms.get(u, "treatment"))
-            for u in wrong
-            if u != "stranger"
-        ],
+        *[(u, consent.get(u, True), tiers.get(u), arms.get(u, "treatment")) for u in wrong if u != "stranger"],
     )
     rows = [row | {"user_id": user} for user, (_, given) in wrong.items() for row in given]
     with pytest.raises(InvariantError) as caught:
@@ -224,3 +238,12 @@ def test_amounts_have_the_digits_of_their_currency(spark: SparkSession, settings
     check(settings, [odd], users, reserved="1", planned="1", currency="EUR")
     with pytest.raises(InvariantError, match=r"amounts have at most 0 digits .*: broken by 1, such as a/x1"):
         check(settings, [odd], users, reserved="1", planned="1", currency="JPY")
+
+
+def test_an_offer_of_what_marketers_keep_out_is_a_breach(spark: SparkSession, settings: Settings) -> None:
+    users = users_of_the_day(spark, ("a", True, None, "treatment"))
+    offer = [OFFER | {"user_id": "a"}]
+    check(settings, offer, users, reserved="0.05", planned="1", excluded=["tea"])
+    broken = r"no product of silver.promotion_exclusions is offered: broken by 1, such as a/x1"
+    with pytest.raises(InvariantError, match=broken):
+        check(settings, offer, users, reserved="0.05", planned="1", excluded=["milk"])

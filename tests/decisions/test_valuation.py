@@ -1,93 +1,141 @@
-"""What an offer is expected to bring and to cost, in exact amounts."""
+"""Offers at every depth with their value, from the tables that say what users do and how they answer."""
 
 from __future__ import annotations
 
 import datetime
+from decimal import Decimal
+from typing import Any
 
-from chispa import assert_df_equality
-from pyspark.sql import SparkSession
+import numpy as np
+import pytest
+from pyspark.sql import DataFrame, Row, SparkSession
 
-from promo_spark.decisions.offers.candidates import OfferCandidate
-from promo_spark.decisions.response import PurchaseHistory, ResponseRate
+from promo_spark.contracts.effects import Elasticity
+from promo_spark.contracts.predictions import ItemPropensity, Propensity
+from promo_spark.contracts.responses import Uplift, UpliftCurves
+from promo_spark.decisions.offers.pricing import ShopMargin
+from promo_spark.decisions.offers.targets import OfferTarget
+from promo_spark.decisions.shoppers import shoppers
 from promo_spark.decisions.users import DailyUser
-from promo_spark.decisions.valuation import ValuedCandidate, valued_candidates
+from promo_spark.decisions.valuation import Valuing, curves_of, valued_offers
 
-DAY = datetime.date(2017, 12, 1)
-FIGURES = (
-    ValuedCandidate.user_id,
-    ValuedCandidate.expected_conversion,
-    ValuedCandidate.margin_micro,
-    ValuedCandidate.cost_micro,
-    ValuedCandidate.cost_minor,
-    ValuedCandidate.reason_codes,
-)
+BY = Valuing(datetime.date(2017, 12, 1), days=7, least_gain=0.10, usual_elasticity=2.0, digits=2)
+CURVES = [("saving", 0, 0), ("saving", 1, 1), ("share", 0, 0), ("share", 1, 1), ("use", 0, 1)]
+MILK = {
+    "product_id": "milk",
+    "category": "dairy",
+    "charged_price": 10,
+    "unit_cost": 5,
+    "units_28d": 56,
+    "units_at_once": 1.0,
+}
 
 
-def test_offers_are_valued_by_the_response_to_their_anchor(spark: SparkSession) -> None:
-    milk = {"mechanic": "discount", "anchor": "milk", "margin_if_used": "0.90", "saving": "0.50", "response_factor": 1}
-    candidates = OfferCandidate.frame(
+def target(user_id: str, *rungs: tuple[str, int], **terms: Any) -> dict[str, Any]:
+    depths = [(Decimal(rate), Decimal(off)) for rate, off in rungs]
+    parts = [tuple(Decimal(v) if isinstance(v, int) else v for v in MILK.values())]
+    same = {"mechanic": "discount", "scenario": "repurchase", "charged_price": 10, "list_price": 10}
+    return {"user_id": user_id, "parts": parts, "rungs": depths} | same | terms
+
+
+def known(spark: SparkSession, *users: dict[str, Any], uplift: list[dict[str, Any]], **tables: list[Any]) -> DataFrame:
+    usual = {"orders": 100, "basket_value": 20.0, "basket_median": 20.0}
+    return shoppers(
+        DailyUser.frame(spark, [usual | user for user in users]),
+        uplift=Uplift.frame(spark, uplift),
+        propensity=Propensity.frame(spark, tables.get("propensity", [])),
+        item_propensity=ItemPropensity.frame(spark, tables.get("item_propensity", [])),
+        margin=ShopMargin.frame(spark, [{"margin_share": "0.25"}]),
+    )
+
+
+def valued(spark: SparkSession, targets: list[dict[str, Any]], of: DataFrame, elasticity: Any = ()) -> dict[Any, Row]:
+    curves = [{"curve": curve, "at": float(at), "level": float(level)} for curve, at, level in CURVES]
+    rows = valued_offers(
+        OfferTarget.frame(spark, targets),
+        shoppers=of,
+        elasticity=Elasticity.frame(spark, elasticity),
+        curves=curves_of(UpliftCurves.frame(spark, curves)),
+        by=BY,
+    ).collect()
+    return {(r.user_id, float(r.rate)): r for r in rows}
+
+
+def answer(user_id: str, effect: float) -> dict[str, Any]:
+    same = {"effect_se": 0.5, "visits_per_week": 2.0, "readiness": 0.5, "basis": "randomised", "mechanic": "discount"}
+    return same | {"user_id": user_id, "effect": effect}
+
+
+def test_every_depth_is_valued_and_the_worthwhile_ones_are_told(spark: SparkSession) -> None:
+    """H09: what is expected before launch stands in the row. A deeper one has to bring more than every lower one.
+
+    The keen one comes 2 × exp(10 × saving × 0.1) times; half of 0.4 × 10 of 40 are spent on milk, an order leaves 5.
+    """
+    habits = [
+        {"user_id": u, "product_id": "milk", "p_offer": 1 - float(np.exp(-0.4)), "units_28d": 9.0}
+        for u in ("keen", "cool")
+    ]
+    of = known(
         spark,
-        [
-            milk | {"user_id": "regular", "reason_codes": ["due"]},
-            milk | {"user_id": "once", "response_factor": "0.5"},  # half of milk's buyers take the whole offer
-            milk | {"user_id": "new"},
-            milk | {"user_id": "loss", "margin_if_used": "-0.10"},  # brings no margin
-            milk | {"user_id": "excluded"},  # may not get offers
-        ],
+        {"user_id": "keen"},
+        {"user_id": "cool"},
+        uplift=[answer("keen", 10.0), answer("cool", -2.0)],
+        item_propensity=habits,
     )
-    users = DailyUser.frame(spark, [{"user_id": u, "segment_id": 3} for u in ("regular", "once", "new", "loss")])
-    purchases = PurchaseHistory.frame(
+    ladder = (("0.1", 1), ("0.2", 2), ("0.4", 4))
+    # of a category that no price moves
+    still = [{"category": "dairy", "segment_id": -1, "elasticity": 0.0}]
+    found = valued(spark, [target("keen", *ladder), target("cool", *ladder), target("nobody", *ladder)], of, still)
+    assert set(found) == {(user, rate) for user in ("keen", "cool") for rate in (0.1, 0.2, 0.4)}
+    for rate in (0.1, 0.2, 0.4):
+        factor = float(np.exp(10 * rate * 0.1))
+        row = found["keen", rate]
+        value = 5 * 2 * (factor - 1) - 0.4 * factor * 10 * rate
+        assert row.value_micro / 1e6 == pytest.approx(value, abs=2e-6)
+        assert row.expected_uplift == pytest.approx(2 * (factor - 1), abs=1e-6)
+        assert row.cost_minor == int(np.ceil(round(0.4 * factor * rate * 1000, 6)))
+        assert row.basis == "randomised" and not found["cool", rate].worthwhile
+    assert [found["keen", rate].worthwhile for rate in (0.1, 0.2, 0.4)] == [True, True, True]
+    assert len({r.promotion_id for r in found.values()}) == 6
+
+
+def test_whom_nothing_is_known_of_answers_as_is_usual(spark: SparkSession) -> None:
+    """Effects are the mean of others, visits those of models.propensity, pieces what others buy, fewer of them."""
+    of = known(
         spark,
-        [
-            {"user_id": "regular", "product_id": "milk", "orders": 2},
-            {"user_id": "once", "product_id": "milk", "orders": 1},
-            {"user_id": "loss", "product_id": "milk", "orders": 2},
-            {"user_id": "new", "product_id": "bread", "orders": 2},
-        ],
+        {"user_id": "new", "orders": 0, "basket_value": None, "basket_median": None},
+        {"user_id": "old"},
+        uplift=[answer("old", 4.0), answer("other", 8.0)],
+        propensity=[{"user_id": "new", "target": "order_14d", "p": 1 - float(np.exp(-2.0))}],
     )
-    rates = ResponseRate.frame(
+    [new] = [row for row in of.collect() if row.user_id == "new"]
+    assert new.answers["discount"].effect == 6.0 and new.answers["discount"].basis == "prior"
+    assert new.visits_per_week == pytest.approx(1.0)  # p of 14 days is 1 − e^−2
+    assert new.order_margin == pytest.approx(0.25 * 20)
+    [row] = valued(spark, [target("new", ("0.2", 2))], of).values()
+    # 56 sold in 28 days by 4 visits a week: 3.5 a visit, of which 0.3 by those who never bought
+    assert row.basis == "prior" and row.expected_conversion > 0.5
+
+
+def test_without_uplift_nobody_is_expected_to_come_more_often(spark: SparkSession) -> None:
+    """No table of effects: no effect is made up, and what is left is what the price sells, less what is given."""
+    of = known(spark, {"user_id": "a"}, uplift=[])
+    [row] = valued(spark, [target("a", ("0.2", 2))], of).values()
+    assert (row.expected_uplift, row.basis) == (0.0, "prior")
+
+
+def test_a_segments_own_elasticity_comes_before_that_of_all(spark: SparkSession) -> None:
+    of = known(
         spark,
-        [
-            {"kind": "repeat_item", "segment_id": 3, "rate": "0.2", "basis": "observed_response"},
-            {"kind": "known_item", "segment_id": 3, "rate": "0.1", "basis": "observed_response"},
-            {"kind": "new_item", "segment_id": 3, "rate": "0.01", "basis": "assumed_response"},
-            {"kind": "repeat_item", "segment_id": 4, "rate": "0.9", "basis": "observed_response"},  # of others
-        ],
+        {"user_id": "own", "segment_id": 3},
+        {"user_id": "all", "segment_id": 4},
+        uplift=[answer("own", 0.0), answer("all", 0.0)],
+        item_propensity=[{"user_id": u, "product_id": "milk", "p_offer": 0.01} for u in ("own", "all")],
     )
-    valued = valued_candidates(candidates, users=users, rates=rates, purchases=purchases, date=DAY, digits=2)
-    expected = ValuedCandidate.frame(
-        spark,
-        [
-            {
-                "user_id": "regular",
-                "expected_conversion": "0.2",
-                "margin_micro": 180_000,  # 0.2 × 0.90
-                "cost_micro": 100_000,  # 0.2 × 0.50
-                "cost_minor": 10,
-                "reason_codes": ["due", "observed_response:repeat_item"],
-            },
-            {
-                "user_id": "once",
-                "expected_conversion": "0.05",
-                "margin_micro": 45_000,
-                "cost_micro": 25_000,
-                "cost_minor": 3,  # 2.5 cents, rounded up
-                "reason_codes": ["observed_response:known_item"],
-            },
-            {
-                "user_id": "new",
-                "expected_conversion": "0.01",
-                "margin_micro": 9_000,
-                "cost_micro": 5_000,
-                "cost_minor": 1,
-                "reason_codes": ["assumed_response:new_item"],
-            },
-        ],
-    )
-    assert_df_equality(
-        valued.select(*FIGURES),
-        expected.select(*FIGURES),
-        ignore_nullable=True,
-        ignore_metadata=True,
-        ignore_row_order=True,
-    )
+    told = [
+        {"category": "dairy", "segment_id": 3, "elasticity": 4.0},
+        {"category": "dairy", "segment_id": -1, "elasticity": 1.0},
+        {"category": "rice", "segment_id": 4, "elasticity": 9.0},
+    ]
+    found = valued(spark, [target(u, ("0.2", 2)) for u in ("own", "all")], of, told)
+    assert found["own", 0.2].expected_conversion > 1.8 * found["all", 0.2].expected_conversion  # 0.8 ** -4 : 0.8 ** -1

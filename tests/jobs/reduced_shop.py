@@ -77,8 +77,8 @@ def shop(
                     lines[-1] |= {"amount_paid": round(bought * 10 * (1 - off), 2)}
                     lines[-1] |= {"discount_retail": round(bought * 10 * off, 2)}
     lake.write(OrderLines, OrderLines.frame(spark, lines))
-    lake.write(ProductProfile, ProductProfile.frame(spark, products), {"as_of": DATE})
+    lake.write(ProductProfile, products, {"as_of": DATE})
     if calendar and announced:
         lake.write(PromoCalendar, PromoCalendar.frame(spark, announced))
     grouped = [{"as_of": DATE, "user_id": user, "segment_id": n} for n, user in enumerate(SHARES, start=1)]
-    lake.write(Segments, Segments.frame(spark, grouped), {"as_of": DATE})
+    lake.write(Segments, grouped, {"as_of": DATE})

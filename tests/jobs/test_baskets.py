@@ -46,7 +46,7 @@ def test_planted_rules_are_found_and_any_partitioning_gives_the_same_rows(
     spark: SparkSession, lake: Lake, run_job: RunJob
 ) -> None:
     sold = sorted({str(line["product_id"]) for line in orders()})
-    lake.write(Products, Products.frame(spark, [{"product_id": item, "title": item} for item in sold]))
+    lake.write(Products, [{"product_id": item, "title": item} for item in sold])
     lake.write(OrderLines, OrderLines.frame(spark, orders()).coalesce(1))
     run_job(run, DAY, *SMALL)
     before = {table: lake.read(table).localCheckpoint() for table in (FrequentItemsets, BasketRules, Metrics)}
@@ -71,7 +71,7 @@ def test_a_level_that_no_product_has_gives_way_to_the_next_one_up(
     lake.write(OrderLines, OrderLines.frame(spark, orders()))
     for category, level in (("kind of {}", "category"), (None, "product")):
         names = [{"product_id": p, "category": category and category.format(p)} for p in sold]
-        lake.write(Products, Products.frame(spark, names))
+        lake.write(Products, names)
         run_job(run, DAY, *SMALL[1:])
         assert (
             f"no product in silver.products has a subcategory, so baskets.level is {level}" in capsys.readouterr().err
@@ -84,7 +84,7 @@ def test_a_level_that_no_product_has_gives_way_to_the_next_one_up(
 def test_a_window_without_sales_is_said(
     spark: SparkSession, lake: Lake, run_job: RunJob, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lake.write(Products, Products.frame(spark, [{"product_id": "milk"}]))
+    lake.write(Products, [{"product_id": "milk"}])
     lake.write(
         OrderLines,
         OrderLines.frame(

@@ -108,7 +108,7 @@ def test_users_who_may_not_be_profiled_count_in_the_sums_and_in_no_segment(
     spark: SparkSession, lake: Lake, run_job: RunJob
 ) -> None:
     shop(lake, spark)
-    lake.write(Users, Users.frame(spark, [{"user_id": "calm", "consent_profiling": False}]))
+    lake.write(Users, [{"user_id": "calm", "consent_profiling": False}])
     run_job(run, DATE)
     rows = found(lake)
     assert rows["tea", -1].elasticity == pytest.approx(2.11, abs=0.1)
@@ -146,7 +146,7 @@ def test_one_product_of_one_user_has_an_elasticity_of_its_own_or_of_the_prior(
     rows = [line | {"order_id": f"o{n}", "order_date": day} for n, day in enumerate(days)]
     lake.write(OrderLines, OrderLines.frame(spark, rows))
     known = {"as_of": DATE, "product_id": "tea", "first_sale": MONDAY, "unit_cost": 7, "cost_is_assumed": True}
-    lake.write(ProductProfile, ProductProfile.frame(spark, [known]), {"as_of": DATE})
+    lake.write(ProductProfile, [known], {"as_of": DATE})
     run_job(run, DATE)
     (row,) = lake.read(Elasticity).collect()
     assert (row.category, row.basis, row.elasticity) == ("unknown", "prior", 2.0)
@@ -155,7 +155,7 @@ def test_one_product_of_one_user_has_an_elasticity_of_its_own_or_of_the_prior(
 def test_a_date_without_a_whole_week_before_it_has_no_rows(spark: SparkSession, lake: Lake, run_job: RunJob) -> None:
     wednesday = MONDAY + datetime.timedelta(2)
     known = {"as_of": wednesday, "product_id": "tea", "first_sale": MONDAY}
-    lake.write(ProductProfile, ProductProfile.frame(spark, [known]), {"as_of": wednesday})
+    lake.write(ProductProfile, [known], {"as_of": wednesday})
     line = {"order_id": "o", "line_no": 1, "product_id": "tea", "quantity": 1}
     lake.write(OrderLines, OrderLines.frame(spark, [line]))
     run_job(run, wednesday)

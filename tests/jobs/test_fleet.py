@@ -22,7 +22,6 @@ from promo_spark.submission.arguments import parser, required_date
 
 JOBS = single_jobs()
 OF_SYNTHETIC_RETAILERS = {"generate", "simulate"}
-ON_THEIR_OWN = {"propensity", "uplift", "elasticity"}  # until promote decides by them
 
 
 @pytest.mark.parametrize("name", all_jobs())
@@ -93,11 +92,12 @@ def test_no_job_that_models_or_decides_knows_who_a_user_is() -> None:
 
 
 def test_the_pipeline_runs_every_job_and_its_order_has_no_cycle() -> None:
-    assert set(load().pipeline.jobs) == set(JOBS) - OF_SYNTHETIC_RETAILERS - ON_THEIR_OWN
+    assert set(load().pipeline.jobs) == set(JOBS) - OF_SYNTHETIC_RETAILERS
     needed = dependencies(list(JOBS.values()))
     assert needed["ingest"] == set()
     assert needed["profile"] == {"ingest"}
-    assert {"segment", "baskets", "recommend", "forecast", "profile"} <= needed["promote"] | {"profile"}
+    models = {"segment", "baskets", "recommend", "forecast", "propensity", "uplift", "elasticity", "risk"}
+    assert models <= needed["promote"]
 
 
 def test_a_missing_date_is_asked_for() -> None:

@@ -6,7 +6,6 @@ import datetime
 
 import pytest
 from chispa import assert_df_equality
-from pyspark.sql import SparkSession
 
 from jobs.forecast import run
 from promo_spark.contracts.features import DailySales
@@ -47,11 +46,11 @@ def sales(series: str, units: list[float]) -> list[dict[str, object]]:
     ]
 
 
-def test_every_series_is_forecast_and_the_figures_stand_beside_the_baseline(spark: SparkSession, lake: Lake) -> None:
+def test_every_series_is_forecast_and_the_figures_stand_beside_the_baseline(lake: Lake) -> None:
     """F10 (part: figures by model and level are in models.metrics)."""
     week = [5.0, 3.0, 4.0, 6.0, 9.0, 14.0, 12.0]
     rows = sales("category:tea", week * 12) + sales("product:new", [100, 120, 150, 180, 200, 220, 250])
-    lake.write(DailySales, DailySales.frame(spark, rows), {"as_of": DAY})
+    lake.write(DailySales, rows, {"as_of": DAY})
     execute(lake)
     found = lake.read(Forecasts).orderBy("series_id", "day").filter("champion").collect()
     assert [r.units for r in found if r.series_id == "category:tea"] == week
@@ -67,11 +66,11 @@ def test_every_series_is_forecast_and_the_figures_stand_beside_the_baseline(spar
     assert_df_equality(lake.read(Forecasts), before, ignore_row_order=True)
 
 
-def test_what_cannot_be_forecast_is_said_and_nothing_written(spark: SparkSession, lake: Lake) -> None:
+def test_what_cannot_be_forecast_is_said_and_nothing_written(lake: Lake) -> None:
     with pytest.raises(MissingDataError, match=r"features\.daily_sales"):
         execute(lake)
     rows = sales("product:gap", [1.0] * 9)
-    lake.write(DailySales, DailySales.frame(spark, rows[:4] + rows[5:]), {"as_of": DAY})
+    lake.write(DailySales, rows[:4] + rows[5:], {"as_of": DAY})
     with pytest.raises(ContractError, match="series product:gap has 8 days where its calendar has 9"):
         execute(lake)
     with pytest.raises(MissingDataError, match="has no rows for 2017-12-02"):

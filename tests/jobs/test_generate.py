@@ -13,7 +13,18 @@ from pyspark.sql import functions as F
 
 from jobs.generate import run as generate
 from jobs.ingest import run as ingest
-from promo_spark.contracts.silver import QUARANTINE, SILVER, Events, OrderLines, Products, Users
+from promo_spark.contracts.silver import (
+    QUARANTINE,
+    SILVER,
+    Assignments,
+    Campaigns,
+    Contacts,
+    Events,
+    OrderLines,
+    Products,
+    Redemptions,
+    Users,
+)
 from promo_spark.contracts.truth import (
     DirtyRows,
     TrueDemand,
@@ -24,6 +35,7 @@ from promo_spark.contracts.truth import (
     TrueRules,
     TrueUsers,
 )
+from promo_spark.models.uplift.experiments import experiments
 from promo_spark.runtime.pipeline import run_in_order
 from promo_spark.runtime.progress import Progress
 from promo_spark.runtime.run_log import RunLog
@@ -67,11 +79,12 @@ Made = tuple[Lake, Settings, WorldSpec]
 
 
 def test_ingest_takes_in_every_file_and_quarantines_just_what_was_made_dirty(made: Made) -> None:
-    """A13, B05: every source is balanced, and each kind of planted dirt is rejected for its own reason."""
+    """A13, B05, J04: every source is balanced, each kind of planted dirt is rejected for its own reason; shared devices
+    and addresses and welcome coupons come in, and these are no experiments."""
     lake, settings, _ = made
     run_in_order([ingest], lake, settings, DATE, Progress())
     sources = RunLog(lake).succeeded()[-1].sources
-    assert {t.name for t in SILVER} - {"holidays", "identity_map", "market"} <= set(sources)
+    assert {t.name for t in SILVER} - {"holidays", "identity_map", "market", "promotion_exclusions"} <= set(sources)
     assert {name: s.quarantined for name, s in sources.items() if name != "order_lines" and s.quarantined} == {}
     files = Path(settings.generate.folder) / "order_lines" / "**/*.parquet"
     delivered = pl.scan_parquet(files).select(pl.len()).collect()
@@ -94,6 +107,17 @@ def test_ingest_takes_in_every_file_and_quarantines_just_what_was_made_dirty(mad
     assert lines.filter(F.col("user_id").isNull()).count() == accepted["missing_user"]
     assert lines.filter(F.col("source_file").contains("/late/")).count() == accepted["late_row"]
     assert lake.read(Events).select("event_type").distinct().count() == 5
+    users = lake.read(Users).toPandas()
+    for shared in (users.device_digest.dropna(), users.address_digest.dropna()):
+        assert shared.str.fullmatch("[0-9a-f]{32}").all() and 0 < shared.duplicated().sum() < len(shared) / 2
+    welcomed = lake.read(Contacts).filter("campaign_id like 'WELCOME-%'")
+    kinds = (
+        lake.read(Campaigns).join(welcomed.select("campaign_id").distinct(), "campaign_id").select("kind").distinct()
+    )
+    assert [row.kind for row in kinds.collect()] == ["welcome"] and welcomed.count() > 10
+    assert lake.read(Redemptions).filter("campaign_id like 'WELCOME-%'").count() > 0
+    drawn = {row.campaign_id for row in experiments(lake.read(Assignments)).collect()}  # the evidence of uplift
+    assert drawn and not any(name.startswith("WELCOME-") for name in drawn)
     known = lake.read(Products).select("product_id")
     assert lake.read(Events).filter("product_id is not null").join(known, "product_id", "left_anti").isEmpty()
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from pyspark.sql import functions as F
 
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.models import Forecasts, Metrics, Recommendations, Segments
@@ -18,7 +19,7 @@ from promo_spark.contracts.ops import Runs
 from promo_spark.reports.screen import print_summary
 from promo_spark.runtime.pipeline import run_in_order
 from promo_spark.runtime.progress import Progress
-from promo_spark.runtime.registry import single_jobs
+from promo_spark.runtime.registry import all_commands, single_jobs
 from promo_spark.runtime.run_log import RunLog
 from promo_spark.settings import load
 from promo_spark.storage.lake import Lake
@@ -148,7 +149,26 @@ def test_one_call_runs_every_job_keeps_every_promise_and_a_second_changes_nothin
     for modelled in (Segments, Recommendations, Forecasts):
         assert lake.read(modelled).count() > 0
     measured = {r.job for r in lake.read(Metrics).select("job").distinct().collect()}
-    assert measured == {"segment", "baskets", "recommend", "forecast", "propensity", "uplift", "elasticity", "promote"}
+    assert measured == {
+        "segment",
+        "baskets",
+        "recommend",
+        "forecast",
+        "propensity",
+        "uplift",
+        "elasticity",
+        "risk",
+        "promote",
+    }
+
+    # Whoever was offered something, or nothing, is told why, and by the logs just the same is found again.
+    sets = lake.read(Promotions).orderBy(F.col(Promotions.scenario) == "none", Promotions.user_id).collect()
+    for user in (sets[0][Promotions.user_id], sets[-1][Promotions.user_id]):
+        why = {"user": user, "date": DATE.isoformat()}
+        told = all_commands()["explain"].start(lake, settings, why, Progress())
+        assert told.startswith(f"{user} on {DATE}, arm ") and "not found again" not in told
+    assert {table: lake.version(table) for table in tables[:-1]} == dict(list(versions.items())[:-1])
+    versions[Runs] = lake.version(Runs)
 
     # Keys are unique in every table that has one.
     for table in tables:

@@ -30,7 +30,7 @@ def execute(lake: Lake, settings: Settings, date: datetime.date, step: Step | No
 def test_the_three_tables_are_written_from_products_and_orders_alone(
     spark: SparkSession, lake: Lake, settings: Settings
 ) -> None:
-    lake.write(Products, Products.frame(spark, [{"product_id": "milk", "category": "dairy"}, {"product_id": "tea"}]))
+    lake.write(Products, [{"product_id": "milk", "category": "dairy"}, {"product_id": "tea"}])
     lake.write(
         OrderLines,
         OrderLines.frame(
@@ -76,7 +76,7 @@ def test_who_refused_profiling_is_in_no_profile_but_in_the_sales(
 ) -> None:
     """N04: non-consented user absent from user_profile, with orders, contacts or a mere registration."""
     long_ago = datetime.datetime(2017, 1, 1, tzinfo=datetime.timezone.utc)
-    lake.write(Products, Products.frame(spark, [{"product_id": "milk", "category": "dairy"}]))
+    lake.write(Products, [{"product_id": "milk", "category": "dairy"}])
     lake.write(
         OrderLines,
         OrderLines.frame(
@@ -98,20 +98,15 @@ def test_who_refused_profiling_is_in_no_profile_but_in_the_sales(
     )
     lake.write(
         Users,
-        Users.frame(
-            spark,
-            [
-                {"user_id": "yes", "consent_profiling": True, "registered_at": long_ago},
-                {"user_id": "no", "consent_profiling": False, "registered_at": long_ago},
-                {"user_id": "no, and no order", "consent_profiling": False, "registered_at": long_ago},
-                {"user_id": "unsaid", "registered_at": long_ago},
-            ],
-        ),
+        [
+            {"user_id": "yes", "consent_profiling": True, "registered_at": long_ago},
+            {"user_id": "no", "consent_profiling": False, "registered_at": long_ago},
+            {"user_id": "no, and no order", "consent_profiling": False, "registered_at": long_ago},
+            {"user_id": "unsaid", "registered_at": long_ago},
+        ],
     )
-    lake.write(
-        Campaigns, Campaigns.frame(spark, [{"campaign_id": "c", "start_date": "2017-05-01", "end_date": "2017-05-02"}])
-    )
-    lake.write(Contacts, Contacts.frame(spark, [{"campaign_id": "c", "user_id": "no"}]))
+    lake.write(Campaigns, [{"campaign_id": "c", "start_date": "2017-05-01", "end_date": "2017-05-02"}])
+    lake.write(Contacts, [{"campaign_id": "c", "user_id": "no"}])
 
     execute(lake, settings, DAY)
     assert {r.user_id for r in lake.read(UserProfile).collect()} == {"yes", "unsaid", "stranger"}

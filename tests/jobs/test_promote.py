@@ -3,215 +3,29 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
-import hmac
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 from deltalake import DeltaTable
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
-from jobs.promote import run
-from promo_spark.contracts.decisions import Budget, Promotions
+from promo_spark.contracts.decisions import Budget, Explored, Frontier, Promotions
 from promo_spark.contracts.features import ProductProfile, UserProfile
-from promo_spark.contracts.models import BasketRules, Forecasts, Metrics, Recommendations, Segments
-from promo_spark.contracts.schema import Table
-from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Redemptions, Users
+from promo_spark.contracts.models import Forecasts, Metrics, Recommendations, Segments
+from promo_spark.contracts.predictions import ItemPropensity
+from promo_spark.contracts.responses import Uplift, UpliftCurves
+from promo_spark.contracts.silver import Users
 from promo_spark.errors import SettingsError
-from promo_spark.runtime.job import Context
-from promo_spark.runtime.progress import Progress, Step
 from promo_spark.settings import Settings
 from promo_spark.storage.lake import Lake
-
-DAY = datetime.date(2017, 12, 1)
-CENT = Decimal("0.01")
-USERS, PRODUCTS, CATEGORIES = 240, 40, 8
-
-Rows = dict[type[Table], list[dict[str, Any]]]
-
-
-def days_before(days: int) -> datetime.date:
-    return DAY - datetime.timedelta(days=days)
-
-
-def shop(seed: int = 7) -> Rows:
-    """A shop with every kind of user and product: no price, no margin, no consent, no order, nothing due."""
-    draw = np.random.default_rng(seed)
-    products = [product(p, draw) for p in range(PRODUCTS)]
-    users = [user(u, draw) for u in range(USERS)]
-    sold = [line(o, draw) for o in range(1500)]
-    rows: Rows = {
-        ProductProfile: products,
-        UserProfile: users,
-        Segments: [
-            {
-                "as_of": DAY,
-                "user_id": u["user_id"],
-                "segment_id": i % 4 if u["orders"] else 0,
-                "segment_name": f"group {i % 4 if u['orders'] else 0}",
-            }
-            for i, u in enumerate(users)
-        ],
-        OrderLines: sold,
-        Users: [],
-        Recommendations: [
-            {"as_of": DAY, "user_id": u["user_id"], "rank": rank, "product_id": f"p{p}", "source": "als"}
-            for u in users
-            for rank, p in enumerate(draw.permutation(PRODUCTS)[:6], start=1)
-        ],
-        BasketRules: [
-            {
-                "as_of": DAY,
-                "level": "subcategory",
-                "antecedent": [f"s{a}"],
-                "consequent": [f"s{b}"],
-                "confidence": 0.5,
-                "lift": lift,
-                "is_bundle": lift > 1,
-            }
-            for a, b, lift in [(1, 2, 4.0), (2, 1, 4.0), (3, 4, 2.0), (5, 6, 0.8)]
-        ],
-        Forecasts: [
-            {
-                "as_of": DAY,
-                "series_id": f"product:p{p}",
-                "level": "product",
-                "item_id": f"p{p}",
-                "day": DAY,
-                "model": model,
-                "units": units,
-                "champion": first,
-            }
-            for p in range(0, PRODUCTS, 3)
-            for model, first, units in [("a", True, 0.1 * (p % 5)), ("b", False, 0.0)]
-        ],
-        Campaigns: [{"campaign_id": "c1", "start_date": days_before(60), "end_date": days_before(30)}],
-        Contacts: [{"campaign_id": "c1", "user_id": f"u{u}"} for u in range(0, USERS, 2)],
-        Redemptions: [
-            {"user_id": f"u{u}", "coupon_id": "k", "campaign_id": "c1", "redeemed_on": days_before(50)}
-            for u in range(0, USERS, 10)
-        ],
-    }
-    return rows
-
-
-def product(p: int, draw: np.random.Generator) -> dict[str, Any]:
-    price = Decimal(int(draw.integers(9, 2000))) / 100
-    cost_share = Decimal("0.97") if p % 9 == 0 else Decimal("0.70")  # every ninth has no room for an offer
-    return {
-        "as_of": DAY,
-        "product_id": f"p{p}",
-        "title": f"Product {p} {{new}}" if p == 5 else f"Product {p}",
-        "category": f"c{p % CATEGORIES}",
-        "subcategory": f"s{p % CATEGORIES}",
-        "promotable": p % 7 != 0,
-        "list_price": None if p % 11 == 10 else price,
-        # every third sells at a fifth off: floor 0.70 / 0.95 = 0.737 of the list price, so up to 7 % more may come off
-        "charged_price": None if p % 11 == 10 else (price * Decimal("0.8") if p % 3 == 1 else price).quantize(CENT),
-        "unit_cost": None if p % 11 == 10 else price * cost_share,
-        "cost_is_assumed": p % 2 == 0,
-        "units_28d": int(draw.integers(0, 50)),
-        "buyers": p,
-    }
-
-
-def user(u: int, draw: np.random.Generator) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "as_of": DAY,
-        "user_id": f"u{u}",
-        "main_channel": "store",
-        "consent_marketing": [True, True, True, True, False, None][u % 6],
-    }
-    if u % 12 == 1:  # registered, never bought
-        return row | {"orders": 0, "lifecycle": "new"}
-    again = [
-        {
-            "product_id": f"p{p}",
-            "orders": 2 + int(draw.integers(0, 9)),
-            "cadence_days": 14.0,
-            "last_bought": days_before(10),
-            "due_date": days_before(int(draw.integers(-5, 6))),
-        }
-        for p in sorted(draw.permutation(PRODUCTS)[:4].tolist())
-    ]
-    return row | {
-        "orders": 3,
-        "lifecycle": ["repeat", "loyal", "lapsing", "lost"][u % 4],
-        "recency_days": 20,
-        "basket_median": float(draw.uniform(2, 80)),
-        "discounted_lines_share": round(float(draw.uniform(0, 1)), 6),
-        "repurchases": again,
-        "interests": [{"category": f"c{u % CATEGORIES}", "share": 0.5}],
-    }
-
-
-def line(o: int, draw: np.random.Generator) -> dict[str, Any]:
-    return {
-        "order_id": f"o{o // 3}",
-        "line_no": o % 3 + 1,
-        "user_id": f"u{o // 3 % USERS}",
-        "product_id": f"p{draw.integers(0, PRODUCTS)}",
-        "quantity": 1,
-        "amount_paid": 2,
-        "list_amount": 3,
-        "discount_retail": int(draw.integers(0, 2)),
-        "order_date": days_before(int(draw.integers(1, 60))),
-    }
-
-
-class LakeOfRows(Lake):
-    """A lake whose input tables are rows at hand, of any date, so that only what the job writes has to be stored."""
-
-    def __init__(self, lake: Lake, rows: Rows, *, date: datetime.date, parts: int) -> None:
-        super().__init__(lake.spark, lake.root)
-        self.rows, self.date, self.parts = rows, date, parts
-
-    def exists(self, table: type[Table]) -> bool:
-        return table in self.rows or super().exists(table)
-
-    def read(self, table: type[Table], version: int | None = None, date: datetime.date | None = None) -> DataFrame:
-        if table not in self.rows:
-            return super().read(table, version, date)
-        of_date = {table.dated_by: self.date} if table.dated_by else {}
-        rows = [row | of_date for row in self.rows[table]]
-        return table.frame(self.spark, rows).repartition(self.parts)
-
-
-def decide(
-    lake: Lake, settings: Settings, rows: Rows, *, date: datetime.date = DAY, parts: int = 1, **changes: Any
-) -> tuple[pd.DataFrame, ...]:
-    """The job run once; its tables of the date as written, through an independent reader."""
-    chosen = settings.promote.model_copy(update=changes)
-    inputs = LakeOfRows(lake, rows, date=date, parts=parts)
-    ctx = Context(run, date, chosen, settings.business, "r1", inputs, Step(Progress(), "promote"))
-    try:
-        run.function(ctx)
-    finally:
-        ctx.release()
-    tables = [
-        (Promotions, "date", ["user_id", "rank"]),
-        (Budget, "date", ["constraint"]),
-        (Metrics, "as_of", ["metric", "slice"]),
-    ]
-    return tuple(
-        pl.read_delta(lake.path(table)).filter(pl.col(day) == date).sort(key).to_pandas() for table, day, key in tables
-    )
-
-
-def arm_of(user_id: str, key: str, share: float) -> str:
-    """The holdout by its definition, in plain Python."""
-    salt = hmac.new(key.encode(), b"holdout", hashlib.sha256).hexdigest()
-    digest = hashlib.sha256((salt + user_id).encode()).hexdigest()
-    return "holdout" if int(digest[:15], 16) < int(Decimal(str(share)) * 16**15) else "treatment"
-
+from tests.jobs.shop_of_rows import CENT, DAY, USERS, Rows, arm_of, curves, days_before, decide, shop
 
 # Discounts and bundles run out; coupons do not, so that every scenario gets its turn.
-TIGHT_MECHANICS = {"discount": 1.0, "coupon": 990.0, "bundle": 0.2}
-TIGHT: dict[str, Any] = {"daily_budget": 1000.0, "mechanic_budgets": TIGHT_MECHANICS}
+TIGHT_MECHANICS = {"discount": 60.0, "coupon": 930.0, "bundle": 1.0}
+TIGHT: dict[str, Any] = {"daily_budget": 1000.0, "mechanic_budgets": TIGHT_MECHANICS, "explore_share": 0.0}
 
 
 @pytest.fixture(scope="module")
@@ -236,26 +50,17 @@ def test_each_user_has_one_decision_set_with_reasons(written: Any, settings: Set
         if expected:
             assert list(nones.loc[u["user_id"]].reason_codes) == expected
         elif u["user_id"] in nones.index:
-            assert list(nones.loc[u["user_id"]].reason_codes) in (["budget_exhausted"], ["no_candidate"])
+            assert list(nones.loc[u["user_id"]].reason_codes) in (["budget_exhausted"], ["no_gain"], ["no_candidate"])
     assert all(len(codes) >= 1 for codes in promotions.reason_codes)
     reached = metrics[metrics.metric == "users_with_offers_share"].set_index("slice")
     assert set(reached.index) == {s["segment_name"] for s in rows[Segments]} and (reached.value > 0).all()
     assert reached.n.sum() == USERS
 
 
-def test_who_may_not_be_profiled_gets_one_none_and_teaches_nothing(
-    written: Any, lake: Lake, settings: Settings
-) -> None:
-    """N04: without consent to profiling no personal promotion, whatever was bought; others' are as without them."""
+def test_who_may_not_be_profiled_gets_one_none(written: Any, lake: Lake, settings: Settings) -> None:
+    """N04: without consent to profiling no personal promotion; others' are as without them."""
     rows, _, everyone = written
-    bought = [line(o, np.random.default_rng(1)) | {"user_id": "refused", "order_id": f"r{o}"} for o in range(30)]
     refusing = rows | {
-        OrderLines: rows[OrderLines] + bought,
-        Contacts: [*rows[Contacts], {"campaign_id": "c1", "user_id": "refused"}],
-        Redemptions: [
-            *rows[Redemptions],
-            {"user_id": "refused", "coupon_id": "k", "campaign_id": "c1", "redeemed_on": days_before(50)},
-        ],
         Users: [
             {"user_id": "refused", "consent_marketing": True, "consent_profiling": False},
             {"user_id": "u2", "consent_profiling": None},  # unknown: profiled, as the setting says
@@ -299,7 +104,12 @@ def test_no_budget_and_no_cap_is_exceeded(written: Any, settings: Settings) -> N
         products = [p for ids in own.product_ids for p in ids]
         assert len(products) == len(set(products))
     figures = metrics.set_index(["metric", "slice"]).value
-    assert figures["expected_margin", "greedy"] > figures["expected_margin", "random_order"] > 0
+    assert figures["incremental_margin", "all"] == float(offers.incremental_margin.sum())
+    assert figures["expected_cost", "all"] == float(offers.expected_cost.sum())
+    # the most that could be brought, and how near the offers come to it
+    assert set(by_constraint.bound) == {by_constraint.bound.iloc[0]}
+    assert float(by_constraint.bound.iloc[0]) >= float(offers.incremental_margin.sum()) - 0.01 * len(offers)
+    assert 0 <= figures["allocation_gap", "all"] < 0.05
 
 
 def test_budget_and_offers_are_of_one_run_and_the_offers_come_last(written: Any) -> None:
@@ -335,6 +145,13 @@ def test_prices_lie_between_floor_and_what_is_charged_now(written: Any, settings
     assert reduced > 10
 
 
+def test_what_marketers_keep_out_is_in_no_offer(written: Any) -> None:
+    """A product of the list: it sells, is recommended, and could be offered."""
+    _, _, (promotions, _, _) = written
+    offered = {product_id for ids in promotions.product_ids for product_id in ids}
+    assert {"p14", "p16"} & offered and "p15" not in offered
+
+
 def test_a_users_offers_keep_the_floor_when_they_are_used_together(written: Any) -> None:
     """A coupon for the whole shop on top of an item's offer would fall below the floor: it stands alone."""
     _, _, (promotions, _, _) = written
@@ -353,10 +170,13 @@ def test_every_offer_says_what_why_and_until_when(written: Any) -> None:
     assert not offers.text.str.contains("[{}]").any() and (offers.text.str.len() > 20).all()
     assert set(offers.valid_from.dt.date) == {DAY} and set(offers.valid_to.dt.date) == {datetime.date(2017, 12, 7)}
     assert {"new_user_welcome", "repurchase", "win_back", "recommended_item", "bundle"} <= set(offers.scenario)
+    # who is put off by offers gets none, though something could be offered
+    put_off = {row["user_id"] for row in rows[Uplift] if row["effect"] < 0}
+    assert put_off & set(promotions.user_id) and not put_off & set(offers.user_id)
     for offer in offers.itertuples():
         if offer.scenario == "recommended_item":
             assert (offer.user_id, offer.product_ids[0]) in top
-        assert any(c.startswith(("observed_response", "assumed_response")) for c in offer.reason_codes)
+    assert (offers.incremental_margin >= Decimal("0.10")).all() and set(offers.basis) <= {"randomised", "prior"}
     coupons = offers[offers.mechanic == "coupon"]
     assert (coupons.coupon_amount < coupons.min_spend).all() and coupons.product_ids.str.len().max() == 0
 
@@ -383,11 +203,12 @@ def test_the_same_inputs_give_the_same_rows_and_the_next_day_leaves_them_alone(
     pd.testing.assert_frame_equal(kept, promotions)
 
 
-def test_an_offer_that_still_holds_is_not_made_again_and_counts(written: Any, settings: Settings) -> None:
+def test_an_offer_that_still_holds_is_not_made_again_and_counts(lake: Lake, settings: Settings) -> None:
     """Two days, then the day after the first offers' last one. The most at a time is 2, of both days together."""
-    rows, lake, (first, _, _) = written
+    rows, few = shop(), TIGHT | {"daily_budget": 110.0}  # so that the first day leaves something to give
+    first, _, _ = decide(lake, settings, rows, **few)
     tomorrow = DAY + datetime.timedelta(days=1)
-    second, budget, _ = decide(lake, settings, rows, date=tomorrow, **TIGHT)
+    second, budget, _ = decide(lake, settings, rows, date=tomorrow, **few)
     given = [f[f.scenario != "none"] for f in (first, second)]
     both = pd.concat(given)
     what = pd.DataFrame({"user": both.user_id, "product": both.product_ids.map(list)}).explode("product")
@@ -401,10 +222,10 @@ def test_an_offer_that_still_holds_is_not_made_again_and_counts(written: Any, se
     assert len(full) > 10 and all(list(nones[u]) == ["offers_held"] for u in full)
     # what the first day reserved is not reserved again
     assert budget.set_index("constraint").loc["daily"].reserved == given[1].expected_cost.sum()
-    again = decide(lake, settings, rows, date=tomorrow, parts=3, **TIGHT)
+    again = decide(lake, settings, rows, date=tomorrow, parts=3, **few)
     pd.testing.assert_frame_equal(second, again[0])
     over = DAY + datetime.timedelta(days=settings.promote.valid_days)
-    third, _, _ = decide(lake, settings, rows, date=over, **TIGHT)
+    third, _, _ = decide(lake, settings, rows, date=over, **few)
     held_until_then = set(given[1].user_id)
     anew = third[(third.scenario != "none") & ~third.user_id.isin(held_until_then)]
     assert anew.user_id.isin(given[0].user_id).any()  # those of the first day hold no more
@@ -430,45 +251,103 @@ def yen_shop() -> Rows:
         UserProfile: profiles,
         ProductProfile: [item | {"product_id": "tea", "charged_price": 765}],
         Segments: [{"user_id": p["user_id"], "segment_id": 1, "segment_name": "one"} for p in profiles],
-        OrderLines: [],
         Users: [],
         Recommendations: [{"user_id": "due", "rank": 1, "product_id": "sold out", "source": "als"}],
         Forecasts: [{"series_id": "product:sold out", "day": DAY, "model": "a", "units": 1.0, "champion": True}],
-        Campaigns: [{"campaign_id": "c1", "start_date": days_before(60), "end_date": days_before(30)}],
-        Contacts: [{"campaign_id": "c1", "user_id": "quiet"}],  # and no redemption
-        Redemptions: [],
+        Uplift: [
+            {"user_id": p["user_id"], "mechanic": m, "effect": 8.0, "visits_per_week": 0.5, "readiness": 0.5}
+            for p in profiles
+            for m in ("discount", "coupon")
+        ],
+        UpliftCurves: curves(),
+        ItemPropensity: [{"user_id": "due", "product_id": "tea", "source": "own", "p_offer": 0.2, "units_28d": 1.0}],
     }
 
 
-def test_a_shop_in_yen_has_no_decimals_no_endless_coupon_and_learns_from_one_contact(
-    lake: Lake, settings: Settings
-) -> None:
+def test_a_shop_in_yen_has_no_decimals_and_no_endless_coupon(lake: Lake, settings: Settings) -> None:
     business = settings.business.model_copy(update={"currency": "JPY"})
     changes: dict[str, Any] = {
         "holdout_share": 0.0,
+        "explore_share": 0.0,
         "daily_budget": 50_000.0,
         "mechanic_budgets": {"coupon": 20_000.0},
         "coupon_max_budget_share": 0.25,
-        "response_prior_strength": 50.0,
-        "unknown_response": 0.01,
         "min_margin": 0.05,
+        "least_gain": 1.0,
+        "language": "zh-CN",
     }
     yen = settings.model_copy(update={"business": business})
     promotions, budget, _ = decide(lake, yen, yen_shop(), **changes)
     found = promotions.set_index("user_id")
-    # 10 % off 765 are 688.5, half-up 689; the floor is 400 / 0.95 = 421.05, up to 422
+    # 15 % off 765 are 650.25, half-up 650; the floor is 400 / 0.95 = 421.05, up to 422
     due = found.loc["due"]
-    assert (due.list_price, due.charged_price, due.offer_price, due.margin_floor) == (841, 765, 689, 422)
-    assert due.text == "Time for Tea again? 10% off: 689 JPY instead of 765 JPY, until 2017-12-07."
-    # 2000 × 1.2 = 2400, of which 22.5 %, 23 in whole percents, are 552. One contact and no redemption: the global rate
-    # is 50 × 0.01 / 51 = 0.0098, the segment's 50 × 0.0098 / 51 = 0.0096, and the expected cost 5.3, up to 6 yen
+    assert (due.list_price, due.charged_price, due.offer_price, due.margin_floor) == (841, 765, 650, 422)
+    assert due.text == "Tea该补货了？立减15%：650 JPY（现价765 JPY），有效期至2017-12-07。"
+    # 2000 × 1.2 = 2400, of which 30 % are 720
     quiet = found.loc["quiet"]
-    assert (quiet.mechanic, quiet.min_spend, quiet.coupon_amount) == ("coupon", 2400, 552)
-    assert (quiet.expected_conversion, quiet.expected_cost) == (Decimal("0.009612"), 6)
-    assert "552 JPY off when you spend 2400 JPY" in quiet.text
+    assert (quiet.mechanic, quiet.min_spend, quiet.coupon_amount) == ("coupon", 2400, 720)
+    assert quiet.text.startswith("好久不见！满2400 JPY减720 JPY")
+    for offer in (due, quiet):
+        assert all(amount % 1 == 0 for amount in (offer.expected_cost, offer.incremental_margin))
     # the least share, 15 % of 7,200,000, is more than a quarter of the coupons' budget
     assert list(found.loc["bulk"].reason_codes) == ["no_candidate"]
     assert set(budget.planned) == {50_000, 20_000} and set(promotions.currency) == {"JPY"}
+
+
+def explored_table(lake: Lake) -> pd.DataFrame:
+    return pl.read_delta(lake.path(Explored)).filter(pl.col("date") == DAY).sort(Explored.key).to_pandas()
+
+
+def test_explored_users_get_what_chance_says_and_all_they_could_have_drawn_is_written(
+    lake: Lake, settings: Settings
+) -> None:
+    """Every candidate of an explored user, and none, has the probability with which it was drawn."""
+    rows = shop()
+    half: dict[str, Any] = {"explore_share": 0.5, "explore_budget_share": 1.0, "daily_budget": 5000.0}
+    half["mechanic_budgets"] = {}
+    promotions, _, _ = decide(lake, settings, rows, **half)
+    explored = explored_table(lake)
+    users = explored.groupby("user_id")
+    assert len(users) > 40 and (users.chosen.sum() == 1).all()
+    assert (users.action_propensity.first() == (1 / users.size()).round(6).map(lambda p: Decimal(f"{p:.6f}"))).all()
+    assert (users.scenario.agg(lambda scenarios: (scenarios == "none").sum()) == 1).all()
+    drawn = explored[explored.chosen].set_index("user_id")
+    made = promotions[promotions.arm == "explore"].set_index("user_id")
+    assert made.index.is_unique and set(made.index) == set(drawn.index)
+    assert (made.promotion_id.sort_index() == drawn.promotion_id.sort_index()).all()
+    assert (made.action_propensity.sort_index() == drawn.action_propensity.sort_index()).all()
+    assert (promotions[promotions.arm != "explore"].action_propensity == 1).all()
+    # chance favours nothing: the mean rank of what was drawn, from 0 to 1 among a user's candidates, is a half
+    place = users.chosen.agg(lambda chosen: chosen.to_numpy().argmax() / (len(chosen) - 1))
+    assert abs(place.mean() - 0.5) < 4 * (1 / 12 / len(place)) ** 0.5 + 0.02
+    assert list(made[made.scenario == "none"].reason_codes.str[0].unique()) in ([], ["explored"])
+    turned = {table: content[::-1] for table, content in rows.items()}
+    decide(lake, settings, turned, parts=5, **half)
+    pd.testing.assert_frame_equal(explored_table(lake), explored)
+
+
+def test_no_more_users_are_explored_than_their_share_of_the_budgets_can_pay_at_the_dearest(
+    lake: Lake, settings: Settings
+) -> None:
+    """The dearest candidates of all explored users together stay within the arm's share; others are treated."""
+    tight: dict[str, Any] = {"explore_share": 0.5, "explore_budget_share": 0.2, "daily_budget": 1000.0}
+    tight["mechanic_budgets"] = {}
+    promotions, budget, _ = decide(lake, settings, shop(), **tight)
+    explored = explored_table(lake)
+    dearest = explored.groupby("user_id").expected_cost.max()
+    assert 0 < len(dearest) < 40 and dearest.sum() <= 200 and dearest.max() <= 20  # a fifth of 1000
+    assert set(promotions[promotions.arm == "explore"].user_id) == set(dearest.index)
+    assert (promotions.arm == "treatment").sum() > 100
+    assert (budget.reserved <= budget.planned).all()
+
+
+def test_a_larger_budget_could_bring_more_but_each_unit_less(written: Any) -> None:
+    """The frontier rises and bends: what one unit more brings falls."""
+    _, lake, (_, budget, _) = written
+    rows = pl.read_delta(lake.path(Frontier)).filter(pl.col("date") == DAY).sort("daily_budget").to_pandas()
+    assert len(rows) >= 5 and (rows.incremental_margin.diff().dropna() >= 0).all()
+    assert (rows.dual_price.diff().dropna() <= 1e-9).all()
+    assert float(rows.daily_budget.iloc[0]) < float(budget.set_index("constraint").loc["daily"].planned)
 
 
 def test_an_unknown_scenario_is_named_and_nothing_is_written(lake: Lake, settings: Settings) -> None:

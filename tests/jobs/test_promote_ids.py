@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import Forecasts, Recommendations, Segments
-from promo_spark.contracts.silver import OrderLines, Users
+from promo_spark.contracts.predictions import ItemPropensity
+from promo_spark.contracts.responses import Uplift, UpliftCurves
+from promo_spark.contracts.silver import Users
 from promo_spark.settings import load
 from promo_spark.storage.lake import Lake
-from tests.jobs.test_promote import DAY, Rows, days_before, decide
+from tests.jobs.shop_of_rows import DAY, Rows, curves, decide
 
 FALLING, STEADY = ("A:1", "B:1", "C-1"), "1"
 
@@ -30,23 +32,21 @@ def test_products_whose_ids_have_colons_are_cleared_and_one_named_like_their_end
             }
             for product in bought
         ],
-        UserProfile: [{"user_id": f"u{product}", "orders": 2, "lifecycle": "repeat"} for product in bought],
+        UserProfile: [
+            {"user_id": f"u{product}", "orders": 2, "lifecycle": "repeat", "basket_value": 20.0, "basket_median": 20.0}
+            for product in bought
+        ],
         Segments: [{"user_id": f"u{product}", "segment_id": 1, "segment_name": "all"} for product in bought],
         Users: [],
-        OrderLines: [  # each product has a buyer of its own, who bought it twice
-            {
-                "order_id": f"o{product}{n}",
-                "line_no": 1,
-                "user_id": f"u{product}",
-                "product_id": product,
-                "quantity": 1,
-                "amount_paid": 4,
-                "list_amount": 4,
-                "order_date": days_before(n),
-            }
+        ItemPropensity: [  # each product has a buyer of its own
+            {"user_id": f"u{product}", "product_id": product, "source": "own", "p_offer": 0.1, "units_28d": 0.5}
             for product in bought
-            for n in (2, 30)
         ],
+        Uplift: [
+            {"user_id": f"u{product}", "mechanic": "discount", "effect": 5.0, "visits_per_week": 1.0}
+            for product in bought
+        ],
+        UpliftCurves: curves(),
         Recommendations: [{"user_id": "nobody", "rank": 1, "product_id": STEADY, "source": "als"}],
         Forecasts: [
             {
@@ -61,7 +61,7 @@ def test_products_whose_ids_have_colons_are_cleared_and_one_named_like_their_end
             for product in bought
         ],
     }
-    changes = ['scenarios=["clearance"]', "unknown_consent=eligible", "holdout_share=0"]
+    changes = ['scenarios=["clearance"]', "unknown_consent=eligible", "holdout_share=0", "explore_share=0"]
     offers, *_ = decide(lake, load(None, [f"promote.{change}" for change in changes]), rows)
     cleared = offers[offers.scenario == "clearance"]
     assert sorted((user, *ids) for user, ids in zip(cleared.user_id, cleared.product_ids, strict=True)) == [

@@ -56,48 +56,36 @@ def orders() -> list[dict[str, object]]:
     ]
 
 
-def prepare(spark: SparkSession, lake: Lake, day: datetime.date = DAY, sold: Sequence[str] = SOLD) -> None:
+def prepare(lake: Lake, day: datetime.date = DAY, sold: Sequence[str] = SOLD) -> None:
     again = [("tea0", 2, 10.0, datetime.date(2017, 10, 22), datetime.date(2017, 11, 1))]  # due
     lake.write(
         UserProfile,
-        UserProfile.frame(
-            spark,
-            [
-                {
-                    "as_of": day,
-                    "user_id": user,
-                    "lifecycle": "repeat",
-                    "repurchases": again if user == "teafan0" else [],
-                }
-                for user in (*FANS, "once", "nobody")
-            ],
-        ),
+        [
+            {
+                "as_of": day,
+                "user_id": user,
+                "lifecycle": "repeat",
+                "repurchases": again if user == "teafan0" else [],
+            }
+            for user in (*FANS, "once", "nobody")
+        ],
         {"as_of": day},
     )
     lake.write(
         ProductProfile,
-        ProductProfile.frame(
-            spark,
-            [
-                {"as_of": day, "product_id": p, "title": p.upper(), "promotable": p != "fuel"}
-                for p in (*sold, "fuel", "dust")
-            ],
-        ),
+        [
+            {"as_of": day, "product_id": p, "title": p.upper(), "promotable": p != "fuel"}
+            for p in (*sold, "fuel", "dust")
+        ],
         {"as_of": day},
     )
     lake.write(
         Segments,
-        Segments.frame(
-            spark,
-            [
-                {"as_of": day, "user_id": u, "segment_id": 1 if k == "tea" else 2}
-                for u, k in {**FANS, "once": "tea"}.items()
-            ]
-            + [{"as_of": day, "user_id": "nobody", "segment_id": 0}],
-        ),
+        [{"as_of": day, "user_id": u, "segment_id": 1 if k == "tea" else 2} for u, k in {**FANS, "once": "tea"}.items()]
+        + [{"as_of": day, "user_id": "nobody", "segment_id": 0}],
         {"as_of": day},
     )
-    lake.write(Products, Products.frame(spark, [{"product_id": p} for p in (*sold, "fuel", "dust")]))
+    lake.write(Products, [{"product_id": p} for p in (*sold, "fuel", "dust")])
 
 
 def rows(lake: Lake) -> list[Row]:
@@ -106,7 +94,7 @@ def rows(lake: Lake) -> list[Row]:
 
 def test_every_user_gets_a_full_list_with_reasons_and_figures(spark: SparkSession, lake: Lake, run_job: RunJob) -> None:
     """B08, G12, G13 (user side), G14, G20: every user in the profile, one order or none, has ranks 1 to 5."""
-    prepare(spark, lake)
+    prepare(lake)
     lake.write(OrderLines, OrderLines.frame(spark, orders()).coalesce(1))
     run_job(run, DAY, *SMALL)
     assert_schema_equality_ignore_nullable(lake.read(Recommendations).schema, Recommendations.schema())
@@ -154,7 +142,7 @@ def test_neither_what_is_sold_out_nor_what_a_user_took_back_is_recommended(
     spark: SparkSession, lake: Lake, run_job: RunJob
 ) -> None:
     """tea1 is sold out: nobody is shown it. `once` took tea0 back: others are shown it, `once` is not."""
-    prepare(spark, lake)
+    prepare(lake)
     profiles = lake.read(ProductProfile).withColumn("in_stock", F.col("product_id") != "tea1").localCheckpoint()
     lake.write(ProductProfile, profiles, {"as_of": DAY})
     back = {
@@ -176,7 +164,7 @@ def test_neither_what_is_sold_out_nor_what_a_user_took_back_is_recommended(
 def test_a_window_without_sales_is_said(
     spark: SparkSession, lake: Lake, run_job: RunJob, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    prepare(spark, lake)
+    prepare(lake)
     late = [{**line, "order_date": DAY} for line in orders()]
     lake.write(OrderLines, OrderLines.frame(spark, late))
     run_job(run, DAY, *SMALL)

@@ -36,10 +36,10 @@ def bought(day: datetime.date, user: str, product: str) -> dict[str, object]:
 @pytest.fixture
 def shop(spark: SparkSession, lake: Lake) -> Lake:
     """From Saturday on nut7 is not promotable. On Friday four users buy new0, on Saturday six new1: new products."""
-    prepare(spark, lake, FRIDAY)
+    prepare(lake, FRIDAY)
     sold = [*(p for p in SOLD if p != "nut7"), "new0", "new1"]
     for day in (SATURDAY, SUNDAY):
-        prepare(spark, lake, day, sold)
+        prepare(lake, day, sold)
     later = [bought(FRIDAY, user, "new0") for user in list(FANS)[:4]]
     later += [bought(SATURDAY, user, "new1") for user in list(FANS)[:6]]
     later += [bought(FRIDAY, "once", "nut0")]

@@ -16,9 +16,11 @@ from jobs.segment import run
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import Forecasts, Metrics, Recommendations, SegmentPortraits, Segments
+from promo_spark.contracts.responses import Uplift, UpliftCurves
 from promo_spark.contracts.silver import OrderLines
 from promo_spark.runtime.job import Context
 from promo_spark.storage.lake import Lake
+from tests.jobs.shop_of_rows import curves
 
 MONDAY, TUESDAY = datetime.date(2017, 11, 6), datetime.date(2017, 11, 7)
 FEW = (
@@ -75,7 +77,7 @@ def of_day(lake: Lake, day: datetime.date) -> list[list[Row]]:
 def test_segments_are_found_and_kept_over_a_refit(spark: SparkSession, lake: Lake, run_job: RunJob) -> None:
     """D16, B08 (part): the next day, with another seed and changed users, all keep their ids; who ordered once or
     never has a segment too."""
-    lake.write(UserProfile, UserProfile.frame(spark, profiles(MONDAY)), {"as_of": MONDAY})
+    lake.write(UserProfile, profiles(MONDAY), {"as_of": MONDAY})
     run_job(run, MONDAY, *FEW, "segment.seed=1")
     users, portraits, metrics = of_day(lake, MONDAY)
     ids = {r.user_id: r.segment_id for r in users}
@@ -111,8 +113,8 @@ def test_permuting_the_segment_ids_changes_neither_names_nor_promotions(
         for p in ("tea", "jam")
     ]
     rows = [row | {"consent_marketing": True, "basket_value": 20.0} for row in profiles(MONDAY)]
-    lake.write(UserProfile, UserProfile.frame(spark, rows), {"as_of": MONDAY})
-    lake.write(ProductProfile, ProductProfile.frame(spark, [p | {"promotable": True} for p in sold]), {"as_of": MONDAY})
+    lake.write(UserProfile, rows, {"as_of": MONDAY})
+    lake.write(ProductProfile, [p | {"promotable": True} for p in sold], {"as_of": MONDAY})
     line = {
         "order_id": "o1",
         "line_no": 1,
@@ -122,12 +124,16 @@ def test_permuting_the_segment_ids_changes_neither_names_nor_promotions(
     }
     lake.write(OrderLines, OrderLines.frame(spark, [line]))
     shown = [{"as_of": MONDAY, "user_id": r["user_id"], "rank": 1, "product_id": "tea", "source": "als"} for r in rows]
-    lake.write(Recommendations, Recommendations.frame(spark, shown), {"as_of": MONDAY})
+    lake.write(Recommendations, shown, {"as_of": MONDAY})
     lake.write(
         Forecasts,
-        Forecasts.frame(spark, [{"as_of": MONDAY, "series_id": "product:tea", "day": MONDAY, "profile": "regular"}]),
+        [{"as_of": MONDAY, "series_id": "product:tea", "day": MONDAY, "profile": "regular"}],
         {"as_of": MONDAY},
     )
+    answer = {"as_of": MONDAY, "mechanic": "discount", "effect": 9.0, "visits_per_week": 1.0, "readiness": 0.5}
+    answer |= {"mention": 2.0, "basis": "randomised"}
+    lake.write(Uplift, [answer | {"user_id": r["user_id"]} for r in rows], {"as_of": MONDAY})
+    lake.write(UpliftCurves, [{"as_of": MONDAY} | knot for knot in curves()], {"as_of": MONDAY})
     run_job(run, MONDAY, *FEW)
     before = lake.read(Segments).localCheckpoint()
     run_job(promote, MONDAY, 'promote.scenarios=["recommended_item"]', "promote.daily_budget=20.0")
@@ -152,7 +158,7 @@ def test_permuting_the_segment_ids_changes_neither_names_nor_promotions(
     # the job itself, where earlier portraits give the same segments other ids: every user keeps the segment's name
     earlier = lake.read(SegmentPortraits).localCheckpoint().replace(other, subset=["segment_id"])
     lake.write(SegmentPortraits, earlier, {"as_of": MONDAY})
-    lake.write(UserProfile, UserProfile.frame(spark, [r | {"as_of": TUESDAY} for r in rows]), {"as_of": TUESDAY})
+    lake.write(UserProfile, [r | {"as_of": TUESDAY} for r in rows], {"as_of": TUESDAY})
     run_job(run, TUESDAY, *FEW, 'segment.refit="daily"')
     tuesday = lake.read(Segments).filter(F.col("as_of") == F.lit(TUESDAY))
     assert_df_equality(

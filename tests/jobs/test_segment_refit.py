@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Sequence
 
 import pytest
-from pyspark.sql import Row, SparkSession
+from pyspark.sql import Row
 from pyspark.sql import functions as F
 
 from jobs.segment import run as segment
@@ -32,13 +32,13 @@ OTHER_SEED = (*WEEKLY, "segment.seed=5")
 
 
 @pytest.fixture
-def shop(spark: SparkSession, lake: Lake) -> Lake:
+def shop(lake: Lake) -> Lake:
     """Profiles of three days: on Tuesday u00, who was rare, buys as the frequent do, and a user is new."""
     days = {day: profiles(day) for day in (MONDAY, TUESDAY, WEDNESDAY)}
     days[TUESDAY][0] = days[TUESDAY][1] | {"user_id": "u00"}
     days[TUESDAY].append(days[TUESDAY][2] | {"user_id": "joined"})
     for day, rows in days.items():
-        lake.write(UserProfile, UserProfile.frame(spark, rows), {"as_of": day})
+        lake.write(UserProfile, rows, {"as_of": day})
     return lake
 
 
@@ -110,13 +110,13 @@ def test_a_date_that_fits_no_more_has_no_row_in_the_registry(shop: Lake) -> None
     assert len(rows(shop, Registry, MONDAY)) == 1
 
 
-def test_users_who_moved_have_segments_fitted_again_when_it_drifts(spark: SparkSession, shop: Lake) -> None:
+def test_users_who_moved_have_segments_fitted_again_when_it_drifts(shop: Lake) -> None:
     """On Tuesday one user of 99 moved; on Wednesday all who were rare have become frequent."""
     drifting = (*FEW, 'segment.refit="when it drifts"')
     changed = profiles(WEDNESDAY)
     for i in range(0, 99, 3):
         changed[i] = changed[i + 1] | {"user_id": f"u{i:02}"}
-    shop.write(UserProfile, UserProfile.frame(spark, changed), {"as_of": WEDNESDAY})
+    shop.write(UserProfile, changed, {"as_of": WEDNESDAY})
     for day in (MONDAY, TUESDAY, WEDNESDAY):
         outcome(shop, day, drifting)
     assert rows(shop, Registry, TUESDAY) == []

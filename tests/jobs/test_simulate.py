@@ -23,6 +23,8 @@ from promo_spark.runtime.run_log import RunLog
 from promo_spark.settings import load, validated
 from promo_spark.storage.lake import Lake
 from promo_spark.worlds.frames import recent_offers, users_with_offers
+from promo_spark.worlds.population import population
+from promo_spark.worlds.spec import world_spec
 
 DATE = datetime.date(2024, 6, 1)
 NEXT = DATE + datetime.timedelta(days=1)
@@ -79,6 +81,7 @@ def test_a_simulated_day_is_delivered_taken_in_and_goes_on_the_next_day(lake: La
             "generate.partitions=2",
             "generate.users_per_block=100",
             "generate.truth=false",
+            "generate.welcome_saving=0.0",
             f"ingest.folder={folder}",
             *(f"generate.dirt.{k}=0.0" for k in load("world").generate.dirt),
         ],
@@ -151,3 +154,33 @@ def test_a_simulated_day_is_delivered_taken_in_and_goes_on_the_next_day(lake: La
     assert taken_in == sum(len(lines) for lines in delivered.values())
     redeemed = lake.read(Redemptions).filter("coupon_id like 'o%'").toPandas()
     assert len(redeemed) > 8 and sorted(redeemed.user_id) == sorted(spent)
+
+
+def test_rings_and_newcomers_act_on_simulated_days(lake: Lake, tmp_path: Path) -> None:
+    """J04: every ring account redeems what it is offered; welcome coupons are delivered, and used once."""
+    folder = tmp_path / "raw"
+    small = ["users=120", "products=60", "days=30", "partitions=2", "users_per_block=60", "truth=false"]
+    planted = ["fraud_share=0.4", "newcomer_share=0.9", "horizon_days=28", "welcome_saving=0.3"]
+    settings = load("world", [*(f"generate.{c}" for c in (*small, *planted)), f"ingest.folder={folder}"])
+    run_in_order([generate], lake, settings, DATE, Progress())
+    spec = world_spec(settings.generate, DATE)
+    blocks = [population(spec, block) for block in range(spec.user_blocks)]
+    there = [n for users in blocks for n in users.numbers[users.only_offers & (users.joined <= spec.days)]]
+    later = [n for users in blocks for n in users.numbers[users.joined == spec.days + 1] if n]
+    offer = {"date": DATE, "scenario": "win_back", "mechanic": "coupon", "coupon_amount": 4, "min_spend": 20}
+    valid = {"valid_from": DATE, "valid_to": NEXT, "arm": "treatment", "currency": "USD"}
+    rows = [{"user_id": f"U{n:08d}", "promotion_id": f"o{n}", **offer, **valid} for n in there]
+    lake.write(Promotions, Promotions.frame(lake.spark, rows), {"date": DATE})
+    for day in (DATE, NEXT):
+        run_in_order([simulate], lake, settings, day, Progress())
+    used = pl.concat([pl.read_parquet(folder / f"redemptions/{day}/*.parquet") for day in (DATE, NEXT)])
+    of_rings = used.filter(pl.col("coupon_id").str.starts_with("o"))
+    assert len(there) >= 6 and sorted(of_rings["coupon_id"]) == sorted(f"o{n}" for n in there)
+    assert set(of_rings["redeemed_on"]) == {DATE.isoformat()}
+    before = pl.read_parquet(folder / "redemptions/*.parquet")
+    welcomed = pl.concat([before, used]).filter(pl.col("coupon_id").str.starts_with("WELCOME-"))
+    assert used["coupon_id"].str.starts_with("WELCOME-").sum() > 0 and welcomed["user_id"].is_unique().all()
+    contacts = pl.read_parquet(folder / f"contacts/{NEXT}/*.parquet")
+    campaigns = pl.read_parquet(folder / f"campaigns/{NEXT}/*.parquet")
+    assert set(contacts["campaign_id"]) == {f"WELCOME-{NEXT}"} == set(campaigns["campaign_id"])
+    assert 0 < len(contacts) <= len(later) and set(contacts["user_id"]) <= {f"U{n:08d}" for n in later}

@@ -31,22 +31,22 @@ WEEKS = "2024-06-03,2024-06-10"
 
 
 @pytest.fixture
-def shop(spark: SparkSession, lake: Lake) -> Lake:
+def shop(lake: Lake) -> Lake:
     """Tea: 10 a day forecast, 10 a piece at a cost of 6, 200 on hand, elasticity 2. Milk has no forecast."""
     of_tea = {"as_of": DATE, "product_id": "tea", "category": "hot", "charged_price": 10, "unit_cost": 6}
     of_tea |= {"on_hand": 200, "units_28d": 999}
     of_milk = {"as_of": DATE, "product_id": "milk", "category": "cold", "charged_price": 2, "unit_cost": 1}
     of_milk |= {"units_28d": 40, "cost_is_assumed": True}
-    lake.write(ProductProfile, ProductProfile.frame(spark, [of_tea, of_milk]), {"as_of": DATE})
+    lake.write(ProductProfile, [of_tea, of_milk], {"as_of": DATE})
     effects = {"as_of": DATE, "segment_id": -1, "spread": 0.0}
     observed = effects | {"category": "hot", "elasticity": 2.0, "elasticity_se": 0.1, "basis": "observed"}
     of_segment = observed | {"segment_id": 1, "elasticity": 9.0}  # not asked for
     prior = effects | {"category": "cold", "elasticity": 1.0, "basis": "prior", "note": "no price has moved"}
-    lake.write(Elasticity, Elasticity.frame(spark, [observed, of_segment, prior]), {"as_of": DATE})
+    lake.write(Elasticity, [observed, of_segment, prior], {"as_of": DATE})
     series = {"as_of": DATE, "series_id": "product:tea", "level": "product", "item_id": "tea", "champion": True}
     series |= {"profile": "regular", "units": 10.0}
     days = [series | {"day": DATE + datetime.timedelta(n)} for n in range(14)]
-    lake.write(Forecasts, Forecasts.frame(spark, days), {"as_of": DATE})
+    lake.write(Forecasts, days, {"as_of": DATE})
     return lake
 
 
@@ -97,7 +97,7 @@ def test_a_planted_promotion_effect_is_answered_and_only_for_a_plan_that_is_said
     series = {"as_of": reduced_shop.DATE, "series_id": "product:milk-0", "level": "product", "item_id": "milk-0"}
     series |= {"champion": True, "profile": "regular", "units": 10.0}
     days = [series | {"day": reduced_shop.DATE + datetime.timedelta(n)} for n in range(7)]
-    lake.write(Forecasts, Forecasts.frame(spark, days), {"as_of": reduced_shop.DATE})
+    lake.write(Forecasts, days, {"as_of": reduced_shop.DATE})
     told = asked(lake, "milk-0", "0.2", reduced_shop.DATE.isoformat()).splitlines()[1]
     units = float(told.split("milk-0: ")[1].split(" units")[0])
     assert units / 70 - 1 == pytest.approx(0.30, abs=0.05)
@@ -121,12 +121,12 @@ def test_what_cannot_be_asked_is_refused(shop: Lake, products: str, depth: str, 
         asked(shop, products, depth, weeks)
 
 
-def test_what_nobody_knows_is_said(shop: Lake, spark: SparkSession) -> None:
+def test_what_nobody_knows_is_said(shop: Lake) -> None:
     with pytest.raises(MissingDataError, match="has no product coffee"):
         asked(shop, "tea,coffee", "0.1")
     with pytest.raises(MissingDataError, match="has no 2024-06-17 of product tea: it reaches from 2024-06"):
         asked(shop, "tea", "0.1", "2024-06-17")
     unpriced = {"as_of": DATE, "product_id": "new", "category": "hot"}
-    shop.write(ProductProfile, ProductProfile.frame(spark, [unpriced]), {"as_of": DATE})
+    shop.write(ProductProfile, [unpriced], {"as_of": DATE})
     with pytest.raises(MissingDataError, match="no price of product new: it was never sold"):
         asked(shop, "new", "0.1")

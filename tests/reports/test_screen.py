@@ -25,10 +25,10 @@ SHOWN = "milk [/uht] [link=https://evil.example]here[/link] :warning: \\x1b[2J\\
 def test_a_name_from_outside_is_shown_as_it_is_on_the_screen(lake: Lake) -> None:
     """A category, a segment and a constraint with markup and control characters: no traceback, no link, no escape."""
     rule = {"as_of": DATE, "antecedent": ["a"], "consequent": ["b"], "lift": 2.0, "sentence": MILK, "is_bundle": True}
-    lake.write(BasketRules, BasketRules.frame(lake.spark, [rule]), {"as_of": DATE})
+    lake.write(BasketRules, [rule], {"as_of": DATE})
     portrait = {"as_of": DATE, "segment_id": 1, "segment_name": MILK}
-    lake.write(SegmentPortraits, SegmentPortraits.frame(lake.spark, [portrait]), {"as_of": DATE})
-    lake.write(Budget, Budget.frame(lake.spark, [{"date": DATE, "constraint": MILK}]), {"date": DATE})
+    lake.write(SegmentPortraits, [portrait], {"as_of": DATE})
+    lake.write(Budget, [{"date": DATE, "constraint": MILK}], {"date": DATE})
     screen = io.StringIO()
     terminal = Console(file=screen, force_terminal=True, color_system=None, width=400, highlight=False)
     print_summary(logs_of(lake), load(), DATE, ["baskets"], 1.0, terminal)

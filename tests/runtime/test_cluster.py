@@ -24,6 +24,7 @@ from promo_spark.errors import MissingDataError
 from promo_spark.settings import load
 from promo_spark.storage.lake import Lake
 from promo_spark.submission.jars import delta_jars, spark_home
+from promo_spark.submission.local_mode import SMALL_INPUT_CONF
 from promo_spark.submission.requirements import java_home
 from promo_spark.submission.shipment import package_zip
 
@@ -31,6 +32,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # six JVMs on what ma
 PROJECT = Path(__file__).resolve().parents[2]
 # Minutes of work at most: one compiler and one collector's thread suffice, with six JVMs on two cores.
 JAVA_OPTIONS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=128m"
+
+# Of ten baskets every query runs for milliseconds, and compiling it would take seconds, in each JVM anew.
+QUERIES = {key: value for key, value in SMALL_INPUT_CONF.items() if key.startswith("spark.sql.")}
 
 # 10 baskets. Pasta in 5, 4 of them with sauce, which is in no other: confidence of pasta ⇒ sauce 4/5,
 # lift 4/5 ÷ 4/10 = 2. Milk in all: it tells nothing about the others.
@@ -73,7 +77,7 @@ def write_baskets(spark: SparkSession, lake: Lake) -> None:
         for n, basket in enumerate(BASKETS)
         for i, name in enumerate(basket, start=1)
     ]
-    lake.write(Products, Products.frame(spark, products))
+    lake.write(Products, products)
     lake.write(OrderLines, OrderLines.frame(spark, lines).coalesce(1))
 
 
@@ -151,7 +155,7 @@ def test_a_job_on_a_standalone_cluster_writes_what_another_engine_reads(
     loopback = {
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
-        "spark.sql.shuffle.partitions": "1",
+        **QUERIES,
         "spark.ui.enabled": "false",
         "spark.driver.extraJavaOptions": JAVA_OPTIONS,
         "spark.executor.extraJavaOptions": JAVA_OPTIONS,

@@ -6,7 +6,6 @@ import datetime
 import io
 
 import pytest
-from pyspark.sql import SparkSession
 from rich.console import Console
 
 from promo_spark.contracts.decisions import Budget
@@ -22,10 +21,10 @@ from promo_spark.submission.spark_submit import command_arguments, job_descripti
 DAY = datetime.date(2024, 4, 8)
 
 
-def test_restore_goes_back_says_so_and_is_recorded_also_when_it_fails(spark: SparkSession, lake: Lake) -> None:
+def test_restore_goes_back_says_so_and_is_recorded_also_when_it_fails(lake: Lake) -> None:
     for planned in (5, 6):
         row = {"date": DAY, "constraint": "daily", "planned": planned}
-        lake.write(Budget, Budget.frame(spark, [row]), {"date": DAY})
+        lake.write(Budget, [row], {"date": DAY})
     screen = io.StringIO()
     progress, restore = Progress(Console(file=screen)), all_commands()["restore"]
     restore.start(lake, load(), {"table": "decisions.budget", "version": "0"}, progress)

@@ -60,7 +60,7 @@ class Shop:
             self.ran.append("ingest")
             ctx.write(Numbers, Numbers.frame(ctx.spark, [{"n": n} for n in self.numbers]))
             judged = {"source": "numbers", "criticality": "gate", "rows": len(self.numbers)}
-            ctx.write(DataQuality, DataQuality.frame(ctx.spark, [judged]))
+            ctx.write(DataQuality, [judged])
             ctx.count_source("numbers", SourceCounts(len(self.numbers) + 2, len(self.numbers), 1, 1, {"odd": 1}))
 
         def add_up(ctx: Context[BasketsSettings]) -> None:

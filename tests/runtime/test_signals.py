@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 from promo_spark.contracts.models import FrequentItemsets
 from promo_spark.contracts.ops import Runs
 from promo_spark.storage.lake import Lake
-from tests.runtime.test_cluster import JAVA_OPTIONS, PROJECT, write_baskets
+from tests.runtime.test_cluster import JAVA_OPTIONS, PROJECT, QUERIES, write_baskets
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 Process = subprocess.Popen[str]
@@ -23,8 +23,9 @@ Process = subprocess.Popen[str]
 
 def job(lake: Lake, least_baskets: int) -> Process:
     """The job in a process group of its own, as a shell starts it on a terminal."""
-    options = f'spark.conf={{"spark.driver.extraJavaOptions"="{JAVA_OPTIONS}"}}'
-    arguments = ["--set", f"lake.root={lake.root}", "--set", "baskets.level=product", "--set", options]
+    properties = QUERIES | {"spark.driver.extraJavaOptions": JAVA_OPTIONS}
+    conf = ", ".join(f'"{key}"="{value}"' for key, value in properties.items())
+    arguments = ["--set", f"lake.root={lake.root}", "--set", "baskets.level=product", "--set", f"spark.conf={{{conf}}}"]
     arguments += ["--set", f"baskets.min_baskets={least_baskets}", "--set", "spark.driver_memory=1g"]
     return subprocess.Popen(
         [str(PROJECT / "scripts" / "submit.sh"), "baskets", "--date", "2017-12-01", *arguments],

@@ -11,7 +11,10 @@ from pyspark.sql import SparkSession
 
 from promo_spark.errors import SettingsError
 from promo_spark.storage.catalogs import refuse_unknown_catalog
+from promo_spark.submission.local_mode import SMALL_INPUT_CONF
 
+# Of so few rows every query runs for milliseconds, and compiling it would take seconds, in each process anew.
+QUERIES = "\n".join(f'"{key}" = "{value}"' for key, value in SMALL_INPUT_CONF.items() if key.startswith("spark.sql."))
 ORDERS = """order,line,customer,sku,qty,paid,time
 o1,1,u1,p1,2,4.00,2024-03-01 10:00:00
 o1,2,u1,p2,1,3.00,2024-03-01 10:00:00
@@ -28,6 +31,8 @@ pseudonymise = false
 class_archive = false
 driver_memory = "1g"
 [spark.conf]
+{queries}
+"spark.driver.extraJavaOptions" = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 "spark.sql.catalogImplementation" = "hive"
 "spark.sql.warehouse.dir" = "{folder}/warehouse"
 "spark.hadoop.javax.jdo.option.ConnectionURL" = "jdbc:derby:;databaseName={folder}/metastore;create=true"
@@ -67,7 +72,7 @@ spark.stop()
 @pytest.mark.slow
 def test_the_next_process_finds_the_tables_in_the_hive_catalog_and_they_are_current(tmp_path: Path) -> None:
     (tmp_path / "orders.csv").write_text(ORDERS, encoding="utf-8")
-    (tmp_path / "shop.toml").write_text(SHOP.format(folder=tmp_path), encoding="utf-8")
+    (tmp_path / "shop.toml").write_text(SHOP.format(folder=tmp_path, queries=QUERIES), encoding="utf-8")
     for outcome in ("written", "current"):
         command = [sys.executable, "-c", PROGRAM, str(tmp_path)]
         ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)

@@ -14,7 +14,7 @@ from deltalake.exceptions import CommitFailedError
 
 from promo_spark.contracts.features import UserProfile
 from promo_spark.contracts.models import Metrics, Registry, SegmentCentres
-from promo_spark.contracts.ops import DataQuality, IdKey, Runs
+from promo_spark.contracts.ops import DataQuality, IdKey, Runs, SourceFiles
 from promo_spark.contracts.schema import Table
 from promo_spark.errors import ContractError
 from promo_spark.storage import driver_rows, small_tables
@@ -106,6 +106,56 @@ def test_a_slice_is_replaced_by_either_whoever_wrote_it(lake: Lake) -> None:
     ]
     assert lake.write(Metrics, [], {"as_of": DAY, "job": "promote"}).rows == 0
     assert [r.job for r in lake.read(Metrics).collect()] == ["segment"]
+
+
+def file(name: str, **values: Any) -> dict[str, Any]:
+    """A row of ops.files."""
+    counts = {"rows_in": 2, "accepted": 1, "quarantined": 0, "blank": 1}
+    of = {"source": "till", "file": name, "source_file": f"/in/{name}", "table": "silver.order_lines", "run_id": "r1"}
+    return {**of, "size": 9, "modified_at": NOON, "checksum": None, "read_as": "a", **counts, **values}
+
+
+@pytest.mark.parametrize(
+    "delivery",
+    [
+        [file("2", size=10, run_id="r2"), file("3", run_id="r2")],  # changed; new
+        [file("2", checksum="c"), file("1", run_id="r2", source_file="/other/1")],  # of 1 only the run and the place
+        [file("1", run_id="r2")],  # nothing new
+        [],
+    ],
+    ids=["changed and new", "changed and not", "not changed", "none"],
+)
+def test_a_merge_is_as_spark_makes_it(
+    delivery: list[Mapping[str, Any]], lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows, version, mark and counts; no query, and no commit where nothing changes."""
+    other = Lake(lake.spark, f"{lake.root}/other")
+    first = [file("1"), file("2"), file("1", source="web")]
+    assert lake.write(SourceFiles, first) == other.write(SourceFiles, first)
+    before = executions(lake.spark)
+    written = lake.write(SourceFiles, delivery, mark=Mark("r2", "ingest"))
+    assert executions(lake.spark) == before
+    by_spark(monkeypatch)
+    assert other.write(SourceFiles, delivery, mark=Mark("r2", "ingest")) == written
+    order = list(SourceFiles.key)
+    assert lake.read(SourceFiles).orderBy(order).collect() == other.read(SourceFiles).orderBy(order).collect()
+    ours, of_spark = lake.commits_since(SourceFiles, 0), other.commits_since(SourceFiles, 0)
+    assert [(c.mark, c.rows_written) for c in ours if c] == [(c.mark, c.rows_written) for c in of_spark if c]
+    monkeypatch.setattr(small_tables, "SMALL_BYTES", -1)  # read by Spark
+    assert lake.read(SourceFiles).orderBy(order).collect() == other.read(SourceFiles).orderBy(order).collect()
+
+
+def test_a_merge_that_is_large_or_not_plain_is_left_to_spark(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake.write(SourceFiles, [file("1")])
+    folder = Path(folder_of(lake.root), "ops", "files")
+    twice = [file("2"), file("2", size=1)]
+    newer = [file("1", size=10)]
+    assert driver_rows.committed(folder, SourceFiles, twice, {}, None) is None
+    monkeypatch.setattr(small_tables, "SMALL_BYTES", 0)
+    before = executions(lake.spark)
+    assert lake.write(SourceFiles, newer).version == 1
+    assert executions(lake.spark) > before
+    assert [r.size for r in lake.read(SourceFiles).collect()] == [10]
 
 
 def test_a_row_that_breaks_its_contract_is_refused_as_by_spark(lake: Lake) -> None:

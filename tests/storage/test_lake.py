@@ -15,7 +15,10 @@ from promo_spark.contracts.schema import Col, Table
 from promo_spark.contracts.silver import QUARANTINE, OrderLines, Users
 from promo_spark.errors import ContractError, MissingDataError, SettingsError
 from promo_spark.storage import small_tables
+from promo_spark.storage.commits import Mark
+from promo_spark.storage.histories import days_touched
 from promo_spark.storage.lake import Lake
+from tests.storage.test_small_tables import executions
 
 
 class Prices(Table):
@@ -82,7 +85,7 @@ def test_merge_updates_changed_rows_only(
     assert lake.write(Users, second).version == 1
     again = lake.write(Users, second.limit(2)).version
     assert rewritten < 0 or again == 1  # they are there: nothing is written
-    assert lake.commits_since(Users, 0)[0].operation == ("MERGE" if rewritten < 0 else "WRITE")  # type: ignore[union-attr]
+    assert lake.commits_since(Users, 0)[0].operation == ("MERGE" if rewritten < 0 else "WRITE")  # type: ignore[union-attr]  # it is there
     rows = {(r.user_id, r.region, r.run_id, r.gender) for r in lake.read(Users).collect()}
     assert rows == {
         ("moved", "south", "r2", None),
@@ -227,6 +230,30 @@ def test_restore_takes_a_failed_run_back(spark: SparkSession, lake: Lake) -> Non
     assert lake.read(Prices).count() == 1
     lake.take_back(Prices, None, {"day": MONDAY}, "run-2")
     assert lake.read(Prices).count() == 0
+
+
+@pytest.mark.parametrize("by_spark", [False, True])
+def test_a_table_is_put_back_with_a_mark_and_without_a_query_or_by_spark(
+    spark: SparkSession, lake: Lake, monkeypatch: pytest.MonkeyPatch, by_spark: bool
+) -> None:
+    """The rows and columns of the version, and what the commit says of itself and of the days that it touched."""
+    day = datetime.timedelta(1)
+    lines = [{"order_id": f"o{n}", "line_no": 1, "quantity": 1, "order_date": MONDAY + n * day} for n in range(3)]
+    version = lake.write(OrderLines, OrderLines.frame(spark, lines)).version
+    lake.write(OrderLines, OrderLines.frame(spark, [lines[1] | {"quantity": 5}]), mark=Mark("r2", "ingest"))
+    lake.write(OrderLines, OrderLines.frame(spark, [lines[0], lines[0] | {"line_no": 2}]), mark=Mark("r2", "ingest"))
+    if by_spark:
+        monkeypatch.setattr(lake._small, "restored", lambda *_: False)
+    before = executions(spark)
+    lake.take_back(OrderLines, version, {}, "r2")
+    assert (executions(spark) == before) is not by_spark
+    rows = lake.read(OrderLines).orderBy(OrderLines.order_id).collect()
+    assert [(r.order_id, r.line_no, r.quantity) for r in rows] == [("o0", 1, 1), ("o1", 1, 1), ("o2", 1, 1)]
+    put_back = lake.commits_since(OrderLines, version)[-1]
+    assert put_back and (put_back.operation, put_back.mark) == ("RESTORE", Mark("r2"))
+    assert days_touched(lake, OrderLines, version, put_back.version) == [MONDAY, MONDAY + day]
+    lake.write(OrderLines, OrderLines.frame(spark, [lines[2] | {"quantity": 7}]))  # goes on from there
+    assert [r.quantity for r in lake.read(OrderLines).orderBy(OrderLines.order_id).collect()] == [1, 1, 7]
 
 
 def test_a_lake_of_a_newer_contract_is_refused(

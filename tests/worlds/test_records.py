@@ -22,7 +22,8 @@ from promo_spark.contracts.truth import (
 from promo_spark.worlds import records, truths
 from promo_spark.worlds.browsing import events
 from promo_spark.worlds.frames import drawn_columns
-from promo_spark.worlds.shopping import STORE, history
+from promo_spark.worlds.orders import STORE
+from promo_spark.worlds.shopping import history
 from promo_spark.worlds.spec import DIRT, WorldSpec
 
 

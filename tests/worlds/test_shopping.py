@@ -12,9 +12,10 @@ from promo_spark.worlds import truths
 from promo_spark.worlds.assignments import approached
 from promo_spark.worlds.catalogue import DEPARTMENTS, Catalogue, catalogue
 from promo_spark.worlds.dirt import CLEAN, dirt_of_lines
+from promo_spark.worlds.orders import units_bought
 from promo_spark.worlds.population import population, segment_tastes
 from promo_spark.worlds.records import line_numbers
-from promo_spark.worlds.shopping import History, history, units_bought
+from promo_spark.worlds.shopping import History, history
 from promo_spark.worlds.simulation import simulated_day
 from promo_spark.worlds.spec import DIRT, RESPONSES, WorldSpec, spec_from_json
 

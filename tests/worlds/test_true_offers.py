@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Callable
 
@@ -17,8 +18,10 @@ from promo_spark.worlds.response import NAMES, curve
 from promo_spark.worlds.shopping import State, history
 from promo_spark.worlds.spec import WorldSpec
 from promo_spark.worlds.true_offers import true_offers
+from promo_spark.worlds.usual_days import UsualDays
 
 Worlds = Callable[..., WorldSpec]
+DAYS = 7  # that offers hold, and are looked at
 FIGURES = ("visits", "units", "uses", "given", "margin")
 
 
@@ -57,7 +60,23 @@ def errors_apart(pairs: np.ndarray) -> dict[str, float]:
     return dict(zip(FIGURES, difference.mean(axis=1) / error, strict=True))
 
 
+@pytest.fixture
+def _usual_days_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a week holds without offers is computed once of a world, and not for each kind of offer."""
+    known: dict[WorldSpec, UsualDays] = {}
+
+    def usual_days(spec: WorldSpec, block: int, day: int, state: State, days: int, *more: None) -> UsualDays:
+        assert (block, day, days) == (0, spec.days, DAYS) and state is state_after(spec) and not any(more)
+        if spec not in known:
+            known[spec] = UsualDays(spec, block, day, state, days)
+            known[spec].baskets(DAYS)
+        return copy.copy(known[spec])  # what is kept of the offered products stays with each kind of offer
+
+    monkeypatch.setattr("promo_spark.worlds.true_offers.UsualDays", usual_days)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("_usual_days_once")
 def test_truth_and_played_weeks_agree_for_every_mechanic_and_saving(world: Worlds) -> None:
     """24 kinds of offer, 9,000 user-weeks each, 216,000 in all, from five worlds."""
     worlds = [world(f"seed={seed}", "users=1800", "days=60", "users_per_block=1800") for seed in range(11, 16)]

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -74,8 +74,11 @@ class Frame:
         problems = cls.schema_problems(df.schema)
         if problems:
             raise ContractError(f"{cls.full_name()}: " + "; ".join(problems))
+        wanted, found = cls.schema().fields, {f.name: f for f in df.schema.fields}
+        if [(f.name, f.dataType, f.metadata) for f in wanted] == [(f.name, f.dataType, f.metadata) for f in df.schema]:
+            return df  # as what is read of a table: another projection would be analysed with every step that follows
         return df.select(
-            [F.col(f.name).cast(f.dataType).alias(f.name, metadata=f.metadata) for f in cls.schema().fields]
+            [_cast(f.name, found[f.name].dataType, f.dataType).alias(f.name, metadata=f.metadata) for f in wanted]
         )
 
     @classmethod
@@ -108,7 +111,11 @@ class Frame:
         missing = [n for n in cls.columns() if n not in df.columns]
         if missing:
             raise ContractError(f"{cls.full_name()}: missing columns: {', '.join(missing)}")
-        return df.select([F.col(n).cast(c.type).alias(n) for n, c in cls.columns().items()])
+        wanted, found = cls.columns(), [(f.name, f.dataType) for f in df.schema.fields]
+        if found == [(n, c.type) for n, c in wanted.items()]:
+            return df
+        types = dict(found)
+        return df.select([_cast(n, types[n], c.type).alias(n) for n, c in wanted.items()])
 
     @classmethod
     def frame(cls, spark: SparkSession, rows: Sequence[Mapping[str, Any]] = ()) -> DataFrame:
@@ -127,3 +134,8 @@ class Frame:
         if unknown:
             raise ContractError(f"{cls.full_name()} has no column {', '.join(unknown)}")
         return {n: typed(row[n], c.type) if n in row else neutral(c) for n, c in columns.items()}
+
+
+def _cast(column: str, found: T.DataType, wanted: T.DataType) -> Column:
+    """The column in the wanted type; one of that type as it is, since a cast takes calls to the JVM to say."""
+    return F.col(column) if found == wanted else F.col(column).cast(wanted)

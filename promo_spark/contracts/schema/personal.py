@@ -3,6 +3,8 @@
 The kind decides where a column may stand and what ingest does to it:
 
     IDENTIFIER  who a row is about: a keyed pseudonym, but in restricted tables and where pseudonyms are off
+    SHARED      what several persons may share, such as a device or an address: a digest in its place, keyed where ids
+                are pseudonyms, so that who shares it can be told and nobody can read it
     ATTRIBUTE   what is known of a person, coarse: bands, region, answers as declared
     FREE_TEXT   what a person typed: e-mail addresses and phone numbers in it are masked at ingestion
     DIRECT      name, e-mail, phone, address, birth date, the shop's own id: in restricted tables only
@@ -22,6 +24,7 @@ class Personal(Enum):
     """Which kind of personal data a column holds."""
 
     IDENTIFIER = "identifier"
+    SHARED = "shared"
     ATTRIBUTE = "attribute"
     FREE_TEXT = "free text"
     DIRECT = "direct"

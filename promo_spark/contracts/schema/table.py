@@ -103,15 +103,17 @@ class Table(Frame):
         of the frame aborts before its commit; no second scan is made.
         """
         df = cls.conform(df)
-        rules = [(f"{n} is null, but required", F.col(n).isNotNull()) for n, c in cls.columns().items() if c.required]
-        rules += [(f"check {c.name} ({c}) fails", c.holds()) for c in cls.checks]
+        rules = [(f"{n} is null, but required", F.col(n).isNull()) for n, c in cls.columns().items() if c.required]
+        rules += [(f"check {c.name} ({c}) fails", ~c.holds()) for c in cls.checks]
         if not rules:
             return df
+        (message, fails), *others = rules
+        broken = F.when(fails, message)
+        for message, fails in others:
+            broken = broken.when(fails, message)
         keys = F.concat_ws(", ", *[F.concat(F.lit(f"{k}="), F.col(k).cast("string")) for k in cls.key])
-        verdict = F.lit(True)
-        for message, holds in reversed(rules):
-            failure = F.raise_error(F.concat(F.lit(f"[contract] {cls.full_name()}: {message} at "), keys))
-            verdict = F.when(holds, verdict).otherwise(failure.cast("boolean"))
+        failure = F.raise_error(F.concat(F.lit(f"[contract] {cls.full_name()}: "), broken, F.lit(" at "), keys))
+        verdict = F.when(broken.isNull(), True).otherwise(failure.cast("boolean"))
         # A condition that depends on the partition is not moved below other filters and joins: there it would
         # judge rows, and stop for them, that never come here.
         return df.filter(F.when(F.spark_partition_id() >= 0, verdict))

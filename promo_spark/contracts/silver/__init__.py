@@ -8,6 +8,7 @@ order of rows. Timestamps are UTC; dates are business days in the configured tim
 from promo_spark.contracts.schema import Table
 from promo_spark.contracts.silver.campaigns import Assignments, Campaigns, Contacts, Coupons, Exposures, Redemptions
 from promo_spark.contracts.silver.events import EVENT_TYPES, Events
+from promo_spark.contracts.silver.exclusions import EXCLUDED_LEVELS, PromotionExclusions
 from promo_spark.contracts.silver.orders import Holidays, OrderLines
 from promo_spark.contracts.silver.products import Inventory, Market, Products, PromoCalendar
 from promo_spark.contracts.silver.quarantine import Quarantined, quarantine_of
@@ -26,6 +27,7 @@ SILVER: tuple[type[Table], ...] = (
     Assignments,
     Exposures,
     PromoCalendar,
+    PromotionExclusions,
     Holidays,
     Inventory,
     Feedback,
@@ -39,6 +41,7 @@ __all__ = [
     "CHANGE",
     "CLEANED_TYPE",
     "EVENT_TYPES",
+    "EXCLUDED_LEVELS",
     "QUARANTINE",
     "SILVER",
     "Assignments",
@@ -56,6 +59,7 @@ __all__ = [
     "OrderLines",
     "Products",
     "PromoCalendar",
+    "PromotionExclusions",
     "Quarantined",
     "Redemptions",
     "Sourced",

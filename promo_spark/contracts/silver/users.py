@@ -35,6 +35,16 @@ class Users(Cleanable):
     household_size = Col(_TEXT, "persons in the household, may be open such as 5+", personal=Personal.ATTRIBUTE)
     household_composition = Col(_TEXT, "such as '2 Adults Kids'", personal=Personal.ATTRIBUTE)
     kids_count = Col(_TEXT, "children, may be open such as 3+", personal=Personal.ATTRIBUTE)
+    device_digest = Col(
+        _TEXT,
+        "digest of the device that the account is used on, equal for accounts that share it; null: unknown",
+        personal=Personal.SHARED,
+    )
+    address_digest = Col(
+        _TEXT,
+        "digest of the postal address, equal for accounts that share it, whatever its case and spaces; null: unknown",
+        personal=Personal.SHARED,
+    )
     member_tier = Col(_TEXT, "tier of the loyalty programme")
     acquisition_channel = Col(_TEXT, "how the user came: sem, affiliate, organic, …; null where unknown")
     consent_marketing = Col(T.BooleanType(), "may be sent offers; null where the shop does not say")

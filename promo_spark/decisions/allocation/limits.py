@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from promo_spark.decisions.allocation.user_options import OptionUse
 from promo_spark.measures.money import minor_units
 from promo_spark.settings.promote import PromoteSettings
 
@@ -24,6 +25,14 @@ def of_mechanic(mechanic: str) -> str:
 def constraints_of(mechanic: Column) -> Column:
     """The names of all constraints that an offer of the mechanic falls under, as an array."""
     return F.array(F.lit(DAILY), F.concat(F.lit(_MECHANIC), mechanic))
+
+
+def uses_of(mechanic: Column, amount: Column) -> Column:
+    """What an offer uses of each constraint that it falls under, as an array of OptionUse."""
+    return F.transform(
+        constraints_of(mechanic),
+        lambda name: F.struct(name.alias(OptionUse.constraint), amount.cast("long").alias(OptionUse.amount)),
+    )
 
 
 def limits_in_minor_units(settings: PromoteSettings, digits: int) -> dict[str, int]:

@@ -1,8 +1,8 @@
 """Prices of offers, in exact decimals and the currency's own digits: below what is charged now, never below the floor.
 
-Depth, the share off, is a deterministic function of an eagerness between 0 and 1 (how deal-prone the user is,
-or how far a product's forecast falls): least + eagerness × (greatest − least), in whole percents. Nothing is
-random, and the price charged now (see ProductProfile.charged_price) is the same for everyone: an offer lowers it.
+An offer can be made at several depths, its rungs: from the least to the greatest that the settings allow, step by step,
+and the deepest that the margin floor leaves. What each would bring decides between them. Nothing is random, and the
+price charged now (see ProductProfile.charged_price) is the same for everyone: an offer lowers it.
 """
 
 from __future__ import annotations
@@ -19,15 +19,23 @@ from promo_spark.measures.money import half_up, minor_per_unit, minor_units
 from promo_spark.settings.promote import PromoteSettings
 
 
-class PricedOffer(Frame):
-    """One row per offer on products: the prices that `item_prices` starts from, and those that it adds."""
+class Rung(Frame):
+    """One depth of an offer: an entry of OfferTarget.rungs."""
 
-    list_price = Col(MONEY, "catalogue price of the products together", unit="currency", required=True)
+    rate = Col(RATE, "share off what it applies to: the products together, or the minimum spend", required=True)
+    off = Col(MONEY, "amount off the same", unit="currency", required=True)
+
+
+RUNG = Rung.struct()
+
+
+class PricedOffer(Frame):
+    """One row per offer on products: the prices that `with_item_rungs` starts from, and what it adds."""
+
     charged_price = Col(MONEY, "price of the products together that is charged now", unit="currency", required=True)
     unit_cost = Col(MONEY, "cost of the products together", unit="currency", required=True)
     margin_floor = Col(MONEY, "lowest price that keeps the minimum margin", unit="currency", required=True)
-    discount_rate = Col(RATE, "share off the price charged now", unit="share", required=True)
-    offer_price = Col(MONEY, "price with the offer", unit="currency", required=True)
+    rungs = Col(T.ArrayType(RUNG), "the depths at which it could be made, least first", required=True)
 
 
 class ShopMargin(Frame):
@@ -51,22 +59,59 @@ def depth(eagerness: Column, bounds: tuple[float, float]) -> Column:
     return F.least(F.greatest(percents, F.lit(least)), F.lit(greatest)).cast(RATE)
 
 
-def item_prices(
-    offers: DataFrame, *, eagerness: Column, bounds: tuple[float, float], min_margin: float, digits: int
-) -> DataFrame:
-    """Rows with charged_price and unit_cost → the same with floor, rate and offer price, see PricedOffer.
+def depths_between(bounds: tuple[float, float], step: float) -> list[Decimal]:
+    """The shares off from the least to the greatest.
 
-    The depth shrinks to what the margin floor leaves, in whole percents. A row that cannot be given even the
-    least depth, or whose price rounding leaves at the price charged now, is dropped.
+    >>> [str(share) for share in depths_between((0.05, 0.18), 0.05)]
+    ['0.05', '0.10', '0.15', '0.18']
+    """
+    least, greatest, by = Decimal(str(bounds[0])), Decimal(str(bounds[1])), Decimal(str(step))
+    steps = int((greatest - least) / by)
+    return sorted({least + by * n for n in range(steps + 1)} | {greatest})
+
+
+def rungs(base: Column, *, most: Column, bounds: tuple[float, float], step: float, digits: int) -> Column:
+    """The depths of an offer on an amount, as an array of Rung: those that take something off, up to `most`.
+
+    `most` is the greatest share that may come off, and is a rung itself; where it is below the least depth there is
+    none.
+    """
+    ladder = F.array(*[F.lit(share).cast(RATE) for share in depths_between(bounds, step)])
+    least = F.lit(Decimal(str(bounds[0])))
+    deepest = F.least(most, F.lit(Decimal(str(bounds[1])))).cast(RATE)
+    shares = F.filter(
+        F.array_distinct(F.concat(F.filter(ladder, lambda share: share < deepest), F.array(deepest))),
+        lambda share: share >= least,
+    )
+
+    def rung(share: Column) -> Column:
+        off = base - half_up(base * (1 - share), digits)
+        return F.struct(share.cast(RATE).alias(Rung.rate), off.cast(MONEY).alias(Rung.off))
+
+    return F.filter(F.transform(shares, rung), lambda one: one[Rung.off] > 0)
+
+
+def with_item_rungs(
+    offers: DataFrame,
+    *,
+    bounds: tuple[float, float],
+    step: float,
+    min_margin: float,
+    digits: int,
+    greatest: Column | None = None,
+) -> DataFrame:
+    """Rows with charged_price and unit_cost → the same with floor and rungs, see PricedOffer.
+
+    The deepest rung shrinks to what the margin floor leaves, in whole percents, and to `greatest` where there is one.
+    A row that cannot be given even the least depth, or whose price rounding leaves as it is now, is dropped.
     """
     floor, charged = F.col(PricedOffer.margin_floor), F.col(PricedOffer.charged_price)
-    rate, offer_price = F.col(PricedOffer.discount_rate), F.col(PricedOffer.offer_price)
     room = (F.floor((charged - floor) * 100 / charged) / 100).cast(RATE)
+    most = room if greatest is None else F.least(room, greatest)
     return (
         offers.withColumn(PricedOffer.margin_floor, margin_floor(F.col(PricedOffer.unit_cost), min_margin, digits))
-        .withColumn(PricedOffer.discount_rate, F.least(depth(eagerness, bounds), room))
-        .withColumn(PricedOffer.offer_price, half_up(charged * (1 - rate), digits))
-        .filter((rate >= F.lit(Decimal(str(bounds[0])))) & (offer_price < charged))
+        .withColumn(PricedOffer.rungs, rungs(charged, most=most, bounds=bounds, step=step, digits=digits))
+        .filter(F.size(PricedOffer.rungs) > 0)
     )
 
 

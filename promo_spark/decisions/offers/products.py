@@ -15,7 +15,7 @@ _TEXT = T.StringType()
 
 
 class OfferableProduct(Frame):
-    """One row per product that may be offered: promotable, not sold out, priced, with room above its margin floor."""
+    """One row per product that may be offered: not kept out, not sold out, priced, with room above its margin floor."""
 
     product_id = Col(_TEXT, "the product", required=True)
     title = Col(_TEXT, "what a customer would read", required=True)
@@ -26,14 +26,19 @@ class OfferableProduct(Frame):
     unit_cost = Col(MONEY, "cost of a unit", unit="currency", required=True)
     cost_is_assumed = Col(T.BooleanType(), "true: the cost follows from an assumed margin", required=True)
     units_28d = Col(QUANTITY, "units sold in the last 28 days", required=True)
+    units_at_once = Col(T.DoubleType(), "units in an order line, on average; 1 where none was sold", required=True)
     buyers = Col(T.LongType(), "different users who bought it", required=True)
 
 
-def offerable_products(products: DataFrame, *, min_margin: float, digits: int) -> DataFrame:
-    """One row per product that may be offered. ProductProfile → OfferableProduct."""
+def offerable_products(products: DataFrame, excluded: DataFrame, *, min_margin: float, digits: int) -> DataFrame:
+    """One row per product that may be offered. ProductProfile, ExcludedProduct → OfferableProduct."""
     floor = margin_floor(F.col(ProductProfile.unit_cost), min_margin, digits)
+    sold = F.col(ProductProfile.units) / F.col(ProductProfile.purchases)
+    at_once = F.when((F.col(ProductProfile.purchases) > 0) & (F.col(ProductProfile.units) > 0), sold).otherwise(1)
     return OfferableProduct.shaped(
-        products.filter(
+        products.join(F.broadcast(excluded), ProductProfile.product_id, "left_anti")
+        .withColumn(OfferableProduct.units_at_once, at_once.cast("double"))
+        .filter(
             F.col(ProductProfile.promotable)
             & not_sold_out()
             & (F.col(ProductProfile.charged_price) > 0)

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from promo_spark.decisions.offers.candidates import ProposedOffer
+from promo_spark.contracts.decisions import Promotions
+from promo_spark.decisions.offers.targets import OfferTarget
 from promo_spark.measures.money import written
 
 
@@ -23,21 +24,21 @@ def slots_of(template: str) -> list[str]:
 
 
 def offer_text(template: str, *, valid_to: datetime.date, currency: str) -> Column:
-    """The sentence of an offer. ProposedOffer → text."""
+    """The sentence of an offer. OfferTarget with the prices of Promotions → text."""
     return sentence(template, slot_columns(valid_to=valid_to, currency=currency))
 
 
 def slot_columns(*, valid_to: datetime.date, currency: str) -> dict[str, Column]:
-    """What each slot of a text is filled with, from the columns of ProposedOffer."""
+    """What each slot of a text is filled with, from the columns of OfferTarget and the prices of Promotions."""
     return {
-        "percent": _percent(F.col(ProposedOffer.discount_rate)),
-        "offer": written(F.col(ProposedOffer.offer_price), currency),
-        "charged": written(F.col(ProposedOffer.charged_price), currency),
-        "amount": written(F.col(ProposedOffer.coupon_amount), currency),
-        "min_spend": written(F.col(ProposedOffer.min_spend), currency),
+        "percent": _percent(F.col(Promotions.discount_rate)),
+        "offer": written(F.col(Promotions.offer_price), currency),
+        "charged": written(F.col(Promotions.charged_price), currency),
+        "amount": written(F.col(Promotions.coupon_amount), currency),
+        "min_spend": written(F.col(OfferTarget.min_spend), currency),
         "valid_to": F.lit(valid_to.isoformat()),
-        "title": _without_braces(F.col(ProposedOffer.title)),
-        "partner": _without_braces(F.col(ProposedOffer.partner_title)),
+        "title": _without_braces(F.col(OfferTarget.title)),
+        "partner": _without_braces(F.col(OfferTarget.partner_title)),
     }
 
 

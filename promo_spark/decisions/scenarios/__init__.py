@@ -28,8 +28,8 @@ def _scenarios() -> dict[str, Scenario]:
 REGISTRY = _scenarios()
 
 
-def all_candidates(inputs: ScenarioInputs, names: Sequence[str]) -> DataFrame:
-    """One row per user and offer that the named scenarios could make. → OfferCandidate.
+def all_targets(inputs: ScenarioInputs, names: Sequence[str]) -> DataFrame:
+    """One row per user and thing that the named scenarios could offer. → OfferTarget.
 
     Raises SettingsError for a scenario that does not exist.
     """
@@ -40,4 +40,4 @@ def all_candidates(inputs: ScenarioInputs, names: Sequence[str]) -> DataFrame:
             + (f"{', '.join(unknown)} is unknown" if unknown else "it names none")
             + f"; there are: {', '.join(REGISTRY)}"
         )
-    return reduce(DataFrame.unionByName, [REGISTRY[n].offers(inputs) for n in sorted(set(names))])
+    return reduce(DataFrame.unionByName, [REGISTRY[n].targets(inputs) for n in sorted(set(names))])

@@ -7,10 +7,10 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from promo_spark.contracts.models import BasketRules, Recommendations
-from promo_spark.contracts.schema import MONEY, RATE, Col, Frame, Personal
-from promo_spark.decisions.offers.candidates import ProposedOffer
-from promo_spark.decisions.offers.pricing import PricedOffer, item_prices
+from promo_spark.contracts.schema import MONEY, Col, Frame, Personal
+from promo_spark.decisions.offers.pricing import PricedOffer
 from promo_spark.decisions.offers.products import OfferableProduct
+from promo_spark.decisions.offers.targets import OfferedProduct, ProposedOffer
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs
 from promo_spark.decisions.scenarios.scenario import Scenario
 from promo_spark.decisions.users import DailyUser, Repurchase, repurchases
@@ -54,15 +54,11 @@ class PreferredProduct(Frame):
     order_in_source = Col(T.LongType(), "smallest first", required=True)
 
 
-class BundlePart(Frame):
+class BundlePart(OfferedProduct):
     """One of the two products of a bundle."""
 
-    product_id = Col(_TEXT, "the product", required=True)
     title = Col(_TEXT, "its name", required=True)
-    category = Col(_TEXT, "its category")
     list_price = Col(MONEY, "its catalogue price", unit="currency", required=True)
-    charged_price = Col(MONEY, "what is charged for it now", unit="currency", required=True)
-    unit_cost = Col(MONEY, "its cost", unit="currency", required=True)
     cost_is_assumed = Col(T.BooleanType(), "true: the cost follows from an assumed margin", required=True)
 
 
@@ -79,44 +75,33 @@ def candidates(inputs: ScenarioInputs) -> DataFrame:
     """One row per user and bundle: the user's own product of a rule's left side with one of its right side.
 
     The user's product of an item (rules may be on products, subcategories or categories) is what the user buys
-    repeatedly, else what is recommended, else, for the right side only, the most bought. Conversion: observed
-    response of the left product × confidence of the rule. Appeal: lift. → ProposedOffer.
+    repeatedly, else what is recommended, else, for the right side only, the most bought. Appeal: lift. → ProposedOffer.
     """
     items = products_by_item(inputs)
     pairs = bundle_pairs(item_rules(inputs.rules), own_products(inputs, items), most_bought(items))
     first, second = F.col(BundlePair.first), F.col(BundlePair.second)
-    priced = item_prices(
-        pairs.join(
-            inputs.users.select(DailyUser.user_id, DailyUser.discounted_lines_share), DailyUser.user_id, "inner"
-        ).withColumns(
+    priced = inputs.with_item_rungs(
+        pairs.withColumns(
             {
-                PricedOffer.list_price: first[BundlePart.list_price] + second[BundlePart.list_price],
+                ProposedOffer.list_price: first[BundlePart.list_price] + second[BundlePart.list_price],
                 PricedOffer.charged_price: first[BundlePart.charged_price] + second[BundlePart.charged_price],
                 PricedOffer.unit_cost: first[BundlePart.unit_cost] + second[BundlePart.unit_cost],
             }
         ),
-        eagerness=F.col(DailyUser.discounted_lines_share),
-        bounds=inputs.bounds(BUNDLE.name),
-        min_margin=inputs.settings.min_margin,
-        digits=inputs.digits,
+        BUNDLE.name,
     )
     rule = F.concat(F.lit("bought_together:"), F.col(BundlePair.left), F.lit(" with "), F.col(BundlePair.right))
     is_assumed = BundlePart.cost_is_assumed
-    categories = F.array(first[BundlePart.category], second[BundlePart.category])
+    parts = [F.struct(*[part[c].alias(c) for c in OfferedProduct.columns()]) for part in (first, second)]
     return ProposedOffer.shaped(
         priced.withColumns(
             {
                 ProposedOffer.title: first[BundlePart.title],
                 ProposedOffer.partner_title: second[BundlePart.title],
+                ProposedOffer.parts: F.array(*parts),
                 ProposedOffer.category: F.lit(None),
-                ProposedOffer.categories: F.array_distinct(categories),
-                ProposedOffer.coupon_amount: F.lit(None),
                 ProposedOffer.min_spend: F.lit(None),
                 ProposedOffer.margin_is_assumed: first[is_assumed] | second[is_assumed],
-                ProposedOffer.saving: F.col(PricedOffer.charged_price) - F.col(PricedOffer.offer_price),
-                ProposedOffer.margin_if_used: F.col(PricedOffer.offer_price) - F.col(PricedOffer.unit_cost),
-                ProposedOffer.anchor: first[BundlePart.product_id],
-                ProposedOffer.response_factor: F.round(F.col(BundlePair.confidence), 6).cast(RATE),
                 ProposedOffer.appeal: F.col(BundlePair.lift),
                 ProposedOffer.reason_codes: F.array(rule),
             }
@@ -234,5 +219,8 @@ BUNDLE = Scenario(
     "bundle",
     mechanic="bundle",
     candidates=candidates,
-    text="{title} and {partner} together: {percent}% off, {offer} instead of {charged}, until {valid_to}.",
+    texts={
+        "en-US": "{title} and {partner} together: {percent}% off, {offer} instead of {charged}, until {valid_to}.",
+        "zh-CN": "{title}与{partner}一起买，立减{percent}%：{offer}（现价{charged}），有效期至{valid_to}。",
+    },
 )

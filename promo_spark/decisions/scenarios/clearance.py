@@ -1,7 +1,7 @@
 """A discount on products whose sales are falling, for users who like that kind of product.
 
 No stock table exists yet, so cover cannot be computed: the sign of overstock is a champion forecast far below
-what the last 28 days sold. The steeper the fall, the deeper the markdown, the same for every user.
+what the last 28 days sold. The steeper the fall, the deeper the markdown may be.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from promo_spark.contracts.models import Forecasts
+from promo_spark.contracts.predictions import ItemPropensity
 from promo_spark.contracts.schema import Col, Frame, Personal
-from promo_spark.decisions.offers.candidates import ProposedOffer, single_item
-from promo_spark.decisions.offers.pricing import item_prices
+from promo_spark.decisions.offers.pricing import depth
 from promo_spark.decisions.offers.products import OfferableProduct
-from promo_spark.decisions.response import PurchaseHistory
+from promo_spark.decisions.offers.targets import ProposedOffer, single_item
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs
 from promo_spark.decisions.scenarios.scenario import Scenario
 from promo_spark.decisions.users import DailyUser, Interest, interests
@@ -85,7 +85,8 @@ def liked_products(inputs: ScenarioInputs, priced: DataFrame) -> DataFrame:
     )
     of_interest = interests(inputs.users).join(F.broadcast(steepest), Interest.category, "inner")
     bought = (
-        inputs.purchases.select(PurchaseHistory.user_id, PurchaseHistory.product_id)
+        inputs.item_propensity.filter(F.col(ItemPropensity.source) == "own")
+        .select(ItemPropensity.user_id, ItemPropensity.product_id)
         .join(F.broadcast(priced.select(product_id)), product_id, "left_semi")
         .join(inputs.users.select(user_id), user_id, "left_semi")
     )
@@ -103,13 +104,8 @@ def candidates(inputs: ScenarioInputs) -> DataFrame:
     Appeal: bought before first, then the steeper fall.
     """
     bought, fall = F.col(LikedProduct.bought), F.col(FallingProduct.fall)
-    priced = item_prices(
-        falling_products(inputs),
-        eagerness=fall,
-        bounds=inputs.bounds(CLEARANCE.name),
-        min_margin=inputs.settings.min_margin,
-        digits=inputs.digits,
-    )
+    deepest = depth(fall, inputs.bounds(CLEARANCE.name))
+    priced = inputs.with_item_rungs(falling_products(inputs), CLEARANCE.name, greatest=deepest)
     of_interest = F.concat(F.lit("interest:"), F.col(OfferableProduct.category))
     return single_item(
         liked_products(inputs, priced)
@@ -130,5 +126,8 @@ CLEARANCE = Scenario(
     "clearance",
     mechanic="discount",
     candidates=candidates,
-    text="While it lasts: {title}, {percent}% off: {offer} instead of {charged}, until {valid_to}.",
+    texts={
+        "en-US": "While it lasts: {title}, {percent}% off: {offer} instead of {charged}, until {valid_to}.",
+        "zh-CN": "售完为止：{title}，立减{percent}%：{offer}（现价{charged}），有效期至{valid_to}。",
+    },
 )

@@ -6,10 +6,10 @@ import datetime
 from dataclasses import dataclass
 from decimal import Decimal
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 
 from promo_spark.contracts.currencies import digits_of
-from promo_spark.decisions.offers.pricing import most_coupon_amount
+from promo_spark.decisions.offers.pricing import most_coupon_amount, with_item_rungs
 from promo_spark.errors import SettingsError
 from promo_spark.settings.promote import PromoteSettings
 
@@ -23,7 +23,7 @@ class ScenarioInputs:
     settings: PromoteSettings
     users: DataFrame  # UserEligibility: those who may get offers
     products: DataFrame  # OfferableProduct
-    purchases: DataFrame  # PurchaseHistory
+    item_propensity: DataFrame  # ItemPropensity
     recommendations: DataFrame  # Recommendations
     rules: DataFrame  # BasketRules
     forecasts: DataFrame  # Forecasts
@@ -45,6 +45,17 @@ class ScenarioInputs:
         if least > greatest:
             raise SettingsError(f"promote.depth.{scenario} is {bounds}: the least depth comes first")
         return least, greatest
+
+    def with_item_rungs(self, offers: DataFrame, scenario: str, greatest: Column | None = None) -> DataFrame:
+        """Rows with charged_price and unit_cost → the same with floor and rungs within the scenario's depths."""
+        return with_item_rungs(
+            offers,
+            bounds=self.bounds(scenario),
+            step=self.settings.depth_step,
+            min_margin=self.settings.min_margin,
+            digits=self.digits,
+            greatest=greatest,
+        )
 
     @property
     def most_coupon_amount(self) -> Decimal:

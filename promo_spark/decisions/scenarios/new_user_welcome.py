@@ -1,4 +1,4 @@
-"""A coupon for the first order of users who have not ordered yet; once per user, ever."""
+"""A coupon for the first order of users who have not ordered yet; once per user, and once per ring of accounts."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.decisions import Promotions
-from promo_spark.contracts.schema import MONEY
-from promo_spark.decisions.offers.candidates import ProposedOffer, whole_shop_coupon
-from promo_spark.decisions.offers.pricing import ShopMargin, greatest_coupon_share, margin_of_shop
+from promo_spark.contracts.schema import MONEY, RATE
+from promo_spark.decisions.offers.pricing import Rung, ShopMargin, greatest_coupon_share, margin_of_shop
+from promo_spark.decisions.offers.targets import ProposedOffer, whole_shop_coupon
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs
 from promo_spark.decisions.scenarios.scenario import Scenario
 from promo_spark.decisions.users import DailyUser
+from promo_spark.measures.best_rows import best_rows
 from promo_spark.measures.money import exact_amount, rounded_down
 
 
@@ -28,6 +29,7 @@ def candidates(inputs: ScenarioInputs) -> DataFrame:
         .join(welcomed.select(Promotions.user_id).distinct(), DailyUser.user_id, "left_anti")
         .crossJoin(F.broadcast(margin_of_shop(inputs.products)))
     )
+    new_users = one_per_ring(new_users, inputs.users.join(welcomed, DailyUser.user_id, "left_semi"))
     min_spend = exact_amount(settings.welcome_min_spend, inputs.digits)
     most = min_spend * greatest_coupon_share(F.col(ShopMargin.margin_share), settings.min_margin)
     amount = F.least(
@@ -35,19 +37,31 @@ def candidates(inputs: ScenarioInputs) -> DataFrame:
         rounded_down(most, inputs.digits),
         F.lit(inputs.most_coupon_amount).cast(MONEY),
     )
+    rung = F.struct((amount / min_spend).cast(RATE).alias(Rung.rate), amount.alias(Rung.off))
     return whole_shop_coupon(
-        new_users.withColumn(ProposedOffer.min_spend, min_spend)
-        .withColumn(ProposedOffer.coupon_amount, amount)
-        .filter(F.col(ProposedOffer.coupon_amount) > 0)
+        new_users.filter(amount > 0)
+        .withColumn(ProposedOffer.min_spend, min_spend)
+        .withColumn(ProposedOffer.rungs, F.array(rung))
         .withColumn(ProposedOffer.appeal, F.lit(0.0))
-        .withColumn(ProposedOffer.reason_codes, F.array(F.lit("no_order_yet"))),
-        digits=inputs.digits,
+        .withColumn(ProposedOffer.reason_codes, F.array(F.lit("no_order_yet")))
     )
+
+
+def one_per_ring(new_users: DataFrame, welcomed: DataFrame) -> DataFrame:
+    """Of accounts that act together one, and none where one was welcomed before. DailyUser, DailyUser → the first."""
+    alone = new_users.filter(F.col(DailyUser.ring).isNull())
+    greeted = welcomed.filter(F.col(DailyUser.ring).isNotNull()).select(DailyUser.ring).distinct()
+    of_rings = new_users.filter(F.col(DailyUser.ring).isNotNull()).join(greeted, DailyUser.ring, "left_anti")
+    first = best_rows(of_rings, of=[DailyUser.ring], by=[DailyUser.user_id], keep=1)
+    return alone.unionByName(first.select(alone.columns))
 
 
 NEW_USER_WELCOME = Scenario(
     "new_user_welcome",
     mechanic="coupon",
     candidates=candidates,
-    text="Welcome! {amount} off your first order of {min_spend} or more, until {valid_to}.",
+    texts={
+        "en-US": "Welcome! {amount} off your first order of {min_spend} or more, until {valid_to}.",
+        "zh-CN": "欢迎！首单满{min_spend}减{amount}，有效期至{valid_to}。",
+    },
 )

@@ -7,9 +7,8 @@ import datetime
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from promo_spark.decisions.offers.candidates import ProposedOffer, single_item
-from promo_spark.decisions.offers.pricing import item_prices
 from promo_spark.decisions.offers.products import OfferableProduct
+from promo_spark.decisions.offers.targets import ProposedOffer, single_item
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs
 from promo_spark.decisions.scenarios.scenario import Scenario
 from promo_spark.decisions.users import Repurchase, repurchases
@@ -23,13 +22,7 @@ def candidates(inputs: ScenarioInputs) -> DataFrame:
     orders, due_date = F.col(Repurchase.orders), F.col(Repurchase.due_date)
     last_due = inputs.date + datetime.timedelta(days=inputs.settings.repurchase_lead_days)
     due = repurchases(inputs.users).filter(due_date.between(F.lit(inputs.date), F.lit(last_due)))
-    priced = item_prices(
-        due.join(inputs.products, OfferableProduct.product_id, "inner"),
-        eagerness=F.col(Repurchase.discounted_lines_share),
-        bounds=inputs.bounds(REPURCHASE.name),
-        min_margin=inputs.settings.min_margin,
-        digits=inputs.digits,
-    )
+    priced = inputs.with_item_rungs(due.join(inputs.products, OfferableProduct.product_id, "inner"), REPURCHASE.name)
     return single_item(
         priced.withColumns(
             {
@@ -47,5 +40,8 @@ REPURCHASE = Scenario(
     "repurchase",
     mechanic="discount",
     candidates=candidates,
-    text="Time for {title} again? {percent}% off: {offer} instead of {charged}, until {valid_to}.",
+    texts={
+        "en-US": "Time for {title} again? {percent}% off: {offer} instead of {charged}, until {valid_to}.",
+        "zh-CN": "{title}该补货了？立减{percent}%：{offer}（现价{charged}），有效期至{valid_to}。",
+    },
 )

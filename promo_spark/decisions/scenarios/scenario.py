@@ -2,39 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from promo_spark.decisions.offers.candidates import OfferCandidate
-from promo_spark.decisions.offers.texts import offer_text
+from promo_spark.decisions.offers.targets import OfferTarget
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs
+
+ENGLISH = "en-US"
 
 
 @dataclass(frozen=True)
 class Scenario:
     """A reason to make offers.
 
-    `candidates` gives one row per user and offer that could be made, see ProposedOffer. The slots of `text`, such
-    as {title}, are those of offers/texts.py.
+    `candidates` gives one row per user and thing that could be offered, see ProposedOffer. `texts` are sentences by
+    language, English always among them; their slots, such as {title}, are those of offers/texts.py.
     """
 
     name: str
     mechanic: str
     candidates: Callable[[ScenarioInputs], DataFrame]
-    text: str
+    texts: Mapping[str, str]
 
-    def offers(self, inputs: ScenarioInputs) -> DataFrame:
-        """One row per user and offer that the scenario could make. → OfferCandidate."""
-        return OfferCandidate.shaped(
+    def text(self, language: str) -> str:
+        """The sentence in a language; in English where there is none."""
+        return self.texts.get(language, self.texts[ENGLISH])
+
+    def targets(self, inputs: ScenarioInputs) -> DataFrame:
+        """One row per user and thing that the scenario could offer. → OfferTarget."""
+        return OfferTarget.shaped(
             self.candidates(inputs).withColumns(
-                {
-                    OfferCandidate.scenario: F.lit(self.name),
-                    OfferCandidate.mechanic: F.lit(self.mechanic),
-                    OfferCandidate.held_offers: F.lit(0),
-                    OfferCandidate.text: offer_text(self.text, valid_to=inputs.valid_to, currency=inputs.currency),
-                }
+                {OfferTarget.scenario: F.lit(self.name), OfferTarget.mechanic: F.lit(self.mechanic)}
             )
         )

@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from promo_spark.features.labels.batches import Batch
-from promo_spark.features.labels.histories import Floats
+from promo_spark.features.labels.histories import Floats, Ints
 from promo_spark.features.labels.pairs import (
     PAIR_FEATURES,
     Pairs,
@@ -35,7 +35,7 @@ from promo_spark.features.labels.users import (
     user_features,
 )
 from promo_spark.learners.tables import FeatureTable
-from promo_spark.models.propensity.fitting import Examples
+from promo_spark.models.propensity.fitting import Examples, joined
 from promo_spark.models.propensity.questions import (
     CHURN,
     CHURN_DAYS,
@@ -142,16 +142,34 @@ def mixed(number: NDArray[np.uint64], times: int) -> NDArray[np.uint64]:
 
 
 def _redemptions(sample: Sample, settings: PropensitySettings) -> tuple[Examples, Examples]:
-    """Contacts of the last whole window, and those whose windows end before it: was a coupon redeemed in time?"""
+    """The latest contacts whose windows are over, and those before them: was a coupon redeemed in time?"""
     contacts, days = sample.batch.of.contacts, settings.redemption_days
-    earliest = sample.first_day + settings.least_history_days
-    day = contacts.day
-    newest = (day > sample.day - 2 * days) & (day <= sample.day - days)
+    known = (contacts.day <= sample.day - days) & (contacts.day >= sample.first_day + settings.least_history_days)
+    rows = Rows(contacts.owner[known], contacts.day[known], settings.lookback_days)
+    redeemed = redeemed_within(sample.batch.of, rows, days) > 0
+    newest = _latest_contacts(rows.day, redeemed, sample.day - 2 * days + 1, settings.least_rows)
     parts = []
-    for chosen in ((day <= sample.day - 3 * days) & (day >= earliest), newest & (day >= earliest)):
-        rows = Rows(contacts.owner[chosen], day[chosen], settings.lookback_days)
-        parts.append(_answered(sample, _joined([rows], settings), REDEMPTION, settings))
+    for chosen in (rows.day < newest, rows.day >= newest):
+        of_part = Rows(rows.user[chosen], rows.day[chosen], settings.lookback_days)
+        parts.append(_answered(sample, _joined([of_part], settings), REDEMPTION, settings))
     return parts[0], parts[1]
+
+
+def _latest_contacts(day: Ints, redeemed: NDArray[np.bool_], latest: int, least_rows: int) -> int:
+    """The first day of the latest contacts: `latest`, or as long before as it takes to have enough of them.
+
+    Campaigns are few: of the last days alone there may be nobody, or nobody who redeemed.
+
+    >>> day, redeemed = np.array([10, 10, 20, 30]), np.array([True, False, False, False])
+    >>> _latest_contacts(day, redeemed, 25, least_rows=2)
+    10
+    """
+    for first in [latest, *np.unique(day[day < latest])[::-1].tolist()]:
+        chosen = redeemed[day >= first]
+        rarer = min(int(chosen.sum()), int((~chosen).sum()))
+        if len(chosen) >= least_rows and rarer >= max(1, least_rows // 10):
+            return int(first)
+    return latest
 
 
 def _answered(sample: Sample, rows: Rows, target: str, settings: PropensitySettings) -> Examples:
@@ -216,10 +234,4 @@ def _stacked_examples(parts: Sequence[Examples]) -> Examples:
         return Examples(
             FeatureTable(PAIR_FEATURES, np.zeros((0, len(PAIR_FEATURES)))), np.zeros(0), empty, empty, empty
         )
-    return Examples(
-        FeatureTable(PAIR_FEATURES, np.concatenate([p.table.values for p in parts])),
-        np.concatenate([p.happened for p in parts]),
-        np.concatenate([p.kind for p in parts]),
-        np.concatenate([p.user for p in parts]),
-        np.concatenate([p.day for p in parts]),
-    )
+    return joined(*parts)

@@ -24,6 +24,7 @@ from promo_spark.models.propensity.fitting import (
     Question,
     figures_of,
     fitted_question,
+    joined,
 )
 from promo_spark.models.propensity.questions import item_questions, user_questions
 from promo_spark.runtime.job import Context
@@ -136,6 +137,8 @@ def _fitted(
     if fitted.instead:
         ctx.note(f"{question.model}: all get the base rate, since {fitted.instead}")
     text = fitted.answer.to_text()
+    if question.in_waves:
+        past = latest = joined(past, latest)
     learnt_from = past if len(past) and not fitted.instead else latest
     days = learnt_from.day if len(learnt_from) else [sample.day]
     fit = Fit(

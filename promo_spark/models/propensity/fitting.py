@@ -25,6 +25,7 @@ from promo_spark.measures.metric_rows import Figure
 
 ALL = "all"  # the kind of an example where there is nothing to go by
 _DECIMALS = 6
+_SPREAD = 2654435761  # a prime: neighbours by number come to either half
 _DEPTH = 3
 
 
@@ -51,13 +52,15 @@ class Examples:
 class Question:
     """What is asked. `objective`: binary is a probability, the others are amounts. `kinds`: calibrated each by itself.
 
-    `rising`: features with which the prediction may only rise, the others held fixed.
+    `rising`: features with which the prediction may only rise, the others held fixed. `in_waves`: examples come few and
+    far between, as campaigns do; then no window is kept apart.
     """
 
     model: str
     objective: Objective
     kinds: tuple[str, ...]
     rising: tuple[str, ...] = ()
+    in_waves: bool = False
 
     @property
     def is_amount(self) -> bool:
@@ -114,40 +117,72 @@ class Fitted:
 def fitted_question(question: Question, past: Examples, latest: Examples, effort: Effort) -> Fitted:
     """The better of regression and boosting, the regression where they are as good; calibrated on the latest examples.
 
+    Where they come in waves, the latest are too few to say so: then all examples do, those of each half of the users by
+    a model of the other half.
+
     The base rate of the latest examples, by kind, where there is too little to fit on, where of two outcomes one is too
     rare, or where no model is better than the base rate.
     """
+    if question.in_waves:
+        past = latest = joined(past, latest)
     instead = _why_not(question, past, latest, effort.least_rows)
     if instead:
         return _base_rate(question, past, latest, effort, instead)
     amount = question.is_amount
-    regression = fitted_linear(past.table, past.happened, logit=not amount, ridge=effort.ridge, rising=question.rising)
-    trees = fitted_trees(past.table, past.happened, question.objective, effort.boosting, rising=question.rising)
-    losses = {m.engine: _loss(plain(question, m, latest.table), latest.happened, amount) for m in (regression, trees)}
-    better = losses[trees.engine] < losses[regression.engine] * (1 - effort.tie_margin)
-    learner: Learner = trees if better else regression
+    engines = ("linear" if amount else "logistic", "boosting")
+    learners = {engine: _learner(engine, question, past, effort) for engine in engines}
+    if question.in_waves:
+        raw = {engine: _by_halves(engine, question, latest, effort) for engine in engines}
+    else:
+        raw = {engine: plain(question, learner, latest.table) for engine, learner in learners.items()}
+    losses = {engine: _loss(predicted, latest.happened, amount) for engine, predicted in raw.items()}
+    engine = engines[losses[engines[1]] < losses[engines[0]] * (1 - effort.tie_margin)]
     figures = [
-        Figure(_name_of_loss(amount), f"{question.model}:{engine}", round(loss, _DECIMALS), len(latest))
-        for engine, loss in losses.items()
+        Figure(_name_of_loss(amount), f"{question.model}:{name}", round(loss, _DECIMALS), len(latest))
+        for name, loss in losses.items()
     ]
     figures += [
-        Figure(
-            "auc",
-            f"{question.model}:{m.engine}",
-            _rounded(auc(m.predicted(latest.table), latest.happened)),
-            len(latest),
-        )
-        for m in (regression, trees)
+        Figure("auc", f"{question.model}:{name}", _rounded(auc(predicted, latest.happened)), len(latest))
+        for name, predicted in raw.items()
         if not amount
     ]
-    measured = _halves(question, learner, latest, effort)
+    measured = _halves(question, raw[engine], latest, effort)
     instead = _refusal(measured, latest.happened, amount)
     if instead:
         return _base_rate(question, past, latest, effort, instead, figures)
-    calibration = _calibration(question, plain(question, learner, latest.table), latest, effort)
-    answer = FittedQuestion(question, learner, calibration)
+    calibration = _calibration(question, raw[engine], latest, effort)
+    answer = FittedQuestion(question, learners[engine], calibration)
     rules = () if amount else tuple(readable_tree(past, effort).rules())
     return Fitted(answer, [*figures, *figures_of(question, question.model, measured, latest)], "", rules)
+
+
+def _learner(engine: str, question: Question, examples: Examples, effort: Effort) -> Learner:
+    table, happened = examples.table, examples.happened
+    if engine == "boosting":
+        return fitted_trees(table, happened, question.objective, effort.boosting, rising=question.rising)
+    return fitted_linear(table, happened, logit=not question.is_amount, ridge=effort.ridge, rising=question.rising)
+
+
+def _by_halves(engine: str, question: Question, examples: Examples, effort: Effort) -> Floats:
+    """Predictions of each half of the users by a model of the other half."""
+    predicted = np.zeros(len(examples))
+    for half in (0, 1):
+        here = _half(examples.user) == half
+        learner = _learner(engine, question, examples.rows(~here), effort)
+        predicted[here] = plain(question, learner, examples.table.rows(here))
+    return predicted
+
+
+def _half(user: Ints) -> Ints:
+    """0 or 1, whatever order or pattern the numbers of the users have."""
+    return (user * _SPREAD % 2**32 >> 16) % 2
+
+
+def joined(*parts: Examples) -> Examples:
+    """The examples of all parts, one after the other; they have the same features, and there is at least one part."""
+    values = np.concatenate([part.table.values for part in parts])
+    rest = (np.concatenate([getattr(part, n) for part in parts]) for n in ("happened", "kind", "user", "day"))
+    return Examples(FeatureTable(parts[0].table.names, values), *rest)
 
 
 def readable_tree(examples: Examples, effort: Effort) -> DecisionTree:
@@ -227,14 +262,14 @@ def _calibration(question: Question, predicted: Floats, examples: Examples, effo
     )
 
 
-def _halves(question: Question, learner: Learner, latest: Examples, effort: Effort) -> Floats:
-    """Predictions of the latest examples, those of each half of the users calibrated on the other half."""
-    predicted, calibrated = plain(question, learner, latest.table), np.full(len(latest), np.nan)
+def _halves(question: Question, predicted: Floats, examples: Examples, effort: Effort) -> Floats:
+    """Predictions of the examples, those of each half of the users calibrated on the other half."""
+    calibrated = np.full(len(examples), np.nan)
     for half in (0, 1):
-        here = latest.user % 2 == half
+        here = _half(examples.user) == half
         if here.any() and not here.all():
-            curves = _calibration(question, predicted[~here], latest.rows(~here), effort)
-            calibrated[here] = curves.applied(predicted[here], latest.kind[here], question.kinds)
+            curves = _calibration(question, predicted[~here], examples.rows(~here), effort)
+            calibrated[here] = curves.applied(predicted[here], examples.kind[here], question.kinds)
     return calibrated
 
 

@@ -21,7 +21,7 @@ def user_questions(kinds: Sequence[str]) -> dict[str, Question]:
         ORDER: Question(ORDER, "binary", of_users),
         CHURN: Question(CHURN, "binary", of_users, rising=SILENCE),
         SPEND: Question(SPEND, "tweedie", of_users),
-        REDEMPTION: Question(REDEMPTION, "binary", of_users),
+        REDEMPTION: Question(REDEMPTION, "binary", of_users, in_waves=True),
     }
 
 

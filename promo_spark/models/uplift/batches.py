@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,9 @@ from promo_spark.measures.arrow_lists import entries_of_lists, in_one_piece
 from promo_spark.models.uplift.histories import Bools, Floats, Histories, Ints, Messages
 
 _LIKE_ALL = 3.0  # order days of a usual user that a user's own lines are drawn to
+# Usual baskets that a user's shares of spend are drawn to. On Complete Journey 8 foretell best what households spend
+# on a department or a category in the 60 days after March or July; 4 and 16 are nearly as good, 1 is not.
+SHARES_LIKE_ALL: Final = 8.0
 _LEAST_DAYS = 7  # of an experiment that still runs
 
 
@@ -54,7 +58,7 @@ def usual_basket(rows: pa.RecordBatch | pa.Table) -> float:
 def batch_of(rows: pa.RecordBatch | pa.Table, *, first_day: int, days: int, basket: float) -> Batch:
     """ResponseHistory in Arrow → arrays, in the order of the rows. `first_day`: the day whose number is 0.
 
-    `basket`: currency that a usual user pays on an order day; of a user who paid little, shares are like those of all.
+    `basket`: currency that a usual user pays on an order day; of a user who paid for few, shares are like those of all.
     """
     users = len(rows)
     owner, entries = entries_of_lists(in_one_piece(rows.column(ResponseHistory.days)))
@@ -84,7 +88,8 @@ def _told(
     visits_before, visits_held = visits[user, start], visits[user, end] - visits[user, start]
     whole = _flags(entries, MessageEntry.whole_shop)
     own, usual = _numbers(entries, MessageEntry.cents_before) / 100, _reals(entries, MessageEntry.usual_share)
-    share = np.where(whole, 1.0, (own + basket * usual) / (spent[user, start] + basket))
+    some = SHARES_LIKE_ALL * basket
+    share = np.where(whole, 1.0, (own + some * usual) / (spent[user, start] + some))
     per_visit = (
         _numbers(entries, MessageEntry.lines_before) + _LIKE_ALL * _reals(entries, MessageEntry.usual_lines)
     ) / (visits_before + _LIKE_ALL)

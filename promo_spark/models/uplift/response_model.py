@@ -14,11 +14,22 @@ from promo_spark.learners.tables import FeatureTable
 from promo_spark.models.uplift.answers import GRIDS, PULLS, Circumstances, answer_likelihoods, circumstances
 from promo_spark.models.uplift.batches import Batch, Trials
 from promo_spark.models.uplift.effects import Effects, Evidence, believed_effects, fitted_effects
+from promo_spark.models.uplift.engines import (
+    Engine,
+    MetaEffects,
+    Stated,
+    fitted_meta_effects,
+    predicted_by_others,
+    stated_by_curve,
+)
 from promo_spark.models.uplift.histories import HABITS, TRAITS, Floats, Histories, Ints, habits, traits
+from promo_spark.models.uplift.judgement import OutOfSample
 from promo_spark.models.uplift.latent_classes import LatentClasses, fitted_classes
 
 FEATURES = (*TRAITS, *HABITS, "pull", "readiness", "mention")
-_FORM = 1
+_PULL = FEATURES.index("pull")
+_OTHERS = tuple(name for name in FEATURES if name != "pull")  # what usual visits, and refined pulls, are told from
+_FORM = 2  # of the text; another one is fitted again
 _LEAST_CONTROLS = 200  # rows without an offer from which the visits of a usual week are learnt
 _LOOK_BACK = 28  # days that they are learnt from otherwise
 _LOWEST = 1e-3  # visits
@@ -26,17 +37,21 @@ _LOWEST = 1e-3  # visits
 
 @dataclass(frozen=True)
 class Fitting:
-    """How much is fitted."""
+    """How much is fitted. `engine`: what tells the effects, see engines.py."""
 
     classes: int
     rounds: int
     least_rows: int
     baseline: BoostingEffort
+    engine: Engine = "response"
 
 
 @dataclass(frozen=True)
 class Answered:
-    """One row per user: what is known of the user's answers. `spread`: the standard deviation of the pull."""
+    """One row per user: what is known of the user's answers. `spread`: the standard deviation of the pull.
+
+    The pull, and the feature of that name, is the one refined by experiments (effects.py).
+    """
 
     features: Floats
     pull: Floats
@@ -52,6 +67,7 @@ class ResponseModel:
     baseline: tuple[Learner, ...]  # what expects the visits of a usual week
     effects: Effects
     basket: float
+    meta: MetaEffects | None = None  # None: the curve tells the effects itself
 
     def answered(self, of: Histories, levels: Floats) -> Answered:
         """What is known of the users' answers as the histories end."""
@@ -59,13 +75,21 @@ class ResponseModel:
         chances = self.classes.posterior(answer_likelihoods(of, self.known, levels), own)
         means = [chance @ grid for chance, grid in zip(chances, GRIDS, strict=True)]
         spread = np.sqrt(np.maximum(chances[0] @ (PULLS * PULLS) - means[0] ** 2, 0.0))
-        return Answered(np.column_stack([own, habits(of), *means]), means[0], spread)
+        features = np.column_stack([own, habits(of), *means])
+        features[:, _PULL] = self.effects.refined(means[0], others(features))
+        return Answered(features, features[:, _PULL], spread)
 
     def weekly_visits(self, features: Floats) -> Floats:
         """Days with an order expected of a week without an offer."""
         table = FeatureTable(FEATURES, features)
         mean = np.mean([trees.predicted(table) for trees in self.baseline], axis=0)
         return np.asarray(np.maximum(mean, 0.0), np.float64)
+
+    def stated(self, answered: Answered, weekly: Floats) -> Stated:
+        """What is said of the users, whose visits of a week without an offer are `weekly`."""
+        if self.meta is None:
+            return stated_by_curve(self.effects, answered.pull, answered.spread, others(answered.features))
+        return self.meta.stated(self.effects, FeatureTable(FEATURES, answered.features), weekly, answered.spread)
 
     def to_text(self) -> str:
         """JSON: equal models give equal texts."""
@@ -77,6 +101,7 @@ class ResponseModel:
                 "baseline": [plain_learner(learner) for learner in self.baseline],
                 "effects": self.effects.to_plain(),
                 "basket": self.basket,
+                "meta": None if self.meta is None else self.meta.to_plain(),
             }
         )
 
@@ -95,6 +120,7 @@ class ResponseModel:
             tuple(learner_of(learner) for learner in plain["baseline"]),
             Effects.from_plain(plain["effects"]),
             plain["basket"],
+            None if plain["meta"] is None else MetaEffects.from_plain(plain["meta"]),
         )
 
 
@@ -104,9 +130,25 @@ class FittedResponses:
 
     model: ResponseModel
     evidence: Evidence
-    features: Floats  # of each row's user, as the experiment began
+    features: Floats  # of each row's user, as the experiment began; the evidence has the pulls before they are refined
     user: Ints
     start: Ints
+    weeks: Floats  # that each row's experiment held
+
+    def out_of_sample(self, fitting: Fitting) -> OutOfSample:
+        """The evidence with what the other half of the users says of it."""
+        features = self.features.copy()
+        features[:, _PULL] = self.evidence.pull  # it is refined by either half for itself
+        rows = self.evidence, FeatureTable(FEATURES, features), self.weeks, self.start, self.user
+        predicted = predicted_by_others(*rows, fitting.engine, fitting.baseline, fitting.least_rows)
+        paid = np.expm1(self.features[:, FEATURES.index("basket_value")])
+        per_visit = np.where(paid > 0, paid, self.model.basket)
+        return OutOfSample(self.evidence, self.start, self.user, predicted, per_visit)
+
+
+def others(features: Floats) -> Floats:
+    """All features but the pull."""
+    return np.delete(features, _PULL, axis=1)
 
 
 def fitted_responses(batch: Batch, levels: Floats, basket: float, fitting: Fitting) -> FittedResponses:
@@ -115,7 +157,7 @@ def fitted_responses(batch: Batch, levels: Floats, basket: float, fitting: Fitti
     known = circumstances(of)
     likelihoods = answer_likelihoods(of, known, levels)
     classes = fitted_classes(likelihoods, traits(of), classes=fitting.classes, rounds=fitting.rounds)
-    model = ResponseModel(known, classes, (), believed_effects(OFFER_MECHANICS), basket)
+    model = ResponseModel(known, classes, (), believed_effects(OFFER_MECHANICS, len(_OTHERS)), basket)
     features, visits = _as_they_began(model, of, batch.trials, levels)
     weeks = np.maximum(batch.trials.end - batch.trials.start, 1) / 7
     baseline, expected = _baseline(model, of, batch.trials, features, visits / weeks, levels, fitting)
@@ -126,12 +168,20 @@ def fitted_responses(batch: Batch, levels: Floats, basket: float, fitting: Fitti
         trials.mechanic,
         trials.saving,
         trials.share,
-        features[:, FEATURES.index("pull")],
+        features[:, _PULL],
         trials.weight,
+        others(features),
     )
-    effects = fitted_effects(evidence, OFFER_MECHANICS, enough_rows=fitting.least_rows)
-    whole = replace(model, baseline=baseline, effects=effects)
-    return FittedResponses(whole, evidence, features, trials.user, trials.start)
+    effects, meta = fitted_effects(evidence, OFFER_MECHANICS, enough_rows=fitting.least_rows), None
+    features = features.copy()
+    features[:, _PULL] = effects.refined(evidence.pull, evidence.traits)
+    table = FeatureTable(FEATURES, features)
+    if fitting.engine != "response" and len(evidence) >= fitting.least_rows:
+        meta = fitted_meta_effects(
+            evidence, table, weeks, trials.start, trials.user, effects, fitting.engine, fitting.baseline
+        )
+    whole = replace(model, baseline=baseline, effects=effects, meta=meta)
+    return FittedResponses(whole, evidence, features, trials.user, trials.start, weeks)
 
 
 def _as_they_began(model: ResponseModel, of: Histories, trials: Trials, levels: Floats) -> tuple[Floats, Floats]:
@@ -183,5 +233,5 @@ def _baseline(
 def _trees(features: Floats, weekly: Floats, fitting: Fitting) -> Learner:
     """Trees; with few rows, or where nobody came, the mean."""
     if len(weekly) < _LEAST_CONTROLS or not weekly.sum():
-        return BaseRate(FEATURES, float(weekly.mean()) if len(weekly) else 0.0)
-    return fitted_trees(FeatureTable(FEATURES, features), weekly, "poisson", fitting.baseline)
+        return BaseRate(_OTHERS, float(weekly.mean()) if len(weekly) else 0.0)
+    return fitted_trees(FeatureTable(_OTHERS, others(features)), weekly, "poisson", fitting.baseline)

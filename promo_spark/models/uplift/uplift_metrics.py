@@ -68,8 +68,17 @@ def _gain(of: Judged) -> Floats:
 
 
 def _qini(of: Judged) -> float:
-    gain, n = _gain(of), len(of.predicted)
-    _, tie = np.unique(-of.predicted, return_inverse=True)
+    return area_above_chance(of.predicted, _gain(of))
+
+
+def area_above_chance(predicted: Floats, gain: Floats) -> float:
+    """Area between the gain of offers to the highest predicted effects first, and by chance; per user.
+
+    >>> area_above_chance(np.array([3.0, 2.0, 1.0]), np.array([1.0, 0.0, -1.0])).__round__(3)
+    0.222
+    """
+    n = len(predicted)
+    _, tie = np.unique(-predicted, return_inverse=True)
     of_tie = np.bincount(tie, gain) / np.bincount(tie)  # rows of one prediction in any order
     order = np.argsort(tie, kind="stable")
     reached = np.cumsum(of_tie[tie[order]]) / n
@@ -86,16 +95,25 @@ def _jackknifed(of: Judged, figure: Callable[[Judged], float]) -> Estimate:
     """The figure, and its error from leaving out one group of users after the other."""
     if len(of.predicted) < 2:
         return Estimate(0.0, float("nan"))
-    group = ((of.user * _SPREAD) % 2**32 >> 16) % _GROUPS  # the low bits would put even users together
-    without = []
-    for number in np.unique(group):
-        kept = group != number
-        if kept.any():
-            without.append(figure(_rows(of, kept)))
-    left = np.array(without)
-    n = len(left)
-    error = float(np.sqrt((n - 1) / n * ((left - left.mean()) ** 2).sum())) if n > 1 else float("nan")
-    return Estimate(figure(of), error)
+    group = group_of(of.user)
+    left = np.array([figure(_rows(of, group != number)) for number in np.unique(group) if (group != number).any()])
+    return Estimate(figure(of), jackknife_error(left))
+
+
+def group_of(user: Ints) -> Ints:
+    """The group of each user, of those that are left out one after the other."""
+    group: Ints = ((user * _SPREAD) % 2**32 >> 16) % _GROUPS  # the low bits would put even users together
+    return group
+
+
+def jackknife_error(without: Floats) -> float:
+    """Standard error of a figure, of what it is without each group; NaN with one group.
+
+    >>> jackknife_error(np.array([1.0, 3.0]))  # the mean of 3 and 1, each left out once
+    1.0
+    """
+    n = len(without)
+    return float(np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum())) if n > 1 else float("nan")
 
 
 def _rows(of: Judged, kept: Bools) -> Judged:

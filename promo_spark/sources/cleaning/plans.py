@@ -91,6 +91,7 @@ def _plan(table: type[Table], columns: Mapping[str, ColumnCleaning], mostly_miss
             )
         if column in (*table.key, *table.partition) or cleanable[column].personal in (
             Personal.IDENTIFIER,
+            Personal.SHARED,
             Personal.FREE_TEXT,
         ):
             raise SettingsError(f"{key}: what tells rows, days or persons apart or was typed by them is not cleaned")

@@ -126,7 +126,8 @@ def columns_made_of_ids(table: type[Table], source: SourceSettings) -> list[str]
     Those that the mapping makes of a column that is a person's id too, and digests of the whole row.
     """
     personal = table.personal()
-    identifying = {name for name, kind in personal.items() if kind in (Personal.IDENTIFIER, Personal.DIRECT)}
+    leading_back = (Personal.IDENTIFIER, Personal.SHARED, Personal.DIRECT)
+    identifying = {name for name, kind in personal.items() if kind in leading_back}
     ids = {column for name in identifying & source.columns.keys() for column in source.columns[name].sources()}
     made_of_ids = [
         name

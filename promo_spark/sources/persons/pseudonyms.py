@@ -2,7 +2,8 @@
 
 A pseudonym is HMAC-SHA256 of the id under the shop's key, cut to 128 bits: the same id gives the same pseudonym
 in every source and on every day, another key gives others, and without the key no list of guessed ids leads back.
-What a mapping makes of an id, such as the number of an order or the digest of a row, is keyed too. The key lives in
+What a mapping makes of an id, such as the number of an order or the digest of a row, is keyed too; a device or an
+address, which several persons may share, is a digest even where ids stay as they are. The key lives in
 the closure of an Arrow function; a key that were a literal would stand in plans and event logs.
 Free text loses its e-mail addresses and phone numbers, by patterns: what they miss, such as a name, stays.
 """
@@ -67,7 +68,9 @@ def pseudonym(raw_id: str, key: bytes) -> str:
 
 
 def protected(table: type[Table], rows: DataFrame, key: bytes | None) -> DataFrame:
-    """The rows with free text masked and, given a key, pseudonyms in place of ids. Null stays null.
+    """The rows with free text masked, digests of what is shared and, given a key, pseudonyms in place of ids.
+
+    Null stays null.
 
     To be applied once, after ids of several channels became one: a pseudonym of a pseudonym is another. The rows
     may have only some of the table's columns, such as its key.
@@ -78,6 +81,8 @@ def protected(table: type[Table], rows: DataFrame, key: bytes | None) -> DataFra
             continue
         if kind is Personal.FREE_TEXT:
             changed[name] = masked(F.col(name))
+        if kind is Personal.SHARED:
+            changed[name] = _digests_of_shared(name, key)(F.nullif(_plain(F.col(name)), F.lit("")))
         if kind is Personal.IDENTIFIER and key is not None:
             changed[name] = _pseudonyms(key)(F.col(name))
     return rows.withColumns(changed) if changed else rows
@@ -131,6 +136,16 @@ def raw_rows(table: type[Table], rejected: DataFrame, key: bytes) -> DataFrame:
     return different.withColumns(
         {RawRows.table: F.lit(table.name), RawRows.digest: _raw_digests(key)(F.col(Quarantined.raw))}
     )
+
+
+def _plain(text: Column) -> Column:
+    """The text in small letters with single spaces, so that an address written twice is one address."""
+    return F.lower(F.trim(F.regexp_replace(text, r"\s+", " ")))
+
+
+def _digests_of_shared(column: str, key: bytes | None) -> Callable[[Column], Column]:
+    """Of equal values equal digests, within the column; without a key whoever guesses a value can tell it."""
+    return _hashed(lambda value: _digest(key or b"", f"shared {column}", value))
 
 
 def _pseudonyms(key: bytes) -> Callable[[Column], Column]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 
 import numpy as np
 import pytest
@@ -10,54 +10,58 @@ from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from promo_spark.decisions.offers.pricing import ShopMargin, greatest_coupon_share, item_prices, margin_of_shop
+from promo_spark.decisions.offers.pricing import (
+    ShopMargin,
+    depth,
+    greatest_coupon_share,
+    margin_of_shop,
+    with_item_rungs,
+)
 from promo_spark.decisions.offers.products import OfferableProduct
 
 CENT, PERCENT = Decimal("0.01"), Decimal("0.01")
 
 
-def priced(listed: Decimal, cost: Decimal, eagerness: float, least: str, greatest: str) -> Decimal | None:
-    """The price rule in plain decimals; None: no offer."""
+def rungs(charged: Decimal, cost: Decimal, least: str, greatest: str) -> list[tuple[Decimal, Decimal]]:
+    """The rule in plain decimals: shares in steps of 5 %, and the deepest allowed one, with the prices they leave."""
     floor = (cost / Decimal("0.95")).quantize(CENT, ROUND_CEILING)
-    micro = Decimal(str(eagerness)).quantize(Decimal("0.000001"), ROUND_HALF_UP)
-    wanted = (Decimal(least) + micro * (Decimal(greatest) - Decimal(least))).quantize(PERCENT, ROUND_HALF_UP)
-    rate = min(wanted, ((listed - floor) / listed).quantize(PERCENT, ROUND_DOWN))
-    offer = (listed * (1 - rate)).quantize(CENT, ROUND_HALF_UP)
-    return offer if rate >= Decimal(least) and offer < listed else None
+    deepest = min(Decimal(greatest), ((charged - floor) / charged).quantize(PERCENT, ROUND_FLOOR))
+    shares = [Decimal(least) + Decimal("0.05") * n for n in range(20)]
+    wanted = [share for share in shares if share < deepest] + ([deepest] if deepest >= Decimal(least) else [])
+    priced = [(share, (charged * (1 - share)).quantize(CENT, ROUND_HALF_UP)) for share in wanted]
+    return [(share, price) for share, price in priced if price < charged]
 
 
 def test_prices_are_those_of_plain_decimals(spark: SparkSession) -> None:
-    """I03: price × (1 − rate) half-up, at or above the floor. I18: the same inputs give the same depth.
+    """I03: price × (1 − rate) half-up, at or above the floor. I18: the same inputs give the same depths.
 
     N07: no price is above what is charged now.
     """
     draw = np.random.default_rng(3)
-    rows = [
-        (i, Decimal(int(draw.integers(1, 3000))) / 100, Decimal(0), float(round(draw.uniform(0, 1), 6)))
-        for i in range(400)
-    ]
-    rows = [(i, price, (price * int(draw.integers(40, 105)) / 100).quantize(CENT), e) for i, price, _, e in rows]
-    df = spark.createDataFrame(rows, "i int, charged_price decimal(18,2), unit_cost decimal(18,2), eagerness double")
-    priced_rows = item_prices(df, eagerness=F.col("eagerness"), bounds=(0.05, 0.2), min_margin=0.05, digits=2)
-    found = {r.i: r for r in priced_rows.collect()}
-    for i, listed, cost, eagerness in rows:
-        expected = priced(listed, cost, eagerness, "0.05", "0.20")
-        assert (found[i].offer_price if i in found else None) == expected
-        if i in found:
-            assert found[i].margin_floor <= found[i].offer_price < found[i].charged_price
-            assert found[i].offer_price - cost >= found[i].offer_price * Decimal("0.05")
-            assert Decimal("0.05") <= found[i].discount_rate <= Decimal("0.20")
+    prices = [Decimal(int(draw.integers(1, 3000))) / 100 for _ in range(400)]
+    rows = [(i, price, (price * int(draw.integers(40, 105)) / 100).quantize(CENT)) for i, price in enumerate(prices)]
+    df = spark.createDataFrame(rows, "i int, charged_price decimal(18,2), unit_cost decimal(18,2)")
+    priced = with_item_rungs(df, bounds=(0.05, 0.2), step=0.05, min_margin=0.05, digits=2)
+    found = {r.i: r for r in priced.collect()}
+    for i, charged, cost in rows:
+        offers = [(rung.rate, charged - rung.off) for rung in found[i].rungs] if i in found else []
+        assert offers == rungs(charged, cost, "0.05", "0.20")
+        for rate, price in offers:
+            assert found[i].margin_floor <= price < charged and price - cost >= price * Decimal("0.05")
+            assert Decimal("0.05") <= rate <= Decimal("0.20")
     assert 100 < len(found) < 400
 
 
-def test_depth_grows_with_eagerness_and_stops_at_the_floor(spark: SparkSession) -> None:
-    """I18: monotone in the user's or product's eagerness; price ≥ cost / (1 − min_margin)."""
+def test_the_deepest_grows_with_eagerness_and_stops_at_the_floor(spark: SparkSession) -> None:
+    """I18: monotone in how far a product's forecast falls; price ≥ cost / (1 − min_margin)."""
     steps = [(i, i / 10) for i in range(11)] + [(11, 5.0), (12, -1.0), (13, None)]
     df = spark.createDataFrame(steps, "i int, eagerness double").selectExpr(
         "*", "10.00 as charged_price", "7.00 as unit_cost"
     )
-    priced_rows = item_prices(df, eagerness=F.col("eagerness"), bounds=(0.1, 0.5), min_margin=0.05, digits=2)
-    rates = [r.discount_rate for r in priced_rows.orderBy("i").collect()]
+    bounds = (0.1, 0.5)
+    deepest = depth(F.col("eagerness"), bounds)
+    priced = with_item_rungs(df, bounds=bounds, step=0.1, min_margin=0.05, digits=2, greatest=deepest)
+    rates = [r.rungs[-1].rate for r in priced.orderBy("i").collect()]
     # The floor is 7.00 / 0.95 = 7.37, so at most 26% come off: 10, 14, 18, 22, 26, 26, …
     assert rates[:6] == [Decimal(p) / 100 for p in (10, 14, 18, 22, 26, 26)]
     assert rates[5:12] == [Decimal("0.26")] * 7  # even where the eagerness is above 1
@@ -71,8 +75,8 @@ def test_prices_have_the_digits_of_the_currency(spark: SparkSession) -> None:
         (Decimal(4), Decimal(2)),  # 10% off 4 = 3.6, half-up 4: nothing off
     ]
     df = spark.createDataFrame(rows, "charged_price decimal(18,2), unit_cost decimal(18,2)")
-    [row] = item_prices(df, eagerness=F.lit(0.0), bounds=(0.1, 0.5), min_margin=0.05, digits=0).collect()
-    assert (row.margin_floor, row.offer_price) == (632, 757)
+    [row] = with_item_rungs(df, bounds=(0.1, 0.1), step=0.05, min_margin=0.05, digits=0).collect()
+    assert (row.margin_floor, [row.charged_price - rung.off for rung in row.rungs]) == (632, [757])
 
 
 def test_a_coupon_leaves_the_minimum_margin(spark: SparkSession) -> None:

@@ -7,8 +7,14 @@ import datetime
 import pytest
 from pyspark.sql import SparkSession
 
-from promo_spark.decisions.offers.candidates import ProposedOffer
+from promo_spark.contracts.decisions import Promotions
+from promo_spark.decisions.offers.targets import OfferTarget
 from promo_spark.decisions.offers.texts import offer_text, sentence
+from promo_spark.decisions.scenarios.recommended_item import RECOMMENDED_ITEM
+
+
+class TextSource(OfferTarget, Promotions):
+    """One row per offer: its terms and its prices."""
 
 
 def test_slots_are_filled_and_names_cannot_look_like_slots(spark: SparkSession) -> None:
@@ -24,12 +30,16 @@ def test_slots_are_filled_and_names_cannot_look_like_slots(spark: SparkSession) 
         valid_to=datetime.date(2017, 12, 7),
         currency="USD",
     )
-    row = ProposedOffer.frame(spark, [offer]).select(text).collect()[0]
-    assert row[0] == "Milk (new), 5.5% off: 9.45 USD instead of 10.00 USD, until 2017-12-07."
+    rows = TextSource.frame(spark, [offer])
+    assert rows.select(text).collect()[0][0] == "Milk (new), 5.5% off: 9.45 USD instead of 10.00 USD, until 2017-12-07."
+    chinese = RECOMMENDED_ITEM.text("zh-CN")  # I32
+    text = offer_text(chinese, valid_to=datetime.date(2017, 12, 7), currency="CNY")
+    expected = "为您推荐：Milk (new)，立减5.5%：9.45 CNY（现价10.00 CNY），有效期至2017-12-07。"
+    assert rows.select(text).collect()[0][0] == expected
 
 
 def test_amounts_are_written_in_the_digits_of_their_currency(spark: SparkSession) -> None:
-    coupon = ProposedOffer.frame(spark, [{"coupon_amount": 765, "min_spend": 3000}])
+    coupon = TextSource.frame(spark, [{"coupon_amount": 765, "min_spend": 3000}])
     text = offer_text("{amount} off {min_spend}", valid_to=datetime.date(2017, 12, 7), currency="JPY")
     assert coupon.select(text).collect()[0][0] == "765 JPY off 3000 JPY"
 

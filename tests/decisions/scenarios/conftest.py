@@ -7,8 +7,8 @@ from pyspark.sql import SparkSession
 
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.models import BasketRules, Forecasts, Recommendations
+from promo_spark.contracts.predictions import ItemPropensity
 from promo_spark.decisions.eligibility import UserEligibility
-from promo_spark.decisions.response import PurchaseHistory
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs
 from promo_spark.settings import Settings
 from tests.decisions.scenarios.shop import DAY, item, products
@@ -23,7 +23,7 @@ def inputs(spark: SparkSession, settings: Settings) -> ScenarioInputs:
         settings=settings.promote,
         users=UserEligibility.frame(spark),
         products=products(spark, item("milk"), item("bread")),
-        purchases=PurchaseHistory.frame(spark),
+        item_propensity=ItemPropensity.frame(spark),
         recommendations=Recommendations.frame(spark),
         rules=BasketRules.frame(spark),
         forecasts=Forecasts.frame(spark),

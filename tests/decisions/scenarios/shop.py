@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 
 from promo_spark.contracts.features import ProductProfile
 from promo_spark.decisions.eligibility import UserEligibility
+from promo_spark.decisions.offers.exclusions import ExcludedProduct
 from promo_spark.decisions.offers.products import offerable_products
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs
 from promo_spark.decisions.scenarios.scenario import Scenario
@@ -32,15 +33,25 @@ def item(product_id: str, **facts: Any) -> dict[str, Any]:
 
 
 def products(spark: SparkSession, *rows: dict[str, Any]) -> DataFrame:
-    return offerable_products(ProductProfile.frame(spark, rows), min_margin=0.05, digits=2)
+    nothing = ExcludedProduct.frame(spark)
+    return offerable_products(ProductProfile.frame(spark, rows), nothing, min_margin=0.05, digits=2)
 
 
 def users(spark: SparkSession, *rows: dict[str, Any]) -> DataFrame:
     return UserEligibility.frame(spark, [{"discounted_lines_share": 0.5} | r for r in rows])
 
 
-def offers_by_user(scenario: Scenario, inputs: ScenarioInputs) -> dict[str, Row]:
-    """The scenario's one offer per user."""
-    rows = scenario.offers(inputs).collect()
+def targets_by_user(scenario: Scenario, inputs: ScenarioInputs) -> dict[str, Row]:
+    """The one thing per user that the scenario proposes."""
+    rows = scenario.targets(inputs).collect()
     assert len(rows) == len({r.user_id for r in rows})
     return {r.user_id: r for r in rows}
+
+
+def rungs_of(target: Row) -> list[tuple[str, str]]:
+    """The depths of a target: share and amount off, as texts."""
+    return [(f"{rung.rate:.2f}", f"{rung.off:.2f}") for rung in target.rungs]
+
+
+def products_of(target: Row) -> list[str]:
+    return [part.product_id for part in target.parts]

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from promo_spark.contracts.models import BasketRules, Recommendations
 from promo_spark.decisions.scenarios.bundle import BUNDLE, RULES_PER_ITEM, item_rules
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs
-from tests.decisions.scenarios.shop import DAY, item, offers_by_user, products, users
+from tests.decisions.scenarios.shop import DAY, item, products, products_of, rungs_of, targets_by_user, users
 
 
 def test_strong_rules_become_bundles_of_the_users_own_products(spark: SparkSession, inputs: ScenarioInputs) -> None:
@@ -29,8 +29,8 @@ def test_strong_rules_become_bundles_of_the_users_own_products(spark: SparkSessi
     pasta = {"product_id": "own pasta", "orders": 5, "cadence_days": 9.0, "last_bought": DAY, "due_date": DAY}
     shoppers = users(
         spark,
-        {"user_id": "cook", "repurchases": [pasta], "discounted_lines_share": 1.0},
-        {"user_id": "reader", "repurchases": [pasta], "discounted_lines_share": 1.0},
+        {"user_id": "cook", "repurchases": [pasta]},
+        {"user_id": "reader", "repurchases": [pasta]},
         {"user_id": "stranger"},
     )
     recommendations = Recommendations.frame(
@@ -54,24 +54,18 @@ def test_strong_rules_become_bundles_of_the_users_own_products(spark: SparkSessi
             ]
         ],
     )
-    offers = offers_by_user(
+    offers = targets_by_user(
         BUNDLE,
         replace(inputs, products=catalogue, users=shoppers, recommendations=recommendations, rules=rules),
     )
-    assert offers["cook"].product_ids == ["own pasta", "top sauce"]  # bought again, with the most bought sauce
-    assert offers["reader"].product_ids == ["own pasta", "small sauce"]  # with the sauce recommended to this user
+    assert products_of(offers["cook"]) == ["own pasta", "top sauce"]  # bought again, with the most bought sauce
+    assert products_of(offers["reader"]) == ["own pasta", "small sauce"]  # with the sauce recommended to this user
     assert set(offers) == {"cook", "reader"}
     offer = offers["cook"]
-    assert (offer.list_price, offer.offer_price, offer.margin_floor) == (
-        Decimal("14.00"),
-        Decimal("11.90"),
-        Decimal("8.43"),  # 15% off 14; 8 / 0.95 up to the cent
-    )
-    assert offer.anchor == "own pasta" and offer.response_factor == Decimal("0.4")
+    assert (offer.list_price, offer.charged_price, offer.margin_floor) == (14, 14, Decimal("8.43"))  # 8 / 0.95, up
+    assert rungs_of(offer) == [("0.05", "0.70"), ("0.10", "1.40"), ("0.15", "2.10")]  # of 14 together
+    assert [(part.charged_price, part.unit_cost) for part in offer.parts] == [(10, 5), (4, 3)]
     assert offer.reason_codes == ["bought_together:pasta with sauce"]
-    assert offer.text == (
-        "own pasta and top sauce together: 15% off, 11.90 USD instead of 14.00 USD, until 2017-12-07."
-    )
 
 
 def test_of_each_item_the_strongest_rules_are_tried(spark: SparkSession) -> None:

@@ -1,25 +1,23 @@
-"""Recommended item: what the recommender ranks high, deeper for users who like discounts."""
+"""Recommended item: what the recommender ranks high."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from chispa import assert_df_equality
 from pyspark.sql import SparkSession
 
 from promo_spark.contracts.models import Recommendations
-from promo_spark.decisions.offers.candidates import OfferCandidate
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs
 from promo_spark.decisions.scenarios.recommended_item import RECOMMENDED_ITEM
-from tests.decisions.scenarios.shop import users
+from tests.decisions.scenarios.shop import products_of, rungs_of, users
 
 
-def test_recommended_items_get_a_depth_by_the_users_eagerness(spark: SparkSession, inputs: ScenarioInputs) -> None:
-    """I15: only what is recommended to the user. I18: the keener on discounts, the deeper, within bounds."""
+def test_recommended_items_are_proposed_at_every_depth(spark: SparkSession, inputs: ScenarioInputs) -> None:
+    """I15: only what is recommended to the user. I18: at the same depths for everyone, within bounds."""
     readers = users(
         spark,
-        {"user_id": "cool", "discounted_lines_share": 0.0},
-        {"user_id": "keen", "discounted_lines_share": 1.0},
+        {"user_id": "cool"},
+        {"user_id": "keen"},
         {"user_id": "unknown"},  # nothing is recommended
     )
     recommendations = Recommendations.frame(
@@ -31,34 +29,13 @@ def test_recommended_items_get_a_depth_by_the_users_eagerness(spark: SparkSessio
             {"user_id": "excluded", "rank": 1, "product_id": "milk", "source": "als"},  # may not get offers
         ],
     )
-    offers = RECOMMENDED_ITEM.offers(replace(inputs, users=readers, recommendations=recommendations))
-    expected = OfferCandidate.frame(
-        spark,
-        [
-            {
-                "user_id": "cool",
-                "product_ids": ["milk"],
-                "discount_rate": "0.05",  # the least
-                "reason_codes": ["recommended:als:1"],
-            },
-            {
-                "user_id": "keen",
-                "product_ids": ["bread"],
-                "discount_rate": "0.20",  # the greatest
-                "reason_codes": ["recommended:als:2"],
-            },
-        ],
-    )
-    terms = (
-        OfferCandidate.user_id,
-        OfferCandidate.product_ids,
-        OfferCandidate.discount_rate,
-        OfferCandidate.reason_codes,
-    )
-    assert_df_equality(
-        offers.select(*terms),
-        expected.select(*terms),
-        ignore_row_order=True,
-        ignore_nullable=True,
-        ignore_metadata=True,
-    )
+    rows = RECOMMENDED_ITEM.targets(replace(inputs, users=readers, recommendations=recommendations)).collect()
+    depths = [("0.05", "0.50"), ("0.10", "1.00"), ("0.15", "1.50"), ("0.20", "2.00")]  # of 10, the same for everyone
+    assert {(row.user_id, *products_of(row)): rungs_of(row) for row in rows} == {
+        ("cool", "milk"): depths,
+        ("keen", "bread"): depths,
+    }
+    assert {row.user_id: row.reason_codes for row in rows} == {
+        "cool": ["recommended:als:1"],
+        "keen": ["recommended:als:2"],
+    }

@@ -9,7 +9,7 @@ import pytest
 
 from promo_spark.contracts.decisions import MECHANICS, SCENARIOS
 from promo_spark.decisions.offers.texts import slot_columns, slots_of
-from promo_spark.decisions.scenarios import REGISTRY, all_candidates
+from promo_spark.decisions.scenarios import REGISTRY, all_targets
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs
 from promo_spark.decisions.scenarios.scenario import Scenario
 from promo_spark.errors import SettingsError
@@ -24,18 +24,20 @@ def test_registry_contract_and_settings_name_the_same_scenarios(settings: Settin
 @pytest.mark.parametrize("scenario", REGISTRY.values(), ids=list(REGISTRY))
 @pytest.mark.usefixtures("spark")
 def test_a_scenario_is_named_like_its_file_and_fills_every_slot(scenario: Scenario) -> None:
-    """I25: no slot is left unfilled."""
+    """I25: no slot is left unfilled. I32: in no language; both say the same, and English where a third is asked for."""
     module = importlib.import_module(f"promo_spark.decisions.scenarios.{scenario.name}")
     assert scenario in vars(module).values()
     assert scenario.mechanic in MECHANICS and scenario.mechanic != "none"
-    assert set(slots_of(scenario.text)) <= set(slot_columns(valid_to=DAY, currency="USD"))
+    assert set(scenario.texts) == {"en-US", "zh-CN"} and scenario.text("fr-FR") == scenario.texts["en-US"]
+    assert set(slots_of(scenario.text("zh-CN"))) == set(slots_of(scenario.text("en-US")))
+    assert set(slots_of(scenario.text("en-US"))) <= set(slot_columns(valid_to=DAY, currency="USD"))
 
 
 def test_an_unknown_scenario_is_named(inputs: ScenarioInputs) -> None:
     with pytest.raises(SettingsError, match=r"flash_sale is unknown; there are: bundle, clearance, new_user_welcome"):
-        all_candidates(inputs, ["bundle", "flash_sale"])
+        all_targets(inputs, ["bundle", "flash_sale"])
     with pytest.raises(SettingsError, match="it names none"):
-        all_candidates(inputs, [])
+        all_targets(inputs, [])
 
 
 def test_missing_or_turned_bounds_are_named(inputs: ScenarioInputs) -> None:

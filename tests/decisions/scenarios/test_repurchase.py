@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
 from pyspark.sql import SparkSession
 
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs
 from promo_spark.decisions.scenarios.repurchase import REPURCHASE
-from tests.decisions.scenarios.shop import DAY, offers_by_user, users
+from tests.decisions.scenarios.shop import DAY, rungs_of, targets_by_user, users
 
 
 def test_repurchase_comes_when_it_is_due(spark: SparkSession, inputs: ScenarioInputs) -> None:
@@ -29,9 +28,8 @@ def test_repurchase_comes_when_it_is_due(spark: SparkSession, inputs: ScenarioIn
         return {"user_id": f"day{days}", "repurchases": [milk]}
 
     buyers = users(spark, *[bought(days) for days in (10, 26, 27, 28, 29, 30, 31)])
-    offers = offers_by_user(REPURCHASE, replace(inputs, users=buyers))
+    offers = targets_by_user(REPURCHASE, replace(inputs, users=buyers))
     assert set(offers) == {"day27", "day28", "day29", "day30"}
     offer = offers["day28"]
-    assert (offer.discount_rate, offer.offer_price) == (Decimal("0.10"), Decimal("9.00"))  # halfway from 5 to 15%
-    assert offer.text == "Time for milk again? 10% off: 9.00 USD instead of 10.00 USD, until 2017-12-07."
+    assert rungs_of(offer) == [("0.05", "0.50"), ("0.10", "1.00"), ("0.15", "1.50")]
     assert offer.reason_codes == ["repurchase_due:2017-12-03", "bought_in_orders:4"]

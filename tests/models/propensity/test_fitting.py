@@ -13,7 +13,15 @@ from promo_spark.learners.judgement import auc
 from promo_spark.learners.stored_text import sha256_of
 from promo_spark.learners.tables import FeatureTable, Floats
 from promo_spark.measures.metric_rows import Figure
-from promo_spark.models.propensity.fitting import Effort, Examples, Fitted, FittedQuestion, Question, fitted_question
+from promo_spark.models.propensity.fitting import (
+    Effort,
+    Examples,
+    Fitted,
+    FittedQuestion,
+    Question,
+    fitted_question,
+    joined,
+)
 
 EFFORT = Effort(
     BoostingEffort(trees=60, rows_of_leaf=30), ridge=1.0, tie_margin=0.002, least_rows=200, calibration_rows=50
@@ -123,6 +131,22 @@ def test_too_little_gives_the_base_rate_by_kind() -> None:
     nothing = few.rows(np.zeros(100, bool))
     unknown = fitted_question(BUYS, nothing, nothing, EFFORT)
     assert np.isnan(unknown.answer.predicted(few.table, few.kind)).all()
+
+
+def test_what_comes_in_waves_is_learnt_of_all_waves() -> None:
+    """Of 150 latest examples alone no model is made; with 5,000 before, which are likelier, all is calibrated on all.
+
+    Seen are (5,000 × .5 + 150 × .1) / 5,150 or so: the mean prediction meets what happened in all waves.
+    """
+    past, latest = examples(1, shift=0.5)[0], examples(2, rows=150, shift=-2.0)[0]
+    apart = fitted_question(BUYS, past, latest, EFFORT)
+    assert apart.instead == "150 examples in the last whole window are fewer than 200"
+    fitted = fitted_question(replace(BUYS, in_waves=True), past, latest, EFFORT)
+    every, (later, p) = joined(past, latest), examples(3, shift=0.5)
+    assert fitted.answer.learner.engine == "logistic" and not fitted.instead
+    assert fitted.answer.predicted(every.table, every.kind).mean() == pytest.approx(every.happened.mean(), abs=0.01)
+    reached, best = auc(fitted.answer.predicted(later.table, later.kind), later.happened), auc(p, later.happened)
+    assert reached is not None and best is not None and reached > best - 0.01
 
 
 def test_of_what_hardly_ever_happens_no_model_is_made() -> None:

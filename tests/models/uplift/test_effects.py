@@ -111,3 +111,24 @@ def test_effects_survive_being_written_down() -> None:
     of, _ = evidence(3000, seed=7)
     effects = fitted_effects(of, OFFER_MECHANICS)
     assert at(Effects.from_plain(effects.to_plain()), 0.17, 3.0) == at(effects, 0.17, 3.0)
+
+
+def test_what_else_is_known_of_users_refines_their_pull() -> None:
+    """All users' answers say 3; who has a trait is drawn by twice that, who has not by nothing. The other trait is
+    noise. An effect is told of both kinds, and what is not known to matter is left nearly alone."""
+    draw = np.random.default_rng(8)
+    of, _ = evidence(30_000, seed=8)
+    trait = np.where(draw.random(len(of)) < 0.5, 1.0, 0.0)
+    traits = np.column_stack([trait, draw.normal(size=len(of))])
+    has, pull = of.mechanic >= 0, np.full(len(of), 3.0)
+    log = np.where(has, 6.0 * trait * of.saving * np.sqrt(0.1), 0.0)
+    visits = draw.poisson(of.baseline * np.exp(log)).astype(np.float64)
+    told = fitted_effects(replace(of, visits=visits, pull=pull, traits=traits), OFFER_MECHANICS)
+    refined = told.refined(pull, traits)
+    for kind, own in ((trait > 0, 6.0), (trait == 0, 0.0)):
+        effect = at(told, 0.2, float(refined[kind].mean()))
+        assert effect == pytest.approx(own * 0.2 * np.sqrt(0.1), abs=0.06)
+    assert abs(told.leaning[0]) > 10 * abs(told.leaning[1])
+    error = told.own_error(refined, np.zeros(len(of)), traits)
+    assert 0 < error.mean() < 1.0
+    assert (Effects.from_plain(told.to_plain()).refined(pull, traits) == refined).all()

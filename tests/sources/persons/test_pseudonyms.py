@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 
 from promo_spark.contracts.raw_rows import RawRow
 from promo_spark.contracts.restricted import Identities, RawRows
-from promo_spark.contracts.silver import QUARANTINE, Events, Feedback, IdentityMap, OrderLines
+from promo_spark.contracts.silver import QUARANTINE, Events, Feedback, IdentityMap, OrderLines, Users
 from promo_spark.errors import SettingsError
 from promo_spark.sources.persons import pseudonyms
 
@@ -38,6 +38,27 @@ def test_a_key_is_given_by_reference_and_long_enough(monkeypatch: pytest.MonkeyP
     assert "hunter2" not in str(raised.value)
     monkeypatch.setenv("SHOP_KEY", "k" * 32)
     assert pseudonyms.pseudonym_key("env:SHOP_KEY") == KEY
+
+
+def test_what_accounts_share_is_a_digest_with_a_key_and_without(spark: SparkSession) -> None:
+    """J04: who shares a device or an address can be told; the device and the address stand in no row."""
+    given = [
+        ("a", "D1", "1 Ash Lane"),
+        ("b", "D1", " 1  ASH lane "),
+        ("c", "1 Ash Lane", "2 Ash Lane"),
+        ("d", None, " "),
+    ]
+    users = Users.frame(
+        spark, [dict(zip(("user_id", "device_digest", "address_digest"), g, strict=True)) for g in given]
+    )
+    kept = {}
+    for key in (KEY, OTHER, None):
+        rows = pseudonyms.protected(Users, users, key).select("device_digest", "address_digest").collect()
+        a, b, c, d = kept[key] = [tuple(row) for row in rows]
+        assert a == b and d == (None, None)  # case and spaces do not make another address
+        assert len({*a, *c}) == 4  # another device, another address; a device is never found among addresses
+        assert all(re.fullmatch("[0-9a-f]{32}", digest) for digest in (*a, *c))
+    assert len({rows[0] for rows in kept.values()}) == 3  # of another key, others
 
 
 def test_ids_of_every_source_become_pseudonyms_and_free_text_is_masked(

@@ -1,0 +1,107 @@
+"""Why a user was given these offers and no others: each thing that could have been offered, with what it lost by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One thing that could have been offered, at one depth; amounts in currency."""
+
+    promotion_id: str
+    scenario: str
+    mechanic: str
+    products: tuple[str, ...]
+    topics: frozenset[str]
+    rate: Decimal
+    value: float
+    error: float
+    cost: Decimal
+    worthwhile: bool
+    uses: tuple[str, ...]  # the limits that it falls under
+
+    @property
+    def thing(self) -> tuple[str, str, tuple[str, ...]]:
+        """What it is, whatever the depth."""
+        return self.scenario, self.mechanic, self.products
+
+    def net(self, prices: Mapping[str, float]) -> float:
+        """What is left of its value after the prices of the limits that it falls under."""
+        return self.value - float(self.cost) * sum(prices.get(name, 0.0) for name in self.uses)
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What was decided: the ranks of what was offered, the prices of limits, and what bounds one user's offers."""
+
+    made: Mapping[str, int]
+    prices: Mapping[str, float]
+    least_gain: float
+    room: int
+    currency: str
+
+
+def reason_of_each(candidates: Iterable[Candidate], decided: Decided) -> list[str]:
+    """A line per thing that could have been offered, at its best depth: first what was, then what lost, best first.
+
+    >>> tea = Candidate("a", "repurchase", "discount", ("tea",), frozenset({"product:tea"}), Decimal("0.05"),
+    ...     1.0, 0.5, Decimal("0.20"), True, ("daily",))
+    >>> milk = Candidate("b", "repurchase", "discount", ("milk",), frozenset({"product:milk"}), Decimal("0.10"),
+    ...     0.3, 0.5, Decimal("0.50"), True, ("daily",))
+    >>> for line in reason_of_each([milk, tea], Decided({"a": 1}, {"daily": 0.8}, 0.1, 2, "EUR")):
+    ...     print(line)
+      offered: repurchase, discount of tea at 5%, brings 1.00 ± 0.50 EUR, gives 0.20
+      not offered: repurchase, discount of milk at 10%, brings 0.30 ± 0.50 EUR, gives 0.50: \
+the budget daily brings more elsewhere, 0.80 for each EUR
+    """
+    best: dict[tuple[str, str, tuple[str, ...]], Candidate] = {}
+    for one in sorted(candidates, key=lambda c: (_order(c, decided), c.promotion_id)):
+        best.setdefault(one.thing, one)
+    offered = [one for one in best.values() if one.promotion_id in decided.made]
+    return [*_lines(best.values(), offered, decided)] or ["  nothing could be offered"]
+
+
+def _order(one: Candidate, decided: Decided) -> tuple[float, bool, float]:
+    return decided.made.get(one.promotion_id, float("inf")), not one.worthwhile, -one.net(decided.prices)
+
+
+def _lines(ordered: Iterable[Candidate], offered: Sequence[Candidate], decided: Decided) -> Iterator[str]:
+    for one in ordered:
+        told = (
+            f"{one.scenario}, {one.mechanic} of {' and '.join(one.products) or 'the whole basket'} at "
+            f"{_percent(one.rate)}, brings {one.value:.2f} ± {one.error:.2f} {decided.currency}, gives {one.cost:.2f}"
+        )
+        if one in offered:
+            yield f"  offered: {told}"
+        else:
+            yield f"  not offered: {told}: {_why_not(one, offered, decided)}"
+
+
+def _why_not(one: Candidate, offered: Sequence[Candidate], decided: Decided) -> str:
+    if one.value < decided.least_gain:
+        return f"less than promote.least_gain, {decided.least_gain:.2f}"
+    if one.cost <= 0:
+        return "nothing is expected to be given"
+    dear = {name: decided.prices.get(name, 0.0) for name in one.uses if decided.prices.get(name, 0.0) > 0}
+    if one.net(decided.prices) <= 0:
+        budgets = " and ".join(f"{name} brings more elsewhere, {price:.2f}" for name, price in sorted(dear.items()))
+        return f"the budget {budgets} for each {decided.currency}"
+    beside = [other for other in offered if other.topics & one.topics]
+    if beside:
+        return f"{_named(beside[0])} is about the same, and brings more"
+    if len(offered) >= decided.room:
+        return f"no room beside offers that bring more: {max(decided.room, 0)} more at a time"
+    if offered and any(not other.products or not one.products for other in offered):
+        return "a coupon for the whole basket stands alone"
+    return "what the budgets had left did not reach for it"
+
+
+def _named(one: Candidate) -> str:
+    return f"the {one.mechanic} of {' and '.join(one.products) or 'the whole basket'}"
+
+
+def _percent(rate: Decimal) -> str:
+    return f"{(rate * 100).normalize():f}%"

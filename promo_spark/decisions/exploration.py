@@ -1,0 +1,91 @@
+"""The explore arm: users who get any of the offers that could be made, or none, each as likely: evidence for effects.
+
+A draw is never mended afterwards, as the probabilities that are logged would not be true then. So only as many users
+are explored, in the order of a keyed hash of user and date, as the arm's own share of every budget can pay at the
+dearest that each of them could draw; and none who could draw more than a tenth of it, as one would leave nothing to
+the others.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from decimal import ROUND_DOWN, Decimal
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from promo_spark.contracts.schema import Col, Frame, Personal
+from promo_spark.decisions.allocation.user_options import OptionUse, UserOption, UserOptions
+from promo_spark.decisions.eligibility import UserEligibility, keyed_draw
+
+_LARGEST_PART = 0.1  # of the share of a limit, that one user could draw
+_ORDER, _PLACE = "order_of_user", "place_drawn"
+
+
+class Draw(Frame):
+    """One row per explored user: what was drawn."""
+
+    user_id = Col(T.StringType(), "the user", required=True, personal=Personal.IDENTIFIER)
+    promotion_id = Col(T.StringType(), "the offer; null: none")
+    actions = Col(T.LongType(), "offers that could be drawn, and none", required=True)
+
+
+def draws(options: DataFrame, *, limits: Mapping[str, int], share: float, key: str, date: datetime.date) -> DataFrame:
+    """One row per explored user. UserOptions of the users in the explore arm → Draw.
+
+    `limits` in whole units, of which the arm has the share. Who has room for no offer is not explored.
+    """
+    order = keyed_draw(F.col(UserOptions.user_id), key=key, purpose=f"order {date}")
+    up_to_here = Window.orderBy(_ORDER, UserOptions.user_id).rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    dearest = {name: _dearest(F.col(UserOptions.options), name) for name in sorted(limits)}
+    most = {
+        name: int((Decimal(limit) * Decimal(str(share))).to_integral_value(ROUND_DOWN))
+        for name, limit in limits.items()
+    }
+    affordable, few = F.lit(True), F.lit(True)
+    for name in dearest:
+        affordable = affordable & (F.sum(name).over(up_to_here) <= F.lit(most[name]))
+        few = few & (F.col(name) <= F.lit(int(most[name] * _LARGEST_PART)))
+    count = F.size(UserOptions.options)
+    place = keyed_draw(F.col(UserOptions.user_id), key=key, purpose=f"draw {date}") % (count + 1)
+    in_order = options.filter(F.col(UserOptions.room) > 0).withColumns({_ORDER: order, **dearest}).filter(few)
+    return Draw.shaped(
+        in_order.withColumn(_PLACE, affordable)
+        .filter(_PLACE)
+        .withColumns(
+            {
+                Draw.promotion_id: F.get(UserOptions.options, place.cast("int"))[UserOption.promotion_id],
+                Draw.actions: count + 1,
+            }
+        )
+    )
+
+
+def with_arms_as_drawn(users: DataFrame, draws: DataFrame) -> DataFrame:
+    """The users, where only those are in the explore arm for whom chance decided. UserEligibility, Draw → the same.
+
+    Whom the arm's share of the budgets does not reach, or to whom nothing could be offered, is treated like others.
+    """
+    drawn = draws.select(Draw.user_id, F.lit(True).alias(_DRAWN))
+    arm = F.col(UserEligibility.arm)
+    left_out = (arm == "explore") & F.col(_DRAWN).isNull()
+    return UserEligibility.shaped(
+        users.join(drawn, UserEligibility.user_id, "left").withColumn(
+            UserEligibility.arm, F.when(left_out, "treatment").otherwise(arm)
+        )
+    )
+
+
+_DRAWN = "drawn"
+
+
+def _dearest(options: Column, constraint: str) -> Column:
+    """The most that any of the options uses of a constraint."""
+
+    def used(option: Column) -> Column:
+        own = F.filter(option[UserOption.uses], lambda use: use[OptionUse.constraint] == constraint)
+        return F.aggregate(own, F.lit(0).cast("long"), lambda total, use: total + use[OptionUse.amount])
+
+    return F.coalesce(F.array_max(F.transform(options, used)), F.lit(0).cast("long"))

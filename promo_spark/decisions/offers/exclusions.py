@@ -1,0 +1,43 @@
+"""Products that marketers keep out of all offers."""
+
+from __future__ import annotations
+
+import datetime
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from promo_spark.contracts.features import ProductProfile
+from promo_spark.contracts.schema import Col, Frame
+from promo_spark.contracts.silver import EXCLUDED_LEVELS, PromotionExclusions
+
+
+class ExcludedProduct(Frame):
+    """One row per product that no offer may be made of."""
+
+    product_id = Col(T.StringType(), "the product", required=True)
+
+
+def excluded_products(
+    products: DataFrame, exclusions: DataFrame, *, date: datetime.date, valid_to: datetime.date
+) -> DataFrame:
+    """One row per product that is excluded while offers hold. ProductProfile, PromotionExclusions → ExcludedProduct.
+
+    Also what is excluded only from a later day on, but before the offers end: they would hold on into it.
+    """
+    begins, ends = F.col(PromotionExclusions.start_date), F.col(PromotionExclusions.end_date)
+    in_force = exclusions.filter(
+        F.coalesce(begins <= F.lit(valid_to), F.lit(True)) & F.coalesce(ends >= F.lit(date), F.lit(True))
+    ).select(PromotionExclusions.level, PromotionExclusions.value)
+    of_level = {level: F.col(f"{level}_id" if level == "product" else level) for level in EXCLUDED_LEVELS}
+    names = F.array(
+        *[
+            F.struct(F.lit(level).alias(PromotionExclusions.level), column.alias(PromotionExclusions.value))
+            for level, column in of_level.items()
+        ]
+    )
+    named = products.select(ProductProfile.product_id, F.inline(names))
+    keys = [PromotionExclusions.level, PromotionExclusions.value]
+    excluded = named.join(F.broadcast(in_force), keys, "left_semi")
+    return ExcludedProduct.shaped(excluded.select(ProductProfile.product_id).distinct())

@@ -1,0 +1,171 @@
+"""The steps of the explain command: one user's day decided again as promote did, and why what was not offered lost."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+
+from pyspark.sql import DataFrame, Row
+from pyspark.sql import functions as F
+
+from promo_spark.contracts.currencies import digits_of
+from promo_spark.contracts.decisions import Budget, Explored, Promotions
+from promo_spark.contracts.ops import Runs
+from promo_spark.decisions.allocation.limits import DAILY, of_mechanic
+from promo_spark.decisions.eligibility import UserEligibility
+from promo_spark.decisions.explanations import Candidate, Decided, reason_of_each
+from promo_spark.decisions.held import HeldOffers
+from promo_spark.decisions.offers.targets import categories, product_ids
+from promo_spark.decisions.offers.topics import topics_of
+from promo_spark.decisions.valuation import MICRO, ValuedOffer
+from promo_spark.errors import MissingDataError
+from promo_spark.flows.promote import Ctx, considered, users_of_the_day
+from promo_spark.measures.money import minor_per_unit
+from promo_spark.runtime.job import Context, Job
+from promo_spark.runtime.progress import Progress, Step
+from promo_spark.settings import Settings, parsed_date
+from promo_spark.settings.business import BusinessSettings
+from promo_spark.settings.promote import PromoteSettings
+from promo_spark.storage.lake import Lake
+
+_PRODUCTS, _TOPICS = "products", "topics"
+
+
+@dataclass(frozen=True)
+class _Logged:
+    """How a run decided: its settings, and the versions of the tables that it read."""
+
+    promote: PromoteSettings
+    business: BusinessSettings
+    versions: Mapping[str, int]
+
+
+def explained(lake: Lake, settings: Settings, promote: Job, *, user: str, date: str) -> str:
+    """What the user was offered or why nothing, then every other candidate and why it lost, a line each.
+
+    The user alone is looked at again, by the settings and the versions that the run log has of that decision, and at
+    the prices of limits in decisions.budget. Raises MissingDataError where nothing was decided for the user that day.
+    """
+    day = parsed_date(date)
+    rows = _decided(lake, user, day)
+    if rows[0][Promotions.arm] == "explore":
+        return "\n".join([_heading(rows), *_drawn(lake, user, day)])
+    logged = _logged(lake, rows[0][Promotions.run_id], settings)
+    ctx: Ctx = Context(
+        promote,
+        day,
+        logged.promote,
+        logged.business,
+        rows[0][Promotions.run_id],
+        lake,
+        Step(Progress(), "explain"),
+        versions_in=logged.versions,
+    )
+    users = users_of_the_day(ctx).filter(F.col(UserEligibility.user_id) == user)
+    found = considered(ctx, users)
+    digits = digits_of(logged.business.currency)
+    candidates = _candidates(found.offers, digits)
+    held = found.held.filter(F.col(HeldOffers.user_id) == user).head()
+    ctx.release()
+    decided = Decided(
+        made={row[Promotions.promotion_id]: row[Promotions.rank] for row in rows},
+        prices=_prices(lake, day),
+        least_gain=logged.promote.least_gain,
+        room=logged.promote.max_offers_per_user - (held[HeldOffers.held_offers] if held else 0),
+        currency=logged.business.currency,
+    )
+    return "\n".join([_heading(rows), *reason_of_each(candidates, decided), *_differing(rows, candidates, digits)])
+
+
+def _decided(lake: Lake, user: str, day: datetime.date) -> list[Row]:
+    rows = lake.read(Promotions, date=day).filter(F.col(Promotions.user_id) == user).orderBy(Promotions.rank).collect()
+    if not rows:
+        raise MissingDataError(
+            f"decisions.promotions has no row of user {user!r} for {day}: give an id and a date as they stand there"
+        )
+    return rows
+
+
+def _logged(lake: Lake, run_id: str, settings: Settings) -> _Logged:
+    """As the run log has it; today's settings and tables where it has no such run."""
+    runs = lake.read(Runs) if lake.exists(Runs) else Runs.frame(lake.spark)
+    ended = runs.filter((F.col(Runs.run_id) == run_id) & (F.col(Runs.outcome) == "succeeded"))
+    row = ended.orderBy(F.desc(Runs.started_at)).head()
+    if row is None:
+        return _Logged(settings.promote, settings.business, {})
+    told = json.loads(row[Runs.settings])
+    return _Logged(
+        PromoteSettings.model_validate(told["promote"]),
+        BusinessSettings.model_validate(told["business"]),
+        row[Runs.input_versions],
+    )
+
+
+def _candidates(offers: DataFrame, digits: int) -> list[Candidate]:
+    """Of ValuedOffer of one user."""
+    products = product_ids(F.col(ValuedOffer.parts))
+    topics = topics_of(products, categories(F.col(ValuedOffer.parts)))
+    rows = offers.select("*", products.alias(_PRODUCTS), topics.alias(_TOPICS)).collect()  # one user's
+    return [
+        Candidate(
+            promotion_id=row[ValuedOffer.promotion_id],
+            scenario=row[ValuedOffer.scenario],
+            mechanic=row[ValuedOffer.mechanic],
+            products=tuple(row[_PRODUCTS]),
+            topics=frozenset(row[_TOPICS]),
+            rate=row[ValuedOffer.rate],
+            value=row[ValuedOffer.value_micro] / MICRO,
+            error=row[ValuedOffer.error_micro] / MICRO,
+            cost=Decimal(row[ValuedOffer.cost_minor]) / minor_per_unit(digits),
+            worthwhile=row[ValuedOffer.worthwhile],
+            uses=(DAILY, of_mechanic(row[ValuedOffer.mechanic])),
+        )
+        for row in rows
+    ]
+
+
+def _prices(lake: Lake, day: datetime.date) -> dict[str, float]:
+    """What one unit more of each limit would bring; a limit that does not bind has no price."""
+    binding = lake.read(Budget, date=day).filter(F.col(Budget.dual_price).isNotNull())
+    return {row[Budget.constraint]: row[Budget.dual_price] for row in binding.collect()}  # a row per limit
+
+
+def _heading(rows: list[Row]) -> str:
+    first = rows[0]
+    who = f"{first[Promotions.user_id]} on {first[Promotions.date]}, arm {first[Promotions.arm]}"
+    if first[Promotions.scenario] == "none":
+        return f"{who}: no offer ({', '.join(first[Promotions.reason_codes])})"
+    return f"{who}: {len(rows)} offer{'s' * (len(rows) > 1)}"
+
+
+def _drawn(lake: Lake, user: str, day: datetime.date) -> list[str]:
+    """What an explored user could have drawn, as it was logged: nothing has to be decided again."""
+    rows = lake.read(Explored, date=day).filter(F.col(Explored.user_id) == user).orderBy(Explored.promotion_id)
+    told = []
+    for row in rows.collect():  # one user's
+        of = " and ".join(row[Explored.product_ids]) or "the whole basket"
+        what = "no offer" if row[Explored.scenario] == "none" else f"{row[Explored.mechanic]} of {of}"
+        drawn = "drawn" if row[Explored.chosen] else "not drawn"
+        told.append(f"  {drawn}: {row[Explored.scenario]}, {what}, probability {row[Explored.action_propensity]}")
+    return told
+
+
+def _differing(rows: list[Row], candidates: Sequence[Candidate], digits: int) -> list[str]:
+    """A line per offer that is not found again just as it stands: the code has changed since, or the lake was."""
+    found = {one.promotion_id: one for one in candidates}
+    unit = Decimal(1) / minor_per_unit(digits)
+    differing = []
+    for row in rows:
+        one = found.get(row[Promotions.promotion_id])
+        stands = (row[Promotions.incremental_margin], row[Promotions.expected_cost])
+        if row[Promotions.scenario] != "none" and (
+            one is None or (Decimal(str(one.value)).quantize(unit, ROUND_HALF_UP), one.cost) != stands
+        ):
+            differing.append(
+                f"  {row[Promotions.promotion_id]} stands with a gain of {stands[0]} and a cost of {stands[1]}, which "
+                "is not found again: the code has changed since, or a table that it read"
+            )
+    return differing

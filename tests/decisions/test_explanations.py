@@ -1,0 +1,59 @@
+"""Why an offer was not made: each cause by itself, and the best depth of each thing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from promo_spark.decisions.explanations import Candidate, Decided, reason_of_each
+
+TEA = Candidate(
+    promotion_id="tea5",
+    scenario="repurchase",
+    mechanic="discount",
+    products=("tea",),
+    topics=frozenset({"product:tea", "category:drinks"}),
+    rate=Decimal("0.050000"),
+    value=1.0,
+    error=0.5,
+    cost=Decimal("0.20"),
+    worthwhile=True,
+    uses=("daily", "mechanic:discount"),
+)
+JUICE = replace(TEA, promotion_id="juice", products=("juice",), topics=frozenset({"product:juice", "category:drinks"}))
+BREAD = replace(TEA, promotion_id="bread", products=("bread",), topics=frozenset({"product:bread"}))
+COUPON = replace(TEA, promotion_id="coupon", mechanic="coupon", products=(), topics=frozenset({"shop"}))
+DECIDED = Decided(made={"tea5": 1}, prices={"daily": 0.5}, least_gain=0.1, room=2, currency="EUR")
+
+
+@pytest.mark.parametrize(
+    ("other", "decided", "reason"),
+    [
+        (replace(BREAD, value=0.09), DECIDED, "less than promote.least_gain, 0.10"),
+        (replace(BREAD, cost=Decimal(0)), DECIDED, "nothing is expected to be given"),
+        (  # 1.00 − 2.00 × 0.5 = 0
+            replace(BREAD, cost=Decimal("2.00")),
+            DECIDED,
+            "the budget daily brings more elsewhere, 0.50 for each EUR",
+        ),
+        (JUICE, DECIDED, "the discount of tea is about the same, and brings more"),
+        (BREAD, replace(DECIDED, room=1), "no room beside offers that bring more: 1 more at a time"),
+        (COUPON, DECIDED, "a coupon for the whole basket stands alone"),
+        (BREAD, DECIDED, "what the budgets had left did not reach for it"),
+    ],
+)
+def test_the_cause_that_stopped_an_offer_is_named(other: Candidate, decided: Decided, reason: str) -> None:
+    """N08: what was offered comes first; of what was not, the reason."""
+    lines = reason_of_each([other, TEA], decided)
+    assert lines[0] == "  offered: repurchase, discount of tea at 5%, brings 1.00 ± 0.50 EUR, gives 0.20"
+    [line] = lines[1:]
+    assert line.startswith(f"  not offered: repurchase, {other.mechanic} of ") and line.endswith(f": {reason}")
+
+
+def test_of_a_thing_the_depth_that_was_offered_is_told_else_the_best_one() -> None:
+    deeper = replace(TEA, promotion_id="tea10", rate=Decimal("0.100000"), value=9.0)
+    assert len(reason_of_each([deeper, TEA], DECIDED)) == 1 and "at 5%" in reason_of_each([deeper, TEA], DECIDED)[0]
+    assert "at 10%" in reason_of_each([deeper, TEA], replace(DECIDED, made={}))[0]
+    assert reason_of_each([], DECIDED) == ["  nothing could be offered"]

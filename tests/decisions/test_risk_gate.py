@@ -1,0 +1,19 @@
+"""What an account's risk keeps it from."""
+
+from __future__ import annotations
+
+from pyspark.sql import SparkSession
+
+from promo_spark.decisions.offers.targets import OfferTarget
+from promo_spark.decisions.risk_gate import allowed_by_risk
+from promo_spark.decisions.users import DailyUser
+
+
+def test_a_high_risk_gets_no_coupon_and_all_else(spark: SparkSession) -> None:
+    """J07: high-risk users are excluded from coupons; other offers, and users of other tiers or none, are left."""
+    tiers = {"calm": "low", "odd": "high", "unknown": None}
+    users = DailyUser.frame(spark, [{"user_id": user, "risk_tier": tier} for user, tier in tiers.items()])
+    offers = [{"user_id": user, "mechanic": m} for user in tiers for m in ("coupon", "discount")]
+    found = allowed_by_risk(OfferTarget.frame(spark, offers), users, no_coupon=["high"]).collect()
+    allowed = {(row.user_id, row.mechanic) for row in found}
+    assert allowed == {(user, m) for user in tiers for m in ("coupon", "discount")} - {("odd", "coupon")}

@@ -1,0 +1,74 @@
+"""The explain command on a decided day: the same offers are found again, and what was not offered has its reason."""
+
+from __future__ import annotations
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from promo_spark.contracts.decisions import Explored, Promotions
+from promo_spark.contracts.ops import Runs
+from promo_spark.errors import MissingDataError
+from promo_spark.runtime.progress import Progress
+from promo_spark.runtime.registry import all_commands
+from promo_spark.settings import Settings
+from promo_spark.storage.lake import Lake
+from tests.jobs.shop_of_rows import DAY, LakeOfRows, decide, shop
+
+CHANGES: dict[str, Any] = {"daily_budget": 60.0, "mechanic_budgets": {"coupon": 30.0}, "explore_share": 0.3}
+
+
+def test_a_decision_is_found_again_with_what_lost_and_by_what(lake: Lake, settings: Settings) -> None:
+    """N08: of a user with offers, one whom the budget did not reach, and one in the holdout."""
+    rows = shop()
+    promotions, _, _ = decide(lake, settings, rows, **CHANGES)
+    same = settings.model_copy(update={"promote": settings.promote.model_copy(update=CHANGES)})
+    decided = LakeOfRows(lake, rows, date=DAY, parts=3)
+
+    def told(user: str) -> list[str]:
+        arguments = {"user": user, "date": DAY.isoformat()}
+        return all_commands()["explain"].start(decided, same, arguments, Progress(Console(file=StringIO()))).split("\n")
+
+    treated = promotions[promotions.arm == "treatment"]
+    offered = treated[treated.scenario != "none"].groupby("user_id").size()
+    user, offers = str(offered.idxmax()), int(offered.max())
+    heading, *lines = told(user)
+    assert heading == f"{user} on {DAY}, arm treatment: {offers} offers" and offers == 2
+    assert [line.startswith("  offered: ") for line in lines[:3]] == [True, True, False]
+    own = promotions[promotions.user_id == user].sort_values("rank")
+    for line, (_, offer) in zip(lines, own.iterrows(), strict=False):
+        assert f"brings {offer.incremental_margin:.2f} ± " in line and f"gives {offer.expected_cost:.2f}" in line
+    assert not any("not found again" in line for line in lines)
+
+    [unreached, *_] = treated[treated.reason_codes.map(lambda codes: list(codes) == ["budget_exhausted"])].user_id
+    heading, *lines = told(str(unreached))
+    assert heading.endswith("arm treatment: no offer (budget_exhausted)")
+    assert lines and all(line.startswith("  not offered: ") for line in lines)
+    assert any(" brings more elsewhere, " in line or "did not reach" in line for line in lines)
+
+    [held_out, *_] = promotions[promotions.reason_codes.map(lambda codes: list(codes) == ["holdout"])].user_id
+    assert told(str(held_out)) == [
+        f"{held_out} on {DAY}, arm holdout: no offer (holdout)",
+        "  nothing could be offered",
+    ]
+
+    with pytest.raises(MissingDataError, match=f"{Promotions.full_name()} has no row of user 'nobody' for {DAY}"):
+        told("nobody")
+
+
+def test_of_an_explored_user_what_could_have_been_drawn_is_told(lake: Lake, settings: Settings) -> None:
+    tea = {"date": DAY, "user_id": "u", "promotion_id": "a", "scenario": "repurchase", "mechanic": "discount"}
+    tea |= {"product_ids": ["tea"], "action_propensity": "0.5"}
+    none = tea | {"promotion_id": "n", "scenario": "none", "mechanic": "none", "product_ids": []}
+    lake.write(Promotions, [tea | {"rank": 1, "arm": "explore"}], {"date": DAY})
+    lake.write(Explored, [tea | {"chosen": True}, none | {"chosen": False}], {"date": DAY})
+    arguments = {"user": "u", "date": DAY.isoformat()}
+    told = all_commands()["explain"].start(lake, settings, arguments, Progress(Console(file=StringIO())))
+    assert told.split("\n") == [
+        f"u on {DAY}, arm explore: 1 offer",
+        "  drawn: repurchase, discount of tea, probability 0.500000",
+        "  not drawn: none, no offer, probability 0.500000",
+    ]
+    assert "not recorded" in lake.read(Runs).collect()[0].settings
