@@ -205,7 +205,7 @@ def test_the_same_inputs_give_the_same_rows_and_the_next_day_leaves_them_alone(
 
 def test_an_offer_that_still_holds_is_not_made_again_and_counts(lake: Lake, settings: Settings) -> None:
     """Two days, then the day after the first offers' last one. The most at a time is 2, of both days together."""
-    rows, few = shop(), TIGHT | {"daily_budget": 110.0}  # so that the first day leaves something to give
+    rows, few = shop(), TIGHT | {"daily_budget": 125.0}  # so that the first day leaves something to give
     first, _, _ = decide(lake, settings, rows, **few)
     tomorrow = DAY + datetime.timedelta(days=1)
     second, budget, _ = decide(lake, settings, rows, date=tomorrow, **few)

@@ -251,9 +251,10 @@ def _fitted(began: Effects, of: Evidence, rise: Floats, reach: Floats, spread: f
     """
     usual = reach * np.sqrt(USUAL_SHARE) / USUAL_SHARE
     effects, base = replace(began, savings=rise, shares=usual), np.zeros(2)
+    treated = of.rows(of.mechanic >= 0)  # the others tell the baselines, but nothing of sizes and rises
     for _ in range(_ROUNDS):
         effects, base = _with_own(effects, of, base, mean_only=False)
-        refined = replace(of, pull=effects.refined(of.pull, of.traits))
+        refined = replace(treated, pull=effects.refined(treated.pull, treated.traits))
         effects = _with_sizes(effects, refined, base)
         effects, _ = _with_rises(effects, refined, base, rise, spread, of_savings=True)
         effects, _ = _with_rises(effects, refined, base, usual, spread, of_savings=False)
