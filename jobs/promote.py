@@ -14,10 +14,10 @@ from promo_spark.contracts.decisions import Budget, Explored, Frontier, Promotio
 from promo_spark.contracts.effects import Elasticity
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import BasketRules, Forecasts, Metrics, Recommendations, Segments
-from promo_spark.contracts.predictions import ItemPropensity, Propensity
+from promo_spark.contracts.predictions import ItemPropensity, Opportunities, Propensity
 from promo_spark.contracts.responses import Uplift, UpliftCurves
 from promo_spark.contracts.risk import Risk
-from promo_spark.contracts.silver import PromotionExclusions, Users
+from promo_spark.contracts.silver import Holidays, PromotionExclusions, Users
 from promo_spark.decisions.metrics import decision_metrics
 from promo_spark.decisions.users import with_profile
 from promo_spark.flows import promote as flow
@@ -33,8 +33,10 @@ from promo_spark.settings.promote import PromoteSettings
         UpliftCurves,
         Propensity,
         ItemPropensity,
+        Opportunities,
         Elasticity,
         Risk,
+        Holidays,
         PromotionExclusions,
         Earlier(Promotions),
         Everyone(Users, why="whoever may not be profiled gets a `none` that says so"),

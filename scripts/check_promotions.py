@@ -21,7 +21,8 @@ import polars as pl
 from promo_spark.contracts.currencies import digits_of
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.schema import MONEY
-from promo_spark.decisions.offers.pricing import most_coupon_amount
+from promo_spark.decisions.mechanics import ON_BASKETS
+from promo_spark.decisions.offers.pricing import most_basket_amount
 from promo_spark.settings import Settings, load
 
 
@@ -46,7 +47,7 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
         pl.col("rank").max().alias("last"),
         pl.col("rank").n_unique().alias("ranks"),
         pl.col("arm").n_unique().alias("arms"),
-        (pl.col("mechanic") == "coupon").sum().alias("coupons"),
+        pl.col("mechanic").is_in(ON_BASKETS).sum().alias("coupons"),
         pl.col("product_ids").explode().drop_nulls().alias("products"),
     )
     # What a user holds and gets together: the day's offers, and those of earlier dates where the day brings any.
@@ -102,9 +103,14 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
         "a coupon stands alone, so that a user's offers keep the floor together": sets.filter(
             ((pl.col("coupons") > 0) & (pl.col("rows") + pl.col("held") > 1)) | (pl.col("held_coupons") > 0)
         ).height,
-        "no coupon takes off more than its share of the budget": offers.filter(
-            pl.col("coupon_amount") > most_coupon_amount(settings.promote, digits)
-        ).height,
+        "no offer on a basket takes off more than its share of the budget": sum(
+            offers.filter((pl.col("mechanic") == mechanic) & (pl.col("coupon_amount") > most)).height
+            for mechanic, most in {m: most_basket_amount(settings.promote, m, digits) for m in ON_BASKETS}.items()
+        ),
+        "every coupon has a code of its own, and nothing else has": offers.filter(
+            (pl.col("mechanic") == "coupon") == pl.col("coupon_code").is_null()
+        ).height
+        + offers["coupon_code"].drop_nulls().is_duplicated().sum(),
         "amounts have the digits of the currency": sum(
             rows.filter(pl.col(name) != pl.col(name).round(digits)).height for name in amounts
         ),
@@ -177,7 +183,7 @@ def held_offers(promotions: pl.DataFrame, date: datetime.date) -> pl.DataFrame:
     ).with_columns(pl.col("product_ids").list.sort().list.join("\n").alias("what"))
     return holding.group_by("user_id").agg(
         pl.col("what").n_unique().alias("held"),
-        (pl.col("mechanic") == "coupon").sum().alias("held_coupons"),
+        pl.col("mechanic").is_in(ON_BASKETS).sum().alias("held_coupons"),
         pl.col("product_ids").explode().drop_nulls().unique().alias("held_products"),
     )
 

@@ -46,7 +46,10 @@ class Promotions(Table):
     product_ids = Col(_TEXTS, "products it is good for; empty: the whole category, or no offer", required=True)
     category = Col(_TEXT, "category it is good for; null: only the products, or no offer")
     discount_rate = Col(RATE, "share off the charged price; null: no such rate", unit="share")
-    coupon_amount = Col(MONEY, "amount off, a share of the coupons' budget at most; null: no coupon", unit="currency")
+    coupon_amount = Col(
+        MONEY, "amount off a basket, a share of its mechanic's budget at most; null: products, or no offer", "currency"
+    )
+    coupon_code = Col(_TEXT, "what redeems it, another one for each offer; null: no coupon, or written before 0.4")
     min_spend = Col(MONEY, "amount to spend before the offer counts; null: none", unit="currency")
     list_price = Col(MONEY, "catalogue price of the products together; null: no products", "currency")
     charged_price = Col(

@@ -173,6 +173,9 @@ class ProductProfile(AsOf):
         unit="units",
     )
     in_stock = Col(T.BooleanType(), "on_hand is above 0; false: neither offered nor recommended; null: not known")
+    shelf_life_days = Col(
+        T.IntegerType(), "as in silver.products; null: it keeps, not known, or written by an older version", unit="days"
+    )
 
 
 class DailySales(AsOf):

@@ -13,10 +13,17 @@ SCENARIOS = (
     "win_back",
     "clearance",
     "new_user_welcome",
+    "spend_and_save",
+    "flash_sale",
+    "abandoned_cart",
+    "likely_buyer",
+    "members_only",
+    "high_value_rebate",
+    "holiday",
     "none",
 )
 # How an offer is given.
-MECHANICS = ("discount", "coupon", "bundle", "none")
+MECHANICS = ("discount", "coupon", "bundle", "threshold", "flash", "rebate", "none")
 # What a user did, beside buying. try_on: looked at on oneself, as in a virtual fitting room.
 EVENT_TYPES = ("view", "search", "click", "cart", "purchase", "review", "share", "coupon_claim", "try_on")
 # Where a user stands with the shop.

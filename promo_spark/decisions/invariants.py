@@ -21,8 +21,9 @@ from promo_spark.contracts.schema import MONEY, Col, Frame, Personal
 from promo_spark.decisions.allocation.limits import limits_in_minor_units
 from promo_spark.decisions.eligibility import UserEligibility
 from promo_spark.decisions.held import HeldOffers
+from promo_spark.decisions.mechanics import ON_BASKETS
 from promo_spark.decisions.offers.exclusions import ExcludedProduct
-from promo_spark.decisions.offers.pricing import most_coupon_amount
+from promo_spark.decisions.offers.pricing import most_basket_amount
 from promo_spark.decisions.offers.topics import WHOLE_SHOP
 from promo_spark.decisions.promotions import ReservedBudget, reserved
 from promo_spark.errors import InvariantError
@@ -153,6 +154,7 @@ def row_rules(date: datetime.date, settings: PromoteSettings, digits: int) -> di
     is_none = col(Promotions.scenario) == "none"
     on_products = ~is_none & (F.size(Promotions.product_ids) > 0)
     coupon = col(Promotions.mechanic) == "coupon"
+    on_basket = col(Promotions.mechanic).isin(list(ON_BASKETS))
     charged, offer_price = col(Promotions.charged_price), col(Promotions.offer_price)
     price = F.round(charged * (1 - col(Promotions.discount_rate)), digits)
     ordered = (
@@ -162,7 +164,11 @@ def row_rules(date: datetime.date, settings: PromoteSettings, digits: int) -> di
     )
     least_gain = Decimal(str(settings.least_gain)) - Decimal(1) / (2 * minor_per_unit(digits))  # it is rounded
     has_digits = [F.coalesce(F.round(c, digits) == col(c), F.lit(True)) for c in AMOUNTS]
-    most_coupon = F.lit(most_coupon_amount(settings, digits))
+    most_amounts = {name: F.lit(most_basket_amount(settings, name, digits)) for name in ON_BASKETS}
+    within = [
+        (col(Promotions.mechanic) == m) & (col(Promotions.coupon_amount) <= most) for m, most in most_amounts.items()
+    ]
+    last_day = F.lit(date + datetime.timedelta(days=settings.valid_days - 1))
     dates = (col(Promotions.valid_from) >= col(Promotions.date)) & (
         col(Promotions.valid_to) >= col(Promotions.valid_from)
     )
@@ -183,11 +189,13 @@ def row_rules(date: datetime.date, settings: PromoteSettings, digits: int) -> di
         "margin floor ≤ price < charged price ≤ list price": on_products & _fails(ordered),
         "the price is the charged price less the rate, half-up": on_products & _fails(offer_price == price),
         f"amounts have at most {digits} digits after the point": ~reduce(Column.__and__, has_digits),
-        "a coupon takes off something, and less than the minimum spend": coupon
+        "an offer on a basket takes off something, and less than the minimum spend": on_basket
         & _fails((col(Promotions.coupon_amount) > 0) & (col(Promotions.coupon_amount) < col(Promotions.min_spend))),
-        "a coupon takes off at most promote.coupon_max_budget_share of its budget": coupon
-        & _fails(col(Promotions.coupon_amount) <= most_coupon),
-        "an offer is of products or a coupon": ~is_none & ~on_products & ~coupon,
+        "an offer on a basket takes off at most promote.coupon_max_budget_share of its budget": on_basket
+        & _fails(reduce(Column.__or__, within)),
+        "an offer is of products or on a basket, as its mechanic is": ~is_none & (on_products == on_basket),
+        "a coupon has a code, and nothing else has": coupon == col(Promotions.coupon_code).isNull(),
+        "an offer holds promote.valid_days at most": ~is_none & _fails(col(Promotions.valid_to) <= last_day),
         "an offer's dates are in order": ~is_none & _fails(dates),
         "but for the explore arm an offer brings promote.least_gain": ~is_none
         & (col(Promotions.arm) != "explore")

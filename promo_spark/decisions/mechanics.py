@@ -31,3 +31,4 @@ MECHANICS: Final = MappingProxyType(
     }
 )
 NAMES: Final = tuple(MECHANICS)
+ON_BASKETS: Final = ("coupon", "threshold")  # those that take an amount off, and that scenarios use

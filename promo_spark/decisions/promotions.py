@@ -18,6 +18,7 @@ from promo_spark.decisions.allocation.limits import constraints_of
 from promo_spark.decisions.eligibility import UserEligibility
 from promo_spark.decisions.exploration import Draw
 from promo_spark.decisions.held import HeldOffers
+from promo_spark.decisions.offers.codes import coupon_code
 from promo_spark.decisions.offers.targets import OfferTarget, product_ids
 from promo_spark.decisions.offers.texts import offer_text
 from promo_spark.decisions.scenarios import REGISTRY
@@ -63,10 +64,10 @@ class Decision:
     """What every row of a day's decisions carries."""
 
     date: datetime.date
-    valid_to: datetime.date
     currency: str
     policy_version: str
     language: str
+    code_key: str
 
     @property
     def digits(self) -> int:
@@ -113,12 +114,19 @@ def offer_rows(of: Considered, chosen: DataFrame, decision: Decision) -> DataFra
     """One row per offer: its terms, with its user's arm and channel, and its validity. ChosenOffer → Promotions."""
     key = [ChosenOffer.user_id, ChosenOffer.promotion_id]
     channel = F.col(UserEligibility.main_channel).alias(Promotions.channel)
+    code = coupon_code(F.col(ValuedOffer.user_id), F.col(ValuedOffer.promotion_id), key=decision.code_key)
     offered = (
         of.offers.join(chosen, key, "inner")
         .join(of.users.select(*_OF_USER, channel), UserEligibility.user_id, "inner")
-        .withColumns(terms(decision))
+        .withColumns(
+            terms(decision)
+            | {
+                Promotions.valid_from: F.lit(decision.date),
+                Promotions.valid_to: F.date_add(F.lit(decision.date), F.col(ValuedOffer.days) - 1),
+                Promotions.coupon_code: F.when(F.col(ValuedOffer.mechanic) == "coupon", code),
+            }
+        )
         .withColumn(Promotions.text, _text(decision))
-        .withColumns({Promotions.valid_from: F.lit(decision.date), Promotions.valid_to: F.lit(decision.valid_to)})
     )
     return offered.select([c for c in Promotions.columns() if c in offered.columns])
 
@@ -294,7 +302,7 @@ def _text(decision: Decision) -> Column:
     text = F.lit(None).cast("string")
     for name, scenario in sorted(REGISTRY.items()):
         template = scenario.text(decision.language)
-        written = offer_text(template, valid_to=decision.valid_to, currency=decision.currency)
+        written = offer_text(template, currency=decision.currency)
         text = F.when(F.col(OfferTarget.scenario) == name, written).otherwise(text)
     return text
 

@@ -1,4 +1,4 @@
-"""What an account's risk keeps it from: coupons, where it is high; and more than one welcome, where it is of a ring."""
+"""What an account's risk keeps it from: amounts off a basket, where it is high. See also new_user_welcome: rings."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from promo_spark.decisions.users import DailyUser
 
 
 def allowed_by_risk(targets: DataFrame, users: DataFrame, *, no_coupon: Sequence[str]) -> DataFrame:
-    """What may be offered. OfferTarget, DailyUser → OfferTarget, without coupons for users in the tiers `no_coupon`."""
+    """What may be offered. OfferTarget, DailyUser → OfferTarget: to users in the tiers `no_coupon` on products only."""
     if not no_coupon:
         return targets
     warned = users.filter(F.col(DailyUser.risk_tier).isin(list(no_coupon))).select(DailyUser.user_id)
-    coupons = F.col(OfferTarget.mechanic) == "coupon"
+    coupons = F.size(OfferTarget.parts) == 0
     return OfferTarget.shaped(
         targets.filter(~coupons).unionByName(targets.filter(coupons).join(warned, DailyUser.user_id, "left_anti"))
     )

@@ -64,9 +64,17 @@ class _Usual(Frame):
 
 
 def shoppers(
-    users: DataFrame, *, uplift: DataFrame, propensity: DataFrame, item_propensity: DataFrame, margin: DataFrame
+    users: DataFrame,
+    *,
+    everyone: DataFrame,
+    uplift: DataFrame,
+    propensity: DataFrame,
+    item_propensity: DataFrame,
+    margin: DataFrame,
 ) -> DataFrame:
     """One row per user. DailyUser who may get offers, Uplift, Propensity, ItemPropensity, ShopMargin → Shopper.
+
+    `everyone`: DailyUser, by whom a usual basket is told; `users` may be some of them.
 
     A user of whom models.uplift says nothing, such as one without orders, answers as is usual, and comes as often as
     models.propensity says.
@@ -92,7 +100,7 @@ def shoppers(
         .join(soon, DailyUser.user_id, "left")
         .join(_habits(item_propensity), DailyUser.user_id, "left")
         .crossJoin(F.broadcast(_usual(uplift)))
-        .crossJoin(F.broadcast(_basket_of_all(users)))
+        .crossJoin(F.broadcast(_basket_of_all(everyone)))
         .crossJoin(F.broadcast(margin))
         .withColumns(
             {

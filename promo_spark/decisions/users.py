@@ -29,6 +29,7 @@ class DailyUser(Frame):
     consent_marketing = Col(T.BooleanType(), "may be sent offers; null: the shop does not say")
     main_channel = Col(_TEXT, "channel with most orders; null: none")
     lifecycle = Col(_TEXT, "as in the profile; null: no profile")
+    member_tier = Col(_TEXT, "tier of the loyalty programme; null: no member, or not known")
     orders = Col(T.LongType(), "orders ever; null: no profile")
     recency_days = Col(T.LongType(), "days since the last order; null: no order", unit="days")
     basket_value = Col(T.DoubleType(), "mean amount paid per order that was kept; null: none", unit="currency")

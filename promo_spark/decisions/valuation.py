@@ -80,7 +80,7 @@ class _Asked(OfferTarget):
 
 @dataclass(frozen=True)
 class Valuing:
-    """The days that offers hold, what they have to bring, and the currency's digits."""
+    """The days that most offers hold, what they have to bring, and the currency's digits."""
 
     date: datetime.date
     days: int
@@ -142,11 +142,14 @@ def _asked(targets: DataFrame, *, shoppers: DataFrame, elasticity: DataFrame, by
     """One row per target of a shopper. OfferTarget, Shopper, Elasticity → _Asked."""
     parts, mechanic = F.col(OfferTarget.parts), F.col(OfferTarget.mechanic)
     answer = F.try_element_at(Shopper.answers, mechanic)
-    visits = F.col(Shopper.visits_per_week) * (by.days / 7)
+    days = F.col(OfferTarget.days)
+    visits = F.col(Shopper.visits_per_week) * (days / 7)
     first, second = F.get(parts, F.lit(0)), F.get(parts, F.lit(1))
     nothing = F.lit(0.0)
     habit = F.try_element_at(Shopper.habits, first[OfferedProduct.product_id])
     usual = {name: _usual_pieces(part, by.days) for name, part in (("first", first), ("second", second))}
+    whole = 1 - F.pow(1 - habit[Habit.p_offer], days / by.days)
+    chance = F.when(days == by.days, habit[Habit.p_offer]).otherwise(whole)
     left = {
         name: (part[OfferedProduct.charged_price] - part[OfferedProduct.unit_cost]).cast("double")
         for name, part in (("first", first), ("second", second))
@@ -159,7 +162,7 @@ def _asked(targets: DataFrame, *, shoppers: DataFrame, elasticity: DataFrame, by
             _Asked.visits: visits,
             _Asked.least: F.coalesce(F.col(OfferTarget.min_spend).cast("double"), nothing),
             _Asked.worth: F.coalesce(F.col(OfferTarget.charged_price).cast("double"), nothing),
-            _Asked.chance: F.coalesce(habit[Habit.p_offer], nothing),
+            _Asked.chance: F.coalesce(chance, nothing),
             _Asked.first_usual: F.coalesce(usual["first"], nothing),
             _Asked.first_left: F.coalesce(left["first"], nothing),
             _Asked.second_usual: F.coalesce(usual["second"], nothing),
@@ -173,13 +176,15 @@ def _asked(targets: DataFrame, *, shoppers: DataFrame, elasticity: DataFrame, by
     return _Asked.shaped(rows)
 
 
-def _usual_pieces(part: Column, days: int) -> Column:
-    """Pieces of a product that the user buys in so many days: by habit, else by what all buy per visit.
+def _usual_pieces(part: Column, usual_days: int) -> Column:
+    """Pieces of a product that the user buys while the offer holds: by habit, else by what all buy per visit.
 
-    By habit: as often as the probability says, if purchases come by chance, and as many as are bought at once.
+    By habit: as often as the probability within the usual days says, if purchases come by chance, and as many as are
+    bought at once.
     """
+    days = F.col(OfferTarget.days)
     habit = F.try_element_at(Shopper.habits, part[OfferedProduct.product_id])
-    purchases = -F.log1p(-F.least(habit[Habit.p_offer], F.lit(0.999)))
+    purchases = -F.log1p(-F.least(habit[Habit.p_offer], F.lit(0.999))) * (days / usual_days)
     per_visit = part[OfferedProduct.units_28d].cast("double") / F.greatest(F.col(Shopper.visits_of_all) * 4, F.lit(1.0))
     of_others = per_visit * F.col(Shopper.visits_per_week) * (days / 7) * _NEVER_BOUGHT
     return F.coalesce(

@@ -64,8 +64,8 @@ def explained(lake: Lake, settings: Settings, promote: Job, *, user: str, date: 
         Step(Progress(), "explain"),
         versions_in=logged.versions,
     )
-    users = users_of_the_day(ctx).filter(F.col(UserEligibility.user_id) == user)
-    found = considered(ctx, users)
+    everyone = users_of_the_day(ctx)
+    found = considered(ctx, everyone.filter(F.col(UserEligibility.user_id) == user), everyone)
     digits = digits_of(logged.business.currency)
     candidates = _candidates(found.offers, digits)
     held = found.held.filter(F.col(HeldOffers.user_id) == user).head()

@@ -15,10 +15,10 @@ from promo_spark.contracts.decisions import Frontier, Promotions
 from promo_spark.contracts.effects import Elasticity
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import BasketRules, Forecasts, Recommendations, Segments
-from promo_spark.contracts.predictions import ItemPropensity, Propensity
+from promo_spark.contracts.predictions import ItemPropensity, Opportunities, Propensity
 from promo_spark.contracts.responses import Uplift, UpliftCurves
 from promo_spark.contracts.risk import Risk
-from promo_spark.contracts.silver import PromotionExclusions, Users
+from promo_spark.contracts.silver import Holidays, PromotionExclusions, Users
 from promo_spark.decisions.allocation.limits import DAILY, limits_in_minor_units
 from promo_spark.decisions.allocation.prices import Allocation, allocated_by_prices
 from promo_spark.decisions.eligibility import UserEligibility, eligible, with_eligibility
@@ -88,8 +88,11 @@ def users_of_the_day(ctx: Ctx) -> DataFrame:
     return computed(with_eligibility(users, ctx.settings, ctx.date))
 
 
-def considered(ctx: Ctx, users: DataFrame) -> Considered:
-    """All that could be offered today, with what it would bring; and what explored users draw. UserEligibility."""
+def considered(ctx: Ctx, users: DataFrame, everyone: DataFrame | None = None) -> Considered:
+    """All that could be offered to users today, with what it would bring; and what explored users draw.
+
+    UserEligibility. `everyone`: all users of the day, where `users` are some of them.
+    """
     settings = ctx.settings
     held = computed(held_offers(ctx.read_earlier(Promotions), ctx.date))
     products = ctx.read(ProductProfile)
@@ -104,11 +107,15 @@ def considered(ctx: Ctx, users: DataFrame) -> Considered:
         currency=ctx.business.currency,
         settings=settings,
         users=eligible(users),
+        everyone=eligible(users if everyone is None else everyone),
         products=computed(offerable_products(products, excluded, min_margin=settings.min_margin, digits=_digits(ctx))),
         item_propensity=ctx.read_optional(ItemPropensity),
         recommendations=ctx.read(Recommendations),
         rules=ctx.read_optional(BasketRules),
         forecasts=ctx.read(Forecasts),
+        propensity=ctx.read_optional(Propensity),
+        opportunities=ctx.read_optional(Opportunities),
+        holidays=ctx.read_optional(Holidays),
         earlier_promotions=ctx.read_earlier(Promotions),
     )
     ctx.say(f"proposing offers: {', '.join(settings.scenarios)}")
@@ -123,8 +130,9 @@ def considered(ctx: Ctx, users: DataFrame) -> Considered:
             targets,
             shoppers=shoppers(
                 inputs.users,
+                everyone=inputs.everyone,
                 uplift=ctx.read_optional(Uplift),
-                propensity=ctx.read_optional(Propensity),
+                propensity=inputs.propensity,
                 item_propensity=inputs.item_propensity,
                 margin=margin_of_shop(inputs.products),
             ),
@@ -171,10 +179,10 @@ def decided(ctx: Ctx, of: Considered, allocation: Allocation) -> Decided:
     """The day's promotions, what they reserve, what was explored, and what other budgets would bring."""
     decision = Decision(
         date=ctx.date,
-        valid_to=last_valid_day(ctx.date, ctx.settings),
         currency=ctx.business.currency,
         policy_version=ctx.settings.policy_version,
         language=ctx.settings.language,
+        code_key=ctx.settings.holdout_key,
     )
     unit = minor_per_unit(_digits(ctx))
     rows = computed(promotions(of, chosen_offers(allocation.offers, of.draws), decision))

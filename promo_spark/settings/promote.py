@@ -14,13 +14,13 @@ GIVING = tuple(name for name in MECHANICS if name != "none")
 WITHOUT_DEPTH = ("new_user_welcome",)  # it gives an amount
 
 
-def _least_first(depths: list[float]) -> list[float]:
-    if depths[0] > depths[1]:
-        raise ValueError(f"the least depth comes first, found {depths}")
-    return depths
+def _least_first(bounds: list[float]) -> list[float]:
+    if bounds[0] > bounds[1]:
+        raise ValueError(f"the least comes first, found {bounds}")
+    return bounds
 
 
-Depths = Annotated[list[Share], Field(min_length=2, max_length=2), AfterValidator(_least_first)]
+Bounds = Annotated[list[Share], Field(min_length=2, max_length=2), AfterValidator(_least_first)]
 
 
 class PromoteSettings(Section):
@@ -30,7 +30,7 @@ class PromoteSettings(Section):
     min_margin: Annotated[float, Field(ge=0, lt=1)]
     least_gain: Money
     usual_elasticity: Factor
-    depth: dict[Annotated[str, one_of("scenario", OFFERING)], Depths]
+    depth: dict[Annotated[str, one_of("scenario", OFFERING)], Bounds]
     depth_step: Annotated[float, Field(ge=0.01, le=1)]
     daily_budget: Money
     mechanic_budgets: dict[Annotated[str, one_of("mechanic", GIVING)], Money]
@@ -46,16 +46,40 @@ class PromoteSettings(Section):
     blocked_risk_tiers: Annotated[list[str], each_once_of("risk tier", RISK_TIERS)]
     no_coupon_risk_tiers: Annotated[list[str], each_once_of("risk tier", RISK_TIERS)]
     valid_days: Days
+    flash_days: Days
     repurchase_lead_days: Annotated[int, Field(ge=0, le=3660)]
+    holiday_lead_days: Annotated[int, Field(ge=0, le=3660)]
+    holidays: list[str]
     win_back_lifecycles: Annotated[list[str], each_once_of("lifecycle", LIFECYCLES)]
+    spend_and_save_lifecycles: Annotated[list[str], each_once_of("lifecycle", LIFECYCLES)]
+    rebate_lifecycles: Annotated[list[str], each_once_of("lifecycle", LIFECYCLES)]
+    member_tiers: list[str]
+    likely_buyer_bounds: Bounds
     min_spend_stretch: Annotated[float, Field(ge=1, le=1000)]
     coupon_min_discounted_share: Share
     coupon_max_budget_share: Share
+    clearance_cover_days: Days
     clearance_trend: Factor
     welcome_amount: Money
     welcome_min_spend: Money
     language: Literal["en-US", "zh-CN"]
     policy_version: str
+
+    @field_validator("flash_days")
+    @classmethod
+    def _no_longer_than_others(cls, days: int, others: ValidationInfo) -> int:
+        longest = others.data.get("valid_days", days)
+        if days > longest:
+            raise ValueError(f"a flash sale holds no longer than promote.valid_days, which is {longest}, found {days}")
+        return days
+
+    @field_validator("holiday_lead_days")
+    @classmethod
+    def _so_that_it_still_holds(cls, days: int, others: ValidationInfo) -> int:
+        longest = others.data.get("valid_days", days + 1) - 1
+        if days > longest:
+            raise ValueError(f"an offer has to hold on the holiday: promote.valid_days − 1 is {longest}, found {days}")
+        return days
 
     @field_validator("depth")
     @classmethod

@@ -51,8 +51,10 @@ COUPON = OFFER | {
     "offer_price": None,
     "margin_floor": None,
     "coupon_amount": 2,
+    "coupon_code": "0123-4567-89AB-CDEF",
     "min_spend": 10,
 }
+SPEND_AND_SAVE = COUPON | {"mechanic": "threshold", "scenario": "spend_and_save", "coupon_code": None}
 TEA: dict[str, Any] = {"promotion_id": "x2", "rank": 2, "product_ids": ["tea"]}
 NONE: dict[str, Any] = {
     "date": DAY,
@@ -160,9 +162,17 @@ def test_every_breach_is_named_with_its_rows_and_an_example(spark: SparkSession,
         "dear": (ORDER, [OFFER | {"list_price": "9.50"}]),  # charged above list
         "unknown": (ORDER, [OFFER | {"charged_price": None}]),
         "rate": ("the price is the charged price less the rate", [OFFER | {"discount_rate": "0.2"}]),
-        "coupon": ("a coupon takes off something, and less", [COUPON | {"coupon_amount": 10}]),
-        "lavish": ("a coupon takes off at most", [COUPON | {"coupon_amount": "26", "min_spend": 100}]),  # of 100 / 4
-        "empty": ("an offer is of products or a coupon", [OFFER | {"product_ids": []}]),
+        "coupon": ("an offer on a basket takes off something, and less", [COUPON | {"coupon_amount": 10}]),
+        "saved": ("an offer on a basket takes off something, and less", [SPEND_AND_SAVE | {"min_spend": 2}]),
+        "lavish": (
+            "an offer on a basket takes off at most",
+            [SPEND_AND_SAVE | {"coupon_amount": "26", "min_spend": 100}],  # of 100 / 4
+        ),
+        "empty": ("an offer is of products or on a basket", [OFFER | {"product_ids": []}]),
+        "mixed": ("an offer is of products or on a basket", [COUPON | {"product_ids": ["milk"]}]),
+        "no code": ("a coupon has a code, and nothing else has", [COUPON | {"coupon_code": None}]),
+        "a code": ("a coupon has a code, and nothing else has", [SPEND_AND_SAVE | {"coupon_code": "0123"}]),
+        "for long": ("an offer holds promote.valid_days", [OFFER | {"valid_to": DAY + datetime.timedelta(days=7)}]),
         "dates": ("an offer's dates are in order", [OFFER | {"valid_to": DAY - datetime.timedelta(days=1)}]),
         "free": (
             "but for the explore arm an offer reserves at least the smallest amount",
@@ -214,7 +224,8 @@ def test_every_breach_is_named_with_its_rows_and_an_example(spark: SparkSession,
     by_rule: dict[str, list[str]] = {}
     for user, (rule, _) in wrong.items():
         by_rule.setdefault(rule, []).append(user)
-    by_rule["the price is the charged price less the rate"] += ["above", "under", "unknown"]
+    by_rule["the price is the charged price less the rate"] += ["above", "under", "unknown", "mixed"]
+    by_rule[ORDER] += ["mixed"]
     by_rule["nobody without consent is targeted"] += ["stranger"]
     by_rule["the arm is the one that was drawn"] += ["stranger"]
     for rule, breakers in by_rule.items():

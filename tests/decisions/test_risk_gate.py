@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from pyspark.sql import SparkSession
 
 from promo_spark.decisions.offers.targets import OfferTarget
@@ -10,10 +12,11 @@ from promo_spark.decisions.users import DailyUser
 
 
 def test_a_high_risk_gets_no_coupon_and_all_else(spark: SparkSession) -> None:
-    """J07: high-risk users are excluded from coupons; other offers, and users of other tiers or none, are left."""
+    """J07: high-risk users are excluded from amounts off a basket; other offers, and other users, are left."""
     tiers = {"calm": "low", "odd": "high", "unknown": None}
     users = DailyUser.frame(spark, [{"user_id": user, "risk_tier": tier} for user, tier in tiers.items()])
-    offers = [{"user_id": user, "mechanic": m} for user in tiers for m in ("coupon", "discount")]
+    parts = {"coupon": [], "threshold": [], "discount": [("milk", "dairy", Decimal(2), Decimal(1), Decimal(9), 1.0)]}
+    offers = [{"user_id": user, "mechanic": m, "parts": of} for user in tiers for m, of in parts.items()]
     found = allowed_by_risk(OfferTarget.frame(spark, offers), users, no_coupon=["high"]).collect()
     allowed = {(row.user_id, row.mechanic) for row in found}
-    assert allowed == {(user, m) for user in tiers for m in ("coupon", "discount")} - {("odd", "coupon")}
+    assert allowed == {(user, m) for user in tiers for m in parts} - {("odd", "coupon"), ("odd", "threshold")}

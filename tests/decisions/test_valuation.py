@@ -34,14 +34,16 @@ MILK = {
 def target(user_id: str, *rungs: tuple[str, int], **terms: Any) -> dict[str, Any]:
     depths = [(Decimal(rate), Decimal(off)) for rate, off in rungs]
     parts = [tuple(Decimal(v) if isinstance(v, int) else v for v in MILK.values())]
-    same = {"mechanic": "discount", "scenario": "repurchase", "charged_price": 10, "list_price": 10}
+    same = {"mechanic": "discount", "scenario": "repurchase", "charged_price": 10, "list_price": 10, "days": 7}
     return {"user_id": user_id, "parts": parts, "rungs": depths} | same | terms
 
 
 def known(spark: SparkSession, *users: dict[str, Any], uplift: list[dict[str, Any]], **tables: list[Any]) -> DataFrame:
     usual = {"orders": 100, "basket_value": 20.0, "basket_median": 20.0}
+    everyone = DailyUser.frame(spark, [usual | user for user in users])
     return shoppers(
-        DailyUser.frame(spark, [usual | user for user in users]),
+        everyone,
+        everyone=everyone,
         uplift=Uplift.frame(spark, uplift),
         propensity=Propensity.frame(spark, tables.get("propensity", [])),
         item_propensity=ItemPropensity.frame(spark, tables.get("item_propensity", [])),
@@ -139,3 +141,19 @@ def test_a_segments_own_elasticity_comes_before_that_of_all(spark: SparkSession)
     ]
     found = valued(spark, [target(u, ("0.2", 2)) for u in ("own", "all")], of, told)
     assert found["own", 0.2].expected_conversion > 1.8 * found["all", 0.2].expected_conversion  # 0.8 ** -4 : 0.8 ** -1
+
+
+def test_an_offer_of_fewer_days_is_valued_by_these(spark: SparkSession) -> None:
+    """I01: one day of seven brings a seventh of the visits; milk is bought with 0.7 in seven, with 0.16 in one."""
+    of = known(
+        spark,
+        {"user_id": "a"},
+        uplift=[answer("a", 5.0)],
+        item_propensity=[{"user_id": "a", "product_id": "milk", "p_offer": 0.7}],
+    )
+    still = [{"category": "dairy", "segment_id": -1, "elasticity": 0.0}]
+    week, day = (valued(spark, [target("a", ("0.2", 2), days=days)], of, still)["a", 0.2] for days in (7, 1))
+    assert day.expected_uplift == pytest.approx(week.expected_uplift / 7, rel=1e-5)
+    hazard = -np.log(0.3) / 7  # of a day; visits and so purchases are more by the factor of the week
+    factor = 1 + week.expected_uplift / 2
+    assert day.expected_conversion == pytest.approx(1 - np.exp(-hazard * factor), rel=1e-4)

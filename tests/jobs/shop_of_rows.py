@@ -18,10 +18,11 @@ from promo_spark.contracts.decisions import Budget, Promotions
 from promo_spark.contracts.effects import Elasticity
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import BasketRules, Forecasts, Metrics, Recommendations, Segments
-from promo_spark.contracts.predictions import ItemPropensity, Propensity
+from promo_spark.contracts.predictions import ItemPropensity, Opportunities, Propensity
 from promo_spark.contracts.responses import Uplift, UpliftCurves
 from promo_spark.contracts.schema import Table
-from promo_spark.contracts.silver import PromotionExclusions, Users
+from promo_spark.contracts.silver import Holidays, PromotionExclusions, Users
+from promo_spark.contracts.vocabulary import MECHANICS
 from promo_spark.runtime.job import Context
 from promo_spark.runtime.progress import Progress, Step
 from promo_spark.settings import Settings
@@ -90,8 +91,16 @@ def shop(seed: int = 7) -> Rows:
         ],
         Uplift: [row for u in users if u["orders"] for row in answers(u["user_id"], draw)],
         UpliftCurves: curves(),
-        Propensity: [{"user_id": u["user_id"], "target": "order_14d", "p": 0.2} for u in users],
+        # every tenth may well come soon, the others hardly
+        Propensity: [
+            {"user_id": u["user_id"], "target": "order_14d", "p": 0.1 if i % 10 else 0.4} for i, u in enumerate(users)
+        ],
         ItemPropensity: [row for u in users if u["orders"] for row in habits(u, draw)],
+        Opportunities: [
+            {"user_id": u["user_id"], "kind": "cart", "item": f"p{i % PRODUCTS}", "since": days_before(3)}
+            for i, u in enumerate(users)
+        ],
+        Holidays: [{"country": "NL", "day": days_before(-4), "holiday": "Saint Nicholas", "kind": "public"}],
         Elasticity: [{"category": f"c{c}", "segment_id": -1, "elasticity": 2.0 + c / 10} for c in range(CATEGORIES)],
     }
     return rows
@@ -108,8 +117,8 @@ def product(p: int, draw: np.random.Generator) -> dict[str, Any]:
         "subcategory": f"s{p % CATEGORIES}",
         "promotable": p % 7 != 0,
         "list_price": None if p % 11 == 10 else price,
-        # every third sells at a fifth off: floor 0.70 / 0.95 = 0.737 of the list price, so up to 7 % more may come off
-        "charged_price": None if p % 11 == 10 else (price * Decimal("0.8") if p % 3 == 1 else price).quantize(CENT),
+        # every second sells at a tenth off: floor 0.70 / 0.95 = 0.737 of the list price, so 18 % more may come off
+        "charged_price": None if p % 11 == 10 else (price * Decimal("0.9") if p % 2 else price).quantize(CENT),
         "unit_cost": None if p % 11 == 10 else price * cost_share,
         "cost_is_assumed": p % 2 == 0,
         "units_28d": int(draw.integers(0, 50)),
@@ -138,7 +147,8 @@ def user(u: int, draw: np.random.Generator) -> dict[str, Any]:
     ]
     return row | {
         "orders": 3,
-        "lifecycle": ["repeat", "loyal", "lapsing", "lost"][u % 4],
+        "lifecycle": ["repeat", "loyal", "lapsing", "lost", "repeat", "high_value", "lapsing", "lost"][u % 8],
+        "member_tier": "gold" if u % 5 == 0 else None,
         "recency_days": 20,
         "basket_median": float(draw.uniform(10, 80)),
         "basket_value": 50.0,
@@ -152,7 +162,7 @@ def answers(user_id: str, draw: np.random.Generator) -> list[dict[str, Any]]:
     """Half of the users come for offers, a quarter does not care, a quarter is put off."""
     effect, visits = float(draw.choice([9.0, 9.0, 0.0, -3.0])), float(draw.uniform(0.5, 3.0))
     same = {"visits_per_week": visits, "readiness": 0.5, "mention": effect / 4, "basis": "randomised", "effect_se": 0.5}
-    return [same | {"user_id": user_id, "mechanic": m, "effect": effect} for m in ("discount", "coupon", "bundle")]
+    return [same | {"user_id": user_id, "mechanic": m, "effect": effect} for m in MECHANICS if m != "none"]
 
 
 def curves() -> list[dict[str, Any]]:

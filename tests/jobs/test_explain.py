@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from promo_spark.contracts.decisions import Explored, Promotions
+from promo_spark.contracts.features import UserProfile
 from promo_spark.contracts.ops import Runs
 from promo_spark.errors import MissingDataError
 from promo_spark.runtime.progress import Progress
@@ -23,6 +24,7 @@ CHANGES: dict[str, Any] = {"daily_budget": 60.0, "mechanic_budgets": {"coupon": 
 def test_a_decision_is_found_again_with_what_lost_and_by_what(lake: Lake, settings: Settings) -> None:
     """N08: of a user with offers, one whom the budget did not reach, and one in the holdout."""
     rows = shop()
+    rows[UserProfile] = [u | {"basket_value": 30.0 + n % 50} for n, u in enumerate(rows[UserProfile])]  # none as usual
     promotions, _, _ = decide(lake, settings, rows, **CHANGES)
     same = settings.model_copy(update={"promote": settings.promote.model_copy(update=CHANGES)})
     decided = LakeOfRows(lake, rows, date=DAY, parts=3)

@@ -17,14 +17,16 @@ from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import Forecasts, Metrics, Recommendations, Segments
 from promo_spark.contracts.predictions import ItemPropensity
 from promo_spark.contracts.responses import Uplift, UpliftCurves
-from promo_spark.contracts.silver import Users
+from promo_spark.contracts.silver import PromotionExclusions, Users
+from promo_spark.contracts.vocabulary import SCENARIOS
 from promo_spark.errors import SettingsError
 from promo_spark.settings import Settings
 from promo_spark.storage.lake import Lake
 from tests.jobs.shop_of_rows import CENT, DAY, USERS, Rows, arm_of, curves, days_before, decide, shop
 
 # Discounts and bundles run out; coupons do not, so that every scenario gets its turn.
-TIGHT_MECHANICS = {"discount": 60.0, "coupon": 930.0, "bundle": 1.0}
+TIGHT_MECHANICS = {"discount": 150.0, "coupon": 930.0, "bundle": 9.0, "threshold": 40.0, "flash": 30.0, "rebate": 3.0}
+SOME = ["new_user_welcome", "repurchase", "win_back", "recommended_item", "bundle", "clearance"]
 TIGHT: dict[str, Any] = {"daily_budget": 1000.0, "mechanic_budgets": TIGHT_MECHANICS, "explore_share": 0.0}
 
 
@@ -127,7 +129,7 @@ def test_prices_lie_between_floor_and_what_is_charged_now(written: Any, settings
     rows, _, (promotions, _, _) = written
     catalogue = {p["product_id"]: p for p in rows[ProductProfile]}
     items = promotions[promotions.offer_price.notna()]
-    assert set(items.mechanic) == {"discount", "bundle"}
+    assert set(items.mechanic) == {"discount", "bundle", "flash", "rebate"}
     reduced = 0
     for offer in items.itertuples():
         products = [catalogue[p] for p in offer.product_ids]
@@ -135,7 +137,10 @@ def test_prices_lie_between_floor_and_what_is_charged_now(written: Any, settings
         assert offer.list_price == sum(p["list_price"] for p in products)
         assert offer.charged_price == sum(p["charged_price"] for p in products)
         assert offer.offer_price == (offer.charged_price * (1 - offer.discount_rate)).quantize(CENT, ROUND_HALF_UP)
-        assert f"{offer.offer_price} USD instead of {offer.charged_price} USD" in offer.text
+        if offer.mechanic == "rebate":  # the till asks for the price of today
+            assert f"{offer.charged_price - offer.offer_price} USD back" in offer.text
+        else:
+            assert f"{offer.offer_price} USD instead of {offer.charged_price} USD" in offer.text
         reduced += offer.charged_price < offer.list_price
         cost = sum(p["unit_cost"].quantize(CENT, ROUND_HALF_UP) for p in products)
         assert offer.offer_price - cost >= offer.offer_price * Decimal(str(settings.promote.min_margin))
@@ -145,31 +150,42 @@ def test_prices_lie_between_floor_and_what_is_charged_now(written: Any, settings
     assert reduced > 10
 
 
-def test_what_marketers_keep_out_is_in_no_offer(written: Any) -> None:
-    """A product of the list: it sells, is recommended, and could be offered."""
-    _, _, (promotions, _, _) = written
-    offered = {product_id for ids in promotions.product_ids for product_id in ids}
-    assert {"p14", "p16"} & offered and "p15" not in offered
+def test_what_marketers_keep_out_is_in_no_offer(written: Any, lake: Lake, settings: Settings) -> None:
+    """The product that is in most offers is kept out too: then it is in none, nor is what was kept out before."""
+    rows, _, (promotions, _, _) = written
+    offered = promotions.product_ids.explode().dropna()
+    most = offered.value_counts().idxmax()
+    kept_out = [*rows[PromotionExclusions], {"level": "product", "value": most, "why": "sold out at its maker"}]
+    without, _, _ = decide(lake, settings, rows | {PromotionExclusions: kept_out}, **TIGHT)
+    left = set(without.product_ids.explode().dropna())
+    assert len(left) > 10 and not left & {most, "p15"} and "p15" not in set(offered)
 
 
 def test_a_users_offers_keep_the_floor_when_they_are_used_together(written: Any) -> None:
     """A coupon for the whole shop on top of an item's offer would fall below the floor: it stands alone."""
     _, _, (promotions, _, _) = written
     offers = promotions[promotions.scenario != "none"]
-    with_coupon = set(offers[offers.mechanic == "coupon"].user_id)
+    with_coupon = set(offers[offers.mechanic.isin(["coupon", "threshold"])].user_id)
     assert len(with_coupon) > 10
     assert (offers[offers.user_id.isin(with_coupon)].groupby("user_id").size() == 1).all()
     assert (offers.groupby("user_id").size() == 2).any()  # two items' offers do meet: each keeps its own floor
 
 
 def test_every_offer_says_what_why_and_until_when(written: Any) -> None:
-    """I25: no unfilled slot in any text. N08: each offer has a reason code. I15: promoted items are in the top-N."""
+    """I25: no unfilled slot in any text. N08: each offer has a reason code. I15: promoted items are in the top-N.
+
+    I01: a flash sale ends sooner. I04: each coupon has a code of its own.
+    """
     rows, _, (promotions, _, _) = written
     offers = promotions[promotions.scenario != "none"]
     top = {(r["user_id"], r["product_id"]) for r in rows[Recommendations]}
     assert not offers.text.str.contains("[{}]").any() and (offers.text.str.len() > 20).all()
-    assert set(offers.valid_from.dt.date) == {DAY} and set(offers.valid_to.dt.date) == {datetime.date(2017, 12, 7)}
-    assert {"new_user_welcome", "repurchase", "win_back", "recommended_item", "bundle"} <= set(offers.scenario)
+    assert set(offers.valid_from.dt.date) == {DAY}
+    last_days = offers.groupby(offers.scenario == "flash_sale").valid_to.agg(["min", "max"]).map(lambda day: day.date())
+    assert list(last_days.loc[True]) == [datetime.date(2017, 12, 2)] * 2
+    assert list(last_days.loc[False]) == [datetime.date(2017, 12, 7)] * 2
+    # a member could get a holiday's offer of the same, which may be deeper
+    assert set(SCENARIOS) - {"clearance", "members_only", "none"} <= set(offers.scenario)
     # who is put off by offers gets none, though something could be offered
     put_off = {row["user_id"] for row in rows[Uplift] if row["effect"] < 0}
     assert put_off & set(promotions.user_id) and not put_off & set(offers.user_id)
@@ -177,7 +193,10 @@ def test_every_offer_says_what_why_and_until_when(written: Any) -> None:
         if offer.scenario == "recommended_item":
             assert (offer.user_id, offer.product_ids[0]) in top
     assert (offers.incremental_margin >= Decimal("0.10")).all() and set(offers.basis) <= {"randomised", "prior"}
-    coupons = offers[offers.mechanic == "coupon"]
+    codes = offers[offers.mechanic == "coupon"].coupon_code
+    assert codes.str.fullmatch("([0-9A-F]{4}-){3}[0-9A-F]{4}").all() and codes.is_unique  # I04
+    assert offers[offers.mechanic != "coupon"].coupon_code.isna().all()
+    coupons = offers[offers.mechanic.isin(["coupon", "threshold"])]
     assert (coupons.coupon_amount < coupons.min_spend).all() and coupons.product_ids.str.len().max() == 0
 
 
@@ -205,7 +224,8 @@ def test_the_same_inputs_give_the_same_rows_and_the_next_day_leaves_them_alone(
 
 def test_an_offer_that_still_holds_is_not_made_again_and_counts(lake: Lake, settings: Settings) -> None:
     """Two days, then the day after the first offers' last one. The most at a time is 2, of both days together."""
-    rows, few = shop(), TIGHT | {"daily_budget": 125.0}  # so that the first day leaves something to give
+    rows = shop()
+    few = TIGHT | {"daily_budget": 140.0, "scenarios": SOME}  # so that the first day leaves something
     first, _, _ = decide(lake, settings, rows, **few)
     tomorrow = DAY + datetime.timedelta(days=1)
     second, budget, _ = decide(lake, settings, rows, date=tomorrow, **few)
@@ -215,7 +235,7 @@ def test_an_offer_that_still_holds_is_not_made_again_and_counts(lake: Lake, sett
     assert len(given[1]) > 10 and not what.duplicated().any()
     at_a_time = both.groupby("user_id").size()
     assert at_a_time.max() == settings.promote.max_offers_per_user
-    coupons = both[both.mechanic == "coupon"].user_id
+    coupons = both[both.product_ids.str.len() == 0].user_id
     assert (at_a_time[coupons] == 1).all()  # a coupon stands alone, whichever day it is of
     full = given[0].groupby("user_id").size().loc[lambda n: n == settings.promote.max_offers_per_user].index
     nones = second[second.scenario == "none"].set_index("user_id").reason_codes
@@ -351,6 +371,6 @@ def test_a_larger_budget_could_bring_more_but_each_unit_less(written: Any) -> No
 
 
 def test_an_unknown_scenario_is_named_and_nothing_is_written(lake: Lake, settings: Settings) -> None:
-    with pytest.raises(SettingsError, match=r"flash_sale is unknown; there are: bundle, clearance, new_user_welcome"):
-        decide(lake, settings, shop(), scenarios=["bundle", "flash_sale"])
+    with pytest.raises(SettingsError, match=r"fleeting is unknown; there are: abandoned_cart, bundle, clearance"):
+        decide(lake, settings, shop(), scenarios=["bundle", "fleeting"])
     assert not lake.exists(Promotions)

@@ -15,6 +15,7 @@ from pyspark.sql import types as T
 
 from promo_spark.contracts.features import ProductProfile
 from promo_spark.contracts.schema import MONEY, RATE, Col, Frame
+from promo_spark.decisions.users import DailyUser
 from promo_spark.measures.money import half_up, minor_per_unit, minor_units
 from promo_spark.settings.promote import PromoteSettings
 
@@ -36,6 +37,13 @@ class PricedOffer(Frame):
     unit_cost = Col(MONEY, "cost of the products together", unit="currency", required=True)
     margin_floor = Col(MONEY, "lowest price that keeps the minimum margin", unit="currency", required=True)
     rungs = Col(T.ArrayType(RUNG), "the depths at which it could be made, least first", required=True)
+
+
+class BasketOffer(Frame):
+    """One row per offer on a basket: what `with_basket_rungs` adds."""
+
+    min_spend = Col(MONEY, "amount to spend before the offer counts", unit="currency", required=True)
+    rungs = Col(T.ArrayType(RUNG), "the amounts that it could take off, least first", required=True)
 
 
 class ShopMargin(Frame):
@@ -115,6 +123,35 @@ def with_item_rungs(
     )
 
 
+def with_basket_rungs(
+    users: DataFrame,
+    margin_share: Column,
+    *,
+    bounds: tuple[float, float],
+    step: float,
+    min_margin: float,
+    stretch: float,
+    most_amount: Decimal,
+    digits: int,
+) -> DataFrame:
+    """Rows with basket_median → the same with min_spend and rungs: amounts off a basket that is larger than usual.
+
+    The minimum spend is the user's median basket × `stretch`, up to the whole unit of currency, so that the offer
+    stretches the basket. The amounts are shares of it, cut to what the shop's margin floor leaves and to `most_amount`.
+    A row where the least share is more than that, and one without a basket, is dropped.
+    """
+    basket = half_up(F.col(DailyUser.basket_median).cast("decimal(18,6)"), digits)
+    min_spend = F.ceil(basket * F.lit(Decimal(str(stretch)))).cast(MONEY)
+    room = F.floor(greatest_coupon_share(margin_share, min_margin) * 100) / 100
+    most = F.least(room, F.floor(F.lit(most_amount) * 100 / min_spend) / 100)
+    return (
+        users.filter(F.col(DailyUser.basket_median) > 0)
+        .withColumn(BasketOffer.min_spend, min_spend)
+        .withColumn(BasketOffer.rungs, rungs(min_spend, most=most, bounds=bounds, step=step, digits=digits))
+        .filter(F.size(BasketOffer.rungs) > 0)
+    )
+
+
 def greatest_coupon_share(margin_share: Column, min_margin: float) -> Column:
     """The largest share of the minimum spend that a coupon may take off: 1 − (1 − margin) / (1 − min_margin).
 
@@ -139,12 +176,12 @@ def margin_of_shop(products: DataFrame) -> DataFrame:
     )
 
 
-def most_coupon_amount(settings: PromoteSettings, digits: int) -> Decimal:
-    """The most that one coupon may take off: a share of the smallest budget that coupons fall under.
+def most_basket_amount(settings: PromoteSettings, mechanic: str, digits: int) -> Decimal:
+    """The most that one offer may take off a basket: a share of the smallest budget that its mechanic falls under.
 
-    A budget reserves the expected cost, which is a small share of what a coupon takes off: without this bound a
-    single redemption could cost more than the budget of the day.
+    A budget reserves the expected cost, which is a small share of what such an offer takes off: without this bound a
+    single use could cost more than the budget of the day.
     """
-    budget = min(settings.daily_budget, settings.mechanic_budgets.get("coupon", settings.daily_budget))
+    budget = min(settings.daily_budget, settings.mechanic_budgets.get(mechanic, settings.daily_budget))
     share = Decimal(str(settings.coupon_max_budget_share))
     return Decimal(minor_units(float(Decimal(str(budget)) * share), digits)) / minor_per_unit(digits)

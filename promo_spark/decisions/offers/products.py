@@ -28,6 +28,8 @@ class OfferableProduct(Frame):
     units_28d = Col(QUANTITY, "units sold in the last 28 days", required=True)
     units_at_once = Col(T.DoubleType(), "units in an order line, on average; 1 where none was sold", required=True)
     buyers = Col(T.LongType(), "different users who bought it", required=True)
+    on_hand = Col(QUANTITY, "units on hand; null: not known", unit="units")
+    shelf_life_days = Col(T.IntegerType(), "days that a piece can be sold for; null: it keeps, or not known", "days")
 
 
 def offerable_products(products: DataFrame, excluded: DataFrame, *, min_margin: float, digits: int) -> DataFrame:

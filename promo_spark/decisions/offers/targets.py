@@ -43,6 +43,7 @@ class ProposedOffer(Frame):
     margin_is_assumed = Col(T.BooleanType(), "true: a cost follows from an assumed margin", required=True)
     title = Col(_TEXT, "the product's name; null: no products")
     partner_title = Col(_TEXT, "the name of a bundle's other product; null: no bundle")
+    occasion = Col(_TEXT, "the day that it is made for, such as a holiday; null: none")
     appeal = Col(T.DoubleType(), "order among the scenario's proposals to a user, largest first", required=True)
     reason_codes = Col(_TEXTS, "why this offer", required=True)
 
@@ -52,6 +53,7 @@ class OfferTarget(ProposedOffer):
 
     scenario = Col(_TEXT, "which scenario proposes it", required=True)
     mechanic = Col(_TEXT, "how it is given", required=True)
+    days = Col(T.IntegerType(), "how long it holds, the first day included", unit="days", required=True)
 
 
 def product_ids(parts: Column) -> Column:
@@ -64,7 +66,7 @@ def categories(parts: Column) -> Column:
     return F.array_distinct(F.array_compact(F.transform(parts, lambda part: part[OfferedProduct.category])))
 
 
-def single_item(offers: DataFrame) -> DataFrame:
+def single_item(offers: DataFrame, occasion: Column | None = None) -> DataFrame:
     """One row per user and product. OfferableProduct with rungs, user_id, appeal, reason_codes → ProposedOffer."""
     return ProposedOffer.shaped(
         offers.withColumns(
@@ -73,12 +75,13 @@ def single_item(offers: DataFrame) -> DataFrame:
                 ProposedOffer.min_spend: F.lit(None),
                 ProposedOffer.margin_is_assumed: F.col(OfferableProduct.cost_is_assumed),
                 ProposedOffer.partner_title: F.lit(None),
+                ProposedOffer.occasion: F.lit(None) if occasion is None else occasion,
             }
         )
     )
 
 
-def whole_shop_coupon(coupons: DataFrame) -> DataFrame:
+def whole_shop(offers: DataFrame) -> DataFrame:
     """One row per user. Rows with rungs, min_spend, margin_is_assumed, appeal, reason_codes → ProposedOffer."""
     of_products = (
         ProposedOffer.category,
@@ -87,9 +90,10 @@ def whole_shop_coupon(coupons: DataFrame) -> DataFrame:
         ProposedOffer.margin_floor,
         ProposedOffer.title,
         ProposedOffer.partner_title,
+        ProposedOffer.occasion,
     )
     return ProposedOffer.shaped(
-        coupons.withColumns(
+        offers.withColumns(
             {
                 **{column: F.lit(None) for column in of_products},
                 ProposedOffer.parts: F.array().cast(ProposedOffer.type_of(ProposedOffer.parts)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import string
 from collections.abc import Mapping
 
@@ -10,6 +9,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.decisions import Promotions
+from promo_spark.contracts.schema import MONEY
 from promo_spark.decisions.offers.targets import OfferTarget
 from promo_spark.measures.money import written
 
@@ -23,22 +23,25 @@ def slots_of(template: str) -> list[str]:
     return [slot for _, slot, _, _ in string.Formatter().parse(template) if slot is not None]
 
 
-def offer_text(template: str, *, valid_to: datetime.date, currency: str) -> Column:
-    """The sentence of an offer. OfferTarget with the prices of Promotions → text."""
-    return sentence(template, slot_columns(valid_to=valid_to, currency=currency))
+def offer_text(template: str, *, currency: str) -> Column:
+    """The sentence of an offer. OfferTarget with the prices and the last day of Promotions → text."""
+    return sentence(template, slot_columns(currency=currency))
 
 
-def slot_columns(*, valid_to: datetime.date, currency: str) -> dict[str, Column]:
-    """What each slot of a text is filled with, from the columns of OfferTarget and the prices of Promotions."""
+def slot_columns(*, currency: str) -> dict[str, Column]:
+    """What each slot of a text is filled with, from the columns of OfferTarget and those of Promotions."""
+    back = (F.col(Promotions.charged_price) - F.col(Promotions.offer_price)).cast(MONEY)
     return {
         "percent": _percent(F.col(Promotions.discount_rate)),
         "offer": written(F.col(Promotions.offer_price), currency),
         "charged": written(F.col(Promotions.charged_price), currency),
         "amount": written(F.col(Promotions.coupon_amount), currency),
         "min_spend": written(F.col(OfferTarget.min_spend), currency),
-        "valid_to": F.lit(valid_to.isoformat()),
+        "back": written(back, currency),
+        "valid_to": F.col(Promotions.valid_to).cast("string"),
         "title": _without_braces(F.col(OfferTarget.title)),
         "partner": _without_braces(F.col(OfferTarget.partner_title)),
+        "occasion": _without_braces(F.col(OfferTarget.occasion)),
     }
 
 

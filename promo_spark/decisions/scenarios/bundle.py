@@ -98,6 +98,7 @@ def candidates(inputs: ScenarioInputs) -> DataFrame:
             {
                 ProposedOffer.title: first[BundlePart.title],
                 ProposedOffer.partner_title: second[BundlePart.title],
+                ProposedOffer.occasion: F.lit(None),
                 ProposedOffer.parts: F.array(*parts),
                 ProposedOffer.category: F.lit(None),
                 ProposedOffer.min_spend: F.lit(None),

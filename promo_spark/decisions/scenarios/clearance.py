@@ -1,7 +1,8 @@
-"""A discount on products whose sales are falling, for users who like that kind of product.
+"""A discount on products of which too much is on hand, for users who like that kind of product.
 
-No stock table exists yet, so cover cannot be computed: the sign of overstock is a champion forecast far below
-what the last 28 days sold. The steeper the fall, the deeper the markdown may be.
+Where the stock is known, its cover tells: how many days it lasts at the forecast sales. Where it is not, the sign is a
+champion forecast far below what the last 28 days sold. The more there is, or the steeper the fall, the deeper the
+markdown may be.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from promo_spark.decisions.users import DailyUser, Interest, interests
 from promo_spark.measures.best_rows import best_rows
 
 SALES_DAYS = 28  # what OfferableProduct.units_28d covers
+_LONGEST_COVER = 999.0  # days that are told of what does not sell at all
 
 
 class ForecastOfProduct(Frame):
@@ -32,11 +34,11 @@ class ForecastOfProduct(Frame):
     days_ahead = Col(T.LongType(), "days forecast", unit="days", required=True)
 
 
-class FallingProduct(OfferableProduct):
-    """One row per product whose forecast is far below what it sold."""
+class OverstockedProduct(OfferableProduct):
+    """One row per product whose stock lasts too long, or, where that is not known, that sells ever less."""
 
-    trend = Col(T.DoubleType(), "forecast over sales of as many days", unit="share", required=True)
-    fall = Col(T.DoubleType(), "0: at the threshold, 1: nothing more will be sold", unit="share", required=True)
+    sign = Col(T.StringType(), "what tells so, as a reason code", required=True)
+    excess = Col(T.DoubleType(), "0: just too much, 1: nothing more will be sold", unit="share", required=True)
 
 
 class LikedProduct(Frame):
@@ -57,33 +59,49 @@ def product_forecasts(forecasts: DataFrame) -> DataFrame:
     )
 
 
-def falling_products(inputs: ScenarioInputs) -> DataFrame:
-    """One row per product sold in the last 28 days whose forecast is below the threshold × sales. → FallingProduct."""
-    threshold, units_28d = inputs.settings.clearance_trend, F.col(OfferableProduct.units_28d)
-    units_per_day = F.col(ForecastOfProduct.units_ahead).cast("double") / F.col(ForecastOfProduct.days_ahead)
-    trend = units_per_day * SALES_DAYS / units_28d.cast("double")
-    return FallingProduct.shaped(
-        inputs.products.filter(units_28d > 0)
-        .join(product_forecasts(inputs.forecasts), OfferableProduct.product_id, "inner")
-        .withColumn(FallingProduct.trend, F.round(trend, 4))
-        .filter(F.col(FallingProduct.trend) < threshold)
-        .withColumn(FallingProduct.fall, 1 - F.col(FallingProduct.trend) / threshold)
+def overstocked_products(inputs: ScenarioInputs) -> DataFrame:
+    """One row per product with more than can be sold in time. → OverstockedProduct.
+
+    With known stock: its cover is above `clearance_cover_days`, or above the shelf life where that is shorter, at the
+    forecast sales or, without a forecast, at those of the last 28 days. Without: it was sold in these and its forecast
+    is below `clearance_trend` × their sales.
+    """
+    settings = inputs.settings
+    sold = F.col(OfferableProduct.units_28d).cast("double")
+    forecast = F.col(ForecastOfProduct.units_ahead).cast("double") / F.col(ForecastOfProduct.days_ahead)
+    on_hand, units_per_day = F.col(OfferableProduct.on_hand).cast("double"), F.coalesce(forecast, sold / SALES_DAYS)
+    lasts = F.when(units_per_day > 0, F.least(on_hand / units_per_day, F.lit(_LONGEST_COVER))).otherwise(_LONGEST_COVER)
+    trend = F.when(sold > 0, F.round(forecast * SALES_DAYS / sold, 4))
+    usable = F.least(F.lit(settings.clearance_cover_days), F.col(OfferableProduct.shelf_life_days))
+    by_cover = 1 - usable / F.col(_COVER)
+    by_trend = 1 - F.col(_TREND) / settings.clearance_trend
+    cover_sign = F.concat(F.lit("stock_lasts_days:"), F.floor(_COVER).cast("string"))
+    trend_sign = F.concat(F.lit("forecast_of_last_sales:"), F.col(_TREND).cast("string"))
+    return OverstockedProduct.shaped(
+        inputs.products.join(product_forecasts(inputs.forecasts), OfferableProduct.product_id, "left")
+        .withColumns({_COVER: F.when(on_hand > 0, lasts), _TREND: trend})
+        .withColumn(OverstockedProduct.excess, F.coalesce(by_cover, by_trend))
+        .withColumn(OverstockedProduct.sign, F.coalesce(cover_sign, trend_sign))
+        .filter(F.col(OverstockedProduct.excess) > 0)
     )
+
+
+_COVER, _TREND = "cover_days", "trend"
 
 
 def liked_products(inputs: ScenarioInputs, priced: DataFrame) -> DataFrame:
-    """One row per user and product of `priced` that the user bought or may like. FallingProduct → LikedProduct.
+    """One row per user and product of `priced` that the user bought or may like. OverstockedProduct → LikedProduct.
 
-    Of a category only the steepest falls are tried: as many as a scenario may propose to a user.
+    Of a category only the largest excesses are tried: as many as a scenario may propose to a user.
     """
     user_id, product_id, category = DailyUser.user_id, OfferableProduct.product_id, OfferableProduct.category
-    steepest = best_rows(
+    largest = best_rows(
         priced,
         of=[category],
-        by=[F.desc(FallingProduct.fall), product_id],
+        by=[F.desc(OverstockedProduct.excess), product_id],
         keep=inputs.settings.candidates_per_scenario,
     )
-    of_interest = interests(inputs.users).join(F.broadcast(steepest), Interest.category, "inner")
+    of_interest = interests(inputs.users).join(F.broadcast(largest), Interest.category, "inner")
     bought = (
         inputs.item_propensity.filter(F.col(ItemPropensity.source) == "own")
         .select(ItemPropensity.user_id, ItemPropensity.product_id)
@@ -99,22 +117,22 @@ def liked_products(inputs: ScenarioInputs, priced: DataFrame) -> DataFrame:
 
 
 def candidates(inputs: ScenarioInputs) -> DataFrame:
-    """One row per user and falling product that the user bought before or may like. → ProposedOffer.
+    """One row per user and overstocked product that the user bought before or may like. → ProposedOffer.
 
-    Appeal: bought before first, then the steeper fall.
+    Appeal: bought before first, then the larger excess.
     """
-    bought, fall = F.col(LikedProduct.bought), F.col(FallingProduct.fall)
-    deepest = depth(fall, inputs.bounds(CLEARANCE.name))
-    priced = inputs.with_item_rungs(falling_products(inputs), CLEARANCE.name, greatest=deepest)
+    bought, excess = F.col(LikedProduct.bought), F.col(OverstockedProduct.excess)
+    deepest = depth(excess, inputs.bounds(CLEARANCE.name))
+    priced = inputs.with_item_rungs(overstocked_products(inputs), CLEARANCE.name, greatest=deepest)
     of_interest = F.concat(F.lit("interest:"), F.col(OfferableProduct.category))
     return single_item(
         liked_products(inputs, priced)
         .join(F.broadcast(priced), OfferableProduct.product_id, "inner")
         .withColumns(
             {
-                ProposedOffer.appeal: bought + fall,
+                ProposedOffer.appeal: bought + excess,
                 ProposedOffer.reason_codes: F.array(
-                    F.concat(F.lit("forecast_of_last_sales:"), F.col(FallingProduct.trend).cast("string")),
+                    F.col(OverstockedProduct.sign),
                     F.when(bought == 1, "bought_before").otherwise(of_interest),
                 ),
             }

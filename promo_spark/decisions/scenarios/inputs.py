@@ -7,10 +7,22 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
 
 from promo_spark.contracts.currencies import digits_of
-from promo_spark.decisions.offers.pricing import most_coupon_amount, with_item_rungs
+from promo_spark.contracts.models import Recommendations
+from promo_spark.contracts.predictions import ItemPropensity
+from promo_spark.decisions.offers.pricing import (
+    ShopMargin,
+    margin_of_shop,
+    most_basket_amount,
+    with_basket_rungs,
+    with_item_rungs,
+)
+from promo_spark.decisions.offers.products import OfferableProduct
+from promo_spark.decisions.users import DailyUser
 from promo_spark.errors import SettingsError
+from promo_spark.measures.best_rows import best_rows
 from promo_spark.settings.promote import PromoteSettings
 
 
@@ -21,12 +33,16 @@ class ScenarioInputs:
     date: datetime.date
     currency: str
     settings: PromoteSettings
-    users: DataFrame  # UserEligibility: those who may get offers
+    users: DataFrame  # UserEligibility: those who may get offers and are decided for
+    everyone: DataFrame  # UserEligibility: all who may get offers, the same but where one user's decision is explained
     products: DataFrame  # OfferableProduct
     item_propensity: DataFrame  # ItemPropensity
     recommendations: DataFrame  # Recommendations
     rules: DataFrame  # BasketRules
     forecasts: DataFrame  # Forecasts
+    propensity: DataFrame  # Propensity
+    opportunities: DataFrame  # Opportunities
+    holidays: DataFrame  # Holidays
     earlier_promotions: DataFrame  # Promotions of dates before this one
 
     @property
@@ -57,15 +73,54 @@ class ScenarioInputs:
             greatest=greatest,
         )
 
-    @property
-    def most_coupon_amount(self) -> Decimal:
-        """The most that one coupon may take off: a share of the smallest budget that coupons fall under."""
-        return most_coupon_amount(self.settings, self.digits)
+    def with_basket_rungs(self, users: DataFrame, scenario: str, mechanic: str) -> DataFrame:
+        """DailyUser → the same with min_spend, rungs within the scenario's depths, and margin_is_assumed."""
+        return with_basket_rungs(
+            users.crossJoin(F.broadcast(margin_of_shop(self.products))),
+            F.col(ShopMargin.margin_share),
+            bounds=self.bounds(scenario),
+            step=self.settings.depth_step,
+            min_margin=self.settings.min_margin,
+            stretch=self.settings.min_spend_stretch,
+            most_amount=self.most_amount(mechanic),
+            digits=self.digits,
+        )
 
-    @property
-    def valid_to(self) -> datetime.date:
-        """The last day of an offer, included."""
-        return last_valid_day(self.date, self.settings)
+    def most_amount(self, mechanic: str) -> Decimal:
+        """The most that one offer of the mechanic may take off a basket."""
+        return most_basket_amount(self.settings, mechanic, self.digits)
+
+    def recommended_products(self) -> DataFrame:
+        """One row per user and product that is recommended and may be offered. → OfferableProduct, Recommendations."""
+        return (
+            self.recommendations.select(*_OF_RECOMMENDATION)
+            .join(self.users.select(DailyUser.user_id), DailyUser.user_id, "inner")
+            .join(self.products, OfferableProduct.product_id, "inner")
+        )
+
+    def likely_products(self, users: DataFrame) -> DataFrame:
+        """One row per user and product that a purchase is foretold of and that may be offered.
+
+        DailyUser → OfferableProduct, ItemPropensity: of each user as many as a scenario may propose, the likeliest.
+        """
+        foretold = self.item_propensity.select(*_OF_ITEM).join(
+            users.select(DailyUser.user_id), DailyUser.user_id, "inner"
+        )
+        return best_rows(
+            foretold.join(self.products, OfferableProduct.product_id, "inner"),
+            of=[ItemPropensity.user_id],
+            by=[F.desc(ItemPropensity.p_offer), ItemPropensity.product_id],
+            keep=self.settings.candidates_per_scenario,
+        )
+
+
+_OF_RECOMMENDATION = (
+    Recommendations.user_id,
+    Recommendations.product_id,
+    Recommendations.rank,
+    Recommendations.source,
+)
+_OF_ITEM = (ItemPropensity.user_id, ItemPropensity.product_id, ItemPropensity.source, ItemPropensity.p_offer)
 
 
 def last_valid_day(date: datetime.date, settings: PromoteSettings) -> datetime.date:

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.schema import MONEY, RATE
 from promo_spark.decisions.offers.pricing import Rung, ShopMargin, greatest_coupon_share, margin_of_shop
-from promo_spark.decisions.offers.targets import ProposedOffer, whole_shop_coupon
+from promo_spark.decisions.offers.targets import ProposedOffer, whole_shop
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs
 from promo_spark.decisions.scenarios.scenario import Scenario
 from promo_spark.decisions.users import DailyUser
@@ -25,20 +25,21 @@ def candidates(inputs: ScenarioInputs) -> DataFrame:
     settings = inputs.settings
     welcomed = inputs.earlier_promotions.filter(F.col(Promotions.scenario) == NEW_USER_WELCOME.name)
     new_users = (
-        inputs.users.filter((F.col(DailyUser.orders) == 0) & (F.col(DailyUser.lifecycle) == "new"))
+        inputs.everyone.filter((F.col(DailyUser.orders) == 0) & (F.col(DailyUser.lifecycle) == "new"))
         .join(welcomed.select(Promotions.user_id).distinct(), DailyUser.user_id, "left_anti")
         .crossJoin(F.broadcast(margin_of_shop(inputs.products)))
     )
-    new_users = one_per_ring(new_users, inputs.users.join(welcomed, DailyUser.user_id, "left_semi"))
+    new_users = one_per_ring(new_users, inputs.everyone.join(welcomed, DailyUser.user_id, "left_semi"))
+    new_users = new_users.join(inputs.users.select(DailyUser.user_id), DailyUser.user_id, "left_semi")
     min_spend = exact_amount(settings.welcome_min_spend, inputs.digits)
     most = min_spend * greatest_coupon_share(F.col(ShopMargin.margin_share), settings.min_margin)
     amount = F.least(
         exact_amount(settings.welcome_amount, inputs.digits),
         rounded_down(most, inputs.digits),
-        F.lit(inputs.most_coupon_amount).cast(MONEY),
+        F.lit(inputs.most_amount(NEW_USER_WELCOME.mechanic)).cast(MONEY),
     )
     rung = F.struct((amount / min_spend).cast(RATE).alias(Rung.rate), amount.alias(Rung.off))
-    return whole_shop_coupon(
+    return whole_shop(
         new_users.filter(amount > 0)
         .withColumn(ProposedOffer.min_spend, min_spend)
         .withColumn(ProposedOffer.rungs, F.array(rung))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.models import Recommendations
-from promo_spark.decisions.offers.products import OfferableProduct
 from promo_spark.decisions.offers.targets import ProposedOffer, single_item
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs
 from promo_spark.decisions.scenarios.scenario import Scenario
-from promo_spark.decisions.users import DailyUser
 
 
 def candidates(inputs: ScenarioInputs) -> DataFrame:
@@ -18,20 +16,18 @@ def candidates(inputs: ScenarioInputs) -> DataFrame:
 
     Appeal: the recommender's rank.
     """
-    rank, source = Recommendations.rank, Recommendations.source
-    recommended = (
-        inputs.recommendations.select(Recommendations.user_id, Recommendations.product_id, rank, source)
-        .join(inputs.users.select(DailyUser.user_id), DailyUser.user_id, "inner")
-        .join(inputs.products, OfferableProduct.product_id, "inner")
-    )
     return single_item(
-        inputs.with_item_rungs(recommended, RECOMMENDED_ITEM.name).withColumns(
-            {
-                ProposedOffer.appeal: -F.col(rank).cast("double"),
-                ProposedOffer.reason_codes: F.array(F.concat_ws(":", F.lit("recommended"), source, rank)),
-            }
-        )
+        inputs.with_item_rungs(inputs.recommended_products(), RECOMMENDED_ITEM.name).withColumns(by_rank())
     )
+
+
+def by_rank() -> dict[str, Column]:
+    """Appeal and reason of a recommended product, as columns of ProposedOffer. Of Recommendations."""
+    rank, source = Recommendations.rank, Recommendations.source
+    return {
+        ProposedOffer.appeal: -F.col(rank).cast("double"),
+        ProposedOffer.reason_codes: F.array(F.concat_ws(":", F.lit("recommended"), source, rank)),
+    }
 
 
 RECOMMENDED_ITEM = Scenario(

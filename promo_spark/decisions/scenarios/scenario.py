@@ -10,8 +10,13 @@ from pyspark.sql import functions as F
 
 from promo_spark.decisions.offers.targets import OfferTarget
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs
+from promo_spark.settings.promote import PromoteSettings
 
 ENGLISH = "en-US"
+
+
+def _usual_days(settings: PromoteSettings) -> int:
+    return settings.valid_days
 
 
 @dataclass(frozen=True)
@@ -19,13 +24,15 @@ class Scenario:
     """A reason to make offers.
 
     `candidates` gives one row per user and thing that could be offered, see ProposedOffer. `texts` are sentences by
-    language, English always among them; their slots, such as {title}, are those of offers/texts.py.
+    language, English always among them; their slots, such as {title}, are those of offers/texts.py. `days`: how long
+    its offers hold, `promote.valid_days` unless it says less.
     """
 
     name: str
     mechanic: str
     candidates: Callable[[ScenarioInputs], DataFrame]
     texts: Mapping[str, str]
+    days: Callable[[PromoteSettings], int] = _usual_days
 
     def text(self, language: str) -> str:
         """The sentence in a language; in English where there is none."""
@@ -35,6 +42,10 @@ class Scenario:
         """One row per user and thing that the scenario could offer. → OfferTarget."""
         return OfferTarget.shaped(
             self.candidates(inputs).withColumns(
-                {OfferTarget.scenario: F.lit(self.name), OfferTarget.mechanic: F.lit(self.mechanic)}
+                {
+                    OfferTarget.scenario: F.lit(self.name),
+                    OfferTarget.mechanic: F.lit(self.mechanic),
+                    OfferTarget.days: F.lit(self.days(inputs.settings)),
+                }
             )
         )

@@ -7,7 +7,8 @@ from pyspark.sql import SparkSession
 
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.models import BasketRules, Forecasts, Recommendations
-from promo_spark.contracts.predictions import ItemPropensity
+from promo_spark.contracts.predictions import ItemPropensity, Opportunities, Propensity
+from promo_spark.contracts.silver import Holidays
 from promo_spark.decisions.eligibility import UserEligibility
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs
 from promo_spark.settings import Settings
@@ -22,10 +23,14 @@ def inputs(spark: SparkSession, settings: Settings) -> ScenarioInputs:
         currency="USD",
         settings=settings.promote,
         users=UserEligibility.frame(spark),
+        everyone=UserEligibility.frame(spark),
         products=products(spark, item("milk"), item("bread")),
         item_propensity=ItemPropensity.frame(spark),
         recommendations=Recommendations.frame(spark),
         rules=BasketRules.frame(spark),
         forecasts=Forecasts.frame(spark),
+        propensity=Propensity.frame(spark),
+        opportunities=Opportunities.frame(spark),
+        holidays=Holidays.frame(spark),
         earlier_promotions=Promotions.frame(spark),
     )

@@ -28,7 +28,9 @@ def test_only_users_without_orders_are_welcomed_and_once(spark: SparkSession, in
             {"user_id": "offered", "scenario": "recommended_item"},  # another offer does not count as a welcome
         ],
     )
-    found = targets_by_user(NEW_USER_WELCOME, replace(inputs, users=visitors, earlier_promotions=earlier))
+    found = targets_by_user(
+        NEW_USER_WELCOME, replace(inputs, users=visitors, everyone=visitors, earlier_promotions=earlier)
+    )
     welcomes = {user: (target.min_spend, rungs_of(target)) for user, target in found.items()}
     assert welcomes == dict.fromkeys(("new", "offered"), (15, [("0.20", "3.00")]))
 
@@ -36,7 +38,7 @@ def test_only_users_without_orders_are_welcomed_and_once(spark: SparkSession, in
 def test_a_welcome_leaves_the_minimum_margin_of_the_shop(spark: SparkSession, inputs: ScenarioInputs) -> None:
     visitors = users(spark, {"user_id": "new", "lifecycle": "new", "orders": 0})
     low_margin = products(spark, item("milk", unit_cost=9))
-    offers = targets_by_user(NEW_USER_WELCOME, replace(inputs, products=low_margin, users=visitors))
+    offers = targets_by_user(NEW_USER_WELCOME, replace(inputs, products=low_margin, users=visitors, everyone=visitors))
     assert rungs_of(offers["new"]) == [("0.05", "0.78")]  # 15 × (1 − 0.9 / 0.95) = 0.789, down to the cent
 
 
@@ -50,5 +52,9 @@ def test_accounts_that_act_together_are_welcomed_once(spark: SparkSession, input
         new | {"user_id": "alone"},
     )
     earlier = Promotions.frame(spark, [{"user_id": "ring2 1", "scenario": "new_user_welcome"}])
-    found = targets_by_user(NEW_USER_WELCOME, replace(inputs, users=visitors, earlier_promotions=earlier))
+    found = targets_by_user(
+        NEW_USER_WELCOME, replace(inputs, users=visitors, everyone=visitors, earlier_promotions=earlier)
+    )
     assert set(found) == {"ring1 0", "alone"}
+    another = replace(inputs, users=visitors.filter("user_id = 'ring1 2'"), everyone=visitors)  # whose day is explained
+    assert targets_by_user(NEW_USER_WELCOME, another) == {}

@@ -14,7 +14,6 @@ from promo_spark.decisions.scenarios.inputs import ScenarioInputs
 from promo_spark.decisions.scenarios.scenario import Scenario
 from promo_spark.errors import SettingsError
 from promo_spark.settings import Settings
-from tests.decisions.scenarios.shop import DAY
 
 
 def test_registry_contract_and_settings_name_the_same_scenarios(settings: Settings) -> None:
@@ -30,12 +29,12 @@ def test_a_scenario_is_named_like_its_file_and_fills_every_slot(scenario: Scenar
     assert scenario.mechanic in MECHANICS and scenario.mechanic != "none"
     assert set(scenario.texts) == {"en-US", "zh-CN"} and scenario.text("fr-FR") == scenario.texts["en-US"]
     assert set(slots_of(scenario.text("zh-CN"))) == set(slots_of(scenario.text("en-US")))
-    assert set(slots_of(scenario.text("en-US"))) <= set(slot_columns(valid_to=DAY, currency="USD"))
+    assert set(slots_of(scenario.text("en-US"))) <= set(slot_columns(currency="USD"))
 
 
 def test_an_unknown_scenario_is_named(inputs: ScenarioInputs) -> None:
-    with pytest.raises(SettingsError, match=r"flash_sale is unknown; there are: bundle, clearance, new_user_welcome"):
-        all_targets(inputs, ["bundle", "flash_sale"])
+    with pytest.raises(SettingsError, match=r"fleeting is unknown; there are: abandoned_cart, bundle, clearance"):
+        all_targets(inputs, ["bundle", "fleeting"])
     with pytest.raises(SettingsError, match="it names none"):
         all_targets(inputs, [])
 
