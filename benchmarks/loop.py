@@ -80,6 +80,9 @@ BUDGET_PER_USER = {
     "mechanic_budgets.discount": 0.12,
     "mechanic_budgets.coupon": 0.08,
     "mechanic_budgets.bundle": 0.04,
+    "mechanic_budgets.threshold": 0.06,
+    "mechanic_budgets.flash": 0.04,
+    "mechanic_budgets.rebate": 0.02,
 }
 WELCOMES = "WELCOME-"  # campaigns that are no promotions: every new account gets their coupon
 DATED = {

@@ -45,8 +45,17 @@ WRONG = [
     ('promote.scenarios=["bundle", "bundle"]', r"promote\.scenarios: bundle stands there twice"),
     ("promote.scenarios=[]", r"promote\.scenarios: list should have at least 1 item"),
     ("promote.depth.bundel=[0.1, 0.2]", r"promote\.depth\.bundel: there is no scenario bundel; there are: "),
-    ("promote.depth.bundle=[0.3, 0.1]", r"promote\.depth\.bundle: the least depth comes first, found \[0\.3, 0\.1\]"),
+    ("promote.depth.bundle=[0.3, 0.1]", r"promote\.depth\.bundle: the least comes first, found \[0\.3, 0\.1\]"),
     ("promote.depth.bundle=[0.3]", r"promote\.depth\.bundle: list should have at least 2 items"),
+    (
+        "promote.likely_buyer_bounds=[0.6, 0.2]",
+        r"promote\.likely_buyer_bounds: the least comes first, found \[0\.6, 0\.2",
+    ),
+    ("promote.flash_days=8", r"promote\.flash_days: a flash sale holds no longer than promote\.valid_days, which is 7"),
+    (
+        "promote.holiday_lead_days=7",
+        r"promote\.holiday_lead_days: an offer has to hold on the holiday: .* is 6, found 7",
+    ),
     ('promote.win_back_lifecycles=["asleep"]', r"promote\.win_back_lifecycles: there is no lifecycle asleep; "),
     ('promote.blocked_risk_tiers=["bad"]', r"promote\.blocked_risk_tiers: there is no risk tier bad; there are: low"),
     ('forecast.models_top=["Prophet"]', r"forecast\.models_top: there is no model Prophet; there are: SeasonalNaive"),

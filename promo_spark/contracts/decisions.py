@@ -112,7 +112,9 @@ class Promotions(Table):
     reason_codes = Col(
         _TEXTS,
         "why this offer, or why none (offers_held: those of earlier dates still hold; no_gain: none brings "
-        "promote.least_gain; budget_exhausted: others bring more for it; explored: chance gave none); at least one",
+        "promote.least_gain; strategy: what does is of a mechanic that is not measured and that "
+        "silver.segment_strategies does not name for the user; budget_exhausted: others bring more for it; explored: "
+        "chance gave none); at least one",
         required=True,
     )
     text = Col(_TEXT, "the offer as a sentence; empty: no offer", required=True)

@@ -22,6 +22,7 @@ class Candidate:
     cost: Decimal
     worthwhile: bool
     uses: tuple[str, ...]  # the limits that it falls under
+    in_strategy: bool = True
 
     @property
     def thing(self) -> tuple[str, str, tuple[str, ...]]:
@@ -85,6 +86,8 @@ def _why_not(one: Candidate, offered: Sequence[Candidate], decided: Decided) -> 
         return f"less than promote.least_gain, {decided.least_gain:.2f}"
     if one.cost <= 0:
         return "nothing is expected to be given"
+    if not one.in_strategy:
+        return f"nothing is measured of a {one.mechanic}, and the user's strategies name other mechanics"
     dear = {name: decided.prices.get(name, 0.0) for name in one.uses if decided.prices.get(name, 0.0) > 0}
     if one.net(decided.prices) <= 0:
         budgets = " and ".join(f"{name} brings more elsewhere, {price:.2f}" for name, price in sorted(dear.items()))

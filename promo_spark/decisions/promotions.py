@@ -22,7 +22,7 @@ from promo_spark.decisions.offers.codes import coupon_code
 from promo_spark.decisions.offers.targets import OfferTarget, product_ids
 from promo_spark.decisions.offers.texts import offer_text
 from promo_spark.decisions.scenarios import REGISTRY
-from promo_spark.decisions.valuation import MICRO, ValuedOffer, none_id
+from promo_spark.decisions.valuation import MICRO, ValuedOffer, could_be_chosen, none_id
 from promo_spark.measures.money import half_up, minor_per_unit, of_minor_units
 
 _OF_USER = (
@@ -150,18 +150,21 @@ def terms(decision: Decision) -> dict[str, Column]:
 
 
 def none_rows(of: Considered, chosen: DataFrame, decision: Decision) -> DataFrame:
-    """One row per user without an offer: excluded, drawn, past the end of a budget, no gain, held, or nothing to offer.
+    """One row per user without an offer, with the first reason that is true of the user.
 
     ChosenOffer → columns of Promotions.
     """
     user_id = UserEligibility.user_id
-    worthwhile = of.offers.filter(ValuedOffer.worthwhile).select(user_id).distinct()
+    worthwhile = (
+        of.offers.filter(ValuedOffer.worthwhile).groupBy(user_id).agg(F.bool_or(could_be_chosen()).alias(_HAD_OFFERS))
+    )
     with_targets = of.targets.select(user_id).distinct()
     exclusions = F.col(UserEligibility.exclusions)
     reasons = (
         F.when(F.size(exclusions) > 0, exclusions)
         .when(F.col(_EXPLORED), F.array(F.lit("explored")))
         .when(F.col(_HAD_OFFERS), F.array(F.lit("budget_exhausted")))
+        .when(~F.col(_HAD_OFFERS), F.array(F.lit("strategy")))
         .when(F.col(_HAD_TARGETS), F.array(F.lit("no_gain")))
         .when(F.col(HeldOffers.held_offers) > 0, F.array(F.lit("offers_held")))
         .otherwise(F.array(F.lit("no_candidate")))
@@ -169,7 +172,7 @@ def none_rows(of: Considered, chosen: DataFrame, decision: Decision) -> DataFram
     zeros = _zeros(Promotions, *_EXPECTED, Promotions.expected_margin)
     return (
         of.users.join(chosen.select(user_id).distinct(), user_id, "left_anti")
-        .join(worthwhile.withColumn(_HAD_OFFERS, F.lit(True)), user_id, "left")
+        .join(worthwhile, user_id, "left")
         .join(with_targets.withColumn(_HAD_TARGETS, F.lit(True)), user_id, "left")
         .join(of.draws.select(user_id, F.lit(True).alias(_EXPLORED)), user_id, "left")
         .join(of.held.select(HeldOffers.user_id, HeldOffers.held_offers), user_id, "left")

@@ -48,6 +48,7 @@ class Shopper(Frame):
     mention = Col(_DOUBLE, "as in models.uplift", required=True)
     answers = Col(T.MapType(_TEXT, ANSWER), "by mechanic", required=True)
     habits = Col(T.MapType(_TEXT, HABIT), "by product; those without are bought like by others", required=True)
+    strategy = Col(T.ArrayType(_TEXT), "mechanics by which the user may be reached where none is measured; null: any")
     order_margin = Col(_DOUBLE, "what an order is expected to leave above its cost", unit="currency", required=True)
     basket = Col(_DOUBLE, "median amount of an order", unit="currency", required=True)
     basket_spread = Col(_DOUBLE, "standard deviation of the log of it", required=True)
@@ -70,9 +71,10 @@ def shoppers(
     uplift: DataFrame,
     propensity: DataFrame,
     item_propensity: DataFrame,
+    strategies: DataFrame,
     margin: DataFrame,
 ) -> DataFrame:
-    """One row per user. DailyUser who may get offers, Uplift, Propensity, ItemPropensity, ShopMargin → Shopper.
+    """One row per user. DailyUser who may get offers, Uplift, …, UserStrategy, ShopMargin → Shopper.
 
     `everyone`: DailyUser, by whom a usual basket is told; `users` may be some of them.
 
@@ -99,6 +101,7 @@ def shoppers(
         .join(_answers(uplift), DailyUser.user_id, "left")
         .join(soon, DailyUser.user_id, "left")
         .join(_habits(item_propensity), DailyUser.user_id, "left")
+        .join(strategies, DailyUser.user_id, "left")
         .crossJoin(F.broadcast(_usual(uplift)))
         .crossJoin(F.broadcast(_basket_of_all(everyone)))
         .crossJoin(F.broadcast(margin))

@@ -50,6 +50,9 @@ class ValuedOffer(OfferTarget):
     cost_minor = Col(_LONG, "expected to be given, rounded up: what budgets reserve", unit="minor units", required=True)
     basis = Col(_TEXT, "what the effect on visits rests on: randomised, transferred or prior", required=True)
     worthwhile = Col(T.BooleanType(), "brings the least gain, and more than any lower depth", required=True)
+    in_strategy = Col(
+        T.BooleanType(), "measured, or given in a way that the user's strategies name, or there are none", required=True
+    )
     promotion_id = Col(_TEXT, "see `promotion_id`", required=True)
 
 
@@ -59,6 +62,7 @@ class _Asked(OfferTarget):
     effect = Col(_DOUBLE, "as in Answer", required=True)
     error = Col(_DOUBLE, "as in Answer", required=True)
     basis = Col(_TEXT, "as in Answer", required=True)
+    in_strategy = Col(T.BooleanType(), "as in ValuedOffer", required=True)
     visits = Col(_DOUBLE, "of the user in the days", required=True)
     readiness = Col(_DOUBLE, "as in Shopper", required=True)
     mention = Col(_DOUBLE, "as in Shopper", required=True)
@@ -94,7 +98,8 @@ def valued_offers(
 ) -> DataFrame:
     """One row per target and depth. OfferTarget, Shopper, Elasticity → ValuedOffer. Targets of others are dropped."""
     asked = _asked(targets, shoppers=shoppers, elasticity=elasticity, by=by)
-    kept = [field for field in _Asked.struct() if field.name in OfferTarget.columns() or field.name == _Asked.basis]
+    same = (*OfferTarget.columns(), _Asked.basis, _Asked.in_strategy)
+    kept = [field for field in _Asked.struct() if field.name in same]
     added = [field for field in ValuedOffer.struct() if field.name not in _Asked.columns()]
     added = [field for field in added if field.name != ValuedOffer.promotion_id]
     valued = asked.mapInArrow(_valued(curves, by, [f.name for f in kept]), T.StructType([*kept, *added]))
@@ -112,6 +117,11 @@ def curves_of(rows: DataFrame) -> Curves:
         return np.array([at for at, _ in points]), np.array([level for _, level in points])
 
     return Curves(*line("saving", 0.0), *line("share", 0.0), *line("use", 1.0))
+
+
+def could_be_chosen() -> Column:
+    """Whether an offer may be made to whom nothing is drawn for. Of ValuedOffer."""
+    return F.col(ValuedOffer.worthwhile) & F.col(ValuedOffer.in_strategy)
 
 
 def promotion_id(date: datetime.date) -> Column:
@@ -142,6 +152,7 @@ def _asked(targets: DataFrame, *, shoppers: DataFrame, elasticity: DataFrame, by
     """One row per target of a shopper. OfferTarget, Shopper, Elasticity → _Asked."""
     parts, mechanic = F.col(OfferTarget.parts), F.col(OfferTarget.mechanic)
     answer = F.try_element_at(Shopper.answers, mechanic)
+    basis = F.coalesce(answer[Answer.basis], F.lit("prior"))
     days = F.col(OfferTarget.days)
     visits = F.col(Shopper.visits_per_week) * (days / 7)
     first, second = F.get(parts, F.lit(0)), F.get(parts, F.lit(1))
@@ -158,7 +169,10 @@ def _asked(targets: DataFrame, *, shoppers: DataFrame, elasticity: DataFrame, by
         {
             _Asked.effect: F.coalesce(answer[Answer.effect], nothing),
             _Asked.error: F.coalesce(answer[Answer.error], nothing),
-            _Asked.basis: F.coalesce(answer[Answer.basis], F.lit("prior")),
+            _Asked.basis: basis,
+            _Asked.in_strategy: F.coalesce(
+                (basis != "prior") | F.array_contains(Shopper.strategy, mechanic), F.lit(True)
+            ),
             _Asked.visits: visits,
             _Asked.least: F.coalesce(F.col(OfferTarget.min_spend).cast("double"), nothing),
             _Asked.worth: F.coalesce(F.col(OfferTarget.charged_price).cast("double"), nothing),

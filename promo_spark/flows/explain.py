@@ -121,6 +121,7 @@ def _candidates(offers: DataFrame, digits: int) -> list[Candidate]:
             error=row[ValuedOffer.error_micro] / MICRO,
             cost=Decimal(row[ValuedOffer.cost_minor]) / minor_per_unit(digits),
             worthwhile=row[ValuedOffer.worthwhile],
+            in_strategy=row[ValuedOffer.in_strategy],
             uses=(DAILY, of_mechanic(row[ValuedOffer.mechanic])),
         )
         for row in rows

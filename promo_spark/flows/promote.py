@@ -18,7 +18,7 @@ from promo_spark.contracts.models import BasketRules, Forecasts, Recommendations
 from promo_spark.contracts.predictions import ItemPropensity, Opportunities, Propensity
 from promo_spark.contracts.responses import Uplift, UpliftCurves
 from promo_spark.contracts.risk import Risk
-from promo_spark.contracts.silver import Holidays, PromotionExclusions, Users
+from promo_spark.contracts.silver import Holidays, PromotionExclusions, SegmentStrategies, Users
 from promo_spark.decisions.allocation.limits import DAILY, limits_in_minor_units
 from promo_spark.decisions.allocation.prices import Allocation, allocated_by_prices
 from promo_spark.decisions.eligibility import UserEligibility, eligible, with_eligibility
@@ -28,6 +28,7 @@ from promo_spark.decisions.invariants import check_invariants
 from promo_spark.decisions.offers.exclusions import excluded_products
 from promo_spark.decisions.offers.pricing import margin_of_shop
 from promo_spark.decisions.offers.products import offerable_products
+from promo_spark.decisions.offers.strategies import user_strategies
 from promo_spark.decisions.offers.targets import best_per_scenario
 from promo_spark.decisions.options import user_options
 from promo_spark.decisions.promotions import (
@@ -45,7 +46,7 @@ from promo_spark.decisions.scenarios import all_targets
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs, last_valid_day
 from promo_spark.decisions.shoppers import shoppers
 from promo_spark.decisions.users import daily_users
-from promo_spark.decisions.valuation import MICRO, ValuedOffer, Valuing, curves_of, valued_offers
+from promo_spark.decisions.valuation import MICRO, Valuing, could_be_chosen, curves_of, valued_offers
 from promo_spark.measures.consent import unprofiled_users
 from promo_spark.measures.money import minor_per_unit
 from promo_spark.runtime.job import Context
@@ -134,6 +135,7 @@ def considered(ctx: Ctx, users: DataFrame, everyone: DataFrame | None = None) ->
                 uplift=ctx.read_optional(Uplift),
                 propensity=inputs.propensity,
                 item_propensity=inputs.item_propensity,
+                strategies=user_strategies(inputs.users, ctx.read_optional(SegmentStrategies)),
                 margin=margin_of_shop(inputs.products),
             ),
             elasticity=ctx.read_optional(Elasticity),
@@ -165,7 +167,7 @@ def allocated(ctx: Ctx, of: Considered) -> Allocation:
     settings = ctx.settings
     spent = reserved_in_minor_units(of)
     limits = limits_in_minor_units(settings, _digits(ctx))
-    others = of.offers.filter(ValuedOffer.worthwhile).join(of.draws, Draw.user_id, "left_anti")
+    others = of.offers.filter(could_be_chosen()).join(of.draws, Draw.user_id, "left_anti")
     options = user_options(others, of.held, max_offers=settings.max_offers_per_user, keep=settings.candidates_per_user)
     return allocated_by_prices(
         computed(options),

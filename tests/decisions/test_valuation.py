@@ -13,7 +13,9 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from promo_spark.contracts.effects import Elasticity
 from promo_spark.contracts.predictions import ItemPropensity, Propensity
 from promo_spark.contracts.responses import Uplift, UpliftCurves
+from promo_spark.contracts.silver import SegmentStrategies
 from promo_spark.decisions.offers.pricing import ShopMargin
+from promo_spark.decisions.offers.strategies import user_strategies
 from promo_spark.decisions.offers.targets import OfferTarget
 from promo_spark.decisions.shoppers import shoppers
 from promo_spark.decisions.users import DailyUser
@@ -47,6 +49,7 @@ def known(spark: SparkSession, *users: dict[str, Any], uplift: list[dict[str, An
         uplift=Uplift.frame(spark, uplift),
         propensity=Propensity.frame(spark, tables.get("propensity", [])),
         item_propensity=ItemPropensity.frame(spark, tables.get("item_propensity", [])),
+        strategies=user_strategies(everyone, SegmentStrategies.frame(spark, tables.get("strategies", []))),
         margin=ShopMargin.frame(spark, [{"margin_share": "0.25"}]),
     )
 
@@ -157,3 +160,36 @@ def test_an_offer_of_fewer_days_is_valued_by_these(spark: SparkSession) -> None:
     hazard = -np.log(0.3) / 7  # of a day; visits and so purchases are more by the factor of the week
     factor = 1 + week.expected_uplift / 2
     assert day.expected_conversion == pytest.approx(1 - np.exp(-hazard * factor), rel=1e-4)
+
+
+def test_strategies_say_how_users_are_reached_until_it_is_measured(spark: SparkSession) -> None:
+    """I21: without evidence the frequent get flash sales and the infrequent coupons; with evidence all compete.
+
+    I22: by segment too; a user of two groups may get the mechanics of both, one of none any.
+    """
+    groups = {
+        "often": {"lifecycle": "loyal"},
+        "seldom": {"lifecycle": "lapsing"},
+        "both": {"lifecycle": "loyal", "segment_name": "C1"},
+        "free": {"lifecycle": "new", "segment_name": "C3"},
+    }
+    wanted = [("lifecycle", "loyal", "flash"), ("lifecycle", "lapsing", "coupon"), ("segment", "C1", "threshold")]
+    mechanics = ("flash", "coupon", "threshold", "discount")
+
+    def reached(basis: str) -> dict[str, set[str]]:
+        answers = [answer(u, 5.0) | {"mechanic": m, "basis": basis} for u in groups for m in mechanics]
+        of = known(
+            spark,
+            *({"user_id": u} | facts for u, facts in groups.items()),
+            uplift=answers,
+            strategies=[{"level": level, "value": value, "mechanic": m} for level, value, m in wanted],
+        )
+        found: dict[str, set[str]] = {u: set() for u in groups}
+        for mechanic in mechanics:
+            targets = [target(u, ("0.2", 2), mechanic=mechanic) for u in groups]
+            found |= {u: found[u] | {mechanic} for (u, _), row in valued(spark, targets, of).items() if row.in_strategy}
+        return found
+
+    every = set(mechanics)
+    assert reached("prior") == {"often": {"flash"}, "seldom": {"coupon"}, "both": {"flash", "threshold"}, "free": every}
+    assert reached("transferred") == dict.fromkeys(groups, every)

@@ -84,7 +84,13 @@ def test_ingest_takes_in_every_file_and_quarantines_just_what_was_made_dirty(mad
     lake, settings, _ = made
     run_in_order([ingest], lake, settings, DATE, Progress())
     sources = RunLog(lake).succeeded()[-1].sources
-    assert {t.name for t in SILVER} - {"holidays", "identity_map", "market", "promotion_exclusions"} <= set(sources)
+    assert {t.name for t in SILVER} - {
+        "holidays",
+        "identity_map",
+        "market",
+        "promotion_exclusions",
+        "segment_strategies",
+    } <= set(sources)
     assert {name: s.quarantined for name, s in sources.items() if name != "order_lines" and s.quarantined} == {}
     files = Path(settings.generate.folder) / "order_lines" / "**/*.parquet"
     delivered = pl.scan_parquet(files).select(pl.len()).collect()

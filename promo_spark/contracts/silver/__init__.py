@@ -13,6 +13,7 @@ from promo_spark.contracts.silver.orders import Holidays, OrderLines
 from promo_spark.contracts.silver.products import Inventory, Market, Products, PromoCalendar
 from promo_spark.contracts.silver.quarantine import Quarantined, quarantine_of
 from promo_spark.contracts.silver.sourced import CHANGE, CLEANED_TYPE, Cleanable, Sourced
+from promo_spark.contracts.silver.strategies import SegmentStrategies
 from promo_spark.contracts.silver.users import Feedback, IdentityMap, Users
 
 SILVER: tuple[type[Table], ...] = (
@@ -28,6 +29,7 @@ SILVER: tuple[type[Table], ...] = (
     Exposures,
     PromoCalendar,
     PromotionExclusions,
+    SegmentStrategies,
     Holidays,
     Inventory,
     Feedback,
@@ -62,6 +64,7 @@ __all__ = [
     "PromotionExclusions",
     "Quarantined",
     "Redemptions",
+    "SegmentStrategies",
     "Sourced",
     "Users",
     "quarantine_of",
