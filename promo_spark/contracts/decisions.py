@@ -143,7 +143,8 @@ class Budget(Table):
     )
     bound = Col(
         MONEY,
-        "the most that all offers of the date together could bring under all constraints; null: written before 0.4",
+        "the most that the date's offers, explored users' apart, could bring together under all constraints; "
+        "null: written before 0.4",
         "currency",
     )
     gap = Col(

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from promo_spark.contracts.decisions import Promotions
+from promo_spark.contracts.decisions import Budget, Promotions
 from promo_spark.contracts.schema import MONEY, Col, Frame, Personal
 from promo_spark.measures.best_rows import best_rows
 
@@ -35,6 +35,7 @@ class DecisionCount(Frame):
 class ExampleOffer(Frame):
     """One row per offer that is shown, a scenario's best ones."""
 
+    user_id = Col(_TEXT, "who would get it, as in Promotions", required=True, personal=Personal.IDENTIFIER)
     scenario = Col(_TEXT, "why there is an offer", required=True)
     text = Col(_TEXT, "the offer as a sentence", required=True)
     expected_cost = Col(MONEY, "as in Promotions", unit="currency", required=True)
@@ -60,10 +61,29 @@ class Limit:
 
 @dataclass(frozen=True)
 class Decisions:
-    """What was or would be decided: rows of DecisionCount, and limits by name."""
+    """What was or would be decided: rows of DecisionCount, limits by name, bound and gap as in Budget."""
 
     counts: Sequence[Mapping[str, object]]
     limits: Mapping[str, Limit]
+    bound: Decimal | None = None
+    gap: float | None = None
+
+
+def decisions_of(promotions: DataFrame, budget: DataFrame) -> Decisions:
+    """What the decisions of a date come to: a row per scenario, mechanic and reason, and one per limit.
+
+    Promotions, Budget of the date.
+    """
+    limits = budget.orderBy(Budget.constraint).collect()  # a row per limit
+    return Decisions(
+        counts=[row.asDict() for row in decision_counts(promotions).collect()],
+        limits={
+            row[Budget.constraint]: Limit(row[Budget.planned], row[Budget.reserved], row[Budget.dual_price])
+            for row in limits
+        },
+        bound=limits[0][Budget.bound] if limits else None,  # every limit's row has those of all offers together
+        gap=limits[0][Budget.gap] if limits else None,
+    )
 
 
 def decision_counts(promotions: DataFrame) -> DataFrame:
@@ -130,23 +150,39 @@ def preview(
 
 
 def _figures(before: Decisions | None, after: Decisions, changed: int, money: str) -> Iterator[str]:
-    def line(name: str, column: str, where: Mapping[str, object], form: str) -> str:
-        was = None if before is None else form.format(_total(before.counts, column, where))
-        would = form.format(_total(after.counts, column, where))
-        return f"  {name}: {would if was is None else f'{was} → {would}'}"
+    def beside(column: str, where: Mapping[str, object], form: str) -> str:
+        both = [form.format(_total(of.counts, column, where)) for of in (before, after) if of is not None]
+        return " → ".join(both)
 
     offers = {DecisionCount.reason: None}
-    yield line("offers", DecisionCount.rows, offers, "{:,}")
-    yield line("users with an offer", DecisionCount.users, offers, "{:,}")
-    yield line("reserved", DecisionCount.reserved, offers, money)
-    yield line("expected to bring", DecisionCount.gain, offers, money)
+    yield f"  offers: {beside(DecisionCount.rows, offers, _COUNT)}"
+    yield f"  users with an offer: {beside(DecisionCount.users, offers, _COUNT)}"
+    yield f"  reserved: {beside(DecisionCount.reserved, offers, money)}"
+    yield f"  expected to bring: {beside(DecisionCount.gain, offers, money)}"
+    yield f"  the most that could be brought, explored users apart: {_bounds(before, after, money)}"
     if before is not None:
         yield f"  users whose offers change: {changed:,}"
-    for column, name in ((DecisionCount.scenario, "offers of {}"), (DecisionCount.mechanic, "offers given as {}")):
+    for column, name in ((DecisionCount.scenario, "offers of"), (DecisionCount.mechanic, "offers given as")):
         for value in _values(before, after, column, offers):
-            yield line(name.format(value), DecisionCount.rows, {column: value}, "{:,}")
+            of = {column: value}
+            rows, reserved = beside(DecisionCount.rows, of, _COUNT), beside(DecisionCount.reserved, of, money)
+            gain = beside(DecisionCount.gain, of, money)
+            yield f"  {name} {value}: {rows}; reserved {reserved}; expected to bring {gain}"
     for reason in _values(before, after, DecisionCount.reason, {DecisionCount.scenario: "none"}):
-        yield line(f"users without, {reason}", DecisionCount.rows, {DecisionCount.reason: reason}, "{:,}")
+        of = {DecisionCount.reason: reason}
+        yield f"  users without, {reason}: {beside(DecisionCount.rows, of, _COUNT)}"
+
+
+_COUNT = "{:,}"
+
+
+def _bounds(before: Decisions | None, after: Decisions, money: str) -> str:
+    def told(of: Decisions) -> str:
+        if of.bound is None:
+            return "not known"  # decided by a version before 0.4
+        return money.format(of.bound) + ("" if of.gap is None else f", missed by {of.gap:.2%} at most")
+
+    return " → ".join(told(of) for of in (before, after) if of is not None)
 
 
 def _limits(before: Decisions | None, after: Decisions, money: str) -> Iterator[str]:
@@ -172,7 +208,7 @@ def _examples(examples: Iterable[Mapping[str, object]], money: str) -> Iterator[
         gain, cost = (
             money.format(_number(one, c)) for c in (ExampleOffer.incremental_margin, ExampleOffer.expected_cost)
         )
-        what = f"{one[ExampleOffer.scenario]}: “{one[ExampleOffer.text]}”"
+        what = f"{one[ExampleOffer.scenario]} to user {one[ExampleOffer.user_id]}: “{one[ExampleOffer.text]}”"
         yield f"  such as {what} brings {gain}, gives {cost} ({one[ExampleOffer.basis]})"
 
 

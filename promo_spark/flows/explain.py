@@ -22,10 +22,10 @@ from promo_spark.decisions.offers.targets import categories, product_ids
 from promo_spark.decisions.offers.topics import topics_of
 from promo_spark.decisions.valuation import MICRO, ValuedOffer
 from promo_spark.errors import MissingDataError
-from promo_spark.flows.promote import Ctx, considered, users_of_the_day
+from promo_spark.flows.promote import considered, users_of_the_day
+from promo_spark.flows.promote_context import promote_context
 from promo_spark.measures.money import minor_per_unit
-from promo_spark.runtime.job import Context, Job
-from promo_spark.runtime.progress import Progress, Step
+from promo_spark.runtime.job import Job
 from promo_spark.settings import Settings, parsed_date
 from promo_spark.settings.business import BusinessSettings
 from promo_spark.settings.promote import PromoteSettings
@@ -54,15 +54,14 @@ def explained(lake: Lake, settings: Settings, promote: Job, *, user: str, date: 
     if rows[0][Promotions.arm] == "explore":
         return "\n".join([_heading(rows), *_drawn(lake, user, day)])
     logged = _logged(lake, rows[0][Promotions.run_id], settings)
-    ctx: Ctx = Context(
+    ctx = promote_context(
+        lake,
         promote,
         day,
-        logged.promote,
-        logged.business,
-        rows[0][Promotions.run_id],
-        lake,
-        Step(Progress(), "explain"),
-        versions_in=logged.versions,
+        settings=logged.promote,
+        business=logged.business,
+        versions=logged.versions,
+        command="explain",
     )
     everyone = users_of_the_day(ctx)
     found = considered(ctx, everyone.filter(F.col(UserEligibility.user_id) == user), everyone)

@@ -7,12 +7,12 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from promo_spark.contracts.decisions import Promotions
+from promo_spark.contracts.decisions import Budget, Promotions
 from promo_spark.decisions.previews import (
     Decisions,
-    Limit,
     changed_users,
     decision_counts,
+    decisions_of,
     example_offers,
     preview,
 )
@@ -70,31 +70,50 @@ def test_users_with_other_offers_are_counted(spark: SparkSession) -> None:
 
 
 def test_both_stand_beside_each_other(spark: SparkSession) -> None:
-    def told(rows: list[dict[str, Any]], limits: dict[str, Limit]) -> Decisions:
-        return Decisions([r.asDict() for r in decision_counts(Promotions.frame(spark, rows)).collect()], limits)
+    def told(rows: list[dict[str, Any]], *limits: dict[str, Any]) -> Decisions:
+        return decisions_of(Promotions.frame(spark, rows), Budget.frame(spark, list(limits)))
 
-    daily = Limit(Decimal(2), Decimal("0.75"), None)
-    before, after = told(BEFORE, {"daily": daily}), told(AFTER, {"daily": Limit(Decimal(1), Decimal(1), 2.5)})
+    daily = {"constraint": "daily", "planned": "2.00", "reserved": "0.75"}
+    discounts = {"constraint": "mechanic:discount", "planned": "1.50", "reserved": "0.75"}
+    best = {"bound": "6.25", "gap": 0.04}
+    before = told(BEFORE, discounts | best, daily | best)
+    less = {"planned": "1.00", "reserved": "1.00", "dual_price": 2.5, "bound": "4.00", "gap": 0.0}
+    after = told(AFTER, daily | less)
     examples = [row.asDict() for row in example_offers(Promotions.frame(spark, BEFORE)).collect()]
     assert preview(before, after, changed=2, examples=examples, money="{:,.2f} EUR") == [
         "  offers: 3 → 4",
         "  users with an offer: 2 → 3",
         "  reserved: 0.75 EUR → 1.00 EUR",
         "  expected to bring: 6.00 EUR → 4.00 EUR",
+        "  the most that could be brought, explored users apart: "
+        "6.25 EUR, missed by 4.00% at most → 4.00 EUR, missed by 0.00% at most",
         "  users whose offers change: 2",
-        "  offers of flash_sale: 1 → 2",
-        "  offers of repurchase: 2 → 2",
-        "  offers given as discount: 3 → 4",
+        "  offers of flash_sale: 1 → 2; reserved 0.25 EUR → 0.50 EUR; expected to bring 2.00 EUR → 2.00 EUR",
+        # 3 + 1, and with AFTER 1 + 1
+        "  offers of repurchase: 2 → 2; reserved 0.50 EUR → 0.50 EUR; expected to bring 4.00 EUR → 2.00 EUR",
+        "  offers given as discount: 3 → 4; reserved 0.75 EUR → 1.00 EUR; expected to bring 6.00 EUR → 4.00 EUR",
         "  users without, no_consent: 1 → 1",
         "  users without, no_gain: 1 → 0",
         "  limit daily: 0.75 EUR of 2.00 EUR → 1.00 EUR of 1.00 EUR, one unit more would bring 2.50",
+        "  limit mechanic:discount: 0.75 EUR of 1.50 EUR → no limit",
         # each scenario's best one, then the second best
-        "  such as repurchase: “tea for less.” brings 3.00 EUR, gives 0.25 EUR (prior)",
-        "  such as flash_sale: “tea for less.” brings 2.00 EUR, gives 0.25 EUR (prior)",
-        "  such as repurchase: “milk for less.” brings 1.00 EUR, gives 0.25 EUR (prior)",
+        "  such as repurchase to user a: “tea for less.” brings 3.00 EUR, gives 0.25 EUR (prior)",
+        "  such as flash_sale to user b: “tea for less.” brings 2.00 EUR, gives 0.25 EUR (prior)",
+        "  such as repurchase to user a: “milk for less.” brings 1.00 EUR, gives 0.25 EUR (prior)",
     ]
     alone = preview(None, after, changed=0, examples=[], money="{:,.2f} EUR")
     assert alone[:2] == ["  offers: 4", "  users with an offer: 3"] and not any("→" in line for line in alone)
+
+
+def test_what_older_versions_decided_has_no_bound(spark: SparkSession) -> None:
+    """Until 0.4 decisions.budget had no bound; and where nothing could be gained, nothing can be missed."""
+    nothing = {"constraint": "daily", "planned": "2.00", "reserved": "0.00"}
+    older, without_gain = (
+        decisions_of(Promotions.frame(spark, [none("a", "no_gain")]), Budget.frame(spark, [row]))
+        for row in (nothing, nothing | {"bound": "0.00"})
+    )
+    lines = preview(older, without_gain, changed=0, examples=[], money="{:,.2f} EUR")
+    assert "  the most that could be brought, explored users apart: not known → 0.00 EUR" in lines
 
 
 def test_ten_examples_are_of_as_many_scenarios_as_there_are(spark: SparkSession) -> None:
@@ -108,4 +127,4 @@ def test_ten_examples_are_of_as_many_scenarios_as_there_are(spark: SparkSession)
         money="{:.2f}",
     )
     shown = [line for line in found if line.startswith("  such as")]
-    assert len(shown) == 10 and sum("bundle: “single for less.”" in line for line in shown) == 1
+    assert [line.split("“")[1].split(" ")[0] for line in shown] == ["p0", "single", *(f"p{n}" for n in range(1, 9))]
