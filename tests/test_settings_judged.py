@@ -12,7 +12,7 @@ from pyspark.sql import types as T
 
 from promo_spark.contracts import vocabulary
 from promo_spark.contracts.features import UserProfile
-from promo_spark.decisions.scenarios import REGISTRY
+from promo_spark.decisions.scenarios import registry
 from promo_spark.errors import SettingsError
 from promo_spark.models.forecasts.local_models import MODELS
 from promo_spark.settings import load, validated
@@ -128,8 +128,8 @@ def test_the_names_that_settings_know_are_those_of_tables_and_rooms() -> None:
     numbers = [n for n, c in UserProfile.columns().items() if isinstance(c.type, T.NumericType)]
     assert list(vocabulary.PROFILE_NUMBERS) == [n for n in numbers if not n.endswith("_id")]
     assert list(vocabulary.FORECAST_MODELS) == list(MODELS)
-    assert {*vocabulary.SCENARIOS} == {*REGISTRY, "none"} and set(WITHOUT_DEPTH) < set(REGISTRY)
-    assert set(load().promote.depth) == set(REGISTRY) - set(WITHOUT_DEPTH)
+    assert {*vocabulary.SCENARIOS} == {*registry(), "none"} and set(WITHOUT_DEPTH) < set(registry())
+    assert set(load().promote.depth) == set(registry()) - set(WITHOUT_DEPTH)
 
 
 def test_a_result_does_not_depend_on_where_its_inputs_lie() -> None:

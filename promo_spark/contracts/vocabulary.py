@@ -5,8 +5,10 @@ No import of Spark: settings are judged before it starts.
 
 from __future__ import annotations
 
-# Why there is an offer; none: there is no offer.
-SCENARIOS = (
+from importlib.metadata import entry_points
+
+# Why there is an offer.
+_OWN_SCENARIOS = (
     "recommended_item",
     "bundle",
     "repurchase",
@@ -20,8 +22,10 @@ SCENARIOS = (
     "members_only",
     "high_value_rebate",
     "holiday",
-    "none",
 )
+SCENARIOS_GROUP = "promo_spark.scenarios"  # the entry points by which another package brings scenarios
+_BROUGHT = {entry.name for entry in entry_points(group=SCENARIOS_GROUP)} - {*_OWN_SCENARIOS, "none"}
+SCENARIOS = (*_OWN_SCENARIOS, *sorted(_BROUGHT), "none")  # none: there is no offer
 # How an offer is given.
 MECHANICS = ("discount", "coupon", "bundle", "threshold", "flash", "rebate", "none")
 # What a user did, beside buying. try_on: looked at on oneself, as in a virtual fitting room.

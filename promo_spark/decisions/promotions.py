@@ -21,7 +21,7 @@ from promo_spark.decisions.held import HeldOffers
 from promo_spark.decisions.offers.codes import coupon_code
 from promo_spark.decisions.offers.targets import OfferTarget, product_ids
 from promo_spark.decisions.offers.texts import offer_text
-from promo_spark.decisions.scenarios import REGISTRY
+from promo_spark.decisions.scenarios import registry
 from promo_spark.decisions.valuation import MICRO, ValuedOffer, could_be_chosen, none_id
 from promo_spark.measures.money import half_up, minor_per_unit, of_minor_units
 
@@ -303,7 +303,7 @@ def reserved(promotions: DataFrame) -> DataFrame:
 def _text(decision: Decision) -> Column:
     """The offer as a sentence, by its scenario's text. Of ValuedOffer with the columns of `terms`."""
     text = F.lit(None).cast("string")
-    for name, scenario in sorted(REGISTRY.items()):
+    for name, scenario in sorted(registry().items()):
         template = scenario.text(decision.language)
         written = offer_text(template, currency=decision.currency)
         text = F.when(F.col(OfferTarget.scenario) == name, written).otherwise(text)
