@@ -174,7 +174,8 @@ def test_a_users_offers_keep_the_floor_when_they_are_used_together(written: Any)
 def test_every_offer_says_what_why_and_until_when(written: Any) -> None:
     """I25: no unfilled slot in any text. N08: each offer has a reason code. I15: promoted items are in the top-N.
 
-    I01: a flash sale ends sooner. I04: each coupon has a code of its own.
+    I01: a flash sale ends sooner.
+    I04 (code, expiry): each coupon has a code of its own.
     """
     rows, _, (promotions, _, _) = written
     offers = promotions[promotions.scenario != "none"]
