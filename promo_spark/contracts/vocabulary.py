@@ -27,7 +27,8 @@ SCENARIOS_GROUP = "promo_spark.scenarios"  # the entry points by which another p
 _BROUGHT = {entry.name for entry in entry_points(group=SCENARIOS_GROUP)} - {*_OWN_SCENARIOS, "none"}
 SCENARIOS = (*_OWN_SCENARIOS, *sorted(_BROUGHT), "none")  # none: there is no offer
 # How an offer is given.
-MECHANICS = ("discount", "coupon", "bundle", "threshold", "flash", "rebate", "none")
+GIVING_MECHANICS = ("discount", "coupon", "bundle", "threshold", "flash", "rebate")
+MECHANICS = (*GIVING_MECHANICS, "none")
 # What a user did, beside buying. try_on: looked at on oneself, as in a virtual fitting room.
 EVENT_TYPES = ("view", "search", "click", "cart", "purchase", "review", "share", "coupon_claim", "try_on")
 # Where a user stands with the shop.

@@ -26,6 +26,7 @@ from promo_spark.decisions.offers.exclusions import ExcludedProduct
 from promo_spark.decisions.offers.pricing import most_basket_amount
 from promo_spark.decisions.offers.topics import WHOLE_SHOP
 from promo_spark.decisions.promotions import ReservedBudget, reserved
+from promo_spark.decisions.scenarios.inputs import last_valid_day
 from promo_spark.errors import InvariantError
 from promo_spark.measures.money import minor_per_unit
 from promo_spark.settings.promote import PromoteSettings
@@ -168,7 +169,7 @@ def row_rules(date: datetime.date, settings: PromoteSettings, digits: int) -> di
     within = [
         (col(Promotions.mechanic) == m) & (col(Promotions.coupon_amount) <= most) for m, most in most_amounts.items()
     ]
-    last_day = F.lit(date + datetime.timedelta(days=settings.valid_days - 1))
+    last_day = F.lit(last_valid_day(date, settings))
     dates = (col(Promotions.valid_from) >= col(Promotions.date)) & (
         col(Promotions.valid_to) >= col(Promotions.valid_from)
     )

@@ -214,13 +214,15 @@ def _examples(examples: Iterable[Mapping[str, object]], money: str) -> Iterator[
 
 def _values(before: Decisions | None, after: Decisions, column: str, where: Mapping[str, object]) -> list[str]:
     rows = [*(before.counts if before else ()), *after.counts]
-    return sorted({str(row[column]) for row in rows if all(row[name] == value for name, value in where.items())})
+    return sorted({str(row[column]) for row in _matching(rows, where)})
 
 
 def _total(rows: Iterable[Mapping[str, object]], column: str, where: Mapping[str, object]) -> Decimal:
-    return sum(
-        (_number(row, column) for row in rows if all(row[name] == value for name, value in where.items())), Decimal(0)
-    )
+    return sum((_number(row, column) for row in _matching(rows, where)), Decimal(0))
+
+
+def _matching(rows: Iterable[Mapping[str, object]], where: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
+    return (row for row in rows if all(row[name] == value for name, value in where.items()))
 
 
 def _number(row: Mapping[str, object], column: str) -> Decimal:

@@ -63,12 +63,14 @@ def explained(lake: Lake, settings: Settings, promote: Job, *, user: str, date: 
         versions=logged.versions,
         command="explain",
     )
-    everyone = users_of_the_day(ctx)
-    found = considered(ctx, everyone.filter(F.col(UserEligibility.user_id) == user), everyone)
     digits = digits_of(logged.business.currency)
-    candidates = _candidates(found.offers, digits)
-    held = found.held.filter(F.col(HeldOffers.user_id) == user).head()
-    ctx.release()
+    try:
+        everyone = users_of_the_day(ctx)
+        found = considered(ctx, everyone.filter(F.col(UserEligibility.user_id) == user), everyone)
+        candidates = _candidates(found.offers, digits)
+        held = found.held.filter(F.col(HeldOffers.user_id) == user).head()
+    finally:
+        ctx.release()
     decided = Decided(
         made={row[Promotions.promotion_id]: row[Promotions.rank] for row in rows},
         prices=_prices(lake, day),

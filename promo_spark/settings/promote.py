@@ -6,11 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from promo_spark.contracts.vocabulary import LIFECYCLES, MECHANICS, RISK_TIERS, SCENARIOS
+from promo_spark.contracts.vocabulary import GIVING_MECHANICS, LIFECYCLES, RISK_TIERS, SCENARIOS
 from promo_spark.settings.sections import Days, Factor, Money, Positive, Section, Share, each_once_of, one_of
 
 OFFERING = tuple(name for name in SCENARIOS if name != "none")
-GIVING = tuple(name for name in MECHANICS if name != "none")
 WITHOUT_DEPTH = ("new_user_welcome",)  # it gives an amount
 
 
@@ -33,7 +32,7 @@ class PromoteSettings(Section):
     depth: dict[Annotated[str, one_of("scenario", OFFERING)], Bounds]
     depth_step: Annotated[float, Field(ge=0.01, le=1)]
     daily_budget: Money
-    mechanic_budgets: dict[Annotated[str, one_of("mechanic", GIVING)], Money]
+    mechanic_budgets: dict[Annotated[str, one_of("mechanic", GIVING_MECHANICS)], Money]
     max_offers_per_user: Positive
     candidates_per_scenario: Positive
     candidates_per_user: Positive

@@ -6,12 +6,11 @@ from pyspark.sql import types as T
 
 from promo_spark.contracts.schema import Check, Col, SourceCheck, WriteMode
 from promo_spark.contracts.silver.sourced import Sourced, control_character
-from promo_spark.contracts.vocabulary import MECHANICS
+from promo_spark.contracts.vocabulary import GIVING_MECHANICS
 
 _TEXT = T.StringType()
 
 STRATEGY_LEVELS = ("segment", "lifecycle")
-_GIVING = tuple(name for name in MECHANICS if name != "none")
 
 
 class SegmentStrategies(Sourced):
@@ -26,7 +25,7 @@ class SegmentStrategies(Sourced):
     write_mode = WriteMode.OVERWRITE
     checks = (
         Check("level_known", "level", "in", STRATEGY_LEVELS),
-        Check("mechanic_known", "mechanic", "in", _GIVING),
+        Check("mechanic_known", "mechanic", "in", GIVING_MECHANICS),
     )
     source_checks = (
         control_character("value"),
@@ -40,14 +39,14 @@ class SegmentStrategies(Sourced):
         ),
         SourceCheck(
             "strategy_mechanic_unknown",
-            f"the mechanic is none of {', '.join(_GIVING)}",
+            f"the mechanic is none of {', '.join(GIVING_MECHANICS)}",
             "reject",
             "mechanic",
             "in",
-            _GIVING,
+            GIVING_MECHANICS,
         ),
     )
     level = Col(_TEXT, f"what is named: {', '.join(STRATEGY_LEVELS)}", required=True)
     value = Col(_TEXT, "its segment_name in models.segments, or its lifecycle in features.user_profile", required=True)
-    mechanic = Col(_TEXT, f"how these users are given offers: {', '.join(_GIVING)}", required=True)
+    mechanic = Col(_TEXT, f"how these users are given offers: {', '.join(GIVING_MECHANICS)}", required=True)
     why = Col(_TEXT, "the marketer's own words")

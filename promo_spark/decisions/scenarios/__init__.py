@@ -17,7 +17,7 @@ from types import MappingProxyType
 
 from pyspark.sql import DataFrame
 
-from promo_spark.contracts.vocabulary import MECHANICS, SCENARIOS_GROUP
+from promo_spark.contracts.vocabulary import GIVING_MECHANICS, SCENARIOS_GROUP
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs
 from promo_spark.decisions.scenarios.scenario import Scenario
 from promo_spark.errors import SettingsError
@@ -43,15 +43,12 @@ def registry() -> Mapping[str, Scenario]:
 
 def _loaded(entry: EntryPoint) -> Scenario:
     brought = entry.load()
-    if not isinstance(brought, Scenario) or brought.name != entry.name or brought.mechanic not in _GIVING:
+    if not isinstance(brought, Scenario) or brought.name != entry.name or brought.mechanic not in GIVING_MECHANICS:
         raise SettingsError(
             f"the entry point {entry.name} = {entry.value} of {SCENARIOS_GROUP} has to be a Scenario of that name with "
-            f"a mechanic of {', '.join(_GIVING)}, found {brought!r:.200}"
+            f"a mechanic of {', '.join(GIVING_MECHANICS)}, found {brought!r:.200}"
         )
     return brought
-
-
-_GIVING = tuple(name for name in MECHANICS if name != "none")
 
 
 def all_targets(inputs: ScenarioInputs, names: Sequence[str]) -> DataFrame:

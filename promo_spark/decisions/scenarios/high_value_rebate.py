@@ -5,7 +5,6 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from promo_spark.contracts.predictions import ItemPropensity
 from promo_spark.decisions.offers.targets import ProposedOffer, single_item
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs
 from promo_spark.decisions.scenarios.scenario import Scenario
@@ -18,15 +17,10 @@ def candidates(inputs: ScenarioInputs) -> DataFrame:
     Appeal: how likely it is. The price at the till stays; `offer_price` is what is left after the money back.
     """
     best_customers = inputs.users.filter(F.col(DailyUser.lifecycle).isin(inputs.settings.rebate_lifecycles))
-    likely = inputs.likely_products(best_customers).join(
-        best_customers.select(DailyUser.user_id, DailyUser.lifecycle), DailyUser.user_id, "inner"
-    )
+    likely = inputs.likely_products(best_customers.select(DailyUser.user_id, DailyUser.lifecycle))
     return single_item(
-        inputs.with_item_rungs(likely, HIGH_VALUE_REBATE.name).withColumns(
-            {
-                ProposedOffer.appeal: F.coalesce(F.col(ItemPropensity.p_offer), F.lit(0.0)),
-                ProposedOffer.reason_codes: F.array(F.concat(F.lit("lifecycle:"), F.col(DailyUser.lifecycle))),
-            }
+        inputs.with_item_rungs(likely, HIGH_VALUE_REBATE.name).withColumn(
+            ProposedOffer.reason_codes, F.array(F.concat(F.lit("lifecycle:"), F.col(DailyUser.lifecycle)))
         )
     )
 

@@ -9,12 +9,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from promo_spark.contracts.predictions import ItemPropensity
 from promo_spark.contracts.schema import Col, Frame
 from promo_spark.contracts.silver import Holidays
 from promo_spark.decisions.offers.targets import ProposedOffer, single_item
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs
 from promo_spark.decisions.scenarios.scenario import Scenario
+from promo_spark.decisions.users import DailyUser
 
 
 class ComingHoliday(Frame):
@@ -53,16 +53,11 @@ def candidates(inputs: ScenarioInputs) -> DataFrame:
     """
     settings = inputs.settings
     coming = coming_holiday(inputs.holidays, inputs.date, settings.holiday_lead_days, names=settings.holidays)
-    likely = inputs.likely_products(inputs.users).crossJoin(F.broadcast(coming))
+    likely = inputs.likely_products(inputs.users.select(DailyUser.user_id)).crossJoin(F.broadcast(coming))
     occasion = F.col(ComingHoliday.occasion)
     reason = F.concat(F.lit("holiday:"), occasion, F.lit(":"), F.col(ComingHoliday.day).cast("string"))
     return single_item(
-        inputs.with_item_rungs(likely, HOLIDAY.name).withColumns(
-            {
-                ProposedOffer.appeal: F.coalesce(F.col(ItemPropensity.p_offer), F.lit(0.0)),
-                ProposedOffer.reason_codes: F.array(reason),
-            }
-        ),
+        inputs.with_item_rungs(likely, HOLIDAY.name).withColumn(ProposedOffer.reason_codes, F.array(reason)),
         occasion=occasion,
     )
 

@@ -20,6 +20,7 @@ from promo_spark.decisions.offers.pricing import (
     with_item_rungs,
 )
 from promo_spark.decisions.offers.products import OfferableProduct
+from promo_spark.decisions.offers.targets import ProposedOffer
 from promo_spark.decisions.users import DailyUser
 from promo_spark.errors import SettingsError
 from promo_spark.measures.best_rows import best_rows
@@ -101,17 +102,18 @@ class ScenarioInputs:
     def likely_products(self, users: DataFrame) -> DataFrame:
         """One row per user and product that a purchase is foretold of and that may be offered.
 
-        DailyUser → OfferableProduct, ItemPropensity: of each user as many as a scenario may propose, the likeliest.
+        Columns of DailyUser → the same, OfferableProduct and the appeal, how likely it is: of each user as many as a
+        scenario may propose, the likeliest.
         """
-        foretold = self.item_propensity.select(*_OF_ITEM).join(
-            users.select(DailyUser.user_id), DailyUser.user_id, "inner"
-        )
-        return best_rows(
-            foretold.join(self.products, OfferableProduct.product_id, "inner"),
+        likelihood = F.col(ItemPropensity.p_offer)
+        foretold = self.item_propensity.select(ItemPropensity.user_id, ItemPropensity.product_id, likelihood)
+        likeliest = best_rows(
+            foretold.join(users, DailyUser.user_id, "inner").join(self.products, OfferableProduct.product_id, "inner"),
             of=[ItemPropensity.user_id],
             by=[F.desc(ItemPropensity.p_offer), ItemPropensity.product_id],
             keep=self.settings.candidates_per_scenario,
         )
+        return likeliest.withColumn(ProposedOffer.appeal, F.coalesce(likelihood, F.lit(0.0)))
 
 
 _OF_RECOMMENDATION = (
@@ -120,7 +122,6 @@ _OF_RECOMMENDATION = (
     Recommendations.rank,
     Recommendations.source,
 )
-_OF_ITEM = (ItemPropensity.user_id, ItemPropensity.product_id, ItemPropensity.source, ItemPropensity.p_offer)
 
 
 def last_valid_day(date: datetime.date, settings: PromoteSettings) -> datetime.date:

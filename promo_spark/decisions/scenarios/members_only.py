@@ -5,7 +5,6 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from promo_spark.contracts.predictions import ItemPropensity
 from promo_spark.decisions.offers.targets import ProposedOffer, single_item
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs
 from promo_spark.decisions.scenarios.scenario import Scenario
@@ -19,13 +18,10 @@ def candidates(inputs: ScenarioInputs) -> DataFrame:
     """
     tier, tiers = F.col(DailyUser.member_tier), inputs.settings.member_tiers
     members = inputs.users.filter(tier.isin(tiers) if tiers else tier.isNotNull())
-    likely = inputs.likely_products(members).join(members.select(DailyUser.user_id, tier), DailyUser.user_id, "inner")
+    likely = inputs.likely_products(members.select(DailyUser.user_id, tier))
     return single_item(
-        inputs.with_item_rungs(likely, MEMBERS_ONLY.name).withColumns(
-            {
-                ProposedOffer.appeal: F.coalesce(F.col(ItemPropensity.p_offer), F.lit(0.0)),
-                ProposedOffer.reason_codes: F.array(F.concat(F.lit("member_tier:"), tier)),
-            }
+        inputs.with_item_rungs(likely, MEMBERS_ONLY.name).withColumn(
+            ProposedOffer.reason_codes, F.array(F.concat(F.lit("member_tier:"), tier))
         )
     )
 
