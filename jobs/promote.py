@@ -3,14 +3,15 @@
 Scenarios propose what every user who may be targeted could be offered, at every depth. What each would bring follows
 from what is learnt of effects (uplift, elasticity) and of what happens by itself (propensity); what it gives is its
 cost. Prices of all budgets together say which offers are made; one that brings less than a stated gain never is. An
-offer of an earlier date that still holds counts against a user's most, and is not made again. A keyed-hash holdout gets
-nothing, nor does an account that risk blocks; the explore arm gets what chance says, and all that it could have drawn
-is written down. All promises of decisions.promotions are checked before anything is written.
+offer of an earlier date that still holds counts against a user's most, and is not made again; it ends where the user's
+consent was withdrawn. A keyed-hash holdout gets nothing, nor does an account that risk blocks; the explore arm gets
+what chance says, and all that it could have drawn is written down. Where approval is required, offers are proposed
+until `approve` runs. All promises of decisions.promotions are checked before anything is written.
 """
 
 from __future__ import annotations
 
-from promo_spark.contracts.decisions import Budget, Explored, Frontier, Promotions
+from promo_spark.contracts.decisions import Actions, Budget, Explored, Frontier, Promotions
 from promo_spark.contracts.effects import Elasticity
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import BasketRules, Forecasts, Metrics, Recommendations, Segments
@@ -21,7 +22,7 @@ from promo_spark.contracts.silver import Holidays, PromotionExclusions, SegmentS
 from promo_spark.decisions.metrics import decision_metrics
 from promo_spark.decisions.users import with_profile
 from promo_spark.flows import promote as flow
-from promo_spark.runtime.job import Context, Earlier, Everyone, job, main
+from promo_spark.runtime.job import ByHand, Context, Earlier, Everyone, job, main
 from promo_spark.settings.promote import PromoteSettings
 
 
@@ -40,6 +41,7 @@ from promo_spark.settings.promote import PromoteSettings
         PromotionExclusions,
         SegmentStrategies,
         Earlier(Promotions),
+        ByHand(Actions),
         Everyone(Users, why="whoever may not be profiled gets a `none` that says so"),
     ],
     writes=[Promotions, Budget, Frontier, Explored, Metrics],

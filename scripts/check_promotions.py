@@ -21,6 +21,7 @@ import polars as pl
 from promo_spark.contracts.currencies import digits_of
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.schema import MONEY
+from promo_spark.decisions.eligibility import WITHDRAWN
 from promo_spark.decisions.mechanics import ON_BASKETS
 from promo_spark.decisions.offers.pricing import most_basket_amount
 from promo_spark.settings import Settings, load
@@ -155,6 +156,17 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
         .agg(pl.len().alias("n"), pl.col("action_propensity").min().cast(pl.Float64).alias("p"))
         .filter((1 / pl.col("n") - pl.col("p")).abs() > 1e-6)
         .height,
+        "an offer has a status, and none has none": rows.filter(
+            (pl.col("scenario") == "none") == pl.col("status").is_not_null()
+        ).height,
+        "what a user holds who withdrew is revoked": rows.filter(
+            pl.col("reason_codes").list.set_intersection(list(WITHDRAWN)).list.len() == 0
+        )["revokes"]
+        .drop_nulls()
+        .len()
+        + held.filter(pl.col("user_id").is_in(refused))
+        .join(rows.filter(pl.col("revokes").list.len() > 0), on="user_id", how="anti")
+        .height,
         "every row has a reason": rows.filter(pl.col("reason_codes").list.len() == 0).height,
         "offers have text and dates in order": offers.filter(
             (pl.col("text") == "") | (pl.col("valid_from") < date) | (pl.col("valid_to") < pl.col("valid_from"))
@@ -178,8 +190,14 @@ def kept_out(lake: Path, profiles: pl.DataFrame, date: datetime.date, days: int)
 
 def held_offers(promotions: pl.DataFrame, date: datetime.date) -> pl.DataFrame:
     """One row per user with offers of earlier dates that hold on the date; one that was made twice counts once."""
-    holding = promotions.filter(
-        (pl.col("date") < date) & (pl.col("valid_to") >= date) & (pl.col("scenario") != "none")
+    earlier = promotions.filter(pl.col("date") < date)
+    revoked = earlier["revokes"].drop_nulls().explode().drop_nulls().implode()
+    holding = earlier.filter(
+        (pl.col("valid_to") >= date)
+        & (pl.col("scenario") != "none")
+        & pl.col("status").ne_missing("proposed")
+        & (pl.col("stopped_on") > date).fill_null(True)
+        & ~pl.col("promotion_id").is_in(revoked)
     ).with_columns(pl.col("product_ids").list.sort().list.join("\n").alias("what"))
     return holding.group_by("user_id").agg(
         pl.col("what").n_unique().alias("held"),

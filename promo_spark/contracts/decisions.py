@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import types as T
 
 from promo_spark.contracts import vocabulary
-from promo_spark.contracts.schema import MONEY, RATE, Check, Col, Personal, Table
+from promo_spark.contracts.schema import MONEY, RATE, Check, Col, Personal, Table, WriteMode
 
 _TEXT = T.StringType()
 _TEXTS = T.ArrayType(_TEXT)
@@ -13,6 +13,8 @@ _DATE = T.DateType()
 
 SCENARIOS, MECHANICS = vocabulary.SCENARIOS, vocabulary.MECHANICS
 ARMS = ("treatment", "holdout", "explore")
+STATUSES = ("active", "proposed", "stopped")
+ACTIONS = ("approve", "stop")
 
 
 class Promotions(Table):
@@ -37,6 +39,7 @@ class Promotions(Table):
         Check("discount_is_share", "discount_rate", "between", (0, 1)),
         Check("conversion_is_share", "expected_conversion", "between", (0, 1)),
         Check("cost_not_negative", "expected_cost", ">=", 0),
+        Check("status_known", "status", "in", STATUSES),
     )
     date = Col(_DATE, "the day the offers are for", required=True)
     user_id = Col(_TEXT, "who gets it", required=True, personal=Personal.IDENTIFIER)
@@ -118,6 +121,16 @@ class Promotions(Table):
         required=True,
     )
     text = Col(_TEXT, "the offer as a sentence; empty: no offer", required=True)
+    status = Col(
+        _TEXT,
+        "active: to be executed; proposed: not before it is approved; stopped: by hand, see decisions.actions; "
+        "null: no offer, or written before 0.4",
+    )
+    stopped_on = Col(_DATE, "first day on which a stopped offer does not hold any more; null: not stopped")
+    revokes = Col(
+        _TEXTS,
+        "promotions of earlier dates that end with this row, as the user may not be sent offers any more; null: none",
+    )
     policy_version = Col(_TEXT, "version of the strategy parameters", required=True)
     run_id = Col(_TEXT, "the run that decided", required=True)
 
@@ -204,4 +217,28 @@ class Explored(Table):
     run_id = Col(_TEXT, "the run that wrote the row")
 
 
-DECISIONS: tuple[type[Table], ...] = (Promotions, Budget, Frontier, Explored)
+class Actions(Table):
+    """One row per thing that a person decided about offers by hand: a date that was approved, offers that were stopped.
+
+    A run of promote for the date, also a repeated one, gives its offers the status that these rows say.
+    """
+
+    layer, name = "decisions", "actions"
+    key = ("action", "what", "day")
+    write_mode = WriteMode.MERGE
+    checks = (Check("action_known", "action", "in", ACTIONS),)
+    action = Col(_TEXT, f"what was decided: {', '.join(ACTIONS)}", required=True)
+    what = Col(
+        _TEXT,
+        "which offers: all, a promotion_id, or scenario:NAME, mechanic:NAME, product:ID",
+        required=True,
+    )
+    day = Col(
+        _DATE, "approve: the date of the offers; stop: the first day on which they do not hold any more", required=True
+    )
+    at = Col(T.TimestampType(), "when it was said, UTC", required=True)
+    by = Col(_TEXT, "who said it", required=True)
+    reason = Col(_TEXT, "in their own words; null: none given")
+
+
+DECISIONS: tuple[type[Table], ...] = (Promotions, Budget, Frontier, Explored, Actions)

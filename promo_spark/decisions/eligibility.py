@@ -15,7 +15,8 @@ from promo_spark.contracts.schema import RATE, Col
 from promo_spark.decisions.users import DailyUser
 from promo_spark.settings.promote import PromoteSettings
 
-EXCLUSIONS = ("no_consent", "unknown_consent", "not_profiled", "risk_blocked", "holdout")
+WITHDRAWN = ("no_consent", "unknown_consent", "not_profiled")  # offers that still hold end with these
+EXCLUSIONS = (*WITHDRAWN, "risk_blocked", "holdout")
 
 _RANGE = 16**15  # 15 hex digits of a digest fit a long
 

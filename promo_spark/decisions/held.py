@@ -16,6 +16,7 @@ from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.schema import Col, Frame, Personal
 from promo_spark.decisions.offers.targets import OfferTarget, categories, product_ids
 from promo_spark.decisions.offers.topics import WHOLE_SHOP, topics_of
+from promo_spark.measures.offers_in_force import offers_in_force
 
 _TEXTS = T.ArrayType(T.StringType())
 
@@ -27,20 +28,21 @@ class HeldOffers(Frame):
     held_offers = Col(T.LongType(), "such offers; one that was made twice counts once", required=True)
     held_products = Col(_TEXTS, "the products they are good for", required=True)
     held_topics = Col(_TEXTS, "what they are about, see topics_of", required=True)
+    held_ids = Col(_TEXTS, "their promotion ids", required=True)
 
 
 def held_offers(earlier_promotions: DataFrame, date: datetime.date) -> DataFrame:
-    """One row per user with offers that hold on the date. Promotions of dates before it → HeldOffers."""
+    """One row per user with offers that can be used on the date. Promotions of dates before it → HeldOffers."""
     products = F.col(Promotions.product_ids)
     topics = topics_of(products, F.array_compact(F.array(Promotions.category)))
-    holds = (F.col(Promotions.scenario) != "none") & (F.col(Promotions.valid_to) >= F.lit(date))
     return HeldOffers.shaped(
-        earlier_promotions.filter(holds)
+        offers_in_force(earlier_promotions, date)
         .groupBy(Promotions.user_id)
         .agg(
             F.size(F.collect_set(F.array_sort(products))).alias(HeldOffers.held_offers),
             _all_of(products).alias(HeldOffers.held_products),
             _all_of(topics).alias(HeldOffers.held_topics),
+            F.array_sort(F.collect_set(Promotions.promotion_id)).alias(HeldOffers.held_ids),
         )
     )
 

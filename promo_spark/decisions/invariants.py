@@ -49,6 +49,8 @@ class DecidedUser(Frame):
     promotion_ids = Col(T.IntegerType(), "different promotions of the user", required=True)
     coupons = Col(T.LongType(), "offers for the whole shop", required=True)
     held_offers = Col(T.LongType(), "offers of earlier dates that the user still holds", required=True)
+    held_ids = Col(T.IntegerType(), "different promotions that the user still holds", required=True)
+    revoked = Col(T.LongType(), "promotions that the rows revoke", required=True)
     holds_coupon = Col(T.BooleanType(), "whether one of those is for the whole shop", required=True)
     repeated = Col(T.IntegerType(), "products that are offered or held in two offers", required=True)
     arms = Col(T.ArrayType(T.StringType()), "different arms of the rows; null: no rows")
@@ -209,6 +211,7 @@ def row_rules(date: datetime.date, settings: PromoteSettings, digits: int) -> di
         ),
         "an offer is a sentence without empty slots": ~is_none
         & _fails((col(Promotions.text) != "") & ~col(Promotions.text).rlike(r"[{}]")),
+        "an offer has a status, and none has none": is_none == col(Promotions.status).isNotNull(),
         "none promises nothing": is_none & F.coalesce(promises, F.lit(True)),
         "every row has a reason": _fails((F.size(Promotions.reason_codes) > 0) & ~empty_reason),
         "nobody in the holdout gets an offer": (col(Promotions.arm) == "holdout") & ~is_none,
@@ -225,6 +228,7 @@ def decided_users(promotions: DataFrame, users: DataFrame, held: DataFrame) -> D
         F.sort_array(F.collect_list(F.col(Promotions.rank).cast("long"))).alias(DecidedUser.ranks),
         F.size(F.collect_set(Promotions.promotion_id)).alias(DecidedUser.promotion_ids),
         F.count(F.when(~is_none & (F.size(Promotions.product_ids) == 0), 1)).alias(DecidedUser.coupons),
+        F.sum(_size(Promotions.revokes)).alias(DecidedUser.revoked),
         products.alias(_PRODUCTS),
         F.collect_set(Promotions.arm).alias(DecidedUser.arms),
     )
@@ -235,7 +239,7 @@ def decided_users(promotions: DataFrame, users: DataFrame, held: DataFrame) -> D
         UserEligibility.risk_tier,
         UserEligibility.arm,
     )
-    counts = [DecidedUser.rows, DecidedUser.nones, DecidedUser.promotion_ids, DecidedUser.coupons]
+    counts = [DecidedUser.rows, DecidedUser.nones, DecidedUser.promotion_ids, DecidedUser.coupons, DecidedUser.revoked]
     all_products = F.concat(*[F.coalesce(c, F.array().cast(_TEXTS)) for c in (_PRODUCTS, HeldOffers.held_products)])
     holds_coupon = F.array_contains(HeldOffers.held_topics, WHOLE_SHOP)
     return DecidedUser.shaped(
@@ -244,11 +248,17 @@ def decided_users(promotions: DataFrame, users: DataFrame, held: DataFrame) -> D
         .na.fill(0, [*counts, DecidedUser.held_offers])
         .withColumns(
             {
+                DecidedUser.held_ids: _size(HeldOffers.held_ids),
                 DecidedUser.holds_coupon: F.coalesce(holds_coupon, F.lit(False)),
                 DecidedUser.repeated: F.size(all_products) - F.size(F.array_distinct(all_products)),
             }
         )
     )
+
+
+def _size(texts: str) -> Column:
+    """How many texts there are; 0 where null."""
+    return F.size(F.coalesce(texts, F.array().cast(_TEXTS)))
 
 
 def user_rules(settings: PromoteSettings) -> dict[str, Column]:
@@ -278,6 +288,11 @@ def user_rules(settings: PromoteSettings) -> dict[str, Column]:
         "a promotion is given to a user once": F.col(DecidedUser.promotion_ids) != rows,
         "a product is offered to a user once, those that still hold included": (offers > 0)
         & (F.col(DecidedUser.repeated) > 0),
+        "whoever withdrew holds no offer any more, and nobody else's is revoked": (rows > 0)
+        & _fails(
+            F.col(DecidedUser.revoked)
+            == F.when(consents & F.coalesce(profiled, F.lit(True)), 0).otherwise(F.col(DecidedUser.held_ids))
+        ),
         "nobody without consent is targeted": ~consents & (offers > 0),
         "nobody without profile is targeted": ~F.coalesce(profiled, F.lit(True)) & (offers > 0),
         "a blocked risk tier gets nothing": blocked & (offers > 0),

@@ -15,7 +15,7 @@ from promo_spark.contracts.currencies import digits_of
 from promo_spark.contracts.decisions import Budget, Explored, Promotions
 from promo_spark.contracts.schema import MONEY, RATE, Col, Frame, Personal, Table
 from promo_spark.decisions.allocation.limits import constraints_of
-from promo_spark.decisions.eligibility import UserEligibility
+from promo_spark.decisions.eligibility import WITHDRAWN, UserEligibility
 from promo_spark.decisions.exploration import Draw
 from promo_spark.decisions.held import HeldOffers
 from promo_spark.decisions.offers.codes import coupon_code
@@ -68,6 +68,7 @@ class Decision:
     policy_version: str
     language: str
     code_key: str
+    status: str = "active"  # of its offers, until somebody says otherwise by hand
 
     @property
     def digits(self) -> int:
@@ -102,6 +103,8 @@ def promotions(of: Considered, chosen: DataFrame, decision: Decision) -> DataFra
             {
                 Promotions.action_propensity: F.coalesce(_share_of(F.col(_ACTIONS)), F.lit(1).cast(RATE)),
                 Promotions.date: F.lit(decision.date),
+                Promotions.status: F.when(F.col(Promotions.mechanic) != "none", decision.status),
+                Promotions.stopped_on: F.lit(None),
                 Promotions.currency: F.lit(decision.currency),
                 Promotions.policy_version: F.lit(decision.policy_version),
                 Promotions.run_id: F.lit(None),  # the write says which run it is of
@@ -170,12 +173,13 @@ def none_rows(of: Considered, chosen: DataFrame, decision: Decision) -> DataFram
         .otherwise(F.array(F.lit("no_candidate")))
     )
     zeros = _zeros(Promotions, *_EXPECTED, Promotions.expected_margin)
+    withdrawn = F.arrays_overlap(exclusions, F.array(*[F.lit(code) for code in WITHDRAWN]))
     return (
         of.users.join(chosen.select(user_id).distinct(), user_id, "left_anti")
         .join(worthwhile, user_id, "left")
         .join(with_targets.withColumn(_HAD_TARGETS, F.lit(True)), user_id, "left")
         .join(of.draws.select(user_id, F.lit(True).alias(_EXPLORED)), user_id, "left")
-        .join(of.held.select(HeldOffers.user_id, HeldOffers.held_offers), user_id, "left")
+        .join(of.held.select(HeldOffers.user_id, HeldOffers.held_offers, HeldOffers.held_ids), user_id, "left")
         .select(
             *_OF_USER,
             F.lit("none").alias(Promotions.scenario),
@@ -185,6 +189,7 @@ def none_rows(of: Considered, chosen: DataFrame, decision: Decision) -> DataFram
             *[zero.alias(name) for name, zero in zeros.items()],
             F.lit(False).alias(Promotions.margin_is_assumed),
             reasons.alias(Promotions.reason_codes),
+            F.when(withdrawn, F.col(HeldOffers.held_ids)).alias(Promotions.revokes),
             F.lit("").alias(Promotions.text),
         )
         .withColumn(Promotions.promotion_id, none_id(decision.date))

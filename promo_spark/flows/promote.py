@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.currencies import digits_of
-from promo_spark.contracts.decisions import Frontier, Promotions
+from promo_spark.contracts.decisions import Actions, Frontier, Promotions
 from promo_spark.contracts.effects import Elasticity
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import BasketRules, Forecasts, Recommendations, Segments
@@ -19,6 +19,7 @@ from promo_spark.contracts.predictions import ItemPropensity, Opportunities, Pro
 from promo_spark.contracts.responses import Uplift, UpliftCurves
 from promo_spark.contracts.risk import Risk
 from promo_spark.contracts.silver import Holidays, PromotionExclusions, SegmentStrategies, Users
+from promo_spark.decisions.actions import with_status
 from promo_spark.decisions.allocation.limits import DAILY, limits_in_minor_units
 from promo_spark.decisions.allocation.prices import Allocation, allocated_by_prices
 from promo_spark.decisions.eligibility import UserEligibility, eligible, with_eligibility
@@ -185,9 +186,11 @@ def decided(ctx: Ctx, of: Considered, allocation: Allocation) -> Decided:
         policy_version=ctx.settings.policy_version,
         language=ctx.settings.language,
         code_key=ctx.settings.holdout_key,
+        status="proposed" if ctx.settings.approval == "required" else "active",
     )
     unit = minor_per_unit(_digits(ctx))
-    rows = computed(promotions(of, chosen_offers(allocation.offers, of.draws), decision))
+    made = promotions(of, chosen_offers(allocation.offers, of.draws), decision)
+    rows = computed(with_status(made, ctx.read_by_hand(Actions)))
     prices = {one.name: one.price * unit / MICRO for one in allocation.limits if one.price > 0}
     budgets = budget(rows, limits=limits_in_minor_units(ctx.settings, _digits(ctx)), prices=prices, decision=decision)
     bounded = with_bound(budgets, bound_micro=allocation.bound_micro, value_micro=allocation.value_micro)

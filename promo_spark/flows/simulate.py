@@ -7,6 +7,7 @@ from pyspark.sql import DataFrame, Row
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.truth import SimulatedStates
 from promo_spark.errors import MissingDataError
+from promo_spark.measures.offers_in_force import offers_in_force
 from promo_spark.runtime.job import Context
 from promo_spark.settings.simulate import SimulateSettings
 from promo_spark.storage.raw_files import write_raw
@@ -18,9 +19,9 @@ _DRAWN_BY_USER = ("order_lines", "events", "redemptions", "exposures", "feedback
 
 
 def valid_offers(ctx: Context[SimulateSettings]) -> DataFrame:
-    """The offers that hold on the date, of this date's promotions and of earlier ones. → Promotions."""
+    """The offers that can be used on the date, of this date's promotions and of earlier ones. → Promotions."""
     promotions = ctx.read_optional(Promotions).unionByName(ctx.read_earlier(Promotions))
-    return ctx.keep(frames.valid_offers(promotions, ctx.date))
+    return ctx.keep(offers_in_force(promotions, ctx.date))
 
 
 def users_with_offers(ctx: Context[SimulateSettings], spec: WorldSpec, day: int, offers: DataFrame) -> DataFrame:

@@ -26,11 +26,13 @@ def lineage_page(jobs: Mapping[str, Job]) -> str:
         lines += [f"  {_node(t)} --> {job.name}" for t in job.reads]
         lines += [f"  {_node(t)} -.-> {job.name}" for t in job.optional if t not in job.writes]
         lines += [f"  {_node(t)} -. earlier dates .-> {job.name}" for t in job.earlier]
+        lines += [f"  {_node(t)} -. by hand .-> {job.name}" for t in job.by_hand]
         lines += [f"  {job.name} --> {_node(t)}" for t in job.writes if t.layer != "quarantine"]
     lines += [
         "```",
         "",
         'Dotted: read where it is there. "earlier dates": only rows of dates before the one that is written.',
+        '"by hand": what people wrote by commands such as `stop`.',
         "",
     ]
     return "\n".join(lines) + jobs_table(jobs)
@@ -48,6 +50,7 @@ def jobs_table(jobs: Mapping[str, Job]) -> str:
         what = job.description.splitlines()[0].split(":")[0].rstrip(".")
         reads = [*(t.full_name() for t in job.reads), *(f"({t.full_name()})" for t in job.optional)]
         reads += [f"({t.full_name()}, earlier dates)" for t in job.earlier]
+        reads += [f"({t.full_name()}, by hand)" for t in job.by_hand]
         writes = [t.full_name() for t in job.writes if t.layer != "quarantine"]
         writes += ["quarantine.*"] if any(t.layer == "quarantine" for t in job.writes) else []
         lines.append(f"| {name} | {what} | {', '.join(reads) or 'sources'} | {', '.join(writes)} |")

@@ -22,6 +22,7 @@ from promo_spark.runtime.progress import Progress
 from promo_spark.runtime.run_log import Attempt, RunLog
 from promo_spark.settings import Section, Settings
 from promo_spark.storage.lake import Lake
+from promo_spark.submission.arguments import argument_name
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class Asked:
 
     lake: Lake
     settings: Settings
-    arguments: Mapping[str, str]
+    arguments: Mapping[str, str]  # of one that was left out: empty
+    say: Callable[[str], None] = lambda _text: None
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Command:
         run_log = RunLog(lake)
         recorded = {name: "not recorded" if name in self.personal else given for name, given in arguments.items()}
         try:
-            done = self.function(Asked(lake, settings, arguments))
+            done = self.function(Asked(lake, settings, arguments, progress.note))
         except BaseException as error:
             run_log.record(attempt, settings, error, asked=recorded)
             raise
@@ -75,7 +77,7 @@ def command(
         module = inspect.getmodule(function)
         file = inspect.getsourcefile(function)
         assert module is not None and file is not None
-        names = frozenset(name.lstrip("-") for name in personal)
+        names = frozenset(argument_name(name) for name in personal)
         return Command(Path(file).stem, (module.__doc__ or "").strip(), arguments, function, names)
 
     return declared

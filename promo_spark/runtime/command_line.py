@@ -25,7 +25,7 @@ from promo_spark.settings import Settings
 from promo_spark.storage.arrow_tables import folder_of
 from promo_spark.storage.jvm import SparkFailure
 from promo_spark.storage.local_logs import LocalLogs
-from promo_spark.submission.arguments import parser, requested_dates, resolved_settings
+from promo_spark.submission.arguments import argument_name, parser, requested_dates, resolved_settings
 
 STOPPED = {signal.SIGINT: 130, signal.SIGTERM: 143}  # as a shell reports a process that a signal ended
 
@@ -55,7 +55,7 @@ def run_job(jobs: Mapping[str, Job | Pipeline | Command], argv: Sequence[str]) -
             with session_of(job.name, settings) as spark:
                 Console(highlight=False).print(looked(job, settings, dates[0], spark), markup=False, soft_wrap=True)
             return 0
-        asked = {name: str(vars(arguments)[name]) for name in (n.lstrip("-") for n in own or {})}
+        asked = {name: str(vars(arguments)[name]) for name in (argument_name(n) for n in own or {})}
         force = getattr(arguments, "force", False)
         if not isinstance(job, Command):
             refuse_settings(job, settings)

@@ -170,6 +170,11 @@ class Context(Generic[S]):
         """The same; None where there is no such table, so that nobody need ask a frame whether it is empty."""
         return self.read_earlier(table) if self.whole_lake.exists(table) else None
 
+    def read_by_hand(self, table: type[Table]) -> DataFrame:
+        """What people wrote into a table, as declared with ByHand; an empty frame where nobody did."""
+        self._declared(table, self.job.by_hand, "ByHand(…)")
+        return self.whole_lake.read(table) if self.whole_lake.exists(table) else table.frame(self.spark)
+
     def own(self, table: type[Table]) -> DataFrame:
         """What this job itself wrote into the table before; an empty frame where it did not."""
         self._declared(table, self.job.writes, "writes")

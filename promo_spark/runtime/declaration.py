@@ -49,7 +49,14 @@ class Earlier:
     table: type[Table]
 
 
-Readable = type[Table] | Everyone | Earlier
+@dataclass(frozen=True)
+class ByHand:
+    """What people say of a date that is decided: read as it stands, and no reason to compute the date again."""
+
+    table: type[Table]
+
+
+Readable = type[Table] | Everyone | Earlier | ByHand
 
 
 @dataclass(frozen=True)
@@ -58,8 +65,8 @@ class Job:
 
     `reads` and `optional` hold the tables that are read for the date. `everyone` says why all users' rows of a
     table are read; `profiled` names the tables of which only users who may be profiled are read. `earlier` holds
-    the tables of which only earlier dates are read. A job that `follows` may go on from what it wrote itself for an
-    earlier date, see earlier_runs.
+    the tables of which only earlier dates are read, `by_hand` those that people write. A job that `follows` may go
+    on from what it wrote itself for an earlier date, see earlier_runs.
     """
 
     name: str
@@ -75,6 +82,7 @@ class Job:
     everyone: Mapping[type[Table], str] = field(default_factory=dict)
     profiled: tuple[type[Table], ...] = ()
     earlier: tuple[type[Table], ...] = ()
+    by_hand: tuple[type[Table], ...] = ()
     follows: bool = False
 
 
@@ -110,12 +118,13 @@ def job(
         _refuse_needless(name, everyone)
         plain = [r for r in (*reads, *optional) if isinstance(r, type)]
         profiled = tuple(dict.fromkeys(t for t in plain if has_users(t)))
-        current = tuple(dict.fromkeys(_table(r) for r in reads if not isinstance(r, Earlier)))
-        where_there = [_table(r) for r in optional if not isinstance(r, Earlier)]
+        current = tuple(dict.fromkeys(_table(r) for r in reads if not isinstance(r, (Earlier, ByHand))))
+        where_there = [_table(r) for r in optional if not isinstance(r, (Earlier, ByHand))]
         if profiled:
             where_there.append(Users)  # it says who may be profiled
         earlier = tuple(r.table for r in (*reads, *optional) if isinstance(r, Earlier))
-        _refuse_restricted(name, [*current, *where_there, *earlier, *writes])
+        by_hand = tuple(r.table for r in (*reads, *optional) if isinstance(r, ByHand))
+        _refuse_restricted(name, [*current, *where_there, *earlier, *by_hand, *writes])
         return Job(
             name=name,
             description=(module.__doc__ or "").strip(),
@@ -130,6 +139,7 @@ def job(
             everyone=everyone,
             profiled=profiled,
             earlier=earlier,
+            by_hand=by_hand,
             follows=follows,
         )
 
@@ -142,7 +152,7 @@ def has_users(table: type[Table]) -> bool:
 
 
 def _table(readable: Readable) -> type[Table]:
-    return readable.table if isinstance(readable, (Everyone, Earlier)) else readable
+    return readable if isinstance(readable, type) else readable.table
 
 
 def _refuse_needless(name: str, everyone: Mapping[type[Table], str]) -> None:

@@ -116,7 +116,7 @@ def _damage_explained(job: Job, run: Run) -> Iterator[None]:
     try:
         yield
     except SparkFailure as error:
-        damage = damage_of(run.lake, error, (*job.reads, *job.optional, *job.earlier, *job.writes))
+        damage = damage_of(run.lake, error, (*job.reads, *job.optional, *job.earlier, *job.by_hand, *job.writes))
         if damage is None:
             raise
         raise damage from error

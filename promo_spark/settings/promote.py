@@ -42,6 +42,7 @@ class PromoteSettings(Section):
     explore_budget_share: Share
     holdout_key: Annotated[str, Field(min_length=8)]
     unknown_consent: Literal["eligible", "excluded"]
+    approval: Literal["none", "required"]
     blocked_risk_tiers: Annotated[list[str], each_once_of("risk tier", RISK_TIERS)]
     no_coupon_risk_tiers: Annotated[list[str], each_once_of("risk tier", RISK_TIERS)]
     valid_days: Days

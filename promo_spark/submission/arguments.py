@@ -21,7 +21,10 @@ LONGEST_SPAN = 1000  # days
 
 
 def parser(name: str, description: str, command: Mapping[str, str] | None = None) -> argparse.ArgumentParser:
-    """The options that all jobs share; of a command its arguments, each with its meaning, and the shared ones."""
+    """The options that all jobs share; of a command its arguments, each with its meaning, and the shared ones.
+
+    An argument in brackets, such as [--reason], may be left out.
+    """
     options = argparse.ArgumentParser(
         prog=f"{launcher()} {name}",
         description=description,
@@ -29,7 +32,9 @@ def parser(name: str, description: str, command: Mapping[str, str] | None = None
         epilog="Settings and their meaning: conf/base.toml. Tables and their meaning: docs/tables.md.",
     )
     for argument, meaning in (command or {}).items():
-        if argument.startswith("-"):
+        if argument.startswith("["):  # as in a line of usage: it may be left out
+            options.add_argument(argument.strip("[]"), help=meaning, default="")
+        elif argument.startswith("-"):
             options.add_argument(argument, help=meaning, required=True)
         else:
             options.add_argument(argument, help=meaning)
@@ -57,6 +62,14 @@ def parser(name: str, description: str, command: Mapping[str, str] | None = None
     return options
 
 
+def argument_name(argument: str) -> str:
+    """
+    >>> argument_name("table"), argument_name("--date"), argument_name("[--reason]")
+    ('table', 'date', 'reason')
+    """
+    return argument.strip("[]").lstrip("-")
+
+
 def resolved_settings(arguments: argparse.Namespace) -> Settings:
     """The settings an invocation means: resolved by the submitter, or from conf/ on this machine."""
     if arguments.settings_file:
@@ -69,7 +82,7 @@ def job_options(arguments: argparse.Namespace, settings: Settings) -> list[str]:
     shared = {"env", "conf", "overrides", "dry_run", "settings_file"}
     if not hasattr(arguments, "force"):  # a command: it is never forced, and its date is its own
         own = {k: v for k, v in vars(arguments).items() if k not in shared}
-        named = [f"--{k}={v}" for k, v in own.items() if k != "table"]
+        named = [f"--{k}={v}" for k, v in own.items() if k != "table" and v]
         return [*([own["table"]] if "table" in own else []), *named]
     dates = requested_dates(arguments, settings)
     span = ["--date", dates[0].isoformat()]

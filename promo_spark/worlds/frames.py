@@ -28,6 +28,7 @@ from promo_spark.contracts.truth import (
     Truth,
 )
 from promo_spark.measures.best_rows import best_rows
+from promo_spark.measures.offers_in_force import approved_offers
 from promo_spark.worlds import deliveries, outreach, records, truths, welcomes
 from promo_spark.worlds import true_offers as expected
 from promo_spark.worlds.offers import offers_from
@@ -150,12 +151,6 @@ def first_states(spark: SparkSession, spec: WorldSpec, partitions: int) -> DataF
     return of_blocks(spark, spec.user_blocks, partitions, made, drawn_columns(SimulatedStates))
 
 
-def valid_offers(promotions: DataFrame, date: datetime.date) -> DataFrame:
-    """The offers that hold on the date. Promotions of that date and earlier ones → Promotions."""
-    holds = F.lit(date).between(F.col(Promotions.valid_from), F.col(Promotions.valid_to))
-    return promotions.filter((F.col(Promotions.mechanic) != "none") & holds)
-
-
 def states_of_world(states: DataFrame, spec: WorldSpec) -> DataFrame:
     """The states of one world's users. SimulatedStates → SimulatedStates."""
     return states.filter(F.col(SimulatedStates.world) == spec.digest)
@@ -164,7 +159,7 @@ def states_of_world(states: DataFrame, spec: WorldSpec) -> DataFrame:
 def recent_offers(promotions: DataFrame, date: datetime.date) -> DataFrame:
     """One row per user who got offers in the 28 days before the date, and how many. Promotions → user, recent."""
     made = F.datediff(F.lit(date), F.col(Promotions.date)).between(1, FATIGUE_DAYS)
-    offers = promotions.filter((F.col(Promotions.mechanic) != "none") & made)
+    offers = approved_offers(promotions).filter(made)
     return offers.groupBy(Promotions.user_id).agg(F.count("*").alias(UserOffers.recent))
 
 

@@ -40,6 +40,7 @@ OFFER: dict[str, Any] = {
     "arm": "treatment",
     "reason_codes": ["due"],
     "text": "Milk, 10% off.",
+    "status": "active",
 }
 COUPON = OFFER | {
     "mechanic": "coupon",
@@ -73,6 +74,7 @@ HELD: Rows = [  # offers of earlier dates that hold
     OFFER | {"user_id": "holding", "product_ids": ["salt"]},
     COUPON | {"user_id": "coupon held"},
     OFFER | {"user_id": "again"},
+    OFFER | {"user_id": "withdrawn"},
 ]
 
 
@@ -132,7 +134,7 @@ def test_right_decisions_pass(spark: SparkSession, settings: Settings) -> None:
     rows = [
         OFFER | {"user_id": "a"},
         COUPON | {"user_id": "d"},
-        NONE | {"user_id": "b"},
+        NONE | {"user_id": "b", "revokes": [COUPON["promotion_id"]]},
         NONE | {"user_id": "c", "arm": "holdout"},
         # what chance gives in the explore arm may bring nothing
         OFFER | {"user_id": "e", "arm": "explore", "incremental_margin": -1, "action_propensity": "0.25"},
@@ -148,7 +150,7 @@ def test_right_decisions_pass(spark: SparkSession, settings: Settings) -> None:
     held = [
         OFFER | TEA | {"user_id": "a", "valid_to": DAY},  # another product: both may be used
         OFFER | {"user_id": "a", "valid_to": DAY - datetime.timedelta(days=1)},  # holds no more
-        COUPON | {"user_id": "b", "valid_to": DAY},  # has withdrawn consent since: gets nothing new
+        COUPON | {"user_id": "b", "valid_to": DAY},  # has withdrawn consent since: it ends
     ]
     check(settings, rows, users, reserved="0.15", planned="0.15", held=held)
 
@@ -181,6 +183,7 @@ def test_every_breach_is_named_with_its_rows_and_an_example(spark: SparkSession,
         "idle": ("but for the explore arm an offer brings", [OFFER | {"incremental_margin": "0.09"}]),
         "chance": ("an action's probability is a share above 0", [OFFER | {"action_propensity": 0}]),
         "slot": ("an offer is a sentence without empty slots", [OFFER | {"text": "{title}, 10% off."}]),
+        "status": ("an offer has a status, and none has none", [NONE | {"status": "active"}]),
         "promise": ("none promises nothing", [NONE | {"text": "Take it."}]),
         "silent": ("every row has a reason", [OFFER | {"reason_codes": []}]),
         "held": ("nobody in the holdout gets an offer", [OFFER | {"arm": "holdout"}]),
@@ -202,6 +205,8 @@ def test_every_breach_is_named_with_its_rows_and_an_example(spark: SparkSession,
         "again": ("a product is offered to a user once", [OFFER]),  # milk is held
         "twice": ("a promotion is given to a user once", [OFFER, OFFER | {"rank": 2, "product_ids": ["tea"]}]),
         "repeat": ("a product is offered to a user once", [OFFER, OFFER | {"rank": 2, "promotion_id": "x2"}]),
+        "withdrawn": ("whoever withdrew holds no offer any more", [NONE | {"reason_codes": ["no_consent"]}]),
+        "cut off": ("whoever withdrew holds no offer any more", [NONE | {"revokes": ["x9"]}]),  # has not withdrawn
         "refused": ("nobody without consent is targeted", [OFFER]),
         "unasked": ("nobody without consent is targeted", [OFFER]),
         "unprofiled": ("nobody without profile is targeted", [OFFER]),
@@ -209,7 +214,7 @@ def test_every_breach_is_named_with_its_rows_and_an_example(spark: SparkSession,
         "warned": ("a risk tier of promote.no_coupon_risk_tiers gets no coupon", [COUPON]),
         "moved": ("the arm is the one that was drawn", [OFFER]),
     }
-    consent = {"refused": False, "unasked": None}
+    consent = {"refused": False, "withdrawn": False, "unasked": None}
     arms = {"held": "holdout", "moved": "holdout"}
     tiers = {"blocked": "blocked", "warned": "high"}
     users = users_of_the_day(

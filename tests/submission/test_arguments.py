@@ -6,7 +6,7 @@ import pytest
 
 from promo_spark.runtime.registry import all_commands, single_jobs
 from promo_spark.settings import Settings
-from promo_spark.submission.arguments import job_options, parser
+from promo_spark.submission.arguments import argument_name, job_options, parser
 
 
 @pytest.mark.parametrize("name", sorted(all_commands()))
@@ -14,12 +14,16 @@ def test_every_argument_of_a_command_reaches_it(name: str, settings: Settings) -
     """Also of one that has a date among others, such as explain."""
     wanted = all_commands()[name].arguments
     asked = parser(name, "", wanted)
-    given = {argument: f"value of {argument.lstrip('-')}" for argument in wanted}
-    line = [
-        part for argument, value in given.items() for part in ([argument, value] if argument[0] == "-" else [value])
-    ]
+    given = {argument_name(argument): f"value of {argument}" for argument in wanted}
+    line = [part for a in wanted for part in ([a.strip("[]")] if "-" in a else []) + [given[argument_name(a)]]]
     passed = asked.parse_args(job_options(asked.parse_args(line), settings))
-    assert {argument: getattr(passed, argument.lstrip("-")) for argument in wanted} == given
+    assert {name: getattr(passed, name) for name in given} == given
+
+
+def test_an_argument_in_brackets_may_be_left_out(settings: Settings) -> None:
+    asked = parser("stop", "", {"--date": "when", "[--reason]": "why"})
+    passed = asked.parse_args(job_options(asked.parse_args(["--date", "2024-06-01"]), settings))
+    assert (passed.date, passed.reason) == ("2024-06-01", "")
 
 
 @pytest.mark.parametrize("name", ["promote", "ingest"])

@@ -14,6 +14,7 @@ from promo_spark.decisions.scenarios.scenario import Scenario
 from promo_spark.decisions.users import DailyUser
 from promo_spark.measures.best_rows import best_rows
 from promo_spark.measures.money import exact_amount, rounded_down
+from promo_spark.measures.offers_in_force import approved_offers
 
 
 def candidates(inputs: ScenarioInputs) -> DataFrame:
@@ -23,7 +24,7 @@ def candidates(inputs: ScenarioInputs) -> DataFrame:
     most that one coupon may take off.
     """
     settings = inputs.settings
-    welcomed = inputs.earlier_promotions.filter(F.col(Promotions.scenario) == NEW_USER_WELCOME.name)
+    welcomed = approved_offers(inputs.earlier_promotions).filter(F.col(Promotions.scenario) == NEW_USER_WELCOME.name)
     new_users = (
         inputs.everyone.filter((F.col(DailyUser.orders) == 0) & (F.col(DailyUser.lifecycle) == "new"))
         .join(welcomed.select(Promotions.user_id).distinct(), DailyUser.user_id, "left_anti")

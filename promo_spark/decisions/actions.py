@@ -1,0 +1,99 @@
+"""What people decided about offers by hand, and the status that offers have by it."""
+
+from __future__ import annotations
+
+import re
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from promo_spark.contracts.decisions import Actions, Promotions
+from promo_spark.contracts.schema import Col, Frame, Personal
+from promo_spark.errors import SettingsError
+
+ALL = "all"
+_GROUPS = ("scenario", "mechanic", "product")
+_WHAT = re.compile(rf"{ALL}|[0-9a-f]{{32}}|({'|'.join(_GROUPS)}):.+")
+
+
+class StoppedOffer(Frame):
+    """One row per offer that was stopped by hand."""
+
+    date = Col(T.DateType(), "as in Promotions", required=True)
+    user_id = Col(T.StringType(), "as in Promotions", required=True, personal=Personal.IDENTIFIER)
+    promotion_id = Col(T.StringType(), "as in Promotions", required=True)
+    from_day = Col(T.DateType(), "first day on which it does not hold any more", required=True)
+
+
+def named_offers(text: str) -> str:
+    """What names offers in decisions.actions, as it stands there. Raises SettingsError for anything else.
+
+    >>> named_offers("scenario:flash_sale")
+    'scenario:flash_sale'
+    """
+    if not _WHAT.fullmatch(text):
+        raise SettingsError(
+            f"--promotion {text!r} names no offers: give a promotion_id of decisions.promotions, "
+            "scenario:NAME, mechanic:NAME or product:ID"
+        )
+    return text
+
+
+def stopped_offers(promotions: DataFrame, actions: DataFrame) -> DataFrame:
+    """One row per offer that is named by a stop on a day on which it holds. Promotions, Actions → StoppedOffer.
+
+    Of several stops the earliest counts. An offer that is made later than the stop is another one.
+    """
+    stops = actions.filter(F.col(Actions.action) == "stop").select(
+        F.col(Actions.what).alias(_NAME), F.col(Actions.day).alias(_DAY)
+    )
+    of_products = F.transform(Promotions.product_ids, lambda product: F.concat(F.lit("product:"), product))
+    names = F.concat(
+        F.array(
+            F.lit(ALL),
+            F.col(Promotions.promotion_id),
+            F.concat(F.lit("scenario:"), Promotions.scenario),
+            F.concat(F.lit("mechanic:"), Promotions.mechanic),
+        ),
+        of_products,
+    )
+    key = [Promotions.date, Promotions.user_id, Promotions.promotion_id]
+    named = promotions.filter(F.col(Promotions.mechanic) != "none").select(
+        *key, Promotions.valid_to, F.explode(names).alias(_NAME)
+    )
+    return StoppedOffer.shaped(
+        named.join(F.broadcast(stops), _NAME, "inner")
+        .filter(F.col(_DAY).between(F.col(Promotions.date), F.col(Promotions.valid_to)))
+        .groupBy(*key)
+        .agg(F.min(_DAY).alias(StoppedOffer.from_day))
+    )
+
+
+_NAME, _DAY = "name_of_offers", "day_of_stop"
+
+
+def with_status(promotions: DataFrame, actions: DataFrame) -> DataFrame:
+    """The rows with the status that people's actions give them. Promotions, Actions → Promotions.
+
+    What is proposed stays so until its date is approved; what is stopped stays so.
+    """
+    key = [Promotions.date, Promotions.user_id, Promotions.promotion_id]
+    approved = actions.filter(F.col(Actions.action) == "approve").select(
+        F.col(Actions.day).alias(Promotions.date), F.lit(True).alias(_APPROVED)
+    )
+    status = (
+        F.when(F.col(Promotions.mechanic) == "none", F.lit(None))
+        .when(F.col(StoppedOffer.from_day).isNotNull(), "stopped")
+        .when((F.col(Promotions.status) == "proposed") & F.col(_APPROVED).isNull(), "proposed")
+        .otherwise("active")
+    )
+    return (
+        promotions.join(stopped_offers(promotions, actions), key, "left")
+        .join(F.broadcast(approved), Promotions.date, "left")
+        .withColumns({Promotions.status: status, Promotions.stopped_on: F.col(StoppedOffer.from_day)})
+        .select(promotions.columns)
+    )
+
+
+_APPROVED = "approved_by_hand"
