@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from typing import Any
 
 from pyspark.sql import SparkSession
 
@@ -17,8 +18,8 @@ def day(number: int) -> datetime.date:
 
 
 def test_what_can_be_used_on_a_day(spark: SparkSession) -> None:
-    offer = {"mechanic": "discount", "valid_from": FIRST, "valid_to": day(6), "status": "active"}
-    rows = [
+    offer: dict[str, Any] = {"mechanic": "discount", "valid_from": FIRST, "valid_to": day(6), "status": "active"}
+    rows: list[dict[str, Any]] = [
         offer | {"promotion_id": "holds"},
         offer | {"promotion_id": "of version 0.3", "status": None},
         offer | {"promotion_id": "over", "valid_to": day(2)},
