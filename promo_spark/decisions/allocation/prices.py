@@ -21,7 +21,7 @@ from pyspark.sql import types as T
 
 from promo_spark.contracts.schema import Col, Frame, Personal
 from promo_spark.decisions.allocation.best_sets import best_sets
-from promo_spark.decisions.allocation.dual_bound import Answer, Ask, DualBound, lowest_bound
+from promo_spark.decisions.allocation.dual_bound import Answer, Ask, DualBound, Usual, lowest_bound
 from promo_spark.decisions.allocation.options import Bools, Floats, Ints, Options, options_of
 from promo_spark.decisions.allocation.repair import too_large, within_limits
 from promo_spark.decisions.allocation.user_options import UserOptions
@@ -112,8 +112,10 @@ def allocated_by_prices(
         offers = _offers(options, rows, of, ids, chosen, bound.prices)
         return _allocation(offers, names, most, of.used(chosen), int(of.value[chosen].sum()), bound)
     of_sample = np.floor(most * (len(rows) / users)).astype(np.int64)
-    start = lowest_bound(_asking(of, of_sample), of_sample, passes=_PASSES, start=_first_prices(of, of_sample)).prices
-    return _of_all(options, names, most, start, frontier_of)
+    start = lowest_bound(
+        _asking(of, of_sample), of_sample, passes=_PASSES, usual=_usual(of), start=_first_prices(of, of_sample)
+    ).prices
+    return _of_all(options, names, most, _usual(of), start, frontier_of)
 
 
 def solved(of: Options, most: Ints) -> tuple[DualBound, Bools]:
@@ -130,7 +132,7 @@ def solved(of: Options, most: Ints) -> tuple[DualBound, Bools]:
     >>> int(of.value[chosen].sum()), int(of.used(chosen)[0]), round(bound.bound)
     (50, 3, 50)
     """
-    bound = lowest_bound(_asking(of, most), most, passes=_PASSES, start=_first_prices(of, most))
+    bound = lowest_bound(_asking(of, most), most, passes=_PASSES, usual=_usual(of), start=_first_prices(of, most))
     return bound, within_limits(of, most, bound.prices)
 
 
@@ -142,7 +144,17 @@ def _first_prices(of: Options, most: Ints) -> Floats | None:
     taken = np.arange(of.users) % every == 0
     part = of.of_users(taken)
     shared = np.floor(most * (taken.sum() / of.users)).astype(np.int64)
-    return lowest_bound(_asking(part, shared), shared, passes=_PASSES).prices
+    return lowest_bound(_asking(part, shared), shared, passes=_PASSES, usual=_usual(part)).prices
+
+
+def _usual(of: Options) -> Usual:
+    """What options are worth per unit of each limit that they use, and their worth together."""
+    using = of.uses.copy()
+    using.data = np.ones(len(using.data), np.int64)
+    weight = np.asarray(using.T @ of.value, np.float64)
+    amount = np.asarray(of.uses.T @ np.ones(len(of), np.int64), np.float64)
+    none = (weight <= 0) | (amount <= 0)
+    return Usual(np.where(none, 1.0, weight / np.where(none, 1.0, amount)), np.where(none, 1.0, weight))
 
 
 def _with_frontier(bound: DualBound, ask: Ask, most: Ints, names: Sequence[str], limit: str) -> DualBound:
@@ -239,9 +251,12 @@ _VALUE, _USERS = -1, -2
 Batches = Iterator[pa.RecordBatch]
 
 
-def _of_all(options: DataFrame, names: Sequence[str], most: Ints, start: Floats, frontier_of: str) -> Allocation:
+def _of_all(
+    options: DataFrame, names: Sequence[str], most: Ints, usual: Usual, start: Floats, frontier_of: str
+) -> Allocation:
     ask = _asking_all(options, names, most)
-    bound = _with_frontier(lowest_bound(ask, most, passes=_PASSES_OF_ALL, start=start), ask, most, names, frontier_of)
+    lowest = lowest_bound(ask, most, passes=_PASSES_OF_ALL, usual=usual, start=start)
+    bound = _with_frontier(lowest, ask, most, names, frontier_of)
     settled = _settled(options, names, most, bound)
     sets = options.mapInArrow(_sets(names, most, settled), _UserSet.struct()).localCheckpoint(eager=True)
     ids = F.posexplode(_UserSet.promotion_ids).alias("place", AllocatedOffer.promotion_id)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import csr_array, csr_matrix, vstack
+from scipy.sparse import csr_array, csr_matrix, hstack, vstack
 
 from promo_spark.decisions.allocation.options import Bools, Ints, Options
 
@@ -31,6 +33,16 @@ def instance(seed: int, *, users: int, candidates: int, room: int, tight: float)
     )
     most = np.round(of.used(np.ones(len(of), bool)) * tight * draw.uniform(0.3, 1.0, 4)).astype(np.int64)
     return of, most
+
+
+def with_stock(seed: int, of: Options, most: Ints, *, tight: float) -> tuple[Options, Ints]:
+    """The same with the stock of each product that an option is about, as a limit of its own: pieces in thousandths."""
+    draw = np.random.default_rng(seed)
+    product, every = of.topics[:, 0], np.arange(len(of))
+    pieces = csr_array((draw.integers(200, 2500, len(of)), (every, product)), dtype=np.int64)
+    stocked = replace(of, uses=csr_array(hstack([of.uses, pieces]), dtype=np.int64))
+    wanted = stocked.used(np.ones(len(of), bool))[len(most) :]
+    return stocked, np.r_[most, np.round(wanted * tight * draw.uniform(0.2, 1.5, len(wanted)))].astype(np.int64)
 
 
 def broken(of: Options, most: Ints, chosen: Bools) -> list[str]:

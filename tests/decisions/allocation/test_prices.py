@@ -17,7 +17,7 @@ from promo_spark.decisions.allocation.dual_bound import Ask, DualBound, lowest_b
 from promo_spark.decisions.allocation.options import Ints
 from promo_spark.decisions.allocation.prices import Allocation, allocated_by_prices, solved
 from promo_spark.decisions.allocation.user_options import UserOptions
-from tests.decisions.allocation.instances import best_value, broken, instance
+from tests.decisions.allocation.instances import best_value, broken, instance, with_stock
 
 
 def test_two_hundred_allocations_keep_their_limits_and_none_is_worth_more_than_the_bound() -> None:
@@ -25,6 +25,8 @@ def test_two_hundred_allocations_keep_their_limits_and_none_is_worth_more_than_t
     for seed in range(200):
         users, candidates, room = 1 + seed % 12, 1 + seed % 7, 1 + seed % 4
         of, most = instance(seed, users=users, candidates=candidates, room=room, tight=(0.02, 0.1, 0.5)[seed % 3])
+        if seed % 4 == 1:  # as many limits more as there are products, up to 21
+            of, most = with_stock(seed, of, most, tight=0.3)
         bound, chosen = solved(of, most)
         best, value = best_value(of, most), int(of.value[chosen].sum())
         assert not broken(of, most, chosen), seed
@@ -48,6 +50,16 @@ def test_large_allocations_come_close_to_their_bound(users: int, gap: float) -> 
     of, most = instance(7, users=users, candidates=10, room=2, tight=0.02)
     bound, chosen = solved(of, most)
     assert (of.used(chosen) <= most).all() and 0 <= 1 - int(of.value[chosen].sum()) / bound.bound <= gap
+
+
+@pytest.mark.parametrize("users", [4000, 12_000])
+def test_a_limit_for_the_stock_of_every_product_leaves_little_to_be_had(users: int) -> None:
+    """64 limits at once; half of the products' stock is wanted."""
+    of, most = instance(7, users=users, candidates=20, room=2, tight=0.02)
+    of, most = with_stock(7, of, most, tight=0.015)
+    bound, chosen = solved(of, most)
+    assert len(most) == 64 and (bound.prices[4:] > 0).sum() > 20
+    assert (of.used(chosen) <= most).all() and 0 <= 1 - int(of.value[chosen].sum()) / bound.bound <= 0.01
 
 
 @pytest.mark.parametrize("room", [1, 2, 3])
