@@ -84,4 +84,5 @@ def _offered(parts: Assembled) -> Offered:
         margin=parts.margins(of.now)[user],
         basket=np.exp(log)[user],
         spread=spread[user],
+        funded=np.zeros(len(user)),
     )

@@ -2,11 +2,12 @@
 
 Scenarios propose what every user who may be targeted could be offered, at every depth. What each would bring follows
 from what is learnt of effects (uplift, elasticity) and of what happens by itself (propensity); what it gives is its
-cost. Prices of all budgets together say which offers are made; one that brings less than a stated gain never is. An
-offer of an earlier date that still holds counts against a user's most, and is not made again; it ends where the user's
-consent was withdrawn. A keyed-hash holdout gets nothing, nor does an account that risk blocks; the explore arm gets
-what chance says, and all that it could have drawn is written down. Where approval is required, offers are proposed
-until `approve` runs. All promises of decisions.promotions are checked before anything is written.
+cost: the shop's, but for the share that a supplier's fund pays. Prices of all budgets together, those of funds and
+campaigns too, say which offers are made; one that brings less than a stated gain never is. An offer of an earlier date
+that still holds counts against a user's most, and is not made again; it ends where the user's consent was withdrawn. A
+keyed-hash holdout gets nothing, nor does an account that risk blocks; the explore arm gets what chance says, and all
+that it could have drawn is written down. Where approval is required, offers are proposed until `approve` runs. All
+promises of decisions.promotions are checked before anything is written.
 """
 
 from __future__ import annotations
@@ -18,7 +19,14 @@ from promo_spark.contracts.models import BasketRules, Forecasts, Metrics, Recomm
 from promo_spark.contracts.predictions import ItemPropensity, Opportunities, Propensity
 from promo_spark.contracts.responses import Uplift, UpliftCurves
 from promo_spark.contracts.risk import Risk
-from promo_spark.contracts.silver import Holidays, PromotionExclusions, SegmentStrategies, Users
+from promo_spark.contracts.silver import (
+    Holidays,
+    PromotionCalendar,
+    PromotionExclusions,
+    PromotionFunds,
+    SegmentStrategies,
+    Users,
+)
 from promo_spark.decisions.metrics import decision_metrics
 from promo_spark.decisions.users import with_profile
 from promo_spark.flows import promote as flow
@@ -40,6 +48,8 @@ from promo_spark.settings.promote import PromoteSettings
         Holidays,
         PromotionExclusions,
         SegmentStrategies,
+        PromotionFunds,
+        PromotionCalendar,
         Earlier(Promotions),
         ByHand(Actions),
         Everyone(Users, why="whoever may not be profiled gets a `none` that says so"),

@@ -5,8 +5,8 @@
 LAKE is lake.root of the environment (demo) unless it is given, the date its pipeline.date.
 
 Reads decisions.promotions, decisions.budget, decisions.explored, features.user_profile, features.product_profile and
-silver.promotion_exclusions, where it is there, with polars, prints each promise with the rows that break it, and ends
-with exit code 1 if there are any.
+the marketers' lists of silver that are there (promotion_exclusions, promotion_funds, promotion_calendar) with polars,
+prints each promise with the rows that break it, and ends with exit code 1 if there are any.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from __future__ import annotations
 import argparse
 import datetime
 import sys
+from decimal import ROUND_DOWN, Decimal
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -40,7 +42,10 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
     users = of_date("features/user_profile", "as_of").select("user_id", "consent_marketing")
     profiles = of_date("features/product_profile", "as_of")
     products = profiles.select("product_id", "promotable", "list_price", "charged_price", "unit_cost")
-    held = held_offers(pl.read_delta(str(lake / "decisions/promotions")), date)
+    of_all_dates = pl.read_delta(str(lake / "decisions/promotions"))
+    held = held_offers(of_all_dates, date)
+    funds = in_force(listed(lake, "promotion_funds"), date)
+    campaigns = in_force(listed(lake, "promotion_calendar"), date)
     offers, none = rows.filter(pl.col("scenario") != "none"), rows.filter(pl.col("scenario") == "none")
     per_user = rows.group_by("user_id").agg(
         pl.len().alias("rows"),
@@ -80,10 +85,18 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
     amounts = [name for name, column in Promotions.columns().items() if column.type == MONEY]
     digits = digits_of(settings.business.currency)
     least = 1 - pl.lit(settings.promote.min_margin).cast(pl.Decimal(9, 6))
-    spent = {"daily": sum(offers["expected_cost"])} | {
-        f"mechanic:{m}": sum(offers.filter(pl.col("mechanic") == m)["expected_cost"])
-        for m in offers["mechanic"].unique()
-    }
+    by_list = {"fund": ("fund_id", "fund_cost"), "campaign": ("campaign_id", "expected_cost")}
+    spent = {"daily": sum(offers["expected_cost"])} | sums_of(offers, "mechanic", "mechanic", "expected_cost")
+    earlier: dict[str, Decimal] = {}
+    for kind, (column, amount) in by_list.items():
+        spent |= sums_of(offers, kind, column, amount)
+        earlier |= sums_of(of_all_dates.filter(pl.col("date") < date), kind, column, amount)
+    planned = {f"mechanic:{m}": Decimal(str(b)) for m, b in settings.promote.mechanic_budgets.items()}
+    planned["daily"] = Decimal(str(settings.promote.daily_budget))
+    for kind, rows_of_list in (("fund", funds), ("campaign", campaigns)):
+        budgets = {f"{kind}:{row[f'{kind}_id']}": row["budget"] for row in rows_of_list if row["budget"] is not None}
+        left = {name: max(most - earlier.get(name, Decimal(0)), Decimal(0)) for name, most in budgets.items()}
+        planned |= {name: most.quantize(Decimal(10) ** -digits, ROUND_DOWN) for name, most in left.items()}
     may = pl.col("consent_marketing").fill_null(settings.promote.unknown_consent == "eligible")
     # Who may not be profiled stands in no profile, and gets one `none` that says so.
     unprofiled = none.filter(pl.col("reason_codes").list.contains("not_profiled"))["user_id"].implode()
@@ -124,13 +137,20 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
         "each budget row is the sum of its offers": sum(
             spent.get(r["constraint"], 0) != r["reserved"] for r in budget.to_dicts()
         ),
-        "planned is what the settings plan": sum(
-            float(r["planned"])
-            != {
-                "daily": settings.promote.daily_budget,
-                **{f"mechanic:{m}": b for m, b in settings.promote.mechanic_budgets.items()},
-            }[r["constraint"]]
-            for r in budget.to_dicts()
+        "planned is what the settings plan, and what earlier dates left of funds and campaigns": sum(
+            r["planned"] != planned.get(r["constraint"]) for r in budget.to_dicts()
+        )
+        + len(planned.keys() - set(budget["constraint"])),
+        "a fund pays for what it names, as long as it is in force": outside(offers, "fund_id", funds, profiles),
+        "a fund pays its share of what is given, to the minor unit": sum(
+            abs(of["fund_cost"] - share * (of["fund_cost"] + of["expected_cost"])) > Decimal(10) ** -digits
+            for share in {row["cost_share"] for row in funds}
+            for of in offers.filter(
+                pl.col("fund_id").is_in([row["fund_id"] for row in funds if row["cost_share"] == share])
+            ).to_dicts()
+        ),
+        "a campaign has offers of its days, scenario and products only": outside(
+            offers, "campaign_id", campaigns, profiles
         ),
         "list price is that of the products together": sums.filter(pl.col("listed") != pl.col("list_price")).height,
         "charged price is that of the products together, at most list": sums.filter(
@@ -173,6 +193,45 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
         ).height,
         "none costs nothing": none.filter((pl.col("expected_cost") != 0) | (pl.col("mechanic") != "none")).height,
     }
+
+
+def listed(lake: Path, name: str) -> list[dict[str, Any]]:
+    """The rows of a marketers' list; none where there is no such list."""
+    table = lake / "silver" / name
+    return pl.read_delta(str(table)).to_dicts() if table.exists() else []
+
+
+def in_force(rows: list[dict[str, Any]], date: datetime.date) -> list[dict[str, Any]]:
+    return [row for row in rows if (row["start_date"] or date) <= date <= (row["end_date"] or date)]
+
+
+def sums_of(offers: pl.DataFrame, kind: str, column: str, amount: str) -> dict[str, Decimal]:
+    """What offers reserve by the constraint of a kind that they fall under."""
+    groups = offers.filter(pl.col(column).is_not_null()).group_by(column).agg(pl.col(amount).sum())
+    return {f"{kind}:{name}": total for name, total in groups.iter_rows()}
+
+
+def outside(offers: pl.DataFrame, column: str, rows: list[dict[str, Any]], profiles: pl.DataFrame) -> int:
+    """The offers that stand under a fund or a campaign and do not belong to it."""
+    under, wrong = offers.filter(pl.col(column).is_not_null()), 0
+    known = {row[column]: row for row in rows}
+    for name, own in under.partition_by(column, as_dict=True).items():
+        row = known.get(name[0])
+        if row is None:
+            wrong += own.height
+            continue
+        belongs = pl.lit(True)
+        if row["level"] is not None:
+            level = "product_id" if row["level"] == "product" else row["level"]
+            products = profiles.filter(pl.col(level) == row["value"])["product_id"].to_list()
+            named = pl.col("product_ids").list.eval(pl.element().is_in(products)).list.all()
+            belongs = named & (pl.col("product_ids").list.len() > 0)
+        if column == "fund_id" and row["end_date"] is not None:
+            belongs = belongs & (pl.col("valid_to") <= row["end_date"])
+        if row.get("scenario") is not None:
+            belongs = belongs & (pl.col("scenario") == row["scenario"])
+        wrong += own.filter(~belongs).height
+    return wrong
 
 
 def kept_out(lake: Path, profiles: pl.DataFrame, date: datetime.date, days: int) -> list[str]:

@@ -40,10 +40,13 @@ class Promotions(Table):
         Check("conversion_is_share", "expected_conversion", "between", (0, 1)),
         Check("cost_not_negative", "expected_cost", ">=", 0),
         Check("status_known", "status", "in", STATUSES),
+        Check("fund_cost_not_negative", "fund_cost", ">=", 0),
     )
     date = Col(_DATE, "the day the offers are for", required=True)
     user_id = Col(_TEXT, "who gets it", required=True, personal=Personal.IDENTIFIER)
-    promotion_id = Col(_TEXT, "same for the same date, user, scenario, products, mechanic and depth", required=True)
+    promotion_id = Col(
+        _TEXT, "same for the same date, user, scenario, products, mechanic, depth and fund", required=True
+    )
     scenario = Col(_TEXT, f"why there is an offer: {', '.join(SCENARIOS)}", required=True)
     mechanic = Col(_TEXT, f"how it is given: {', '.join(MECHANICS)}", required=True)
     product_ids = Col(_TEXTS, "products it is good for; empty: the whole category, or no offer", required=True)
@@ -80,13 +83,14 @@ class Promotions(Table):
     )
     expected_margin = Col(
         MONEY,
-        "expected margin of what it is used for, after what it gives; what would be bought anyway is in it",
+        "expected margin of what it is used for, after what the shop gives; what would be bought anyway is in it",
         "currency",
         required=True,
     )
     incremental_margin = Col(
         MONEY,
-        "what it is expected to bring: margin beyond that without it, after what it gives; null: written before 0.4",
+        "what it is expected to bring: margin beyond that without it, after what the shop gives; null: written before "
+        "0.4",
         "currency",
     )
     incremental_margin_se = Col(MONEY, "its standard error; null: no offer, or written before 0.4", "currency")
@@ -97,10 +101,18 @@ class Promotions(Table):
     )
     expected_cost = Col(
         MONEY,
-        "reserved from the budget on the offer's first day: expected cost rounded up in the currency's digits",
+        "reserved from the budget on the offer's first day: expected cost rounded up in the currency's digits; with a "
+        "fund the shop's part of it",
         "currency",
         required=True,
     )
+    fund_id = Col(_TEXT, "the fund of silver.promotion_funds that pays a share; null: none")
+    fund_cost = Col(
+        MONEY,
+        "the fund's part: with expected_cost all that is expected to be given, rounded up; null: no fund",
+        "currency",
+    )
+    campaign_id = Col(_TEXT, "the campaign of silver.promotion_calendar that it belongs to; null: none")
     currency = Col(_TEXT, "ISO code", required=True)
     margin_is_assumed = Col(T.BooleanType(), "true: unit cost follows from an assumed margin", required=True)
     arm = Col(_TEXT, f"experiment arm: {', '.join(ARMS)}", required=True)
@@ -147,9 +159,16 @@ class Budget(Table):
     partition = ("date",)
     dated_by = "date"
     date = Col(_DATE, "the day", required=True)
-    constraint = Col(_TEXT, "daily, or mechanic:<name>", required=True)
-    planned = Col(MONEY, "the most that may be reserved", unit="currency", required=True)
-    reserved = Col(MONEY, "sum of expected_cost of the offers under it", unit="currency", required=True)
+    constraint = Col(_TEXT, "daily, mechanic:<name>, fund:<fund_id> or campaign:<campaign_id>", required=True)
+    planned = Col(
+        MONEY,
+        "the most that may be reserved; of a fund or a campaign what earlier dates left of its budget",
+        "currency",
+        required=True,
+    )
+    reserved = Col(
+        MONEY, "sum of expected_cost of the offers under it; of a fund, of their fund_cost", "currency", required=True
+    )
     offers = Col(T.LongType(), "offers under it", required=True)
     dual_price = Col(
         T.DoubleType(), "margin that one unit more of it would bring, at the price that was found; null: not binding"
@@ -212,6 +231,8 @@ class Explored(Table):
     expected_uplift = Col(RATE, "as in decisions.promotions", required=True)
     incremental_margin = Col(MONEY, "as in decisions.promotions", unit="currency", required=True)
     expected_cost = Col(MONEY, "as in decisions.promotions", unit="currency", required=True)
+    fund_id = Col(_TEXT, "as in decisions.promotions")
+    fund_cost = Col(MONEY, "as in decisions.promotions", unit="currency")
     action_propensity = Col(RATE, "probability with which it was drawn", unit="share", required=True)
     chosen = Col(T.BooleanType(), "it was drawn", required=True)
     run_id = Col(_TEXT, "the run that wrote the row")

@@ -22,10 +22,12 @@ _OWN_SCENARIOS = (
     "members_only",
     "high_value_rebate",
     "holiday",
+    "partner_offer",
 )
 SCENARIOS_GROUP = "promo_spark.scenarios"  # the entry points by which another package brings scenarios
 _BROUGHT = {entry.name for entry in entry_points(group=SCENARIOS_GROUP)} - {*_OWN_SCENARIOS, "none"}
-SCENARIOS = (*_OWN_SCENARIOS, *sorted(_BROUGHT), "none")  # none: there is no offer
+OFFERING = (*_OWN_SCENARIOS, *sorted(_BROUGHT))
+SCENARIOS = (*OFFERING, "none")  # none: there is no offer
 # How an offer is given.
 GIVING_MECHANICS = ("discount", "coupon", "bundle", "threshold", "flash", "rebate")
 MECHANICS = (*GIVING_MECHANICS, "none")

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+_Thing = tuple[str, str, tuple[str, ...], str | None]
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -21,17 +23,19 @@ class Candidate:
     error: float
     cost: Decimal
     worthwhile: bool
-    uses: tuple[str, ...]  # the limits that it falls under
+    uses: Mapping[str, Decimal]  # how much of each limit that it falls under
     in_strategy: bool = True
+    fund: str | None = None  # what pays a share of it
+    fund_cost: Decimal = Decimal(0)
 
     @property
-    def thing(self) -> tuple[str, str, tuple[str, ...]]:
-        """What it is, whatever the depth."""
-        return self.scenario, self.mechanic, self.products
+    def thing(self) -> _Thing:
+        """What it is and who pays a share of it, whatever the depth."""
+        return self.scenario, self.mechanic, self.products, self.fund
 
     def net(self, prices: Mapping[str, float]) -> float:
         """What is left of its value after the prices of the limits that it falls under."""
-        return self.value - float(self.cost) * sum(prices.get(name, 0.0) for name in self.uses)
+        return self.value - sum(float(amount) * prices.get(name, 0.0) for name, amount in self.uses.items())
 
 
 @dataclass(frozen=True)
@@ -49,20 +53,26 @@ def reason_of_each(candidates: Iterable[Candidate], decided: Decided) -> list[st
     """A line per thing that could have been offered, at its best depth: first what was, then what lost, best first.
 
     >>> tea = Candidate("a", "repurchase", "discount", ("tea",), frozenset({"product:tea"}), Decimal("0.05"),
-    ...     1.0, 0.5, Decimal("0.20"), True, ("daily",))
+    ...     1.0, 0.5, Decimal("0.20"), True, {"daily": Decimal("0.20")})
     >>> milk = Candidate("b", "repurchase", "discount", ("milk",), frozenset({"product:milk"}), Decimal("0.10"),
-    ...     0.3, 0.5, Decimal("0.50"), True, ("daily",))
+    ...     0.3, 0.5, Decimal("0.50"), True, {"daily": Decimal("0.50")})
     >>> for line in reason_of_each([milk, tea], Decided({"a": 1}, {"daily": 0.8}, 0.1, 2, "EUR")):
     ...     print(line)
       offered: repurchase, discount of tea at 5%, brings 1.00 ± 0.50 EUR, gives 0.20
       not offered: repurchase, discount of milk at 10%, brings 0.30 ± 0.50 EUR, gives 0.50: \
 the budget daily brings more elsewhere, 0.80 for each EUR
     """
-    best: dict[tuple[str, str, tuple[str, ...]], Candidate] = {}
+    best: dict[_Thing, Candidate] = {}
     for one in sorted(candidates, key=lambda c: (_order(c, decided), c.promotion_id)):
         best.setdefault(one.thing, one)
     offered = [one for one in best.values() if one.promotion_id in decided.made]
-    return [*_lines(best.values(), offered, decided)] or ["  nothing could be offered"]
+    told = [one for one in best.values() if one.fund is not None or not any(_twins(one, made) for made in offered)]
+    return [*_lines(told, offered, decided)] or ["  nothing could be offered"]
+
+
+def _twins(one: Candidate, made: Candidate) -> bool:
+    """Whether they are the same thing, but that a fund pays a share of one of them."""
+    return one.thing[:-1] == made.thing[:-1] and (one.fund is None) != (made.fund is None)
 
 
 def _order(one: Candidate, decided: Decided) -> tuple[float, bool, float]:
@@ -75,6 +85,8 @@ def _lines(ordered: Iterable[Candidate], offered: Sequence[Candidate], decided: 
             f"{one.scenario}, {one.mechanic} of {' and '.join(one.products) or 'the whole basket'} at "
             f"{_percent(one.rate)}, brings {one.value:.2f} ± {one.error:.2f} {decided.currency}, gives {one.cost:.2f}"
         )
+        if one.fund is not None:
+            told += f" beside {one.fund_cost:.2f} of the fund {one.fund}"
         if one in offered:
             yield f"  offered: {told}"
         else:
@@ -84,7 +96,7 @@ def _lines(ordered: Iterable[Candidate], offered: Sequence[Candidate], decided: 
 def _why_not(one: Candidate, offered: Sequence[Candidate], decided: Decided) -> str:
     if one.value < decided.least_gain:
         return f"less than promote.least_gain, {decided.least_gain:.2f}"
-    if one.cost <= 0:
+    if one.cost + one.fund_cost <= 0:
         return "nothing is expected to be given"
     if not one.in_strategy:
         return f"nothing is measured of a {one.mechanic}, and the user's strategies name other mechanics"
@@ -92,6 +104,8 @@ def _why_not(one: Candidate, offered: Sequence[Candidate], decided: Decided) -> 
     if one.net(decided.prices) <= 0:
         budgets = " and ".join(f"{name} brings more elsewhere, {price:.2f}" for name, price in sorted(dear.items()))
         return f"the budget {budgets} for each {decided.currency}"
+    if any(_twins(one, made) for made in offered):
+        return f"what the fund {one.fund} had left did not reach for it"
     beside = [other for other in offered if other.topics & one.topics]
     if beside:
         return f"{_named(beside[0])} is about the same, and brings more"

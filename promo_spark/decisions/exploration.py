@@ -4,6 +4,10 @@ A draw is never mended afterwards, as the probabilities that are logged would no
 are explored, in the order of a keyed hash of user and date, as the arm's own share of every budget can pay at the
 dearest that each of them could draw; and none who could draw more than a tenth of it, as one would leave nothing to
 the others.
+
+Marketers' lists must not decide how many are explored. So where a fund has a budget the same offer is drawn with the
+shop's own money, once and not twice; an offer that is more than a tenth of what its campaign has for the arm is not
+drawn; and when a campaign's share is used up, those go on to be explored who could draw nothing of it.
 """
 
 from __future__ import annotations
@@ -17,8 +21,11 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from promo_spark.contracts.schema import Col, Frame, Personal
+from promo_spark.decisions.allocation.limits import is_of_a_list, of_campaign
 from promo_spark.decisions.allocation.user_options import OptionUse, UserOption, UserOptions
 from promo_spark.decisions.eligibility import UserEligibility, keyed_draw
+from promo_spark.decisions.offers.targets import Fund
+from promo_spark.decisions.valuation import ValuedOffer
 
 _LARGEST_PART = 0.1  # of the share of a limit, that one user could draw
 _ORDER, _PLACE = "order_of_user", "place_drawn"
@@ -40,14 +47,12 @@ def draws(options: DataFrame, *, limits: Mapping[str, int], share: float, key: s
     order = keyed_draw(F.col(UserOptions.user_id), key=key, purpose=f"order {date}")
     up_to_here = Window.orderBy(_ORDER, UserOptions.user_id).rowsBetween(Window.unboundedPreceding, Window.currentRow)
     dearest = {name: _dearest(F.col(UserOptions.options), name) for name in sorted(limits)}
-    most = {
-        name: int((Decimal(limit) * Decimal(str(share))).to_integral_value(ROUND_DOWN))
-        for name, limit in limits.items()
-    }
+    most = {name: _of_arm(limit, share) for name, limit in limits.items()}
     affordable, few = F.lit(True), F.lit(True)
     for name in dearest:
-        affordable = affordable & (F.sum(name).over(up_to_here) <= F.lit(most[name]))
-        few = few & (F.col(name) <= F.lit(int(most[name] * _LARGEST_PART)))
+        within = F.sum(name).over(up_to_here) <= F.lit(most[name])
+        affordable = affordable & ((within | (F.col(name) == 0)) if is_of_a_list(name) else within)
+        few = few & (F.col(name) <= F.lit(_most_of_one(most[name])))
     count = F.size(UserOptions.options)
     place = keyed_draw(F.col(UserOptions.user_id), key=key, purpose=f"draw {date}") % (count + 1)
     in_order = options.filter(F.col(UserOptions.room) > 0).withColumns({_ORDER: order, **dearest}).filter(few)
@@ -61,6 +66,31 @@ def draws(options: DataFrame, *, limits: Mapping[str, int], share: float, key: s
             }
         )
     )
+
+
+def could_be_drawn(limits: Mapping[str, int], share: float) -> Column:
+    """Whether an offer that could be made is among those that chance draws from. Of ValuedOffer.
+
+    `limits` and `share` as in `draws`.
+    """
+    of_funds = F.coalesce(F.col(ValuedOffer.fund)[Fund.limited], F.lit(False))
+    campaign = of_campaign(F.col(ValuedOffer.campaign_id))
+    small = F.lit(True)
+    for name, limit in sorted(limits.items()):
+        if is_of_a_list(name):
+            fits = F.col(ValuedOffer.cost_minor) <= F.lit(_most_of_one(_of_arm(limit, share)))
+            small = small & (fits | ~campaign.eqNullSafe(F.lit(name)))
+    return ~of_funds & small
+
+
+def _of_arm(limit: int, share: float) -> int:
+    """The arm's share of a limit."""
+    return int((Decimal(limit) * Decimal(str(share))).to_integral_value(ROUND_DOWN))
+
+
+def _most_of_one(of_arm: int) -> int:
+    """The most of it that one user may be able to draw."""
+    return int(of_arm * _LARGEST_PART)
 
 
 def with_arms_as_drawn(users: DataFrame, draws: DataFrame) -> DataFrame:

@@ -5,7 +5,7 @@ value = extra visits × margin of an order + extra pieces of the products × wha
 Extra visits: visits × (exp(effect × S(saving) × R(share)) − 1), by models.uplift and models.uplift_curves. Extra pieces
 are those beyond what the visits hold anyway: a lower price sells more, by the elasticity of the category, and a message
 brings a product to mind, by what earlier ones did. What would have been bought anyway is no gain, and what is given on
-it is a cost.
+it is a cost: the shop's, but for the share of it that a fund pays.
 """
 
 from __future__ import annotations
@@ -79,6 +79,7 @@ class Offered:
     margin: Floats  # of an order of the user
     basket: Floats  # median amount of one
     spread: Floats  # standard deviation of the log of it
+    funded: Floats  # share of what is given that a fund pays; 0: none
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,9 @@ class Gains:
 
     visits: Floats  # beyond those without it
     uses: Floats  # chance that it is used
-    given: Floats
-    sold: Floats  # margin of what it is used for, after what is given: with what would have been bought anyway
-    value: Floats  # margin beyond that without it, after what is given
+    given: Floats  # by the shop and a fund together
+    sold: Floats  # margin of what it is used for, after what the shop gives: what is bought anyway is in it
+    value: Floats  # margin beyond that without it, after what the shop gives
     error: Floats  # standard error of the value
 
 
@@ -103,7 +104,7 @@ def gains(of: Offered, curves: Curves) -> Gains:
     >>> nothing, milk = Pieces(0 * one, 0 * one, 0 * one, one), Pieces(0.4 * one, 3 * one, 2 * one, 1.2 * one)
     >>> terms = dict(mechanic=np.zeros(1, int), saving=0.2 * one, off=2 * one, least=0 * one, worth=10 * one)
     >>> user = dict(chance=0.3 * one, visits=2 * one, effect=5 * one, error=one, mention=0 * one)
-    >>> user |= dict(readiness=0.5 * one, margin=5 * one, basket=20 * one, spread=0.6 * one)
+    >>> user |= dict(readiness=0.5 * one, margin=5 * one, basket=20 * one, spread=0.6 * one, funded=0 * one)
     >>> told = gains(Offered(first=milk, second=nothing, **terms, **user), curves)
     >>> [round(float(x[0]), 3) for x in (told.visits, told.uses, told.given, told.value)]
     [0.21, 0.445, 1.32, 0.385]
@@ -125,11 +126,12 @@ def gains(of: Offered, curves: Curves) -> Gains:
     of_baskets = np.where(_ONCE[of.mechanic], -np.expm1(-reaching), reaching)
     uses = np.where(on_products, _bought(of, pieces), -np.expm1(-reaching)) * chosen
     given = np.where(on_products, pieces, of_baskets) * chosen * of.off
+    own = given * (1 - of.funded)
     of_pieces = pieces * (of.first.left + np.where(together, of.second.left, 0.0))
     used_for = np.where(on_products, of_pieces, of_baskets * of.margin) * chosen
     extra = visits - of.visits
-    error = np.sqrt((of.margin * visits * curve * of.error) ** 2 + (_OF_PIECES * earned) ** 2 + (_OF_USES * given) ** 2)
-    return Gains(extra, uses, given, used_for - given, of.margin * extra + earned - given, error)
+    error = np.sqrt((of.margin * visits * curve * of.error) ** 2 + (_OF_PIECES * earned) ** 2 + (_OF_USES * own) ** 2)
+    return Gains(extra, uses, given, used_for - own, of.margin * extra + earned - own, error)
 
 
 def _share_of_spend(of: Offered) -> Floats:

@@ -18,7 +18,6 @@ from pyspark.sql import types as T
 from promo_spark.contracts.currencies import digits_of
 from promo_spark.contracts.decisions import Budget, Promotions
 from promo_spark.contracts.schema import MONEY, Col, Frame, Personal
-from promo_spark.decisions.allocation.limits import limits_in_minor_units
 from promo_spark.decisions.eligibility import UserEligibility
 from promo_spark.decisions.held import HeldOffers
 from promo_spark.decisions.mechanics import ON_BASKETS
@@ -88,11 +87,13 @@ def check_invariants(
     *,
     date: datetime.date,
     settings: PromoteSettings,
+    limits: Iterable[str],
     currency: str,
 ) -> None:
     """Passes silently, or raises InvariantError with every broken rule, its rows and an example.
 
-    Promotions, Budget, UserEligibility of all users of the day, HeldOffers, ExcludedProduct.
+    Promotions, Budget, UserEligibility of all users of the day, HeldOffers, ExcludedProduct; `limits`: the constraints
+    of the day.
     """
     digits = digits_of(currency)
     key = F.concat_ws("/", Promotions.user_id, Promotions.promotion_id)
@@ -100,7 +101,7 @@ def check_invariants(
         _counted(promotions, row_rules(date, settings, digits), key),
         _counted(decided_users(promotions, users, held), user_rules(settings), F.col(DecidedUser.user_id)),
         _counted(reserved_and_stated(promotions, budget), budget_rules(), F.col(ReservedAndStated.constraint)),
-        _unstated(budget, limits_in_minor_units(settings, digits)),
+        _unstated(budget, limits),
         _of_excluded(promotions, excluded, key),
     ]
     broken = reduce(DataFrame.unionByName, counted).filter(F.col(RuleBreach.rows) > 0).collect()  # one per rule
@@ -120,7 +121,7 @@ def _counted(df: DataFrame, rules: Mapping[str, Column], key: Column) -> DataFra
 
 
 def _unstated(budget: DataFrame, constraints: Iterable[str]) -> DataFrame:
-    """One row per constraint that the settings name: whether the budget has no row of it. Budget → RuleBreach."""
+    """One row per constraint of the day: whether the budget has no row of it. Budget → RuleBreach."""
     rows_of = {name: F.count_if(F.col(Budget.constraint) == name) for name in constraints}
     rule = "every constraint has a budget row"
     return _breaches(budget, [(rule, F.when(rows == 0, 1), F.lit(name)) for name, rows in rows_of.items()])
@@ -185,6 +186,8 @@ def row_rules(date: datetime.date, settings: PromoteSettings, digits: int) -> di
         | col(Promotions.valid_from).isNotNull()
         | col(Promotions.coupon_amount).isNotNull()
         | col(Promotions.offer_price).isNotNull()
+        | col(Promotions.fund_id).isNotNull()
+        | col(Promotions.campaign_id).isNotNull()
     )
     empty_reason = F.exists(Promotions.reason_codes, lambda code: code.isNull() | (code == ""))
     return {
@@ -205,7 +208,11 @@ def row_rules(date: datetime.date, settings: PromoteSettings, digits: int) -> di
         & _fails(col(Promotions.incremental_margin) >= F.lit(least_gain)),
         "but for the explore arm an offer reserves at least the smallest amount": ~is_none
         & (col(Promotions.arm) != "explore")
-        & _fails(col(Promotions.expected_cost) > 0),
+        & _fails(col(Promotions.expected_cost) + F.coalesce(Promotions.fund_cost, F.lit(0)) > 0),
+        "a fund pays for offers on products only, and its part is known": (
+            col(Promotions.fund_id).isNull() != col(Promotions.fund_cost).isNull()
+        )
+        | (col(Promotions.fund_id).isNotNull() & ~on_products),
         "an action's probability is a share above 0": _fails(
             (col(Promotions.action_propensity) > 0) & (col(Promotions.action_propensity) <= 1)
         ),

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from promo_spark.decisions.allocation.limits import uses_of
 from promo_spark.decisions.allocation.user_options import UserOption, UserOptions
 from promo_spark.decisions.held import HeldOffers
-from promo_spark.decisions.offers.targets import categories, product_ids
+from promo_spark.decisions.offers.targets import Fund, categories, product_ids
 from promo_spark.decisions.offers.topics import topics_of
 from promo_spark.decisions.valuation import ValuedOffer
 
@@ -16,7 +16,8 @@ from promo_spark.decisions.valuation import ValuedOffer
 def user_options(offers: DataFrame, held: DataFrame, *, max_offers: int, keep: int | None = None) -> DataFrame:
     """One row per user with any offer. ValuedOffer, HeldOffers → UserOptions.
 
-    `keep`: of more options those that bring most; None: all.
+    `keep`: of more options those that bring most, with a fund and without one each, as a fund may be used up;
+    None: all.
     """
     parts = F.col(ValuedOffer.parts)
     option = F.struct(
@@ -24,7 +25,8 @@ def user_options(offers: DataFrame, held: DataFrame, *, max_offers: int, keep: i
         F.col(ValuedOffer.promotion_id).alias(UserOption.promotion_id),
         F.col(ValuedOffer.value_micro).alias(UserOption.value_micro),
         topics_of(product_ids(parts), categories(parts)).alias(UserOption.topics),
-        uses_of(F.col(ValuedOffer.mechanic), F.col(ValuedOffer.cost_minor)).alias(UserOption.uses),
+        uses_of_offers().alias(UserOption.uses),
+        F.col(ValuedOffer.fund).isNotNull().alias(_FUNDED),
     )
     room = F.lit(max_offers) - F.coalesce(HeldOffers.held_offers, F.lit(0))
     return UserOptions.shaped(
@@ -36,9 +38,24 @@ def user_options(offers: DataFrame, held: DataFrame, *, max_offers: int, keep: i
     )
 
 
-_ORDER = "order"
+def uses_of_offers() -> Column:
+    """What an offer uses of each constraint, in minor units, as an array of OptionUse. Of ValuedOffer."""
+    return uses_of(
+        F.col(ValuedOffer.mechanic),
+        F.col(ValuedOffer.cost_minor),
+        fund_id=F.col(ValuedOffer.fund)[Fund.fund_id],
+        fund_cost=F.col(ValuedOffer.fund_minor),
+        campaign_id=F.col(ValuedOffer.campaign_id),
+    )
+
+
+_ORDER, _FUNDED = "order", "funded"
 
 
 def _without_order(options: Column, keep: int | None) -> Column:
-    kept = options if keep is None else F.slice(options, 1, keep)
+    if keep is None:
+        kept = options
+    else:
+        ways = [F.filter(options, lambda one: ~one[_FUNDED]), F.filter(options, lambda one: one[_FUNDED])]
+        kept = F.concat(*[F.slice(way, 1, keep) for way in ways])
     return F.transform(kept, lambda one: F.struct(*[one[name].alias(name) for name in UserOption.columns()]))

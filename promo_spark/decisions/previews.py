@@ -29,6 +29,7 @@ class DecisionCount(Frame):
     rows = Col(T.LongType(), "offers, or users without one", required=True)
     users = Col(T.LongType(), "users whose first offer it is, or without one", required=True)
     reserved = Col(_SUM, "sum of expected_cost", unit="currency", required=True)
+    funded = Col(_SUM, "sum of fund_cost", unit="currency", required=True)
     gain = Col(_SUM, "sum of incremental_margin", unit="currency", required=True)
 
 
@@ -95,6 +96,7 @@ def decision_counts(promotions: DataFrame) -> DataFrame:
             F.count("*").alias(DecisionCount.rows),
             F.count_if(F.col(Promotions.rank) == 1).alias(DecisionCount.users),
             F.sum(Promotions.expected_cost).alias(DecisionCount.reserved),
+            F.sum(F.coalesce(Promotions.fund_cost, F.lit(0))).alias(DecisionCount.funded),
             F.sum(F.coalesce(Promotions.incremental_margin, F.lit(0))).alias(DecisionCount.gain),
         )
     )
@@ -138,6 +140,7 @@ def preview(
 
     >>> def decided(offers, reserved):
     ...     of = {"scenario": "bundle", "mechanic": "bundle", "reason": None, "users": offers, "gain": Decimal(9)}
+    ...     of |= {"funded": Decimal(0)}
     ...     return Decisions([of | {"rows": offers, "reserved": Decimal(reserved)}], {})
     >>> for line in preview(decided(2, 3), decided(4, 5), changed=2, examples=[], money="{:.2f} EUR")[:4]:
     ...     print(line)
@@ -158,6 +161,8 @@ def _figures(before: Decisions | None, after: Decisions, changed: int, money: st
     yield f"  offers: {beside(DecisionCount.rows, offers, _COUNT)}"
     yield f"  users with an offer: {beside(DecisionCount.users, offers, _COUNT)}"
     yield f"  reserved: {beside(DecisionCount.reserved, offers, money)}"
+    if any(_total(of.counts, DecisionCount.funded, offers) for of in (before, after) if of is not None):
+        yield f"  paid by funds: {beside(DecisionCount.funded, offers, money)}"
     yield f"  expected to bring: {beside(DecisionCount.gain, offers, money)}"
     yield f"  the most that could be brought, explored users apart: {_bounds(before, after, money)}"
     if before is not None:

@@ -14,13 +14,15 @@ from pyspark.sql import types as T
 from promo_spark.contracts.currencies import digits_of
 from promo_spark.contracts.decisions import Budget, Explored, Promotions
 from promo_spark.contracts.schema import MONEY, RATE, Col, Frame, Personal, Table
-from promo_spark.decisions.allocation.limits import constraints_of
+from promo_spark.decisions.allocation.limits import uses_of_promotions
+from promo_spark.decisions.allocation.user_options import OptionUse
 from promo_spark.decisions.eligibility import WITHDRAWN, UserEligibility
-from promo_spark.decisions.exploration import Draw
+from promo_spark.decisions.exploration import Draw, could_be_drawn
 from promo_spark.decisions.held import HeldOffers
 from promo_spark.decisions.offers.codes import coupon_code
-from promo_spark.decisions.offers.targets import OfferTarget, product_ids
+from promo_spark.decisions.offers.targets import Fund, OfferTarget, product_ids
 from promo_spark.decisions.offers.texts import offer_text
+from promo_spark.decisions.options import uses_of_offers
 from promo_spark.decisions.scenarios import registry
 from promo_spark.decisions.valuation import MICRO, ValuedOffer, could_be_chosen, none_id
 from promo_spark.measures.money import half_up, minor_per_unit, of_minor_units
@@ -46,15 +48,15 @@ class ChosenOffer(Frame):
 class ReservedBudget(Frame):
     """One row per constraint that offers fall under."""
 
-    constraint = Col(T.StringType(), "daily, or mechanic:<name>", required=True)
-    reserved = Col(MONEY, "sum of expected_cost of the offers under it", unit="currency", required=True)
+    constraint = Col(T.StringType(), "as in Budget", required=True)
+    reserved = Col(MONEY, "as in Budget", unit="currency", required=True)
     offers = Col(T.LongType(), "offers under it", required=True)
 
 
 class PlannedBudget(Frame):
-    """One row per constraint of the settings."""
+    """One row per constraint of the day."""
 
-    constraint = Col(T.StringType(), "daily, or mechanic:<name>", required=True)
+    constraint = Col(T.StringType(), "as in Budget", required=True)
     planned = Col(MONEY, "the most that may be reserved", unit="currency", required=True)
     dual_price = Col(T.DoubleType(), "ratio of the break item; null: not binding")
 
@@ -68,6 +70,7 @@ class Decision:
     policy_version: str
     language: str
     code_key: str
+    explore_budget_share: float
     status: str = "active"  # of its offers, until somebody says otherwise by hand
 
     @property
@@ -78,7 +81,10 @@ class Decision:
 
 @dataclass(frozen=True)
 class Considered:
-    """What was considered: OfferTarget, ValuedOffer, UserEligibility, HeldOffers, Draw, ExcludedProduct."""
+    """What was considered: OfferTarget, ValuedOffer, UserEligibility, HeldOffers, Draw, ExcludedProduct.
+
+    `limits`: what the day's offers may reserve at most, in minor units, by constraint.
+    """
 
     targets: DataFrame
     offers: DataFrame
@@ -86,6 +92,7 @@ class Considered:
     held: DataFrame
     draws: DataFrame
     excluded: DataFrame
+    limits: Mapping[str, int]
 
 
 def chosen_offers(allocated: DataFrame, draws: DataFrame) -> DataFrame:
@@ -137,7 +144,7 @@ def offer_rows(of: Considered, chosen: DataFrame, decision: Decision) -> DataFra
 def terms(decision: Decision) -> dict[str, Column]:
     """What an offer is and what is expected of it, as columns of Promotions. Of ValuedOffer."""
     digits, off, charged = decision.digits, F.col(ValuedOffer.off), F.col(OfferTarget.charged_price)
-    on_products = F.size(OfferTarget.parts) > 0
+    on_products, fund_id = F.size(OfferTarget.parts) > 0, F.col(OfferTarget.fund)[Fund.fund_id]
     return {
         Promotions.product_ids: product_ids(F.col(OfferTarget.parts)),
         Promotions.discount_rate: F.when(on_products, F.col(ValuedOffer.rate)),
@@ -149,6 +156,8 @@ def terms(decision: Decision) -> dict[str, Column]:
         Promotions.incremental_margin: _amount(ValuedOffer.value_micro, digits),
         Promotions.incremental_margin_se: _amount(ValuedOffer.error_micro, digits),
         Promotions.expected_cost: of_minor_units(F.col(ValuedOffer.cost_minor), digits),
+        Promotions.fund_id: fund_id,
+        Promotions.fund_cost: F.when(fund_id.isNotNull(), of_minor_units(F.col(ValuedOffer.fund_minor), digits)),
     }
 
 
@@ -213,7 +222,8 @@ def explored(of: Considered, decision: Decision) -> DataFrame:
     """One row per explored user and what could have been drawn, none among it. → Explored."""
     drawn = of.draws.select(Draw.user_id, F.col(Draw.promotion_id).alias(_DRAWN), F.col(Draw.actions).alias(_ACTIONS))
     candidates = (
-        of.offers.join(drawn, Draw.user_id, "inner")
+        of.offers.filter(could_be_drawn(of.limits, decision.explore_budget_share))
+        .join(drawn, Draw.user_id, "inner")
         .withColumns(terms(decision))
         .withColumns({Explored.saving: F.col(ValuedOffer.rate), Explored.off: F.col(ValuedOffer.off)})
     )
@@ -222,7 +232,10 @@ def explored(of: Considered, decision: Decision) -> DataFrame:
             Explored.scenario: F.lit("none"),
             Explored.mechanic: F.lit("none"),
             Explored.product_ids: F.array().cast(Explored.type_of(Explored.product_ids)),
-            Explored.min_spend: F.lit(None).cast(MONEY),
+            **{
+                c: F.lit(None).cast(Explored.type_of(c))
+                for c in (Explored.min_spend, Explored.fund_id, Explored.fund_cost)
+            },
             **_zeros(Explored, *_EXPECTED, Explored.saving, Explored.off),
         }
     ).withColumn(Explored.promotion_id, none_id(decision.date))
@@ -284,22 +297,20 @@ def with_bound(budget: DataFrame, *, bound_micro: int, value_micro: int) -> Data
 
 def reserved_in_minor_units(of: Considered) -> dict[str, int]:
     """What the offers that were drawn reserve, by constraint."""
-    constraint = F.explode(constraints_of(F.col(ValuedOffer.mechanic))).alias(ReservedBudget.constraint)
-    cost = F.col(ValuedOffer.cost_minor)
-    drawn = of.offers.join(of.draws, [Draw.user_id, Draw.promotion_id], "left_semi").select(constraint, cost)
-    rows = drawn.groupBy(ReservedBudget.constraint).agg(F.sum(cost)).collect()  # a row per constraint
+    drawn = of.offers.join(of.draws, [Draw.user_id, Draw.promotion_id], "left_semi")
+    uses = drawn.select(F.inline(uses_of_offers()))
+    rows = uses.groupBy(OptionUse.constraint).agg(F.sum(OptionUse.amount)).collect()  # a row per constraint
     return {name: int(total) for name, total in rows}
 
 
 def reserved(promotions: DataFrame) -> DataFrame:
     """One row per constraint that offers fall under. Promotions → ReservedBudget."""
-    constraint = F.explode(constraints_of(F.col(Promotions.mechanic))).alias(ReservedBudget.constraint)
     return (
         promotions.filter(F.col(Promotions.scenario) != "none")
-        .select(constraint, Promotions.expected_cost)
-        .groupBy(ReservedBudget.constraint)
+        .select(F.inline(uses_of_promotions()))
+        .groupBy(OptionUse.constraint)
         .agg(
-            F.sum(Promotions.expected_cost).cast(MONEY).alias(ReservedBudget.reserved),
+            F.sum(OptionUse.amount).cast(MONEY).alias(ReservedBudget.reserved),
             F.count("*").alias(ReservedBudget.offers),
         )
     )

@@ -19,7 +19,7 @@ from promo_spark.contracts.schema import MONEY, RATE, Col
 from promo_spark.decisions.gains import Curves, Floats, Ints, Offered, Pieces, gains
 from promo_spark.decisions.mechanics import NAMES
 from promo_spark.decisions.offers.pricing import Rung
-from promo_spark.decisions.offers.targets import OfferedProduct, OfferTarget, product_ids
+from promo_spark.decisions.offers.targets import Fund, OfferedProduct, OfferTarget, product_ids
 from promo_spark.decisions.shoppers import Answer, Habit, Shopper
 from promo_spark.measures.arrow_lists import entries_of_lists, in_one_piece
 from promo_spark.measures.money import minor_per_unit
@@ -47,7 +47,18 @@ class ValuedOffer(OfferTarget):
         "millionths of currency",
         required=True,
     )
-    cost_minor = Col(_LONG, "expected to be given, rounded up: what budgets reserve", unit="minor units", required=True)
+    cost_minor = Col(
+        _LONG,
+        "the shop's part of what is expected to be given, rounded up: what budgets reserve",
+        "minor units",
+        required=True,
+    )
+    fund_minor = Col(
+        _LONG,
+        "the fund's part: with cost_minor all that is given, rounded up; 0: no fund",
+        "minor units",
+        required=True,
+    )
     basis = Col(_TEXT, "what the effect on visits rests on: randomised, transferred or prior", required=True)
     worthwhile = Col(T.BooleanType(), "brings the least gain, and more than any lower depth", required=True)
     in_strategy = Col(
@@ -71,6 +82,8 @@ class _Asked(OfferTarget):
     basket_spread = Col(_DOUBLE, "as in Shopper", required=True)
     least = Col(_DOUBLE, "minimum spend", required=True)
     worth = Col(_DOUBLE, "what the products cost now; 0: none", required=True)
+    funded = Col(_DOUBLE, "share of what is given that the fund pays; 0: no fund", required=True)
+    limited = Col(T.BooleanType(), "the fund has a budget", required=True)
     chance = Col(_DOUBLE, "as in Offered", required=True)
     first_usual = Col(_DOUBLE, "as in Pieces", required=True)
     first_left = Col(_DOUBLE, "as in Pieces", required=True)
@@ -125,16 +138,19 @@ def could_be_chosen() -> Column:
 
 
 def promotion_id(date: datetime.date) -> Column:
-    """The same id for the same date, user, scenario, products, mechanic and depth; a digest: a fair tie-break."""
-    return _digest(date, product_ids(F.col(OfferTarget.parts)), F.col(OfferTarget.mechanic), F.col(ValuedOffer.rate))
+    """The same for the same date, user, scenario, products, mechanic, depth and fund; a digest: a fair tie-break."""
+    products, mechanic = product_ids(F.col(OfferTarget.parts)), F.col(OfferTarget.mechanic)
+    return _digest(date, products, mechanic, F.col(ValuedOffer.rate), F.col(OfferTarget.fund)[Fund.fund_id])
 
 
 def none_id(date: datetime.date) -> Column:
     """The same of a row without an offer: for the same date and user."""
-    return _digest(date, F.array().cast("array<string>"), F.lit("none"), F.lit(0).cast(RATE))
+    return _digest(
+        date, F.array().cast("array<string>"), F.lit("none"), F.lit(0).cast(RATE), F.lit(None).cast("string")
+    )
 
 
-def _digest(date: datetime.date, products: Column, mechanic: Column, rate: Column) -> Column:
+def _digest(date: datetime.date, products: Column, mechanic: Column, rate: Column, fund_id: Column) -> Column:
     key = F.to_json(
         F.struct(
             F.lit(date.isoformat()).alias("d"),
@@ -143,7 +159,9 @@ def _digest(date: datetime.date, products: Column, mechanic: Column, rate: Colum
             products.alias("p"),
             mechanic.alias("m"),
             rate.cast("string").alias("r"),
-        )
+            fund_id.alias("f"),
+        ),
+        {"ignoreNullFields": "true"},  # without a fund the id is what it was before there were any
     )
     return F.substring(F.sha2(key, 256), 1, 32)
 
@@ -157,6 +175,7 @@ def _asked(targets: DataFrame, *, shoppers: DataFrame, elasticity: DataFrame, by
     visits = F.col(Shopper.visits_per_week) * (days / 7)
     first, second = F.get(parts, F.lit(0)), F.get(parts, F.lit(1))
     nothing = F.lit(0.0)
+    fund = F.col(OfferTarget.fund)
     habit = F.try_element_at(Shopper.habits, first[OfferedProduct.product_id])
     usual = {name: _usual_pieces(part, by.days) for name, part in (("first", first), ("second", second))}
     whole = 1 - F.pow(1 - habit[Habit.p_offer], days / by.days)
@@ -176,6 +195,8 @@ def _asked(targets: DataFrame, *, shoppers: DataFrame, elasticity: DataFrame, by
             _Asked.visits: visits,
             _Asked.least: F.coalesce(F.col(OfferTarget.min_spend).cast("double"), nothing),
             _Asked.worth: F.coalesce(F.col(OfferTarget.charged_price).cast("double"), nothing),
+            _Asked.funded: F.coalesce(fund[Fund.cost_share].cast("double"), nothing),
+            _Asked.limited: F.coalesce(fund[Fund.limited], F.lit(False)),
             _Asked.chance: F.coalesce(chance, nothing),
             _Asked.first_usual: F.coalesce(usual["first"], nothing),
             _Asked.first_left: F.coalesce(left["first"], nothing),
@@ -241,8 +262,12 @@ def _valued_batch(batch: pa.RecordBatch, curves: Curves, by: Valuing, kept: list
     offered = _offered(batch, row, _floats(rate), _floats(off))
     told = gains(offered, curves)
     value = _whole(told.value * MICRO)
-    cost = np.ceil(np.round(told.given * minor_per_unit(by.digits), 6)).astype(np.int64)
-    worthwhile = (value >= by.least_gain * MICRO) & (cost > 0) & _above_all_before(row, value)
+    given, cost = (
+        _up(amount * minor_per_unit(by.digits)) for amount in (told.given, told.given * (1 - offered.funded))
+    )
+    # where too little is given for a fund to reserve any of it, its budget could not bound what it pays
+    unbounded = batch.column(_Asked.limited).to_numpy(zero_copy_only=False)[row] & (given == cost)
+    worthwhile = (value >= by.least_gain * MICRO) & (given > 0) & ~unbounded & _above_all_before(row, value)
     columns = {name: batch.column(name).take(pa.array(row)) for name in kept}
     columns |= {
         ValuedOffer.rate: rate,
@@ -253,6 +278,7 @@ def _valued_batch(batch: pa.RecordBatch, curves: Curves, by: Valuing, kept: list
         ValuedOffer.error_micro: pa.array(_whole(told.error * MICRO)),
         ValuedOffer.sold_micro: pa.array(_whole(told.sold * MICRO)),
         ValuedOffer.cost_minor: pa.array(cost),
+        ValuedOffer.fund_minor: pa.array(given - cost),
         ValuedOffer.worthwhile: pa.array(worthwhile),
     }
     return pa.RecordBatch.from_pydict(columns)
@@ -287,6 +313,7 @@ def _offered(batch: pa.RecordBatch, row: Ints, rate: Floats, off: Floats) -> Off
         margin=of(_Asked.order_margin),
         basket=of(_Asked.basket),
         spread=of(_Asked.basket_spread),
+        funded=of(_Asked.funded),
     )
 
 
@@ -306,6 +333,11 @@ def _above_all_before(row: Ints, value: Ints) -> np.ndarray[Any, np.dtype[np.boo
 def _whole(amount: Floats) -> Ints:
     """Rounded down, but for what arithmetic leaves behind the point."""
     return np.floor(np.round(amount, 3)).astype(np.int64)
+
+
+def _up(amount: Floats) -> Ints:
+    """Rounded up, but for what arithmetic leaves behind the point."""
+    return np.ceil(np.round(amount, 6)).astype(np.int64)
 
 
 def _floats(column: pa.Array) -> Floats:

@@ -14,12 +14,13 @@ from pyspark.sql import functions as F
 from promo_spark.contracts.currencies import digits_of
 from promo_spark.contracts.decisions import Budget, Explored, Promotions
 from promo_spark.contracts.ops import Runs
-from promo_spark.decisions.allocation.limits import DAILY, of_mechanic
+from promo_spark.decisions.allocation.user_options import OptionUse
 from promo_spark.decisions.eligibility import UserEligibility
 from promo_spark.decisions.explanations import Candidate, Decided, reason_of_each
 from promo_spark.decisions.held import HeldOffers
-from promo_spark.decisions.offers.targets import categories, product_ids
+from promo_spark.decisions.offers.targets import Fund, categories, product_ids
 from promo_spark.decisions.offers.topics import topics_of
+from promo_spark.decisions.options import uses_of_offers
 from promo_spark.decisions.valuation import MICRO, ValuedOffer
 from promo_spark.errors import MissingDataError
 from promo_spark.flows.promote import considered, users_of_the_day
@@ -31,7 +32,7 @@ from promo_spark.settings.business import BusinessSettings
 from promo_spark.settings.promote import PromoteSettings
 from promo_spark.storage.lake import Lake
 
-_PRODUCTS, _TOPICS = "products", "topics"
+_PRODUCTS, _TOPICS, _USES = "products", "topics", "uses_of_offer"
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,8 @@ def _candidates(offers: DataFrame, digits: int) -> list[Candidate]:
     """Of ValuedOffer of one user."""
     products = product_ids(F.col(ValuedOffer.parts))
     topics = topics_of(products, categories(F.col(ValuedOffer.parts)))
-    rows = offers.select("*", products.alias(_PRODUCTS), topics.alias(_TOPICS)).collect()  # one user's
+    uses, unit = uses_of_offers().alias(_USES), minor_per_unit(digits)
+    rows = offers.select("*", products.alias(_PRODUCTS), topics.alias(_TOPICS), uses).collect()  # one user's
     return [
         Candidate(
             promotion_id=row[ValuedOffer.promotion_id],
@@ -120,10 +122,12 @@ def _candidates(offers: DataFrame, digits: int) -> list[Candidate]:
             rate=row[ValuedOffer.rate],
             value=row[ValuedOffer.value_micro] / MICRO,
             error=row[ValuedOffer.error_micro] / MICRO,
-            cost=Decimal(row[ValuedOffer.cost_minor]) / minor_per_unit(digits),
+            cost=Decimal(row[ValuedOffer.cost_minor]) / unit,
+            fund=row[ValuedOffer.fund][Fund.fund_id] if row[ValuedOffer.fund] else None,
+            fund_cost=Decimal(row[ValuedOffer.fund_minor]) / unit,
             worthwhile=row[ValuedOffer.worthwhile],
             in_strategy=row[ValuedOffer.in_strategy],
-            uses=(DAILY, of_mechanic(row[ValuedOffer.mechanic])),
+            uses={use[OptionUse.constraint]: Decimal(use[OptionUse.amount]) / unit for use in row[_USES]},
         )
         for row in rows
     ]

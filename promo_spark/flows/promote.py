@@ -18,15 +18,24 @@ from promo_spark.contracts.models import BasketRules, Forecasts, Recommendations
 from promo_spark.contracts.predictions import ItemPropensity, Opportunities, Propensity
 from promo_spark.contracts.responses import Uplift, UpliftCurves
 from promo_spark.contracts.risk import Risk
-from promo_spark.contracts.silver import Holidays, PromotionExclusions, SegmentStrategies, Users
+from promo_spark.contracts.silver import (
+    Holidays,
+    PromotionCalendar,
+    PromotionExclusions,
+    PromotionFunds,
+    SegmentStrategies,
+    Users,
+)
 from promo_spark.decisions.actions import with_status
-from promo_spark.decisions.allocation.limits import DAILY, limits_in_minor_units
+from promo_spark.decisions.allocation.limits import DAILY, limits_in_minor_units, limits_of_lists
 from promo_spark.decisions.allocation.prices import Allocation, allocated_by_prices
 from promo_spark.decisions.eligibility import UserEligibility, eligible, with_eligibility
-from promo_spark.decisions.exploration import Draw, draws, with_arms_as_drawn
+from promo_spark.decisions.exploration import Draw, could_be_drawn, draws, with_arms_as_drawn
 from promo_spark.decisions.held import held_offers, with_held_offers
 from promo_spark.decisions.invariants import check_invariants
+from promo_spark.decisions.offers.campaigns import campaigns_in_force, with_campaigns
 from promo_spark.decisions.offers.exclusions import excluded_products
+from promo_spark.decisions.offers.funds import funds_in_force, product_funds, with_funds
 from promo_spark.decisions.offers.pricing import margin_of_shop
 from promo_spark.decisions.offers.products import offerable_products
 from promo_spark.decisions.offers.strategies import user_strategies
@@ -43,7 +52,7 @@ from promo_spark.decisions.promotions import (
     with_bound,
 )
 from promo_spark.decisions.risk_gate import allowed_by_risk
-from promo_spark.decisions.scenarios import all_targets
+from promo_spark.decisions.scenarios import all_targets, scenarios_with_funds_only
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs, last_valid_day
 from promo_spark.decisions.shoppers import shoppers
 from promo_spark.decisions.users import daily_users
@@ -104,6 +113,9 @@ def considered(ctx: Ctx, users: DataFrame, everyone: DataFrame | None = None) ->
         date=ctx.date,
         valid_to=last_valid_day(ctx.date, settings),
     )
+    funds = funds_in_force(ctx.read_optional(PromotionFunds), ctx.date)
+    campaigns = campaigns_in_force(ctx.read_optional(PromotionCalendar), ctx.date)
+    limits = limits_of_the_day(ctx, funds, campaigns)
     inputs = ScenarioInputs(
         date=ctx.date,
         currency=ctx.business.currency,
@@ -111,6 +123,7 @@ def considered(ctx: Ctx, users: DataFrame, everyone: DataFrame | None = None) ->
         users=eligible(users),
         everyone=eligible(users if everyone is None else everyone),
         products=computed(offerable_products(products, excluded, min_margin=settings.min_margin, digits=_digits(ctx))),
+        funds=computed(product_funds(products, funds)),
         item_propensity=ctx.read_optional(ItemPropensity),
         recommendations=ctx.read(Recommendations),
         rules=ctx.read_optional(BasketRules),
@@ -125,7 +138,11 @@ def considered(ctx: Ctx, users: DataFrame, everyone: DataFrame | None = None) ->
         all_targets(inputs, settings.scenarios), inputs.users, no_coupon=settings.no_coupon_risk_tiers
     )
     proposed = with_held_offers(allowed, held, max_offers=settings.max_offers_per_user)
-    targets = computed(best_per_scenario(proposed, keep=settings.candidates_per_scenario))
+    best = best_per_scenario(proposed, keep=settings.candidates_per_scenario)
+    ways = with_funds(best, inputs.funds, ctx.date, only_with=scenarios_with_funds_only())
+    if not campaigns.isEmpty():  # most days have none: then no user's segment has to be looked up
+        ways = with_campaigns(ways, campaigns, inputs.users, products)
+    targets = computed(ways)
     ctx.say("telling what each would bring")
     offers = computed(
         valued_offers(
@@ -144,19 +161,30 @@ def considered(ctx: Ctx, users: DataFrame, everyone: DataFrame | None = None) ->
             by=Valuing(ctx.date, settings.valid_days, settings.least_gain, settings.usual_elasticity, _digits(ctx)),
         )
     )
-    drawn = computed(explored_users(ctx, offers, users, held))
-    return Considered(targets, offers, with_arms_as_drawn(users, drawn), held, drawn, excluded)
+    drawn = computed(explored_users(ctx, offers, users, held, limits))
+    return Considered(targets, offers, with_arms_as_drawn(users, drawn), held, drawn, excluded, limits)
 
 
-def explored_users(ctx: Ctx, offers: DataFrame, users: DataFrame, held: DataFrame) -> DataFrame:
+def limits_of_the_day(ctx: Ctx, funds: DataFrame, campaigns: DataFrame) -> dict[str, int]:
+    """What the day's offers may reserve at most, in minor units, by constraint.
+
+    PromotionFunds and PromotionCalendar in force. A campaign's budget lies within those of the day and the mechanics.
+    """
+    of_lists = limits_of_lists(funds, campaigns, ctx.read_earlier(Promotions), _digits(ctx))
+    return limits_in_minor_units(ctx.settings, _digits(ctx)) | of_lists
+
+
+def explored_users(
+    ctx: Ctx, offers: DataFrame, users: DataFrame, held: DataFrame, limits: Mapping[str, int]
+) -> DataFrame:
     """One row per explored user. ValuedOffer, UserEligibility, HeldOffers → Draw."""
-    settings = ctx.settings
+    settings, share = ctx.settings, ctx.settings.explore_budget_share
     arm = eligible(users).filter(F.col(UserEligibility.arm) == "explore").select(UserEligibility.user_id)
-    could_be_made = offers.join(arm, UserEligibility.user_id, "left_semi")
+    could_be_made = offers.filter(could_be_drawn(limits, share)).join(arm, UserEligibility.user_id, "left_semi")
     return draws(
         user_options(could_be_made, held, max_offers=settings.max_offers_per_user),
-        limits=limits_in_minor_units(settings, _digits(ctx)),
-        share=settings.explore_budget_share,
+        limits=limits,
+        share=share,
         key=settings.holdout_key,
         date=ctx.date,
     )
@@ -167,12 +195,11 @@ def allocated(ctx: Ctx, of: Considered) -> Allocation:
     ctx.say("allocating the budget")
     settings = ctx.settings
     spent = reserved_in_minor_units(of)
-    limits = limits_in_minor_units(settings, _digits(ctx))
     others = of.offers.filter(could_be_chosen()).join(of.draws, Draw.user_id, "left_anti")
     options = user_options(others, of.held, max_offers=settings.max_offers_per_user, keep=settings.candidates_per_user)
     return allocated_by_prices(
         computed(options),
-        {name: limit - spent.get(name, 0) for name, limit in limits.items()},
+        {name: limit - spent.get(name, 0) for name, limit in of.limits.items()},
         sample_users=settings.sample_users,
         frontier_of=DAILY,
     )
@@ -187,12 +214,13 @@ def decided(ctx: Ctx, of: Considered, allocation: Allocation) -> Decided:
         language=ctx.settings.language,
         code_key=ctx.settings.holdout_key,
         status="proposed" if ctx.settings.approval == "required" else "active",
+        explore_budget_share=ctx.settings.explore_budget_share,
     )
     unit = minor_per_unit(_digits(ctx))
     made = promotions(of, chosen_offers(allocation.offers, of.draws), decision)
     rows = computed(with_status(made, ctx.read_by_hand(Actions)))
     prices = {one.name: one.price * unit / MICRO for one in allocation.limits if one.price > 0}
-    budgets = budget(rows, limits=limits_in_minor_units(ctx.settings, _digits(ctx)), prices=prices, decision=decision)
+    budgets = budget(rows, limits=of.limits, prices=prices, decision=decision)
     bounded = with_bound(budgets, bound_micro=allocation.bound_micro, value_micro=allocation.value_micro)
     frontier: list[Mapping[str, Any]] = [
         {
@@ -216,6 +244,7 @@ def checked(ctx: Ctx, decided: Decided, of: Considered) -> None:
         of.excluded,
         date=ctx.date,
         settings=ctx.settings,
+        limits=of.limits,
         currency=ctx.business.currency,
     )
 

@@ -6,10 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from promo_spark.contracts.vocabulary import GIVING_MECHANICS, LIFECYCLES, RISK_TIERS, SCENARIOS
+from promo_spark.contracts.vocabulary import GIVING_MECHANICS, LIFECYCLES, OFFERING, RISK_TIERS
 from promo_spark.settings.sections import Days, Factor, Money, Positive, Section, Share, each_once_of, one_of
 
-OFFERING = tuple(name for name in SCENARIOS if name != "none")
 WITHOUT_DEPTH = ("new_user_welcome",)  # it gives an amount
 
 

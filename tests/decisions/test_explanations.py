@@ -20,7 +20,7 @@ TEA = Candidate(
     error=0.5,
     cost=Decimal("0.20"),
     worthwhile=True,
-    uses=("daily", "mechanic:discount"),
+    uses=dict.fromkeys(("daily", "mechanic:discount"), Decimal("0.20")),
 )
 JUICE = replace(TEA, promotion_id="juice", products=("juice",), topics=frozenset({"product:juice", "category:drinks"}))
 BREAD = replace(TEA, promotion_id="bread", products=("bread",), topics=frozenset({"product:bread"}))
@@ -39,7 +39,7 @@ DECIDED = Decided(made={"tea5": 1}, prices={"daily": 0.5}, least_gain=0.1, room=
             "nothing is measured of a discount, and the user's strategies name other mechanics",
         ),
         (  # 1.00 − 2.00 × 0.5 = 0
-            replace(BREAD, cost=Decimal("2.00")),
+            replace(BREAD, cost=Decimal("2.00"), uses={"daily": Decimal("2.00")}),
             DECIDED,
             "the budget daily brings more elsewhere, 0.50 for each EUR",
         ),

@@ -37,6 +37,7 @@ def offered(mechanic: str, **changes: Any) -> Offered:
         margin=5 * ONE,
         basket=20 * ONE,
         spread=0.6 * ONE,
+        funded=0 * ONE,
     )
     arrays: dict[str, Any] = {n: value * ONE if isinstance(value, float) else value for n, value in changes.items()}
     return replace(of, **arrays)

@@ -110,7 +110,15 @@ def check(
     holding = held_offers(Promotions.frame(spark, held), DAY)
     kept_out = ExcludedProduct.frame(spark, [{"product_id": product_id} for product_id in excluded])
     check_invariants(
-        Promotions.frame(spark, rows), budget, users, holding, kept_out, date=DAY, settings=strategy, currency=currency
+        Promotions.frame(spark, rows),
+        budget,
+        users,
+        holding,
+        kept_out,
+        date=DAY,
+        settings=strategy,
+        limits=["daily"],
+        currency=currency,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -54,14 +55,16 @@ def known(spark: SparkSession, *users: dict[str, Any], uplift: list[dict[str, An
     )
 
 
-def valued(spark: SparkSession, targets: list[dict[str, Any]], of: DataFrame, elasticity: Any = ()) -> dict[Any, Row]:
+def valued(
+    spark: SparkSession, targets: list[dict[str, Any]], of: DataFrame, elasticity: Any = (), **by: Any
+) -> dict[Any, Row]:
     curves = [{"curve": curve, "at": float(at), "level": float(level)} for curve, at, level in CURVES]
     rows = valued_offers(
         OfferTarget.frame(spark, targets),
         shoppers=of,
         elasticity=Elasticity.frame(spark, elasticity),
         curves=curves_of(UpliftCurves.frame(spark, curves)),
-        by=BY,
+        by=replace(BY, **by),
     ).collect()
     return {(r.user_id, float(r.rate)): r for r in rows}
 
@@ -160,6 +163,39 @@ def test_an_offer_of_fewer_days_is_valued_by_these(spark: SparkSession) -> None:
     hazard = -np.log(0.3) / 7  # of a day; visits and so purchases are more by the factor of the week
     factor = 1 + week.expected_uplift / 2
     assert day.expected_conversion == pytest.approx(1 - np.exp(-hazard * factor), rel=1e-4)
+
+
+def test_what_a_fund_pays_is_no_cost_of_the_shop(spark: SparkSession) -> None:
+    """I16: the cost split sums to 100 %: own part + the fund's part = what is given, to the minor unit.
+
+    Of one offer with no fund and with three of them: the value rises by what the fund pays, the customer sees the same.
+    """
+    of = known(spark, {"user_id": "keen"}, uplift=[answer("keen", 10.0)])
+    same = valued(spark, [target("keen", ("0.2", 2))], of)[("keen", 0.2)]
+    assert (same.fund_minor, same.fund) == (0, None)
+    for share in ("0.3", "0.5", "1"):
+        fund = ("f", "Alpen", Decimal(share), None, False)
+        paid = valued(spark, [target("keen", ("0.2", 2), fund=fund)], of)[("keen", 0.2)]
+        assert paid.cost_minor + paid.fund_minor == same.cost_minor  # all that is given
+        # the shop's part is rounded up, so the fund's is at most its share of what is given, and less than a cent less
+        assert 0 <= Decimal(share) * same.cost_minor - paid.fund_minor < 1 + (1 - Decimal(share))
+        gained = (paid.value_micro - same.value_micro) / 1e6
+        assert gained == pytest.approx(float(share) * same.cost_minor / 100, abs=0.01 * float(share) + 1e-6)
+        assert paid.sold_micro - same.sold_micro == pytest.approx(gained * 1e6, abs=2)
+        assert (paid.expected_conversion, paid.expected_uplift) == (same.expected_conversion, same.expected_uplift)
+        assert paid.promotion_id != same.promotion_id
+
+
+def test_a_fund_whose_budget_could_not_bound_what_it_pays_pays_nothing(spark: SparkSession) -> None:
+    """Of less than a cent the shop's part, rounded up, is all: an offer that reserves nothing of a fund is not made."""
+    seldom = {"user_id": "keen", "product_id": "milk", "p_offer": 1e-6}
+    of = known(spark, {"user_id": "keen"}, uplift=[answer("keen", 10.0)], item_propensity=[seldom])
+    fund = {limited: ("f", "Alpen", Decimal("0.5"), None, limited) for limited in (True, False)}
+    rows = [
+        valued(spark, [target("keen", ("0.2", 2), fund=f)], of, least_gain=0.0)[("keen", 0.2)] for f in fund.values()
+    ]
+    assert [(row.cost_minor, row.fund_minor) for row in rows] == [(1, 0)] * 2 and rows[0].value_micro >= 0
+    assert [row.worthwhile for row in rows] == [False, True]
 
 
 def test_strategies_say_how_users_are_reached_until_it_is_measured(spark: SparkSession) -> None:

@@ -88,7 +88,9 @@ def test_ingest_takes_in_every_file_and_quarantines_just_what_was_made_dirty(mad
         "holidays",
         "identity_map",
         "market",
+        "promotion_calendar",
         "promotion_exclusions",
+        "promotion_funds",
         "segment_strategies",
     } <= set(sources)
     assert {name: s.quarantined for name, s in sources.items() if name != "order_lines" and s.quarantined} == {}

@@ -6,13 +6,15 @@ order of rows. Timestamps are UTC; dates are business days in the configured tim
 """
 
 from promo_spark.contracts.schema import Table
+from promo_spark.contracts.silver.calendar import PromotionCalendar
 from promo_spark.contracts.silver.campaigns import Assignments, Campaigns, Contacts, Coupons, Exposures, Redemptions
 from promo_spark.contracts.silver.events import EVENT_TYPES, Events
-from promo_spark.contracts.silver.exclusions import EXCLUDED_LEVELS, PromotionExclusions
+from promo_spark.contracts.silver.exclusions import PromotionExclusions
+from promo_spark.contracts.silver.funds import PromotionFunds
 from promo_spark.contracts.silver.orders import Holidays, OrderLines
 from promo_spark.contracts.silver.products import Inventory, Market, Products, PromoCalendar
 from promo_spark.contracts.silver.quarantine import Quarantined, quarantine_of
-from promo_spark.contracts.silver.sourced import CHANGE, CLEANED_TYPE, Cleanable, Sourced
+from promo_spark.contracts.silver.sourced import CHANGE, CLEANED_TYPE, PRODUCT_LEVELS, Cleanable, Sourced
 from promo_spark.contracts.silver.strategies import SegmentStrategies
 from promo_spark.contracts.silver.users import Feedback, IdentityMap, Users
 
@@ -30,6 +32,8 @@ SILVER: tuple[type[Table], ...] = (
     PromoCalendar,
     PromotionExclusions,
     SegmentStrategies,
+    PromotionFunds,
+    PromotionCalendar,
     Holidays,
     Inventory,
     Feedback,
@@ -43,7 +47,7 @@ __all__ = [
     "CHANGE",
     "CLEANED_TYPE",
     "EVENT_TYPES",
-    "EXCLUDED_LEVELS",
+    "PRODUCT_LEVELS",
     "QUARANTINE",
     "SILVER",
     "Assignments",
@@ -61,7 +65,9 @@ __all__ = [
     "OrderLines",
     "Products",
     "PromoCalendar",
+    "PromotionCalendar",
     "PromotionExclusions",
+    "PromotionFunds",
     "Quarantined",
     "Redemptions",
     "SegmentStrategies",

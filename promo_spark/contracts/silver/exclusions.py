@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from pyspark.sql import types as T
 
-from promo_spark.contracts.schema import Check, Col, SourceCheck, WriteMode
-from promo_spark.contracts.silver.sourced import ENDS_BEFORE_START, Sourced, control_character
+from promo_spark.contracts.schema import Col, WriteMode
+from promo_spark.contracts.silver.sourced import (
+    ENDS_BEFORE_START,
+    LEVEL_KNOWN,
+    LEVEL_UNKNOWN,
+    PRODUCT_LEVELS,
+    Sourced,
+    control_character,
+)
 
 _TEXT = T.StringType()
-
-EXCLUDED_LEVELS = ("product", "brand", "subcategory", "category", "department")
 
 
 class PromotionExclusions(Sourced):
@@ -22,20 +27,9 @@ class PromotionExclusions(Sourced):
     name = "promotion_exclusions"
     key = ("level", "value")
     write_mode = WriteMode.OVERWRITE
-    checks = (Check("level_known", "level", "in", EXCLUDED_LEVELS),)
-    source_checks = (
-        control_character("value"),
-        SourceCheck(
-            "level_unknown",
-            f"the level is none of {', '.join(EXCLUDED_LEVELS)}",
-            "reject",
-            "level",
-            "in",
-            EXCLUDED_LEVELS,
-        ),
-        ENDS_BEFORE_START,
-    )
-    level = Col(_TEXT, f"what is named: {', '.join(EXCLUDED_LEVELS)}", required=True)
+    checks = (LEVEL_KNOWN,)
+    source_checks = (control_character("value"), LEVEL_UNKNOWN, ENDS_BEFORE_START)
+    level = Col(_TEXT, f"what is named: {', '.join(PRODUCT_LEVELS)}", required=True)
     value = Col(_TEXT, "its id or name, written as in silver.products", required=True)
     start_date = Col(T.DateType(), "first day on which no offer may hold; null: since ever")
     end_date = Col(T.DateType(), "last such day, included; null: for good")

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pyspark.sql import types as T
 
-from promo_spark.contracts.schema import Col, Criticality, SourceCheck, Table
+from promo_spark.contracts.schema import Check, Col, Criticality, SourceCheck, Table
 
 _TEXT = T.StringType()
 
@@ -25,6 +25,18 @@ TEST_USER = SourceCheck("test_user", "the user is one of ingest.test_users", "re
 
 
 ENDS_BEFORE_START = SourceCheck("ends_before_start", "it ends before it starts", "reject", "end_date")
+
+
+# By what a marketer's list may name products: the product itself, or a group that it is in.
+PRODUCT_LEVELS = ("product", "brand", "subcategory", "category", "department")
+
+
+LEVEL_KNOWN = Check("level_known", "level", "in", PRODUCT_LEVELS)
+
+
+LEVEL_UNKNOWN = SourceCheck(
+    "level_unknown", f"the level is none of {', '.join(PRODUCT_LEVELS)}", "reject", "level", "in", PRODUCT_LEVELS
+)
 
 
 def control_character(column: str) -> SourceCheck:

@@ -10,7 +10,8 @@ from pyspark.sql import types as T
 
 from promo_spark.contracts.features import ProductProfile
 from promo_spark.contracts.schema import Col, Frame
-from promo_spark.contracts.silver import EXCLUDED_LEVELS, PromotionExclusions
+from promo_spark.contracts.silver import PromotionExclusions
+from promo_spark.decisions.offers.names import names_of_products
 
 
 class ExcludedProduct(Frame):
@@ -30,14 +31,6 @@ def excluded_products(
     in_force = exclusions.filter(
         F.coalesce(begins <= F.lit(valid_to), F.lit(True)) & F.coalesce(ends >= F.lit(date), F.lit(True))
     ).select(PromotionExclusions.level, PromotionExclusions.value)
-    of_level = {level: F.col(f"{level}_id" if level == "product" else level) for level in EXCLUDED_LEVELS}
-    names = F.array(
-        *[
-            F.struct(F.lit(level).alias(PromotionExclusions.level), column.alias(PromotionExclusions.value))
-            for level, column in of_level.items()
-        ]
-    )
-    named = products.select(ProductProfile.product_id, F.inline(names))
     keys = [PromotionExclusions.level, PromotionExclusions.value]
-    excluded = named.join(F.broadcast(in_force), keys, "left_semi")
+    excluded = names_of_products(products).join(F.broadcast(in_force), keys, "left_semi")
     return ExcludedProduct.shaped(excluded.select(ProductProfile.product_id).distinct())

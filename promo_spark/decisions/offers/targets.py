@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from promo_spark.contracts.schema import MONEY, QUANTITY, Col, Frame, Personal
+from promo_spark.contracts.schema import MONEY, QUANTITY, RATE, Col, Frame, Personal
 from promo_spark.decisions.offers.pricing import RUNG
 from promo_spark.decisions.offers.products import OfferableProduct
 from promo_spark.measures.best_rows import best_rows
@@ -27,6 +27,19 @@ class OfferedProduct(Frame):
 
 
 PART = OfferedProduct.struct()
+
+
+class Fund(Frame):
+    """The fund that pays a share of what an offer gives: OfferTarget.fund."""
+
+    fund_id = Col(_TEXT, "as in PromotionFunds", required=True)
+    partner = Col(_TEXT, "as in PromotionFunds", required=True)
+    cost_share = Col(RATE, "as in PromotionFunds", unit="share", required=True)
+    end_date = Col(T.DateType(), "last day on which an offer with it may hold; null: for good")
+    limited = Col(T.BooleanType(), "it has a budget", required=True)
+
+
+FUND = Fund.struct()
 
 
 class ProposedOffer(Frame):
@@ -54,6 +67,8 @@ class OfferTarget(ProposedOffer):
     scenario = Col(_TEXT, "which scenario proposes it", required=True)
     mechanic = Col(_TEXT, "how it is given", required=True)
     days = Col(T.IntegerType(), "how long it holds, the first day included", unit="days", required=True)
+    fund = Col(FUND, "what pays a share of it; null: the shop pays all")
+    campaign_id = Col(_TEXT, "the campaign that it belongs to; null: none")
 
 
 def product_ids(parts: Column) -> Column:

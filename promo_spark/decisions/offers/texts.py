@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.schema import MONEY
-from promo_spark.decisions.offers.targets import OfferTarget
+from promo_spark.decisions.offers.targets import Fund, OfferTarget
 from promo_spark.measures.money import written
 
 
@@ -42,6 +42,7 @@ def slot_columns(*, currency: str) -> dict[str, Column]:
         "title": _without_braces(F.col(OfferTarget.title)),
         "partner": _without_braces(F.col(OfferTarget.partner_title)),
         "occasion": _without_braces(F.col(OfferTarget.occasion)),
+        "funder": _without_braces(F.col(OfferTarget.fund)[Fund.partner]),
     }
 
 

@@ -51,6 +51,11 @@ def _loaded(entry: EntryPoint) -> Scenario:
     return brought
 
 
+def scenarios_with_funds_only() -> list[str]:
+    """The scenarios whose offers are made with a fund's money only."""
+    return sorted(name for name, scenario in registry().items() if scenario.needs_fund)
+
+
 def all_targets(inputs: ScenarioInputs, names: Sequence[str]) -> DataFrame:
     """One row per user and thing that the named scenarios could offer. → OfferTarget.
 

@@ -37,6 +37,7 @@ class ScenarioInputs:
     users: DataFrame  # UserEligibility: those who may get offers and are decided for
     everyone: DataFrame  # UserEligibility: all who may get offers, the same but where one user's decision is explained
     products: DataFrame  # OfferableProduct
+    funds: DataFrame  # ProductFunds
     item_propensity: DataFrame  # ItemPropensity
     recommendations: DataFrame  # Recommendations
     rules: DataFrame  # BasketRules

@@ -25,7 +25,8 @@ class Scenario:
 
     `candidates` gives one row per user and thing that could be offered, see ProposedOffer. `texts` are sentences by
     language, English always among them; their slots, such as {title}, are those of offers/texts.py. `days`: how long
-    its offers hold, `promote.valid_days` unless it says less.
+    its offers hold, `promote.valid_days` unless it says less. `needs_fund`: they are made with a fund's money only, as
+    those have to be whose text names the partner.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Scenario:
     candidates: Callable[[ScenarioInputs], DataFrame]
     texts: Mapping[str, str]
     days: Callable[[PromoteSettings], int] = _usual_days
+    needs_fund: bool = False
 
     def text(self, language: str) -> str:
         """The sentence in a language; in English where there is none."""
@@ -46,6 +48,8 @@ class Scenario:
                     OfferTarget.scenario: F.lit(self.name),
                     OfferTarget.mechanic: F.lit(self.mechanic),
                     OfferTarget.days: F.lit(self.days(inputs.settings)),
+                    OfferTarget.fund: F.lit(None),  # see offers/funds.py
+                    OfferTarget.campaign_id: F.lit(None),  # see offers/campaigns.py
                 }
             )
         )

@@ -15,7 +15,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.raw_rows import IncomingRow
-from promo_spark.contracts.silver import Campaigns, Events, OrderLines, Users
+from promo_spark.contracts.silver import Campaigns, Events, OrderLines, PromotionCalendar, Users
 from promo_spark.contracts.silver.sourced import TEST_USER
 
 _ID, _MINUTE, _EVENTS = "id", "minute", "events"
@@ -122,6 +122,10 @@ def _ends_before_start(column: str, _compared: ComparedWith) -> Column:
     return F.col(column) < F.col(Campaigns.start_date)
 
 
+def _half_a_scope(_column: str, _compared: ComparedWith) -> Column:
+    return F.col(PromotionCalendar.level).isNull() != F.col(PromotionCalendar.value).isNull()
+
+
 def _control_character(_column: str, _compared: ComparedWith) -> Column:
     unread = F.col(IncomingRow.unparsed)  # of text columns only ids stand there
     return (F.size(unread) > 0) & F.array_join(unread, ",").rlike("_id(,|$)")
@@ -148,6 +152,7 @@ PREDICATES: Mapping[str, Predicate] = {
     "ends_before_start": Predicate(_ends_before_start),
     "future_day": Predicate(_future_day),
     "future_timestamp": Predicate(_future_timestamp),
+    "half_a_scope": Predicate(_half_a_scope),
     "list_below_paid": Predicate(_list_below_paid),
     "test_user": Predicate(_test_user, lambda compared: bool(compared.test_users)),
     "unknown_product": _looked_up(_not_among("unknown_product"), lambda compared: compared.products),

@@ -10,6 +10,7 @@ from promo_spark.contracts.models import BasketRules, Forecasts, Recommendations
 from promo_spark.contracts.predictions import ItemPropensity, Opportunities, Propensity
 from promo_spark.contracts.silver import Holidays
 from promo_spark.decisions.eligibility import UserEligibility
+from promo_spark.decisions.offers.funds import ProductFunds
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs
 from promo_spark.settings import Settings
 from tests.decisions.scenarios.shop import DAY, item, products
@@ -25,6 +26,7 @@ def inputs(spark: SparkSession, settings: Settings) -> ScenarioInputs:
         users=UserEligibility.frame(spark),
         everyone=UserEligibility.frame(spark),
         products=products(spark, item("milk"), item("bread")),
+        funds=ProductFunds.frame(spark),
         item_propensity=ItemPropensity.frame(spark),
         recommendations=Recommendations.frame(spark),
         rules=BasketRules.frame(spark),

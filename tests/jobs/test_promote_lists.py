@@ -1,0 +1,184 @@
+"""The promote job with what marketers plan: funds that run out, campaigns that stop, all recomputed without Spark."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from decimal import Decimal
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import polars as pl
+import pytest
+from rich.console import Console
+
+from promo_spark.contracts.decisions import Explored
+from promo_spark.contracts.features import ProductProfile, UserProfile
+from promo_spark.contracts.silver import PromotionCalendar, PromotionFunds
+from promo_spark.runtime.progress import Progress
+from promo_spark.runtime.registry import all_commands
+from promo_spark.settings import Settings
+from promo_spark.storage.lake import Lake
+from tests.jobs.shop_of_rows import DAY, LakeOfRows, Rows, decide, shop
+from tests.jobs.test_pipeline import script
+
+TOMORROW = DAY + datetime.timedelta(1)
+WIDE: dict[str, Any] = {"daily_budget": 1000.0, "mechanic_budgets": {}, "explore_share": 0.0}
+FUNDED = {f"p{p}" for p in range(40) if p % 8 in (1, 2)}  # of the categories c1 and c2
+FUND: dict[str, Any] = {"partner": "Alpen {AG}", "level": "category", "cost_share": "0.5"}
+FUNDS = [FUND | {"fund_id": f"of {c}", "value": c} for c in ("c1", "c2")]
+
+
+def with_lists(rows: Rows, funds: list[dict[str, Any]], campaigns: list[dict[str, Any]]) -> Rows:
+    return rows | {PromotionFunds: funds, PromotionCalendar: campaigns}
+
+
+def offers_of(promotions: pd.DataFrame) -> pd.DataFrame:
+    return promotions[promotions.scenario != "none"]
+
+
+def on_funded(offers: pd.DataFrame) -> pd.Series:
+    return offers.product_ids.map(lambda ids: bool(set(ids) & FUNDED))
+
+
+def limits(budget: pd.DataFrame) -> Mapping[str, Any]:
+    rows: Any = budget.itertuples()
+    return {row.constraint: row for row in rows}
+
+
+def test_a_fund_that_runs_out_pays_as_far_as_it_reaches_and_the_rest_is_made_without_it(
+    lake: Lake, settings: Settings
+) -> None:
+    """I16: buyers of a partner's products get its offers, in its name; its fund is never exceeded, over days.
+
+    What the fund reserves and what the shop does are all that is given; explain names the fund.
+    """
+    rows = with_lists(shop(), [FUNDS[0], FUNDS[1] | {"budget": 200}], [])
+    first, budget, _ = decide(lake, settings, rows, **WIDE)
+    offers = offers_of(first)
+    by_fund = {name: offers[offers.fund_id == name] for name in ("of c1", "of c2")}
+    own = offers[on_funded(offers) & offers.fund_id.isna()]
+    # the one with a budget leaves offers of its products to the shop; that without one leaves none but bundles
+    assert all(len(made) > 1 for made in by_fund.values())
+    left_to_shop = own[own.mechanic != "bundle"].product_ids.map(lambda ids: int(ids[0][1:]) % 8)
+    assert len(left_to_shop) > 3 and set(left_to_shop) == {2}
+    of_c2 = limits(budget)["fund:of c2"]
+    assert of_c2.planned == 200 and 150 < of_c2.reserved == by_fund["of c2"].fund_cost.sum() <= 200
+    assert of_c2.offers == len(by_fund["of c2"]) > 3 and of_c2.dual_price > 0
+    assert "fund:of c1" not in limits(budget)  # no limit, no row
+    assert limits(budget)["daily"].reserved == offers.expected_cost.sum()
+    # half of what is given, but for a cent that is rounded to the shop
+    for made in by_fund.values():
+        assert set(made.expected_cost - made.fund_cost) <= {Decimal(0), Decimal("0.01")}
+    assert offers[offers.fund_id.isna()].fund_cost.isna().all()
+    partner = offers[offers.scenario == "partner_offer"]
+    assert len(partner) > 1 and partner.text.str.startswith("Together with Alpen (AG): Product").all()
+    assert partner.discount_rate.max() > Decimal("0.2") and partner.fund_id.notna().all()
+
+    told = explained(lake, settings, rows, own[own.mechanic != "bundle"].user_id.iloc[0])
+    lost = [line for line in told if " of the fund of c2: " in line]
+    reasons = ("the budget fund:of c2 brings more elsewhere", "what the fund of c2 had left did not reach for it")
+    assert any(reason in line for line in lost for reason in reasons)
+    told = explained(lake, settings, rows, partner.user_id.iloc[0])
+    assert any(line.startswith("  offered: partner_offer") and " of the fund of c" in line for line in told)
+
+    turned = {table: content[::-1] for table, content in rows.items()}
+    for before, after in zip((first, budget), decide(lake, settings, turned, parts=5, **WIDE), strict=False):
+        pd.testing.assert_frame_equal(before, after)
+
+    # the next day has what the first one left
+    second, budget, _ = decide(lake, settings, rows, date=TOMORROW, **WIDE)
+    assert limits(budget)["fund:of c2"].planned == 200 - of_c2.reserved
+    paid = offers_of(second)
+    assert of_c2.reserved + paid[paid.fund_id == "of c2"].fund_cost.sum() <= 200
+
+
+def explained(lake: Lake, settings: Settings, rows: Rows, user: str) -> list[str]:
+    same = settings.model_copy(update={"promote": settings.promote.model_copy(update=WIDE)})
+    arguments = {"user": user, "date": DAY.isoformat()}
+    decided = LakeOfRows(lake, rows, date=DAY, parts=3)
+    told = all_commands()["explain"].start(decided, same, arguments, Progress(Console(file=StringIO())))
+    assert "not found again" not in told
+    return told.split("\n")
+
+
+def test_campaigns_bound_their_own_offers_and_no_others(lake: Lake, settings: Settings) -> None:
+    """One of budget 0 stops its offers, one of little has little, one that is over changes nothing.
+
+    What the first of them stops, others take: the day's budget is as it was.
+    """
+    days: dict[str, Any] = {"start_date": DAY, "end_date": TOMORROW}
+    over: dict[str, Any] = {
+        "campaign_id": "over",
+        "start_date": DAY - datetime.timedelta(9),
+        "end_date": DAY - datetime.timedelta(1),
+    }
+    without = decide(lake, settings, shop(), **WIDE)
+    idle = decide(lake, settings, with_lists(shop(), [], [over | {"budget": 0}]), **WIDE)
+    for before, after in zip(without, idle, strict=True):
+        pd.testing.assert_frame_equal(before, after)
+
+    campaigns = [
+        days | {"campaign_id": "0", "scenario": "recommended_item", "budget": 0},
+        days | {"campaign_id": "c3", "level": "category", "value": "c3", "budget": 40},
+        days | {"campaign_id": "open", "segment": "group 1"},
+        over,
+    ]
+    promotions, budget, _ = decide(lake, settings, with_lists(shop(), [], campaigns), **WIDE)
+    offers, before = offers_of(promotions), offers_of(without[0])
+    assert (before.scenario == "recommended_item").sum() > 10 and "recommended_item" not in set(offers.scenario)
+    of = {name: row for name, row in limits(budget).items() if name.startswith("campaign:")}
+    assert set(of) == {"campaign:0", "campaign:c3"}
+    assert (of["campaign:0"].reserved, of["campaign:0"].offers) == (0, 0)
+    in_c3 = offers[offers.campaign_id == "c3"]
+    assert 0 < in_c3.expected_cost.sum() == of["campaign:c3"].reserved <= 40 == of["campaign:c3"].planned
+    assert set(in_c3.product_ids.explode().map(lambda p: int(p[1:]) % 8)) == {3}
+    # what names no products has the basket's offers too
+    in_open = offers[offers.campaign_id == "open"]
+    assert set(in_open.segment_id) == {1} and in_open.mechanic.isin(["coupon", "threshold"]).any()
+    assert offers[(offers.segment_id == 1) & offers.campaign_id.isna()].empty
+    second, budget, _ = decide(lake, settings, with_lists(shop(), [], campaigns), date=TOMORROW, **WIDE)
+    assert limits(budget)["campaign:c3"].planned == 40 - of["campaign:c3"].reserved
+    assert offers_of(second).campaign_id.isin(["open", "c3"]).any()
+
+
+def test_explored_users_draw_from_what_lists_leave(lake: Lake, settings: Settings) -> None:
+    """All that could be drawn is written down with who would pay; no small fund or campaign keeps users from it."""
+    half: dict[str, Any] = WIDE | {"explore_share": 0.5, "explore_budget_share": 1.0, "daily_budget": 5000.0}
+    small = {"campaign_id": "small", "start_date": DAY, "end_date": DAY, "scenario": "recommended_item", "budget": 1}
+    lists = with_lists(shop(), [FUNDS[0] | {"budget": 1}, FUNDS[1]], [small])
+    promotions, budget, _ = decide(lake, settings, lists, **half)
+    explored = pl.read_delta(lake.path(Explored)).filter(pl.col("date") == DAY).to_pandas()
+    users = explored.groupby("user_id")
+    assert len(users) > 40 and (users.chosen.sum() == 1).all()
+    assert (users.action_propensity.first() == (1 / users.size()).round(6).map(lambda p: Decimal(f"{p:.6f}"))).all()
+    assert set(explored.fund_id.dropna()) == {"of c2"} and explored[explored.fund_id.notna()].fund_cost.notna().all()
+    # a tenth of the campaign's 1.00 is the most that may be drawn of it
+    assert explored[explored.scenario == "recommended_item"].expected_cost.max() <= Decimal("0.10")
+    made = promotions[promotions.arm == "explore"].set_index("user_id").promotion_id
+    assert (made.sort_index() == explored[explored.chosen].set_index("user_id").promotion_id.sort_index()).all()
+    assert (budget.reserved <= budget.planned).all()
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_the_script_that_checks_promises_knows_the_lists(lake: Lake, settings: Settings, listed: bool) -> None:
+    """With the lists in the lake nothing is broken; without them it tells what stands under nothing."""
+    campaign = {"campaign_id": "c", "start_date": DAY, "end_date": DAY, "scenario": "recommended_item", "budget": 300}
+    rows = with_lists(shop(), [FUNDS[0], FUNDS[1] | {"budget": 200}], [campaign])
+    decide(lake, settings, rows, **WIDE)
+    stored = LakeOfRows(lake, rows, date=DAY, parts=1)
+    for table in (UserProfile, ProductProfile):
+        lake.write(table, stored.read(table), {"as_of": DAY})
+    if listed:
+        for listing in (PromotionFunds, PromotionCalendar):
+            lake.write(listing, stored.read(listing))
+    of_run = settings.model_copy(update={"promote": settings.promote.model_copy(update=WIDE)})
+    broken = script("check_promotions").broken_promises(Path(lake.root), DAY, of_run)
+    of_lists = {
+        "planned is what the settings plan, and what earlier dates left of funds and campaigns",
+        "a fund pays for what it names, as long as it is in force",
+        "a campaign has offers of its days, scenario and products only",
+    }
+    assert {promise for promise, n in broken.items() if n} == (set() if listed else of_lists)
