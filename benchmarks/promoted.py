@@ -53,7 +53,7 @@ def _offered(parts: Assembled) -> Offered:
     def pieces(product: Ints) -> Pieces:
         usual = parts.pieces(of.now, user, product, of.world.day)
         left, of_category = shelf(price - shop.cost / 100, product), shelf(elasticity, product)
-        return Pieces(usual, left, of_category, np.full(len(user), _AT_ONCE))
+        return Pieces(usual, left, shelf(shop.cost / 100, product), of_category, np.full(len(user), _AT_ONCE))
 
     second = np.where(bundle, offer.second, -1)
     reduced = [  # what is left of the listed price, below what the shelf asks

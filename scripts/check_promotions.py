@@ -165,8 +165,13 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
         "a user is in one arm": per_user.filter(pl.col("arms") != 1).height,
         "nobody without consent gets an offer": offers.filter(pl.col("user_id").is_in(refused)).height,
         "but for the explore arm an offer brings promote.least_gain": offers.filter(
-            (pl.col("arm") != "explore")
-            & (pl.col("incremental_margin") < settings.promote.least_gain - 0.5 / 10**digits)
+            (pl.col("arm") != "explore") & (pl.col("objective_value") < settings.promote.least_gain - 0.5 / 10**digits)
+        ).height,
+        "but for the explore arm and clearance no offer loses margin": offers.filter(
+            (pl.col("arm") != "explore") & (pl.col("objective") != "clearance") & (pl.col("incremental_margin") < 0)
+        ).height,
+        "profit is the incremental margin": offers.filter(
+            (pl.col("objective") == "profit") & (pl.col("objective_value") != pl.col("incremental_margin"))
         ).height,
         "what was drawn is what is offered, with the probability that is written down": drawn.join(
             rows, on=["user_id", "promotion_id", "action_propensity"], how="anti"

@@ -11,7 +11,7 @@ _TEXT = T.StringType()
 _TEXTS = T.ArrayType(_TEXT)
 _DATE = T.DateType()
 
-SCENARIOS, MECHANICS = vocabulary.SCENARIOS, vocabulary.MECHANICS
+SCENARIOS, MECHANICS, OBJECTIVES = vocabulary.SCENARIOS, vocabulary.MECHANICS, vocabulary.OBJECTIVES
 ARMS = ("treatment", "holdout", "explore")
 STATUSES = ("active", "proposed", "stopped")
 ACTIONS = ("approve", "stop")
@@ -25,7 +25,8 @@ class Promotions(Table):
     an offer that still holds is not made again, and counts against the most offers per user; a user's offers, those of
     earlier dates that still hold too, may be used together: no product is in two of them, and a coupon for the whole
     shop stands alone; nobody in the holdout, without consent or in a blocked risk tier gets an offer; but for the
-    explore arm, every offer brings promote.least_gain; the same inputs give the same bytes.
+    explore arm, every offer brings promote.least_gain of its objective and, but for clearance, loses no margin; the
+    same inputs give the same bytes.
     """
 
     layer, name = "decisions", "promotions"
@@ -40,6 +41,7 @@ class Promotions(Table):
         Check("conversion_is_share", "expected_conversion", "between", (0, 1)),
         Check("cost_not_negative", "expected_cost", ">=", 0),
         Check("status_known", "status", "in", STATUSES),
+        Check("objective_known", "objective", "in", OBJECTIVES),
         Check("fund_cost_not_negative", "fund_cost", ">=", 0),
     )
     date = Col(_DATE, "the day the offers are for", required=True)
@@ -94,6 +96,18 @@ class Promotions(Table):
         "currency",
     )
     incremental_margin_se = Col(MONEY, "its standard error; null: no offer, or written before 0.4", "currency")
+    objective = Col(
+        _TEXT,
+        f"what it was chosen for: {', '.join(OBJECTIVES)}, by its campaign or by promote.objective; null: no offer, or "
+        "written before 0.4",
+    )
+    objective_value = Col(
+        MONEY,
+        "what it is expected to bring of that: of profit incremental_margin; of revenue what customers pay more; of "
+        "clearance the margin where the pieces' cost counts as spent; of retention the margin of extra orders, by the "
+        "chance that the user leaves; null: no offer, or written before 0.4",
+        "currency",
+    )
     basis = Col(
         _TEXT,
         "what its effect on visits rests on: randomised (experiments had this mechanic), transferred (others had), "

@@ -31,6 +31,8 @@ SCENARIOS = (*OFFERING, "none")  # none: there is no offer
 # How an offer is given.
 GIVING_MECHANICS = ("discount", "coupon", "bundle", "threshold", "flash", "rebate")
 MECHANICS = (*GIVING_MECHANICS, "none")
+# What offers are chosen for.
+OBJECTIVES = ("profit", "revenue", "clearance", "retention")
 # What a user did, beside buying. try_on: looked at on oneself, as in a virtual fitting room.
 EVENT_TYPES = ("view", "search", "click", "cart", "purchase", "review", "share", "coupon_claim", "try_on")
 # Where a user stands with the shop.

@@ -55,6 +55,7 @@ class Pieces:
 
     usual: Floats  # pieces in the days of the offer, without it
     left: Floats  # of the price that is charged now, above cost; currency
+    cost: Floats  # of a piece; currency
     elasticity: Floats  # above 0
     at_once: Floats  # pieces in a basket that holds it, above 0
 
@@ -92,6 +93,8 @@ class Gains:
     sold: Floats  # margin of what it is used for, after what the shop gives: what is bought anyway is in it
     value: Floats  # margin beyond that without it, after what the shop gives
     error: Floats  # standard error of the value
+    revenue: Floats  # what customers pay beyond what they would without it
+    freed: Floats  # cost of the pieces that are sold beyond those without it
 
 
 def gains(of: Offered, curves: Curves) -> Gains:
@@ -101,7 +104,7 @@ def gains(of: Offered, curves: Curves) -> Gains:
 
     >>> one = np.ones(1)
     >>> curves = Curves(*[np.array([0.0, 1.0])] * 4, np.array([0.0]), np.array([1.0]))
-    >>> nothing, milk = Pieces(0 * one, 0 * one, 0 * one, one), Pieces(0.4 * one, 3 * one, 2 * one, 1.2 * one)
+    >>> nothing, milk = Pieces(*[0 * one] * 4, one), Pieces(0.4 * one, 3 * one, 7 * one, 2 * one, 1.2 * one)
     >>> terms = dict(mechanic=np.zeros(1, int), saving=0.2 * one, off=2 * one, least=0 * one, worth=10 * one)
     >>> user = dict(chance=0.3 * one, visits=2 * one, effect=5 * one, error=one, mention=0 * one)
     >>> user |= dict(readiness=0.5 * one, margin=5 * one, basket=20 * one, spread=0.6 * one, funded=0 * one)
@@ -116,8 +119,12 @@ def gains(of: Offered, curves: Curves) -> Gains:
     factor = np.exp(np.clip(of.effect * curve, -_LARGEST, _LARGEST))
     visits = of.visits * factor
     sold = _sold(of, visits, factor, rise)
-    earned = (sold[0] - of.first.usual * factor) * of.first.left + (sold[1] - of.second.usual * factor) * of.second.left
-    earned = np.where(on_products, earned, 0.0)
+    more = [
+        np.where(on_products, pieces - product.usual * factor, 0.0)
+        for pieces, product in zip(sold[:2], (of.first, of.second), strict=True)
+    ]
+    earned = more[0] * of.first.left + more[1] * of.second.left
+    freed = more[0] * of.first.cost + more[1] * of.second.cost
     pieces = np.where(together, sold[2], sold[0])
     chosen = np.where(
         _CHOSEN[of.mechanic], _OPENED * of.readiness * np.interp(of.saving, curves.uses_at, curves.uses), 1.0
@@ -131,7 +138,10 @@ def gains(of: Offered, curves: Curves) -> Gains:
     used_for = np.where(on_products, of_pieces, of_baskets * of.margin) * chosen
     extra = visits - of.visits
     error = np.sqrt((of.margin * visits * curve * of.error) ** 2 + (_OF_PIECES * earned) ** 2 + (_OF_USES * own) ** 2)
-    return Gains(extra, uses, given, used_for - own, of.margin * extra + earned - own, error)
+    value = of.margin * extra + earned - own
+    basket = of.basket * np.exp(of.spread**2 / 2)  # the mean of a log-normal one
+    revenue = basket * extra + earned + freed - given
+    return Gains(extra, uses, given, used_for - own, value, error, revenue, freed)
 
 
 def _share_of_spend(of: Offered) -> Floats:

@@ -205,7 +205,10 @@ def row_rules(date: datetime.date, settings: PromoteSettings, digits: int) -> di
         "an offer's dates are in order": ~is_none & _fails(dates),
         "but for the explore arm an offer brings promote.least_gain": ~is_none
         & (col(Promotions.arm) != "explore")
-        & _fails(col(Promotions.incremental_margin) >= F.lit(least_gain)),
+        & _fails(col(Promotions.objective_value) >= F.lit(least_gain)),
+        "but for the explore arm and clearance no offer loses margin": ~is_none
+        & (col(Promotions.arm) != "explore")
+        & _fails((col(Promotions.objective) == "clearance") | (col(Promotions.incremental_margin) >= 0)),
         "but for the explore arm an offer reserves at least the smallest amount": ~is_none
         & (col(Promotions.arm) != "explore")
         & _fails(col(Promotions.expected_cost) + F.coalesce(Promotions.fund_cost, F.lit(0)) > 0),

@@ -21,9 +21,9 @@ def user_options(offers: DataFrame, held: DataFrame, *, max_offers: int, keep: i
     """
     parts = F.col(ValuedOffer.parts)
     option = F.struct(
-        (-F.col(ValuedOffer.value_micro)).alias(_ORDER),
+        (-F.col(ValuedOffer.aim_micro)).alias(_ORDER),
         F.col(ValuedOffer.promotion_id).alias(UserOption.promotion_id),
-        F.col(ValuedOffer.value_micro).alias(UserOption.value_micro),
+        F.col(ValuedOffer.aim_micro).alias(UserOption.value_micro),
         topics_of(product_ids(parts), categories(parts)).alias(UserOption.topics),
         uses_of_offers().alias(UserOption.uses),
         F.col(ValuedOffer.fund).isNotNull().alias(_FUNDED),

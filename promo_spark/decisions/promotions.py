@@ -71,6 +71,7 @@ class Decision:
     language: str
     code_key: str
     explore_budget_share: float
+    objective: str
     status: str = "active"  # of its offers, until somebody says otherwise by hand
 
     @property
@@ -153,6 +154,8 @@ def terms(decision: Decision) -> dict[str, Column]:
         Promotions.expected_conversion: F.col(ValuedOffer.expected_conversion).cast(RATE),
         Promotions.expected_uplift: F.col(ValuedOffer.expected_uplift).cast(RATE),
         Promotions.expected_margin: _amount(ValuedOffer.sold_micro, digits),
+        Promotions.objective: F.coalesce(OfferTarget.objective, F.lit(decision.objective)),
+        Promotions.objective_value: _amount(ValuedOffer.aim_micro, digits),
         Promotions.incremental_margin: _amount(ValuedOffer.value_micro, digits),
         Promotions.incremental_margin_se: _amount(ValuedOffer.error_micro, digits),
         Promotions.expected_cost: of_minor_units(F.col(ValuedOffer.cost_minor), digits),

@@ -49,6 +49,7 @@ class Shopper(Frame):
     answers = Col(T.MapType(_TEXT, ANSWER), "by mechanic", required=True)
     habits = Col(T.MapType(_TEXT, HABIT), "by product; those without are bought like by others", required=True)
     strategy = Col(T.ArrayType(_TEXT), "mechanics by which the user may be reached where none is measured; null: any")
+    leaving = Col(_DOUBLE, "chance that the user does not come any more; 0: not known", unit="share", required=True)
     order_margin = Col(_DOUBLE, "what an order is expected to leave above its cost", unit="currency", required=True)
     basket = Col(_DOUBLE, "median amount of an order", unit="currency", required=True)
     basket_spread = Col(_DOUBLE, "standard deviation of the log of it", required=True)
@@ -84,6 +85,9 @@ def shoppers(
     soon = propensity.filter(F.col(Propensity.target) == "order_14d").select(
         Propensity.user_id, (-F.log1p(-F.least(Propensity.p, F.lit(0.999))) / 2).alias(_SOON)
     )
+    leaving = propensity.filter(F.col(Propensity.target) == "churn_60d").select(
+        Propensity.user_id, F.col(Propensity.p).alias(_LEAVING)
+    )
     basket_value, orders = F.col(DailyUser.basket_value), F.coalesce(DailyUser.orders, F.lit(0))
     own = F.coalesce(basket_value, F.col(DailyUser.basket_median), F.col(_BASKET_OF_ALL))
     basket = (own * orders + F.col(_BASKET_OF_ALL) * _LIKE_ALL) / (orders + F.lit(_LIKE_ALL))
@@ -100,6 +104,7 @@ def shoppers(
         )
         .join(_answers(uplift), DailyUser.user_id, "left")
         .join(soon, DailyUser.user_id, "left")
+        .join(leaving, DailyUser.user_id, "left")
         .join(_habits(item_propensity), DailyUser.user_id, "left")
         .join(strategies, DailyUser.user_id, "left")
         .crossJoin(F.broadcast(_usual(uplift)))
@@ -111,6 +116,7 @@ def shoppers(
                 Shopper.readiness: F.coalesce(Shopper.readiness, _Usual.usual_readiness),
                 Shopper.mention: F.coalesce(Shopper.mention, _Usual.usual_mention),
                 Shopper.visits_per_week: F.coalesce(Shopper.visits_per_week, F.col(_SOON), F.lit(_SELDOM)),
+                Shopper.leaving: F.coalesce(F.col(_LEAVING), F.lit(0.0)),
                 Shopper.habits: F.coalesce(Shopper.habits, F.create_map().cast(Shopper.type_of(Shopper.habits))),
                 Shopper.order_margin: basket * F.coalesce(ShopMargin.margin_share, F.lit(0)).cast("double"),
                 Shopper.basket: F.greatest(median, F.lit(0.01)),
@@ -122,7 +128,7 @@ def shoppers(
     )
 
 
-_SOON, _BASKET_OF_ALL = "visits_soon", "basket_of_all"
+_SOON, _LEAVING, _BASKET_OF_ALL = "visits_soon", "leaves_soon", "basket_of_all"
 
 
 def _answers(uplift: DataFrame) -> DataFrame:

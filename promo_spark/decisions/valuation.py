@@ -16,7 +16,8 @@ from pyspark.sql import types as T
 from promo_spark.contracts.effects import Elasticity
 from promo_spark.contracts.responses import UpliftCurves
 from promo_spark.contracts.schema import MONEY, RATE, Col
-from promo_spark.decisions.gains import Curves, Floats, Ints, Offered, Pieces, gains
+from promo_spark.contracts.vocabulary import OBJECTIVES
+from promo_spark.decisions.gains import Curves, Floats, Gains, Ints, Offered, Pieces, gains
 from promo_spark.decisions.mechanics import NAMES
 from promo_spark.decisions.offers.pricing import Rung
 from promo_spark.decisions.offers.targets import Fund, OfferedProduct, OfferTarget, product_ids
@@ -39,6 +40,9 @@ class ValuedOffer(OfferTarget):
     off = Col(MONEY, "amount off the same", unit="currency", required=True)
     expected_conversion = Col(_DOUBLE, "chance that it is used while it holds", unit="share", required=True)
     expected_uplift = Col(_DOUBLE, "order days while it holds, beyond those without it", required=True)
+    aim_micro = Col(
+        _LONG, "what it brings of its objective: what it is chosen by", unit="millionths of currency", required=True
+    )
     value_micro = Col(_LONG, "margin beyond that without it", unit="millionths of currency", required=True)
     error_micro = Col(_LONG, "standard error of it", unit="millionths of currency", required=True)
     sold_micro = Col(
@@ -75,6 +79,8 @@ class _Asked(OfferTarget):
     basis = Col(_TEXT, "as in Answer", required=True)
     in_strategy = Col(T.BooleanType(), "as in ValuedOffer", required=True)
     visits = Col(_DOUBLE, "of the user in the days", required=True)
+    aim = Col(T.IntegerType(), "its objective, into OBJECTIVES", required=True)
+    leaving = Col(_DOUBLE, "as in Shopper", required=True)
     readiness = Col(_DOUBLE, "as in Shopper", required=True)
     mention = Col(_DOUBLE, "as in Shopper", required=True)
     order_margin = Col(_DOUBLE, "as in Shopper", required=True)
@@ -87,9 +93,11 @@ class _Asked(OfferTarget):
     chance = Col(_DOUBLE, "as in Offered", required=True)
     first_usual = Col(_DOUBLE, "as in Pieces", required=True)
     first_left = Col(_DOUBLE, "as in Pieces", required=True)
+    first_cost = Col(_DOUBLE, "as in Pieces", required=True)
     first_elasticity = Col(_DOUBLE, "as in Pieces", required=True)
     second_usual = Col(_DOUBLE, "as in Pieces", required=True)
     second_left = Col(_DOUBLE, "as in Pieces", required=True)
+    second_cost = Col(_DOUBLE, "as in Pieces", required=True)
     second_elasticity = Col(_DOUBLE, "as in Pieces", required=True)
     first_at_once = Col(_DOUBLE, "as in Pieces", required=True)
     second_at_once = Col(_DOUBLE, "as in Pieces", required=True)
@@ -104,6 +112,7 @@ class Valuing:
     least_gain: float
     usual_elasticity: float
     digits: int
+    objective: str
 
 
 def valued_offers(
@@ -176,6 +185,7 @@ def _asked(targets: DataFrame, *, shoppers: DataFrame, elasticity: DataFrame, by
     first, second = F.get(parts, F.lit(0)), F.get(parts, F.lit(1))
     nothing = F.lit(0.0)
     fund = F.col(OfferTarget.fund)
+    objective = F.coalesce(OfferTarget.objective, F.lit(by.objective))
     habit = F.try_element_at(Shopper.habits, first[OfferedProduct.product_id])
     usual = {name: _usual_pieces(part, by.days) for name, part in (("first", first), ("second", second))}
     whole = 1 - F.pow(1 - habit[Habit.p_offer], days / by.days)
@@ -192,6 +202,7 @@ def _asked(targets: DataFrame, *, shoppers: DataFrame, elasticity: DataFrame, by
             _Asked.in_strategy: F.coalesce(
                 (basis != "prior") | F.array_contains(Shopper.strategy, mechanic), F.lit(True)
             ),
+            _Asked.aim: F.array_position(F.lit(list(OBJECTIVES)), objective) - 1,
             _Asked.visits: visits,
             _Asked.least: F.coalesce(F.col(OfferTarget.min_spend).cast("double"), nothing),
             _Asked.worth: F.coalesce(F.col(OfferTarget.charged_price).cast("double"), nothing),
@@ -200,8 +211,10 @@ def _asked(targets: DataFrame, *, shoppers: DataFrame, elasticity: DataFrame, by
             _Asked.chance: F.coalesce(chance, nothing),
             _Asked.first_usual: F.coalesce(usual["first"], nothing),
             _Asked.first_left: F.coalesce(left["first"], nothing),
+            _Asked.first_cost: F.coalesce(first[OfferedProduct.unit_cost].cast("double"), nothing),
             _Asked.second_usual: F.coalesce(usual["second"], nothing),
             _Asked.second_left: F.coalesce(left["second"], nothing),
+            _Asked.second_cost: F.coalesce(second[OfferedProduct.unit_cost].cast("double"), nothing),
             _Asked.first_at_once: F.coalesce(first[OfferedProduct.units_at_once], F.lit(1.0)),
             _Asked.second_at_once: F.coalesce(second[OfferedProduct.units_at_once], F.lit(1.0)),
         }
@@ -267,13 +280,17 @@ def _valued_batch(batch: pa.RecordBatch, curves: Curves, by: Valuing, kept: list
     )
     # where too little is given for a fund to reserve any of it, its budget could not bound what it pays
     unbounded = batch.column(_Asked.limited).to_numpy(zero_copy_only=False)[row] & (given == cost)
-    worthwhile = (value >= by.least_gain * MICRO) & (given > 0) & ~unbounded & _above_all_before(row, value)
+    objective = batch.column(_Asked.aim).to_numpy()[row]
+    aim = _whole(_aimed(told, offered, objective, _floats(batch.column(_Asked.leaving))[row]) * MICRO)
+    pays = (value >= 0) | (objective == OBJECTIVES.index("clearance"))
+    worthwhile = (aim >= by.least_gain * MICRO) & pays & (given > 0) & ~unbounded & _above_all_before(row, aim)
     columns = {name: batch.column(name).take(pa.array(row)) for name in kept}
     columns |= {
         ValuedOffer.rate: rate,
         ValuedOffer.off: off,
         ValuedOffer.expected_conversion: pa.array(np.round(told.uses, 6)),
         ValuedOffer.expected_uplift: pa.array(np.round(told.visits, 6)),
+        ValuedOffer.aim_micro: pa.array(aim),
         ValuedOffer.value_micro: pa.array(value),
         ValuedOffer.error_micro: pa.array(_whole(told.error * MICRO)),
         ValuedOffer.sold_micro: pa.array(_whole(told.sold * MICRO)),
@@ -282,6 +299,16 @@ def _valued_batch(batch: pa.RecordBatch, curves: Curves, by: Valuing, kept: list
         ValuedOffer.worthwhile: pa.array(worthwhile),
     }
     return pa.RecordBatch.from_pydict(columns)
+
+
+def _aimed(told: Gains, offered: Offered, objective: Ints, leaving: Floats) -> Floats:
+    """What each offer brings of its objective, in currency.
+
+    Profit: margin. Revenue: what customers pay more. Clearance: margin, where the cost of the pieces is spent already.
+    Retention: the margin of extra orders, by the chance that the user leaves.
+    """
+    of_each = (told.value, told.revenue, told.value + told.freed, told.visits * offered.margin * leaving)
+    return np.choose(objective, of_each)
 
 
 def _offered(batch: pa.RecordBatch, row: Ints, rate: Floats, off: Floats) -> Offered:
@@ -299,10 +326,18 @@ def _offered(batch: pa.RecordBatch, row: Ints, rate: Floats, off: Floats) -> Off
         least=of(_Asked.least),
         worth=of(_Asked.worth),
         first=Pieces(
-            of(_Asked.first_usual), of(_Asked.first_left), of(_Asked.first_elasticity), of(_Asked.first_at_once)
+            of(_Asked.first_usual),
+            of(_Asked.first_left),
+            of(_Asked.first_cost),
+            of(_Asked.first_elasticity),
+            of(_Asked.first_at_once),
         ),
         second=Pieces(
-            of(_Asked.second_usual), of(_Asked.second_left), of(_Asked.second_elasticity), of(_Asked.second_at_once)
+            of(_Asked.second_usual),
+            of(_Asked.second_left),
+            of(_Asked.second_cost),
+            of(_Asked.second_elasticity),
+            of(_Asked.second_at_once),
         ),
         chance=of(_Asked.chance),
         visits=of(_Asked.visits),

@@ -120,7 +120,7 @@ def _candidates(offers: DataFrame, digits: int) -> list[Candidate]:
             products=tuple(row[_PRODUCTS]),
             topics=frozenset(row[_TOPICS]),
             rate=row[ValuedOffer.rate],
-            value=row[ValuedOffer.value_micro] / MICRO,
+            value=row[ValuedOffer.aim_micro] / MICRO,
             error=row[ValuedOffer.error_micro] / MICRO,
             cost=Decimal(row[ValuedOffer.cost_minor]) / unit,
             fund=row[ValuedOffer.fund][Fund.fund_id] if row[ValuedOffer.fund] else None,
@@ -166,7 +166,7 @@ def _differing(rows: list[Row], candidates: Sequence[Candidate], digits: int) ->
     differing = []
     for row in rows:
         one = found.get(row[Promotions.promotion_id])
-        stands = (row[Promotions.incremental_margin], row[Promotions.expected_cost])
+        stands = (row[Promotions.objective_value], row[Promotions.expected_cost])
         if row[Promotions.scenario] != "none" and (
             one is None or (Decimal(str(one.value)).quantize(unit, ROUND_HALF_UP), one.cost) != stands
         ):

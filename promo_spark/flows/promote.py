@@ -158,7 +158,14 @@ def considered(ctx: Ctx, users: DataFrame, everyone: DataFrame | None = None) ->
             ),
             elasticity=ctx.read_optional(Elasticity),
             curves=curves_of(ctx.read_optional(UpliftCurves)),
-            by=Valuing(ctx.date, settings.valid_days, settings.least_gain, settings.usual_elasticity, _digits(ctx)),
+            by=Valuing(
+                ctx.date,
+                settings.valid_days,
+                settings.least_gain,
+                settings.usual_elasticity,
+                _digits(ctx),
+                settings.objective,
+            ),
         )
     )
     drawn = computed(explored_users(ctx, offers, users, held, limits))
@@ -213,6 +220,7 @@ def decided(ctx: Ctx, of: Considered, allocation: Allocation) -> Decided:
         policy_version=ctx.settings.policy_version,
         language=ctx.settings.language,
         code_key=ctx.settings.holdout_key,
+        objective=ctx.settings.objective,
         status="proposed" if ctx.settings.approval == "required" else "active",
         explore_budget_share=ctx.settings.explore_budget_share,
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from promo_spark.contracts.vocabulary import GIVING_MECHANICS, LIFECYCLES, OFFERING, RISK_TIERS
+from promo_spark.contracts.vocabulary import GIVING_MECHANICS, LIFECYCLES, OBJECTIVES, OFFERING, RISK_TIERS
 from promo_spark.settings.sections import Days, Factor, Money, Positive, Section, Share, each_once_of, one_of
 
 WITHOUT_DEPTH = ("new_user_welcome",)  # it gives an amount
@@ -25,6 +25,7 @@ class PromoteSettings(Section):
     """Scenarios, depths, budgets and the experiment."""
 
     scenarios: Annotated[list[str], Field(min_length=1), each_once_of("scenario", OFFERING)]
+    objective: Annotated[str, one_of("objective", OBJECTIVES)]
     min_margin: Annotated[float, Field(ge=0, lt=1)]
     least_gain: Money
     usual_elasticity: Factor

@@ -12,8 +12,9 @@ from promo_spark.decisions.gains import Curves, Offered, Pieces, gains
 from promo_spark.decisions.mechanics import NAMES
 
 ONE = np.ones(1)
-NONE = Pieces(0 * ONE, 0 * ONE, 0 * ONE, ONE)
-TEA, JAM = Pieces(0.4 * ONE, 3 * ONE, 2 * ONE, 1.2 * ONE), Pieces(0.2 * ONE, 2 * ONE, 2 * ONE, 1.2 * ONE)
+NONE = Pieces(0 * ONE, 0 * ONE, 0 * ONE, 0 * ONE, ONE)
+TEA = Pieces(0.4 * ONE, 3 * ONE, 7 * ONE, 2 * ONE, 1.2 * ONE)
+JAM = Pieces(0.2 * ONE, 2 * ONE, 8 * ONE, 2 * ONE, 1.2 * ONE)
 LINE = np.array([0.0, 1.0])
 LINES = Curves(LINE, LINE, LINE, LINE, np.array([0.0]), np.array([1.0]))  # S and R are what they are of
 
@@ -64,11 +65,24 @@ def test_visits_follow_the_users_own_effect_and_some_are_driven_away() -> None:
 
 
 def test_a_lower_price_sells_more_and_less_so_where_most_visits_hold_it_anyway() -> None:
-    rare = gains(offered("discount", first=Pieces(1e-6 * ONE, 3 * ONE, 2 * ONE, 1.2 * ONE)), LINES)
+    rare = gains(offered("discount", first=replace(TEA, usual=1e-6 * ONE)), LINES)
     usual = gains(offered("discount"), LINES)
     # price 0.8 of what it was, elasticity 2: 0.8 ** -2 = 1.5625 times as many
     assert rare.given[0] / (1e-6 * 2) == pytest.approx(1.5625, rel=1e-4)
     assert 1.0 < usual.given[0] / (0.4 * 2) < 1.5625
+
+
+def test_revenue_is_what_customers_pay_more_and_its_cost_is_freed() -> None:
+    """0.4 pieces at 10 become n at 8; 0.2 × 0.02 = 0.004 of an order's effect is left out: nobody comes more often."""
+    told = gains(offered("discount"), LINES)
+    sold = told.given[0] / 2  # pieces, at 2 off each
+    assert sold > 0.4 and told.visits[0] == 0
+    assert told.revenue[0] == pytest.approx(sold * 8 - 0.4 * 10)
+    assert told.freed[0] == pytest.approx((sold - 0.4) * 7)
+    assert told.value[0] == pytest.approx(told.revenue[0] - told.freed[0])
+    # whoever comes more often pays for whole baskets: their mean is above the median, 20
+    keen = gains(offered("coupon", least=1e9, off=4.0, worth=0.0, first=NONE, effect=5.0), LINES)
+    assert keen.revenue[0] == pytest.approx(keen.visits[0] * 20 * np.exp(0.6**2 / 2)) and keen.freed[0] == 0
 
 
 def test_a_message_brings_a_product_to_mind_or_puts_off() -> None:
@@ -102,8 +116,9 @@ def test_the_error_grows_with_that_of_the_effect() -> None:
 
 def test_what_is_sold_in_thousands_at_once_is_bought_as_often_as_what_is_sold_by_the_piece() -> None:
     """Fuel in millilitres: units, their price and what a line holds are a thousand times as many, or a thousandth."""
-    litre, millilitre = Pieces(ONE, ONE, 2 * ONE, 4 * ONE), Pieces(1e3 * ONE, ONE / 1e3, 2 * ONE, 4e3 * ONE)
+    litre = Pieces(ONE, ONE, ONE, 2 * ONE, 4 * ONE)
+    millilitre = Pieces(1e3 * ONE, ONE / 1e3, ONE / 1e3, 2 * ONE, 4e3 * ONE)
     one = gains(offered("discount", first=litre, worth=2.0, off=0.4), LINES)
     other = gains(offered("discount", first=millilitre, worth=2e-3, off=0.4e-3), LINES)
-    for name in ("visits", "uses", "given", "value"):
+    for name in ("visits", "uses", "given", "value", "revenue", "freed"):
         assert getattr(one, name)[0] == pytest.approx(getattr(other, name)[0])

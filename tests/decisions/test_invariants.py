@@ -36,6 +36,8 @@ OFFER: dict[str, Any] = {
     "expected_cost": "0.05",
     "expected_margin": "0.10",
     "incremental_margin": "0.10",
+    "objective": "profit",
+    "objective_value": "0.10",
     "action_propensity": 1,
     "arm": "treatment",
     "reason_codes": ["due"],
@@ -145,7 +147,14 @@ def test_right_decisions_pass(spark: SparkSession, settings: Settings) -> None:
         NONE | {"user_id": "b", "revokes": [COUPON["promotion_id"]]},
         NONE | {"user_id": "c", "arm": "holdout"},
         # what chance gives in the explore arm may bring nothing
-        OFFER | {"user_id": "e", "arm": "explore", "incremental_margin": -1, "action_propensity": "0.25"},
+        OFFER
+        | {
+            "user_id": "e",
+            "arm": "explore",
+            "objective_value": -1,
+            "incremental_margin": -1,
+            "action_propensity": "0.25",
+        },
     ]
     users = users_of_the_day(
         spark,
@@ -188,7 +197,11 @@ def test_every_breach_is_named_with_its_rows_and_an_example(spark: SparkSession,
             "but for the explore arm an offer reserves at least the smallest amount",
             [OFFER | {"expected_cost": 0}],
         ),
-        "idle": ("but for the explore arm an offer brings", [OFFER | {"incremental_margin": "0.09"}]),
+        "idle": ("but for the explore arm an offer brings", [OFFER | {"objective_value": "0.09"}]),
+        "losing": (
+            "but for the explore arm and clearance no offer loses margin",
+            [OFFER | {"objective": "revenue", "incremental_margin": "-0.01"}],
+        ),
         "chance": ("an action's probability is a share above 0", [OFFER | {"action_propensity": 0}]),
         "slot": ("an offer is a sentence without empty slots", [OFFER | {"text": "{title}, 10% off."}]),
         "status": ("an offer has a status, and none has none", [NONE | {"status": "active"}]),

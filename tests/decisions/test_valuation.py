@@ -15,6 +15,7 @@ from promo_spark.contracts.effects import Elasticity
 from promo_spark.contracts.predictions import ItemPropensity, Propensity
 from promo_spark.contracts.responses import Uplift, UpliftCurves
 from promo_spark.contracts.silver import SegmentStrategies
+from promo_spark.contracts.vocabulary import OBJECTIVES
 from promo_spark.decisions.offers.pricing import ShopMargin
 from promo_spark.decisions.offers.strategies import user_strategies
 from promo_spark.decisions.offers.targets import OfferTarget
@@ -22,7 +23,7 @@ from promo_spark.decisions.shoppers import shoppers
 from promo_spark.decisions.users import DailyUser
 from promo_spark.decisions.valuation import Valuing, curves_of, valued_offers
 
-BY = Valuing(datetime.date(2017, 12, 1), days=7, least_gain=0.10, usual_elasticity=2.0, digits=2)
+BY = Valuing(datetime.date(2017, 12, 1), days=7, least_gain=0.10, usual_elasticity=2.0, digits=2, objective="profit")
 CURVES = [("saving", 0, 0), ("saving", 1, 1), ("share", 0, 0), ("share", 1, 1), ("use", 0, 1)]
 MILK = {
     "product_id": "milk",
@@ -58,15 +59,20 @@ def known(spark: SparkSession, *users: dict[str, Any], uplift: list[dict[str, An
 def valued(
     spark: SparkSession, targets: list[dict[str, Any]], of: DataFrame, elasticity: Any = (), **by: Any
 ) -> dict[Any, Row]:
+    return {(r.user_id, float(r.rate)): r for r in valued_rows(spark, targets, of, elasticity, **by)}
+
+
+def valued_rows(
+    spark: SparkSession, targets: list[dict[str, Any]], of: DataFrame, elasticity: Any = (), **by: Any
+) -> list[Row]:
     curves = [{"curve": curve, "at": float(at), "level": float(level)} for curve, at, level in CURVES]
-    rows = valued_offers(
+    return valued_offers(
         OfferTarget.frame(spark, targets),
         shoppers=of,
         elasticity=Elasticity.frame(spark, elasticity),
         curves=curves_of(UpliftCurves.frame(spark, curves)),
         by=replace(BY, **by),
     ).collect()
-    return {(r.user_id, float(r.rate)): r for r in rows}
 
 
 def answer(user_id: str, effect: float) -> dict[str, Any]:
@@ -196,6 +202,42 @@ def test_a_fund_whose_budget_could_not_bound_what_it_pays_pays_nothing(spark: Sp
     ]
     assert [(row.cost_minor, row.fund_minor) for row in rows] == [(1, 0)] * 2 and rows[0].value_micro >= 0
     assert [row.worthwhile for row in rows] == [False, True]
+
+
+def test_another_objective_chooses_another_offer(spark: SparkSession) -> None:
+    """I30: each of four offers is the best of one objective; one that loses margin is made for clearance alone."""
+    kinds = {  # charged, cost, elasticity
+        "wine": (20, 4, 3.0),  # leaves much
+        "phone": (60, 56, 4.0),  # leaves little, but what sells more is dear
+        "coat": (40, 39, 10.0),  # leaves nothing, but sells out
+        "bread": (20, 9, 0.0),  # cheaper or not, as much is bought: the one who leaves comes for it
+    }
+    targets, habits = [], []
+    for product, (charged, cost, _) in kinds.items():
+        part = (product, product, Decimal(charged), Decimal(cost), Decimal(0), 1.0)
+        terms = {"parts": [part], "charged_price": charged, "list_price": charged}
+        targets.append(target("a", ("0.1", charged // 10), **terms))
+        habits.append({"user_id": "a", "product_id": product, "p_offer": 0.75 if product == "bread" else 0.3})
+    prices = [{"category": p, "segment_id": -1, "elasticity": e} for p, (_, _, e) in kinds.items()]
+    leaving = [{"user_id": "a", "target": "churn_60d", "p": 0.5}]
+    of = known(spark, {"user_id": "a"}, uplift=[answer("a", 8.0)], item_propensity=habits, propensity=leaving)
+
+    def best(of_targets: list[dict[str, Any]], objective: str) -> Row:
+        rows = valued_rows(spark, of_targets, of, prices, objective=objective)
+        return max((row for row in rows if row.worthwhile), key=lambda row: row.aim_micro)
+
+    chosen = {objective: best(targets, objective) for objective in OBJECTIVES}
+    assert {objective: row.parts[0].product_id for objective, row in chosen.items()} == {
+        "profit": "wine",
+        "revenue": "phone",
+        "clearance": "coat",
+        "retention": "bread",
+    }
+    assert chosen["profit"].aim_micro == chosen["profit"].value_micro
+    assert chosen["clearance"].value_micro < 0 <= min(chosen[o].value_micro for o in OBJECTIVES if o != "clearance")
+    # a campaign of another objective has it for its own offers
+    campaign = best([t | {"objective": "revenue"} for t in targets], "profit")
+    assert campaign.aim_micro == chosen["revenue"].aim_micro
 
 
 def test_strategies_say_how_users_are_reached_until_it_is_measured(spark: SparkSession) -> None:

@@ -13,7 +13,7 @@ from promo_spark.contracts.silver.sourced import (
     Sourced,
     control_character,
 )
-from promo_spark.contracts.vocabulary import OFFERING
+from promo_spark.contracts.vocabulary import OBJECTIVES, OFFERING
 
 _TEXT = T.StringType()
 
@@ -31,6 +31,7 @@ class PromotionCalendar(Sourced):
     checks = (
         Check("scenario_known", "scenario", "in", OFFERING),
         LEVEL_KNOWN,
+        Check("objective_known", "objective", "in", OBJECTIVES),
         Check("budget_not_negative", "budget", ">=", 0),
     )
     source_checks = (
@@ -39,6 +40,14 @@ class PromotionCalendar(Sourced):
             "campaign_scenario_unknown", "there is no such scenario of offers", "reject", "scenario", "in", OFFERING
         ),
         LEVEL_UNKNOWN,
+        SourceCheck(
+            "objective_unknown",
+            f"the objective is none of {', '.join(OBJECTIVES)}",
+            "reject",
+            "objective",
+            "in",
+            OBJECTIVES,
+        ),
         SourceCheck("half_a_scope", "it has a level without a value, or a value without a level", "reject", "level"),
         SourceCheck("budget_negative", "the budget is below 0", "reject", "budget", ">=", 0),
         ENDS_BEFORE_START,
@@ -51,4 +60,7 @@ class PromotionCalendar(Sourced):
     level = Col(_TEXT, f"what names its products: {', '.join(PRODUCT_LEVELS)}; null: it is about all, and the basket")
     value = Col(_TEXT, "their id or name, written as in silver.products; null: as for level")
     segment = Col(_TEXT, "the only users whose offers belong to it, by segment_name of models.segments; null: all")
+    objective = Col(
+        _TEXT, f"what its offers are chosen for: {', '.join(OBJECTIVES)}; null: what promote.objective says"
+    )
     budget = Col(MONEY, "the most that its offers may reserve in all; null: no limit of its own", unit="currency")

@@ -23,7 +23,12 @@ class UserOption(Frame):
     """One thing that a user could be given: an entry of UserOptions.options."""
 
     promotion_id = Col(_TEXT, "a digest: the order among equals", required=True)
-    value_micro = Col(_LONG, "expected gain; not above 0: never chosen", unit="millionths of currency", required=True)
+    value_micro = Col(
+        _LONG,
+        "what it brings of its objective; not above 0: never chosen",
+        unit="millionths of currency",
+        required=True,
+    )
     topics = Col(T.ArrayType(_TEXT), "what it is about, see topics.py: a user gets each once", required=True)
     uses = Col(T.ArrayType(USE), "what it uses", required=True)
 

@@ -17,7 +17,12 @@ from promo_spark.decisions.offers.names import entries_by_product, with_entries_
 from promo_spark.decisions.offers.targets import OfferTarget
 from promo_spark.decisions.users import DailyUser
 
-_SCOPE = (PromotionCalendar.campaign_id, PromotionCalendar.scenario, PromotionCalendar.segment)
+_SCOPE = (
+    PromotionCalendar.campaign_id,
+    PromotionCalendar.scenario,
+    PromotionCalendar.segment,
+    PromotionCalendar.objective,
+)
 _SCOPES = T.ArrayType(T.StructType([T.StructField(name, T.StringType()) for name in _SCOPE]))
 
 
@@ -48,7 +53,12 @@ def with_campaigns(targets: DataFrame, campaigns: DataFrame, users: DataFrame, p
         with_entries_of_all_products(targets, by_product, _OWN)
         .join(segments, OfferTarget.user_id, "left")
         .crossJoin(F.broadcast(everywhere))
-        .withColumn(OfferTarget.campaign_id, F.get(meets, F.lit(0))[PromotionCalendar.campaign_id])
+        .withColumns(
+            {
+                OfferTarget.campaign_id: F.get(meets, F.lit(0))[PromotionCalendar.campaign_id],
+                OfferTarget.objective: F.get(meets, F.lit(0))[PromotionCalendar.objective],
+            }
+        )
     )
 
 

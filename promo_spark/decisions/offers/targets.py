@@ -69,6 +69,7 @@ class OfferTarget(ProposedOffer):
     days = Col(T.IntegerType(), "how long it holds, the first day included", unit="days", required=True)
     fund = Col(FUND, "what pays a share of it; null: the shop pays all")
     campaign_id = Col(_TEXT, "the campaign that it belongs to; null: none")
+    objective = Col(_TEXT, "what it is chosen for; null: as the settings say")
 
 
 def product_ids(parts: Column) -> Column:

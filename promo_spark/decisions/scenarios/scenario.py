@@ -50,6 +50,7 @@ class Scenario:
                     OfferTarget.days: F.lit(self.days(inputs.settings)),
                     OfferTarget.fund: F.lit(None),  # see offers/funds.py
                     OfferTarget.campaign_id: F.lit(None),  # see offers/campaigns.py
+                    OfferTarget.objective: F.lit(None),  # the same
                 }
             )
         )
