@@ -17,7 +17,7 @@ from promo_spark.contracts.models import BasketRules, Forecasts, Metrics, Recomm
 from promo_spark.contracts.predictions import ItemPropensity, Opportunities, Propensity
 from promo_spark.contracts.responses import Uplift, UpliftCurves
 from promo_spark.contracts.risk import Risk
-from promo_spark.contracts.silver import Holidays, PromotionExclusions, SegmentStrategies, Users
+from promo_spark.contracts.silver import Holidays, OrderLines, PromotionExclusions, SegmentStrategies, Users
 from promo_spark.decisions.metrics import decision_metrics
 from promo_spark.decisions.users import with_profile
 from promo_spark.flows import promote as flow
@@ -37,6 +37,7 @@ from promo_spark.settings.promote import PromoteSettings
         Elasticity,
         Risk,
         Holidays,
+        OrderLines,
         PromotionExclusions,
         SegmentStrategies,
         Earlier(Promotions),

@@ -22,6 +22,7 @@ _OWN_SCENARIOS = (
     "members_only",
     "high_value_rebate",
     "holiday",
+    "store_coupon",
 )
 SCENARIOS_GROUP = "promo_spark.scenarios"  # the entry points by which another package brings scenarios
 _BROUGHT = {entry.name for entry in entry_points(group=SCENARIOS_GROUP)} - {*_OWN_SCENARIOS, "none"}

@@ -18,7 +18,7 @@ from promo_spark.contracts.models import BasketRules, Forecasts, Recommendations
 from promo_spark.contracts.predictions import ItemPropensity, Opportunities, Propensity
 from promo_spark.contracts.responses import Uplift, UpliftCurves
 from promo_spark.contracts.risk import Risk
-from promo_spark.contracts.silver import Holidays, PromotionExclusions, SegmentStrategies, Users
+from promo_spark.contracts.silver import Holidays, OrderLines, PromotionExclusions, SegmentStrategies, Users
 from promo_spark.decisions.allocation.limits import DAILY, limits_in_minor_units
 from promo_spark.decisions.allocation.prices import Allocation, allocated_by_prices
 from promo_spark.decisions.eligibility import UserEligibility, eligible, with_eligibility
@@ -43,7 +43,7 @@ from promo_spark.decisions.promotions import (
 )
 from promo_spark.decisions.risk_gate import allowed_by_risk
 from promo_spark.decisions.scenarios import all_targets
-from promo_spark.decisions.scenarios.inputs import ScenarioInputs, last_valid_day
+from promo_spark.decisions.scenarios.inputs import ScenarioInputs, last_valid_day, lines_of_late
 from promo_spark.decisions.shoppers import shoppers
 from promo_spark.decisions.users import daily_users
 from promo_spark.decisions.valuation import MICRO, Valuing, could_be_chosen, curves_of, valued_offers
@@ -117,6 +117,7 @@ def considered(ctx: Ctx, users: DataFrame, everyone: DataFrame | None = None) ->
         propensity=ctx.read_optional(Propensity),
         opportunities=ctx.read_optional(Opportunities),
         holidays=ctx.read_optional(Holidays),
+        order_lines=lines_of_late(ctx.read_optional(OrderLines), ctx.date, settings),
         earlier_promotions=ctx.read_earlier(Promotions),
     )
     ctx.say(f"proposing offers: {', '.join(settings.scenarios)}")

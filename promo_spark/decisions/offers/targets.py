@@ -54,6 +54,7 @@ class OfferTarget(ProposedOffer):
     scenario = Col(_TEXT, "which scenario proposes it", required=True)
     mechanic = Col(_TEXT, "how it is given", required=True)
     days = Col(T.IntegerType(), "how long it holds, the first day included", unit="days", required=True)
+    channel = Col(_TEXT, "the one channel in which it holds; null: any")
 
 
 def product_ids(parts: Column) -> Column:

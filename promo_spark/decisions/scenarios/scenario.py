@@ -19,13 +19,17 @@ def _usual_days(settings: PromoteSettings) -> int:
     return settings.valid_days
 
 
+def _any_channel(_: PromoteSettings) -> str | None:
+    return None
+
+
 @dataclass(frozen=True)
 class Scenario:
     """A reason to make offers.
 
     `candidates` gives one row per user and thing that could be offered, see ProposedOffer. `texts` are sentences by
     language, English always among them; their slots, such as {title}, are those of offers/texts.py. `days`: how long
-    its offers hold, `promote.valid_days` unless it says less.
+    its offers hold, `promote.valid_days` unless it says less. `channel`: the one in which they hold; None: any.
     """
 
     name: str
@@ -33,6 +37,7 @@ class Scenario:
     candidates: Callable[[ScenarioInputs], DataFrame]
     texts: Mapping[str, str]
     days: Callable[[PromoteSettings], int] = _usual_days
+    channel: Callable[[PromoteSettings], str | None] = _any_channel
 
     def text(self, language: str) -> str:
         """The sentence in a language; in English where there is none."""
@@ -46,6 +51,7 @@ class Scenario:
                     OfferTarget.scenario: F.lit(self.name),
                     OfferTarget.mechanic: F.lit(self.mechanic),
                     OfferTarget.days: F.lit(self.days(inputs.settings)),
+                    OfferTarget.channel: F.lit(self.channel(inputs.settings)).cast("string"),
                 }
             )
         )
