@@ -101,12 +101,12 @@ def shop(seed: int = 7) -> Rows:
             for i, u in enumerate(users)
         ],
         Holidays: [{"country": "NL", "day": days_before(-4), "holiday": "Saint Nicholas", "kind": "public"}],
-        # every third bought online yesterday
+        # every twelfth bought online yesterday
         OrderLines: [
             {"user_id": u["user_id"], "order_id": f"o{i}", "line_no": 1, "product_id": "p1", "channel": "web"}
             | {"order_date": days_before(1), "quantity": 1, "amount_paid": 60}
             for i, u in enumerate(users)
-            if i % 3 == 0
+            if i % 12 == 8
         ],
         Elasticity: [{"category": f"c{c}", "segment_id": -1, "elasticity": 2.0 + c / 10} for c in range(CATEGORIES)],
     }
