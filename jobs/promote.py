@@ -21,6 +21,7 @@ from promo_spark.contracts.responses import Uplift, UpliftCurves
 from promo_spark.contracts.risk import Risk
 from promo_spark.contracts.silver import (
     Holidays,
+    OrderLines,
     PromotionCalendar,
     PromotionExclusions,
     PromotionFunds,
@@ -46,6 +47,7 @@ from promo_spark.settings.promote import PromoteSettings
         Elasticity,
         Risk,
         Holidays,
+        OrderLines,
         PromotionExclusions,
         SegmentStrategies,
         PromotionFunds,

@@ -51,6 +51,11 @@ WRONG = [
         "promote.likely_buyer_bounds=[0.6, 0.2]",
         r"promote\.likely_buyer_bounds: the least comes first, found \[0\.6, 0\.2",
     ),
+    (
+        'promote.store_channel="web"',
+        r"promote\.store_channel: web is one of promote\.online_channels: its coupon would be for what earned it",
+    ),
+    ("promote.store_coupon_spend=0.0", r"promote\.store_coupon_spend: input should be greater than 0"),
     ("promote.flash_days=8", r"promote\.flash_days: a flash sale holds no longer than promote\.valid_days, which is 7"),
     (
         "promote.holiday_lead_days=7",

@@ -70,7 +70,11 @@ class Promotions(Table):
     margin_floor = Col(MONEY, "the lowest price that keeps the minimum margin; null: no products", "currency")
     valid_from = Col(_DATE, "first day; null: no offer")
     valid_to = Col(_DATE, "last day, included; null: no offer")
-    channel = Col(_TEXT, "where to send it; null: no offer, or the shop has one channel")
+    channel = Col(
+        _TEXT,
+        "where it is given: the one channel in which it holds, as the store of store_coupon, else the user's main "
+        "channel; null: no offer, or the shop has one channel",
+    )
     segment_id = Col(T.IntegerType(), "segment of the user", required=True)
     rank = Col(T.IntegerType(), "order among the user's offers, 1 = best", required=True)
     expected_conversion = Col(

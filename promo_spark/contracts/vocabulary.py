@@ -23,6 +23,7 @@ _OWN_SCENARIOS = (
     "high_value_rebate",
     "holiday",
     "partner_offer",
+    "store_coupon",
 )
 SCENARIOS_GROUP = "promo_spark.scenarios"  # the entry points by which another package brings scenarios
 _BROUGHT = {entry.name for entry in entry_points(group=SCENARIOS_GROUP)} - {*_OWN_SCENARIOS, "none"}

@@ -122,16 +122,20 @@ def promotions(of: Considered, chosen: DataFrame, decision: Decision) -> DataFra
 
 
 def offer_rows(of: Considered, chosen: DataFrame, decision: Decision) -> DataFrame:
-    """One row per offer: its terms, with its user's arm and channel, and its validity. ChosenOffer → Promotions."""
+    """One row per offer: its terms, with its user's arm, its channel and its validity. ChosenOffer → Promotions.
+
+    An offer that holds in one channel has that one, any other the user's main channel.
+    """
     key = [ChosenOffer.user_id, ChosenOffer.promotion_id]
-    channel = F.col(UserEligibility.main_channel).alias(Promotions.channel)
+    channel = F.coalesce(ValuedOffer.channel, UserEligibility.main_channel)
     code = coupon_code(F.col(ValuedOffer.user_id), F.col(ValuedOffer.promotion_id), key=decision.code_key)
     offered = (
         of.offers.join(chosen, key, "inner")
-        .join(of.users.select(*_OF_USER, channel), UserEligibility.user_id, "inner")
+        .join(of.users.select(*_OF_USER, UserEligibility.main_channel), UserEligibility.user_id, "inner")
         .withColumns(
             terms(decision)
             | {
+                Promotions.channel: channel,
                 Promotions.valid_from: F.lit(decision.date),
                 Promotions.valid_to: F.date_add(F.lit(decision.date), F.col(ValuedOffer.days) - 1),
                 Promotions.coupon_code: F.when(F.col(ValuedOffer.mechanic) == "coupon", code),

@@ -28,6 +28,7 @@ class DailyUser(Frame):
     ring = Col(T.LongType(), "which accounts it acts together with; null: none known")
     consent_marketing = Col(T.BooleanType(), "may be sent offers; null: the shop does not say")
     main_channel = Col(_TEXT, "channel with most orders; null: none")
+    region = Col(_TEXT, "region of the user; null: unknown", personal=Personal.ATTRIBUTE)
     lifecycle = Col(_TEXT, "as in the profile; null: no profile")
     member_tier = Col(_TEXT, "tier of the loyalty programme; null: no member, or not known")
     orders = Col(T.LongType(), "orders ever; null: no profile")

@@ -55,6 +55,10 @@ class PromoteSettings(Section):
     rebate_lifecycles: Annotated[list[str], each_once_of("lifecycle", LIFECYCLES)]
     member_tiers: list[str]
     likely_buyer_bounds: Bounds
+    online_channels: list[str]
+    store_channel: Annotated[str, Field(min_length=1)]
+    store_coupon_spend: Annotated[float, Field(gt=0, le=1e13)]
+    store_coupon_days: Days
     min_spend_stretch: Annotated[float, Field(ge=1, le=1000)]
     coupon_min_discounted_share: Share
     coupon_max_budget_share: Share
@@ -80,6 +84,13 @@ class PromoteSettings(Section):
         if days > longest:
             raise ValueError(f"an offer has to hold on the holiday: promote.valid_days − 1 is {longest}, found {days}")
         return days
+
+    @field_validator("store_channel")
+    @classmethod
+    def _not_online(cls, store: str, others: ValidationInfo) -> str:
+        if store in others.data.get("online_channels", ()):
+            raise ValueError(f"{store} is one of promote.online_channels: its coupon would be for what earned it")
+        return store
 
     @field_validator("depth")
     @classmethod

@@ -21,7 +21,7 @@ from promo_spark.contracts.models import BasketRules, Forecasts, Metrics, Recomm
 from promo_spark.contracts.predictions import ItemPropensity, Opportunities, Propensity
 from promo_spark.contracts.responses import Uplift, UpliftCurves
 from promo_spark.contracts.schema import Table
-from promo_spark.contracts.silver import Holidays, PromotionExclusions, Users
+from promo_spark.contracts.silver import Holidays, OrderLines, PromotionExclusions, Users
 from promo_spark.contracts.vocabulary import MECHANICS
 from promo_spark.runtime.job import Context
 from promo_spark.runtime.progress import Progress, Step
@@ -101,6 +101,13 @@ def shop(seed: int = 7) -> Rows:
             for i, u in enumerate(users)
         ],
         Holidays: [{"country": "NL", "day": days_before(-4), "holiday": "Saint Nicholas", "kind": "public"}],
+        # every twelfth bought online yesterday
+        OrderLines: [
+            {"user_id": u["user_id"], "order_id": f"o{i}", "line_no": 1, "product_id": "p1", "channel": "web"}
+            | {"order_date": days_before(1), "quantity": 1, "amount_paid": 60}
+            for i, u in enumerate(users)
+            if i % 12 == 8
+        ],
         Elasticity: [{"category": f"c{c}", "segment_id": -1, "elasticity": 2.0 + c / 10} for c in range(CATEGORIES)],
     }
     return rows
@@ -130,7 +137,7 @@ def user(u: int, draw: np.random.Generator) -> dict[str, Any]:
     row: dict[str, Any] = {
         "as_of": DAY,
         "user_id": f"u{u}",
-        "main_channel": "store",
+        "main_channel": "till",
         "consent_marketing": [True, True, True, True, False, None][u % 6],
     }
     if u % 12 == 1:  # registered, never bought

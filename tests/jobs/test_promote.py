@@ -187,6 +187,8 @@ def test_every_offer_says_what_why_and_until_when(written: Any) -> None:
     assert list(last_days.loc[False]) == [datetime.date(2017, 12, 7)] * 2
     # a member could get a holiday's offer of the same, which may be deeper
     assert set(SCENARIOS) - {"clearance", "members_only", "none"} <= set(offers.scenario)
+    in_store = offers.scenario == "store_coupon"  # I26
+    assert set(offers[in_store].channel) == {"store"} and set(offers[~in_store].channel) == {"till"}
     # who is put off by offers gets none, though something could be offered
     put_off = {row["user_id"] for row in rows[Uplift] if row["effect"] < 0}
     assert put_off & set(promotions.user_id) and not put_off & set(offers.user_id)

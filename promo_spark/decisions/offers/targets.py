@@ -70,6 +70,7 @@ class OfferTarget(ProposedOffer):
     fund = Col(FUND, "what pays a share of it; null: the shop pays all")
     campaign_id = Col(_TEXT, "the campaign that it belongs to; null: none")
     objective = Col(_TEXT, "what it is chosen for; null: as the settings say")
+    channel = Col(_TEXT, "the one channel in which it holds; null: any")
 
 
 def product_ids(parts: Column) -> Column:

@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from promo_spark.contracts.currencies import digits_of
 from promo_spark.contracts.models import Recommendations
 from promo_spark.contracts.predictions import ItemPropensity
+from promo_spark.contracts.silver import OrderLines
 from promo_spark.decisions.offers.pricing import (
     ShopMargin,
     margin_of_shop,
@@ -24,6 +25,7 @@ from promo_spark.decisions.offers.targets import ProposedOffer
 from promo_spark.decisions.users import DailyUser
 from promo_spark.errors import SettingsError
 from promo_spark.measures.best_rows import best_rows
+from promo_spark.measures.order_lines import lines_before
 from promo_spark.settings.promote import PromoteSettings
 
 
@@ -45,6 +47,7 @@ class ScenarioInputs:
     propensity: DataFrame  # Propensity
     opportunities: DataFrame  # Opportunities
     holidays: DataFrame  # Holidays
+    order_lines: DataFrame  # OrderLines of the days before the date that scenarios look at, see lines_of_late
     earlier_promotions: DataFrame  # Promotions of dates before this one
 
     @property
@@ -123,6 +126,12 @@ _OF_RECOMMENDATION = (
     Recommendations.rank,
     Recommendations.source,
 )
+
+
+def lines_of_late(lines: DataFrame, date: datetime.date, settings: PromoteSettings) -> DataFrame:
+    """The order lines of the days before the date that scenarios look at. OrderLines → OrderLines."""
+    since = date - datetime.timedelta(days=settings.store_coupon_days)
+    return lines_before(lines, date).filter(F.col(OrderLines.order_date) >= F.lit(since))
 
 
 def last_valid_day(date: datetime.date, settings: PromoteSettings) -> datetime.date:

@@ -19,6 +19,10 @@ def _usual_days(settings: PromoteSettings) -> int:
     return settings.valid_days
 
 
+def _any_channel(_: PromoteSettings) -> str | None:
+    return None
+
+
 @dataclass(frozen=True)
 class Scenario:
     """A reason to make offers.
@@ -26,7 +30,7 @@ class Scenario:
     `candidates` gives one row per user and thing that could be offered, see ProposedOffer. `texts` are sentences by
     language, English always among them; their slots, such as {title}, are those of offers/texts.py. `days`: how long
     its offers hold, `promote.valid_days` unless it says less. `needs_fund`: they are made with a fund's money only, as
-    those have to be whose text names the partner.
+    those have to be whose text names the partner. `channel`: the one in which they hold; None: any.
     """
 
     name: str
@@ -35,6 +39,7 @@ class Scenario:
     texts: Mapping[str, str]
     days: Callable[[PromoteSettings], int] = _usual_days
     needs_fund: bool = False
+    channel: Callable[[PromoteSettings], str | None] = _any_channel
 
     def text(self, language: str) -> str:
         """The sentence in a language; in English where there is none."""
@@ -51,6 +56,7 @@ class Scenario:
                     OfferTarget.fund: F.lit(None),  # see offers/funds.py
                     OfferTarget.campaign_id: F.lit(None),  # see offers/campaigns.py
                     OfferTarget.objective: F.lit(None),  # the same
+                    OfferTarget.channel: F.lit(self.channel(inputs.settings)).cast("string"),
                 }
             )
         )
