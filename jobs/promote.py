@@ -6,13 +6,14 @@ cost: the shop's, but for the share that a supplier's fund pays. Prices of all b
 campaigns too, say which offers are made; one that brings less than a stated gain never is. An offer of an earlier date
 that still holds counts against a user's most, and is not made again; it ends where the user's consent was withdrawn. A
 keyed-hash holdout gets nothing, nor does an account that risk blocks; the explore arm gets what chance says, and all
-that it could have drawn is written down. Where approval is required, offers are proposed until `approve` runs. All
-promises of decisions.promotions are checked before anything is written.
+that it could have drawn is written down. Where approval is required, offers are proposed until `approve` runs. What
+earlier offers of points and rebates earned is booked in decisions.points. All promises of decisions.promotions are
+checked before anything is written.
 """
 
 from __future__ import annotations
 
-from promo_spark.contracts.decisions import Actions, Budget, Explored, Frontier, Promotions
+from promo_spark.contracts.decisions import Actions, Budget, Explored, Frontier, Points, Promotions
 from promo_spark.contracts.effects import Elasticity
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import BasketRules, Forecasts, Metrics, Recommendations, Segments
@@ -22,6 +23,7 @@ from promo_spark.contracts.risk import Risk
 from promo_spark.contracts.silver import (
     Holidays,
     OrderLines,
+    PointRedemptions,
     PromotionCalendar,
     PromotionExclusions,
     PromotionFunds,
@@ -53,10 +55,13 @@ from promo_spark.settings.promote import PromoteSettings
         PromotionFunds,
         PromotionCalendar,
         Earlier(Promotions),
+        Earlier(Points),
+        Everyone(OrderLines, why="points and rebates that were promised are booked, whoever has withdrawn since"),
+        Everyone(PointRedemptions, why="the same: points stay the user's"),
         ByHand(Actions),
         Everyone(Users, why="whoever may not be profiled gets a `none` that says so"),
     ],
-    writes=[Promotions, Budget, Frontier, Explored, Metrics],
+    writes=[Promotions, Budget, Frontier, Explored, Points, Metrics],
     settings=PromoteSettings,
 )
 def run(ctx: Context[PromoteSettings]) -> None:
@@ -68,6 +73,7 @@ def run(ctx: Context[PromoteSettings]) -> None:
             promotions=decided.promotions, budget=decided.budget, offers=of.offers, users=with_profile(of.users)
         )
     )
+    ctx.write(Points, flow.booked_points(ctx))
     ctx.write(Explored, decided.explored)
     ctx.write(Frontier, decided.frontier)
     # The offers come last: where they stand, the budget they were given under stands too.

@@ -15,6 +15,7 @@ SCENARIOS, MECHANICS, OBJECTIVES = vocabulary.SCENARIOS, vocabulary.MECHANICS, v
 ARMS = ("treatment", "holdout", "explore")
 STATUSES = ("active", "proposed", "stopped")
 ACTIONS = ("approve", "stop")
+ACCOUNTS, ENTRIES = ("points", "rebate"), ("earn", "redeem", "refused", "expire")
 
 
 class Promotions(Table):
@@ -280,4 +281,37 @@ class Actions(Table):
     reason = Col(_TEXT, "in their own words; null: none given")
 
 
-DECISIONS: tuple[type[Table], ...] = (Promotions, Budget, Frontier, Explored, Actions)
+class Points(Table):
+    """One row per date and entry of the ledger: points earned, paid with or run out, and rebates to be paid back.
+
+    Always true: what happened once is booked once; no balance is below zero.
+    """
+
+    layer, name = "decisions", "points"
+    key = ("date", "entry_id")
+    partition = ("date",)
+    dated_by = "date"
+    trailing = ("run_id",)
+    checks = (
+        Check("account_known", "account", "in", ACCOUNTS),
+        Check("kind_known", "kind", "in", ENTRIES),
+        Check("balance_not_negative", "balance", ">=", 0),
+    )
+    date = Col(_DATE, "the day on which it was booked", required=True)
+    entry_id = Col(_TEXT, "the same for the same offer, redemption, or user and day of expiry", required=True)
+    user_id = Col(_TEXT, "whose it is", required=True, personal=Personal.IDENTIFIER)
+    account = Col(_TEXT, "points: to pay with; rebate: money that the shop owes for an offer", required=True)
+    kind = Col(
+        _TEXT,
+        "earn (an offer's pieces were kept), redeem (paid with points), refused (a redemption of more than there was), "
+        "expire (not paid with in time)",
+        required=True,
+    )
+    amount = Col(MONEY, "added to the balance, below 0: taken off; refused: 0", unit="currency", required=True)
+    asked = Col(MONEY, "what a redemption came to; null: none", unit="currency")
+    balance = Col(MONEY, "of the user's account after all entries of the date", unit="currency", required=True)
+    promotion_id = Col(_TEXT, "the offer that earned it; null: none did")
+    run_id = Col(_TEXT, "the run that wrote the row")
+
+
+DECISIONS: tuple[type[Table], ...] = (Promotions, Budget, Frontier, Explored, Actions, Points)

@@ -24,13 +24,14 @@ _OWN_SCENARIOS = (
     "holiday",
     "partner_offer",
     "store_coupon",
+    "points_reward",
 )
 SCENARIOS_GROUP = "promo_spark.scenarios"  # the entry points by which another package brings scenarios
 _BROUGHT = {entry.name for entry in entry_points(group=SCENARIOS_GROUP)} - {*_OWN_SCENARIOS, "none"}
 OFFERING = (*_OWN_SCENARIOS, *sorted(_BROUGHT))
 SCENARIOS = (*OFFERING, "none")  # none: there is no offer
 # How an offer is given.
-GIVING_MECHANICS = ("discount", "coupon", "bundle", "threshold", "flash", "rebate")
+GIVING_MECHANICS = ("discount", "coupon", "bundle", "threshold", "flash", "rebate", "points")
 MECHANICS = (*GIVING_MECHANICS, "none")
 # What offers are chosen for.
 OBJECTIVES = ("profit", "revenue", "clearance", "retention")

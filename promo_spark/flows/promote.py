@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.currencies import digits_of
-from promo_spark.contracts.decisions import Actions, Frontier, Promotions
+from promo_spark.contracts.decisions import Actions, Frontier, Points, Promotions
 from promo_spark.contracts.effects import Elasticity
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import BasketRules, Forecasts, Recommendations, Segments
@@ -21,6 +21,7 @@ from promo_spark.contracts.risk import Risk
 from promo_spark.contracts.silver import (
     Holidays,
     OrderLines,
+    PointRedemptions,
     PromotionCalendar,
     PromotionExclusions,
     PromotionFunds,
@@ -42,6 +43,7 @@ from promo_spark.decisions.offers.products import offerable_products
 from promo_spark.decisions.offers.strategies import user_strategies
 from promo_spark.decisions.offers.targets import best_per_scenario
 from promo_spark.decisions.options import user_options
+from promo_spark.decisions.points import Booking, EndedOffer, booked, ended_offers
 from promo_spark.decisions.promotions import (
     Considered,
     Decision,
@@ -241,6 +243,24 @@ def decided(ctx: Ctx, of: Considered, allocation: Allocation) -> Decided:
         for point in allocation.frontier(DAILY)
     ]
     return Decided(rows, computed(bounded), explored(of, decision), frontier)
+
+
+def booked_points(ctx: Ctx) -> DataFrame | list[Mapping[str, Any]]:
+    """The day's entries of the ledger. → Points."""
+    settings = ctx.settings
+    by = Booking(ctx.date, _digits(ctx), settings.return_days, settings.points_valid_days)
+    promotions, entries = ctx.earlier(Promotions), ctx.earlier(Points)
+    if promotions is None and not ctx.exists(PointRedemptions):
+        return []  # the first date of a shop: nothing can have been earned
+    earlier = Points.frame(ctx.spark) if entries is None else entries
+    made = Promotions.frame(ctx.spark) if promotions is None else promotions
+    offers = ended_offers(made, by)
+    first_day = offers.agg(F.min(EndedOffer.first_day)).collect()[0][0]  # one row
+    redemptions = ctx.read_everyone(PointRedemptions)
+    if first_day is None and redemptions.isEmpty() and earlier.isEmpty():
+        return []
+    lines = ctx.read_everyone(OrderLines).filter(F.col(OrderLines.order_date) >= F.lit(first_day or ctx.date))
+    return booked(offers, lines, redemptions, earlier, by)
 
 
 def checked(ctx: Ctx, decided: Decided, of: Considered) -> None:

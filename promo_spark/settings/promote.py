@@ -47,6 +47,8 @@ class PromoteSettings(Section):
     no_coupon_risk_tiers: Annotated[list[str], each_once_of("risk tier", RISK_TIERS)]
     valid_days: Days
     flash_days: Days
+    return_days: Annotated[int, Field(ge=0, le=3660)]
+    points_valid_days: Days
     repurchase_lead_days: Annotated[int, Field(ge=0, le=3660)]
     holiday_lead_days: Annotated[int, Field(ge=0, le=3660)]
     holidays: list[str]

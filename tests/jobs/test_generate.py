@@ -91,6 +91,7 @@ def test_ingest_takes_in_every_file_and_quarantines_just_what_was_made_dirty(mad
         "promotion_calendar",
         "promotion_exclusions",
         "promotion_funds",
+        "point_redemptions",
         "segment_strategies",
     } <= set(sources)
     assert {name: s.quarantined for name, s in sources.items() if name != "order_lines" and s.quarantined} == {}

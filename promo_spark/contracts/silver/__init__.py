@@ -12,6 +12,7 @@ from promo_spark.contracts.silver.events import EVENT_TYPES, Events
 from promo_spark.contracts.silver.exclusions import PromotionExclusions
 from promo_spark.contracts.silver.funds import PromotionFunds
 from promo_spark.contracts.silver.orders import Holidays, OrderLines
+from promo_spark.contracts.silver.points import PointRedemptions
 from promo_spark.contracts.silver.products import Inventory, Market, Products, PromoCalendar
 from promo_spark.contracts.silver.quarantine import Quarantined, quarantine_of
 from promo_spark.contracts.silver.sourced import CHANGE, CLEANED_TYPE, PRODUCT_LEVELS, Cleanable, Sourced
@@ -34,6 +35,7 @@ SILVER: tuple[type[Table], ...] = (
     SegmentStrategies,
     PromotionFunds,
     PromotionCalendar,
+    PointRedemptions,
     Holidays,
     Inventory,
     Feedback,
@@ -63,6 +65,7 @@ __all__ = [
     "Inventory",
     "Market",
     "OrderLines",
+    "PointRedemptions",
     "Products",
     "PromoCalendar",
     "PromotionCalendar",

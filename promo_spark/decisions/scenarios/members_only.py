@@ -12,17 +12,19 @@ from promo_spark.decisions.users import DailyUser
 
 
 def candidates(inputs: ScenarioInputs) -> DataFrame:
-    """One row per member and product that a purchase is foretold of. → ProposedOffer. Appeal: how likely it is.
+    """One row per member and product that a purchase is foretold of. → ProposedOffer. Appeal: how likely it is."""
+    return single_item(inputs.with_item_rungs(likely_of_members(inputs), MEMBERS_ONLY.name))
+
+
+def likely_of_members(inputs: ScenarioInputs) -> DataFrame:
+    """One row per member and product that a purchase is foretold of. → OfferableProduct, user_id, appeal, reason_codes.
 
     Members are users in the tiers of the settings, or in any tier where the settings name none.
     """
     tier, tiers = F.col(DailyUser.member_tier), inputs.settings.member_tiers
     members = inputs.users.filter(tier.isin(tiers) if tiers else tier.isNotNull())
-    likely = inputs.likely_products(members.select(DailyUser.user_id, tier))
-    return single_item(
-        inputs.with_item_rungs(likely, MEMBERS_ONLY.name).withColumn(
-            ProposedOffer.reason_codes, F.array(F.concat(F.lit("member_tier:"), tier))
-        )
+    return inputs.likely_products(members.select(DailyUser.user_id, tier)).withColumn(
+        ProposedOffer.reason_codes, F.array(F.concat(F.lit("member_tier:"), tier))
     )
 
 
