@@ -178,7 +178,9 @@ class Budget(Table):
     partition = ("date",)
     dated_by = "date"
     date = Col(_DATE, "the day", required=True)
-    constraint = Col(_TEXT, "daily, mechanic:<name>, fund:<fund_id> or campaign:<campaign_id>", required=True)
+    constraint = Col(
+        _TEXT, "daily, mechanic:<name>, face:<mechanic>, fund:<fund_id> or campaign:<campaign_id>", required=True
+    )
     planned = Col(
         MONEY,
         "the most that may be reserved; of a fund or a campaign what earlier dates left of its budget",
@@ -186,7 +188,10 @@ class Budget(Table):
         required=True,
     )
     reserved = Col(
-        MONEY, "sum of expected_cost of the offers under it; of a fund, of their fund_cost", "currency", required=True
+        MONEY,
+        "sum of expected_cost of the offers under it; of a fund, of their fund_cost; of face, of their coupon_amount",
+        "currency",
+        required=True,
     )
     offers = Col(T.LongType(), "offers under it", required=True)
     dual_price = Col(

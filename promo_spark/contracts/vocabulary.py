@@ -33,6 +33,10 @@ SCENARIOS = (*OFFERING, "none")  # none: there is no offer
 # How an offer is given.
 GIVING_MECHANICS = ("discount", "coupon", "bundle", "threshold", "flash", "rebate", "points")
 MECHANICS = (*GIVING_MECHANICS, "none")
+# Which offers are made of those that could be.
+POLICIES_GROUP = "promo_spark.policies"  # the entry points by which another package brings policies
+_OWN_POLICIES = ("prices", "greedy")
+POLICIES = (*_OWN_POLICIES, *sorted({entry.name for entry in entry_points(group=POLICIES_GROUP)} - {*_OWN_POLICIES}))
 # What offers are chosen for.
 OBJECTIVES = ("profit", "revenue", "clearance", "retention")
 # What a user did, beside buying. try_on: looked at on oneself, as in a virtual fitting room.

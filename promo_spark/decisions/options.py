@@ -11,9 +11,13 @@ from promo_spark.decisions.held import HeldOffers
 from promo_spark.decisions.offers.targets import Fund, categories, product_ids
 from promo_spark.decisions.offers.topics import topics_of
 from promo_spark.decisions.valuation import ValuedOffer
+from promo_spark.measures.money import minor_per_unit
+from promo_spark.settings.promote import FACE_MECHANICS
 
 
-def user_options(offers: DataFrame, held: DataFrame, *, max_offers: int, keep: int | None = None) -> DataFrame:
+def user_options(
+    offers: DataFrame, held: DataFrame, *, max_offers: int, digits: int, keep: int | None = None
+) -> DataFrame:
     """One row per user with any offer. ValuedOffer, HeldOffers → UserOptions.
 
     `keep`: of more options those that bring most, with a fund and without one each, as a fund may be used up;
@@ -25,7 +29,7 @@ def user_options(offers: DataFrame, held: DataFrame, *, max_offers: int, keep: i
         F.col(ValuedOffer.promotion_id).alias(UserOption.promotion_id),
         F.col(ValuedOffer.aim_micro).alias(UserOption.value_micro),
         topics_of(product_ids(parts), categories(parts)).alias(UserOption.topics),
-        uses_of_offers().alias(UserOption.uses),
+        uses_of_offers(digits).alias(UserOption.uses),
         F.col(ValuedOffer.fund).isNotNull().alias(_FUNDED),
     )
     room = F.lit(max_offers) - F.coalesce(HeldOffers.held_offers, F.lit(0))
@@ -38,11 +42,13 @@ def user_options(offers: DataFrame, held: DataFrame, *, max_offers: int, keep: i
     )
 
 
-def uses_of_offers() -> Column:
+def uses_of_offers(digits: int) -> Column:
     """What an offer uses of each constraint, in minor units, as an array of OptionUse. Of ValuedOffer."""
+    off_basket = (F.col(ValuedOffer.off) * minor_per_unit(digits)).cast("long")
     return uses_of(
         F.col(ValuedOffer.mechanic),
         F.col(ValuedOffer.cost_minor),
+        off_basket=F.when(F.col(ValuedOffer.mechanic).isin(list(FACE_MECHANICS)), off_basket),
         fund_id=F.col(ValuedOffer.fund)[Fund.fund_id],
         fund_cost=F.col(ValuedOffer.fund_minor),
         campaign_id=F.col(ValuedOffer.campaign_id),

@@ -302,10 +302,10 @@ def with_bound(budget: DataFrame, *, bound_micro: int, value_micro: int) -> Data
     )
 
 
-def reserved_in_minor_units(of: Considered) -> dict[str, int]:
+def reserved_in_minor_units(of: Considered, digits: int) -> dict[str, int]:
     """What the offers that were drawn reserve, by constraint."""
     drawn = of.offers.join(of.draws, [Draw.user_id, Draw.promotion_id], "left_semi")
-    uses = drawn.select(F.inline(uses_of_offers()))
+    uses = drawn.select(F.inline(uses_of_offers(digits)))
     rows = uses.groupBy(OptionUse.constraint).agg(F.sum(OptionUse.amount)).collect()  # a row per constraint
     return {name: int(total) for name, total in rows}
 

@@ -30,6 +30,7 @@ from promo_spark.contracts.silver import (
 )
 from promo_spark.decisions.actions import with_status
 from promo_spark.decisions.allocation.limits import DAILY, limits_in_minor_units, limits_of_lists
+from promo_spark.decisions.allocation.policies import by_policy, policy
 from promo_spark.decisions.allocation.prices import Allocation, allocated_by_prices
 from promo_spark.decisions.eligibility import UserEligibility, eligible, with_eligibility
 from promo_spark.decisions.exploration import Draw, could_be_drawn, draws, with_arms_as_drawn
@@ -193,7 +194,7 @@ def explored_users(
     arm = eligible(users).filter(F.col(UserEligibility.arm) == "explore").select(UserEligibility.user_id)
     could_be_made = offers.filter(could_be_drawn(limits, share)).join(arm, UserEligibility.user_id, "left_semi")
     return draws(
-        user_options(could_be_made, held, max_offers=settings.max_offers_per_user),
+        user_options(could_be_made, held, max_offers=settings.max_offers_per_user, digits=_digits(ctx)),
         limits=limits,
         share=share,
         key=settings.holdout_key,
@@ -205,15 +206,21 @@ def allocated(ctx: Ctx, of: Considered) -> Allocation:
     """The offers of those who are not explored, under what explored users leave of all limits."""
     ctx.say("allocating the budget")
     settings = ctx.settings
-    spent = reserved_in_minor_units(of)
+    spent = reserved_in_minor_units(of, _digits(ctx))
     others = of.offers.filter(could_be_chosen()).join(of.draws, Draw.user_id, "left_anti")
-    options = user_options(others, of.held, max_offers=settings.max_offers_per_user, keep=settings.candidates_per_user)
-    return allocated_by_prices(
-        computed(options),
-        {name: limit - spent.get(name, 0) for name, limit in of.limits.items()},
-        sample_users=settings.sample_users,
-        frontier_of=DAILY,
+    options = computed(
+        user_options(
+            others,
+            of.held,
+            max_offers=settings.max_offers_per_user,
+            digits=_digits(ctx),
+            keep=settings.candidates_per_user,
+        )
     )
+    left = {name: limit - spent.get(name, 0) for name, limit in of.limits.items()}
+    best = allocated_by_prices(options, left, sample_users=settings.sample_users, frontier_of=DAILY)
+    chooses = policy(settings.policy)
+    return best if chooses is None else by_policy(best, chooses(options, left), options, settings.policy)
 
 
 def decided(ctx: Ctx, of: Considered, allocation: Allocation) -> Decided:

@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from promo_spark.contracts.vocabulary import GIVING_MECHANICS, LIFECYCLES, OBJECTIVES, OFFERING, RISK_TIERS
+from promo_spark.contracts.vocabulary import GIVING_MECHANICS, LIFECYCLES, OBJECTIVES, OFFERING, POLICIES, RISK_TIERS
 from promo_spark.settings.sections import Days, Factor, Money, Positive, Section, Share, each_once_of, one_of
 
+FACE_MECHANICS = ("coupon", "threshold")  # those that take an amount off
 WITHOUT_DEPTH = ("new_user_welcome",)  # it gives an amount
 
 
@@ -26,6 +27,7 @@ class PromoteSettings(Section):
 
     scenarios: Annotated[list[str], Field(min_length=1), each_once_of("scenario", OFFERING)]
     objective: Annotated[str, one_of("objective", OBJECTIVES)]
+    policy: Annotated[str, one_of("policy", POLICIES)]
     min_margin: Annotated[float, Field(ge=0, lt=1)]
     least_gain: Money
     usual_elasticity: Factor
@@ -33,6 +35,7 @@ class PromoteSettings(Section):
     depth_step: Annotated[float, Field(ge=0.01, le=1)]
     daily_budget: Money
     mechanic_budgets: dict[Annotated[str, one_of("mechanic", GIVING_MECHANICS)], Money]
+    face_budgets: dict[Annotated[str, one_of("mechanic", FACE_MECHANICS)], Money]
     max_offers_per_user: Positive
     candidates_per_scenario: Positive
     candidates_per_user: Positive

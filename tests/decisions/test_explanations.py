@@ -20,7 +20,7 @@ TEA = Candidate(
     error=0.5,
     cost=Decimal("0.20"),
     worthwhile=True,
-    uses=dict.fromkeys(("daily", "mechanic:discount"), Decimal("0.20")),
+    uses={"daily": Decimal("0.20"), "mechanic:discount": Decimal("0.20")},
 )
 JUICE = replace(TEA, promotion_id="juice", products=("juice",), topics=frozenset({"product:juice", "category:drinks"}))
 BREAD = replace(TEA, promotion_id="bread", products=("bread",), topics=frozenset({"product:bread"}))
@@ -43,6 +43,18 @@ DECIDED = Decided(made={"tea5": 1}, prices={"daily": 0.5}, least_gain=0.1, room=
             DECIDED,
             "the budget daily brings more elsewhere, 0.50 for each EUR",
         ),
+        (  # 1.00 − 0.20 × 0.5 − 0.30 × 4 = −0.30
+            replace(
+                BREAD, fund="f", fund_cost=Decimal("0.30"), uses={"daily": Decimal("0.20"), "fund:f": Decimal("0.30")}
+            ),
+            replace(DECIDED, prices={"daily": 0.5, "fund:f": 4.0}),
+            "the budget daily brings more elsewhere, 0.50 and fund:f brings more elsewhere, 4.00 for each EUR",
+        ),
+        (
+            replace(TEA, promotion_id="paid", fund="f", fund_cost=Decimal("0.30")),
+            DECIDED,
+            "what the fund f had left did not reach for it",
+        ),
         (JUICE, DECIDED, "the discount of tea is about the same, and brings more"),
         (BREAD, replace(DECIDED, room=1), "no room beside offers that bring more: 1 more at a time"),
         (COUPON, DECIDED, "a coupon for the whole basket stands alone"),
@@ -55,6 +67,12 @@ def test_the_cause_that_stopped_an_offer_is_named(other: Candidate, decided: Dec
     assert lines[0] == "  offered: repurchase, discount of tea at 5%, brings 1.00 ± 0.50 EUR, gives 0.20"
     [line] = lines[1:]
     assert line.startswith(f"  not offered: repurchase, {other.mechanic} of ") and line.endswith(f": {reason}")
+
+
+def test_who_pays_a_share_is_told_and_the_same_without_it_is_not() -> None:
+    paid = replace(TEA, promotion_id="paid", fund="f", fund_cost=Decimal("0.30"))
+    [line] = reason_of_each([TEA, paid], replace(DECIDED, made={"paid": 1}))
+    assert line.endswith("brings 1.00 ± 0.50 EUR, gives 0.20 beside 0.30 of the fund f")
 
 
 def test_of_a_thing_the_depth_that_was_offered_is_told_else_the_best_one() -> None:

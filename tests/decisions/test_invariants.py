@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -90,13 +91,13 @@ def check(
     held: Rows = (),
     excluded: Sequence[str] = (),
     currency: str = "USD",
+    of_lists: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Checks the rows as the only promotions of the day, under a daily budget and no other."""
+    """Checks the rows as the only promotions of the day, under a daily budget and what each of `of_lists` reserves."""
     spark = users.sparkSession
-    offers = sum(r["scenario"] != "none" for r in rows)
-    budget = Budget.frame(
-        spark, [{"date": DAY, "constraint": "daily", "planned": planned, "reserved": reserved, "offers": offers}]
-    )
+    same = {"date": DAY, "planned": planned, "offers": sum(r["scenario"] != "none" for r in rows)}
+    limits = {"daily": reserved, **of_lists}
+    budget = Budget.frame(spark, [same | {"constraint": name, "reserved": of} for name, of in limits.items()])
     strategy = settings.promote.model_copy(
         update={
             "mechanic_budgets": {},
@@ -119,7 +120,7 @@ def check(
         kept_out,
         date=DAY,
         settings=strategy,
-        limits=["daily"],
+        limits=limits,
         currency=currency,
     )
 
@@ -202,10 +203,14 @@ def test_every_breach_is_named_with_its_rows_and_an_example(spark: SparkSession,
             "but for the explore arm and clearance no offer loses margin",
             [OFFER | {"objective": "revenue", "incremental_margin": "-0.01"}],
         ),
+        "payer": ("a fund pays for offers on products only", [OFFER | {"fund_id": "f"}]),  # nobody knows how much
+        "of none": ("a fund pays for offers on products only", [OFFER | {"fund_cost": 1}]),
+        "basket": ("a fund pays for offers on products only", [COUPON | {"fund_id": "f", "fund_cost": 1}]),
         "chance": ("an action's probability is a share above 0", [OFFER | {"action_propensity": 0}]),
         "slot": ("an offer is a sentence without empty slots", [OFFER | {"text": "{title}, 10% off."}]),
         "status": ("an offer has a status, and none has none", [NONE | {"status": "active"}]),
         "promise": ("none promises nothing", [NONE | {"text": "Take it."}]),
+        "planned": ("none promises nothing", [NONE | {"campaign_id": "c"}]),
         "silent": ("every row has a reason", [OFFER | {"reason_codes": []}]),
         "held": ("nobody in the holdout gets an offer", [OFFER | {"arm": "holdout"}]),
         "early": ("every row is of the date", [OFFER | {"date": DAY - datetime.timedelta(days=1)}]),
@@ -266,6 +271,17 @@ def test_a_cent_above_the_budget_is_a_breach(spark: SparkSession, settings: Sett
     users = users_of_the_day(spark, ("a", True, None, "treatment"))
     with pytest.raises(InvariantError, match=r"(?s)for 2017-12-01 .*no budget is exceeded: broken by 1, such as daily"):
         check(settings, [OFFER | {"user_id": "a"}], users, reserved="0.05", planned="0.04")
+
+
+def test_a_fund_may_pay_all_and_its_budget_and_a_campaign_s_hold(spark: SparkSession, settings: Settings) -> None:
+    """What falls under a fund or a campaign is summed anew: the fund's part, and what the shop reserves."""
+    users = users_of_the_day(spark, ("a", True, None, "treatment"))
+    paid = OFFER | {"user_id": "a", "fund_id": "f", "fund_cost": "0.40", "expected_cost": 0, "campaign_id": "c"}
+    check(settings, [paid], users, reserved="0", planned="1", of_lists={"fund:f": "0.40", "campaign:c": "0"})
+    with pytest.raises(InvariantError, match=r"no budget is exceeded: broken by 1, such as fund:f"):
+        check(settings, [paid], users, reserved="0", planned="0.39", of_lists={"fund:f": "0.40"})
+    with pytest.raises(InvariantError, match=r"the sum of its offers' costs: broken by 1, such as campaign:c"):
+        check(settings, [paid], users, reserved="0", planned="1", of_lists={"campaign:c": "0.40"})
 
 
 def test_amounts_have_the_digits_of_their_currency(spark: SparkSession, settings: Settings) -> None:

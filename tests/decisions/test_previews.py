@@ -105,6 +105,15 @@ def test_both_stand_beside_each_other(spark: SparkSession) -> None:
     assert alone[:2] == ["  offers: 4", "  users with an offer: 3"] and not any("→" in line for line in alone)
 
 
+def test_what_funds_pay_is_told_where_they_pay(spark: SparkSession) -> None:
+    paid = AFTER[0] | {"fund_id": "f", "fund_cost": "0.40"}
+    before, after = (
+        decisions_of(Promotions.frame(spark, rows), Budget.frame(spark)) for rows in (BEFORE, [paid, *AFTER[1:]])
+    )
+    lines = preview(before, after, changed=0, examples=[], money="{:,.2f} EUR")
+    assert lines[2:4] == ["  reserved: 0.75 EUR → 1.00 EUR", "  paid by funds: 0.00 EUR → 0.40 EUR"]
+
+
 def test_what_older_versions_decided_has_no_bound(spark: SparkSession) -> None:
     """Until 0.4 decisions.budget had no bound; and where nothing could be gained, nothing can be missed."""
     nothing = {"constraint": "daily", "planned": "2.00", "reserved": "0.00"}

@@ -1,4 +1,5 @@
-"""The limits that offers fall under: budgets of the day and of mechanics, and those of funds and campaigns.
+"""The limits that offers fall under: budgets of the day and of mechanics, sums of amounts off baskets, and those of
+funds and campaigns.
 
 Each is a cap of its own: an offer has to fit into all that it falls under.
 """
@@ -17,7 +18,7 @@ from promo_spark.measures.money import minor_per_unit, minor_units
 from promo_spark.settings.promote import PromoteSettings
 
 DAILY = "daily"
-_MECHANIC, _FUND, _CAMPAIGN = "mechanic:", "fund:", "campaign:"
+_MECHANIC, _FACE, _FUND, _CAMPAIGN = "mechanic:", "face:", "fund:", "campaign:"
 
 
 def of_mechanic(mechanic: str) -> str:
@@ -48,14 +49,18 @@ def is_of_a_list(constraint: str) -> bool:
     return constraint.startswith((_FUND, _CAMPAIGN))
 
 
-def uses_of(mechanic: Column, cost: Column, *, fund_id: Column, fund_cost: Column, campaign_id: Column) -> Column:
+def uses_of(
+    mechanic: Column, cost: Column, *, off_basket: Column, fund_id: Column, fund_cost: Column, campaign_id: Column
+) -> Column:
     """What an offer uses of each constraint that it falls under, as an array of OptionUse; amounts are as given.
 
-    The shop's part counts against all but the fund's own budget, the fund's part against that alone.
+    The shop's part counts against all but the fund's own budget, the fund's part against that alone. `off_basket`, what
+    it takes off one basket and null for others, counts against the sum of such amounts.
     """
     used = (
         (F.lit(DAILY), cost),
         (F.concat(F.lit(_MECHANIC), mechanic), cost),
+        (F.when(off_basket.isNotNull(), F.concat(F.lit(_FACE), mechanic)), off_basket),
         (of_fund(fund_id), fund_cost),
         (of_campaign(campaign_id), cost),
     )
@@ -69,7 +74,8 @@ def uses_of(mechanic: Column, cost: Column, *, fund_id: Column, fund_cost: Colum
 def limits_in_minor_units(settings: PromoteSettings, digits: int) -> dict[str, int]:
     """Every limit of the settings in whole minor units of a currency with so many digits, by constraint."""
     budgets = {of_mechanic(m): minor_units(budget, digits) for m, budget in settings.mechanic_budgets.items()}
-    return {DAILY: minor_units(settings.daily_budget, digits), **budgets}
+    faces = {f"{_FACE}{m}": minor_units(budget, digits) for m, budget in settings.face_budgets.items()}
+    return {DAILY: minor_units(settings.daily_budget, digits), **budgets, **faces}
 
 
 def limits_of_lists(funds: DataFrame, campaigns: DataFrame, earlier: DataFrame, digits: int) -> dict[str, int]:
@@ -109,6 +115,7 @@ def uses_of_promotions() -> Column:
     return uses_of(
         F.col(Promotions.mechanic),
         F.col(Promotions.expected_cost),
+        off_basket=F.col(Promotions.coupon_amount),
         fund_id=F.col(Promotions.fund_id),
         fund_cost=F.col(Promotions.fund_cost),
         campaign_id=F.col(Promotions.campaign_id),

@@ -44,6 +44,30 @@ def cut(of: Options, chosen: Bools, most: Ints, net: Floats) -> Bools:
     return kept
 
 
+def filled_in_order(of: Options, most: Ints, order: Ints) -> Bools:
+    """Options taken one after the other, where they fit into what the ones before left of limits, room and topics.
+
+    >>> from scipy.sparse import csr_array
+    >>> uses = csr_array(np.array([[2], [1], [2]]))  # of users 0, 0 and 1
+    >>> topics, alone = np.array([[1], [2], [1]]), np.zeros(3, bool)
+    >>> of = Options(2, np.array([0, 0, 1]), np.array([2, 1]), np.array([30, 20, 30]), uses, topics, alone)
+    >>> filled_in_order(of, np.array([3]), np.array([0, 2, 1])).tolist()
+    [True, True, False]
+    """
+    chosen, left = np.zeros(len(of), bool), most.copy()
+    taken: list[list[int]] = [[] for _ in range(of.users)]
+    for option in order.tolist():
+        own = taken[of.owner[option]]
+        uses = _row(of, option)
+        fits = len(own) < of.room[of.owner[option]] and all(amount <= left[name] for name, amount in uses.items())
+        if fits and not (own and of.conflict(np.full(len(own), option), np.array(own)).any()):
+            own.append(option)
+            chosen[option] = True
+            for name, amount in uses.items():
+                left[name] -= amount
+    return chosen
+
+
 def filled(of: Options, chosen: Bools, most: Ints, net: Floats) -> Bools:
     """What is left of the limits goes to the changes that gain most after prices, one of a user in a round.
 

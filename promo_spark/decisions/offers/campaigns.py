@@ -37,7 +37,8 @@ def with_campaigns(targets: DataFrame, campaigns: DataFrame, users: DataFrame, p
 
     OfferTarget, PromotionCalendar in force, DailyUser, ProductProfile → OfferTarget.
     """
-    scope, of_products = F.struct(*_SCOPE), F.col(PromotionCalendar.level).isNotNull()
+    scope = F.struct(*_SCOPE)
+    of_products = F.coalesce(PromotionCalendar.level, PromotionCalendar.value).isNotNull()
     by_product = entries_by_product(products, campaigns.filter(of_products), scope, _OWN)
     everywhere = campaigns.filter(~of_products).agg(F.collect_list(scope).alias(_OF_ALL))
     segments = users.select(DailyUser.user_id, DailyUser.segment_name)

@@ -49,6 +49,7 @@ def campaign_of(spark: SparkSession, campaigns: list[dict[str, Any]], products: 
         ({"level": "brand", "value": "Alpen"}, ["milk", "bread"], None),  # one of two
         ({"level": "brand", "value": "Alpen"}, [], None),  # the basket is of no brand
         ({"level": "product", "value": "bread"}, ["milk"], None),
+        ({"value": "Alpen"}, ["milk"], None),  # let in without its level, it is not about everything
         ({"level": "brand", "value": "Alpen", "segment": "families", "scenario": "bundle"}, ["milk"], None),
     ],
 )

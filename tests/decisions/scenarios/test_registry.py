@@ -27,7 +27,7 @@ def test_registry_contract_and_settings_name_the_same_scenarios(settings: Settin
 @pytest.mark.parametrize("scenario", registry().values(), ids=list(registry()))
 @pytest.mark.usefixtures("spark")
 def test_a_scenario_is_named_like_its_file_and_fills_every_slot(scenario: Scenario) -> None:
-    """I25: no slot is left unfilled. I32: in no language; both say the same, and English where a third is asked for."""
+    """I25, I32: no slot is left unfilled, in no language; both say the same, and English where a third is asked for."""
     module = importlib.import_module(f"promo_spark.decisions.scenarios.{scenario.name}")
     assert scenario in vars(module).values()
     assert scenario.mechanic in MECHANICS and scenario.mechanic != "none"

@@ -13,7 +13,16 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.raw_rows import RawRow
-from promo_spark.contracts.silver import SILVER, Coupons, Events, OrderLines, Products
+from promo_spark.contracts.schema import Table
+from promo_spark.contracts.silver import (
+    SILVER,
+    Coupons,
+    Events,
+    OrderLines,
+    Products,
+    PromotionCalendar,
+    PromotionFunds,
+)
 from promo_spark.errors import SettingsError
 from promo_spark.sources.checks import rules as checks
 from promo_spark.sources.checks.own_checks import own_check
@@ -116,6 +125,52 @@ def test_each_kind_of_dirt_is_rejected_or_flagged_by_its_name(spark: SparkSessio
             "nan": (["unparsable_amount_paid", "unparsable_list_amount"], []),
         },
     )
+
+
+def reasons_of(spark: SparkSession, table: type[Table], row: Mapping[str, Any]) -> list[str]:
+    """Why a row of a list is rejected."""
+    df = spark.createDataFrame([tuple(row.values())], ", ".join(f"`{c}` string" for c in row))
+    raw = df.select(
+        "*",
+        F.to_json(F.struct("*")).alias(RawRow.raw),
+        F.lit("f").alias(RawRow.file),
+        F.lit(False).alias(RawRow.blank),
+        F.lit(False).alias(RawRow.broken),
+    )
+    rows = of_source(candidates(table, raw, {c: F.col(c) for c in row}), "list")
+    [judged] = checks.screened(table, rows, checks.rules(table, RUN, {})).collect()
+    reasons: list[str] = judged[checks.REASONS]
+    return reasons
+
+
+FUND = {"fund_id": "f", "partner": "Alpen", "level": "brand", "value": "Alpen", "cost_share": "0.5"}
+CAMPAIGN = {"campaign_id": "c", "start_date": "2017-12-01", "end_date": "2017-12-24"}
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "reasons"),
+    [
+        (PromotionFunds, {"cost_share": "1", "budget": "0", "end_date": "2017-12-24"}, []),
+        (PromotionFunds, {"cost_share": None}, ["missing_cost_share"]),
+        (PromotionFunds, {"cost_share": "0"}, ["cost_share_not_positive"]),
+        (PromotionFunds, {"cost_share": "1.01"}, ["cost_share_above_all"]),
+        (PromotionFunds, {"budget": "-0.01"}, ["budget_negative"]),
+        (PromotionFunds, {"level": "colour"}, ["level_unknown"]),
+        (PromotionFunds, {"start_date": "2017-12-02", "end_date": "2017-12-01"}, ["ends_before_start"]),
+        (PromotionCalendar, {}, []),
+        (PromotionCalendar, {"level": "brand", "value": "Alpen", "scenario": "bundle", "budget": "0"}, []),
+        (PromotionCalendar, {"scenario": "carnival"}, ["campaign_scenario_unknown"]),
+        (PromotionCalendar, {"scenario": "none"}, ["campaign_scenario_unknown"]),
+        (PromotionCalendar, {"level": "brand"}, ["half_a_scope"]),
+        (PromotionCalendar, {"value": "Alpen"}, ["half_a_scope"]),
+        (PromotionCalendar, {"start_date": None}, ["missing_start_date"]),
+    ],
+)
+def test_a_row_of_funds_or_campaigns_that_means_nothing_is_rejected_by_name(
+    spark: SparkSession, table: type[Table], change: Mapping[str, Any], reasons: list[str]
+) -> None:
+    good = FUND if table is PromotionFunds else CAMPAIGN
+    assert reasons_of(spark, table, {**good, **change}) == reasons
 
 
 def test_a_policy_decides_between_reject_warn_and_off(spark: SparkSession) -> None:
