@@ -129,7 +129,7 @@ def test_prices_lie_between_floor_and_what_is_charged_now(written: Any, settings
     rows, _, (promotions, _, _) = written
     catalogue = {p["product_id"]: p for p in rows[ProductProfile]}
     items = promotions[promotions.offer_price.notna()]
-    assert set(items.mechanic) == {"discount", "bundle", "flash", "rebate"}
+    assert set(items.mechanic) == {"discount", "bundle", "flash", "rebate", "points"}
     reduced = 0
     for offer in items.itertuples():
         products = [catalogue[p] for p in offer.product_ids]
@@ -137,8 +137,9 @@ def test_prices_lie_between_floor_and_what_is_charged_now(written: Any, settings
         assert offer.list_price == sum(p["list_price"] for p in products)
         assert offer.charged_price == sum(p["charged_price"] for p in products)
         assert offer.offer_price == (offer.charged_price * (1 - offer.discount_rate)).quantize(CENT, ROUND_HALF_UP)
-        if offer.mechanic == "rebate":  # the till asks for the price of today
-            assert f"{offer.charged_price - offer.offer_price} USD back" in offer.text
+        if offer.mechanic in ("rebate", "points"):  # the till asks for the price of today
+            back = offer.charged_price - offer.offer_price
+            assert f"{back} USD back" in offer.text or f"{back} USD for each" in offer.text
         else:
             assert f"{offer.offer_price} USD instead of {offer.charged_price} USD" in offer.text
         reduced += offer.charged_price < offer.list_price
@@ -185,8 +186,8 @@ def test_every_offer_says_what_why_and_until_when(written: Any) -> None:
     last_days = offers.groupby(offers.scenario == "flash_sale").valid_to.agg(["min", "max"]).map(lambda day: day.date())
     assert list(last_days.loc[True]) == [datetime.date(2017, 12, 2)] * 2
     assert list(last_days.loc[False]) == [datetime.date(2017, 12, 7)] * 2
-    # a member could get a holiday's offer of the same, which may be deeper
-    assert set(SCENARIOS) - {"clearance", "members_only", "none"} <= set(offers.scenario)
+    # a member could get a holiday's offer of the same, which may be deeper; there is no partner
+    assert set(SCENARIOS) - {"clearance", "members_only", "partner_offer", "none"} <= set(offers.scenario)
     in_store = offers.scenario == "store_coupon"  # I26
     assert set(offers[in_store].channel) == {"store"} and set(offers[~in_store].channel) == {"till"}
     # who is put off by offers gets none, though something could be offered
