@@ -21,6 +21,7 @@ from promo_spark.contracts.predictions import ItemPropensity, Opportunities, Pro
 from promo_spark.contracts.responses import Uplift, UpliftCurves
 from promo_spark.contracts.risk import Risk
 from promo_spark.contracts.silver import (
+    Events,
     Holidays,
     OrderLines,
     PointRedemptions,
@@ -49,6 +50,7 @@ from promo_spark.settings.promote import PromoteSettings
         Elasticity,
         Risk,
         Holidays,
+        Events,
         OrderLines,
         PromotionExclusions,
         SegmentStrategies,

@@ -25,6 +25,7 @@ _OWN_SCENARIOS = (
     "partner_offer",
     "store_coupon",
     "points_reward",
+    "share_reward",
 )
 SCENARIOS_GROUP = "promo_spark.scenarios"  # the entry points by which another package brings scenarios
 _BROUGHT = {entry.name for entry in entry_points(group=SCENARIOS_GROUP)} - {*_OWN_SCENARIOS, "none"}

@@ -19,6 +19,7 @@ from promo_spark.contracts.predictions import ItemPropensity, Opportunities, Pro
 from promo_spark.contracts.responses import Uplift, UpliftCurves
 from promo_spark.contracts.risk import Risk
 from promo_spark.contracts.silver import (
+    Events,
     Holidays,
     OrderLines,
     PointRedemptions,
@@ -57,7 +58,7 @@ from promo_spark.decisions.promotions import (
 )
 from promo_spark.decisions.risk_gate import allowed_by_risk
 from promo_spark.decisions.scenarios import all_targets, scenarios_with_funds_only
-from promo_spark.decisions.scenarios.inputs import ScenarioInputs, last_valid_day, lines_of_late
+from promo_spark.decisions.scenarios.inputs import ScenarioInputs, last_valid_day, lines_of_late, shares_of_yesterday
 from promo_spark.decisions.shoppers import shoppers
 from promo_spark.decisions.users import daily_users
 from promo_spark.decisions.valuation import MICRO, Valuing, could_be_chosen, curves_of, valued_offers
@@ -135,6 +136,7 @@ def considered(ctx: Ctx, users: DataFrame, everyone: DataFrame | None = None) ->
         propensity=ctx.read_optional(Propensity),
         opportunities=ctx.read_optional(Opportunities),
         holidays=ctx.read_optional(Holidays),
+        shares=shares_of_yesterday(ctx.read_optional(Events), ctx.date),
         order_lines=lines_of_late(ctx.read_optional(OrderLines), ctx.date, settings),
         earlier_promotions=ctx.read_earlier(Promotions),
     )

@@ -186,8 +186,9 @@ def test_every_offer_says_what_why_and_until_when(written: Any) -> None:
     last_days = offers.groupby(offers.scenario == "flash_sale").valid_to.agg(["min", "max"]).map(lambda day: day.date())
     assert list(last_days.loc[True]) == [datetime.date(2017, 12, 2)] * 2
     assert list(last_days.loc[False]) == [datetime.date(2017, 12, 7)] * 2
-    # a member could get a holiday's offer of the same, which may be deeper; there is no partner
-    assert set(SCENARIOS) - {"clearance", "members_only", "partner_offer", "none"} <= set(offers.scenario)
+    # a member could get a holiday's offer of the same, which may be deeper; there is no partner, nor did anybody share
+    absent = {"clearance", "members_only", "partner_offer", "share_reward", "none"}
+    assert set(SCENARIOS) - absent <= set(offers.scenario)
     in_store = offers.scenario == "store_coupon"  # I26
     assert set(offers[in_store].channel) == {"store"} and set(offers[~in_store].channel) == {"till"}
     # who is put off by offers gets none, though something could be offered

@@ -70,3 +70,4 @@ class Events(Cleanable):
     rating = Col(T.DoubleType(), "stars of a review; null for other events", unit="1 to 5 stars")
     review_text = Col(_TEXT, "what the review says; null without one", personal=Personal.FREE_TEXT)
     coupon_id = Col(_TEXT, "the coupon claimed; null for other events")
+    verified = Col(T.BooleanType(), "of a share: the shop has checked that the post is there; null: not checked")

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from promo_spark.contracts.currencies import digits_of
 from promo_spark.contracts.models import Recommendations
 from promo_spark.contracts.predictions import ItemPropensity
-from promo_spark.contracts.silver import OrderLines
+from promo_spark.contracts.silver import Events, OrderLines
 from promo_spark.decisions.offers.pricing import (
     ShopMargin,
     margin_of_shop,
@@ -48,6 +48,7 @@ class ScenarioInputs:
     opportunities: DataFrame  # Opportunities
     holidays: DataFrame  # Holidays
     order_lines: DataFrame  # OrderLines of the days before the date that scenarios look at, see lines_of_late
+    shares: DataFrame  # Events: shares of the day before the date
     earlier_promotions: DataFrame  # Promotions of dates before this one
 
     @property
@@ -132,6 +133,12 @@ def lines_of_late(lines: DataFrame, date: datetime.date, settings: PromoteSettin
     """The order lines of the days before the date that scenarios look at. OrderLines → OrderLines."""
     since = date - datetime.timedelta(days=settings.store_coupon_days)
     return lines_before(lines, date).filter(F.col(OrderLines.order_date) >= F.lit(since))
+
+
+def shares_of_yesterday(events: DataFrame, date: datetime.date) -> DataFrame:
+    """What users shared on the day before the date. Events → Events."""
+    yesterday = F.lit(date - datetime.timedelta(days=1))
+    return events.filter((F.col(Events.event_date) == yesterday) & (F.col(Events.event_type) == "share"))
 
 
 def last_valid_day(date: datetime.date, settings: PromoteSettings) -> datetime.date:

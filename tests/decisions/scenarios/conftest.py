@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.models import BasketRules, Forecasts, Recommendations
 from promo_spark.contracts.predictions import ItemPropensity, Opportunities, Propensity
-from promo_spark.contracts.silver import Holidays, OrderLines
+from promo_spark.contracts.silver import Events, Holidays, OrderLines
 from promo_spark.decisions.eligibility import UserEligibility
 from promo_spark.decisions.offers.funds import ProductFunds
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs
@@ -35,5 +35,6 @@ def inputs(spark: SparkSession, settings: Settings) -> ScenarioInputs:
         opportunities=Opportunities.frame(spark),
         holidays=Holidays.frame(spark),
         order_lines=OrderLines.frame(spark),
+        shares=Events.frame(spark),
         earlier_promotions=Promotions.frame(spark),
     )
