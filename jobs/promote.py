@@ -21,6 +21,7 @@ from promo_spark.contracts.predictions import ItemPropensity, Opportunities, Pro
 from promo_spark.contracts.responses import Uplift, UpliftCurves
 from promo_spark.contracts.risk import Risk
 from promo_spark.contracts.silver import (
+    ChannelConsents,
     Events,
     Holidays,
     OrderLines,
@@ -49,6 +50,7 @@ from promo_spark.settings.promote import PromoteSettings
         Opportunities,
         Elasticity,
         Risk,
+        ChannelConsents,
         Holidays,
         Events,
         OrderLines,

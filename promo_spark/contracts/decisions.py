@@ -76,6 +76,8 @@ class Promotions(Table):
         "where it is given: the one channel in which it holds, as the store of store_coupon, else the user's main "
         "channel; null: no offer, or the shop has one channel",
     )
+    send_from = Col(T.TimestampType(), "from when it may be sent, UTC; null: no quiet hours, or no offer")
+    send_until = Col(T.TimestampType(), "until when, UTC; null: the same")
     segment_id = Col(T.IntegerType(), "segment of the user", required=True)
     rank = Col(T.IntegerType(), "order among the user's offers, 1 = best", required=True)
     expected_conversion = Col(

@@ -15,7 +15,7 @@ from promo_spark.contracts.schema import RATE, Col
 from promo_spark.decisions.users import DailyUser
 from promo_spark.settings.promote import PromoteSettings
 
-WITHDRAWN = ("no_consent", "unknown_consent", "not_profiled")  # offers that still hold end with these
+WITHDRAWN = ("no_consent", "unknown_consent", "no_channel", "not_profiled")  # offers that still hold end with these
 EXCLUSIONS = (*WITHDRAWN, "risk_blocked", "holdout")
 
 _RANGE = 16**15  # 15 hex digits of a digest fit a long
@@ -63,6 +63,7 @@ def with_eligibility(users: DataFrame, settings: PromoteSettings, date: datetime
     applies = {
         "no_consent": consent.isNotNull() & ~consent,
         "unknown_consent": consent.isNull() & F.lit(settings.unknown_consent == "excluded"),
+        "no_channel": F.col(DailyUser.channel).isNull() & (F.size(DailyUser.refused_channels) > 0),
         "not_profiled": ~F.col(DailyUser.profiled),
         "risk_blocked": tier.isNotNull() & tier.isin(list(settings.blocked_risk_tiers)),
         "holdout": held_out,

@@ -32,7 +32,7 @@ from promo_spark.settings.promote import PromoteSettings
 
 AMOUNTS = tuple(name for name, column in Promotions.columns().items() if column.type == MONEY)
 
-_PRODUCTS = "products"
+_PRODUCTS, _CHANNELS = "products", "channels"
 _BREACHES = "breaches"
 _KEY = "key"
 _TEXTS = T.ArrayType(T.StringType())
@@ -55,6 +55,8 @@ class DecidedUser(Frame):
     arms = Col(T.ArrayType(T.StringType()), "different arms of the rows; null: no rows")
     consent_marketing = Col(T.BooleanType(), "as in UserEligibility")
     profiled = Col(T.BooleanType(), "as in UserEligibility; null: no user of the day")
+    reachable = Col(T.BooleanType(), "whether there is a channel that the user did not refuse", required=True)
+    refused = Col(T.IntegerType(), "channels of the rows that the user refused", required=True)
     risk_tier = Col(T.StringType(), "as in UserEligibility")
     arm = Col(T.StringType(), "the arm that was drawn; null: no user of the day")
 
@@ -240,12 +242,15 @@ def decided_users(promotions: DataFrame, users: DataFrame, held: DataFrame) -> D
         F.count(F.when(~is_none & (F.size(Promotions.product_ids) == 0), 1)).alias(DecidedUser.coupons),
         F.sum(_size(Promotions.revokes)).alias(DecidedUser.revoked),
         products.alias(_PRODUCTS),
+        F.collect_set(Promotions.channel).alias(_CHANNELS),
         F.collect_set(Promotions.arm).alias(DecidedUser.arms),
     )
     drawn = users.select(
         UserEligibility.user_id,
         UserEligibility.consent_marketing,
         UserEligibility.profiled,
+        UserEligibility.channel,
+        UserEligibility.refused_channels,
         UserEligibility.risk_tier,
         UserEligibility.arm,
     )
@@ -258,6 +263,9 @@ def decided_users(promotions: DataFrame, users: DataFrame, held: DataFrame) -> D
         .na.fill(0, [*counts, DecidedUser.held_offers])
         .withColumns(
             {
+                DecidedUser.reachable: F.col(UserEligibility.channel).isNotNull()
+                | (_size(UserEligibility.refused_channels) == 0),
+                DecidedUser.refused: _size(F.array_intersect(_CHANNELS, UserEligibility.refused_channels)),
                 DecidedUser.held_ids: _size(HeldOffers.held_ids),
                 DecidedUser.holds_coupon: F.coalesce(holds_coupon, F.lit(False)),
                 DecidedUser.repeated: F.size(all_products) - F.size(F.array_distinct(all_products)),
@@ -266,7 +274,7 @@ def decided_users(promotions: DataFrame, users: DataFrame, held: DataFrame) -> D
     )
 
 
-def _size(texts: str) -> Column:
+def _size(texts: str | Column) -> Column:
     """How many texts there are; 0 where null."""
     return F.size(F.coalesce(texts, F.array().cast(_TEXTS)))
 
@@ -301,9 +309,13 @@ def user_rules(settings: PromoteSettings) -> dict[str, Column]:
         "whoever withdrew holds no offer any more, and nobody else's is revoked": (rows > 0)
         & _fails(
             F.col(DecidedUser.revoked)
-            == F.when(consents & F.coalesce(profiled, F.lit(True)), 0).otherwise(F.col(DecidedUser.held_ids))
+            == F.when(consents & F.coalesce(profiled, F.lit(True)) & F.col(DecidedUser.reachable), 0).otherwise(
+                F.col(DecidedUser.held_ids)
+            )
         ),
         "nobody without consent is targeted": ~consents & (offers > 0),
+        "nobody is sent an offer by a channel that they refused, or by none": (offers > 0)
+        & ((F.col(DecidedUser.refused) > 0) | ~F.col(DecidedUser.reachable)),
         "nobody without profile is targeted": ~F.coalesce(profiled, F.lit(True)) & (offers > 0),
         "a blocked risk tier gets nothing": blocked & (offers > 0),
         "a risk tier of promote.no_coupon_risk_tiers gets no coupon": warned & (F.col(DecidedUser.coupons) > 0),

@@ -35,6 +35,7 @@ _OF_USER = (
     UserEligibility.risk_tier,
 )
 _HAD_TARGETS, _HAD_OFFERS, _ACTIONS, _EXPLORED = "had_targets", "had_offers", "actions_of_user", "was_explored"
+_CHANNEL = "channel_of_user"
 
 
 class ChosenOffer(Frame):
@@ -72,6 +73,8 @@ class Decision:
     code_key: str
     explore_budget_share: float
     objective: str
+    send_from: datetime.datetime | None = None  # None: at any time
+    send_until: datetime.datetime | None = None
     status: str = "active"  # of its offers, until somebody says otherwise by hand
 
     @property
@@ -124,18 +127,21 @@ def promotions(of: Considered, chosen: DataFrame, decision: Decision) -> DataFra
 def offer_rows(of: Considered, chosen: DataFrame, decision: Decision) -> DataFrame:
     """One row per offer: its terms, with its user's arm, its channel and its validity. ChosenOffer → Promotions.
 
-    An offer that holds in one channel has that one, any other the user's main channel.
+    An offer that holds in one channel has that one, any other the one by which the user is sent offers.
     """
     key = [ChosenOffer.user_id, ChosenOffer.promotion_id]
-    channel = F.coalesce(ValuedOffer.channel, UserEligibility.main_channel)
+    channel = F.coalesce(F.col(ValuedOffer.channel), F.col(_CHANNEL))
+    users = of.users.select(*_OF_USER, F.col(UserEligibility.channel).alias(_CHANNEL))
     code = coupon_code(F.col(ValuedOffer.user_id), F.col(ValuedOffer.promotion_id), key=decision.code_key)
     offered = (
         of.offers.join(chosen, key, "inner")
-        .join(of.users.select(*_OF_USER, UserEligibility.main_channel), UserEligibility.user_id, "inner")
+        .join(users, UserEligibility.user_id, "inner")
         .withColumns(
             terms(decision)
             | {
                 Promotions.channel: channel,
+                Promotions.send_from: F.lit(decision.send_from).cast("timestamp"),
+                Promotions.send_until: F.lit(decision.send_until).cast("timestamp"),
                 Promotions.valid_from: F.lit(decision.date),
                 Promotions.valid_to: F.date_add(F.lit(decision.date), F.col(ValuedOffer.days) - 1),
                 Promotions.coupon_code: F.when(F.col(ValuedOffer.mechanic) == "coupon", code),

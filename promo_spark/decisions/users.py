@@ -29,6 +29,8 @@ class DailyUser(Frame):
     consent_marketing = Col(T.BooleanType(), "may be sent offers; null: the shop does not say")
     main_channel = Col(_TEXT, "channel with most orders; null: none")
     region = Col(_TEXT, "region of the user; null: unknown", personal=Personal.ATTRIBUTE)
+    channel = Col(_TEXT, "channel to send offers by; null: none that is known")
+    refused_channels = Col(T.ArrayType(_TEXT), "channels by which the user may not be sent offers", required=True)
     lifecycle = Col(_TEXT, "as in the profile; null: no profile")
     member_tier = Col(_TEXT, "tier of the loyalty programme; null: no member, or not known")
     orders = Col(T.LongType(), "orders ever; null: no profile")
@@ -91,6 +93,8 @@ def profiled_users(profiles: DataFrame, segments: DataFrame, risk: DataFrame) ->
         .withColumns(
             {
                 DailyUser.profiled: F.lit(True),
+                DailyUser.channel: F.col(DailyUser.main_channel),  # see channels.py
+                DailyUser.refused_channels: F.array().cast("array<string>"),
                 DailyUser.segment_id: F.coalesce(Segments.segment_id, F.lit(0)),
                 DailyUser.segment_name: F.coalesce(Segments.segment_name, F.lit("unknown")),
             }
@@ -107,6 +111,7 @@ def users_without_profile(unprofiled: DataFrame, *, date: datetime.date, timezon
         F.lit(0).alias(DailyUser.segment_id),
         F.lit("not profiled").alias(DailyUser.segment_name),
         F.lit(False).alias(DailyUser.profiled),
+        F.array().cast("array<string>").alias(DailyUser.refused_channels),
     )
 
 

@@ -19,6 +19,7 @@ from promo_spark.contracts.predictions import ItemPropensity, Opportunities, Pro
 from promo_spark.contracts.responses import Uplift, UpliftCurves
 from promo_spark.contracts.risk import Risk
 from promo_spark.contracts.silver import (
+    ChannelConsents,
     Events,
     Holidays,
     OrderLines,
@@ -33,6 +34,7 @@ from promo_spark.decisions.actions import with_status
 from promo_spark.decisions.allocation.limits import DAILY, limits_in_minor_units, limits_of_lists
 from promo_spark.decisions.allocation.policies import by_policy, policy
 from promo_spark.decisions.allocation.prices import Allocation, allocated_by_prices
+from promo_spark.decisions.channels import allowed_by_channel, sending_hours, with_channels
 from promo_spark.decisions.eligibility import UserEligibility, eligible, with_eligibility
 from promo_spark.decisions.exploration import Draw, could_be_drawn, draws, with_arms_as_drawn
 from promo_spark.decisions.held import held_offers, with_held_offers
@@ -101,7 +103,8 @@ def users_of_the_day(ctx: Ctx) -> DataFrame:
         date=ctx.date,
         timezone=ctx.business.timezone,
     )
-    return computed(with_eligibility(users, ctx.settings, ctx.date))
+    reachable = with_channels(users, ctx.read_optional(ChannelConsents))
+    return computed(with_eligibility(reachable, ctx.settings, ctx.date))
 
 
 def considered(ctx: Ctx, users: DataFrame, everyone: DataFrame | None = None) -> Considered:
@@ -141,9 +144,8 @@ def considered(ctx: Ctx, users: DataFrame, everyone: DataFrame | None = None) ->
         earlier_promotions=ctx.read_earlier(Promotions),
     )
     ctx.say(f"proposing offers: {', '.join(settings.scenarios)}")
-    allowed = allowed_by_risk(
-        all_targets(inputs, settings.scenarios), inputs.users, no_coupon=settings.no_coupon_risk_tiers
-    )
+    targets = allowed_by_channel(all_targets(inputs, settings.scenarios), inputs.users)
+    allowed = allowed_by_risk(targets, inputs.users, no_coupon=settings.no_coupon_risk_tiers)
     proposed = with_held_offers(allowed, held, max_offers=settings.max_offers_per_user)
     best = best_per_scenario(proposed, keep=settings.candidates_per_scenario)
     ways = with_funds(best, inputs.funds, ctx.date, only_with=scenarios_with_funds_only())
@@ -227,6 +229,7 @@ def allocated(ctx: Ctx, of: Considered) -> Allocation:
 
 def decided(ctx: Ctx, of: Considered, allocation: Allocation) -> Decided:
     """The day's promotions, what they reserve, what was explored, and what other budgets would bring."""
+    hours = sending_hours(ctx.date, ctx.settings.quiet_hours, ctx.business.timezone) or (None, None)
     decision = Decision(
         date=ctx.date,
         currency=ctx.business.currency,
@@ -234,6 +237,8 @@ def decided(ctx: Ctx, of: Considered, allocation: Allocation) -> Decided:
         language=ctx.settings.language,
         code_key=ctx.settings.holdout_key,
         objective=ctx.settings.objective,
+        send_from=hours[0],
+        send_until=hours[1],
         status="proposed" if ctx.settings.approval == "required" else "active",
         explore_budget_share=ctx.settings.explore_budget_share,
     )

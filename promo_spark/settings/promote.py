@@ -22,6 +22,9 @@ def _least_first(bounds: list[float]) -> list[float]:
 Bounds = Annotated[list[Share], Field(min_length=2, max_length=2), AfterValidator(_least_first)]
 
 
+Hour = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+
+
 class PromoteSettings(Section):
     """Scenarios, depths, budgets and the experiment."""
 
@@ -45,6 +48,7 @@ class PromoteSettings(Section):
     explore_budget_share: Share
     holdout_key: Annotated[str, Field(min_length=8)]
     unknown_consent: Literal["eligible", "excluded"]
+    quiet_hours: Annotated[list[Hour], Field(max_length=2)]
     approval: Literal["none", "required"]
     blocked_risk_tiers: Annotated[list[str], each_once_of("risk tier", RISK_TIERS)]
     no_coupon_risk_tiers: Annotated[list[str], each_once_of("risk tier", RISK_TIERS)]
@@ -73,6 +77,13 @@ class PromoteSettings(Section):
     welcome_min_spend: Money
     language: Literal["en-US", "zh-CN"]
     policy_version: str
+
+    @field_validator("quiet_hours")
+    @classmethod
+    def _from_and_to(cls, hours: list[str]) -> list[str]:
+        if len(hours) == 1 or (hours and hours[0] == hours[1]):
+            raise ValueError(f'two hours, the first and the last, such as ["21:00", "08:00"], or none, found {hours}')
+        return hours
 
     @field_validator("flash_days")
     @classmethod

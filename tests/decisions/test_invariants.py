@@ -135,6 +135,8 @@ def users_of_the_day(spark: SparkSession, *rows: tuple[str, bool | None, str | N
                 "risk_tier": tier,
                 "arm": arm,
                 "profiled": user_id != "unprofiled",
+                "channel": "app" if user_id == "by mail" else None,
+                "refused_channels": ["mail"] if user_id in ("by mail", "by none") else [],
             }
             for user_id, consent, tier, arm in rows
         ],
@@ -235,6 +237,8 @@ def test_every_breach_is_named_with_its_rows_and_an_example(spark: SparkSession,
         "cut off": ("whoever withdrew holds no offer any more", [NONE | {"revokes": ["x9"]}]),  # has not withdrawn
         "refused": ("nobody without consent is targeted", [OFFER]),
         "unasked": ("nobody without consent is targeted", [OFFER]),
+        "by mail": ("nobody is sent an offer by a channel that they refused", [OFFER | {"channel": "mail"}]),
+        "by none": ("nobody is sent an offer by a channel that they refused", [OFFER]),
         "unprofiled": ("nobody without profile is targeted", [OFFER]),
         "blocked": ("a blocked risk tier gets nothing", [OFFER]),
         "warned": ("a risk tier of promote.no_coupon_risk_tiers gets no coupon", [COUPON]),

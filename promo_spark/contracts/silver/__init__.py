@@ -8,6 +8,7 @@ order of rows. Timestamps are UTC; dates are business days in the configured tim
 from promo_spark.contracts.schema import Table
 from promo_spark.contracts.silver.calendar import PromotionCalendar
 from promo_spark.contracts.silver.campaigns import Assignments, Campaigns, Contacts, Coupons, Exposures, Redemptions
+from promo_spark.contracts.silver.consents import ChannelConsents
 from promo_spark.contracts.silver.events import EVENT_TYPES, Events
 from promo_spark.contracts.silver.exclusions import PromotionExclusions
 from promo_spark.contracts.silver.funds import PromotionFunds
@@ -36,6 +37,7 @@ SILVER: tuple[type[Table], ...] = (
     PromotionFunds,
     PromotionCalendar,
     PointRedemptions,
+    ChannelConsents,
     Holidays,
     Inventory,
     Feedback,
@@ -54,6 +56,7 @@ __all__ = [
     "SILVER",
     "Assignments",
     "Campaigns",
+    "ChannelConsents",
     "Cleanable",
     "Contacts",
     "Coupons",
