@@ -87,11 +87,14 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
     least = 1 - pl.lit(settings.promote.min_margin).cast(pl.Decimal(9, 6))
     by_list = {"fund": ("fund_id", "fund_cost"), "campaign": ("campaign_id", "expected_cost")}
     spent = {"daily": sum(offers["expected_cost"])} | sums_of(offers, "mechanic", "mechanic", "expected_cost")
+    spent |= sums_of(offers, "face", "mechanic", "coupon_amount")
+    made_before = of_all_dates.filter((pl.col("date") < date) & pl.col("status").ne_missing("proposed"))
     earlier: dict[str, Decimal] = {}
     for kind, (column, amount) in by_list.items():
         spent |= sums_of(offers, kind, column, amount)
-        earlier |= sums_of(of_all_dates.filter(pl.col("date") < date), kind, column, amount)
+        earlier |= sums_of(made_before, kind, column, amount)
     planned = {f"mechanic:{m}": Decimal(str(b)) for m, b in settings.promote.mechanic_budgets.items()}
+    planned |= {f"face:{m}": Decimal(str(b)) for m, b in settings.promote.face_budgets.items()}
     planned["daily"] = Decimal(str(settings.promote.daily_budget))
     for kind, rows_of_list in (("fund", funds), ("campaign", campaigns)):
         budgets = {f"{kind}:{row[f'{kind}_id']}": row["budget"] for row in rows_of_list if row["budget"] is not None}
@@ -163,6 +166,7 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
         "only promotable products": sums.filter(~pl.col("promotable")).height,
         "nobody in the holdout gets an offer": offers.filter(pl.col("arm") == "holdout").height,
         "a user is in one arm": per_user.filter(pl.col("arms") != 1).height,
+        "nobody gets an offer by a channel that they refused": refused_channels(lake, offers),
         "nobody without consent gets an offer": offers.filter(pl.col("user_id").is_in(refused)).height,
         "but for the explore arm an offer brings promote.least_gain": offers.filter(
             (pl.col("arm") != "explore") & (pl.col("objective_value") < settings.promote.least_gain - 0.5 / 10**digits)
@@ -250,6 +254,12 @@ def kept_out(lake: Path, profiles: pl.DataFrame, date: datetime.date, days: int)
             column = "product_id" if row["level"] == "product" else row["level"]
             found |= set(profiles.filter(pl.col(column) == row["value"])["product_id"])
     return sorted(found)
+
+
+def refused_channels(lake: Path, offers: pl.DataFrame) -> int:
+    """How many offers go by a channel of which silver.channel_consents says no."""
+    refused = {(row["user_id"], row["channel"]) for row in listed(lake, "channel_consents") if not row["consent"]}
+    return sum((of["user_id"], of["channel"]) in refused for of in offers.to_dicts())
 
 
 def held_offers(promotions: pl.DataFrame, date: datetime.date) -> pl.DataFrame:

@@ -1,8 +1,8 @@
 """End offers that still hold: `stop --promotion ID --date D`, from that day on.
 
-Names one offer by its promotion_id, or many: scenario:flash_sale, mechanic:coupon, product:4711. Their status in
-decisions.promotions becomes `stopped`, with the day; who stopped them and why stands in decisions.actions. Offers that
-promote makes on later dates are others.
+Names one offer by its promotion_id, or many: scenario:flash_sale, mechanic:coupon, campaign:2024-summer, product:4711.
+Their status in decisions.promotions becomes `stopped`, with the day; who stopped them and why stands in
+decisions.actions. Offers that promote makes on later dates are others.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from promo_spark.runtime.command import Asked, command
 from promo_spark.runtime.job import main
 
 ARGUMENTS = {
-    "--promotion": "a promotion_id of decisions.promotions, or scenario:NAME, mechanic:NAME, product:ID",
+    "--promotion": "a promotion_id, or scenario:NAME, mechanic:NAME, campaign:ID, product:ID, all",
     "--date": "the first day on which they do not hold any more, such as 2024-06-03",
     "[--by]": "who stops them; the user of this machine, if left out",
     "[--reason]": "why, in your own words",

@@ -277,7 +277,7 @@ class Actions(Table):
     action = Col(_TEXT, f"what was decided: {', '.join(ACTIONS)}", required=True)
     what = Col(
         _TEXT,
-        "which offers: all, a promotion_id, or scenario:NAME, mechanic:NAME, product:ID",
+        "which offers: all, a promotion_id, or scenario:NAME, mechanic:NAME, campaign:ID, product:ID",
         required=True,
     )
     day = Col(

@@ -13,7 +13,7 @@ from promo_spark.contracts.schema import Col, Frame, Personal
 from promo_spark.errors import SettingsError
 
 ALL = "all"
-_GROUPS = ("scenario", "mechanic", "product")
+_GROUPS = ("scenario", "mechanic", "campaign", "product")
 _WHAT = re.compile(rf"{ALL}|[0-9a-f]{{32}}|({'|'.join(_GROUPS)}):.+")
 
 
@@ -35,7 +35,7 @@ def named_offers(text: str) -> str:
     if not _WHAT.fullmatch(text):
         raise SettingsError(
             f"--promotion {text!r} names no offers: give a promotion_id of decisions.promotions, "
-            "scenario:NAME, mechanic:NAME or product:ID"
+            "scenario:NAME, mechanic:NAME, campaign:ID, product:ID or all"
         )
     return text
 
@@ -55,6 +55,7 @@ def stopped_offers(promotions: DataFrame, actions: DataFrame) -> DataFrame:
             F.col(Promotions.promotion_id),
             F.concat(F.lit("scenario:"), Promotions.scenario),
             F.concat(F.lit("mechanic:"), Promotions.mechanic),
+            F.concat(F.lit("campaign:"), Promotions.campaign_id),
         ),
         of_products,
     )

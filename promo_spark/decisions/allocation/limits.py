@@ -15,6 +15,7 @@ from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.silver import PromotionCalendar, PromotionFunds
 from promo_spark.decisions.allocation.user_options import OptionUse
 from promo_spark.measures.money import minor_per_unit, minor_units
+from promo_spark.measures.offers_in_force import approved_offers
 from promo_spark.settings.promote import PromoteSettings
 
 DAILY = "daily"
@@ -82,7 +83,7 @@ def limits_of_lists(funds: DataFrame, campaigns: DataFrame, earlier: DataFrame, 
     """What funds and campaigns with a budget have left, by constraint, in whole minor units.
 
     PromotionFunds and PromotionCalendar in force, Promotions of earlier dates. What those reserved is gone, whether
-    they still hold or not; where it is more than the list now allows, nothing is left.
+    they still hold or not, but for what nobody approved; where it is more than the list now allows, nothing is left.
     """
     rows = _budgets(funds, campaigns).collect()  # a row per fund and campaign with a budget
     if not rows:
@@ -102,7 +103,8 @@ def _budgets(funds: DataFrame, campaigns: DataFrame) -> DataFrame:
 def _reserved(earlier: DataFrame, constraints: list[str]) -> DataFrame:
     """One row per constraint that earlier offers fell under: what they reserved. Promotions → constraint, amount."""
     return (
-        earlier.filter(F.coalesce(Promotions.fund_id, Promotions.campaign_id).isNotNull())
+        approved_offers(earlier)
+        .filter(F.coalesce(Promotions.fund_id, Promotions.campaign_id).isNotNull())
         .select(F.inline(uses_of_promotions()))
         .filter(F.col(OptionUse.constraint).isin(constraints))
         .groupBy(OptionUse.constraint)

@@ -116,6 +116,8 @@ def test_what_is_left_of_a_budget_is_what_earlier_dates_did_not_reserve(spark: S
         made | {"expected_cost": 5, "fund_id": "alpen", "fund_cost": "1.5", "campaign_id": "xmas"},
         made | {"expected_cost": 9, "fund_id": "over", "fund_cost": "0.10"},  # its budget was cut since
         made | {"expected_cost": 9},
+        # nobody approved it
+        made | {"expected_cost": 5, "fund_id": "alpen", "fund_cost": 5, "campaign_id": "xmas", "status": "proposed"},
     ]
     frames = (
         PromotionFunds.frame(spark, funds),
