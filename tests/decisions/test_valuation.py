@@ -183,8 +183,8 @@ def test_what_a_fund_pays_is_no_cost_of_the_shop(spark: SparkSession) -> None:
         fund = ("f", "Alpen", Decimal(share), None, False)
         paid = valued(spark, [target("keen", ("0.2", 2), fund=fund)], of)[("keen", 0.2)]
         assert paid.cost_minor + paid.fund_minor == same.cost_minor  # all that is given
-        # the shop's part is rounded up, so the fund's is at most its share of what is given, and less than a cent less
-        assert 0 <= Decimal(share) * same.cost_minor - paid.fund_minor < 1 + (1 - Decimal(share))
+        # both the shop's part and all that is given are rounded up: the fund's is its share, to the cent
+        assert Decimal(share) - 1 <= Decimal(share) * same.cost_minor - paid.fund_minor < 1
         gained = (paid.value_micro - same.value_micro) / 1e6
         assert gained == pytest.approx(float(share) * same.cost_minor / 100, abs=0.01 * float(share) + 1e-6)
         assert paid.sold_micro - same.sold_micro == pytest.approx(gained * 1e6, abs=2)
