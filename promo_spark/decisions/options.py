@@ -8,11 +8,11 @@ from pyspark.sql import functions as F
 from promo_spark.decisions.allocation.limits import uses_of
 from promo_spark.decisions.allocation.user_options import UserOption, UserOptions
 from promo_spark.decisions.held import HeldOffers
+from promo_spark.decisions.mechanics import ON_BASKETS
 from promo_spark.decisions.offers.targets import Fund, categories, product_ids
 from promo_spark.decisions.offers.topics import topics_of
 from promo_spark.decisions.valuation import ValuedOffer
 from promo_spark.measures.money import minor_per_unit
-from promo_spark.settings.promote import FACE_MECHANICS
 
 
 def user_options(
@@ -48,7 +48,7 @@ def uses_of_offers(digits: int) -> Column:
     return uses_of(
         F.col(ValuedOffer.mechanic),
         F.col(ValuedOffer.cost_minor),
-        off_basket=F.when(F.col(ValuedOffer.mechanic).isin(list(FACE_MECHANICS)), off_basket),
+        off_basket=F.when(F.col(ValuedOffer.mechanic).isin(list(ON_BASKETS)), off_basket),
         fund_id=F.col(ValuedOffer.fund)[Fund.fund_id],
         fund_cost=F.col(ValuedOffer.fund_minor),
         campaign_id=F.col(ValuedOffer.campaign_id),

@@ -17,7 +17,7 @@ from pyspark.sql import types as T
 from promo_spark.contracts.decisions import Points, Promotions
 from promo_spark.contracts.schema import MONEY, Col, Frame, Personal
 from promo_spark.contracts.silver import OrderLines, PointRedemptions
-from promo_spark.measures.money import half_up
+from promo_spark.measures.money import half_up, minor_per_unit, of_minor_units
 from promo_spark.measures.offers_in_force import approved_offers
 
 _LATE_DAYS = 28  # so long after it could be booked first an offer is looked at again: deliveries may be late
@@ -123,7 +123,7 @@ def redeemed_entries(redemptions: DataFrame, balances: DataFrame, earlier: DataF
         .withColumn(Points.entry_id, entry)
         .join(earlier.select(Points.entry_id), Points.entry_id, "left_anti")
     )
-    unit = 10**by.digits
+    unit = minor_per_unit(by.digits)
     amount = F.ceil(F.col(PointRedemptions.amount) * unit).cast("long")
     one = F.struct(
         PointRedemptions.redeemed_on, PointRedemptions.redemption_id, Points.entry_id, amount.alias(Points.amount)
@@ -143,8 +143,8 @@ def redeemed_entries(redemptions: DataFrame, balances: DataFrame, earlier: DataF
                 Points.entry_id: F.col(_ASKED)[Points.entry_id],
                 Points.account: F.lit("points"),
                 Points.kind: F.when(taken == wanted, "redeem").otherwise("refused"),
-                Points.amount: (-taken.cast("decimal(18,0)") / unit).cast(MONEY),
-                Points.asked: (wanted.cast("decimal(18,0)") / unit).cast(MONEY),
+                Points.amount: of_minor_units(-taken, by.digits),
+                Points.asked: of_minor_units(wanted, by.digits),
                 Points.promotion_id: F.lit(None),
             }
         ).withColumns(_of_day(by))

@@ -11,15 +11,13 @@ from typing import Any
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.decisions import Actions, Promotions
-from promo_spark.decisions.actions import named_offers, stopped_offers, with_status
+from promo_spark.decisions.actions import ALL, named_offers, stopped_offers, with_status
 from promo_spark.errors import MissingDataError, SettingsError
 from promo_spark.measures.offers_in_force import offers_in_force
 from promo_spark.runtime.command import Asked
 from promo_spark.settings import parsed_date
 from promo_spark.storage.commits import Mark
 from promo_spark.storage.locks import held
-
-ALL_OF_A_DATE = "all"
 
 
 def approved(asked: Asked) -> str:
@@ -39,7 +37,7 @@ def approved(asked: Asked) -> str:
     proposed = offers.filter(F.col(Promotions.status) == "proposed").count()
     if not proposed and offers.isEmpty():
         raise MissingDataError(f"decisions.promotions has no offers for {date}: run promote for the date first")
-    _keep(asked, {Actions.action: "approve", Actions.what: ALL_OF_A_DATE, Actions.day: date})
+    _keep(asked, {Actions.action: "approve", Actions.what: ALL, Actions.day: date})
     _give_status(asked, [date], "approve")
     return f"{proposed:,} offers of {date} are active." if proposed else f"The offers of {date} are active already."
 
