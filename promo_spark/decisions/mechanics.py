@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from promo_spark.settings.promote import FACE_MECHANICS
+
 
 @dataclass(frozen=True)
 class Mechanic:
@@ -31,4 +33,5 @@ MECHANICS: Final = MappingProxyType(
     }
 )
 NAMES: Final = tuple(MECHANICS)
-ON_BASKETS: Final = ("coupon", "threshold")  # those that take an amount off, and that scenarios use
+ON_BASKETS: Final = tuple(name for name, mechanic in MECHANICS.items() if not mechanic.on_products)
+OFF_BASKETS: Final = FACE_MECHANICS  # those of them that take an amount off; a gift takes nothing off
