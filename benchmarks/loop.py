@@ -83,6 +83,7 @@ BUDGET_PER_USER = {
     "mechanic_budgets.threshold": 0.06,
     "mechanic_budgets.flash": 0.04,
     "mechanic_budgets.rebate": 0.02,
+    "mechanic_budgets.gift": 0.02,
 }
 WELCOMES = "WELCOME-"  # campaigns that are no promotions: every new account gets their coupon
 DATED = {

@@ -24,7 +24,8 @@ from promo_spark.contracts.currencies import digits_of
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.schema import MONEY
 from promo_spark.decisions.eligibility import WITHDRAWN
-from promo_spark.decisions.mechanics import ON_BASKETS
+from promo_spark.decisions.mechanics import OFF_BASKETS, ON_BASKETS
+from promo_spark.decisions.offers.gifts import most_gift_cost
 from promo_spark.decisions.offers.pricing import most_basket_amount
 from promo_spark.settings import Settings, load
 
@@ -41,7 +42,7 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
     drawn = explored.filter("chosen")
     users = of_date("features/user_profile", "as_of").select("user_id", "consent_marketing")
     profiles = of_date("features/product_profile", "as_of")
-    products = profiles.select("product_id", "promotable", "list_price", "charged_price", "unit_cost")
+    products = profiles.select("product_id", "promotable", "list_price", "charged_price", "unit_cost", "on_hand")
     of_all_dates = pl.read_delta(str(lake / "decisions/promotions"))
     held = held_offers(of_all_dates, date)
     funds = in_force(listed(lake, "promotion_funds"), date)
@@ -53,7 +54,7 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
         pl.col("rank").max().alias("last"),
         pl.col("rank").n_unique().alias("ranks"),
         pl.col("arm").n_unique().alias("arms"),
-        pl.col("mechanic").is_in(ON_BASKETS).sum().alias("coupons"),
+        pl.col("mechanic").is_in(ON_BASKETS).sum().alias("on_baskets"),
         pl.col("product_ids").explode().drop_nulls().alias("products"),
     )
     # What a user holds and gets together: the day's offers, and those of earlier dates where the day brings any.
@@ -61,23 +62,24 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
     sets = (
         per_user.filter(pl.col("nones") == 0)
         .join(held, on="user_id", how="left")
-        .with_columns(pl.col("held", "held_coupons").fill_null(0), pl.col("held_products").fill_null(nothing))
+        .with_columns(pl.col("held", "held_on_baskets").fill_null(0), pl.col("held_products").fill_null(nothing))
         .with_columns(pl.col("products").list.concat("held_products").alias("all_products"))
     )
-    priced = offers.filter(pl.col("product_ids").list.len() > 0)
     parts = (
-        priced.select(
-            *("promotion_id", "user_id", "offer_price", "list_price", "charged_price"),
+        offers.filter(pl.col("product_ids").list.len() > 0)
+        .select(
+            *("promotion_id", "user_id", "mechanic", "min_spend", "offer_price", "list_price", "charged_price"),
             pl.col("product_ids").alias("product_id"),
         )
         .explode("product_id")
         .join(products, on="product_id", how="left", suffix="_each")
     )
-    sums = parts.group_by("promotion_id", "user_id").agg(
+    gifts, priced = parts.filter(pl.col("mechanic") == "gift"), parts.filter(pl.col("mechanic") != "gift")
+    stock_is_known = profiles["on_hand"].is_not_null().any()
+    sums = priced.group_by("promotion_id", "user_id").agg(
         pl.col("list_price_each").sum().alias("listed"),
         pl.col("charged_price_each").sum().alias("charged"),
         pl.col("unit_cost").sum().alias("cost"),
-        pl.col("promotable").all().alias("promotable"),
         pl.col("offer_price").first(),
         pl.col("list_price").first(),
         pl.col("charged_price").first(),
@@ -117,12 +119,12 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
         "no offer that still holds is made again": sets.filter(
             pl.col("all_products").list.len() != pl.col("all_products").list.n_unique()
         ).height,
-        "a coupon stands alone, so that a user's offers keep the floor together": sets.filter(
-            ((pl.col("coupons") > 0) & (pl.col("rows") + pl.col("held") > 1)) | (pl.col("held_coupons") > 0)
+        "an offer on a basket stands alone, so that a user's offers keep the floor together": sets.filter(
+            ((pl.col("on_baskets") > 0) & (pl.col("rows") + pl.col("held") > 1)) | (pl.col("held_on_baskets") > 0)
         ).height,
-        "no offer on a basket takes off more than its share of the budget": sum(
+        "no amount off a basket is more than its share of the budget": sum(
             offers.filter((pl.col("mechanic") == mechanic) & (pl.col("coupon_amount") > most)).height
-            for mechanic, most in {m: most_basket_amount(settings.promote, m, digits) for m in ON_BASKETS}.items()
+            for mechanic, most in {m: most_basket_amount(settings.promote, m, digits) for m in OFF_BASKETS}.items()
         ),
         "every coupon has a code of its own, and nothing else has": offers.filter(
             (pl.col("mechanic") == "coupon") == pl.col("coupon_code").is_null()
@@ -163,7 +165,19 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
             (pl.col("offer_price") >= pl.col("charged_price")).fill_null(True)
         ).height,
         "no price below the margin floor": sums.filter(pl.col("offer_price") * least < pl.col("cost")).height,
-        "only promotable products": sums.filter(~pl.col("promotable")).height,
+        "only promotable products": parts.filter(~pl.col("promotable").fill_null(False)).height,
+        "a gift is one product with an order of a minimum spend, and takes nothing off": offers.filter(
+            (pl.col("mechanic") == "gift")
+            & (
+                (pl.col("product_ids").list.len() != 1)
+                | ~(pl.col("min_spend") > 0).fill_null(False)
+                | pl.any_horizontal(pl.col("discount_rate", "coupon_amount", "offer_price").is_not_null())
+            )
+        ).height,
+        "a gift is in stock": gifts.filter(~(pl.col("on_hand") > 0).fill_null(not stock_is_known)).height,
+        "no gift costs more than promote.gift_max_cost and its share of the budget": gifts.filter(
+            ~(pl.col("unit_cost") <= most_gift_cost(settings.promote, "gift", digits)).fill_null(False)
+        ).height,
         "nobody in the holdout gets an offer": offers.filter(pl.col("arm") == "holdout").height,
         "a user is in one arm": per_user.filter(pl.col("arms") != 1).height,
         "nobody gets an offer by a channel that they refused": refused_channels(lake, offers),
@@ -275,7 +289,7 @@ def held_offers(promotions: pl.DataFrame, date: datetime.date) -> pl.DataFrame:
     ).with_columns(pl.col("product_ids").list.sort().list.join("\n").alias("what"))
     return holding.group_by("user_id").agg(
         pl.col("what").n_unique().alias("held"),
-        pl.col("mechanic").is_in(ON_BASKETS).sum().alias("held_coupons"),
+        pl.col("mechanic").is_in(ON_BASKETS).sum().alias("held_on_baskets"),
         pl.col("product_ids").explode().drop_nulls().unique().alias("held_products"),
     )
 

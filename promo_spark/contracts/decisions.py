@@ -24,10 +24,11 @@ class Promotions(Table):
     Always true: every eligible user has exactly one decision set; no constraint of decisions.budget is
     exceeded; every price is below what is charged now, at or above the margin floor, and in the currency's own digits;
     an offer that still holds is not made again, and counts against the most offers per user; a user's offers, those of
-    earlier dates that still hold too, may be used together: no product is in two of them, and a coupon for the whole
-    shop stands alone; nobody in the holdout, without consent or in a blocked risk tier gets an offer; but for the
-    explore arm, every offer brings promote.least_gain of its objective and, but for clearance, loses no margin; the
-    same inputs give the same bytes.
+    earlier dates that still hold too, may be used together: no product is in two of them, and an offer on the whole
+    basket, such as a coupon or a gift, stands alone; a gift is in stock, and costs promote.gift_max_cost at most;
+    nobody in the holdout, without consent or in a blocked risk tier gets an offer; but for the explore arm, every
+    offer brings promote.least_gain of its objective and, but for clearance, loses no margin; the same inputs give
+    the same bytes.
     """
 
     layer, name = "decisions", "promotions"
@@ -52,23 +53,31 @@ class Promotions(Table):
     )
     scenario = Col(_TEXT, f"why there is an offer: {', '.join(SCENARIOS)}", required=True)
     mechanic = Col(_TEXT, f"how it is given: {', '.join(MECHANICS)}", required=True)
-    product_ids = Col(_TEXTS, "products it is good for; empty: the whole category, or no offer", required=True)
-    category = Col(_TEXT, "category it is good for; null: only the products, or no offer")
-    discount_rate = Col(RATE, "share off the charged price; null: no such rate", unit="share")
+    product_ids = Col(
+        _TEXTS, "products it is good for, or the gift; empty: the whole category, or no offer", required=True
+    )
+    category = Col(_TEXT, "category it is good for; null: only the products, a gift, or no offer")
+    discount_rate = Col(RATE, "share off the charged price; null: no such rate, as of a gift", unit="share")
     coupon_amount = Col(
-        MONEY, "amount off a basket, a share of its mechanic's budget at most; null: products, or no offer", "currency"
+        MONEY,
+        "amount off a basket, a share of its mechanic's budget at most; null: products, a gift, or no offer",
+        "currency",
     )
     coupon_code = Col(_TEXT, "what redeems it, another one for each offer; null: no coupon, or written before 0.4")
     min_spend = Col(MONEY, "amount to spend before the offer counts; null: none", unit="currency")
-    list_price = Col(MONEY, "catalogue price of the products together; null: no products", "currency")
+    list_price = Col(MONEY, "catalogue price of the products together; null: no products, or a gift", "currency")
     charged_price = Col(
         MONEY,
         "price of the products together that is charged now, without the offer: the lowest of list, promo calendar and "
-        "usually paid in the last 30 days; null: no products",
+        "usually paid in the last 30 days; null: no products, or a gift",
         "currency",
     )
-    offer_price = Col(MONEY, "price with the offer, from margin floor to below charged; null: no products", "currency")
-    margin_floor = Col(MONEY, "the lowest price that keeps the minimum margin; null: no products", "currency")
+    offer_price = Col(
+        MONEY, "price with the offer, from margin floor to below charged; null: no products, or a gift", "currency"
+    )
+    margin_floor = Col(
+        MONEY, "the lowest price that keeps the minimum margin; null: no products, or a gift", "currency"
+    )
     valid_from = Col(_DATE, "first day; null: no offer")
     valid_to = Col(_DATE, "last day, included; null: no offer")
     channel = Col(
@@ -250,8 +259,14 @@ class Explored(Table):
     scenario = Col(_TEXT, "as there; none: no offer", required=True)
     mechanic = Col(_TEXT, "as there; none: no offer", required=True)
     product_ids = Col(_TEXTS, "as there", required=True)
-    saving = Col(RATE, "share off what it applies to; 0: no offer", unit="share", required=True)
-    off = Col(MONEY, "amount off the same; 0: no offer", unit="currency", required=True)
+    saving = Col(
+        RATE,
+        "share off what it applies to; of a gift its price as a share of min_spend, or of twice the price where that "
+        "is more; 0: no offer",
+        unit="share",
+        required=True,
+    )
+    off = Col(MONEY, "amount off the same; of a gift its cost; 0: no offer", unit="currency", required=True)
     min_spend = Col(MONEY, "amount to spend before it counts; null: none", unit="currency")
     expected_conversion = Col(RATE, "as in decisions.promotions", unit="share", required=True)
     expected_uplift = Col(RATE, "as in decisions.promotions", required=True)

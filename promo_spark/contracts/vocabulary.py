@@ -26,13 +26,14 @@ _OWN_SCENARIOS = (
     "store_coupon",
     "points_reward",
     "share_reward",
+    "gift_with_purchase",
 )
 SCENARIOS_GROUP = "promo_spark.scenarios"  # the entry points by which another package brings scenarios
 _BROUGHT = {entry.name for entry in entry_points(group=SCENARIOS_GROUP)} - {*_OWN_SCENARIOS, "none"}
 OFFERING = (*_OWN_SCENARIOS, *sorted(_BROUGHT))
 SCENARIOS = (*OFFERING, "none")  # none: there is no offer
 # How an offer is given.
-GIVING_MECHANICS = ("discount", "coupon", "bundle", "threshold", "flash", "rebate", "points")
+GIVING_MECHANICS = ("discount", "coupon", "bundle", "threshold", "flash", "rebate", "points", "gift")
 MECHANICS = (*GIVING_MECHANICS, "none")
 # Which offers are made of those that could be.
 POLICIES_GROUP = "promo_spark.policies"  # the entry points by which another package brings policies

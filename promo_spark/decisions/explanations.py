@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from promo_spark.decisions.offers.topics import WHOLE_SHOP
+
 _Thing = tuple[str, str, tuple[str, ...], str | None]
 
 
@@ -81,9 +83,10 @@ def _order(one: Candidate, decided: Decided) -> tuple[float, bool, float]:
 
 def _lines(ordered: Iterable[Candidate], offered: Sequence[Candidate], decided: Decided) -> Iterator[str]:
     for one in ordered:
+        depth = "" if one.mechanic == "gift" else f" at {_percent(one.rate)}"  # a gift is given whole
         told = (
-            f"{one.scenario}, {one.mechanic} of {' and '.join(one.products) or 'the whole basket'} at "
-            f"{_percent(one.rate)}, brings {one.value:.2f} ± {one.error:.2f} {decided.currency}, gives {one.cost:.2f}"
+            f"{one.scenario}, {one.mechanic} of {' and '.join(one.products) or 'the whole basket'}{depth}, "
+            f"brings {one.value:.2f} ± {one.error:.2f} {decided.currency}, gives {one.cost:.2f}"
         )
         if one.fund is not None:
             told += f" beside {one.fund_cost:.2f} of the fund {one.fund}"
@@ -111,8 +114,8 @@ def _why_not(one: Candidate, offered: Sequence[Candidate], decided: Decided) -> 
         return f"{_named(beside[0])} is about the same, and brings more"
     if len(offered) >= decided.room:
         return f"no room beside offers that bring more: {max(decided.room, 0)} more at a time"
-    if offered and any(not other.products or not one.products for other in offered):
-        return "a coupon for the whole basket stands alone"
+    if any(WHOLE_SHOP in other.topics | one.topics for other in offered):
+        return "an offer on the whole basket stands alone"
     return "what the budgets had left did not reach for it"
 
 

@@ -34,7 +34,7 @@ class HeldOffers(Frame):
 def held_offers(earlier_promotions: DataFrame, date: datetime.date) -> DataFrame:
     """One row per user with offers that can be used on the date. Promotions of dates before it → HeldOffers."""
     products = F.col(Promotions.product_ids)
-    topics = topics_of(products, F.array_compact(F.array(Promotions.category)))
+    topics = topics_of(F.col(Promotions.mechanic), products, F.array_compact(F.array(Promotions.category)))
     return HeldOffers.shaped(
         offers_in_force(earlier_promotions, date)
         .groupBy(Promotions.user_id)
@@ -51,11 +51,11 @@ def with_held_offers(targets: DataFrame, held: DataFrame, *, max_offers: int) ->
     """What may be offered to users beside what they hold. OfferTarget, HeldOffers → OfferTarget.
 
     Left out are targets of a user who holds as many offers as are allowed; what is about a product or a category
-    that a held offer is about; and a coupon for the whole shop beside any other offer, which together would fall
-    below the margin floor.
+    that a held offer is about; and what counts on a basket, as a coupon or a gift, beside any other offer, which
+    together would fall below the margin floor.
     """
     parts = F.col(OfferTarget.parts)
-    topics = topics_of(product_ids(parts), categories(parts))
+    topics = topics_of(F.col(OfferTarget.mechanic), product_ids(parts), categories(parts))
     held_topics, count = F.col(HeldOffers.held_topics), F.coalesce(HeldOffers.held_offers, F.lit(0))
     meets = F.arrays_overlap(topics, held_topics) | F.array_contains(topics, WHOLE_SHOP)
     conflicts = (count > 0) & (meets | F.array_contains(held_topics, WHOLE_SHOP))

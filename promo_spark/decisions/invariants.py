@@ -20,9 +20,11 @@ from promo_spark.contracts.decisions import Budget, Promotions
 from promo_spark.contracts.schema import MONEY, Col, Frame, Personal
 from promo_spark.decisions.eligibility import UserEligibility
 from promo_spark.decisions.held import HeldOffers
-from promo_spark.decisions.mechanics import ON_BASKETS
+from promo_spark.decisions.mechanics import OFF_BASKETS, ON_BASKETS
 from promo_spark.decisions.offers.exclusions import ExcludedProduct
-from promo_spark.decisions.offers.pricing import most_basket_amount
+from promo_spark.decisions.offers.gifts import cost_left, most_gift_cost, products_in_stock
+from promo_spark.decisions.offers.pricing import margin_of_shop, most_basket_amount
+from promo_spark.decisions.offers.products import OfferableProduct
 from promo_spark.decisions.offers.topics import WHOLE_SHOP
 from promo_spark.decisions.promotions import ReservedBudget, reserved
 from promo_spark.decisions.scenarios.inputs import last_valid_day
@@ -32,6 +34,7 @@ from promo_spark.settings.promote import PromoteSettings
 
 AMOUNTS = tuple(name for name, column in Promotions.columns().items() if column.type == MONEY)
 
+_GIFT = "gift"
 _PRODUCTS, _CHANNELS = "products", "channels"
 _BREACHES = "breaches"
 _KEY = "key"
@@ -46,11 +49,11 @@ class DecidedUser(Frame):
     nones = Col(T.LongType(), "those without an offer", required=True)
     ranks = Col(T.ArrayType(T.LongType()), "their ranks, sorted; null: no rows")
     promotion_ids = Col(T.IntegerType(), "different promotions of the user", required=True)
-    coupons = Col(T.LongType(), "offers for the whole shop", required=True)
+    on_baskets = Col(T.LongType(), "offers on a basket", required=True)
     held_offers = Col(T.LongType(), "offers of earlier dates that the user still holds", required=True)
     held_ids = Col(T.IntegerType(), "different promotions that the user still holds", required=True)
     revoked = Col(T.LongType(), "promotions that the rows revoke", required=True)
-    holds_coupon = Col(T.BooleanType(), "whether one of those is for the whole shop", required=True)
+    holds_on_basket = Col(T.BooleanType(), "whether one of those held is on a basket", required=True)
     repeated = Col(T.IntegerType(), "products that are offered or held in two offers", required=True)
     arms = Col(T.ArrayType(T.StringType()), "different arms of the rows; null: no rows")
     consent_marketing = Col(T.BooleanType(), "as in UserEligibility")
@@ -86,6 +89,7 @@ def check_invariants(
     users: DataFrame,
     held: DataFrame,
     excluded: DataFrame,
+    products: DataFrame,
     *,
     date: datetime.date,
     settings: PromoteSettings,
@@ -94,8 +98,8 @@ def check_invariants(
 ) -> None:
     """Passes silently, or raises InvariantError with every broken rule, its rows and an example.
 
-    Promotions, Budget, UserEligibility of all users of the day, HeldOffers, ExcludedProduct; `limits`: the constraints
-    of the day.
+    Promotions, Budget, UserEligibility of all users of the day, HeldOffers, ExcludedProduct, OfferableProduct;
+    `limits`: the constraints of the day.
     """
     digits = digits_of(currency)
     key = F.concat_ws("/", Promotions.user_id, Promotions.promotion_id)
@@ -105,6 +109,7 @@ def check_invariants(
         _counted(reserved_and_stated(promotions, budget), budget_rules(), F.col(ReservedAndStated.constraint)),
         _unstated(budget, limits),
         _of_excluded(promotions, excluded, key),
+        _of_gifts(promotions, products, settings, digits, key),
     ]
     broken = reduce(DataFrame.unionByName, counted).filter(F.col(RuleBreach.rows) > 0).collect()  # one per rule
     if broken:
@@ -136,6 +141,26 @@ def _of_excluded(promotions: DataFrame, excluded: DataFrame, key: Column) -> Dat
     return _breaches(breaching, [("no product of silver.promotion_exclusions is offered", F.count("*"), F.min(_KEY))])
 
 
+def _of_gifts(
+    promotions: DataFrame, products: DataFrame, settings: PromoteSettings, digits: int, key: Column
+) -> DataFrame:
+    """One row per rule of gifts. Promotions, OfferableProduct → RuleBreach."""
+    gifts = promotions.filter(F.col(Promotions.mechanic) == _GIFT).select(
+        key.alias(_KEY), Promotions.min_spend, F.explode(Promotions.product_ids).alias(OfferableProduct.product_id)
+    )
+    cost = F.col(OfferableProduct.unit_cost)
+    most = F.lit(most_gift_cost(settings, _GIFT, digits))
+    affordable = (cost <= most) & (cost <= cost_left(F.col(Promotions.min_spend), settings.min_margin))
+    in_stock = products_in_stock(products).select(OfferableProduct.product_id, cost)
+    rules = {
+        "a gift is a product that may be offered, and in stock": cost.isNull(),
+        "a gift costs promote.gift_max_cost at most, and no more than its budget and its order leave": cost.isNotNull()
+        & _fails(affordable),
+    }
+    known = gifts.join(in_stock, OfferableProduct.product_id, "left").crossJoin(F.broadcast(margin_of_shop(products)))
+    return _counted(known, rules, F.col(_KEY))
+
+
 def _breaches(df: DataFrame, found: Iterable[tuple[str, Column, Column]]) -> DataFrame:
     """One row per rule, of one pass over a frame: its words, the rows that break it, an example. → RuleBreach."""
     structs = [
@@ -158,9 +183,10 @@ def row_rules(date: datetime.date, settings: PromoteSettings, digits: int) -> di
     """Breaches that one row shows."""
     col = F.col
     is_none = col(Promotions.scenario) == "none"
-    on_products = ~is_none & (F.size(Promotions.product_ids) > 0)
-    coupon = col(Promotions.mechanic) == "coupon"
-    on_basket = col(Promotions.mechanic).isin(list(ON_BASKETS))
+    with_products = ~is_none & (F.size(Promotions.product_ids) > 0)
+    gift, coupon = col(Promotions.mechanic) == _GIFT, col(Promotions.mechanic) == "coupon"
+    on_products = with_products & ~gift
+    off_basket = col(Promotions.mechanic).isin(list(OFF_BASKETS))
     charged, offer_price = col(Promotions.charged_price), col(Promotions.offer_price)
     price = F.round(charged * (1 - col(Promotions.discount_rate)), digits)
     ordered = (
@@ -170,10 +196,25 @@ def row_rules(date: datetime.date, settings: PromoteSettings, digits: int) -> di
     )
     least_gain = Decimal(str(settings.least_gain)) - Decimal(1) / (2 * minor_per_unit(digits))  # it is rounded
     has_digits = [F.coalesce(F.round(c, digits) == col(c), F.lit(True)) for c in AMOUNTS]
-    most_amounts = {name: F.lit(most_basket_amount(settings, name, digits)) for name in ON_BASKETS}
+    most_amounts = {name: F.lit(most_basket_amount(settings, name, digits)) for name in OFF_BASKETS}
     within = [
         (col(Promotions.mechanic) == m) & (col(Promotions.coupon_amount) <= most) for m, most in most_amounts.items()
     ]
+    takes_off = [
+        col(c).isNotNull()
+        for c in (
+            Promotions.category,
+            Promotions.discount_rate,
+            Promotions.coupon_amount,
+            Promotions.list_price,
+            Promotions.charged_price,
+            Promotions.offer_price,
+            Promotions.margin_floor,
+        )
+    ]
+    one_given = (
+        (F.size(Promotions.product_ids) == 1) & (col(Promotions.min_spend) > 0) & ~reduce(Column.__or__, takes_off)
+    )
     last_day = F.lit(last_valid_day(date, settings))
     dates = (col(Promotions.valid_from) >= col(Promotions.date)) & (
         col(Promotions.valid_to) >= col(Promotions.valid_from)
@@ -197,11 +238,12 @@ def row_rules(date: datetime.date, settings: PromoteSettings, digits: int) -> di
         "margin floor ≤ price < charged price ≤ list price": on_products & _fails(ordered),
         "the price is the charged price less the rate, half-up": on_products & _fails(offer_price == price),
         f"amounts have at most {digits} digits after the point": ~reduce(Column.__and__, has_digits),
-        "an offer on a basket takes off something, and less than the minimum spend": on_basket
+        "an amount off a basket is something, and less than the minimum spend": off_basket
         & _fails((col(Promotions.coupon_amount) > 0) & (col(Promotions.coupon_amount) < col(Promotions.min_spend))),
-        "an offer on a basket takes off at most promote.coupon_max_budget_share of its budget": on_basket
+        "an amount off a basket is at most promote.coupon_max_budget_share of its budget": off_basket
         & _fails(reduce(Column.__or__, within)),
-        "an offer is of products or on a basket, as its mechanic is": ~is_none & (on_products == on_basket),
+        "an offer is of products, off a basket or a gift, as its mechanic is": ~is_none & (with_products == off_basket),
+        "a gift is one product with an order of a minimum spend, and takes nothing off": gift & _fails(one_given),
         "a coupon has a code, and nothing else has": coupon == col(Promotions.coupon_code).isNull(),
         "an offer holds promote.valid_days at most": ~is_none & _fails(col(Promotions.valid_to) <= last_day),
         "an offer's dates are in order": ~is_none & _fails(dates),
@@ -214,10 +256,10 @@ def row_rules(date: datetime.date, settings: PromoteSettings, digits: int) -> di
         "but for the explore arm an offer reserves at least the smallest amount": ~is_none
         & (col(Promotions.arm) != "explore")
         & _fails(col(Promotions.expected_cost) + F.coalesce(Promotions.fund_cost, F.lit(0)) > 0),
-        "a fund pays for offers on products only, and its part is known": (
+        "a fund pays for offers with products only, and its part is known": (
             col(Promotions.fund_id).isNull() != col(Promotions.fund_cost).isNull()
         )
-        | (col(Promotions.fund_id).isNotNull() & ~on_products),
+        | (col(Promotions.fund_id).isNotNull() & ~with_products),
         "an action's probability is a share above 0": _fails(
             (col(Promotions.action_propensity) > 0) & (col(Promotions.action_propensity) <= 1)
         ),
@@ -239,7 +281,7 @@ def decided_users(promotions: DataFrame, users: DataFrame, held: DataFrame) -> D
         F.count(F.when(is_none, 1)).alias(DecidedUser.nones),
         F.sort_array(F.collect_list(F.col(Promotions.rank).cast("long"))).alias(DecidedUser.ranks),
         F.size(F.collect_set(Promotions.promotion_id)).alias(DecidedUser.promotion_ids),
-        F.count(F.when(~is_none & (F.size(Promotions.product_ids) == 0), 1)).alias(DecidedUser.coupons),
+        F.count_if(F.col(Promotions.mechanic).isin(list(ON_BASKETS))).alias(DecidedUser.on_baskets),
         F.sum(_size(Promotions.revokes)).alias(DecidedUser.revoked),
         products.alias(_PRODUCTS),
         F.collect_set(Promotions.channel).alias(_CHANNELS),
@@ -254,9 +296,15 @@ def decided_users(promotions: DataFrame, users: DataFrame, held: DataFrame) -> D
         UserEligibility.risk_tier,
         UserEligibility.arm,
     )
-    counts = [DecidedUser.rows, DecidedUser.nones, DecidedUser.promotion_ids, DecidedUser.coupons, DecidedUser.revoked]
+    counts = [
+        DecidedUser.rows,
+        DecidedUser.nones,
+        DecidedUser.promotion_ids,
+        DecidedUser.on_baskets,
+        DecidedUser.revoked,
+    ]
     all_products = F.concat(*[F.coalesce(c, F.array().cast(_TEXTS)) for c in (_PRODUCTS, HeldOffers.held_products)])
-    holds_coupon = F.array_contains(HeldOffers.held_topics, WHOLE_SHOP)
+    holds_on_basket = F.array_contains(HeldOffers.held_topics, WHOLE_SHOP)
     return DecidedUser.shaped(
         decided.join(drawn, DecidedUser.user_id, "full")
         .join(held, DecidedUser.user_id, "left")
@@ -267,7 +315,7 @@ def decided_users(promotions: DataFrame, users: DataFrame, held: DataFrame) -> D
                 | (_size(UserEligibility.refused_channels) == 0),
                 DecidedUser.refused: _size(F.array_intersect(_CHANNELS, UserEligibility.refused_channels)),
                 DecidedUser.held_ids: _size(HeldOffers.held_ids),
-                DecidedUser.holds_coupon: F.coalesce(holds_coupon, F.lit(False)),
+                DecidedUser.holds_on_basket: F.coalesce(holds_on_basket, F.lit(False)),
                 DecidedUser.repeated: F.size(all_products) - F.size(F.array_distinct(all_products)),
             }
         )
@@ -298,10 +346,10 @@ def user_rules(settings: PromoteSettings) -> dict[str, Column]:
         "ranks count from 1 without a gap": (rows > 0) & _fails(F.col(DecidedUser.ranks) == one_to_last),
         f"nobody gets more than {max_offers} offers, those that still hold included": (offers > 0)
         & (offers + F.col(DecidedUser.held_offers) > max_offers),
-        "a user's offers keep the margin floor together: a coupon for the whole shop stands alone": (offers > 0)
+        "a user's offers keep the margin floor together: one on a basket stands alone": (offers > 0)
         & (
-            F.col(DecidedUser.holds_coupon)
-            | ((F.col(DecidedUser.coupons) > 0) & (offers + F.col(DecidedUser.held_offers) > 1))
+            F.col(DecidedUser.holds_on_basket)
+            | ((F.col(DecidedUser.on_baskets) > 0) & (offers + F.col(DecidedUser.held_offers) > 1))
         ),
         "a promotion is given to a user once": F.col(DecidedUser.promotion_ids) != rows,
         "a product is offered to a user once, those that still hold included": (offers > 0)
@@ -318,7 +366,8 @@ def user_rules(settings: PromoteSettings) -> dict[str, Column]:
         & ((F.col(DecidedUser.refused) > 0) | ~F.col(DecidedUser.reachable)),
         "nobody without profile is targeted": ~F.coalesce(profiled, F.lit(True)) & (offers > 0),
         "a blocked risk tier gets nothing": blocked & (offers > 0),
-        "a risk tier of promote.no_coupon_risk_tiers gets no coupon": warned & (F.col(DecidedUser.coupons) > 0),
+        "a risk tier of promote.no_coupon_risk_tiers gets no offer on a basket": warned
+        & (F.col(DecidedUser.on_baskets) > 0),
         "the arm is the one that was drawn": (rows > 0) & _fails(F.col(DecidedUser.arms) == F.array(arm)),
     }
 

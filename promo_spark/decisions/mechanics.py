@@ -33,4 +33,5 @@ MECHANICS: Final = MappingProxyType(
     }
 )
 NAMES: Final = tuple(MECHANICS)
-ON_BASKETS: Final = FACE_MECHANICS  # those of them that take an amount off, and that scenarios use
+ON_BASKETS: Final = tuple(name for name, mechanic in MECHANICS.items() if not mechanic.on_products)
+OFF_BASKETS: Final = FACE_MECHANICS  # those of them that take an amount off; a gift takes nothing off

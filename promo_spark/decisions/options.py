@@ -28,7 +28,7 @@ def user_options(
         (-F.col(ValuedOffer.aim_micro)).alias(_ORDER),
         F.col(ValuedOffer.promotion_id).alias(UserOption.promotion_id),
         F.col(ValuedOffer.aim_micro).alias(UserOption.value_micro),
-        topics_of(product_ids(parts), categories(parts)).alias(UserOption.topics),
+        topics_of(F.col(ValuedOffer.mechanic), product_ids(parts), categories(parts)).alias(UserOption.topics),
         uses_of_offers(digits).alias(UserOption.uses),
         F.col(ValuedOffer.fund).isNotNull().alias(_FUNDED),
     )

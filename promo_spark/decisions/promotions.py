@@ -19,6 +19,7 @@ from promo_spark.decisions.allocation.user_options import OptionUse
 from promo_spark.decisions.eligibility import WITHDRAWN, UserEligibility
 from promo_spark.decisions.exploration import Draw, could_be_drawn
 from promo_spark.decisions.held import HeldOffers
+from promo_spark.decisions.mechanics import OFF_BASKETS, ON_BASKETS
 from promo_spark.decisions.offers.codes import coupon_code
 from promo_spark.decisions.offers.targets import Fund, OfferTarget, product_ids
 from promo_spark.decisions.offers.texts import offer_text
@@ -87,7 +88,7 @@ class Decision:
 class Considered:
     """What was considered: OfferTarget, ValuedOffer, UserEligibility, HeldOffers, Draw, ExcludedProduct.
 
-    `limits`: what the day's offers may reserve at most, in minor units, by constraint.
+    `products`: OfferableProduct. `limits`: what the day's offers may reserve at most, in minor units, by constraint.
     """
 
     targets: DataFrame
@@ -96,6 +97,7 @@ class Considered:
     held: DataFrame
     draws: DataFrame
     excluded: DataFrame
+    products: DataFrame
     limits: Mapping[str, int]
 
 
@@ -155,11 +157,12 @@ def offer_rows(of: Considered, chosen: DataFrame, decision: Decision) -> DataFra
 def terms(decision: Decision) -> dict[str, Column]:
     """What an offer is and what is expected of it, as columns of Promotions. Of ValuedOffer."""
     digits, off, charged = decision.digits, F.col(ValuedOffer.off), F.col(OfferTarget.charged_price)
-    on_products, fund_id = F.size(OfferTarget.parts) > 0, F.col(OfferTarget.fund)[Fund.fund_id]
+    mechanic, fund_id = F.col(OfferTarget.mechanic), F.col(OfferTarget.fund)[Fund.fund_id]
+    on_products = ~mechanic.isin(list(ON_BASKETS))
     return {
         Promotions.product_ids: product_ids(F.col(OfferTarget.parts)),
         Promotions.discount_rate: F.when(on_products, F.col(ValuedOffer.rate)),
-        Promotions.coupon_amount: F.when(~on_products, off),
+        Promotions.coupon_amount: F.when(mechanic.isin(list(OFF_BASKETS)), off),
         Promotions.offer_price: F.when(on_products, (charged - off).cast(MONEY)),
         Promotions.expected_conversion: F.col(ValuedOffer.expected_conversion).cast(RATE),
         Promotions.expected_uplift: F.col(ValuedOffer.expected_uplift).cast(RATE),

@@ -1,4 +1,4 @@
-"""What an account's risk keeps it from: amounts off a basket, where it is high. See also new_user_welcome: rings."""
+"""What an account's risk keeps it from: offers on a basket, where it is high. See also new_user_welcome: rings."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from promo_spark.decisions.mechanics import ON_BASKETS
 from promo_spark.decisions.offers.targets import OfferTarget
 from promo_spark.decisions.users import DailyUser
 
@@ -16,7 +17,7 @@ def allowed_by_risk(targets: DataFrame, users: DataFrame, *, no_coupon: Sequence
     if not no_coupon:
         return targets
     warned = users.filter(F.col(DailyUser.risk_tier).isin(list(no_coupon))).select(DailyUser.user_id)
-    coupons = F.size(OfferTarget.parts) == 0
+    on_baskets = F.col(OfferTarget.mechanic).isin(list(ON_BASKETS))
     return OfferTarget.shaped(
-        targets.filter(~coupons).unionByName(targets.filter(coupons).join(warned, DailyUser.user_id, "left_anti"))
+        targets.filter(~on_baskets).unionByName(targets.filter(on_baskets).join(warned, DailyUser.user_id, "left_anti"))
     )

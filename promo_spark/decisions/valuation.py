@@ -36,8 +36,8 @@ Batches = Iterator[pa.RecordBatch]
 class ValuedOffer(OfferTarget):
     """One row per user, thing that could be offered, and depth, with what it is expected to bring and to cost."""
 
-    rate = Col(RATE, "share off what it applies to", unit="share", required=True)
-    off = Col(MONEY, "amount off the same", unit="currency", required=True)
+    rate = Col(RATE, "as in Rung", unit="share", required=True)
+    off = Col(MONEY, "as in Rung", unit="currency", required=True)
     expected_conversion = Col(_DOUBLE, "chance that it is used while it holds", unit="share", required=True)
     expected_uplift = Col(_DOUBLE, "order days while it holds, beyond those without it", required=True)
     aim_micro = Col(

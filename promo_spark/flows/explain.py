@@ -109,7 +109,7 @@ def _logged(lake: Lake, run_id: str, settings: Settings) -> _Logged:
 def _candidates(offers: DataFrame, digits: int) -> list[Candidate]:
     """Of ValuedOffer of one user."""
     products = product_ids(F.col(ValuedOffer.parts))
-    topics = topics_of(products, categories(F.col(ValuedOffer.parts)))
+    topics = topics_of(F.col(ValuedOffer.mechanic), products, categories(F.col(ValuedOffer.parts)))
     uses, unit = uses_of_offers(digits).alias(_USES), minor_per_unit(digits)
     rows = offers.select("*", products.alias(_PRODUCTS), topics.alias(_TOPICS), uses).collect()  # one user's
     return [

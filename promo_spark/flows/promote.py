@@ -178,7 +178,7 @@ def considered(ctx: Ctx, users: DataFrame, everyone: DataFrame | None = None) ->
         )
     )
     drawn = computed(explored_users(ctx, offers, users, held, limits))
-    return Considered(targets, offers, with_arms_as_drawn(users, drawn), held, drawn, excluded, limits)
+    return Considered(targets, offers, with_arms_as_drawn(users, drawn), held, drawn, excluded, inputs.products, limits)
 
 
 def limits_of_the_day(ctx: Ctx, funds: DataFrame, campaigns: DataFrame) -> dict[str, int]:
@@ -286,6 +286,7 @@ def checked(ctx: Ctx, decided: Decided, of: Considered) -> None:
         of.users,
         of.held,
         of.excluded,
+        of.products,
         date=ctx.date,
         settings=ctx.settings,
         limits=of.limits,

@@ -10,7 +10,7 @@ from promo_spark.contracts.vocabulary import GIVING_MECHANICS, LIFECYCLES, OBJEC
 from promo_spark.settings.sections import Days, Factor, Money, Positive, Section, Share, each_once_of, one_of
 
 FACE_MECHANICS = ("coupon", "threshold")  # those that take an amount off
-WITHOUT_DEPTH = ("new_user_welcome",)  # it gives an amount
+WITHOUT_DEPTH = ("new_user_welcome", "gift_with_purchase")  # they give an amount, and a product
 
 
 def _least_first(bounds: list[float]) -> list[float]:
@@ -71,6 +71,7 @@ class PromoteSettings(Section):
     min_spend_stretch: Annotated[float, Field(ge=1, le=1000)]
     coupon_min_discounted_share: Share
     coupon_max_budget_share: Share
+    gift_max_cost: Money
     clearance_cover_days: Days
     clearance_trend: Factor
     welcome_amount: Money

@@ -25,6 +25,7 @@ TEA = Candidate(
 JUICE = replace(TEA, promotion_id="juice", products=("juice",), topics=frozenset({"product:juice", "category:drinks"}))
 BREAD = replace(TEA, promotion_id="bread", products=("bread",), topics=frozenset({"product:bread"}))
 COUPON = replace(TEA, promotion_id="coupon", mechanic="coupon", products=(), topics=frozenset({"shop"}))
+GIFT = replace(TEA, promotion_id="gift", mechanic="gift", products=("jam",), topics=frozenset({"product:jam", "shop"}))
 DECIDED = Decided(made={"tea5": 1}, prices={"daily": 0.5}, least_gain=0.1, room=2, currency="EUR")
 
 
@@ -57,7 +58,8 @@ DECIDED = Decided(made={"tea5": 1}, prices={"daily": 0.5}, least_gain=0.1, room=
         ),
         (JUICE, DECIDED, "the discount of tea is about the same, and brings more"),
         (BREAD, replace(DECIDED, room=1), "no room beside offers that bring more: 1 more at a time"),
-        (COUPON, DECIDED, "a coupon for the whole basket stands alone"),
+        (COUPON, DECIDED, "an offer on the whole basket stands alone"),
+        (GIFT, DECIDED, "an offer on the whole basket stands alone"),
         (BREAD, DECIDED, "what the budgets had left did not reach for it"),
     ],
 )
@@ -73,6 +75,12 @@ def test_who_pays_a_share_is_told_and_the_same_without_it_is_not() -> None:
     paid = replace(TEA, promotion_id="paid", fund="f", fund_cost=Decimal("0.30"))
     [line] = reason_of_each([TEA, paid], replace(DECIDED, made={"paid": 1}))
     assert line.endswith("brings 1.00 ± 0.50 EUR, gives 0.20 beside 0.30 of the fund f")
+
+
+def test_a_gift_has_no_depth_and_leaves_no_room_for_others() -> None:
+    lines = reason_of_each([BREAD, GIFT], replace(DECIDED, made={"gift": 1}))
+    assert lines[0] == "  offered: repurchase, gift of jam, brings 1.00 ± 0.50 EUR, gives 0.20"
+    assert lines[1].endswith(": an offer on the whole basket stands alone")
 
 
 def test_of_a_thing_the_depth_that_was_offered_is_told_else_the_best_one() -> None:

@@ -15,6 +15,7 @@ from promo_spark.decisions.eligibility import UserEligibility
 from promo_spark.decisions.held import held_offers
 from promo_spark.decisions.invariants import check_invariants
 from promo_spark.decisions.offers.exclusions import ExcludedProduct
+from promo_spark.decisions.offers.products import OfferableProduct
 from promo_spark.errors import InvariantError
 from promo_spark.settings import Settings
 
@@ -58,6 +59,13 @@ COUPON = OFFER | {
     "coupon_code": "0123-4567-89AB-CDEF",
     "min_spend": 10,
 }
+GIFT = COUPON | {
+    "mechanic": "gift",
+    "scenario": "gift_with_purchase",
+    "product_ids": ["jam"],
+    "coupon_amount": None,
+    "coupon_code": None,
+}
 SPEND_AND_SAVE = COUPON | {"mechanic": "threshold", "scenario": "spend_and_save", "coupon_code": None}
 TEA: dict[str, Any] = {"promotion_id": "x2", "rank": 2, "product_ids": ["tea"]}
 NONE: dict[str, Any] = {
@@ -71,11 +79,19 @@ NONE: dict[str, Any] = {
     "reason_codes": ["no_candidate"],
 }
 
+# What may be offered, at half its price: at most (0.5 − 0.05) × 10 = 4.50 may be given with an order of 10.
+STOCK: dict[str, dict[str, Any]] = {
+    "jam": {"unit_cost": 2, "charged_price": 4, "units_28d": 1, "on_hand": 1},
+    "honey": {"unit_cost": "2.01", "charged_price": "4.02", "units_28d": 1, "on_hand": 1},  # dearer than gift_max_cost
+    "salt": {"unit_cost": 1, "charged_price": 2, "units_28d": 1, "on_hand": 0},
+    "rice": {"unit_cost": 1, "charged_price": 2, "units_28d": 1},  # stock not known
+}
 ORDER = "margin floor ≤ price < charged price ≤ list price"
 Rows = Sequence[Mapping[str, Any]]
 HELD: Rows = [  # offers of earlier dates that hold
     OFFER | {"user_id": "holding", "product_ids": ["salt"]},
     COUPON | {"user_id": "coupon held"},
+    GIFT | {"user_id": "gift held"},
     OFFER | {"user_id": "again"},
     OFFER | {"user_id": "withdrawn"},
 ]
@@ -108,6 +124,8 @@ def check(
             "blocked_risk_tiers": ["blocked"],
             "no_coupon_risk_tiers": ["high"],
             "least_gain": 0.10,
+            "min_margin": 0.05,
+            "gift_max_cost": 2.0,
         }
     )
     holding = held_offers(Promotions.frame(spark, held), DAY)
@@ -118,6 +136,7 @@ def check(
         users,
         holding,
         kept_out,
+        OfferableProduct.frame(spark, [{"product_id": product_id} | facts for product_id, facts in STOCK.items()]),
         date=DAY,
         settings=strategy,
         limits=limits,
@@ -149,6 +168,7 @@ def test_right_decisions_pass(spark: SparkSession, settings: Settings) -> None:
         COUPON | {"user_id": "d"},
         NONE | {"user_id": "b", "revokes": [COUPON["promotion_id"]]},
         NONE | {"user_id": "c", "arm": "holdout"},
+        GIFT | {"user_id": "f", "fund_id": "jam makers", "fund_cost": "0.02"},
         # what chance gives in the explore arm may bring nothing
         OFFER
         | {
@@ -166,13 +186,14 @@ def test_right_decisions_pass(spark: SparkSession, settings: Settings) -> None:
         ("c", True, None, "holdout"),
         ("d", True, None, "treatment"),
         ("e", True, None, "explore"),
+        ("f", True, None, "treatment"),
     )
     held = [
         OFFER | TEA | {"user_id": "a", "valid_to": DAY},  # another product: both may be used
         OFFER | {"user_id": "a", "valid_to": DAY - datetime.timedelta(days=1)},  # holds no more
         COUPON | {"user_id": "b", "valid_to": DAY},  # has withdrawn consent since: it ends
     ]
-    check(settings, rows, users, reserved="0.15", planned="0.15", held=held)
+    check(settings, rows, users, reserved="0.20", planned="0.20", held=held)
 
 
 def test_every_breach_is_named_with_its_rows_and_an_example(spark: SparkSession, settings: Settings) -> None:
@@ -184,14 +205,28 @@ def test_every_breach_is_named_with_its_rows_and_an_example(spark: SparkSession,
         "dear": (ORDER, [OFFER | {"list_price": "9.50"}]),  # charged above list
         "unknown": (ORDER, [OFFER | {"charged_price": None}]),
         "rate": ("the price is the charged price less the rate", [OFFER | {"discount_rate": "0.2"}]),
-        "coupon": ("an offer on a basket takes off something, and less", [COUPON | {"coupon_amount": 10}]),
-        "saved": ("an offer on a basket takes off something, and less", [SPEND_AND_SAVE | {"min_spend": 2}]),
+        "coupon": ("an amount off a basket is something, and less", [COUPON | {"coupon_amount": 10}]),
+        "saved": ("an amount off a basket is something, and less", [SPEND_AND_SAVE | {"min_spend": 2}]),
         "lavish": (
-            "an offer on a basket takes off at most",
+            "an amount off a basket is at most",
             [SPEND_AND_SAVE | {"coupon_amount": "26", "min_spend": 100}],  # of 100 / 4
         ),
-        "empty": ("an offer is of products or on a basket", [OFFER | {"product_ids": []}]),
-        "mixed": ("an offer is of products or on a basket", [COUPON | {"product_ids": ["milk"]}]),
+        "empty": ("an offer is of products, off a basket or a gift", [OFFER | {"product_ids": []}]),
+        "mixed": ("an offer is of products, off a basket or a gift", [COUPON | {"product_ids": ["milk"]}]),
+        "two": ("a gift is one product", [GIFT | {"product_ids": ["jam", "jam"]}]),
+        "freely": ("a gift is one product", [GIFT | {"min_spend": None}]),
+        "reduced": ("a gift is one product", [GIFT | {"discount_rate": "0.1"}]),
+        "sold out": ("a gift is a product that may be offered, and in stock", [GIFT | {"product_ids": ["salt"]}]),
+        "not known": ("a gift is a product that may be offered, and in stock", [GIFT | {"product_ids": ["rice"]}]),
+        "kept out": ("a gift is a product that may be offered, and in stock", [GIFT | {"product_ids": ["wine"]}]),
+        "costly": ("a gift costs promote.gift_max_cost at most", [GIFT | {"product_ids": ["honey"]}]),
+        "small": ("a gift costs promote.gift_max_cost at most", [GIFT | {"min_spend": 4}]),  # leaves 0.45 × 4 = 1.80
+        "gift beside": (
+            "a user's offers keep the margin floor together",
+            [OFFER, GIFT | {"promotion_id": "g", "rank": 2}],
+        ),
+        "gift held": ("a user's offers keep the margin floor together", [OFFER]),
+        "given to": ("a risk tier of promote.no_coupon_risk_tiers gets no offer on a basket", [GIFT]),
         "no code": ("a coupon has a code, and nothing else has", [COUPON | {"coupon_code": None}]),
         "a code": ("a coupon has a code, and nothing else has", [SPEND_AND_SAVE | {"coupon_code": "0123"}]),
         "for long": ("an offer holds promote.valid_days", [OFFER | {"valid_to": DAY + datetime.timedelta(days=7)}]),
@@ -205,9 +240,9 @@ def test_every_breach_is_named_with_its_rows_and_an_example(spark: SparkSession,
             "but for the explore arm and clearance no offer loses margin",
             [OFFER | {"objective": "revenue", "incremental_margin": "-0.01"}],
         ),
-        "payer": ("a fund pays for offers on products only", [OFFER | {"fund_id": "f"}]),  # nobody knows how much
-        "of none": ("a fund pays for offers on products only", [OFFER | {"fund_cost": 1}]),
-        "basket": ("a fund pays for offers on products only", [COUPON | {"fund_id": "f", "fund_cost": 1}]),
+        "payer": ("a fund pays for offers with products only", [OFFER | {"fund_id": "f"}]),  # nobody knows how much
+        "of none": ("a fund pays for offers with products only", [OFFER | {"fund_cost": 1}]),
+        "basket": ("a fund pays for offers with products only", [COUPON | {"fund_id": "f", "fund_cost": 1}]),
         "chance": ("an action's probability is a share above 0", [OFFER | {"action_propensity": 0}]),
         "slot": ("an offer is a sentence without empty slots", [OFFER | {"text": "{title}, 10% off."}]),
         "status": ("an offer has a status, and none has none", [NONE | {"status": "active"}]),
@@ -241,12 +276,12 @@ def test_every_breach_is_named_with_its_rows_and_an_example(spark: SparkSession,
         "by none": ("nobody is sent an offer by a channel that they refused", [OFFER]),
         "unprofiled": ("nobody without profile is targeted", [OFFER]),
         "blocked": ("a blocked risk tier gets nothing", [OFFER]),
-        "warned": ("a risk tier of promote.no_coupon_risk_tiers gets no coupon", [COUPON]),
+        "warned": ("a risk tier of promote.no_coupon_risk_tiers gets no offer on a basket", [COUPON]),
         "moved": ("the arm is the one that was drawn", [OFFER]),
     }
     consent = {"refused": False, "withdrawn": False, "unasked": None}
     arms = {"held": "holdout", "moved": "holdout"}
-    tiers = {"blocked": "blocked", "warned": "high"}
+    tiers = {"blocked": "blocked", "warned": "high", "given to": "high"}
     users = users_of_the_day(
         spark,
         *[(u, consent.get(u, True), tiers.get(u), arms.get(u, "treatment")) for u in wrong if u != "stranger"],
@@ -261,6 +296,8 @@ def test_every_breach_is_named_with_its_rows_and_an_example(spark: SparkSession,
         by_rule.setdefault(rule, []).append(user)
     by_rule["the price is the charged price less the rate"] += ["above", "under", "unknown", "mixed"]
     by_rule[ORDER] += ["mixed"]
+    by_rule["a product is offered to a user once"] += ["two"]
+    by_rule["a gift costs promote.gift_max_cost at most"] += ["freely"]
     by_rule["nobody without consent is targeted"] += ["stranger"]
     by_rule["the arm is the one that was drawn"] += ["stranger"]
     for rule, breakers in by_rule.items():

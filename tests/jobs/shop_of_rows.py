@@ -32,6 +32,20 @@ DAY = datetime.date(2017, 12, 1)
 CENT = Decimal("0.01")
 USERS, PRODUCTS, CATEGORIES = 240, 40, 8
 
+# What nobody buys and nobody is recommended, and what costs little: a gift.
+SAMPLE: dict[str, Any] = {
+    "as_of": DAY,
+    "product_id": "sample",
+    "title": "Sample",
+    "category": "samples",
+    "promotable": True,
+    "list_price": 9,
+    "charged_price": 9,
+    "unit_cost": 2,
+    "units_28d": 0,
+    "buyers": 0,
+}
+
 Rows = dict[type[Table], list[dict[str, Any]]]
 
 
@@ -42,7 +56,7 @@ def days_before(days: int) -> datetime.date:
 def shop(seed: int = 7) -> Rows:
     """A shop with every kind of user and product: no price, no margin, no consent, no order, nothing due."""
     draw = np.random.default_rng(seed)
-    products = [product(p, draw) for p in range(PRODUCTS)]
+    products = [*(product(p, draw) for p in range(PRODUCTS)), SAMPLE]
     users = [user(u, draw) for u in range(USERS)]
     rows: Rows = {
         ProductProfile: products,
@@ -161,7 +175,10 @@ def user(u: int, draw: np.random.Generator) -> dict[str, Any]:
         "basket_value": 50.0,
         "discounted_lines_share": round(float(draw.uniform(0, 1)), 6),
         "repurchases": again,
-        "interests": [{"category": f"c{u % CATEGORIES}", "share": 0.5}],
+        "interests": [
+            {"category": f"c{u % CATEGORIES}", "share": 0.5},
+            *([{"category": "samples", "share": 0.1}] if u % 3 == 0 else []),
+        ],
     }
 
 

@@ -25,7 +25,15 @@ from promo_spark.storage.lake import Lake
 from tests.jobs.shop_of_rows import CENT, DAY, USERS, Rows, arm_of, curves, days_before, decide, shop
 
 # Discounts and bundles run out; coupons do not, so that every scenario gets its turn.
-TIGHT_MECHANICS = {"discount": 150.0, "coupon": 930.0, "bundle": 9.0, "threshold": 40.0, "flash": 30.0, "rebate": 3.0}
+TIGHT_MECHANICS = {
+    "discount": 150.0,
+    "coupon": 930.0,
+    "bundle": 9.0,
+    "threshold": 40.0,
+    "flash": 30.0,
+    "rebate": 3.0,
+    "gift": 20.0,
+}
 SOME = ["new_user_welcome", "repurchase", "win_back", "recommended_item", "bundle", "clearance"]
 TIGHT: dict[str, Any] = {"daily_budget": 1000.0, "mechanic_budgets": TIGHT_MECHANICS, "explore_share": 0.0}
 
@@ -166,7 +174,7 @@ def test_a_users_offers_keep_the_floor_when_they_are_used_together(written: Any)
     """A coupon for the whole shop on top of an item's offer would fall below the floor: it stands alone."""
     _, _, (promotions, _, _) = written
     offers = promotions[promotions.scenario != "none"]
-    with_coupon = set(offers[offers.mechanic.isin(["coupon", "threshold"])].user_id)
+    with_coupon = set(offers[offers.mechanic.isin(["coupon", "threshold", "gift"])].user_id)
     assert len(with_coupon) > 10
     assert (offers[offers.user_id.isin(with_coupon)].groupby("user_id").size() == 1).all()
     assert (offers.groupby("user_id").size() == 2).any()  # two items' offers do meet: each keeps its own floor
@@ -203,6 +211,24 @@ def test_every_offer_says_what_why_and_until_when(written: Any) -> None:
     assert offers[offers.mechanic != "coupon"].coupon_code.isna().all()
     coupons = offers[offers.mechanic.isin(["coupon", "threshold"])]
     assert (coupons.coupon_amount < coupons.min_spend).all() and coupons.product_ids.str.len().max() == 0
+
+
+def test_a_gift_is_cheap_of_a_kind_that_its_user_likes_and_has_no_price(written: Any, settings: Settings) -> None:
+    """I05: in the user's interests, at most at the cap; the row has a product and a minimum spend, and no prices."""
+    rows, _, (promotions, _, _) = written
+    catalogue = {p["product_id"]: p for p in rows[ProductProfile]}
+    users = {u["user_id"]: u for u in rows[UserProfile]}
+    gifts = promotions[promotions.mechanic == "gift"]
+    assert len(gifts) > 0
+    for gift in gifts.itertuples():
+        [product] = [catalogue[p] for p in gift.product_ids]
+        assert product["category"] in [one["category"] for one in users[gift.user_id]["interests"]]
+        assert product["promotable"] and product["unit_cost"] <= settings.promote.gift_max_cost
+        assert gift.text.startswith(f"A gift with your next order of {gift.min_spend} USD or more, until 2017-12-07: ")
+        assert float(gift.min_spend) >= 1.2 * users[gift.user_id]["basket_median"]
+    empty = ["category", "discount_rate", "coupon_amount", "coupon_code"]
+    empty += ["list_price", "charged_price", "offer_price", "margin_floor"]
+    assert gifts[empty].isna().all(axis=None) and (gifts.expected_cost > 0).all()
 
 
 def test_the_same_inputs_give_the_same_rows_and_the_next_day_leaves_them_alone(

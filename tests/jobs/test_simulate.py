@@ -22,8 +22,11 @@ from promo_spark.runtime.progress import Progress
 from promo_spark.runtime.run_log import RunLog
 from promo_spark.settings import load, validated
 from promo_spark.storage.lake import Lake
+from promo_spark.worlds.catalogue import catalogue
 from promo_spark.worlds.frames import recent_offers, users_with_offers
+from promo_spark.worlds.offers import offers_from
 from promo_spark.worlds.population import population
+from promo_spark.worlds.response import GIFT
 from promo_spark.worlds.spec import world_spec
 
 DATE = datetime.date(2024, 6, 1)
@@ -68,6 +71,18 @@ def test_an_offer_made_again_is_one_offer_and_a_spent_coupon_stays_in_mind(spark
     (of_spender,) = users_with_offers(spent, offered, recent).collect()
     assert [(offer.promotion_id, offer.spent) for offer in of_spender.offers] == [("c1", True)]
     assert recent_offers(dated, DATE).isEmpty()  # those of the day itself did not tire anybody yet
+
+
+def test_a_gift_of_the_promotions_is_one_that_the_world_gives(spark: SparkSession) -> None:
+    """I05: a row without a rate or an amount is a saving there: the gift's price over the minimum spend."""
+    spec = world_spec(load("world", ["generate.users=20", "generate.products=60", "generate.days=30"]).generate, DATE)
+    offer = {"promotion_id": "g", "mechanic": "gift", "product_ids": ["P000007"], "min_spend": 1000, "valid_from": DATE}
+    offered = Promotions.frame(spark, [{"user_id": "U1", "date": DATE, **offer}])
+    states = SimulatedStates.frame(spark, [{"user_id": "U1", "used": []}])
+    rows = users_with_offers(states, offered, recent_offers(offered, NEXT)).select("offers").toArrow()
+    made = offers_from(spec, rows)
+    assert (made.mechanic.tolist(), made.product.tolist(), made.amount.tolist()) == ([GIFT], [7], [0])
+    assert made.saving.tolist() == [catalogue(spec).price[7] / 100_000] and made.saving[0] > 0
 
 
 def test_a_simulated_day_is_delivered_taken_in_and_goes_on_the_next_day(lake: Lake, tmp_path: Path) -> None:

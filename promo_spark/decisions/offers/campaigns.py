@@ -1,7 +1,8 @@
 """Campaigns of the marketers' calendar, and which offers belong to them.
 
 An offer belongs to one campaign at most: of those in force that its scenario, its user's segment and all its products
-meet, the first by campaign_id. An offer on the whole basket names no product: it belongs to one that names none either.
+meet, the first by campaign_id. An amount off the whole basket names no product: it belongs to one that names none
+either.
 """
 
 from __future__ import annotations

@@ -23,8 +23,13 @@ from promo_spark.settings.promote import PromoteSettings
 class Rung(Frame):
     """One depth of an offer: an entry of OfferTarget.rungs."""
 
-    rate = Col(RATE, "share off what it applies to: the products together, or the minimum spend", required=True)
-    off = Col(MONEY, "amount off the same", unit="currency", required=True)
+    rate = Col(
+        RATE,
+        "share off what it applies to: the products together, or the minimum spend; of a gift its price as a share of "
+        "the minimum spend, or of twice the price where that is more",
+        required=True,
+    )
+    off = Col(MONEY, "amount off the same; of a gift its cost", unit="currency", required=True)
 
 
 RUNG = Rung.struct()
@@ -140,8 +145,7 @@ def with_basket_rungs(
     stretches the basket. The amounts are shares of it, cut to what the shop's margin floor leaves and to `most_amount`.
     A row where the least share is more than that, and one without a basket, is dropped.
     """
-    basket = half_up(F.col(DailyUser.basket_median).cast("decimal(18,6)"), digits)
-    min_spend = F.ceil(basket * F.lit(Decimal(str(stretch)))).cast(MONEY)
+    min_spend = stretched_basket(stretch, digits)
     room = F.floor(greatest_coupon_share(margin_share, min_margin) * 100) / 100
     most = F.least(room, F.floor(F.lit(most_amount) * 100 / min_spend) / 100)
     return (
@@ -150,6 +154,12 @@ def with_basket_rungs(
         .withColumn(BasketOffer.rungs, rungs(min_spend, most=most, bounds=bounds, step=step, digits=digits))
         .filter(F.size(BasketOffer.rungs) > 0)
     )
+
+
+def stretched_basket(stretch: float, digits: int) -> Column:
+    """The user's median basket × `stretch`, up to the whole unit of currency. Of DailyUser."""
+    basket = half_up(F.col(DailyUser.basket_median).cast("decimal(18,6)"), digits)
+    return F.ceil(basket * F.lit(Decimal(str(stretch)))).cast(MONEY)
 
 
 def greatest_coupon_share(margin_share: Column, min_margin: float) -> Column:
@@ -177,9 +187,9 @@ def margin_of_shop(products: DataFrame) -> DataFrame:
 
 
 def most_basket_amount(settings: PromoteSettings, mechanic: str, digits: int) -> Decimal:
-    """The most that one offer may take off a basket: a share of the smallest budget that its mechanic falls under.
+    """The most that one offer on a basket may take off, or give: a share of the smallest budget that it falls under.
 
-    A budget reserves the expected cost, which is a small share of what such an offer takes off: without this bound a
+    A budget reserves the expected cost, which is a small share of what such an offer may cost: without this bound a
     single use could cost more than the budget of the day.
     """
     budget = min(settings.daily_budget, settings.mechanic_budgets.get(mechanic, settings.daily_budget))

@@ -46,13 +46,19 @@ class ProposedOffer(Frame):
     """One row per user and thing that a scenario proposes to offer: the terms but for the depth, and why."""
 
     user_id = Col(_TEXT, "who could get it", required=True, personal=Personal.IDENTIFIER)
-    parts = Col(T.ArrayType(PART), "what it is good for, the user's own first; empty: the whole shop", required=True)
-    category = Col(_TEXT, "category of the product; null: several, or the whole shop")
+    parts = Col(
+        T.ArrayType(PART),
+        "what it is good for, the user's own first; of a gift what is given; empty: the whole shop",
+        required=True,
+    )
+    category = Col(_TEXT, "category of the product; null: several, a gift, or the whole shop")
     rungs = Col(T.ArrayType(RUNG), "the depths at which it could be made, least first", required=True)
     min_spend = Col(MONEY, "amount to spend before the offer counts; null: none", unit="currency")
-    list_price = Col(MONEY, "catalogue price of the products together; null: no products", unit="currency")
-    charged_price = Col(MONEY, "what is charged for them together now; null: no products", unit="currency")
-    margin_floor = Col(MONEY, "lowest price that keeps the minimum margin; null: no products", unit="currency")
+    list_price = Col(MONEY, "catalogue price of the products together; null: no products, or a gift", unit="currency")
+    charged_price = Col(MONEY, "what is charged for them together now; null: no products, or a gift", unit="currency")
+    margin_floor = Col(
+        MONEY, "lowest price that keeps the minimum margin; null: no products, or a gift", unit="currency"
+    )
     margin_is_assumed = Col(T.BooleanType(), "true: a cost follows from an assumed margin", required=True)
     title = Col(_TEXT, "the product's name; null: no products")
     partner_title = Col(_TEXT, "the name of a bundle's other product; null: no bundle")
