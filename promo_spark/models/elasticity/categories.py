@@ -179,7 +179,7 @@ def _margin_errors(known: CategoryWeeks, estimate: Estimate, slopes: Slopes, pro
 
 def _seen(cells: Cells) -> list[bool]:
     """Which effects the cells could show at all."""
-    return [True, *(bool(column.any()) for column in cells.drivers().T)]
+    return [True, *(bool(column.any()) for column in cells.drivers.T)]
 
 
 def _segments(known: CategoryWeeks, cells: Cells, estimate: Estimate, fitting: Fitting) -> dict[str, Any]:

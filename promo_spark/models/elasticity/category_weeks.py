@@ -182,7 +182,9 @@ def _by_segment(
     rows: pd.DataFrame, at: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]], shape: tuple[int, ...]
 ) -> dict[int, Floats]:
     by_segment: dict[int, Floats] = {}
-    for place, found in enumerate(rows[ProductWeek.by_segment]):
-        for segment, units in sorted((found or {}).items()) if isinstance(found, dict) else found or ():
-            by_segment.setdefault(int(segment), np.zeros(shape))[at[0][place], at[1][place]] = units
-    return dict(sorted(by_segment.items()))
+    for product, week, found in zip(*at, rows[ProductWeek.by_segment], strict=True):
+        for segment, units in found.items() if isinstance(found, dict) else found or ():
+            if segment not in by_segment:
+                by_segment[segment] = np.zeros(shape)
+            by_segment[segment][product, week] = units
+    return {int(segment): by_segment[segment] for segment in sorted(by_segment)}

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +27,9 @@ USUAL = -np.log1p(-0.2)  # log reduction at which elasticities are stated: 20 % 
 DEEP = -np.log1p(-0.35)  # from here on shoppers have nearly all they want, and a deeper reduction adds less
 _SIGNS = np.array([1.0, 1.0, -1.0, -1.0, -1.0])  # of all but the elasticity
 _ROUNDS = 3  # in which the products' dispersions are estimated
-_MOST_STEPS, _CLOSE = 30, 1e-6
+_MOST_STEPS = 30
+_CLOSE = 1e-4  # log likelihood that a step of a fit that stands wins: effects move by 0.014 of their errors
+_ROUGHLY = 1e-2  # the same while the dispersions are still estimated
 _LONGEST_STEP = 3.0  # of any effect in one step, in logs
 _FLAT = 1e-6  # precision that keeps effects which nothing tells apart finite
 _FIXED = 1e9  # precision of the first week's effect, which is 0: others are compared with it
@@ -59,6 +62,7 @@ class Cells:
     def weeks(self) -> int:
         return int(self.week.max(initial=-1)) + 1
 
+    @cached_property
     def drivers(self) -> Floats:
         """Cell × effect, but for the elasticity; signed, so that each effect is above 0 where it is as expected."""
         beyond = np.maximum(self.reduction - DEEP, 0)
@@ -120,9 +124,9 @@ def fitted(cells: Cells, prior: Prior) -> Fit:
     """
     state = _started(cells, prior)
     for _ in range(_ROUNDS):
-        state = _converged(cells, prior, state)
+        state = _converged(cells, prior, state, _ROUGHLY)
         state = dataclasses.replace(state, dispersion=_dispersion(cells, state))
-    state = _converged(cells, prior, state)
+    state = _converged(cells, prior, state, _CLOSE)
     equations = _equations(cells, prior, state)
     expected = np.exp(state.log_expected)
     return Fit(state.effects, state.elasticities, state.dispersion, expected, prior, equations)
@@ -183,7 +187,7 @@ def _looked(cells: Cells, prior: Prior, state: _State) -> _State:
         + state.season[cells.week]
         + np.log(cells.days)
         + lift(state.elasticities[cells.product], cells.reduction, prior.spread)
-        + cells.drivers() @ state.effects[1:]
+        + cells.drivers @ state.effects[1:]
     )
     return dataclasses.replace(state, log_expected=np.minimum(log_expected, _HIGHEST))
 
@@ -196,7 +200,7 @@ def _equations(cells: Cells, prior: Prior, state: _State) -> Equations:
     elasticity = state.elasticities[cells.product]
     slope = cells.reduction * (1 + prior.spread * elasticity * (cells.reduction - USUAL))
     products, weeks = cells.products, cells.weeks
-    shared = np.column_stack([slope * state.relative[cells.product], cells.drivers()])
+    shared = np.column_stack([slope * state.relative[cells.product], cells.drivers])
     own = np.column_stack([np.ones(len(cells)), slope])
     effects = shared.shape[1]
     block, own_right = np.zeros((products, 2, 2)), np.zeros((products, 2))
@@ -223,20 +227,23 @@ def _equations(cells: Cells, prior: Prior, state: _State) -> Equations:
     whole[effects, effects] += _FIXED
     right[effects:] = np.bincount(cells.week, residual, weeks)
     inverted: Floats = np.linalg.inv(block).astype(np.float64)
-    carried = np.einsum("pij,pjk->pik", inverted, ties)
-    left = whole - np.einsum("pik,pil->kl", ties, carried)
+    carried = inverted @ ties
+    left = whole - ties.reshape(-1, effects + weeks).T @ carried.reshape(-1, effects + weeks)
     step = np.linalg.solve(left, right - np.einsum("pik,pi->k", carried, own_right))
     own_step = np.einsum("pij,pj->pi", inverted, own_right - ties @ step)
     return Equations(weight, residual, own, shared, inverted, ties, left, step, own_step)
 
 
-def _converged(cells: Cells, prior: Prior, state: _State) -> _State:
-    """Steps until nothing moves; a step is halved while the likelihood falls."""
+def _converged(cells: Cells, prior: Prior, state: _State, close: float) -> _State:
+    """Steps until one wins less than `close`; a step is halved while the likelihood falls.
+
+    How far effects still move tells nothing: a product that sold next to nothing goes to and fro for long.
+    """
     worth = _likelihood(cells, prior, state)
     for _ in range(_MOST_STEPS):
         equations = _equations(cells, prior, state)
         longest = max(np.abs(equations.own_step).max(initial=0), np.abs(equations.step).max(initial=0))
-        share, effects = min(1.0, _LONGEST_STEP / max(longest, _CLOSE)), len(state.effects)
+        share, effects = _LONGEST_STEP / max(longest, _LONGEST_STEP), len(state.effects)
         for _ in range(20):
             moved = dataclasses.replace(
                 state,
@@ -250,8 +257,8 @@ def _converged(cells: Cells, prior: Prior, state: _State) -> _State:
             if reached >= worth - 1e-9 * abs(worth):
                 break
             share /= 2
-        state, worth = tried, reached
-        if longest * share < _CLOSE:
+        won, state, worth = reached - worth, tried, reached
+        if won < close:
             break
     return state
 
