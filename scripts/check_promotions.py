@@ -245,8 +245,7 @@ def outside(offers: pl.DataFrame, column: str, rows: list[dict[str, Any]], profi
             continue
         belongs = pl.lit(True)
         if row["level"] is not None:
-            level = "product_id" if row["level"] == "product" else row["level"]
-            products = profiles.filter(pl.col(level) == row["value"])["product_id"].to_list()
+            products = named_products(profiles, row["level"], row["value"])
             named = pl.col("product_ids").list.eval(pl.element().is_in(products)).list.all()
             belongs = named & (pl.col("product_ids").list.len() > 0)
         if column == "fund_id" and row["end_date"] is not None:
@@ -265,9 +264,17 @@ def kept_out(lake: Path, profiles: pl.DataFrame, date: datetime.date, days: int)
     last, found = date + datetime.timedelta(days=days - 1), set()
     for row in pl.read_delta(str(listed)).iter_rows(named=True):
         if (row["start_date"] or date) <= last and (row["end_date"] or date) >= date:
-            column = "product_id" if row["level"] == "product" else row["level"]
-            found |= set(profiles.filter(pl.col(column) == row["value"])["product_id"])
+            found |= set(named_products(profiles, row["level"], row["value"]))
     return sorted(found)
+
+
+def named_products(profiles: pl.DataFrame, level: str, value: str) -> list[str]:
+    """The products that a row of a marketers' list names; a tag in whatever case and spaces."""
+    if level == "tag":
+        has_it = pl.col("tags").list.contains(" ".join(value.lower().split()))
+    else:
+        has_it = pl.col("product_id" if level == "product" else level) == value
+    return profiles.filter(has_it)["product_id"].to_list()
 
 
 def refused_channels(lake: Path, offers: pl.DataFrame) -> int:

@@ -176,6 +176,7 @@ class ProductProfile(AsOf):
     shelf_life_days = Col(
         T.IntegerType(), "as in silver.products; null: it keeps, not known, or written by an older version", unit="days"
     )
+    tags = Col(T.ArrayType(_TEXT), "as in silver.products; null: not known, or written by an older version")
 
 
 class DailySales(AsOf):

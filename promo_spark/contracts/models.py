@@ -210,6 +210,33 @@ class Forecasts(Predicted):
     failure = Col(_TEXT, "of a rule's rows: which models failed on the series, and how; null: none did")
 
 
+class DemandHints(Predicted):
+    """One row per item and antecedent: how many more pieces of the item could be wanted, as the antecedent sells more.
+
+    A rule of thumb for who reorders, in no forecast: what the antecedent is forecast to sell beyond the same number of
+    days before, by the confidence of the rule antecedent ⇒ item. Only rises, and rules of one item with a lift above
+    1. Hints of several antecedents for an item overlap: they do not add up.
+    """
+
+    name = "demand_hints"
+    key = ("as_of", "level", "item_id", "antecedent")
+    checks = (Check("hint_positive", "hint_units", ">", 0.0), Check("basis_known", "basis", "in", ("heuristic",)))
+    level = Col(_TEXT, "what items are, as in models.basket_rules: product, subcategory or category", required=True)
+    item_id = Col(_TEXT, "what could be wanted more: the rule's consequent", required=True)
+    antecedent = Col(_TEXT, "what is forecast to sell more", required=True)
+    days = Col(T.IntegerType(), "how many days are forecast, and compared with", unit="days", required=True)
+    forecast_units = Col(
+        _DOUBLE,
+        "of the antecedent, by models.forecasts; of a subcategory the sum of its products there",
+        unit="units",
+        required=True,
+    )
+    sold_units = Col(_DOUBLE, "of the same, sold in as many days before as_of", unit="units", required=True)
+    confidence = Col(_DOUBLE, "of the rule, as in models.basket_rules", unit="share", required=True)
+    hint_units = Col(_DOUBLE, "(forecast_units − sold_units) × confidence", unit="units", required=True)
+    basis = Col(_TEXT, "heuristic: nothing of it was fitted or measured", required=True)
+
+
 class ForecastModels(Predicted):
     """One row per series: the champion that a fit chose, and the errors that its intervals are made of.
 
@@ -302,6 +329,7 @@ MODELS: tuple[type[Table], ...] = (
     Recommendations,
     ItemFactors,
     Forecasts,
+    DemandHints,
     ForecastModels,
     Registry,
     Metrics,

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from promo_spark.contracts.models import ForecastModels, Forecasts
+from promo_spark.contracts.features import ProductProfile
+from promo_spark.contracts.models import BasketRules, ForecastModels, Forecasts
 from promo_spark.flows.registry import Fit
 from promo_spark.measures.metric_rows import Figure
 from promo_spark.measures.refitting import refit_reason
 from promo_spark.models.forecasts.batches import series_models
 from promo_spark.models.forecasts.drift import drift
+from promo_spark.models.forecasts.hints import demand_hints, expected_sales
 from promo_spark.models.forecasts.metrics import CHAMPION, count_metrics, forecast_metrics
 from promo_spark.models.forecasts.series import SalesSeries
 from promo_spark.models.forecasts.stored import StoredModels, stored_models
@@ -68,6 +70,14 @@ def fit_of_date(ctx: Context[ForecastSettings], of_date: ForecastsOfDate, series
         state=ForecastModels,
         metrics={f.metric: f.value for f in of_date.figures if f.slice == CHAMPION and f.value is not None},
     )
+
+
+def hints_of_date(ctx: Context[ForecastSettings], ahead: DataFrame, sales: DataFrame) -> DataFrame:
+    """One row per rule whose antecedent is forecast to sell more. Forecasts, DailySales → DemandHints."""
+    days = ctx.settings.horizon_days
+    products = ctx.read_optional(ProductProfile)
+    expected = expected_sales(ahead, sales, products, as_of=ctx.date, days=days)
+    return demand_hints(expected, ctx.read_optional(BasketRules), days=days)
 
 
 def _judged(ctx: Context[ForecastSettings], stored: StoredModels, sales: DataFrame) -> tuple[str | None, list[Figure]]:

@@ -161,6 +161,7 @@ class ColumnMapping(Section):
     unit: Literal["s", "ms"] | None = None  # time as a number: seconds or milliseconds since 1970, UTC
     format: TimePattern | None = None  # of a date or time, as Spark writes patterns
     scale: Annotated[float, Field(ge=-1e9, le=1e9)] | None = None  # the number is multiplied by this
+    split: Annotated[str, Field(min_length=1, max_length=8)] | None = None  # between the items of a list; None: a comma
     negative_when: Condition | None = None  # rows whose number counts as negative, such as cancellations
 
     @model_validator(mode="before")

@@ -113,6 +113,35 @@ def test_every_depth_is_valued_and_the_worthwhile_ones_are_told(spark: SparkSess
     assert len({r.promotion_id for r in found.values()}) == 6
 
 
+def test_who_buys_anyway_gets_no_discount_and_who_can_be_moved_does(spark: SparkSession) -> None:
+    """H06: sure things get none at any depth, persuadables do: the value is Δ pieces × margin − cost, to the cent.
+
+    Nobody comes more often for an offer. At 20 % off (2 of 10, elasticity 3, f = 0.8^-3 = 1.953) a piece leaves 5 − 2.
+    The sure one buys milk with 0.999, so −ln 0.001 = 6.908 pieces, at every visit: 6.908 × f / (1 + 0.5 (f − 1)) =
+    9.137 with the offer. That is 2.230 × 5 − 9.137 × 2 = −7.13: most is given on what would be bought anyway.
+    The other buys it with 0.2, so 0.2231 pieces, at 0.1116 of 2 visits: 0.2231 × f / (1 + 0.5 × 0.1116 (f − 1)) =
+    0.4138. That is 0.1907 × 5 − 0.4138 × 2 = 0.126. At 10 % it is 0.084, less than the least gain, at 40 % it loses.
+    """
+    chances = {"sure": 0.999, "persuadable": 0.2}
+    of = known(
+        spark,
+        *({"user_id": u} for u in chances),
+        uplift=[answer(u, 0.0) for u in chances],
+        item_propensity=[{"user_id": u, "product_id": "milk", "p_offer": p} for u, p in chances.items()],
+    )
+    ladder = (("0.1", 1), ("0.2", 2), ("0.4", 4))
+    prices = [{"category": "dairy", "segment_id": -1, "elasticity": 3.0}]
+    rows = valued_rows(spark, [target(u, *ladder) for u in chances], of, prices)
+    found = {(row.user_id, float(row.rate)): row for row in rows}
+    assert found["sure", 0.2].value_micro / 1e6 == pytest.approx(-7.13, abs=0.005)
+    assert found["persuadable", 0.2].value_micro / 1e6 == pytest.approx(0.126, abs=0.0005)
+    # an offer moves the chance of the sure one by 0.001, that of the other by 0.139: 1 − 0.8^(0.4138 / 0.2231)
+    moved = {u: found[u, 0.2].expected_conversion - p for u, p in chances.items()}
+    assert moved == {"sure": pytest.approx(0.001, abs=5e-4), "persuadable": pytest.approx(0.139, abs=5e-4)}
+    could_be_made = [user_and_rate for user_and_rate, row in found.items() if row.worthwhile and row.in_strategy]
+    assert could_be_made == [("persuadable", 0.2)]
+
+
 def test_whom_nothing_is_known_of_answers_as_is_usual(spark: SparkSession) -> None:
     """Effects are the mean of others, visits those of models.propensity, pieces what others buy, fewer of them."""
     of = known(

@@ -9,7 +9,7 @@ from chispa import assert_df_equality
 
 from jobs.forecast import run
 from promo_spark.contracts.features import DailySales
-from promo_spark.contracts.models import Forecasts, Metrics
+from promo_spark.contracts.models import BasketRules, DemandHints, Forecasts, Metrics
 from promo_spark.errors import ContractError, MissingDataError, SettingsError
 from promo_spark.runtime.job import Context
 from promo_spark.runtime.progress import Progress, Step
@@ -47,7 +47,10 @@ def sales(series: str, units: list[float]) -> list[dict[str, object]]:
 
 
 def test_every_series_is_forecast_and_the_figures_stand_beside_the_baseline(lake: Lake) -> None:
-    """F10 (part: figures by model and level are in models.metrics)."""
+    """F10 (part: figures by model and level are in models.metrics).
+
+    What else may be wanted, by a rule of what is bought together, stands apart: the forecasts are as without the rule.
+    """
     week = [5.0, 3.0, 4.0, 6.0, 9.0, 14.0, 12.0]
     rows = sales("category:tea", week * 12) + sales("product:new", [100, 120, 150, 180, 200, 220, 250])
     lake.write(DailySales, rows, {"as_of": DAY})
@@ -62,8 +65,24 @@ def test_every_series_is_forecast_and_the_figures_stand_beside_the_baseline(lake
     assert metrics["series", "short"] == (1.0, 1)
     assert metrics["failures", "all"][0] == 0.0
     before = lake.read(Forecasts).localCheckpoint()
+    assert lake.read(DemandHints).count() == 0  # nobody knows what is bought together
+    # whoever buys the new one often buys the old one too
+    rule = {
+        "as_of": DAY,
+        "level": "product",
+        "antecedent": ["new"],
+        "consequent": ["old"],
+        "confidence": 0.6,
+        "lift": 2,
+    }
+    lake.write(BasketRules, [rule], {"as_of": DAY})
     execute(lake, "forecast.partitions=3", "forecast.batch_series=1")
     assert_df_equality(lake.read(Forecasts), before, ignore_row_order=True)
+    [hint] = lake.read(DemandHints).collect()
+    assert (hint.as_of, hint.level, hint.item_id, hint.antecedent) == (DAY, "product", "old", "new")
+    # in the 7 days before 100 + 120 + 150 + 180 + 200 + 220 + 250 = 1220 were sold
+    rise = sum(r.units for r in found if r.series_id == "product:new") - 1220
+    assert hint.hint_units == pytest.approx(0.6 * rise) and hint.hint_units > 0 and hint.basis == "heuristic"
 
 
 def test_what_cannot_be_forecast_is_said_and_nothing_written(lake: Lake) -> None:

@@ -263,10 +263,14 @@ def test_mapped_files_become_silver_with_every_line_accounted_for(
     [
         (("order_lines", "columns", {"order": "o"}), r"ingest\.sources\.order_lines\.columns: .* has no column order"),
         (("order_lines", "columns", {"user_id": "o"}), r"say which column of the file holds amount_paid, order_id"),
+        (
+            ("products", "columns", {"product_id": "p", "title": {"column": "t", "split": "|"}}),
+            r"ingest\.sources\.products\.columns\.title: split is for lists, and title is none",
+        ),
     ],
 )
 def test_a_wrong_mapping_is_named(
-    lake: Lake, files_settings: dict[str, Any], change: tuple[str, str, dict[str, str]], message: str
+    lake: Lake, files_settings: dict[str, Any], change: tuple[str, str, dict[str, Any]], message: str
 ) -> None:
     table, key, value = change
     files_settings["ingest"]["sources"][table][key] = value

@@ -16,7 +16,7 @@ from promo_spark.contracts.silver.orders import Holidays, OrderLines
 from promo_spark.contracts.silver.points import PointRedemptions
 from promo_spark.contracts.silver.products import Inventory, Market, Products, PromoCalendar
 from promo_spark.contracts.silver.quarantine import Quarantined, quarantine_of
-from promo_spark.contracts.silver.sourced import CHANGE, CLEANED_TYPE, PRODUCT_LEVELS, Cleanable, Sourced
+from promo_spark.contracts.silver.sourced import CHANGE, CLEANED_TYPE, PRODUCT_LEVELS, TAG, Cleanable, Sourced
 from promo_spark.contracts.silver.strategies import SegmentStrategies
 from promo_spark.contracts.silver.users import Feedback, IdentityMap, Users
 
@@ -54,6 +54,7 @@ __all__ = [
     "PRODUCT_LEVELS",
     "QUARANTINE",
     "SILVER",
+    "TAG",
     "Assignments",
     "Campaigns",
     "ChannelConsents",

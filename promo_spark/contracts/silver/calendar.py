@@ -58,7 +58,7 @@ class PromotionCalendar(Sourced):
     end_date = Col(T.DateType(), "last such day, included", required=True)
     scenario = Col(_TEXT, "the only scenario whose offers belong to it; null: any")
     level = Col(_TEXT, f"what names its products: {', '.join(PRODUCT_LEVELS)}; null: it is about all, and the basket")
-    value = Col(_TEXT, "their id or name, written as in silver.products; null: as for level")
+    value = Col(_TEXT, "their id or name, written as in silver.products, a tag in any case; null: as for level")
     segment = Col(_TEXT, "the only users whose offers belong to it, by segment_name of models.segments; null: all")
     objective = Col(
         _TEXT, f"what its offers are chosen for: {', '.join(OBJECTIVES)}; null: what promote.objective says"

@@ -30,7 +30,7 @@ class PromotionExclusions(Sourced):
     checks = (LEVEL_KNOWN,)
     source_checks = (control_character("value"), LEVEL_UNKNOWN, ENDS_BEFORE_START)
     level = Col(_TEXT, f"what is named: {', '.join(PRODUCT_LEVELS)}", required=True)
-    value = Col(_TEXT, "its id or name, written as in silver.products", required=True)
+    value = Col(_TEXT, "its id or name, written as in silver.products; a tag in any case", required=True)
     start_date = Col(T.DateType(), "first day on which no offer may hold; null: since ever")
     end_date = Col(T.DateType(), "last such day, included; null: for good")
     why = Col(_TEXT, "the marketer's own words")

@@ -48,7 +48,7 @@ class PromotionFunds(Sourced):
     fund_id = Col(_TEXT, "the fund", required=True)
     partner = Col(_TEXT, "whose money it is, as customers may read it", required=True)
     level = Col(_TEXT, f"what is named: {', '.join(PRODUCT_LEVELS)}", required=True)
-    value = Col(_TEXT, "its id or name, written as in silver.products", required=True)
+    value = Col(_TEXT, "its id or name, written as in silver.products; a tag in any case", required=True)
     cost_share = Col(RATE, "share of what an offer gives that the fund pays", unit="share", required=True)
     budget = Col(MONEY, "the most that it pays in all; null: no limit", unit="currency")
     start_date = Col(T.DateType(), "first day on which offers are made with it; null: since ever")

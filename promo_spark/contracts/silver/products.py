@@ -43,6 +43,10 @@ class Products(Cleanable):
     shelf_life_days = Col(
         T.IntegerType(), "days that a piece can be sold for after it is delivered; null: it keeps, or unknown", "days"
     )
+    tags = Col(
+        T.ArrayType(_TEXT),
+        "what else it is, such as eco: in lower case, each once, sorted; empty: nothing; null: the shop does not say",
+    )
 
 
 class PromoCalendar(Cleanable):

@@ -27,8 +27,9 @@ TEST_USER = SourceCheck("test_user", "the user is one of ingest.test_users", "re
 ENDS_BEFORE_START = SourceCheck("ends_before_start", "it ends before it starts", "reject", "end_date")
 
 
-# By what a marketer's list may name products: the product itself, or a group that it is in.
-PRODUCT_LEVELS = ("product", "brand", "subcategory", "category", "department")
+# By what a marketer's list may name products: the product itself, a group that it is in, or one of its tags.
+TAG = "tag"
+PRODUCT_LEVELS = ("product", "brand", "subcategory", "category", "department", TAG)
 
 
 LEVEL_KNOWN = Check("level_known", "level", "in", PRODUCT_LEVELS)

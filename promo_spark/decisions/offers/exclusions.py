@@ -11,7 +11,7 @@ from pyspark.sql import types as T
 from promo_spark.contracts.features import ProductProfile
 from promo_spark.contracts.schema import Col, Frame
 from promo_spark.contracts.silver import PromotionExclusions
-from promo_spark.decisions.offers.names import names_of_products
+from promo_spark.decisions.offers.names import listed_names, names_of_products
 
 
 class ExcludedProduct(Frame):
@@ -32,5 +32,5 @@ def excluded_products(
         F.coalesce(begins <= F.lit(valid_to), F.lit(True)) & F.coalesce(ends >= F.lit(date), F.lit(True))
     ).select(PromotionExclusions.level, PromotionExclusions.value)
     keys = [PromotionExclusions.level, PromotionExclusions.value]
-    excluded = names_of_products(products).join(F.broadcast(in_force), keys, "left_semi")
+    excluded = names_of_products(products).join(F.broadcast(listed_names(in_force)), keys, "left_semi")
     return ExcludedProduct.shaped(excluded.select(ProductProfile.product_id).distinct())

@@ -1,4 +1,4 @@
-"""Products by the names that marketers' lists call them: their own id, or a group that they are in."""
+"""Products by the names that marketers' lists call them: their own id, a group that they are in, or a tag."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from pyspark.sql import types as T
 
 from promo_spark.contracts.features import ProductProfile
 from promo_spark.contracts.schema import Col, Frame
-from promo_spark.contracts.silver import PRODUCT_LEVELS
+from promo_spark.contracts.silver import PRODUCT_LEVELS, TAG
 from promo_spark.decisions.offers.targets import OfferedProduct, OfferTarget
+from promo_spark.measures.tags import tag
 
 _TEXT = T.StringType()
 
@@ -25,13 +26,22 @@ class ProductName(Frame):
 
 
 def names_of_products(products: DataFrame) -> DataFrame:
-    """One row per product and level. ProductProfile → ProductName."""
-    of_level = {level: F.col(f"{level}_id" if level == "product" else level) for level in PRODUCT_LEVELS}
-    names = [
-        F.struct(F.lit(level).alias(ProductName.level), name.alias(ProductName.value))
-        for level, name in of_level.items()
-    ]
-    return ProductName.shaped(products.select(ProductProfile.product_id, F.inline(F.array(*names))))
+    """One row per product and level, and one per tag. ProductProfile → ProductName."""
+    groups = [level for level in PRODUCT_LEVELS if level != TAG]
+    of_group = [_name(level, F.col(f"{level}_id" if level == "product" else level)) for level in groups]
+    of_tags = F.transform(F.coalesce(ProductProfile.tags, F.array().cast(T.ArrayType(_TEXT))), lambda t: _name(TAG, t))
+    names = F.concat(F.array(*of_group), of_tags)
+    return ProductName.shaped(products.select(ProductProfile.product_id, F.inline(names)))
+
+
+def listed_names(listed: DataFrame) -> DataFrame:
+    """The rows of a list as products are named. Rows with level and value → the same, tags written as products' are."""
+    level, value = F.col(ProductName.level), F.col(ProductName.value)
+    return listed.withColumn(ProductName.value, F.when(level == TAG, tag(value)).otherwise(value))
+
+
+def _name(level: str, value: Column) -> Column:
+    return F.struct(F.lit(level).alias(ProductName.level), value.alias(ProductName.value))
 
 
 def entries_by_product(products: DataFrame, listed: DataFrame, entry: Column, name: str) -> DataFrame:
@@ -40,7 +50,7 @@ def entries_by_product(products: DataFrame, listed: DataFrame, entry: Column, na
     ProductProfile, rows with level and value → product_id, array.
     """
     keys = [ProductName.level, ProductName.value]
-    rows = listed.select(*keys, entry.alias(_ENTRY))
+    rows = listed_names(listed.select(*keys, entry.alias(_ENTRY)))
     named = names_of_products(products).join(F.broadcast(rows), keys, "inner")
     return named.groupBy(ProductName.product_id).agg(F.array_sort(F.collect_set(_ENTRY)).alias(name))
 

@@ -294,4 +294,6 @@ def _kind(column: Col) -> str:
         return "a time"
     if isinstance(column.type, T.DateType):
         return "a date"
+    if isinstance(column.type, T.ArrayType):
+        return "a list"
     return "true or false" if isinstance(column.type, T.BooleanType) else "a number that fits"

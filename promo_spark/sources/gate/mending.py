@@ -80,7 +80,7 @@ def reading_keys(value: str | None, kind: T.DataType) -> str:
         return ""
     if isinstance(kind, T.BooleanType):
         return _answer_keys(value)
-    if not re.search(r"\d", value):
+    if isinstance(kind, T.ArrayType) or not re.search(r"\d", value):
         return f'map = {{ "{value}" = "" }}'
     return _time_keys(value) if isinstance(kind, (T.DateType, T.TimestampType)) else _number_keys(value)
 

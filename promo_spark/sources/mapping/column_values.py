@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from promo_spark.contracts.schema import COMPARISONS
+from promo_spark.measures.tags import tags
 from promo_spark.settings.sources import ColumnMapping, Condition
 
 _NUMBER = T.DecimalType(28, 9)
@@ -44,6 +45,8 @@ def column_value(
     given = _given(mapping, raw)
     if isinstance(kind, T.TimestampType | T.DateType):
         return given, _time(given, mapping, raw, kind, times)
+    if isinstance(kind, T.ArrayType):
+        return given, tags(_items(given, mapping, raw.select(given).schema[0].dataType))
     written_apart = mapping.decimal_comma or mapping.thousands
     if not (mapping.product_of or mapping.scale is not None or mapping.negative_when or written_apart):
         return given, None
@@ -97,6 +100,16 @@ def _given(mapping: ColumnMapping, raw: DataFrame) -> Column:
     if mapping.default is not None:
         value = F.coalesce(value, F.lit(mapping.default).try_cast(raw.select(value).schema[0].dataType))
     return F.regexp_replace(value, r"\.0+$", "") if mapping.whole_number else value
+
+
+def _items(given: Column, mapping: ColumnMapping, stored: T.DataType) -> Column:
+    """The items of a list: stored as one, as JSON lines write one, or as text with something between them."""
+    texts = T.ArrayType(T.StringType())
+    if isinstance(stored, T.ArrayType):
+        return given.cast(texts)
+    text = given.cast("string")
+    split = F.split(text, re.escape(mapping.split or ","))
+    return F.when(F.startswith(F.ltrim(text), F.lit("[")), F.from_json(text, texts)).otherwise(split)
 
 
 def _translated(text: Column, codes: dict[str, str], otherwise: str | None) -> Column:

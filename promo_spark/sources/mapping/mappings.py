@@ -73,6 +73,10 @@ def checked_mapping(name: str, table: type[Table], source: SourceSettings) -> No
     missing = sorted(required - set(source.columns))
     if missing:
         raise SettingsError(f"{key}.columns: say which column of the file holds {', '.join(missing)}")
+    lists = [n for n, column in table.columns().items() if isinstance(column.type, T.ArrayType)]
+    texts = sorted(n for n, mapping in source.columns.items() if mapping.split is not None and n not in lists)
+    if texts:
+        raise SettingsError(f"{key}.columns.{texts[0]}: split is for lists, and {texts[0]} is none")
     if source.discount_lines and (table is not OrderLines or source.distinct or source.by_rows):
         raise SettingsError(
             f"{key}.discount_lines is for order lines that are delivered by whole days, without distinct: a discount "

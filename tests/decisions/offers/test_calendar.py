@@ -59,6 +59,21 @@ def test_an_offer_belongs_where_date_scenario_products_and_segment_meet(
     assert campaign_of(spark, [XMAS | campaign], products) == expected
 
 
+def test_the_offers_of_a_campaign_for_a_tag_are_those_of_products_that_have_it(spark: SparkSession) -> None:
+    """I31: an eco-only campaign filters items: of a bundle both products have the tag, and the basket has none."""
+    tagged = {"tea": ["eco", "fair trade"], "rice": ["eco"], "milk": ["economy"], "salt": [], "bread": None}
+    offers = [["tea"], ["rice"], ["milk"], ["salt"], ["bread"], ["tea", "rice"], ["tea", "milk"], []]
+    offer = {"user_id": "u", "scenario": "repurchase", "days": 7}
+    found = with_campaigns(
+        OfferTarget.frame(spark, [offer | {"parts": [part(p) for p in products]} for products in offers]),
+        PromotionCalendar.frame(spark, [XMAS | {"campaign_id": "green", "level": "tag", "value": " Eco"}]),
+        DailyUser.frame(spark, [{"user_id": "u"}]),
+        ProductProfile.frame(spark, [{"product_id": p, "tags": tags} for p, tags in tagged.items()]),
+    ).collect()
+    of_campaign = [[p.product_id for p in row.parts] for row in found if row.campaign_id == "green"]
+    assert sorted(of_campaign) == [["rice"], ["tea"], ["tea", "rice"]] and len(found) == len(offers)
+
+
 def test_of_several_campaigns_it_is_the_first_by_name_that_the_offer_meets(spark: SparkSession) -> None:
     dairy = XMAS | {"campaign_id": "a", "level": "category", "value": "dairy"}
     of_bundles = XMAS | {"campaign_id": "0", "scenario": "bundle"}

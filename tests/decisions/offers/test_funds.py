@@ -20,9 +20,9 @@ from promo_spark.decisions.offers.targets import OfferTarget
 from promo_spark.decisions.valuation import ValuedOffer, promotion_id
 
 DAY, LAST = datetime.date(2017, 12, 1), datetime.date(2017, 12, 7)  # offers hold for a week
-PRODUCTS = [
+PRODUCTS: list[dict[str, Any]] = [
     {"product_id": "milk", "brand": "Alpen", "category": "dairy"},
-    {"product_id": "curd", "brand": "Alpen", "category": "dairy"},
+    {"product_id": "curd", "brand": "Alpen", "category": "dairy", "tags": ["eco", "vegan"]},
     {"product_id": "bread", "brand": "Mill"},
 ]
 ALPEN = {"fund_id": "alpen", "partner": "Alpen AG", "level": "brand", "value": "Alpen", "cost_share": "0.4"}
@@ -55,6 +55,8 @@ def ways(
         ({}, ["milk", "bread"], [None]),  # it names one of them
         ({"level": "category", "value": "dairy"}, ["curd"], [("alpen", 0.4)]),
         ({"level": "product", "value": "curd"}, ["milk"], [None]),
+        ({"level": "tag", "value": "ECO"}, ["curd"], [("alpen", 0.4)]),
+        ({"level": "tag", "value": "eco"}, ["milk", "curd"], [None]),  # of two one has it
         ({"start_date": DAY, "end_date": LAST}, ["milk"], [("alpen", 0.4)]),
         ({"start_date": LAST}, ["milk"], [None]),  # not yet
         ({"end_date": datetime.date(2017, 12, 6)}, ["milk"], [None]),  # the offer would hold a day longer

@@ -54,7 +54,14 @@ LINES = [
 CATALOGUE: list[dict[str, Any]] = [
     {"product_id": "milk", "department": "grocery", "category": "dairy", "title": " fresh milk "},
     {"product_id": "old", "department": "grocery", "category": "dairy", "title": " "},
-    {"product_id": "listed", "department": "deli", "category": "cheese", "list_price": 8, "unit_cost": 5},
+    {
+        "product_id": "listed",
+        "department": "deli",
+        "category": "cheese",
+        "list_price": 8,
+        "unit_cost": 5,
+        "tags": ["eco"],
+    },
     {"product_id": "unsold", "department": "deli"},
     {"product_id": "petrol", "department": "fuel", "category": "gas", "list_price": 1},
     {"product_id": "cigars", "department": "deli", "category": "tobacco", "list_price": 10},
@@ -158,6 +165,10 @@ def test_excluded_departments_and_categories_are_not_promotable(found: dict[str,
 
 def test_a_title_falls_back_to_the_category_and_then_the_id(found: dict[str, Row]) -> None:
     assert [found[p].title for p in ("milk", "old", "unsold")] == ["fresh milk", "dairy", "unsold"]
+
+
+def test_tags_are_those_of_the_catalogue(found: dict[str, Row]) -> None:
+    assert (found["listed"].tags, found["milk"].tags) == (["eco"], None)
 
 
 def test_the_price_tier_is_the_fifth_within_the_category(found: dict[str, Row]) -> None:

@@ -22,7 +22,7 @@ from promo_spark.settings.sources import ColumnMapping, Condition, SourceSetting
 from promo_spark.sources.mapping import mappings, reshaping
 from promo_spark.sources.mapping.column_values import TimeFormats, column_value, holds
 
-TEXT = T.StringType()
+TEXT, LIST = T.StringType(), T.ArrayType(T.StringType())
 TIMES = TimeFormats("yyyy-MM-dd[['T'][' ']HH:mm:ss[.SSSSSS][XXX]]", "yyyy-MM-dd", "Europe/Berlin", "Asia/Shanghai")
 
 
@@ -91,6 +91,14 @@ def test_each_word_of_the_vocabulary_reads_what_it_says(spark: SparkSession) -> 
         ({"column": "x", "format": "M/d/yyyy H:mm"}, T.TimestampType(), "12/1/2010 8:26", "2010-12-01 07:26:00"),
         ({"column": "x", "format": "d.M.yyyy"}, T.DateType(), "1.12.2010", "2010-12-01"),
         ({"column": "x", "format": "d.M.yyyy"}, T.DateType(), "12/1/2010", "!"),
+        ("x", LIST, " fair  Trade, Eco,eco,, \u00a0 ", "[eco, fair trade]"),
+        ({"column": "x", "split": "|"}, LIST, "b|a,c", "[a,c, b]"),
+        ("x", LIST, '["Vegan", "eco", null, ""]', "[eco, vegan]"),  # as JSON lines have it
+        ("x", LIST, '["eco"', "!"),
+        ("x", LIST, " , ", "[]"),
+        ("x", LIST, " ", None),
+        ({"column": "x", "map": {"1": "eco", "0": ""}}, LIST, "1", "[eco]"),
+        ({"column": "x", "map": {"1": "eco", "0": ""}}, LIST, "0", None),
     ]
     texts = raw_rows(spark, [{f"x{n}": text for n, (_, _, text, _) in enumerate(cases)}])
     texts = texts.withColumn("y", F.lit(None).cast("string"))
@@ -133,6 +141,20 @@ def test_conditions_compare_numbers_as_numbers_and_texts_as_texts(spark: SparkSe
 
 def source(**keys: Any) -> SourceSettings:
     return SourceSettings.model_validate({"path": "f.csv", "format": "csv", **keys})
+
+
+def test_lists_are_taken_as_they_are_stored_and_one_that_does_not_parse_is_told(spark: SparkSession) -> None:
+    rows = raw_rows(spark, [{"sku": "p1", "text": "eco"}, {"sku": "p2", "text": "[eco"}])
+    stored = rows.withColumn("labels", F.array(F.lit(" Eco "), F.lit(None), F.lit("")))
+    for labels, expected in (
+        ("labels", [("p1", ["eco"], []), ("p2", ["eco"], [])]),
+        ("text", [("p1", ["eco"], []), ("p2", None, ["tags"])]),
+    ):
+        columns = {"product_id": "sku", "tags": labels}
+        for distinct in (False, True):
+            read = mappings.mapped(Products, stored, source(columns=columns, distinct=distinct), [], "UTC")
+            found = read.select(Products.product_id, Products.tags, IncomingRow.unparsed).orderBy(Products.product_id)
+            assert [tuple(row) for row in found.collect()] == expected
 
 
 def test_distinct_keeps_what_most_rows_say_and_what_does_not_parse(spark: SparkSession) -> None:
