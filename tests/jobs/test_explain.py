@@ -18,7 +18,10 @@ from promo_spark.settings import Settings
 from promo_spark.storage.lake import Lake
 from tests.jobs.shop_of_rows import DAY, LakeOfRows, decide, shop
 
+# Offers of products and of a basket, some of which run out; every scenario is explained in test_pipeline.
+SOME = ["repurchase", "win_back", "recommended_item", "bundle", "spend_and_save"]
 CHANGES: dict[str, Any] = {"daily_budget": 60.0, "mechanic_budgets": {"coupon": 30.0}, "explore_share": 0.3}
+CHANGES["scenarios"] = SOME
 
 
 def test_a_decision_is_found_again_with_what_lost_and_by_what(lake: Lake, settings: Settings) -> None:

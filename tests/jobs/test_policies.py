@@ -13,6 +13,8 @@ from promo_spark.storage.lake import Lake
 from tests.jobs.shop_of_rows import decide, shop
 
 SOME: dict[str, Any] = {"daily_budget": 8.0, "mechanic_budgets": {}, "explore_share": 0.0}
+# A policy chooses among options, whichever scenarios they are of: of these a user may get two items or one basket.
+FEW = SOME | {"scenarios": ["repurchase", "recommended_item", "bundle", "win_back"]}
 
 
 def offers_of(promotions: pd.DataFrame) -> pd.DataFrame:
@@ -20,8 +22,8 @@ def offers_of(promotions: pd.DataFrame) -> pd.DataFrame:
 
 
 def test_the_greedy_baseline_keeps_every_promise_and_brings_no_more(lake: Lake, settings: Settings) -> None:
-    best, budget, _ = decide(lake, settings, shop(), **SOME)
-    simple, of_simple, _ = decide(lake, settings, shop(), policy="greedy", **SOME)
+    best, budget, _ = decide(lake, settings, shop(), **FEW)
+    simple, of_simple, _ = decide(lake, settings, shop(), policy="greedy", **FEW)
     gained, least = (float(offers_of(rows).incremental_margin.sum()) for rows in (best, simple))
     assert 0 < least < gained
     bound, gap = (of_simple[name].iloc[0] for name in (Budget.bound, Budget.gap))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -22,6 +23,13 @@ from promo_spark.settings import Settings
 from promo_spark.storage.lake import Lake
 from tests.jobs.shop_of_rows import DAY, LakeOfRows, decide, shop
 
+# A preview tells of each scenario alike: some, of items and of a basket, are enough.
+SOME = ["repurchase", "win_back", "recommended_item", "bundle", "spend_and_save"]
+
+
+def changed(settings: Settings, **changes: Any) -> Settings:
+    return settings.model_copy(update={"promote": settings.promote.model_copy(update=changes)})
+
 
 def told(lake: Lake, settings: Settings) -> list[str]:
     quiet = Progress(Console(file=StringIO()))
@@ -36,8 +44,9 @@ def stored(lake: Lake) -> set[Path]:
 def test_a_preview_tells_what_promote_then_decides_and_writes_nothing(lake: Lake, settings: Settings) -> None:
     """The budget is cut to a fifth: each figure as it stands, and as it is once promote runs with it."""
     rows = shop()
+    settings = changed(settings, scenarios=SOME)
     first, budget, _ = decide(lake, settings, rows)
-    less = settings.model_copy(update={"promote": settings.promote.model_copy(update={"daily_budget": 100.0})})
+    less = changed(settings, daily_budget=100.0)
     given = LakeOfRows(lake, rows, date=DAY, parts=3)
     files = stored(lake)
 
@@ -90,7 +99,7 @@ def assert_examples_are_offers(lines: list[str], offers: pd.DataFrame) -> None:
 
 
 def test_without_decisions_only_what_would_be_is_told(lake: Lake, settings: Settings) -> None:
-    lines = told(LakeOfRows(lake, shop(), date=DAY, parts=1), settings)
+    lines = told(LakeOfRows(lake, shop(), date=DAY, parts=1), changed(settings, scenarios=SOME))
     assert lines[0] == "Nothing is decided for 2017-12-01 yet. With these settings it would be:"
     assert not any("→" in line or "change" in line for line in lines) and not stored(lake)
 

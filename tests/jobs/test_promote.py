@@ -355,7 +355,7 @@ def test_explored_users_get_what_chance_says_and_all_they_could_have_drawn_is_wr
     """Every candidate of an explored user, and none, has the probability with which it was drawn."""
     rows = shop()
     half: dict[str, Any] = {"explore_share": 0.5, "explore_budget_share": 1.0, "daily_budget": 5000.0}
-    half["mechanic_budgets"] = {}
+    half |= {"mechanic_budgets": {}, "scenarios": SOME}
     promotions, _, _ = decide(lake, settings, rows, **half)
     explored = explored_table(lake)
     users = explored.groupby("user_id")
@@ -382,7 +382,7 @@ def test_no_more_users_are_explored_than_their_share_of_the_budgets_can_pay_at_t
 ) -> None:
     """The dearest candidates of all explored users together stay within the arm's share; others are treated."""
     tight: dict[str, Any] = {"explore_share": 0.5, "explore_budget_share": 0.2, "daily_budget": 1000.0}
-    tight["mechanic_budgets"] = {}
+    tight |= {"mechanic_budgets": {}, "scenarios": SOME}
     promotions, budget, _ = decide(lake, settings, shop(), **tight)
     explored = explored_table(lake)
     dearest = explored.groupby("user_id").expected_cost.max()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from io import StringIO
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 import pandas as pd
 import polars as pl
 import pytest
+from pyspark.sql import SparkSession
 from rich.console import Console
 
 from promo_spark.contracts.decisions import Explored
@@ -29,6 +32,8 @@ TOMORROW = DAY + datetime.timedelta(1)
 WIDE: dict[str, Any] = {"daily_budget": 5000.0, "mechanic_budgets": {}, "explore_share": 0.0, "max_offers_per_user": 6}
 FUNDED = {f"p{p}" for p in range(40) if p % 8 in (1, 2)}  # of the categories c1 and c2
 FUND: dict[str, Any] = {"partner": "Alpen {AG}", "level": "category", "cost_share": "0.5"}
+OVER: dict[str, Any] = {"campaign_id": "over", "start_date": DAY - datetime.timedelta(9)}
+OVER["end_date"] = DAY - datetime.timedelta(1)
 FUNDS = [FUND | {"fund_id": f"of {c}", "value": c} for c in ("c1", "c2")]
 
 
@@ -49,16 +54,56 @@ def limits(budget: pd.DataFrame) -> Mapping[str, Any]:
     return {row.constraint: row for row in rows}
 
 
+@dataclass(frozen=True)
+class Decided:
+    """What DAY was decided of, the lake, and what was written. Tests that go on in the lake go on in a copy."""
+
+    rows: Rows
+    root: str
+    promotions: pd.DataFrame
+    budget: pd.DataFrame
+    metrics: pd.DataFrame
+
+
+def first_day(spark: SparkSession, settings: Settings, rows: Rows, root: Path) -> Decided:
+    promotions, budget, metrics = decide(Lake(spark, str(root)), settings, rows, **WIDE)
+    return Decided(rows, str(root), promotions, budget, metrics)
+
+
+@pytest.fixture(scope="module")
+def funded(spark: SparkSession, settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Decided:
+    """A partner's funds: that of c1 has no end, that of c2 runs out."""
+    rows = shop() | {PromotionFunds: [FUNDS[0], FUNDS[1] | {"budget": 60}]}
+    return first_day(spark, settings, rows, tmp_path_factory.mktemp("funded") / "lake")
+
+
+@pytest.fixture(scope="module")
+def campaigned(
+    spark: SparkSession, settings: Settings, tmp_path_factory: pytest.TempPathFactory, funded: Decided
+) -> Decided:
+    """The same and campaigns: one of budget 0, one of little, one of a segment that gets offers on baskets too."""
+    baskets = funded.promotions[funded.promotions.mechanic.isin(["coupon", "threshold"])]
+    days: dict[str, Any] = {"start_date": DAY, "end_date": TOMORROW}
+    campaigns = [
+        days | {"campaign_id": "0", "scenario": "recommended_item", "budget": 0},
+        days | {"campaign_id": "c3", "level": "category", "value": "c3", "budget": 40},
+        days | {"campaign_id": "open", "segment": f"group {baskets.segment_id.mode().iloc[0]}"},
+        OVER,
+    ]
+    rows = funded.rows | {PromotionCalendar: campaigns}
+    return first_day(spark, settings, rows, tmp_path_factory.mktemp("campaigned") / "lake")
+
+
 def test_a_fund_that_runs_out_pays_as_far_as_it_reaches_and_the_rest_is_made_without_it(
-    lake: Lake, settings: Settings
+    lake: Lake, settings: Settings, funded: Decided
 ) -> None:
     """I16: buyers of a partner's products get its offers, in its name; its fund is never exceeded, over days.
 
     What the fund reserves and what the shop does are all that is given; explain names the fund.
     """
-    rows = with_lists(shop(), [FUNDS[0], FUNDS[1] | {"budget": 60}], [])
-    first, budget, _ = decide(lake, settings, rows, **WIDE)
-    offers = offers_of(first)
+    shutil.copytree(funded.root, lake.root)
+    rows, budget = funded.rows, funded.budget
+    offers = offers_of(funded.promotions)
     by_fund = {name: offers[offers.fund_id == name] for name in ("of c1", "of c2")}
     own = offers[on_funded(offers) & offers.fund_id.isna()]
     # the one with a budget leaves offers of its products to the shop; that without one leaves none but bundles
@@ -85,15 +130,14 @@ def test_a_fund_that_runs_out_pays_as_far_as_it_reaches_and_the_rest_is_made_wit
     told = explained(lake, settings, rows, partner.user_id.iloc[0])
     assert any(line.startswith("  offered: partner_offer") and " of the fund of c" in line for line in told)
 
-    turned = {table: content[::-1] for table, content in rows.items()}
-    for before, after in zip((first, budget), decide(lake, settings, turned, parts=5, **WIDE), strict=False):
-        pd.testing.assert_frame_equal(before, after)
 
-    # the next day has what the first one left
-    second, budget, _ = decide(lake, settings, rows, date=TOMORROW, **WIDE)
-    assert limits(budget)["fund:of c2"].planned == 60 - of_c2.reserved
-    paid = offers_of(second)
-    assert of_c2.reserved + paid[paid.fund_id == "of c2"].fund_cost.sum() <= 60
+def test_neither_the_order_of_rows_nor_a_campaign_that_is_over_changes_anything(
+    lake: Lake, settings: Settings, funded: Decided
+) -> None:
+    turned = {table: content[::-1] for table, content in funded.rows.items()}
+    again = decide(lake, settings, turned | {PromotionCalendar: [OVER | {"budget": 0}]}, parts=5, **WIDE)
+    for before, after in zip((funded.promotions, funded.budget, funded.metrics), again, strict=True):
+        pd.testing.assert_frame_equal(before, after)
 
 
 def explained(lake: Lake, settings: Settings, rows: Rows, user: str) -> list[str]:
@@ -105,32 +149,13 @@ def explained(lake: Lake, settings: Settings, rows: Rows, user: str) -> list[str
     return told.split("\n")
 
 
-def test_campaigns_bound_their_own_offers_and_no_others(lake: Lake, settings: Settings) -> None:
-    """One of budget 0 stops its offers, one of little has little, one that is over changes nothing.
+def test_campaigns_bound_their_own_offers_and_no_others(funded: Decided, campaigned: Decided) -> None:
+    """One of budget 0 stops its offers, one of little has little, one that is over has no limit.
 
     What the first of them stops, others take: the day's budget is as it was.
     """
-    days: dict[str, Any] = {"start_date": DAY, "end_date": TOMORROW}
-    over: dict[str, Any] = {
-        "campaign_id": "over",
-        "start_date": DAY - datetime.timedelta(9),
-        "end_date": DAY - datetime.timedelta(1),
-    }
-    without = decide(lake, settings, shop(), **WIDE)
-    idle = decide(lake, settings, with_lists(shop(), [], [over | {"budget": 0}]), **WIDE)
-    for one, other in zip(without, idle, strict=True):
-        pd.testing.assert_frame_equal(one, other)
-
-    before = offers_of(without[0])
-    group = before[before.mechanic.isin(["coupon", "threshold"])].segment_id.mode().iloc[0]
-    campaigns = [
-        days | {"campaign_id": "0", "scenario": "recommended_item", "budget": 0},
-        days | {"campaign_id": "c3", "level": "category", "value": "c3", "budget": 40},
-        days | {"campaign_id": "open", "segment": f"group {group}"},
-        over,
-    ]
-    promotions, budget, _ = decide(lake, settings, with_lists(shop(), [], campaigns), **WIDE)
-    offers = offers_of(promotions)
+    before, offers, budget = offers_of(funded.promotions), offers_of(campaigned.promotions), campaigned.budget
+    group = int(campaigned.rows[PromotionCalendar][2]["segment"].removeprefix("group "))
     assert (before.scenario == "recommended_item").sum() > 10 and "recommended_item" not in set(offers.scenario)
     of = {name: row for name, row in limits(budget).items() if name.startswith("campaign:")}
     assert set(of) == {"campaign:0", "campaign:c3"}
@@ -142,13 +167,25 @@ def test_campaigns_bound_their_own_offers_and_no_others(lake: Lake, settings: Se
     in_open = offers[offers.campaign_id == "open"]
     assert set(in_open.segment_id) == {group} and in_open.mechanic.isin(["coupon", "threshold"]).any()
     assert offers[(offers.segment_id == group) & offers.campaign_id.isna()].empty
-    _, budget, _ = decide(lake, settings, with_lists(shop(), [], campaigns), date=TOMORROW, **WIDE)
-    assert limits(budget)["campaign:c3"].planned == 40 - of["campaign:c3"].reserved
+
+
+def test_the_next_day_has_what_the_first_one_left_of_funds_and_campaigns(
+    lake: Lake, settings: Settings, campaigned: Decided
+) -> None:
+    """I16: what a fund reserved on the first day and reserves on the second is never more than it has."""
+    shutil.copytree(campaigned.root, lake.root)
+    first = limits(campaigned.budget)
+    promotions, budget, _ = decide(lake, settings, campaigned.rows, date=TOMORROW, **WIDE)
+    second, paid = limits(budget), offers_of(promotions)
+    assert 45 < first["fund:of c2"].reserved <= 60 and second["fund:of c2"].planned == 60 - first["fund:of c2"].reserved
+    assert first["fund:of c2"].reserved + paid[paid.fund_id == "of c2"].fund_cost.sum() <= 60
+    assert first["campaign:c3"].reserved > 0 and second["campaign:c3"].planned == 40 - first["campaign:c3"].reserved
 
 
 def test_explored_users_draw_from_what_lists_leave(lake: Lake, settings: Settings) -> None:
     """All that could be drawn is written down with who would pay; no small fund or campaign keeps users from it."""
     half: dict[str, Any] = WIDE | {"explore_share": 0.5, "explore_budget_share": 1.0, "daily_budget": 5000.0}
+    half["scenarios"] = ["repurchase", "recommended_item", "bundle", "win_back", "partner_offer"]
     small = {"campaign_id": "small", "start_date": DAY, "end_date": DAY, "scenario": "recommended_item", "budget": 1}
     lists = with_lists(shop(), [FUNDS[0] | {"budget": 1}, FUNDS[1]], [small])
     promotions, budget, _ = decide(lake, settings, lists, **half)
@@ -165,12 +202,12 @@ def test_explored_users_draw_from_what_lists_leave(lake: Lake, settings: Setting
 
 
 @pytest.mark.parametrize("listed", [True, False])
-def test_the_script_that_checks_promises_knows_the_lists(lake: Lake, settings: Settings, listed: bool) -> None:
+def test_the_script_that_checks_promises_knows_the_lists(
+    lake: Lake, settings: Settings, campaigned: Decided, listed: bool
+) -> None:
     """With the lists in the lake nothing is broken; without them it tells what stands under nothing."""
-    campaign = {"campaign_id": "c", "start_date": DAY, "end_date": DAY, "scenario": "recommended_item", "budget": 300}
-    rows = with_lists(shop(), [FUNDS[0], FUNDS[1] | {"budget": 200}], [campaign])
-    decide(lake, settings, rows, **WIDE)
-    stored = LakeOfRows(lake, rows, date=DAY, parts=1)
+    shutil.copytree(campaigned.root, lake.root)
+    stored = LakeOfRows(lake, campaigned.rows, date=DAY, parts=1)
     for table in (UserProfile, ProductProfile):
         lake.write(table, stored.read(table), {"as_of": DAY})
     if listed:

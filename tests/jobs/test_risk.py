@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import shutil
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -100,9 +101,25 @@ def master_data(digests: bool) -> Rows:
 
 def fill(lake: Lake, spark: SparkSession, lines: Rows, users: Rows) -> Lake:
     lake.write(OrderLines, OrderLines.frame(spark, lines))
+    return with_users(lake, spark, users)
+
+
+def with_users(lake: Lake, spark: SparkSession, users: Rows) -> Lake:
     if users:
         lake.write(Users, Users.frame(spark, users))
     return lake
+
+
+@pytest.fixture(scope="module")
+def sold(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """A lake with what customers and cheats bought, and no master data: copied, as writing it takes long."""
+    return fill(Lake(spark, str(tmp_path_factory.mktemp("sold") / "lake")), spark, customers() + cheats(), [])
+
+
+def copied(sold: Lake, lake: Lake, users: Rows) -> Lake:
+    """The lake with a copy of what was sold, and these users."""
+    shutil.copytree(sold.root, lake.root)
+    return with_users(lake, lake.spark, users)
 
 
 def outcome(lake: Lake, *settings: str, day: datetime.date = DAY) -> str:
@@ -121,9 +138,8 @@ PLANTED = {f"ring{n}" for n in range(RING)} | {f"lone{n}" for n in range(LONE)}
 
 
 @pytest.fixture(scope="module")
-def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    lake = Lake(spark, str(tmp_path_factory.mktemp("risk") / "lake"))
-    fill(lake, spark, customers() + cheats(), master_data(digests=True))
+def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, sold: Lake) -> Lake:
+    lake = copied(sold, Lake(spark, str(tmp_path_factory.mktemp("risk") / "lake")), master_data(digests=True))
     assert outcome(lake) == "written"
     return lake
 
@@ -176,9 +192,9 @@ def test_each_tier_has_its_action_with_a_reason_an_expiry_and_a_level_of_verific
     assert {"none", "suspend"} <= {row["action"] for row in rows}
 
 
-def test_a_limited_account_may_order_so_many_usual_baskets(spark: SparkSession, lake: Lake) -> None:
+def test_a_limited_account_may_order_so_many_usual_baskets(lake: Lake, sold: Lake) -> None:
     """J06 (limit): with a lower threshold the lone accounts are limited, to twice the mean basket."""
-    fill(lake, spark, customers() + cheats(), [])
+    copied(sold, lake, [])
     assert outcome(lake, "risk.medium_score=0.01", "risk.high_score=0.998", "risk.blocked_score=0.999") == "written"
     limited = lake.read(RiskActions).filter(F.col("action") == "limit").collect()
     orders = lake.read(OrderLines).filter("quantity > 0").agg(F.sum("amount_paid") / F.count_distinct("order_id"))
@@ -199,11 +215,9 @@ def test_the_share_of_anomalies_is_the_one_asked_for_and_figures_are_those_of_th
 
 
 @pytest.mark.parametrize("known", ["no digests", "no users"])
-def test_what_is_not_delivered_says_nothing_and_the_rest_still_tells(
-    spark: SparkSession, lake: Lake, known: str
-) -> None:
+def test_what_is_not_delivered_says_nothing_and_the_rest_still_tells(lake: Lake, sold: Lake, known: str) -> None:
     """J04 (absent signals): without devices and addresses all cheats are found; without master data, lone accounts."""
-    fill(lake, spark, customers() + cheats(), master_data(digests=False) if known == "no digests" else [])
+    copied(sold, lake, master_data(digests=False) if known == "no digests" else [])
     assert outcome(lake) == "written"
     found = flagged(lake)
     assert found == PLANTED if known == "no digests" else {f"lone{n}" for n in range(LONE)} <= found <= PLANTED
@@ -227,9 +241,9 @@ def test_without_returns_and_coupons_rings_are_found_and_no_credit_score_is_told
     assert any("no credit scores" in note for note in notes), notes
 
 
-def test_credit_scores_where_refunds_are_delivered(spark: SparkSession, lake: Lake) -> None:
+def test_credit_scores_where_refunds_are_delivered(lake: Lake, sold: Lake) -> None:
     """J05 (where a label exists): every user with orders has one, and it is judged on a holdout."""
-    fill(lake, spark, customers() + cheats(), master_data(digests=True))
+    copied(sold, lake, master_data(digests=True))
     assert outcome(lake, "risk.least_refunds=5", "risk.label_days=45") == "written"
     of = of_users(lake)
     scored = [row["credit_score"] for row in of.values() if row["anomaly"] is not None]
@@ -269,8 +283,8 @@ def test_anonymous_sales_and_no_master_data(spark: SparkSession, lake: Lake) -> 
     assert of_users(lake) == {}
 
 
-def test_who_refuses_profiling_has_no_row(spark: SparkSession, lake: Lake, run_job: Callable[..., Any]) -> None:
+def test_who_refuses_profiling_has_no_row(lake: Lake, sold: Lake, run_job: Callable[..., Any]) -> None:
     users = [{**row, "consent_profiling": row["user_id"] != "lone0"} for row in master_data(digests=True)]
-    fill(lake, spark, customers() + cheats(), users)
+    copied(sold, lake, users)
     run_job(run, DAY, *FEW)
     assert flagged(lake) == PLANTED - {"lone0"} and "lone0" not in of_users(lake)

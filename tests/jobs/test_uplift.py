@@ -253,13 +253,16 @@ def test_what_is_no_evidence_is_refused_by_name(
         assert any("c20" in note and "chosen, not drawn" in note for note in notes)
 
 
-def test_a_coupon_for_some_products_moves_by_its_share(lake: Lake, made: Shop, inputs: Lake) -> None:
+def test_a_coupon_for_some_products_moves_by_its_share_and_who_refuses_profiling_has_no_row(
+    lake: Lake, made: Shop, inputs: Lake
+) -> None:
     """The same coupons, good for p0 only, which is all that every seventh user buys: the share is told from that."""
     copied(inputs, lake, made.assignments)
     scopes = [{"campaign_id": f"c{s}", "coupon_id": "k", "product_id": "p0"} for s in STARTS]
     lake.write(Coupons, scopes)
+    lake.write(Users, [{"user_id": "u3", "consent_profiling": False}])
     assert outcome(lake) == "written"
-    assert len(effects(lake)) == USERS
+    assert set(effects(lake)) == {f"u{user}" for user in range(USERS)} - {"u3"}
 
 
 def test_one_user_and_nobody(spark: SparkSession, lake: Lake) -> None:
@@ -268,10 +271,3 @@ def test_one_user_and_nobody(spark: SparkSession, lake: Lake) -> None:
     assert {row["basis"] for row in effects(lake).values()} == {"prior"}
     assert outcome(lake, day=date(0)) == "written"  # nobody has bought by then
     assert effects(lake, day=date(0)) == {}
-
-
-def test_who_refuses_profiling_has_no_row(lake: Lake, made: Shop, inputs: Lake) -> None:
-    copied(inputs, lake, made.assignments)
-    lake.write(Users, [{"user_id": "u3", "consent_profiling": False}])
-    assert outcome(lake) == "written"
-    assert "u3" not in effects(lake) and "u4" in effects(lake)

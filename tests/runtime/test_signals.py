@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import signal
 import subprocess
@@ -12,8 +13,12 @@ import polars as pl
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.baskets import run as baskets
 from promo_spark.contracts.models import FrequentItemsets
 from promo_spark.contracts.ops import Runs
+from promo_spark.runtime.pipeline import run_in_order
+from promo_spark.runtime.progress import Progress
+from promo_spark.settings import load
 from promo_spark.storage.lake import Lake
 from tests.runtime.test_cluster import JAVA_OPTIONS, PROJECT, QUERIES, write_baskets
 
@@ -64,8 +69,9 @@ def terminate_all(process: Process) -> None:
 
 def test_a_job_that_is_asked_to_stop_puts_its_tables_back_first(spark: SparkSession, lake: Lake) -> None:
     write_baskets(spark, lake)
-    first = job(lake, least_baskets=2)
-    assert first.wait(timeout=300) == 0
+    settings = load(None, ["baskets.level=product", "baskets.min_baskets=2"])
+    first = run_in_order([baskets], lake, settings, datetime.date(2017, 12, 1), Progress())
+    assert first["baskets"].outcome == "written"
     before = pl.read_delta(lake.path(FrequentItemsets)).sort("items")
 
     for end, code in ((ctrl_c, 130), (terminate, 143), (terminate_all, 143)):
