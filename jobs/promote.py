@@ -2,13 +2,13 @@
 
 Scenarios propose what every user who may be targeted could be offered, at every depth. What each would bring follows
 from what is learnt of effects (uplift, elasticity) and of what happens by itself (propensity); what it gives is its
-cost: the shop's, but for the share that a supplier's fund pays. Prices of all budgets together, those of funds and
-campaigns too, say which offers are made; one that brings less than a stated gain never is. An offer of an earlier date
-that still holds counts against a user's most, and is not made again; it ends where the user's consent was withdrawn. A
-keyed-hash holdout gets nothing, nor does an account that risk blocks; the explore arm gets what chance says, and all
-that it could have drawn is written down. Where approval is required, offers are proposed until `approve` runs. What
-earlier offers of points and rebates earned is booked in decisions.points. All promises of decisions.promotions are
-checked before anything is written.
+cost: the shop's, but for the share that a supplier's fund pays. Prices of all limits together, budgets of funds,
+campaigns and departments and scarce stock too, say which offers are made; one that brings less than a stated gain never
+is. An offer of an earlier date that still holds counts against a user's most, and is not made again; it ends where the
+user's consent was withdrawn. A keyed-hash holdout gets nothing, nor does an account that risk blocks; the explore arm
+gets what chance says, and all that it could have drawn is written down. Where approval is required, offers are proposed
+until `approve` runs. What earlier offers of points and rebates earned is booked in decisions.points. All promises of
+decisions.promotions are checked before anything is written.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import sys
-from decimal import ROUND_DOWN, Decimal
+from decimal import ROUND_DOWN, ROUND_UP, Decimal
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,9 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
     drawn = explored.filter("chosen")
     users = of_date("features/user_profile", "as_of").select("user_id", "consent_marketing")
     profiles = of_date("features/product_profile", "as_of")
-    products = profiles.select("product_id", "promotable", "list_price", "charged_price", "unit_cost", "on_hand")
+    products = profiles.select(
+        *("product_id", "department", "promotable", "list_price", "charged_price", "unit_cost", "on_hand")
+    )
     of_all_dates = pl.read_delta(str(lake / "decisions/promotions"))
     held = held_offers(of_all_dates, date)
     funds = in_force(listed(lake, "promotion_funds"), date)
@@ -90,6 +92,10 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
     by_list = {"fund": ("fund_id", "fund_cost"), "campaign": ("campaign_id", "expected_cost")}
     spent = {"daily": sum(offers["expected_cost"])} | sums_of(offers, "mechanic", "mechanic", "expected_cost")
     spent |= sums_of(offers, "face", "mechanic", "coupon_amount")
+    spent |= sums_of_departments(offers, products)
+    sold = units_of(offers)
+    spent |= {f"stock:{product}": up_to(units, 2) for product, units in sold.items()}
+    stock = stock_left(products, holding_offers(of_all_dates, date), settings.promote.stock_share)
     made_before = of_all_dates.filter((pl.col("date") < date) & pl.col("status").ne_missing("proposed"))
     earlier: dict[str, Decimal] = {}
     for kind, (column, amount) in by_list.items():
@@ -97,7 +103,10 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
         earlier |= sums_of(made_before, kind, column, amount)
     planned = {f"mechanic:{m}": Decimal(str(b)) for m, b in settings.promote.mechanic_budgets.items()}
     planned |= {f"face:{m}": Decimal(str(b)) for m, b in settings.promote.face_budgets.items()}
+    planned |= {f"department:{d}": Decimal(str(b)) for d, b in settings.promote.department_budgets.items()}
     planned["daily"] = Decimal(str(settings.promote.daily_budget))
+    stock_rows = set(budget.filter(pl.col("unit") == "pieces")["constraint"])
+    planned |= {f"stock:{p}": left for p, left in stock.items() if f"stock:{p}" in stock_rows}
     for kind, rows_of_list in (("fund", funds), ("campaign", campaigns)):
         budgets = {f"{kind}:{row[f'{kind}_id']}": row["budget"] for row in rows_of_list if row["budget"] is not None}
         left = {name: max(most - earlier.get(name, Decimal(0)), Decimal(0)) for name, most in budgets.items()}
@@ -142,10 +151,20 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
         "each budget row is the sum of its offers": sum(
             spent.get(r["constraint"], 0) != r["reserved"] for r in budget.to_dicts()
         ),
-        "planned is what the settings plan, and what earlier dates left of funds and campaigns": sum(
+        "offers that hold sell no more of a product than its stock allows": sum(
+            units > stock.get(product, units) for product, units in sold.items()
+        ),
+        "only a product's stock is in pieces": budget.filter(
+            (pl.col("unit") == "pieces") != pl.col("constraint").str.starts_with("stock:")
+        ).height,
+        "planned is what the settings plan, and what earlier dates left of funds, campaigns and stock": sum(
             r["planned"] != planned.get(r["constraint"]) for r in budget.to_dicts()
         )
         + len(planned.keys() - set(budget["constraint"])),
+        "an offer on products says how many pieces of each it is expected to sell": offers.filter(
+            (pl.col("product_ids").list.len() != pl.col("expected_units").list.len().fill_null(0))
+            | (pl.col("expected_units").list.min() < 0)
+        ).height,
         "a fund pays for what it names, as long as it is in force": outside(offers, "fund_id", funds, profiles),
         "a fund pays its share of what is given, to the minor unit": sum(
             abs(of["fund_cost"] - share * (of["fund_cost"] + of["expected_cost"])) > Decimal(10) ** -digits
@@ -234,6 +253,39 @@ def sums_of(offers: pl.DataFrame, kind: str, column: str, amount: str) -> dict[s
     return {f"{kind}:{name}": total for name, total in groups.iter_rows()}
 
 
+def sums_of_departments(offers: pl.DataFrame, products: pl.DataFrame) -> dict[str, Decimal]:
+    """What offers reserve by department: a bundle of two departments its whole cost of each."""
+    per_offer = (
+        offers.select("user_id", "promotion_id", "expected_cost", pl.col("product_ids").alias("product_id"))
+        .filter(pl.col("product_id").list.len() > 0)
+        .explode("product_id")
+        .join(products.select("product_id", "department"), on="product_id")
+        .unique(["user_id", "promotion_id", "department"])
+    )
+    return sums_of(per_offer, "department", "department", "expected_cost")
+
+
+def units_of(offers: pl.DataFrame) -> dict[str, Decimal]:
+    """The pieces of each product that offers are expected to sell."""
+    each = offers.filter(pl.col("expected_units").is_not_null()).explode("product_ids", "expected_units")
+    groups = each.group_by("product_ids").agg(pl.col("expected_units").sum())
+    return {product: units for product, units in groups.iter_rows() if product is not None}
+
+
+def stock_left(products: pl.DataFrame, holding: pl.DataFrame, share: float) -> dict[str, Decimal]:
+    """What the date's offers may sell of each product of which the stock is known and bounds them."""
+    if not share:
+        return {}
+    reserved, of_hand = units_of(holding), Decimal(str(share))
+    known = products.filter(pl.col("on_hand").is_not_null()).select("product_id", "on_hand")
+    left = {product: pieces * of_hand - reserved.get(product, Decimal(0)) for product, pieces in known.iter_rows()}
+    return {product: max(most, Decimal(0)).quantize(Decimal("0.01"), ROUND_DOWN) for product, most in left.items()}
+
+
+def up_to(amount: Decimal, digits: int) -> Decimal:
+    return amount.quantize(Decimal(10) ** -digits, ROUND_UP)
+
+
 def outside(offers: pl.DataFrame, column: str, rows: list[dict[str, Any]], profiles: pl.DataFrame) -> int:
     """The offers that stand under a fund or a campaign and do not belong to it."""
     under, wrong = offers.filter(pl.col(column).is_not_null()), 0
@@ -283,17 +335,24 @@ def refused_channels(lake: Path, offers: pl.DataFrame) -> int:
     return sum((of["user_id"], of["channel"]) in refused for of in offers.to_dicts())
 
 
-def held_offers(promotions: pl.DataFrame, date: datetime.date) -> pl.DataFrame:
-    """One row per user with offers of earlier dates that hold on the date; one that was made twice counts once."""
+def holding_offers(promotions: pl.DataFrame, date: datetime.date) -> pl.DataFrame:
+    """The offers of earlier dates that hold on the date."""
     earlier = promotions.filter(pl.col("date") < date)
     revoked = earlier["revokes"].drop_nulls().explode().drop_nulls().implode()
-    holding = earlier.filter(
+    return earlier.filter(
         (pl.col("valid_to") >= date)
         & (pl.col("scenario") != "none")
         & pl.col("status").ne_missing("proposed")
         & (pl.col("stopped_on") > date).fill_null(True)
         & ~pl.col("promotion_id").is_in(revoked)
-    ).with_columns(pl.col("product_ids").list.sort().list.join("\n").alias("what"))
+    )
+
+
+def held_offers(promotions: pl.DataFrame, date: datetime.date) -> pl.DataFrame:
+    """One row per user with offers of earlier dates that hold on the date; one that was made twice counts once."""
+    holding = holding_offers(promotions, date).with_columns(
+        pl.col("product_ids").list.sort().list.join("\n").alias("what")
+    )
     return holding.group_by("user_id").agg(
         pl.col("what").n_unique().alias("held"),
         pl.col("mechanic").is_in(ON_BASKETS).sum().alias("held_on_baskets"),

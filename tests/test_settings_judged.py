@@ -61,6 +61,8 @@ WRONG = [
         "promote.holiday_lead_days=7",
         r"promote\.holiday_lead_days: an offer has to hold on the holiday: .* is 6, found 7",
     ),
+    ("promote.stock_share=-0.1", r"promote\.stock_share: input should be greater than or equal to 0"),
+    ("promote.department_budgets.TEA=-1.0", r"promote\.department_budgets\.TEA: input should be greater than or equal"),
     ("promote.gift_max_cost=-0.01", r"promote\.gift_max_cost: input should be greater than or equal to 0"),
     ('promote.win_back_lifecycles=["asleep"]', r"promote\.win_back_lifecycles: there is no lifecycle asleep; "),
     ('promote.blocked_risk_tiers=["bad"]', r"promote\.blocked_risk_tiers: there is no risk tier bad; there are: low"),

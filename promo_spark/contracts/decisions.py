@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import types as T
 
 from promo_spark.contracts import vocabulary
-from promo_spark.contracts.schema import MONEY, RATE, Check, Col, Personal, Table, WriteMode
+from promo_spark.contracts.schema import MONEY, QUANTITY, RATE, Check, Col, Personal, Table, WriteMode
 
 _TEXT = T.StringType()
 _TEXTS = T.ArrayType(_TEXT)
@@ -15,6 +15,7 @@ SCENARIOS, MECHANICS, OBJECTIVES = vocabulary.SCENARIOS, vocabulary.MECHANICS, v
 ARMS = ("treatment", "holdout", "explore")
 STATUSES = ("active", "proposed", "stopped")
 ACTIONS = ("approve", "stop")
+BUDGET_UNITS = ("currency", "pieces")
 ACCOUNTS, ENTRIES = ("points", "rebate"), ("earn", "redeem", "refused", "expire")
 
 
@@ -26,6 +27,7 @@ class Promotions(Table):
     an offer that still holds is not made again, and counts against the most offers per user; a user's offers, those of
     earlier dates that still hold too, may be used together: no product is in two of them, and an offer on the whole
     basket, such as a coupon or a gift, stands alone; a gift is in stock, and costs promote.gift_max_cost at most;
+    where the stock of a product is known, all offers that hold are expected to sell promote.stock_share of it at most;
     nobody in the holdout, without consent or in a blocked risk tier gets an offer; but for the explore arm, every
     offer brings promote.least_gain of its objective and, but for clearance, loses no margin; the same inputs give
     the same bytes.
@@ -94,6 +96,13 @@ class Promotions(Table):
         "chance that it is used while it holds; much of that would be bought anyway",
         "share",
         required=True,
+    )
+    expected_units = Col(
+        T.ArrayType(QUANTITY),
+        "pieces of each of product_ids, in their order, that the user is expected to buy while it holds, what would be "
+        "bought anyway too; of a gift its chance of being given; rounded up; null: on a basket, no offer, or written "
+        "before 0.4",
+        "pieces",
     )
     expected_uplift = Col(
         RATE,
@@ -188,21 +197,32 @@ class Budget(Table):
     key = ("date", "constraint")
     partition = ("date",)
     dated_by = "date"
+    checks = (Check("unit_known", "unit", "in", BUDGET_UNITS),)
     date = Col(_DATE, "the day", required=True)
     constraint = Col(
-        _TEXT, "daily, mechanic:<name>, face:<mechanic>, fund:<fund_id> or campaign:<campaign_id>", required=True
+        _TEXT,
+        "daily, mechanic:<name>, face:<mechanic>, department:<name>, fund:<fund_id>, campaign:<campaign_id>, or, where "
+        "it could bind, stock:<product_id>",
+        required=True,
     )
     planned = Col(
         MONEY,
-        "the most that may be reserved; of a fund or a campaign what earlier dates left of its budget",
-        "currency",
+        "the most that may be reserved; of a fund or a campaign what earlier dates left of its budget, of stock what "
+        "offers that still hold left",
+        "as in unit",
         required=True,
     )
     reserved = Col(
         MONEY,
-        "sum of expected_cost of the offers under it; of a fund, of their fund_cost; of face, of their coupon_amount",
-        "currency",
+        "sum of expected_cost of the offers under it; of a fund, of their fund_cost; of face, of their coupon_amount; "
+        "of stock, of their expected_units, rounded up",
+        "as in unit",
         required=True,
+    )
+    unit = Col(
+        _TEXT,
+        "what planned and reserved are in: currency, or pieces of the product of a stock; null: currency, written "
+        "before 0.4",
     )
     offers = Col(T.LongType(), "offers under it", required=True)
     dual_price = Col(

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TypeVar
 
+from promo_spark.decisions.allocation.limits import product_of
 from promo_spark.decisions.offers.topics import WHOLE_SHOP
 
+_Amount = TypeVar("_Amount", float, Decimal)
 _Thing = tuple[str, str, tuple[str, ...], str | None]
 
 
@@ -25,7 +28,7 @@ class Candidate:
     error: float
     cost: Decimal
     worthwhile: bool
-    uses: Mapping[str, Decimal]  # how much of each limit that it falls under
+    uses: Mapping[str, Decimal]  # how much of each limit that it falls under, in currency or pieces
     in_strategy: bool = True
     fund: str | None = None  # what pays a share of it
     fund_cost: Decimal = Decimal(0)
@@ -105,8 +108,7 @@ def _why_not(one: Candidate, offered: Sequence[Candidate], decided: Decided) -> 
         return f"nothing is measured of a {one.mechanic}, and the user's strategies name other mechanics"
     dear = {name: decided.prices.get(name, 0.0) for name in one.uses if decided.prices.get(name, 0.0) > 0}
     if one.net(decided.prices) <= 0:
-        budgets = " and ".join(f"{name} brings more elsewhere, {price:.2f}" for name, price in sorted(dear.items()))
-        return f"the budget {budgets} for each {decided.currency}"
+        return _dear(dear, decided.currency)
     if any(_twins(one, made) for made in offered):
         return f"what the fund {one.fund} had left did not reach for it"
     beside = [other for other in offered if other.topics & one.topics]
@@ -116,7 +118,27 @@ def _why_not(one: Candidate, offered: Sequence[Candidate], decided: Decided) -> 
         return f"no room beside offers that bring more: {max(decided.room, 0)} more at a time"
     if any(WHOLE_SHOP in other.topics | one.topics for other in offered):
         return "an offer on the whole basket stands alone"
-    return "what the budgets had left did not reach for it"
+    stocks = [f"the stock of {product}" for product in _products_of(one.uses)]
+    return f"what {' and '.join(['the budgets', *stocks])} had left did not reach for it"
+
+
+def _dear(prices: Mapping[str, float], currency: str) -> str:
+    """Limits that bring more elsewhere, budgets first."""
+    budgets = [
+        f"{name} brings more elsewhere, {price:.2f}" for name, price in sorted(prices.items()) if not product_of(name)
+    ]
+    told = [f"the budget {' and '.join(budgets)} for each {currency}"] if budgets else []
+    told += [
+        f"the stock of {product} brings more elsewhere, {price:.2f} for each piece"
+        for product, price in _products_of(prices).items()
+    ]
+    return ", and ".join(told)
+
+
+def _products_of(limits: Mapping[str, _Amount]) -> dict[str, _Amount]:
+    """The amounts of limits of stock, by product."""
+    by_product = ((product_of(name), amount) for name, amount in sorted(limits.items()))
+    return {product: amount for product, amount in by_product if product is not None}
 
 
 def _named(one: Candidate) -> str:

@@ -5,9 +5,10 @@ are explored, in the order of a keyed hash of user and date, as the arm's own sh
 dearest that each of them could draw; and none who could draw more than a tenth of it, as one would leave nothing to
 the others.
 
-Marketers' lists must not decide how many are explored. So where a fund has a budget the same offer is drawn with the
-shop's own money, once and not twice; an offer that is more than a tenth of what its campaign has for the arm is not
-drawn; and when a campaign's share is used up, those go on to be explored who could draw nothing of it.
+Limits of a part of what is sold must not decide how many are explored. So where a fund has a budget the same offer is
+drawn with the shop's own money, once and not twice; an offer that is more than a tenth of what the arm has of its
+campaign, its department or the stock of its product is not drawn; and when the arm's share of such a limit is used up,
+those go on to be explored who could draw nothing of it.
 """
 
 from __future__ import annotations
@@ -21,10 +22,16 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from promo_spark.contracts.schema import Col, Frame, Personal
-from promo_spark.decisions.allocation.limits import is_of_a_list, of_campaign
+from promo_spark.decisions.allocation.limits import (
+    is_of_a_part,
+    is_of_stock,
+    of_campaign,
+    of_department,
+    product_of,
+)
 from promo_spark.decisions.allocation.user_options import OptionUse, UserOption, UserOptions
 from promo_spark.decisions.eligibility import UserEligibility, keyed_draw
-from promo_spark.decisions.offers.targets import Fund
+from promo_spark.decisions.offers.targets import Fund, OfferedProduct, departments
 from promo_spark.decisions.valuation import ValuedOffer
 
 _LARGEST_PART = 0.1  # of the share of a limit, that one user could draw
@@ -46,41 +53,100 @@ def draws(options: DataFrame, *, limits: Mapping[str, int], share: float, key: s
     """
     order = keyed_draw(F.col(UserOptions.user_id), key=key, purpose=f"order {date}")
     up_to_here = Window.orderBy(_ORDER, UserOptions.user_id).rowsBetween(Window.unboundedPreceding, Window.currentRow)
-    dearest = {name: _dearest(F.col(UserOptions.options), name) for name in sorted(limits)}
-    most = {name: _of_arm(limit, share) for name, limit in limits.items()}
+    dearest: dict[str, Column] = {}  # by a name without the dots that a constraint's may have
     affordable, few = F.lit(True), F.lit(True)
-    for name in dearest:
-        within = F.sum(name).over(up_to_here) <= F.lit(most[name])
-        affordable = affordable & ((within | (F.col(name) == 0)) if is_of_a_list(name) else within)
-        few = few & (F.col(name) <= F.lit(_most_of_one(most[name])))
+    for place, name in enumerate(sorted(name for name in limits if not is_of_stock(name))):
+        used, most = f"{_DEAREST}_{place}", _of_arm(limits[name], share)
+        dearest[used] = _dearest(F.col(UserOptions.options), name)
+        within = F.sum(used).over(up_to_here) <= F.lit(most)
+        affordable = affordable & ((within | (F.col(used) == 0)) if is_of_a_part(name) else within)
+        few = few & (F.col(used) <= F.lit(_most_of_one(most)))
     count = F.size(UserOptions.options)
-    place = keyed_draw(F.col(UserOptions.user_id), key=key, purpose=f"draw {date}") % (count + 1)
+    drawn = keyed_draw(F.col(UserOptions.user_id), key=key, purpose=f"draw {date}") % (count + 1)
     in_order = options.filter(F.col(UserOptions.room) > 0).withColumns({_ORDER: order, **dearest}).filter(few)
+    if any(map(is_of_stock, limits)):
+        in_order = in_order.join(_beyond_stock(in_order, limits, share), UserOptions.user_id, "left_anti")
     return Draw.shaped(
         in_order.withColumn(_PLACE, affordable)
         .filter(_PLACE)
         .withColumns(
             {
-                Draw.promotion_id: F.get(UserOptions.options, place.cast("int"))[UserOption.promotion_id],
+                Draw.promotion_id: F.get(UserOptions.options, drawn.cast("int"))[UserOption.promotion_id],
                 Draw.actions: count + 1,
             }
         )
     )
 
 
-def could_be_drawn(limits: Mapping[str, int], share: float) -> Column:
-    """Whether an offer that could be made is among those that chance draws from. Of ValuedOffer.
+def _beyond_stock(in_order: DataFrame, limits: Mapping[str, int], share: float) -> DataFrame:
+    """One row per user who could draw of a product of which the arm's share is used up by those before.
+
+    UserOptions with their order → user_id. By one window for all products, as there may be many.
+    """
+    up_to_here = (
+        Window.partitionBy(OptionUse.constraint)
+        .orderBy(_ORDER, UserOptions.user_id)
+        .rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    )
+    of_arm = [(name, _of_arm(limit, share)) for name, limit in limits.items() if is_of_stock(name)]
+    most = in_order.sparkSession.createDataFrame(of_arm, f"{OptionUse.constraint} string, {_MOST} long")
+    uses = F.flatten(F.transform(UserOptions.options, lambda option: option[UserOption.uses]))
+    return (
+        in_order.select(UserOptions.user_id, _ORDER, F.inline(uses))
+        .join(F.broadcast(most), OptionUse.constraint, "inner")
+        .groupBy(UserOptions.user_id, _ORDER, OptionUse.constraint, _MOST)
+        .agg(F.max(OptionUse.amount).alias(OptionUse.amount))
+        .withColumn(OptionUse.amount, F.sum(OptionUse.amount).over(up_to_here))
+        .filter(F.col(OptionUse.amount) > F.col(_MOST))
+        .select(UserOptions.user_id)
+        .distinct()
+    )
+
+
+_MOST, _DEAREST = "most_of_arm", "dearest"
+
+
+def drawable_offers(offers: DataFrame, limits: Mapping[str, int], share: float) -> DataFrame:
+    """The offers that chance draws from, if they are of users in the explore arm. ValuedOffer → ValuedOffer.
 
     `limits` and `share` as in `draws`.
     """
     of_funds = F.coalesce(F.col(ValuedOffer.fund)[Fund.limited], F.lit(False))
-    campaign = of_campaign(F.col(ValuedOffer.campaign_id))
+    names = F.concat(
+        F.array(of_campaign(F.col(ValuedOffer.campaign_id))),
+        F.transform(departments(F.col(ValuedOffer.parts)), of_department),
+    )
     small = F.lit(True)
     for name, limit in sorted(limits.items()):
-        if is_of_a_list(name):
+        if is_of_a_part(name):
             fits = F.col(ValuedOffer.cost_minor) <= F.lit(_most_of_one(_of_arm(limit, share)))
-            small = small & (fits | ~campaign.eqNullSafe(F.lit(name)))
-    return ~of_funds & small
+            small = small & (fits | ~F.coalesce(F.array_contains(names, name), F.lit(False)))
+    return _of_small_pieces(offers.filter(~of_funds & small), limits, share)
+
+
+def _of_small_pieces(offers: DataFrame, limits: Mapping[str, int], share: float) -> DataFrame:
+    """Without what one user may not draw of the stock of its products. ValuedOffer → ValuedOffer."""
+    of_one = [
+        (product, _most_of_one(_of_arm(limit, share)))
+        for product, limit in ((product_of(name), limit) for name, limit in limits.items())
+        if product is not None
+    ]
+    if not of_one:
+        return offers
+    most = F.broadcast(offers.sparkSession.createDataFrame(of_one, f"{_PRODUCT} string, {_MOST} long"))
+    for place in range(2):  # an offer is about two products at most
+        product_id = F.get(ValuedOffer.parts, F.lit(place))[OfferedProduct.product_id]
+        units = F.get(ValuedOffer.units_milli, F.lit(place))
+        offers = (
+            offers.withColumn(_PRODUCT, product_id)
+            .join(most, _PRODUCT, "left")
+            .filter(F.coalesce(units <= F.col(_MOST), F.lit(True)))
+            .drop(_PRODUCT, _MOST)
+        )
+    return offers
+
+
+_PRODUCT = "product_of_part"
 
 
 def _of_arm(limit: int, share: float) -> int:

@@ -95,6 +95,8 @@ class Gains:
     error: Floats  # standard error of the value
     revenue: Floats  # what customers pay beyond what they would without it
     freed: Floats  # cost of the pieces that are sold beyond those without it
+    first_pieces: Floats  # of the first product that are bought, those without it too; of a gift, that are given
+    second_pieces: Floats  # the same of the second
 
 
 def gains(of: Offered, curves: Curves) -> Gains:
@@ -141,7 +143,8 @@ def gains(of: Offered, curves: Curves) -> Gains:
     value = of.margin * extra + earned - own
     basket = of.basket * np.exp(of.spread**2 / 2)  # the mean of a log-normal one
     revenue = basket * extra + earned + freed - given
-    return Gains(extra, uses, given, used_for - own, value, error, revenue, freed)
+    first_pieces = np.where(on_products, sold[0], uses)
+    return Gains(extra, uses, given, used_for - own, value, error, revenue, freed, first_pieces, sold[1])
 
 
 def _share_of_spend(of: Offered) -> Floats:

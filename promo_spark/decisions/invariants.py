@@ -7,7 +7,7 @@ them in one query; no rows come to the driver but one example key per broken rul
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 from functools import reduce
 
@@ -18,15 +18,14 @@ from pyspark.sql import types as T
 from promo_spark.contracts.currencies import digits_of
 from promo_spark.contracts.decisions import Budget, Promotions
 from promo_spark.contracts.schema import MONEY, Col, Frame, Personal
+from promo_spark.decisions.breaches import RuleBreach, breaches, counted, fails
+from promo_spark.decisions.budgets import ReservedBudget, reserved
 from promo_spark.decisions.eligibility import UserEligibility
 from promo_spark.decisions.held import HeldOffers
 from promo_spark.decisions.mechanics import OFF_BASKETS, ON_BASKETS
-from promo_spark.decisions.offers.exclusions import ExcludedProduct
-from promo_spark.decisions.offers.gifts import cost_left, most_gift_cost, products_in_stock
-from promo_spark.decisions.offers.pricing import margin_of_shop, most_basket_amount
-from promo_spark.decisions.offers.products import OfferableProduct
+from promo_spark.decisions.offers.pricing import most_basket_amount
 from promo_spark.decisions.offers.topics import WHOLE_SHOP
-from promo_spark.decisions.promotions import ReservedBudget, reserved
+from promo_spark.decisions.product_promises import of_excluded, of_gifts, of_stock
 from promo_spark.decisions.scenarios.inputs import last_valid_day
 from promo_spark.errors import InvariantError
 from promo_spark.measures.money import minor_per_unit
@@ -36,8 +35,6 @@ AMOUNTS = tuple(name for name, column in Promotions.columns().items() if column.
 
 _GIFT = "gift"
 _PRODUCTS, _CHANNELS = "products", "channels"
-_BREACHES = "breaches"
-_KEY = "key"
 _TEXTS = T.ArrayType(T.StringType())
 
 
@@ -68,19 +65,11 @@ class ReservedAndStated(Frame):
     """One row per constraint of the budget: what it states beside what the promotions add up to."""
 
     constraint = Col(T.StringType(), "as in Budget", required=True)
-    planned = Col(MONEY, "as in Budget", unit="currency", required=True)
-    reserved = Col(MONEY, "as in Budget", unit="currency", required=True)
+    planned = Col(MONEY, "as in Budget", unit="as there", required=True)
+    reserved = Col(MONEY, "as in Budget", unit="as there", required=True)
     offers = Col(T.LongType(), "as in Budget", required=True)
-    reserved_by_offers = Col(MONEY, "sum of expected_cost of the offers", unit="currency", required=True)
+    reserved_by_offers = Col(MONEY, "what the offers add up to", unit="as in Budget", required=True)
     offers_counted = Col(T.LongType(), "number of offers", required=True)
-
-
-class RuleBreach(Frame):
-    """One row per rule: how many rows break it."""
-
-    rule = Col(T.StringType(), "the promise in words", required=True)
-    rows = Col(T.LongType(), "rows that break it; null: none")
-    example = Col(T.StringType(), "the smallest key of those rows; null: none")
 
 
 def check_invariants(
@@ -90,28 +79,34 @@ def check_invariants(
     held: DataFrame,
     excluded: DataFrame,
     products: DataFrame,
+    stock: DataFrame,
     *,
     date: datetime.date,
     settings: PromoteSettings,
-    limits: Iterable[str],
+    limits: Collection[str],
     currency: str,
 ) -> None:
     """Passes silently, or raises InvariantError with every broken rule, its rows and an example.
 
-    Promotions, Budget, UserEligibility of all users of the day, HeldOffers, ExcludedProduct, OfferableProduct;
-    `limits`: the constraints of the day.
+    Promotions, Budget, UserEligibility of all users of the day, HeldOffers, ExcludedProduct, OfferableProduct,
+    StockLeft; `limits`: the constraints of the day.
     """
     digits = digits_of(currency)
     key = F.concat_ws("/", Promotions.user_id, Promotions.promotion_id)
-    counted = [
-        _counted(promotions, row_rules(date, settings, digits), key),
-        _counted(decided_users(promotions, users, held), user_rules(settings), F.col(DecidedUser.user_id)),
-        _counted(reserved_and_stated(promotions, budget), budget_rules(), F.col(ReservedAndStated.constraint)),
+    found = [
+        counted(promotions, row_rules(date, settings, digits), key),
+        counted(decided_users(promotions, users, held), user_rules(settings), F.col(DecidedUser.user_id)),
+        counted(
+            reserved_and_stated(promotions, budget, products, limits),
+            budget_rules(),
+            F.col(ReservedAndStated.constraint),
+        ),
         _unstated(budget, limits),
-        _of_excluded(promotions, excluded, key),
-        _of_gifts(promotions, products, settings, digits, key),
+        of_excluded(promotions, excluded, key),
+        of_gifts(promotions, products, settings, digits, key),
+        of_stock(promotions, stock),
     ]
-    broken = reduce(DataFrame.unionByName, counted).filter(F.col(RuleBreach.rows) > 0).collect()  # one per rule
+    broken = reduce(DataFrame.unionByName, found).filter(F.col(RuleBreach.rows) > 0).collect()  # one per rule
     if broken:
         told = "\n  ".join(f"{rule}: broken by {rows}, such as {example}" for rule, rows, example in broken)
         raise InvariantError(
@@ -120,63 +115,15 @@ def check_invariants(
         )
 
 
-def _counted(df: DataFrame, rules: Mapping[str, Column], key: Column) -> DataFrame:
-    """One row per rule, given as its breach. → RuleBreach."""
-    return _breaches(
-        df, [(rule, F.count(F.when(breach, 1)), F.min(F.when(breach, key))) for rule, breach in rules.items()]
-    )
-
-
 def _unstated(budget: DataFrame, constraints: Iterable[str]) -> DataFrame:
-    """One row per constraint of the day: whether the budget has no row of it. Budget → RuleBreach."""
-    rows_of = {name: F.count_if(F.col(Budget.constraint) == name) for name in constraints}
-    rule = "every constraint has a budget row"
-    return _breaches(budget, [(rule, F.when(rows == 0, 1), F.lit(name)) for name, rows in rows_of.items()])
+    """One row: the constraints of the day of which the budget has no row. Budget → RuleBreach."""
+    names = budget.sparkSession.createDataFrame([(name,) for name in constraints], f"{Budget.constraint} string")
+    missing = names.join(budget, Budget.constraint, "left_anti")
+    return breaches(missing, [("every constraint has a budget row", F.count("*"), F.min(Budget.constraint))])
 
 
-def _of_excluded(promotions: DataFrame, excluded: DataFrame, key: Column) -> DataFrame:
-    """One row: the offers of products that marketers keep out. Promotions, ExcludedProduct → RuleBreach."""
-    offered = promotions.select(key.alias(_KEY), F.explode(Promotions.product_ids).alias(ExcludedProduct.product_id))
-    breaching = offered.join(F.broadcast(excluded), ExcludedProduct.product_id, "left_semi")
-    return _breaches(breaching, [("no product of silver.promotion_exclusions is offered", F.count("*"), F.min(_KEY))])
-
-
-def _of_gifts(
-    promotions: DataFrame, products: DataFrame, settings: PromoteSettings, digits: int, key: Column
-) -> DataFrame:
-    """One row per rule of gifts. Promotions, OfferableProduct → RuleBreach."""
-    gifts = promotions.filter(F.col(Promotions.mechanic) == _GIFT).select(
-        key.alias(_KEY), Promotions.min_spend, F.explode(Promotions.product_ids).alias(OfferableProduct.product_id)
-    )
-    cost = F.col(OfferableProduct.unit_cost)
-    most = F.lit(most_gift_cost(settings, _GIFT, digits))
-    affordable = (cost <= most) & (cost <= cost_left(F.col(Promotions.min_spend), settings.min_margin))
-    in_stock = products_in_stock(products).select(OfferableProduct.product_id, cost)
-    rules = {
-        "a gift is a product that may be offered, and in stock": cost.isNull(),
-        "a gift costs promote.gift_max_cost at most, and no more than its budget and its order leave": cost.isNotNull()
-        & _fails(affordable),
-    }
-    known = gifts.join(in_stock, OfferableProduct.product_id, "left").crossJoin(F.broadcast(margin_of_shop(products)))
-    return _counted(known, rules, F.col(_KEY))
-
-
-def _breaches(df: DataFrame, found: Iterable[tuple[str, Column, Column]]) -> DataFrame:
-    """One row per rule, of one pass over a frame: its words, the rows that break it, an example. → RuleBreach."""
-    structs = [
-        F.struct(
-            F.lit(rule).alias(RuleBreach.rule),
-            rows.cast("long").alias(RuleBreach.rows),
-            example.alias(RuleBreach.example),
-        )
-        for rule, rows, example in found
-    ]
-    return df.agg(F.array(*structs).alias(_BREACHES)).select(F.inline(_BREACHES))
-
-
-def _fails(condition: Column) -> Column:
-    """Whether a condition is false or null."""
-    return ~F.coalesce(condition, F.lit(False))
+def _is_a_number(pieces: Column) -> Column:
+    return F.coalesce(pieces >= 0, F.lit(False))
 
 
 def row_rules(date: datetime.date, settings: PromoteSettings, digits: int) -> dict[str, Column]:
@@ -187,6 +134,7 @@ def row_rules(date: datetime.date, settings: PromoteSettings, digits: int) -> di
     gift, coupon = col(Promotions.mechanic) == _GIFT, col(Promotions.mechanic) == "coupon"
     on_products = with_products & ~gift
     off_basket = col(Promotions.mechanic).isin(list(OFF_BASKETS))
+    units = col(Promotions.expected_units)
     charged, offer_price = col(Promotions.charged_price), col(Promotions.offer_price)
     price = F.round(charged * (1 - col(Promotions.discount_rate)), digits)
     ordered = (
@@ -234,40 +182,43 @@ def row_rules(date: datetime.date, settings: PromoteSettings, digits: int) -> di
     )
     empty_reason = F.exists(Promotions.reason_codes, lambda code: code.isNull() | (code == ""))
     return {
-        "every row is of the date": _fails(col(Promotions.date) == F.lit(date)),
-        "margin floor ≤ price < charged price ≤ list price": on_products & _fails(ordered),
-        "the price is the charged price less the rate, half-up": on_products & _fails(offer_price == price),
+        "every row is of the date": fails(col(Promotions.date) == F.lit(date)),
+        "margin floor ≤ price < charged price ≤ list price": on_products & fails(ordered),
+        "the price is the charged price less the rate, half-up": on_products & fails(offer_price == price),
         f"amounts have at most {digits} digits after the point": ~reduce(Column.__and__, has_digits),
         "an amount off a basket is something, and less than the minimum spend": off_basket
-        & _fails((col(Promotions.coupon_amount) > 0) & (col(Promotions.coupon_amount) < col(Promotions.min_spend))),
+        & fails((col(Promotions.coupon_amount) > 0) & (col(Promotions.coupon_amount) < col(Promotions.min_spend))),
         "an amount off a basket is at most promote.coupon_max_budget_share of its budget": off_basket
-        & _fails(reduce(Column.__or__, within)),
+        & fails(reduce(Column.__or__, within)),
         "an offer is of products, off a basket or a gift, as its mechanic is": ~is_none & (with_products == off_basket),
-        "a gift is one product with an order of a minimum spend, and takes nothing off": gift & _fails(one_given),
+        "a gift is one product with an order of a minimum spend, and takes nothing off": gift & fails(one_given),
+        "an offer on products says how many pieces of each it is expected to sell, and no other does": F.when(
+            with_products, fails((F.size(units) == F.size(Promotions.product_ids)) & F.forall(units, _is_a_number))
+        ).otherwise(units.isNotNull()),
         "a coupon has a code, and nothing else has": coupon == col(Promotions.coupon_code).isNull(),
-        "an offer holds promote.valid_days at most": ~is_none & _fails(col(Promotions.valid_to) <= last_day),
-        "an offer's dates are in order": ~is_none & _fails(dates),
+        "an offer holds promote.valid_days at most": ~is_none & fails(col(Promotions.valid_to) <= last_day),
+        "an offer's dates are in order": ~is_none & fails(dates),
         "but for the explore arm an offer brings promote.least_gain": ~is_none
         & (col(Promotions.arm) != "explore")
-        & _fails(col(Promotions.objective_value) >= F.lit(least_gain)),
+        & fails(col(Promotions.objective_value) >= F.lit(least_gain)),
         "but for the explore arm and clearance no offer loses margin": ~is_none
         & (col(Promotions.arm) != "explore")
-        & _fails((col(Promotions.objective) == "clearance") | (col(Promotions.incremental_margin) >= 0)),
+        & fails((col(Promotions.objective) == "clearance") | (col(Promotions.incremental_margin) >= 0)),
         "but for the explore arm an offer reserves at least the smallest amount": ~is_none
         & (col(Promotions.arm) != "explore")
-        & _fails(col(Promotions.expected_cost) + F.coalesce(Promotions.fund_cost, F.lit(0)) > 0),
+        & fails(col(Promotions.expected_cost) + F.coalesce(Promotions.fund_cost, F.lit(0)) > 0),
         "a fund pays for offers with products only, and its part is known": (
             col(Promotions.fund_id).isNull() != col(Promotions.fund_cost).isNull()
         )
         | (col(Promotions.fund_id).isNotNull() & ~with_products),
-        "an action's probability is a share above 0": _fails(
+        "an action's probability is a share above 0": fails(
             (col(Promotions.action_propensity) > 0) & (col(Promotions.action_propensity) <= 1)
         ),
         "an offer is a sentence without empty slots": ~is_none
-        & _fails((col(Promotions.text) != "") & ~col(Promotions.text).rlike(r"[{}]")),
+        & fails((col(Promotions.text) != "") & ~col(Promotions.text).rlike(r"[{}]")),
         "an offer has a status, and none has none": is_none == col(Promotions.status).isNotNull(),
         "none promises nothing": is_none & F.coalesce(promises, F.lit(True)),
-        "every row has a reason": _fails((F.size(Promotions.reason_codes) > 0) & ~empty_reason),
+        "every row has a reason": fails((F.size(Promotions.reason_codes) > 0) & ~empty_reason),
         "nobody in the holdout gets an offer": (col(Promotions.arm) == "holdout") & ~is_none,
     }
 
@@ -343,7 +294,7 @@ def user_rules(settings: PromoteSettings) -> dict[str, Column]:
     return {
         "every user has exactly one decision set, offers or one none": ~one_set,
         "only users of the day are decided for": arm.isNull(),
-        "ranks count from 1 without a gap": (rows > 0) & _fails(F.col(DecidedUser.ranks) == one_to_last),
+        "ranks count from 1 without a gap": (rows > 0) & fails(F.col(DecidedUser.ranks) == one_to_last),
         f"nobody gets more than {max_offers} offers, those that still hold included": (offers > 0)
         & (offers + F.col(DecidedUser.held_offers) > max_offers),
         "a user's offers keep the margin floor together: one on a basket stands alone": (offers > 0)
@@ -355,7 +306,7 @@ def user_rules(settings: PromoteSettings) -> dict[str, Column]:
         "a product is offered to a user once, those that still hold included": (offers > 0)
         & (F.col(DecidedUser.repeated) > 0),
         "whoever withdrew holds no offer any more, and nobody else's is revoked": (rows > 0)
-        & _fails(
+        & fails(
             F.col(DecidedUser.revoked)
             == F.when(consents & F.coalesce(profiled, F.lit(True)) & F.col(DecidedUser.reachable), 0).otherwise(
                 F.col(DecidedUser.held_ids)
@@ -368,13 +319,15 @@ def user_rules(settings: PromoteSettings) -> dict[str, Column]:
         "a blocked risk tier gets nothing": blocked & (offers > 0),
         "a risk tier of promote.no_coupon_risk_tiers gets no offer on a basket": warned
         & (F.col(DecidedUser.on_baskets) > 0),
-        "the arm is the one that was drawn": (rows > 0) & _fails(F.col(DecidedUser.arms) == F.array(arm)),
+        "the arm is the one that was drawn": (rows > 0) & fails(F.col(DecidedUser.arms) == F.array(arm)),
     }
 
 
-def reserved_and_stated(promotions: DataFrame, budget: DataFrame) -> DataFrame:
-    """One row per constraint of the budget. Promotions, Budget → ReservedAndStated."""
-    sums = reserved(promotions).select(
+def reserved_and_stated(
+    promotions: DataFrame, budget: DataFrame, products: DataFrame, limits: Collection[str]
+) -> DataFrame:
+    """One row per constraint of the budget. Promotions, Budget, OfferableProduct → ReservedAndStated."""
+    sums = reserved(promotions, products, limits).select(
         ReservedBudget.constraint,
         F.col(ReservedBudget.reserved).alias(ReservedAndStated.reserved_by_offers),
         F.col(ReservedBudget.offers).alias(ReservedAndStated.offers_counted),
@@ -391,9 +344,9 @@ def reserved_and_stated(promotions: DataFrame, budget: DataFrame) -> DataFrame:
 
 def budget_rules() -> dict[str, Column]:
     """Breaches that one constraint shows, from ReservedAndStated."""
-    sum_of_costs, counted = F.col(ReservedAndStated.reserved_by_offers), F.col(ReservedAndStated.offers_counted)
-    states_both = (sum_of_costs == F.col(Budget.reserved)) & (counted == F.col(Budget.offers))
+    used, offers = F.col(ReservedAndStated.reserved_by_offers), F.col(ReservedAndStated.offers_counted)
+    states_both = (used == F.col(Budget.reserved)) & (offers == F.col(Budget.offers))
     return {
-        "no budget is exceeded": _fails(sum_of_costs <= F.col(Budget.planned)),
-        "a budget reserves the sum of its offers' costs": _fails(states_both),
+        "no budget is exceeded": fails(used <= F.col(Budget.planned)),
+        "a budget reserves the sum of its offers' costs, or of the pieces that they sell": fails(states_both),
     }

@@ -53,11 +53,12 @@ class _OwnDecisions(Frame):
 
 @dataclass(frozen=True)
 class Limit:
-    """One limit: its amounts in currency; the price is None where it does not bind."""
+    """One limit: its amounts in its unit; the price is None where it does not bind."""
 
     planned: Decimal
     reserved: Decimal
     price: float | None
+    unit: str = "currency"
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,9 @@ def decisions_of(promotions: DataFrame, budget: DataFrame) -> Decisions:
     return Decisions(
         counts=[row.asDict() for row in decision_counts(promotions).collect()],
         limits={
-            row[Budget.constraint]: Limit(row[Budget.planned], row[Budget.reserved], row[Budget.dual_price])
+            row[Budget.constraint]: Limit(
+                row[Budget.planned], row[Budget.reserved], row[Budget.dual_price], row[Budget.unit] or "currency"
+            )
             for row in limits
         },
         bound=limits[0][Budget.bound] if limits else None,  # every limit's row has those of all offers together
@@ -195,9 +198,12 @@ def _limits(before: Decisions | None, after: Decisions, money: str) -> Iterator[
         if of is None:
             return "no limit"
         price = "" if of.price is None else f", one unit more would bring {of.price:.2f}"
-        return f"{money.format(of.reserved)} of {money.format(of.planned)}{price}"
+        form = money if of.unit == "currency" else f"{{:,.2f}} {of.unit}"
+        return f"{form.format(of.reserved)} of {form.format(of.planned)}{price}"
 
-    for name in sorted({*after.limits, *(before.limits if before else ())}):
+    both = [of.limits for of in (before, after) if of is not None]
+    names = {name for limits in both for name, of in limits.items() if of.unit != "pieces" or of.price is not None}
+    for name in sorted(names):  # stock only where it binds
         was = f"{told(before.limits.get(name))} → " if before else ""
         yield f"  limit {name}: {was}{told(after.limits.get(name))}"
 

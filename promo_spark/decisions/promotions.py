@@ -1,32 +1,28 @@
-"""Offers and explicit no-offers as decisions.promotions, what they reserve as decisions.budget, what was explored."""
+"""Offers and explicit no-offers as decisions.promotions, and what was explored."""
 
 from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from promo_spark.contracts.currencies import digits_of
-from promo_spark.contracts.decisions import Budget, Explored, Promotions
-from promo_spark.contracts.schema import MONEY, RATE, Col, Frame, Personal, Table
-from promo_spark.decisions.allocation.limits import uses_of_promotions
-from promo_spark.decisions.allocation.user_options import OptionUse
+from promo_spark.contracts.decisions import Explored, Promotions
+from promo_spark.contracts.schema import MONEY, QUANTITY, RATE, Col, Frame, Personal, Table
 from promo_spark.decisions.eligibility import WITHDRAWN, UserEligibility
-from promo_spark.decisions.exploration import Draw, could_be_drawn
+from promo_spark.decisions.exploration import Draw, drawable_offers
 from promo_spark.decisions.held import HeldOffers
 from promo_spark.decisions.mechanics import OFF_BASKETS, ON_BASKETS
 from promo_spark.decisions.offers.codes import coupon_code
-from promo_spark.decisions.offers.targets import Fund, OfferTarget, product_ids
+from promo_spark.decisions.offers.targets import Fund, OfferedProduct, OfferTarget, product_ids
 from promo_spark.decisions.offers.texts import offer_text
-from promo_spark.decisions.options import uses_of_offers
 from promo_spark.decisions.scenarios import registry
-from promo_spark.decisions.valuation import MICRO, ValuedOffer, could_be_chosen, none_id
-from promo_spark.measures.money import half_up, minor_per_unit, of_minor_units
+from promo_spark.decisions.valuation import MICRO, MILLI, ValuedOffer, could_be_chosen, none_id
+from promo_spark.measures.money import half_up, of_minor_units
 
 _OF_USER = (
     UserEligibility.user_id,
@@ -45,22 +41,6 @@ class ChosenOffer(Frame):
     user_id = Col(T.StringType(), "the user", required=True, personal=Personal.IDENTIFIER)
     promotion_id = Col(T.StringType(), "the offer", required=True)
     rank = Col(T.IntegerType(), "order among the user's offers, 1 = best", required=True)
-
-
-class ReservedBudget(Frame):
-    """One row per constraint that offers fall under."""
-
-    constraint = Col(T.StringType(), "as in Budget", required=True)
-    reserved = Col(MONEY, "as in Budget", unit="currency", required=True)
-    offers = Col(T.LongType(), "offers under it", required=True)
-
-
-class PlannedBudget(Frame):
-    """One row per constraint of the day."""
-
-    constraint = Col(T.StringType(), "as in Budget", required=True)
-    planned = Col(MONEY, "the most that may be reserved", unit="currency", required=True)
-    dual_price = Col(T.DoubleType(), "ratio of the break item; null: not binding")
 
 
 @dataclass(frozen=True)
@@ -88,7 +68,8 @@ class Decision:
 class Considered:
     """What was considered: OfferTarget, ValuedOffer, UserEligibility, HeldOffers, Draw, ExcludedProduct.
 
-    `products`: OfferableProduct. `limits`: what the day's offers may reserve at most, in minor units, by constraint.
+    `products`: OfferableProduct. `stock`: StockLeft. `limits`: what the day's offers may reserve at most, by
+    constraint: money in minor units, stock in thousandths of a piece.
     """
 
     targets: DataFrame
@@ -98,6 +79,7 @@ class Considered:
     draws: DataFrame
     excluded: DataFrame
     products: DataFrame
+    stock: DataFrame
     limits: Mapping[str, int]
 
 
@@ -165,6 +147,7 @@ def terms(decision: Decision) -> dict[str, Column]:
         Promotions.coupon_amount: F.when(mechanic.isin(list(OFF_BASKETS)), off),
         Promotions.offer_price: F.when(on_products, (charged - off).cast(MONEY)),
         Promotions.expected_conversion: F.col(ValuedOffer.expected_conversion).cast(RATE),
+        Promotions.expected_units: _units(),
         Promotions.expected_uplift: F.col(ValuedOffer.expected_uplift).cast(RATE),
         Promotions.expected_margin: _amount(ValuedOffer.sold_micro, digits),
         Promotions.objective: F.coalesce(OfferTarget.objective, F.lit(decision.objective)),
@@ -238,7 +221,7 @@ def explored(of: Considered, decision: Decision) -> DataFrame:
     """One row per explored user and what could have been drawn, none among it. → Explored."""
     drawn = of.draws.select(Draw.user_id, F.col(Draw.promotion_id).alias(_DRAWN), F.col(Draw.actions).alias(_ACTIONS))
     candidates = (
-        of.offers.filter(could_be_drawn(of.limits, decision.explore_budget_share))
+        drawable_offers(of.offers, of.limits, decision.explore_budget_share)
         .join(drawn, Draw.user_id, "inner")
         .withColumns(terms(decision))
         .withColumns({Explored.saving: F.col(ValuedOffer.rate), Explored.off: F.col(ValuedOffer.off)})
@@ -274,62 +257,19 @@ def explored(of: Considered, decision: Decision) -> DataFrame:
 _DRAWN = "drawn"
 
 
-def budget(
-    promotions: DataFrame, *, limits: Mapping[str, int], prices: Mapping[str, float], decision: Decision
-) -> DataFrame:
-    """One row per constraint: planned, reserved by the offers, and its price. Promotions, minor units → Budget.
-
-    `prices`: margin per unit of currency, of the constraints that bind. Bound and gap are filled in by `with_bound`.
-    """
-    planned = PlannedBudget.frame(
-        promotions.sparkSession,
-        [
-            {
-                PlannedBudget.constraint: constraint,
-                PlannedBudget.planned: Decimal(limit) / minor_per_unit(decision.digits),
-                PlannedBudget.dual_price: prices.get(constraint),
-            }
-            for constraint, limit in sorted(limits.items())
-        ],
+def _units() -> Column:
+    """The pieces of each product, in the order of product_ids; null: on a basket. Of ValuedOffer."""
+    each = F.transform(
+        ValuedOffer.parts,
+        lambda part, place: F.struct(
+            part[OfferedProduct.product_id].alias(OfferedProduct.product_id),
+            F.get(ValuedOffer.units_milli, place).alias(ValuedOffer.units_milli),
+        ),
     )
-    return planned.join(reserved(promotions), Budget.constraint, "left").withColumns(
-        {
-            Budget.date: F.lit(decision.date),
-            Budget.reserved: F.coalesce(Budget.reserved, F.lit(0).cast(MONEY)),
-            Budget.offers: F.coalesce(Budget.offers, F.lit(0)),
-            Budget.run_id: F.lit(None),  # the write says which run it is of
-        }
+    units = F.transform(
+        F.array_sort(each), lambda one: (one[ValuedOffer.units_milli].cast("decimal(18,0)") / MILLI).cast(QUANTITY)
     )
-
-
-def with_bound(budget: DataFrame, *, bound_micro: int, value_micro: int) -> DataFrame:
-    """The rows with the most that could be brought, and how far what is brought lies below it. → Budget."""
-    gap = (bound_micro - value_micro) / bound_micro if bound_micro > 0 else None
-    bound = (Decimal(bound_micro) / MICRO).quantize(Decimal("0.01"))
-    return Budget.conform(
-        budget.withColumns({Budget.bound: F.lit(bound).cast(MONEY), Budget.gap: F.lit(gap).cast(T.DoubleType())})
-    )
-
-
-def reserved_in_minor_units(of: Considered, digits: int) -> dict[str, int]:
-    """What the offers that were drawn reserve, by constraint."""
-    drawn = of.offers.join(of.draws, [Draw.user_id, Draw.promotion_id], "left_semi")
-    uses = drawn.select(F.inline(uses_of_offers(digits)))
-    rows = uses.groupBy(OptionUse.constraint).agg(F.sum(OptionUse.amount)).collect()  # a row per constraint
-    return {name: int(total) for name, total in rows}
-
-
-def reserved(promotions: DataFrame) -> DataFrame:
-    """One row per constraint that offers fall under. Promotions → ReservedBudget."""
-    return (
-        promotions.filter(F.col(Promotions.scenario) != "none")
-        .select(F.inline(uses_of_promotions()))
-        .groupBy(OptionUse.constraint)
-        .agg(
-            F.sum(OptionUse.amount).cast(MONEY).alias(ReservedBudget.reserved),
-            F.count("*").alias(ReservedBudget.offers),
-        )
-    )
+    return F.when(F.size(ValuedOffer.parts) > 0, units)
 
 
 def _text(decision: Decision) -> Column:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -26,6 +27,7 @@ from promo_spark.measures.arrow_lists import entries_of_lists, in_one_piece
 from promo_spark.measures.money import minor_per_unit
 
 MICRO = 1_000_000
+MILLI = 1_000
 ALL_SEGMENTS = -1
 _NEVER_BOUGHT = 0.3  # of what others buy of a product, by a user who did not: most that sells is bought again
 
@@ -61,6 +63,13 @@ class ValuedOffer(OfferTarget):
         _LONG,
         "the fund's part: with cost_minor all that is given, rounded up; 0: no fund",
         "minor units",
+        required=True,
+    )
+    units_milli = Col(
+        T.ArrayType(_LONG),
+        "pieces of each of its parts that are bought while it holds, what would be bought anyway included, or given; "
+        "rounded up",
+        "thousandths of a piece",
         required=True,
     )
     basis = Col(_TEXT, "what the effect on visits rests on: randomised, transferred or prior", required=True)
@@ -296,9 +305,18 @@ def _valued_batch(batch: pa.RecordBatch, curves: Curves, by: Valuing, kept: list
         ValuedOffer.sold_micro: pa.array(_whole(told.sold * MICRO)),
         ValuedOffer.cost_minor: pa.array(cost),
         ValuedOffer.fund_minor: pa.array(given - cost),
+        ValuedOffer.units_milli: _units(told, pc.list_value_length(batch.column(OfferTarget.parts)).to_numpy()[row]),
         ValuedOffer.worthwhile: pa.array(worthwhile),
     }
     return pa.RecordBatch.from_pydict(columns)
+
+
+def _units(told: Gains, parts: Ints) -> pa.ListArray:
+    """The pieces of each offer's parts, of which there are two at most, in thousandths."""
+    pieces = _up(np.column_stack([told.first_pieces, told.second_pieces]) * MILLI)
+    there = np.arange(pieces.shape[1]) < parts[:, None]
+    ends = np.append(0, np.cumsum(there.sum(axis=1)))
+    return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), pa.array(pieces[there]))
 
 
 def _aimed(told: Gains, offered: Offered, objective: Ints, leaving: Floats) -> Floats:

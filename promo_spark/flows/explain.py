@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from promo_spark.contracts.currencies import digits_of
 from promo_spark.contracts.decisions import Budget, Explored, Promotions
 from promo_spark.contracts.ops import Runs
-from promo_spark.decisions.allocation.user_options import OptionUse
+from promo_spark.decisions.allocation.limits import parts_of_unit
 from promo_spark.decisions.eligibility import UserEligibility
 from promo_spark.decisions.explanations import Candidate, Decided, reason_of_each
 from promo_spark.decisions.held import HeldOffers
@@ -64,17 +64,17 @@ def explained(lake: Lake, settings: Settings, promote: Job, *, user: str, date: 
         versions=logged.versions,
         command="explain",
     )
-    digits = digits_of(logged.business.currency)
+    digits, prices = digits_of(logged.business.currency), _prices(lake, day)
     try:
         everyone = users_of_the_day(ctx)
         found = considered(ctx, everyone.filter(F.col(UserEligibility.user_id) == user), everyone)
-        candidates = _candidates(found.offers, digits)
+        candidates = _candidates(found.offers, digits, prices.keys())
         held = found.held.filter(F.col(HeldOffers.user_id) == user).head()
     finally:
         ctx.release()
     decided = Decided(
         made={row[Promotions.promotion_id]: row[Promotions.rank] for row in rows},
-        prices=_prices(lake, day),
+        prices={name: price for name, price in prices.items() if price is not None},
         least_gain=logged.promote.least_gain,
         room=logged.promote.max_offers_per_user - (held[HeldOffers.held_offers] if held else 0),
         currency=logged.business.currency,
@@ -106,11 +106,11 @@ def _logged(lake: Lake, run_id: str, settings: Settings) -> _Logged:
     )
 
 
-def _candidates(offers: DataFrame, digits: int) -> list[Candidate]:
-    """Of ValuedOffer of one user."""
+def _candidates(offers: DataFrame, digits: int, limits: Collection[str]) -> list[Candidate]:
+    """Of ValuedOffer of one user, under the limits that stood that day."""
     products = product_ids(F.col(ValuedOffer.parts))
     topics = topics_of(F.col(ValuedOffer.mechanic), products, categories(F.col(ValuedOffer.parts)))
-    uses, unit = uses_of_offers(digits).alias(_USES), minor_per_unit(digits)
+    uses, unit = uses_of_offers(digits, limits).alias(_USES), minor_per_unit(digits)
     rows = offers.select("*", products.alias(_PRODUCTS), topics.alias(_TOPICS), uses).collect()  # one user's
     return [
         Candidate(
@@ -127,16 +127,16 @@ def _candidates(offers: DataFrame, digits: int) -> list[Candidate]:
             fund_cost=Decimal(row[ValuedOffer.fund_minor]) / unit,
             worthwhile=row[ValuedOffer.worthwhile],
             in_strategy=row[ValuedOffer.in_strategy],
-            uses={use[OptionUse.constraint]: Decimal(use[OptionUse.amount]) / unit for use in row[_USES]},
+            uses={name: Decimal(amount) / parts_of_unit(name, digits) for name, amount in row[_USES]},
         )
         for row in rows
     ]
 
 
-def _prices(lake: Lake, day: datetime.date) -> dict[str, float]:
-    """What one unit more of each limit would bring; a limit that does not bind has no price."""
-    binding = lake.read(Budget, date=day).filter(F.col(Budget.dual_price).isNotNull())
-    return {row[Budget.constraint]: row[Budget.dual_price] for row in binding.collect()}  # a row per limit
+def _prices(lake: Lake, day: datetime.date) -> dict[str, float | None]:
+    """What one unit more of each limit of the day would bring; None: it does not bind."""
+    rows = lake.read(Budget, date=day).select(Budget.constraint, Budget.dual_price)
+    return dict(rows.collect())  # a row per limit
 
 
 def _heading(rows: list[Row]) -> str:

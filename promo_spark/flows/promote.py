@@ -31,19 +31,25 @@ from promo_spark.contracts.silver import (
     Users,
 )
 from promo_spark.decisions.actions import with_status
-from promo_spark.decisions.allocation.limits import DAILY, limits_in_minor_units, limits_of_lists
+from promo_spark.decisions.allocation.limits import (
+    DAILY,
+    limits_in_minor_units,
+    limits_of_lists,
+    parts_of_unit,
+)
 from promo_spark.decisions.allocation.policies import by_policy, policy
 from promo_spark.decisions.allocation.prices import Allocation, allocated_by_prices
+from promo_spark.decisions.budgets import budget, reserved_by_draws, with_bound
 from promo_spark.decisions.channels import allowed_by_channel, sending_hours, with_channels
 from promo_spark.decisions.eligibility import UserEligibility, eligible, with_eligibility
-from promo_spark.decisions.exploration import Draw, could_be_drawn, draws, with_arms_as_drawn
+from promo_spark.decisions.exploration import Draw, drawable_offers, draws, with_arms_as_drawn
 from promo_spark.decisions.held import held_offers, with_held_offers
 from promo_spark.decisions.invariants import check_invariants
 from promo_spark.decisions.offers.campaigns import campaigns_in_force, with_campaigns
 from promo_spark.decisions.offers.exclusions import excluded_products
 from promo_spark.decisions.offers.funds import funds_in_force, product_funds, with_funds
 from promo_spark.decisions.offers.pricing import margin_of_shop
-from promo_spark.decisions.offers.products import offerable_products
+from promo_spark.decisions.offers.products import OfferableProduct, offerable_products
 from promo_spark.decisions.offers.strategies import user_strategies
 from promo_spark.decisions.offers.targets import best_per_scenario
 from promo_spark.decisions.options import user_options
@@ -51,21 +57,20 @@ from promo_spark.decisions.points import Booking, EndedOffer, booked, ended_offe
 from promo_spark.decisions.promotions import (
     Considered,
     Decision,
-    budget,
     chosen_offers,
     explored,
     promotions,
-    reserved_in_minor_units,
-    with_bound,
 )
 from promo_spark.decisions.risk_gate import allowed_by_risk
 from promo_spark.decisions.scenarios import all_targets, scenarios_with_funds_only
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs, last_valid_day, lines_of_late, shares_of_yesterday
 from promo_spark.decisions.shoppers import shoppers
+from promo_spark.decisions.stock import StockLeft, stock_left, stock_limits
 from promo_spark.decisions.users import daily_users
 from promo_spark.decisions.valuation import MICRO, Valuing, could_be_chosen, curves_of, valued_offers
 from promo_spark.measures.consent import unprofiled_users
 from promo_spark.measures.money import minor_per_unit
+from promo_spark.measures.offers_in_force import offers_in_force
 from promo_spark.runtime.job import Context
 from promo_spark.settings.promote import PromoteSettings
 
@@ -123,7 +128,7 @@ def considered(ctx: Ctx, users: DataFrame, everyone: DataFrame | None = None) ->
     )
     funds = funds_in_force(ctx.read_optional(PromotionFunds), ctx.date)
     campaigns = campaigns_in_force(ctx.read_optional(PromotionCalendar), ctx.date)
-    limits = limits_of_the_day(ctx, funds, campaigns)
+    budgets = limits_of_the_day(ctx, products, funds, campaigns)
     inputs = ScenarioInputs(
         date=ctx.date,
         currency=ctx.business.currency,
@@ -177,30 +182,71 @@ def considered(ctx: Ctx, users: DataFrame, everyone: DataFrame | None = None) ->
             ),
         )
     )
+    stock = stock_of_the_day(ctx, inputs.products)
+    limits = budgets | limits_of_stock(ctx, offers, users, stock, budgets)
     drawn = computed(explored_users(ctx, offers, users, held, limits))
-    return Considered(targets, offers, with_arms_as_drawn(users, drawn), held, drawn, excluded, inputs.products, limits)
+    return Considered(
+        targets, offers, with_arms_as_drawn(users, drawn), held, drawn, excluded, inputs.products, stock, limits
+    )
 
 
-def limits_of_the_day(ctx: Ctx, funds: DataFrame, campaigns: DataFrame) -> dict[str, int]:
-    """What the day's offers may reserve at most, in minor units, by constraint.
+def limits_of_the_day(ctx: Ctx, products: DataFrame, funds: DataFrame, campaigns: DataFrame) -> dict[str, int]:
+    """What the day's offers may reserve of each budget at most, in minor units, by constraint.
 
-    PromotionFunds and PromotionCalendar in force. A campaign's budget lies within those of the day and the mechanics.
+    ProductProfile, PromotionFunds and PromotionCalendar in force. A campaign's budget lies within those of the day, the
+    mechanics and the departments. Says which departments no product has: a typing error bounds nothing.
     """
+    named = ctx.settings.department_budgets
+    if named:
+        of_named = products.filter(F.col(ProductProfile.department).isin(list(named)))
+        there = {name for (name,) in of_named.select(ProductProfile.department).distinct().collect()}
+        if missing := sorted(named.keys() - there):
+            ctx.note(
+                f"no product of features.product_profile has a department of promote.department_budgets: "
+                f"{', '.join(missing)}. Nothing falls under it; names must be written as the products have them"
+            )
     of_lists = limits_of_lists(funds, campaigns, ctx.read_earlier(Promotions), _digits(ctx))
     return limits_in_minor_units(ctx.settings, _digits(ctx)) | of_lists
+
+
+def stock_of_the_day(ctx: Ctx, products: DataFrame) -> DataFrame:
+    """One row per product whose stock is known; none where it is to bound nothing. OfferableProduct → StockLeft."""
+    share = ctx.settings.stock_share
+    if not share or products.filter(F.col(OfferableProduct.on_hand).isNotNull()).isEmpty():
+        return StockLeft.frame(ctx.spark)  # earlier promotions need not be read
+    return computed(stock_left(products, offers_in_force(ctx.read_earlier(Promotions), ctx.date), share))
+
+
+def limits_of_stock(
+    ctx: Ctx, offers: DataFrame, users: DataFrame, stock: DataFrame, budgets: Mapping[str, int]
+) -> dict[str, int]:
+    """The products whose stock could be a limit of what may be chosen or drawn, in thousandths of a piece.
+
+    ValuedOffer, UserEligibility, StockLeft.
+    """
+    if stock.isEmpty():
+        return {}
+    drawable = offers_to_draw_from(ctx, offers, users, budgets)
+    return stock_limits(offers.filter(could_be_chosen()).unionByName(drawable), stock)
+
+
+def offers_to_draw_from(ctx: Ctx, offers: DataFrame, users: DataFrame, limits: Mapping[str, int]) -> DataFrame:
+    """The offers that explored users may draw. ValuedOffer, UserEligibility → ValuedOffer."""
+    arm = eligible(users).filter(F.col(UserEligibility.arm) == "explore").select(UserEligibility.user_id)
+    of_arm = offers.join(arm, UserEligibility.user_id, "left_semi")
+    return drawable_offers(of_arm, limits, ctx.settings.explore_budget_share)
 
 
 def explored_users(
     ctx: Ctx, offers: DataFrame, users: DataFrame, held: DataFrame, limits: Mapping[str, int]
 ) -> DataFrame:
     """One row per explored user. ValuedOffer, UserEligibility, HeldOffers → Draw."""
-    settings, share = ctx.settings, ctx.settings.explore_budget_share
-    arm = eligible(users).filter(F.col(UserEligibility.arm) == "explore").select(UserEligibility.user_id)
-    could_be_made = offers.filter(could_be_drawn(limits, share)).join(arm, UserEligibility.user_id, "left_semi")
+    settings = ctx.settings
+    could_be_made = offers_to_draw_from(ctx, offers, users, limits)
     return draws(
-        user_options(could_be_made, held, max_offers=settings.max_offers_per_user, digits=_digits(ctx)),
+        user_options(could_be_made, held, max_offers=settings.max_offers_per_user, digits=_digits(ctx), limits=limits),
         limits=limits,
-        share=share,
+        share=settings.explore_budget_share,
         key=settings.holdout_key,
         date=ctx.date,
     )
@@ -210,7 +256,7 @@ def allocated(ctx: Ctx, of: Considered) -> Allocation:
     """The offers of those who are not explored, under what explored users leave of all limits."""
     ctx.say("allocating the budget")
     settings = ctx.settings
-    spent = reserved_in_minor_units(of, _digits(ctx))
+    spent = reserved_by_draws(of, _digits(ctx))
     others = of.offers.filter(could_be_chosen()).join(of.draws, Draw.user_id, "left_anti")
     options = computed(
         user_options(
@@ -218,6 +264,7 @@ def allocated(ctx: Ctx, of: Considered) -> Allocation:
             of.held,
             max_offers=settings.max_offers_per_user,
             digits=_digits(ctx),
+            limits=of.limits,
             keep=settings.candidates_per_user,
         )
     )
@@ -245,8 +292,12 @@ def decided(ctx: Ctx, of: Considered, allocation: Allocation) -> Decided:
     unit = minor_per_unit(_digits(ctx))
     made = promotions(of, chosen_offers(allocation.offers, of.draws), decision)
     rows = computed(with_status(made, ctx.read_by_hand(Actions)))
-    prices = {one.name: one.price * unit / MICRO for one in allocation.limits if one.price > 0}
-    budgets = budget(rows, limits=of.limits, prices=prices, decision=decision)
+    prices = {
+        one.name: one.price * parts_of_unit(one.name, _digits(ctx)) / MICRO
+        for one in allocation.limits
+        if one.price > 0
+    }
+    budgets = budget(rows, of, prices=prices, decision=decision)
     bounded = with_bound(budgets, bound_micro=allocation.bound_micro, value_micro=allocation.value_micro)
     frontier: list[Mapping[str, Any]] = [
         {
@@ -287,6 +338,7 @@ def checked(ctx: Ctx, decided: Decided, of: Considered) -> None:
         of.held,
         of.excluded,
         of.products,
+        of.stock,
         date=ctx.date,
         settings=ctx.settings,
         limits=of.limits,

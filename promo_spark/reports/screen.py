@@ -167,8 +167,12 @@ def _budget(logs: TableLogs, date: datetime.date, currency: str) -> Grid | None:
     if not budget:
         return None
     grid = _grid(f"Budget ({currency})", "constraint", "planned", "reserved", "offers")
-    for row in sorted(budget, key=lambda row: row.constraint):
-        planned, reserved = _amount(row.planned, currency), _amount(row.reserved, currency)
+    shown = [row for row in budget if row.unit != "pieces" or row.dual_price is not None]  # stock only where it binds
+    for row in sorted(shown, key=lambda row: row.constraint):
+        if row.unit == "pieces":
+            planned, reserved = (f"{pieces:,.2f} pieces" for pieces in (row.planned, row.reserved))
+        else:
+            planned, reserved = _amount(row.planned, currency), _amount(row.reserved, currency)
         _add(grid, row.constraint, planned, reserved, f"{row.offers:,}")
     return grid
 

@@ -39,6 +39,8 @@ class PromoteSettings(Section):
     daily_budget: Money
     mechanic_budgets: dict[Annotated[str, one_of("mechanic", GIVING_MECHANICS)], Money]
     face_budgets: dict[Annotated[str, one_of("mechanic", FACE_MECHANICS)], Money]
+    department_budgets: dict[Annotated[str, Field(min_length=1)], Money]
+    stock_share: Annotated[float, Field(ge=0, le=1000)]
     max_offers_per_user: Positive
     candidates_per_scenario: Positive
     candidates_per_user: Positive

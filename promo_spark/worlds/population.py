@@ -14,6 +14,7 @@ from promo_spark.worlds.spec import WorldSpec
 from promo_spark.worlds.streams import Bools, Floats, Floats32, Ints, keyed_uniforms, stream
 
 STAPLES = 8
+STAPLE_SHARE = 0.8  # of these, where their subcategory is needed again and again
 FRAUD_KINDS = ("none", "ring", "fake_orders")
 HONEST, RING, ALONE = range(len(FRAUD_KINDS))
 RING_SIZE = 6
@@ -258,7 +259,7 @@ def _staples(draw: np.random.Generator, shop: Catalogue, tastes: Floats32) -> tu
     topic = drawn_topics(tastes, user, draw.random(len(user)))
     product = shop.topic_choices.drawn(topic, draw.random(len(user))).reshape(n, STAPLES)
     gaps = shop.cadence[shop.subcategory[product]] * draw.lognormal(0, 0.35, product.shape)
-    usable = (gaps > 0) & (draw.random(product.shape) < 0.8)
+    usable = (gaps > 0) & (draw.random(product.shape) < STAPLE_SHARE)
     earlier = product[:, :, None] == product[:, None, :]
     usable &= ~np.any(np.tril(earlier, -1), axis=2)
     return np.where(usable, product, -1), np.where(usable, np.maximum(gaps, 3), 1e9).astype(np.float32)

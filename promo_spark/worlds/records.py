@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from promo_spark.worlds import browsing, devices, welcomes
+from promo_spark.worlds import browsing, devices, stock, welcomes
 from promo_spark.worlds.catalogue import DEPARTMENTS, catalogue
 from promo_spark.worlds.dirt import CLEAN, REASONS, dirt_of_lines
 from promo_spark.worlds.orders import CHANNELS, NO_CAMPAIGN, STORE
@@ -26,7 +26,7 @@ from promo_spark.worlds.raw_columns import (
 )
 from promo_spark.worlds.shopping import History
 from promo_spark.worlds.spec import DIRT, WorldSpec
-from promo_spark.worlds.streams import Bools, Ints, stream
+from promo_spark.worlds.streams import Bools, Ints
 
 PRODUCTS_PER_BLOCK = 500
 
@@ -249,7 +249,7 @@ def inventory(spec: WorldSpec, block: int, day: int | None = None) -> pa.RecordB
     listed &= (shop.launched[chosen, None] <= days) & (shop.dies[chosen, None] > days)
     product, column = np.nonzero(listed)
     out = empty[product, column]
-    level = stream(spec.seed, "inventory", block, int(days[0])).integers(5, 200, len(product))
+    level = stock.on_hand(spec, chosen[product], days[column])
     return batch(
         "inventory",
         {

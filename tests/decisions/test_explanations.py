@@ -51,6 +51,22 @@ DECIDED = Decided(made={"tea5": 1}, prices={"daily": 0.5}, least_gain=0.1, room=
             replace(DECIDED, prices={"daily": 0.5, "fund:f": 4.0}),
             "the budget daily brings more elsewhere, 0.50 and fund:f brings more elsewhere, 4.00 for each EUR",
         ),
+        (  # 1.00 − 0.10 × 12 = −0.20: a tenth of a piece is what others would pay more for
+            replace(BREAD, uses={"daily": Decimal("0.20"), "stock:bread": Decimal("0.10")}),
+            replace(DECIDED, prices={"stock:bread": 12.0}),
+            "the stock of bread brings more elsewhere, 12.00 for each piece",
+        ),
+        (
+            replace(BREAD, uses={"department:bakery": Decimal("0.20"), "stock:bread": Decimal("0.10")}),
+            replace(DECIDED, prices={"department:bakery": 1.0, "stock:bread": 9.0}),
+            "the budget department:bakery brings more elsewhere, 1.00 for each EUR, and the stock of bread brings more "
+            "elsewhere, 9.00 for each piece",
+        ),
+        (
+            replace(BREAD, uses={"daily": Decimal("0.20"), "stock:bread": Decimal(3)}),
+            DECIDED,
+            "what the budgets and the stock of bread had left did not reach for it",
+        ),
         (
             replace(TEA, promotion_id="paid", fund="f", fund_cost=Decimal("0.30")),
             DECIDED,

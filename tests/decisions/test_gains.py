@@ -108,6 +108,22 @@ def test_a_bundle_is_given_only_where_both_are_bought() -> None:
     assert gains(offered("bundle", second=replace(JAM, usual=0 * ONE)), LINES).given[0] == pytest.approx(0)
 
 
+def test_all_pieces_that_an_offer_sells_are_told_those_without_it_too() -> None:
+    """What is given is off each piece; of a bundle each product's own; a gift is one piece, if it is given."""
+    discount = gains(offered("discount"), LINES)
+    assert discount.first_pieces[0] == pytest.approx(discount.given[0] / 2) and discount.first_pieces[0] > 0.4
+    still = gains(offered("discount", first=replace(TEA, elasticity=0 * ONE)), LINES)
+    assert (still.first_pieces[0], still.second_pieces[0]) == (pytest.approx(0.4), 0.0)
+    # whoever does not ask for the money back buys all the same
+    unread = gains(offered("rebate", readiness=0.0, first=replace(TEA, elasticity=0 * ONE)), LINES)
+    assert (unread.given[0], unread.first_pieces[0]) == (0.0, pytest.approx(0.4))
+    bundle = gains(offered("bundle", second=JAM, worth=20.0, off=4.0), LINES)
+    together = bundle.given[0] / 4
+    assert bundle.first_pieces[0] > 0.4 > bundle.second_pieces[0] > 0.2 > together > 0
+    gift = gains(offered("gift", least=20.0, off=1.0, worth=0.0), LINES)  # as of a coupon, but nobody has to ask for it
+    assert gift.first_pieces[0] == gift.uses[0] == pytest.approx(1 - np.exp(-1.0))
+
+
 def test_the_error_grows_with_that_of_the_effect() -> None:
     sure, unsure = (gains(offered("discount", effect=5.0, error=error), LINES).error[0] for error in (0.0, 2.0))
     # one unit of the effect moves 2 × exp(0.1) visits by 0.02 of themselves, at 5 each

@@ -23,7 +23,7 @@ def test_a_gift_stands_alone_whether_it_is_held_or_proposed(spark: SparkSession)
     ]
     same = {"valid_from": DAY - datetime.timedelta(days=1), "valid_to": DAY, "promotion_id": "x", "status": "active"}
     holding = held_offers(Promotions.frame(spark, [row | same for row in held]), DAY)
-    tea, jam = (("tea", "drinks", *_FIGURES), ("jam", "spreads", *_FIGURES))
+    tea, jam = (("tea", None, "drinks", *_FIGURES), ("jam", None, "spreads", *_FIGURES))
     targets = [
         {"user_id": user, "mechanic": mechanic, "parts": parts}
         for user in ("has gift", "has milk", "has nothing")

@@ -77,8 +77,11 @@ def test_both_stand_beside_each_other(spark: SparkSession) -> None:
     discounts = {"constraint": "mechanic:discount", "planned": "1.50", "reserved": "0.75"}
     best = {"bound": "6.25", "gap": 0.04}
     before = told(BEFORE, discounts | best, daily | best)
+    stock = {"unit": "pieces", "planned": "2.00", "reserved": "1.99"}
+    tea = stock | {"constraint": "stock:tea", "dual_price": 0.5} | best
+    wide = stock | {"constraint": "stock:jam"} | best  # binds nothing: not told
     less = {"planned": "1.00", "reserved": "1.00", "dual_price": 2.5, "bound": "4.00", "gap": 0.0}
-    after = told(AFTER, daily | less)
+    after = told(AFTER, daily | less, tea, wide)
     examples = [row.asDict() for row in example_offers(Promotions.frame(spark, BEFORE)).collect()]
     assert preview(before, after, changed=2, examples=examples, money="{:,.2f} EUR") == [
         "  offers: 3 → 4",
@@ -96,6 +99,7 @@ def test_both_stand_beside_each_other(spark: SparkSession) -> None:
         "  users without, no_gain: 1 → 0",
         "  limit daily: 0.75 EUR of 2.00 EUR → 1.00 EUR of 1.00 EUR, one unit more would bring 2.50",
         "  limit mechanic:discount: 0.75 EUR of 1.50 EUR → no limit",
+        "  limit stock:tea: no limit → 1.99 pieces of 2.00 pieces, one unit more would bring 0.50",
         # each scenario's best one, then the second best
         "  such as repurchase to user a: “tea for less.” brings 3.00 EUR, gives 0.25 EUR (prior)",
         "  such as flash_sale to user b: “tea for less.” brings 2.00 EUR, gives 0.25 EUR (prior)",

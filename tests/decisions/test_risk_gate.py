@@ -15,7 +15,7 @@ def test_a_high_risk_gets_no_coupon_and_all_else(spark: SparkSession) -> None:
     """J07: high-risk users are excluded from offers on a basket; other offers, and other users, are left."""
     tiers = {"calm": "low", "odd": "high", "unknown": None}
     users = DailyUser.frame(spark, [{"user_id": user, "risk_tier": tier} for user, tier in tiers.items()])
-    milk = ("milk", "dairy", Decimal(2), Decimal(1), Decimal(9), 1.0)
+    milk = ("milk", None, "dairy", Decimal(2), Decimal(1), Decimal(9), 1.0)
     parts = {"coupon": [], "threshold": [], "gift": [milk], "discount": [milk]}
     offers = [{"user_id": user, "mechanic": m, "parts": of} for user in tiers for m, of in parts.items()]
     found = allowed_by_risk(OfferTarget.frame(spark, offers), users, no_coupon=["high"]).collect()

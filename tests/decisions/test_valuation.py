@@ -27,6 +27,7 @@ BY = Valuing(datetime.date(2017, 12, 1), days=7, least_gain=0.10, usual_elastici
 CURVES = [("saving", 0, 0), ("saving", 1, 1), ("share", 0, 0), ("share", 1, 1), ("use", 0, 1)]
 MILK = {
     "product_id": "milk",
+    "department": "food",
     "category": "dairy",
     "charged_price": 10,
     "unit_cost": 5,
@@ -108,6 +109,7 @@ def test_every_depth_is_valued_and_the_worthwhile_ones_are_told(spark: SparkSess
         assert row.value_micro / 1e6 == pytest.approx(value, abs=2e-6)
         assert row.expected_uplift == pytest.approx(2 * (factor - 1), abs=1e-6)
         assert row.cost_minor == int(np.ceil(round(0.4 * factor * rate * 1000, 6)))
+        assert row.units_milli == [int(np.ceil(round(0.4 * factor * 1000, 6)))]
         assert row.basis == "randomised" and not found["cool", rate].worthwhile
     assert [found["keen", rate].worthwhile for rate in (0.1, 0.2, 0.4)] == [True, True, True]
     assert len({r.promotion_id for r in found.values()}) == 6
@@ -221,6 +223,18 @@ def test_what_a_fund_pays_is_no_cost_of_the_shop(spark: SparkSession) -> None:
         assert paid.promotion_id != same.promotion_id
 
 
+def test_each_part_of_an_offer_has_its_pieces(spark: SparkSession) -> None:
+    """0.1 pieces a week by habit, of both of a bundle a little more than without it; a basket has none."""
+    habits = [{"user_id": "a", "product_id": p, "p_offer": 1 - float(np.exp(-0.1))} for p in ("milk", "rice")]
+    of = known(spark, {"user_id": "a"}, uplift=[answer("a", 0.0)], item_propensity=habits)
+    [milk] = target("a")["parts"]
+    both = target("a", ("0.2", 4), mechanic="bundle", parts=[milk, ("rice", *milk[1:])], charged_price=20)
+    basket = target("a", ("0.1", 2), mechanic="coupon", parts=[], charged_price=None, min_spend=20)
+    rows = {row.mechanic: row.units_milli for row in valued_rows(spark, [both, basket, target("a", ("0.3", 3))], of)}
+    assert rows["coupon"] == [] and len(rows["discount"]) == 1
+    assert [100 < units < 110 for units in rows["bundle"]] == [True, True]
+
+
 def test_a_fund_whose_budget_could_not_bound_what_it_pays_pays_nothing(spark: SparkSession) -> None:
     """Of less than a cent the shop's part, rounded up, is all: an offer that reserves nothing of a fund is not made."""
     seldom = {"user_id": "keen", "product_id": "milk", "p_offer": 1e-6}
@@ -243,7 +257,7 @@ def test_another_objective_chooses_another_offer(spark: SparkSession) -> None:
     }
     targets, habits = [], []
     for product, (charged, cost, _) in kinds.items():
-        part = (product, product, Decimal(charged), Decimal(cost), Decimal(0), 1.0)
+        part = (product, "food", product, Decimal(charged), Decimal(cost), Decimal(0), 1.0)
         terms = {"parts": [part], "charged_price": charged, "list_price": charged}
         targets.append(target("a", ("0.1", charged // 10), **terms))
         habits.append({"user_id": "a", "product_id": product, "p_offer": 0.75 if product == "bread" else 0.3})

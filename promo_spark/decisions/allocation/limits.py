@@ -1,11 +1,13 @@
-"""The limits that offers fall under: budgets of the day and of mechanics, sums of amounts off baskets, and those of
-funds and campaigns.
+"""The limits that offers fall under: budgets of the day, of mechanics and departments, sums of amounts off baskets,
+budgets of funds and campaigns, and the stock of single products.
 
-Each is a cap of its own: an offer has to fit into all that it falls under.
+Each is a cap of its own: an offer has to fit into all that it falls under. Money is counted in minor units, stock in
+thousandths of a piece.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_DOWN, Decimal
 
 from pyspark.sql import Column, DataFrame
@@ -20,6 +22,8 @@ from promo_spark.settings.promote import PromoteSettings
 
 DAILY = "daily"
 _MECHANIC, _FACE, _FUND, _CAMPAIGN = "mechanic:", "face:", "fund:", "campaign:"
+_DEPARTMENT, _STOCK = "department:", "stock:"
+_MILLI = 1000  # parts of a piece in which stock is counted
 
 
 def of_mechanic(mechanic: str) -> str:
@@ -41,13 +45,64 @@ def of_campaign(campaign_id: Column) -> Column:
     return F.concat(F.lit(_CAMPAIGN), campaign_id)
 
 
-def is_of_a_list(constraint: str) -> bool:
-    """Whether a marketer's list has the constraint, and not the settings.
+def of_department(name: Column) -> Column:
+    """The constraint's name of a department's budget; null for no department."""
+    return F.concat(F.lit(_DEPARTMENT), name)
 
-    >>> is_of_a_list("fund:f1"), is_of_a_list("campaign:c1"), is_of_a_list("mechanic:coupon")
-    (True, True, False)
+
+def of_stock(product_id: Column) -> Column:
+    """The constraint's name of a product's stock."""
+    return F.concat(F.lit(_STOCK), product_id)
+
+
+def departments_of(constraints: Iterable[str]) -> list[str]:
+    """The departments that have a budget.
+
+    >>> departments_of(["daily", "department:TEA", "stock:TEA"])
+    ['TEA']
     """
-    return constraint.startswith((_FUND, _CAMPAIGN))
+    return [name.removeprefix(_DEPARTMENT) for name in constraints if name.startswith(_DEPARTMENT)]
+
+
+def product_of(constraint: str) -> str | None:
+    """The product whose stock the constraint is; None: it is money.
+
+    >>> product_of("stock:p1"), product_of("daily")
+    ('p1', None)
+    """
+    return constraint.removeprefix(_STOCK) if constraint.startswith(_STOCK) else None
+
+
+def is_of_stock(constraint: str) -> bool:
+    """Whether the constraint is the stock of a product."""
+    return constraint.startswith(_STOCK)
+
+
+def is_of_a_part(constraint: str) -> bool:
+    """Whether the constraint is of a part of what is sold, which must not decide how many users are explored.
+
+    >>> [name for name in ("fund:f", "campaign:c", "department:TEA", "mechanic:coupon") if is_of_a_part(name)]
+    ['fund:f', 'campaign:c', 'department:TEA']
+    """
+    return constraint.startswith((_FUND, _CAMPAIGN, _DEPARTMENT))
+
+
+def unit_of(constraint: str) -> str:
+    """What decisions.budget states the constraint in.
+
+    >>> unit_of("daily"), unit_of("stock:p1")
+    ('currency', 'pieces')
+    """
+    return "pieces" if is_of_stock(constraint) else "currency"
+
+
+def parts_of_unit(constraint: str, digits: int) -> int:
+    """How many of the whole units in which the constraint is counted make one of what decisions.budget states.
+
+    >>> parts_of_unit("daily", 2), parts_of_unit("stock:p1", 2)
+    (100, 1000)
+    """
+    return _MILLI if is_of_stock(constraint) else minor_per_unit(digits)
 
 
 def uses_of(
@@ -65,18 +120,41 @@ def uses_of(
         (of_fund(fund_id), fund_cost),
         (of_campaign(campaign_id), cost),
     )
-    of_each = [
-        F.when(name.isNotNull(), F.struct(name.alias(OptionUse.constraint), amount.alias(OptionUse.amount)))
-        for name, amount in used
-    ]
+    of_each = [F.when(name.isNotNull(), _use(name, amount)) for name, amount in used]
     return F.array_compact(F.array(*of_each))
+
+
+def uses_of_departments(departments: Column, cost: Column, constraints: Iterable[str]) -> Column:
+    """What an offer uses of the budgets that its departments have, as an array of OptionUse.
+
+    The whole cost counts against each of two departments: how it is shared between them is not known.
+    """
+    budgeted = F.filter(departments, lambda name: name.isin(departments_of(constraints)))
+    return F.transform(budgeted, lambda name: _use(of_department(name), cost))
+
+
+def uses_of_stock(product_ids: Column, units: Column, constraints: Iterable[str]) -> Column:
+    """What an offer uses of the stock of its products, where that is a limit, as an array of OptionUse.
+
+    `units`: of each product, in the same order.
+    """
+    named: Sequence[str] = [name for name in constraints if is_of_stock(name)]
+    uses = F.transform(product_ids, lambda product_id, place: _use(of_stock(product_id), F.get(units, place)))
+    return F.filter(uses, lambda use: use[OptionUse.constraint].isin(named))
+
+
+def _use(constraint: Column, amount: Column) -> Column:
+    return F.struct(constraint.alias(OptionUse.constraint), amount.alias(OptionUse.amount))
 
 
 def limits_in_minor_units(settings: PromoteSettings, digits: int) -> dict[str, int]:
     """Every limit of the settings in whole minor units of a currency with so many digits, by constraint."""
     budgets = {of_mechanic(m): minor_units(budget, digits) for m, budget in settings.mechanic_budgets.items()}
     faces = {f"{_FACE}{m}": minor_units(budget, digits) for m, budget in settings.face_budgets.items()}
-    return {DAILY: minor_units(settings.daily_budget, digits), **budgets, **faces}
+    departments = {
+        f"{_DEPARTMENT}{d}": minor_units(budget, digits) for d, budget in settings.department_budgets.items()
+    }
+    return {DAILY: minor_units(settings.daily_budget, digits), **budgets, **faces, **departments}
 
 
 def limits_of_lists(funds: DataFrame, campaigns: DataFrame, earlier: DataFrame, digits: int) -> dict[str, int]:

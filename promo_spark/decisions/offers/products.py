@@ -19,6 +19,7 @@ class OfferableProduct(Frame):
 
     product_id = Col(_TEXT, "the product", required=True)
     title = Col(_TEXT, "what a customer would read", required=True)
+    department = Col(_TEXT, "top of the category path")
     category = Col(_TEXT, "middle of the category path")
     subcategory = Col(_TEXT, "end of the category path")
     list_price = Col(MONEY, "catalogue price", unit="currency", required=True)

@@ -19,6 +19,7 @@ class OfferedProduct(Frame):
     """One product of an offer: an entry of OfferTarget.parts."""
 
     product_id = Col(_TEXT, "the product", required=True)
+    department = Col(_TEXT, "its department")
     category = Col(_TEXT, "its category")
     charged_price = Col(MONEY, "what is charged for it now", unit="currency", required=True)
     unit_cost = Col(MONEY, "its cost", unit="currency", required=True)
@@ -87,6 +88,11 @@ def product_ids(parts: Column) -> Column:
 def categories(parts: Column) -> Column:
     """The categories of an offer's products, each once."""
     return F.array_distinct(F.array_compact(F.transform(parts, lambda part: part[OfferedProduct.category])))
+
+
+def departments(parts: Column) -> Column:
+    """The departments of an offer's products, each once."""
+    return F.array_distinct(F.array_compact(F.transform(parts, lambda part: part[OfferedProduct.department])))
 
 
 def single_item(offers: DataFrame, occasion: Column | None = None) -> DataFrame:

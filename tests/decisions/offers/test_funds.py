@@ -14,7 +14,7 @@ from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.features import ProductProfile
 from promo_spark.contracts.silver import PromotionCalendar, PromotionFunds
 from promo_spark.decisions.allocation.limits import limits_of_lists
-from promo_spark.decisions.exploration import could_be_drawn
+from promo_spark.decisions.exploration import drawable_offers
 from promo_spark.decisions.offers.funds import funds_in_force, product_funds, with_funds
 from promo_spark.decisions.offers.targets import OfferTarget
 from promo_spark.decisions.valuation import ValuedOffer, promotion_id
@@ -29,7 +29,7 @@ ALPEN = {"fund_id": "alpen", "partner": "Alpen AG", "level": "brand", "value": "
 
 
 def part(product_id: str) -> tuple[Any, ...]:
-    return (product_id, None, Decimal(10), Decimal(5), Decimal(1), 1.0)
+    return (product_id, None, None, Decimal(10), Decimal(5), Decimal(1), 1.0)
 
 
 def ways(
@@ -145,5 +145,5 @@ def test_marketers_lists_do_not_decide_who_is_explored(spark: SparkSession) -> N
         {"promotion_id": "large", "campaign_id": "c", "cost_minor": 6},
         {"promotion_id": "of another", "campaign_id": "d", "cost_minor": 6},
     ]
-    drawn = ValuedOffer.frame(spark, rows).filter(could_be_drawn({"daily": 100, "campaign:c": 1000}, 0.05))
+    drawn = drawable_offers(ValuedOffer.frame(spark, rows), {"daily": 100, "campaign:c": 1000}, 0.05)
     assert {row.promotion_id for row in drawn.collect()} == {"own", "of b", "small", "of another"}

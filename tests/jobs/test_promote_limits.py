@@ -1,0 +1,115 @@
+"""The promote job under limits of stock and of departments, recomputed from the written tables without Spark."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+
+from promo_spark.contracts.features import ProductProfile, UserProfile
+from promo_spark.contracts.schema import Table
+from promo_spark.runtime.progress import Progress
+from promo_spark.runtime.registry import all_commands
+from promo_spark.settings import Settings
+from promo_spark.storage.lake import Lake
+from tests.jobs.shop_of_rows import DAY, LakeOfRows, Rows, decide, shop
+from tests.jobs.test_pipeline import script
+
+WIDE: dict[str, Any] = {
+    "daily_budget": 5000.0,
+    "mechanic_budgets": {},
+    "explore_share": 0.0,
+    "stock_share": 0.5,
+    "clearance_cover_days": 3660,  # no product has too much
+}
+
+
+def offers_of(promotions: pd.DataFrame) -> pd.DataFrame:
+    return promotions[promotions.scenario != "none"]
+
+
+def pieces(offers: pd.DataFrame) -> pd.Series:
+    """The pieces of each product that the offers are expected to sell."""
+    each = offers[offers.expected_units.notna()][["product_ids", "expected_units"]]
+    return each.explode(["product_ids", "expected_units"]).groupby("product_ids").expected_units.sum()
+
+
+def test_scarce_pieces_go_to_as_many_as_they_reach_and_a_department_keeps_its_budget(
+    lake: Lake, settings: Settings
+) -> None:
+    """I29: of what sells most there is what all would buy, half of which offers may sell; others get other things.
+
+    A department that is offered much has half of what that costs. The stock of all else binds nothing, and has no row.
+    """
+    rows = shop()
+    departments = {p["product_id"]: f"DEPT. {i % 3}" for i, p in enumerate(rows[ProductProfile])}
+    rows[ProductProfile] = [p | {"department": departments[p["product_id"]]} for p in rows[ProductProfile]]
+    free, budget, _ = decide(lake, settings, rows, **WIDE)
+    assert not budget.constraint.str.contains("stock:|department:").any() and set(budget.unit) == {"currency"}
+    offers = offers_of(free)
+    assert (offers.expected_units.isna() == offers.mechanic.isin(["coupon", "threshold"])).all()
+    sold = pieces(offers)
+    scarce, there = str(sold.idxmax()), int(sold.max())
+    of_department = {d: costs(offers, departments, d) for d in sorted(set(departments.values()))}
+    dear = max((d for d in of_department if d != departments[scarce]), key=lambda d: of_department[d])
+    half = (of_department[dear] / 2).quantize(Decimal("0.01"))
+
+    stocked = [p | {"on_hand": there if p["product_id"] == scarce else 99_999} for p in rows[ProductProfile]]
+    few, bounded = rows | {ProductProfile: stocked}, WIDE | {"department_budgets": {dear: float(half)}}
+    promotions, budget, _ = decide(lake, settings, few, **bounded)
+    made, row = offers_of(promotions), budget.set_index("constraint")
+    of_stock = row.loc[f"stock:{scarce}"]
+    assert [name for name in row.index if name.startswith("stock:")] == [f"stock:{scarce}"]
+    used = pieces(made)[scarce]
+    assert of_stock.unit == "pieces" and of_stock.planned == Decimal(there) / 2
+    assert there / 4 < used <= of_stock.reserved < used + Decimal("0.01") and of_stock.reserved <= of_stock.planned
+    assert of_stock.offers == made.product_ids.map(lambda ids: scarce in ids).sum() > 0 and of_stock.dual_price > 0
+    of_dear = row.loc[f"department:{dear}"]
+    assert half / 2 < of_dear.reserved == costs(made, departments, dear) <= of_dear.planned == half
+    without = set(offers[offers.product_ids.map(lambda ids: scarce in ids)].user_id)
+    lost = sorted(without - set(made[made.product_ids.map(lambda ids: scarce in ids)].user_id))
+    assert lost and set(lost) & set(made.user_id)
+
+    with_least = sorted(lost, key=lambda user: (user in set(made.user_id), user))[:3]  # first who gets nothing instead
+    told = [line for u in with_least for line in explained(lake, settings, few, bounded, u) if f" {scarce} " in line]
+    cause = (f"the stock of {scarce} brings more elsewhere, ", f"the stock of {scarce} had left did not reach for it")
+    assert any(words in line for line in told for words in cause), told
+
+    def broken(on_hand: int, departments_named: dict[str, float]) -> set[str]:
+        """What the script that recomputes the promises finds, were there so many pieces and these budgets."""
+        profiles = [p | {"on_hand": on_hand} if p["product_id"] == scarce else p for p in stocked]
+        stored = LakeOfRows(lake, few | {ProductProfile: profiles}, date=DAY, parts=1)
+        tables: tuple[type[Table], ...] = (UserProfile, ProductProfile)
+        for table in tables:
+            lake.write(table, stored.read(table), {"as_of": DAY})
+        changed = settings.promote.model_copy(update=bounded | {"department_budgets": departments_named})
+        of_run = settings.model_copy(update={"promote": changed})
+        found = script("check_promotions").broken_promises(Path(lake.root), DAY, of_run)
+        return {promise for promise, n in found.items() if n}
+
+    planned = "planned is what the settings plan, and what earlier dates left of funds, campaigns and stock"
+    assert broken(there, {dear: float(half)}) == set()
+    assert broken(there // 3, {dear: float(half)}) == {
+        "offers that hold sell no more of a product than its stock allows",
+        planned,
+    }
+    assert broken(there, {dear: float(half) + 1}) == {planned}
+
+
+def costs(offers: pd.DataFrame, departments: dict[str, str], name: str) -> Decimal:
+    """What offers with any product of the department cost the shop."""
+    of = offers.product_ids.map(lambda ids: name in {departments[p] for p in ids})
+    return Decimal(offers[of].expected_cost.sum())
+
+
+def explained(lake: Lake, settings: Settings, rows: Rows, changes: dict[str, Any], user: str) -> list[str]:
+    same = settings.model_copy(update={"promote": settings.promote.model_copy(update=changes)})
+    decided = LakeOfRows(lake, rows, date=DAY, parts=3)
+    arguments = {"user": user, "date": DAY.isoformat()}
+    told = all_commands()["explain"].start(decided, same, arguments, Progress(Console(file=StringIO())))
+    assert "not found again" not in told
+    return told.split("\n")
