@@ -241,7 +241,9 @@ def _usual_pieces(part: Column, usual_days: int) -> Column:
     """
     days = F.col(OfferTarget.days)
     habit = F.try_element_at(Shopper.habits, part[OfferedProduct.product_id])
-    purchases = -F.log1p(-F.least(habit[Habit.p_offer], F.lit(0.999))) * (days / usual_days)
+    known = habit[Habit.p_offer].isNotNull()  # `least` skips nulls: an unknown habit would be a certain one
+    chance = F.when(known, F.least(habit[Habit.p_offer], F.lit(0.999)))
+    purchases = -F.log1p(-chance) * (days / usual_days)
     per_visit = part[OfferedProduct.units_28d].cast("double") / F.greatest(F.col(Shopper.visits_of_all) * 4, F.lit(1.0))
     of_others = per_visit * F.col(Shopper.visits_per_week) * (days / 7) * _NEVER_BOUGHT
     return F.coalesce(

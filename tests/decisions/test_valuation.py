@@ -158,8 +158,11 @@ def test_whom_nothing_is_known_of_answers_as_is_usual(spark: SparkSession) -> No
     assert new.visits_per_week == pytest.approx(1.0)  # p of 14 days is 1 − e^−2
     assert new.order_margin == pytest.approx(0.25 * 20)
     [row] = valued(spark, [target("new", ("0.2", 2))], of).values()
-    # 56 sold in 28 days by 4 visits a week: 3.5 a visit, of which 0.3 by those who never bought
-    assert row.basis == "prior" and row.expected_conversion > 0.5
+    # 56 sold in 28 days by 4 visits a week: 3.5 a visit, of which 0.3 by those who never bought: 1.05, 0.525 of the
+    # spend of 20. Visits are exp(6 × 0.2 × 0.525) as many, pieces at each by f / (1 + 0.5 (f − 1)), f = 0.8^-2
+    pieces = 1.05 * np.exp(6 * 0.2 * 0.525) * 1.5625 / 1.28125
+    assert row.basis == "prior" and row.cost_minor == int(np.ceil(pieces * 200))
+    assert row.expected_conversion == pytest.approx(1 - np.exp(-pieces), abs=1e-5)
 
 
 def test_without_uplift_nobody_is_expected_to_come_more_often(spark: SparkSession) -> None:
