@@ -177,7 +177,7 @@ def user(u: int, draw: np.random.Generator) -> dict[str, Any]:
         "repurchases": again,
         "interests": [
             {"category": f"c{u % CATEGORIES}", "share": 0.5},
-            *([{"category": "samples", "share": 0.1}] if u % 3 == 0 else []),
+            *([{"category": "samples", "share": 0.1}] if u % 7 == 3 else []),
         ],
     }
 
