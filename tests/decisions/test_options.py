@@ -81,7 +81,7 @@ def test_each_eligible_user_has_ranked_pairs_of_an_item_and_an_offer(spark: Spar
         by=BY,
     ).localCheckpoint()
     options = user_options(
-        offers.filter(could_be_chosen()), HeldOffers.frame(spark), max_offers=3, digits=2
+        offers.filter(could_be_chosen()), HeldOffers.frame(spark), max_offers=3, digits=2, limits=["daily"]
     ).localCheckpoint()
     chosen = allocated_by_prices(options, {"daily": 10**9}, sample_users=10, frontier_of="daily").offers
     of_id = {row.promotion_id: row for row in offers.collect()}
