@@ -23,7 +23,8 @@ from pyspark.sql import types as T
 
 from promo_spark.contracts.schema import Col, Frame, Personal
 from promo_spark.decisions.allocation.limits import (
-    is_of_a_part,
+    is_of_a_department,
+    is_of_a_list,
     is_of_stock,
     of_campaign,
     of_department,
@@ -59,7 +60,7 @@ def draws(options: DataFrame, *, limits: Mapping[str, int], share: float, key: s
         used, most = f"{_DEAREST}_{place}", _of_arm(limits[name], share)
         dearest[used] = _dearest(F.col(UserOptions.options), name)
         within = F.sum(used).over(up_to_here) <= F.lit(most)
-        affordable = affordable & ((within | (F.col(used) == 0)) if is_of_a_part(name) else within)
+        affordable = affordable & ((within | (F.col(used) == 0)) if is_of_a_department(name) else within)
         few = few & (F.col(used) <= F.lit(_most_of_one(most)))
     count = F.size(UserOptions.options)
     drawn = keyed_draw(F.col(UserOptions.user_id), key=key, purpose=f"draw {date}") % (count + 1)
@@ -109,19 +110,20 @@ _MOST, _DEAREST = "most_of_arm", "dearest"
 def drawable_offers(offers: DataFrame, limits: Mapping[str, int], share: float) -> DataFrame:
     """The offers that chance draws from, if they are of users in the explore arm. ValuedOffer → ValuedOffer.
 
+    Not those of funds and campaigns with a budget: how little one has must not decide how many users are explored.
+
     `limits` and `share` as in `draws`.
     """
-    of_funds = F.coalesce(F.col(ValuedOffer.fund)[Fund.limited], F.lit(False))
-    names = F.concat(
-        F.array(of_campaign(F.col(ValuedOffer.campaign_id))),
-        F.transform(departments(F.col(ValuedOffer.parts)), of_department),
+    of_lists = F.coalesce(F.col(ValuedOffer.fund)[Fund.limited], F.lit(False)) | F.coalesce(
+        of_campaign(F.col(ValuedOffer.campaign_id)).isin([name for name in limits if is_of_a_list(name)]), F.lit(False)
     )
+    names = F.transform(departments(F.col(ValuedOffer.parts)), of_department)
     small = F.lit(True)
     for name, limit in sorted(limits.items()):
-        if is_of_a_part(name):
+        if is_of_a_department(name):
             fits = F.col(ValuedOffer.cost_minor) <= F.lit(_most_of_one(_of_arm(limit, share)))
             small = small & (fits | ~F.coalesce(F.array_contains(names, name), F.lit(False)))
-    return _of_small_pieces(offers.filter(~of_funds & small), limits, share)
+    return _of_small_pieces(offers.filter(~of_lists & small), limits, share)
 
 
 def _of_small_pieces(offers: DataFrame, limits: Mapping[str, int], share: float) -> DataFrame:

@@ -142,7 +142,7 @@ def product(p: int, draw: np.random.Generator) -> dict[str, Any]:
         "charged_price": None if p % 11 == 10 else (price * Decimal("0.9") if p % 2 else price).quantize(CENT),
         "unit_cost": None if p % 11 == 10 else price * cost_share,
         "cost_is_assumed": p % 2 == 0,
-        "units_28d": int(draw.integers(0, 50)),
+        "units_28d": int(draw.integers(0, 50)) * 60,  # so much that who has no habit of it buys it too
         "buyers": p,
     }
 

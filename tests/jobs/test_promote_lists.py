@@ -194,8 +194,7 @@ def test_explored_users_draw_from_what_lists_leave(lake: Lake, settings: Setting
     assert len(users) > 40 and (users.chosen.sum() == 1).all()
     assert (users.action_propensity.first() == (1 / users.size()).round(6).map(lambda p: Decimal(f"{p:.6f}"))).all()
     assert set(explored.fund_id.dropna()) == {"of c2"} and explored[explored.fund_id.notna()].fund_cost.notna().all()
-    # a tenth of the campaign's 1.00 is the most that may be drawn of it
-    assert explored[explored.scenario == "recommended_item"].expected_cost.max() <= Decimal("0.10")
+    assert "recommended_item" not in set(explored.scenario) and len(set(explored.scenario)) > 3
     made = promotions[promotions.arm == "explore"].set_index("user_id").promotion_id
     assert (made.sort_index() == explored[explored.chosen].set_index("user_id").promotion_id.sort_index()).all()
     assert (budget.reserved <= budget.planned).all()
@@ -216,7 +215,7 @@ def test_the_script_that_checks_promises_knows_the_lists(
     of_run = settings.model_copy(update={"promote": settings.promote.model_copy(update=WIDE)})
     broken = script("check_promotions").broken_promises(Path(lake.root), DAY, of_run)
     of_lists = {
-        "planned is what the settings plan, and what earlier dates left of funds and campaigns",
+        "planned is what the settings plan, and what earlier dates left of funds, campaigns and stock",
         "a fund pays for what it names, as long as it is in force",
         "a campaign has offers of its days, scenario and products only",
     }

@@ -78,13 +78,18 @@ def is_of_stock(constraint: str) -> bool:
     return constraint.startswith(_STOCK)
 
 
-def is_of_a_part(constraint: str) -> bool:
-    """Whether the constraint is of a part of what is sold, which must not decide how many users are explored.
+def is_of_a_list(constraint: str) -> bool:
+    """Whether the constraint is the budget of a fund or a campaign.
 
-    >>> [name for name in ("fund:f", "campaign:c", "department:TEA", "mechanic:coupon") if is_of_a_part(name)]
-    ['fund:f', 'campaign:c', 'department:TEA']
+    >>> [name for name in ("fund:f", "campaign:c", "department:TEA", "mechanic:coupon") if is_of_a_list(name)]
+    ['fund:f', 'campaign:c']
     """
-    return constraint.startswith((_FUND, _CAMPAIGN, _DEPARTMENT))
+    return constraint.startswith((_FUND, _CAMPAIGN))
+
+
+def is_of_a_department(constraint: str) -> bool:
+    """Whether the constraint is a department's budget."""
+    return constraint.startswith(_DEPARTMENT)
 
 
 def unit_of(constraint: str) -> str:
