@@ -23,6 +23,7 @@ WIDE: dict[str, Any] = {
     "daily_budget": 5000.0,
     "mechanic_budgets": {},
     "explore_share": 0.0,
+    "max_offers_per_user": 6,  # so that what stock stops is not stopped by a lack of places
     "stock_share": 0.5,
     "clearance_cover_days": 3660,  # no product has too much
 }
