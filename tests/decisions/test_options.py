@@ -40,7 +40,7 @@ EVERYBODY: dict[str, dict[str, float]] = {
 
 def offered(user_id: str, product: str, mechanic: str) -> dict[str, Any]:
     category, _ = OFFERED[product]
-    part = (product, category, Decimal(10), Decimal(5), Decimal(8), 1.0)
+    part = (product, "food", category, Decimal(10), Decimal(5), Decimal(8), 1.0)
     return target(user_id, ("0.1", 1), ("0.2", 2), parts=[part], category=category, mechanic=mechanic)
 
 
