@@ -357,6 +357,7 @@ def test_rows_that_say_too_little_are_rejected(spark: SparkSession) -> None:
             r"ingest\.cleaning\.orders: the tables that can be cleaned are: users, .*market",
         ),
         ("products.price.missing=drop", r"ingest\.cleaning\.products\.price: silver\.products has no column price"),
+        ("products.tags.missing=drop", r"products\.tags: silver\.products has no column tags that can be cleaned"),
         ("products.brand.missing=mean", r"products\.brand: the column is no number"),
         ("users.user_id.missing=drop", r"users\.user_id: what tells rows, days or persons apart"),
         ("order_lines.amount_paid.missing=mean", r"amount_paid: money that was booked is not made up"),

@@ -80,14 +80,16 @@ def rules(table: type[Table], plan: Plan) -> list[Rule]:
 
 def _plan(table: type[Table], columns: Mapping[str, ColumnCleaning], mostly_missing: MostlyMissing | None) -> Plan:
     constants = {}
-    cleanable = {n: c for n, c in table.columns().items() if n not in GIVEN_BY_THE_RUN}
+    cleanable = {
+        n: c for n, c in table.columns().items() if n not in GIVEN_BY_THE_RUN and not isinstance(c.type, T.ArrayType)
+    }
     for column, how in columns.items():
         key = f"ingest.cleaning.{table.name}.{column}"
         named = [column, *how.within, *([how.order_by] if how.order_by else [])]
         unknown = [c for c in named if c not in cleanable]
         if unknown:
             raise SettingsError(
-                f"{key}: {table.full_name()} has no column {', '.join(unknown)}; it has: {', '.join(cleanable)}"
+                f"{key}: {table.full_name()} has no column {', '.join(unknown)} that can be cleaned; it has: {', '.join(cleanable)}"
             )
         if column in (*table.key, *table.partition) or cleanable[column].personal in (
             Personal.IDENTIFIER,

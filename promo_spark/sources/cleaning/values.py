@@ -279,6 +279,8 @@ def _passes(by: Sequence[Rule], column: str) -> Column:
 
 
 def _as_it_came(column: str, kind: T.DataType) -> Column:
+    if isinstance(kind, T.ArrayType):
+        return F.col(column)  # lists are not cleaned
     changed = F.filter(CLEANED, lambda change: change[CHANGE.names[0]] == column)
     was = F.try_element_at(changed, F.lit(1))[CHANGE.names[1]].try_cast(kind)
     return F.when(F.coalesce(F.size(changed) > 0, F.lit(False)), was).otherwise(F.col(column))
