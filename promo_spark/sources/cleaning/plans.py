@@ -89,7 +89,8 @@ def _plan(table: type[Table], columns: Mapping[str, ColumnCleaning], mostly_miss
         unknown = [c for c in named if c not in cleanable]
         if unknown:
             raise SettingsError(
-                f"{key}: {table.full_name()} has no column {', '.join(unknown)} that can be cleaned; it has: {', '.join(cleanable)}"
+                f"{key}: {table.full_name()} has no column {', '.join(unknown)} that can be cleaned; "
+                f"it has: {', '.join(cleanable)}"
             )
         if column in (*table.key, *table.partition) or cleanable[column].personal in (
             Personal.IDENTIFIER,
