@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from promo_spark.decisions.allocation.limits import product_of
+from promo_spark.decisions.mechanics import GIFT
 from promo_spark.decisions.offers.topics import WHOLE_SHOP
 
 _Amount = TypeVar("_Amount", float, Decimal)
@@ -86,7 +87,7 @@ def _order(one: Candidate, decided: Decided) -> tuple[float, bool, float]:
 
 def _lines(ordered: Iterable[Candidate], offered: Sequence[Candidate], decided: Decided) -> Iterator[str]:
     for one in ordered:
-        depth = "" if one.mechanic == "gift" else f" at {_percent(one.rate)}"  # a gift is given whole
+        depth = "" if one.mechanic == GIFT else f" at {_percent(one.rate)}"  # a gift is given whole
         told = (
             f"{one.scenario}, {one.mechanic} of {' and '.join(one.products) or 'the whole basket'}{depth}, "
             f"brings {one.value:.2f} ± {one.error:.2f} {decided.currency}, gives {one.cost:.2f}"

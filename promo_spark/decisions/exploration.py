@@ -6,9 +6,9 @@ dearest that each of them could draw; and none who could draw more than a tenth 
 the others.
 
 Limits of a part of what is sold must not decide how many are explored. So where a fund has a budget the same offer is
-drawn with the shop's own money, once and not twice; an offer that is more than a tenth of what the arm has of its
-campaign, its department or the stock of its product is not drawn; and when the arm's share of such a limit is used up,
-those go on to be explored who could draw nothing of it.
+drawn with the shop's own money, once and not twice; of a campaign with a budget nothing is drawn, nor is an offer that
+is more than a tenth of what the arm has of its department or of the stock of its product; and when the arm's share of
+such a limit is used up, those go on to be explored who could draw nothing of it.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from promo_spark.decisions.breaches import RuleBreach, breaches, counted, fails
 from promo_spark.decisions.budgets import ReservedBudget, reserved
 from promo_spark.decisions.eligibility import UserEligibility
 from promo_spark.decisions.held import HeldOffers
-from promo_spark.decisions.mechanics import OFF_BASKETS, ON_BASKETS
+from promo_spark.decisions.mechanics import GIFT, OFF_BASKETS, ON_BASKETS
 from promo_spark.decisions.offers.pricing import most_basket_amount
 from promo_spark.decisions.offers.topics import WHOLE_SHOP
 from promo_spark.decisions.product_promises import of_excluded, of_gifts, of_stock
@@ -33,7 +33,6 @@ from promo_spark.settings.promote import PromoteSettings
 
 AMOUNTS = tuple(name for name, column in Promotions.columns().items() if column.type == MONEY)
 
-_GIFT = "gift"
 _PRODUCTS, _CHANNELS = "products", "channels"
 _TEXTS = T.ArrayType(T.StringType())
 
@@ -131,7 +130,7 @@ def row_rules(date: datetime.date, settings: PromoteSettings, digits: int) -> di
     col = F.col
     is_none = col(Promotions.scenario) == "none"
     with_products = ~is_none & (F.size(Promotions.product_ids) > 0)
-    gift, coupon = col(Promotions.mechanic) == _GIFT, col(Promotions.mechanic) == "coupon"
+    gift, coupon = col(Promotions.mechanic) == GIFT, col(Promotions.mechanic) == "coupon"
     on_products = with_products & ~gift
     off_basket = col(Promotions.mechanic).isin(list(OFF_BASKETS))
     units = col(Promotions.expected_units)

@@ -20,13 +20,14 @@ class Mechanic:
     felt: float  # share of the saving that is felt as a lower price of each product
 
 
+GIFT: Final = "gift"
 MECHANICS: Final = MappingProxyType(
     {
         "discount": Mechanic(on_products=True, together=False, chosen=False, once=False, felt=1.0),
         "coupon": Mechanic(on_products=False, together=False, chosen=True, once=True, felt=0.0),
         "bundle": Mechanic(on_products=True, together=True, chosen=False, once=False, felt=1.0),
         "threshold": Mechanic(on_products=False, together=False, chosen=False, once=False, felt=0.0),
-        "gift": Mechanic(on_products=False, together=False, chosen=False, once=True, felt=0.0),
+        GIFT: Mechanic(on_products=False, together=False, chosen=False, once=True, felt=0.0),
         "points": Mechanic(on_products=True, together=False, chosen=False, once=False, felt=0.5),
         "flash": Mechanic(on_products=True, together=False, chosen=False, once=False, felt=1.0),
         "rebate": Mechanic(on_products=True, together=False, chosen=True, once=False, felt=0.5),

@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.decisions.breaches import breaches, counted, fails
+from promo_spark.decisions.mechanics import GIFT
 from promo_spark.decisions.offers.exclusions import ExcludedProduct
 from promo_spark.decisions.offers.gifts import cost_left, most_gift_cost, products_in_stock
 from promo_spark.decisions.offers.pricing import margin_of_shop
@@ -15,7 +16,6 @@ from promo_spark.decisions.stock import ExpectedUnits, StockLeft, expected_units
 from promo_spark.decisions.valuation import MILLI
 from promo_spark.settings.promote import PromoteSettings
 
-_GIFT = "gift"
 _KEY = "key"
 
 
@@ -30,11 +30,11 @@ def of_gifts(
     promotions: DataFrame, products: DataFrame, settings: PromoteSettings, digits: int, key: Column
 ) -> DataFrame:
     """One row per rule of gifts. Promotions, OfferableProduct → RuleBreach."""
-    gifts = promotions.filter(F.col(Promotions.mechanic) == _GIFT).select(
+    gifts = promotions.filter(F.col(Promotions.mechanic) == GIFT).select(
         key.alias(_KEY), Promotions.min_spend, F.explode(Promotions.product_ids).alias(OfferableProduct.product_id)
     )
     cost = F.col(OfferableProduct.unit_cost)
-    most = F.lit(most_gift_cost(settings, _GIFT, digits))
+    most = F.lit(most_gift_cost(settings, GIFT, digits))
     affordable = (cost <= most) & (cost <= cost_left(F.col(Promotions.min_spend), settings.min_margin))
     in_stock = products_in_stock(products).select(OfferableProduct.product_id, cost)
     rules = {

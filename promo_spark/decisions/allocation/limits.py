@@ -16,6 +16,7 @@ from pyspark.sql import functions as F
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.silver import PromotionCalendar, PromotionFunds
 from promo_spark.decisions.allocation.user_options import OptionUse
+from promo_spark.decisions.valuation import MILLI
 from promo_spark.measures.money import minor_per_unit, minor_units
 from promo_spark.measures.offers_in_force import approved_offers
 from promo_spark.settings.promote import PromoteSettings
@@ -23,7 +24,6 @@ from promo_spark.settings.promote import PromoteSettings
 DAILY = "daily"
 _MECHANIC, _FACE, _FUND, _CAMPAIGN = "mechanic:", "face:", "fund:", "campaign:"
 _DEPARTMENT, _STOCK = "department:", "stock:"
-_MILLI = 1000  # parts of a piece in which stock is counted
 
 
 def of_mechanic(mechanic: str) -> str:
@@ -107,7 +107,7 @@ def parts_of_unit(constraint: str, digits: int) -> int:
     >>> parts_of_unit("daily", 2), parts_of_unit("stock:p1", 2)
     (100, 1000)
     """
-    return _MILLI if is_of_stock(constraint) else minor_per_unit(digits)
+    return MILLI if is_of_stock(constraint) else minor_per_unit(digits)
 
 
 def uses_of(

@@ -1,7 +1,7 @@
 """One category at a time: its evidence, its estimates, and the profit of its promotions, as rows.
 
 Each function takes the ProductWeek rows of one category in any order. Fitting is repeated rather than kept: it takes
-milliseconds, and nothing has to be stored between the passes.
+a second of the largest category, and nothing has to be stored between the passes.
 """
 
 from __future__ import annotations
