@@ -11,10 +11,10 @@ driver, and only up to so many users.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 
+from local_session import local_session
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -22,10 +22,7 @@ from promo_spark.decisions.allocation.limits import DAILY, of_mechanic
 from promo_spark.decisions.allocation.policies import greedy
 from promo_spark.decisions.allocation.prices import AllocatedOffer, Allocation, allocated_by_prices
 from promo_spark.decisions.allocation.user_options import OptionUse, UserOption, UserOptions
-from promo_spark.runtime.session import spark_session
 from promo_spark.settings import load
-from promo_spark.submission.jars import delta_jars
-from promo_spark.submission.local_mode import LOCAL_CONF
 
 MECHANICS, DEPARTMENTS, PRODUCTS = 8, 12, 2_000
 ROOM, GREEDY_USERS = 2, 100_000
@@ -118,17 +115,7 @@ def main() -> None:
     parser.add_argument("--options", type=int, default=20)
     parser.add_argument("--seeds", default="1")
     asked = parser.parse_args()
-    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # two task slots, two threads
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    spark = spark_session(
-        "allocation",
-        {
-            **LOCAL_CONF,
-            "spark.master": "local[2]",
-            "spark.driver.memory": "8g",
-            "spark.driver.extraClassPath": os.pathsep.join(str(p) for p in delta_jars(load().spark)),
-        },
-    )
+    spark = local_session("allocation", memory="8g")
     found = [one for seed in asked.seeds.split(",") for one in compared(spark, asked.users, asked.options, int(seed))]
     spark.stop()
     sys.exit("broken: " + "; ".join(found) if found else 0)

@@ -9,23 +9,20 @@ forecasts and scores are compared first, and must be equal; then both are timed 
 from __future__ import annotations
 
 import datetime
-import os
 import statistics
 import sys
 import time
 from collections.abc import Callable
 
 import pandas as pd
+from local_session import local_session
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from promo_spark.models.forecasts.batches import sales_series, series_models
 from promo_spark.models.forecasts.series import SeriesModel, forecast_batch
-from promo_spark.runtime.session import spark_session
 from promo_spark.settings import load
 from promo_spark.settings.forecast import ForecastSettings
-from promo_spark.submission.jars import delta_jars
-from promo_spark.submission.local_mode import LOCAL_CONF
 
 AS_OF = datetime.date(2017, 12, 1)
 DAYS = 334
@@ -82,13 +79,9 @@ def seconds(run: Callable[[], DataFrame]) -> float:
 
 
 def main(series: int = 2000, rounds: int = 3) -> None:
-    os.environ["PYSPARK_PYTHON"] = sys.executable
     conf = load()
     settings = conf.forecast.model_copy(update={"top_series": 0, "models_regular": conf.forecast.models_regular[:3]})
-    jars = os.pathsep.join(delta_jars(conf.spark))
-    spark = spark_session(
-        "forecast_batches", {**LOCAL_CONF, "spark.master": "local[2]", "spark.driver.extraClassPath": jars}
-    )
+    spark = local_session("forecast_batches")
     sales = synthetic_sales(spark, series).cache()
     print(f"{series} series of {DAYS} days, {sales.count()} rows, {settings.backtest_windows} windows")
     naive, ours = one_call_per_series(sales, settings), in_batches(sales, settings)

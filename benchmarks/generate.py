@@ -19,14 +19,12 @@ import threading
 import time
 from pathlib import Path
 
+from local_session import local_session
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from promo_spark.runtime.session import spark_session
 from promo_spark.settings import load
 from promo_spark.storage.raw_files import write_raw
-from promo_spark.submission.jars import delta_jars
-from promo_spark.submission.local_mode import LOCAL_CONF
 from promo_spark.worlds.frames import raw_table, raw_tables
 from promo_spark.worlds.spec import WorldSpec, world_spec
 
@@ -107,17 +105,7 @@ def measured(spark: SparkSession, users: int, keep: Path | None) -> None:
 
 
 def main(sizes: list[int], keep: Path | None) -> None:
-    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # two task slots, two threads
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    spark = spark_session(
-        "generate_benchmark",
-        {
-            **LOCAL_CONF,
-            "spark.master": "local[2]",
-            "spark.driver.memory": "2g",
-            "spark.driver.extraClassPath": os.pathsep.join(str(p) for p in delta_jars(load().spark)),
-        },
-    )
+    spark = local_session("generate_benchmark", memory="2g")
     print(f"equal content: {checksums(spark)}")
     for users in sizes:
         measured(spark, users, keep)

@@ -13,13 +13,12 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
-import os
-import sys
 import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 
+from local_session import local_session
 from pyspark.sql import Column, DataFrame, Row, SparkSession, Window
 from pyspark.sql import functions as F
 
@@ -31,11 +30,9 @@ from promo_spark.contracts.silver import OrderLines, Users
 from promo_spark.contracts.truth import TrueUsers
 from promo_spark.runtime.pipeline import run_in_order
 from promo_spark.runtime.progress import Progress
-from promo_spark.runtime.session import spark_session
-from promo_spark.settings import Settings, load
+from promo_spark.settings import load
 from promo_spark.storage.lake import Lake
-from promo_spark.submission.jars import delta_jars
-from promo_spark.submission.local_mode import LARGER_INPUT_CONF, LOCAL_CONF
+from promo_spark.submission.local_mode import LARGER_INPUT_CONF
 from promo_spark.worlds.frames import raw_table, truth_table
 from promo_spark.worlds.spec import WorldSpec, world_spec
 
@@ -55,7 +52,7 @@ def main() -> None:
     parser.add_argument("--complete-journey", action="store_true")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
-    spark = _session()
+    spark = local_session("risk", conf={**LARGER_INPUT_CONF, "spark.sql.shuffle.partitions": "4"})
     rows: list[dict[str, object]] = [complete_journey(spark)] if asked.complete_journey else []
     for seed in [] if asked.complete_journey else map(int, asked.seeds.split(",")):
         for share in map(float, asked.shares.split(",")):
@@ -170,22 +167,6 @@ def _show(pairs: list[Row]) -> None:
         if (row["fraud"] is not None) != flagged or (row["fraud"] is None and row["tier"] == "medium"):
             signals = {k: float(f"{v:.1e}") for k, v in row["signals"].items() if v < 0.3}
             print(row["user_id"], row["fraud"], row["true_ring"], row["tier"], round(row["score"], 3), signals)
-
-
-def _session() -> SparkSession:
-    os.environ["PYSPARK_PYTHON"] = sys.executable
-    settings: Settings = load()
-    return spark_session(
-        "risk benchmark",
-        {
-            **LOCAL_CONF,
-            **LARGER_INPUT_CONF,
-            "spark.sql.shuffle.partitions": "4",
-            "spark.master": "local[2]",
-            "spark.driver.memory": "4g",
-            "spark.driver.extraClassPath": ":".join(map(str, delta_jars(settings.spark))),
-        },
-    )
 
 
 if __name__ == "__main__":

@@ -8,23 +8,19 @@ too, but where two scores are closer than that. Then both are timed in turn, res
 
 from __future__ import annotations
 
-import os
 import statistics
 import sys
 import time
 from collections.abc import Callable
 
 import numpy as np
+from local_session import local_session
 from pyspark.ml.recommendation import ALS, ALSModel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from promo_spark.models.recommenders.lists import ItemModel, PopularItems
 from promo_spark.models.recommenders.recommendations import UserToRank, recommended_items
-from promo_spark.runtime.session import spark_session
-from promo_spark.settings import load
-from promo_spark.submission.jars import delta_jars
-from promo_spark.submission.local_mode import LOCAL_CONF
 
 N, RANK, BLOCKS, BOUGHT = 10, 64, 4, 20
 
@@ -106,17 +102,7 @@ def seconds(made: Callable[[ALSModel], DataFrame], model: ALSModel) -> float:
 
 
 def main(users: int, products: int, rounds: int) -> None:
-    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # two task slots, two threads
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    spark = spark_session(
-        "top_n",
-        {
-            **LOCAL_CONF,
-            "spark.master": "local[2]",
-            "spark.driver.memory": "4g",
-            "spark.driver.extraClassPath": os.pathsep.join(str(p) for p in delta_jars(load().spark)),
-        },
-    )
+    spark = local_session("top_n")
     model = fitted(spark, users, products)
     print(f"equal lists: {compared(model)}")
     taken: dict[str, list[float]] = {"recommendForAllUsers": [], "recommended_items": []}

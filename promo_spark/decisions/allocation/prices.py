@@ -23,6 +23,7 @@ from promo_spark.contracts.schema import Col, Frame, Personal
 from promo_spark.decisions.allocation.best_sets import best_sets
 from promo_spark.decisions.allocation.dual_bound import Answer, Ask, DualBound, Usual, lowest_bound
 from promo_spark.decisions.allocation.options import Bools, Floats, Ints, Options, options_of
+from promo_spark.decisions.allocation.packed_options import packed_options, unpacked_options
 from promo_spark.decisions.allocation.repair import too_large, within_limits
 from promo_spark.decisions.allocation.user_options import UserOptions
 
@@ -254,10 +255,11 @@ Batches = Iterator[pa.RecordBatch]
 def _of_all(
     options: DataFrame, names: Sequence[str], most: Ints, usual: Usual, start: Floats, frontier_of: str
 ) -> Allocation:
-    ask = _asking_all(options, names, most)
+    packed = packed_options(options, names)
+    ask = _asking_all(packed, most)
     lowest = lowest_bound(ask, most, passes=_PASSES_OF_ALL, usual=usual, start=start)
     bound = _with_frontier(lowest, ask, most, names, frontier_of)
-    settled = _settled(options, names, most, bound)
+    settled = _settled(packed, most, bound)
     sets = options.mapInArrow(_sets(names, most, settled), _UserSet.struct()).localCheckpoint(eager=True)
     ids = F.posexplode(_UserSet.promotion_ids).alias("place", AllocatedOffer.promotion_id)
     of_settled = sets.filter(_UserSet.settled).select(_UserSet.user_id, ids)
@@ -271,8 +273,8 @@ def _of_all(
     return _allocation(offers, names, most, used, value, bound)
 
 
-def _asking_all(options: DataFrame, names: Sequence[str], most: Ints) -> Ask:
-    """Asks all users: one pass for all prices that are asked together."""
+def _asking_all(packed: DataFrame, most: Ints) -> Ask:
+    """Asks all users: one pass for all prices that are asked together. PackedOptions."""
 
     def ask(asked: Sequence[Floats]) -> list[Answer]:
         def sums(of: Options) -> list[tuple[Ints, int, int]]:
@@ -282,14 +284,17 @@ def _asking_all(options: DataFrame, names: Sequence[str], most: Ints) -> Ask:
 
         return [
             Answer(prices, float(value) - float(prices @ used), used)
-            for prices, (used, value, _) in zip(asked, _summed(options, names, sums, len(asked)), strict=True)
+            for prices, (used, value, _) in zip(asked, _summed(packed, len(most), sums, len(asked)), strict=True)
         ]
 
     return ask
 
 
-def _settled(options: DataFrame, names: Sequence[str], most: Ints, bound: DualBound) -> _Settled:
-    """The widest range of prices that leaves few enough users to the driver, and whose settled sets keep the limits."""
+def _settled(packed: DataFrame, most: Ints, bound: DualBound) -> _Settled:
+    """The widest range of prices that leaves few enough users to the driver, and whose settled sets keep the limits.
+
+    PackedOptions.
+    """
     free = 0.002 * bound.bound / np.maximum(most, 1)  # a price for what has none, in case a little too much is used
     ranges = [
         (bound.prices * low, np.maximum(bound.prices * high, free if high > 1 else 0.0))
@@ -305,7 +310,7 @@ def _settled(options: DataFrame, names: Sequence[str], most: Ints, bound: DualBo
                 told.append((of.used(kept), int(of.value[kept].sum()), int((~same).sum())))
             return told
 
-        found = _summed(options, names, sums, len(asked))
+        found = _summed(packed, len(most), sums, len(asked))
         return [
             _Settled(low, high, scarce, used, value, others)
             for (low, high), (used, value, others) in zip(asked, found, strict=True)
@@ -324,17 +329,16 @@ _MOST_OTHERS = 100_000  # users that are brought to the driver
 
 
 def _summed(
-    options: DataFrame, names: Sequence[str], sums: Callable[[Options], list[tuple[Ints, int, int]]], questions: int
+    packed: DataFrame, of_limits: int, sums: Callable[[Options], list[tuple[Ints, int, int]]], questions: int
 ) -> list[tuple[Ints, int, int]]:
-    """For each question what is used, the value, and a number of users, summed over all users."""
-    of_limits = len(names)
+    """For each question what is used, the value, and a number of users, summed over all users. PackedOptions."""
 
     def of_batches(batches: Batches) -> Batches:
         totals = np.zeros((questions, of_limits + 2), np.int64)
         for batch in batches:
-            of, _ = options_of(batch, names)
-            for question, (used, value, users) in enumerate(sums(of)):
-                totals[question] += np.append(used, [value, users])
+            for of in unpacked_options(batch, of_limits):
+                for question, (used, value, users) in enumerate(sums(of)):
+                    totals[question] += np.append(used, [value, users])
         places = [*range(of_limits), _VALUE, _USERS]
         yield pa.RecordBatch.from_pydict(
             {
@@ -344,7 +348,7 @@ def _summed(
             }
         )
 
-    rows = options.mapInArrow(of_batches, _Sum.struct()).groupBy(_Sum.question, _Sum.place).agg(F.sum(_Sum.amount))
+    rows = packed.mapInArrow(of_batches, _Sum.struct()).groupBy(_Sum.question, _Sum.place).agg(F.sum(_Sum.amount))
     amounts = {(question, place): int(amount) for question, place, amount in rows.collect()}  # a row per limit
     return [
         (
