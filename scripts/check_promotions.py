@@ -4,9 +4,10 @@
 
 LAKE is lake.root of the environment (demo) unless it is given, the date its pipeline.date.
 
-Reads decisions.promotions, decisions.budget, decisions.explored, features.user_profile, features.product_profile and
-the marketers' lists of silver that are there (promotion_exclusions, promotion_funds, promotion_calendar) with polars,
-prints each promise with the rows that break it, and ends with exit code 1 if there are any.
+Reads decisions.promotions, decisions.budget, decisions.explored, features.user_profile, features.product_profile,
+models.segments, models.risk and the marketers' lists of silver that are there (promotion_exclusions, promotion_funds,
+promotion_calendar, channel_consents) with polars, prints each promise with the rows that break it, and ends with exit
+code 1 if there are any.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import polars as pl
 from promo_spark.contracts.currencies import digits_of
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.schema import MONEY
-from promo_spark.decisions.eligibility import WITHDRAWN
+from promo_spark.decisions.eligibility import EXCLUSIONS, WITHDRAWN
 from promo_spark.decisions.mechanics import OFF_BASKETS, ON_BASKETS
 from promo_spark.decisions.offers.gifts import most_gift_cost
 from promo_spark.decisions.offers.pricing import most_basket_amount
@@ -40,7 +41,17 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
     budget = of_date("decisions/budget", "date")
     explored = of_date("decisions/explored", "date")
     drawn = explored.filter("chosen")
-    users = of_date("features/user_profile", "as_of").select("user_id", "consent_marketing")
+    customers = of_date("features/user_profile", "as_of")
+    users = customers.select("user_id", "consent_marketing")
+    segments = of_date("models/segments", "as_of").select("user_id", "segment_name")
+    customers = customers.join(segments, on="user_id", how="left").with_columns(
+        pl.col("segment_name").fill_null("unknown")
+    )
+    linked = (
+        of_date("models/risk", "as_of").select("user_id", "ring").drop_nulls()
+        if (lake / "models/risk").exists()
+        else None
+    )
     profiles = of_date("features/product_profile", "as_of")
     products = profiles.select(
         *("product_id", "department", "promotable", "list_price", "charged_price", "unit_cost", "on_hand")
@@ -93,6 +104,9 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
     spent = {"daily": sum(offers["expected_cost"])} | sums_of(offers, "mechanic", "mechanic", "expected_cost")
     spent |= sums_of(offers, "face", "mechanic", "coupon_amount")
     spent |= sums_of_departments(offers, products)
+    groups = groups_of_users(customers, settings)
+    for of_users in groups.values():
+        spent |= sums_of(offers.join(of_users, on="user_id"), "group", "group", "expected_cost")
     sold = units_of(offers)
     spent |= {f"stock:{product}": up_to(units, 2) for product, units in sold.items()}
     stock = stock_left(products, holding_offers(of_all_dates, date), settings.promote.stock_share)
@@ -105,6 +119,13 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
     planned |= {f"face:{m}": Decimal(str(b)) for m, b in settings.promote.face_budgets.items()}
     planned |= {f"department:{d}": Decimal(str(b)) for d, b in settings.promote.department_budgets.items()}
     planned["daily"] = Decimal(str(settings.promote.daily_budget))
+    excluded = rows.filter(pl.col("reason_codes").list.set_intersection(list(EXCLUSIONS)).list.len() > 0)
+    for attribute, of_users in groups.items():
+        may_get = of_users.join(excluded, on="user_id", how="anti")
+        factor = Decimal(str(settings.promote.group_shares[attribute]))
+        for group, count in may_get.group_by("group").len().iter_rows():
+            most = (factor * count * planned["daily"] / may_get.height).quantize(Decimal(10) ** -digits, ROUND_DOWN)
+            planned |= {f"group:{group}": most} if most < planned["daily"] else {}
     stock_rows = set(budget.filter(pl.col("unit") == "pieces")["constraint"])
     planned |= {f"stock:{p}": left for p, left in stock.items() if f"stock:{p}" in stock_rows}
     for kind, rows_of_list in (("fund", funds), ("campaign", campaigns)):
@@ -125,6 +146,14 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
         "nobody gets more offers than the cap, those that still hold included": sets.filter(
             pl.col("rows") + pl.col("held") > settings.promote.max_offers_per_user
         ).height,
+        "linked accounts get no more offers than promote.max_offers_per_ring together, held ones included": 0
+        if linked is None
+        else linked.join(offers.group_by("user_id").len(), on="user_id", how="left")
+        .join(held, on="user_id", how="left")
+        .group_by("ring")
+        .agg(pl.col("len", "held").fill_null(0).sum())
+        .filter((pl.col("len") > 0) & (pl.col("len") + pl.col("held") > settings.promote.max_offers_per_ring))
+        .height,
         "no offer that still holds is made again": sets.filter(
             pl.col("all_products").list.len() != pl.col("all_products").list.n_unique()
         ).height,
@@ -263,6 +292,16 @@ def sums_of_departments(offers: pl.DataFrame, products: pl.DataFrame) -> dict[st
         .unique(["user_id", "promotion_id", "department"])
     )
     return sums_of(per_offer, "department", "department", "expected_cost")
+
+
+def groups_of_users(customers: pl.DataFrame, settings: Settings) -> dict[str, pl.DataFrame]:
+    """By attribute with limits: one row per user with its group, as decisions.budget names it."""
+    return {
+        attribute: customers.select(
+            "user_id", (pl.lit(f"{attribute}=") + pl.col(attribute).fill_null("unknown")).alias("group")
+        )
+        for attribute in settings.promote.group_shares
+    }
 
 
 def units_of(offers: pl.DataFrame) -> dict[str, Decimal]:

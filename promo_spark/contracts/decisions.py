@@ -167,7 +167,8 @@ class Promotions(Table):
         _TEXTS,
         "why this offer, or why none (offers_held: those of earlier dates still hold; no_gain: none brings "
         "promote.least_gain; strategy: what does is of a mechanic that is not measured and that "
-        "silver.segment_strategies does not name for the user; budget_exhausted: others bring more for it; explored: "
+        "silver.segment_strategies does not name for the user; budget_exhausted: others bring more for it; ring_cap: "
+        "linked accounts have what they may have together; explored: "
         "chance gave none); at least one",
         required=True,
     )

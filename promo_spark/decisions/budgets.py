@@ -12,16 +12,19 @@ from pyspark.sql import types as T
 from promo_spark.contracts.decisions import Budget, Promotions
 from promo_spark.contracts.schema import MONEY, Col, Frame
 from promo_spark.decisions.allocation.limits import (
+    attributes_of,
     departments_of,
     is_of_stock,
     of_department,
     parts_of_unit,
     unit_of,
+    uses_of_groups,
     uses_of_promotions,
     uses_of_stock,
 )
 from promo_spark.decisions.allocation.user_options import OptionUse
 from promo_spark.decisions.exploration import Draw
+from promo_spark.decisions.groups import GroupedOffer, groups_of_user
 from promo_spark.decisions.offers.products import OfferableProduct
 from promo_spark.decisions.options import uses_of_offers
 from promo_spark.decisions.promotions import Considered, Decision
@@ -64,7 +67,7 @@ def budget(promotions: DataFrame, of: Considered, *, prices: Mapping[str, float]
             for constraint, limit in sorted(of.limits.items())
         ],
     )
-    return planned.join(reserved(promotions, of.products, of.limits), Budget.constraint, "left").withColumns(
+    return planned.join(reserved(promotions, of.users, of.products, of.limits), Budget.constraint, "left").withColumns(
         {
             Budget.date: F.lit(decision.date),
             Budget.reserved: F.coalesce(Budget.reserved, F.lit(0).cast(MONEY)),
@@ -91,10 +94,10 @@ def reserved_by_draws(of: Considered, digits: int) -> dict[str, int]:
     return {name: int(total) for name, total in rows}
 
 
-def reserved(promotions: DataFrame, products: DataFrame, limits: Collection[str]) -> DataFrame:
-    """One row per constraint that offers fall under, of departments and stock those that are limits.
+def reserved(promotions: DataFrame, users: DataFrame, products: DataFrame, limits: Collection[str]) -> DataFrame:
+    """One row per constraint that offers fall under, of departments, groups and stock those that are limits.
 
-    Promotions, OfferableProduct → ReservedBudget. What a budget cannot state of a piece is rounded up.
+    Promotions, DailyUser, OfferableProduct → ReservedBudget. What a budget cannot state of a piece is rounded up.
     """
     offers = promotions.filter(F.col(Promotions.scenario) != "none")
     uses = offers.select(F.inline(uses_of_promotions()))
@@ -103,6 +106,10 @@ def reserved(promotions: DataFrame, products: DataFrame, limits: Collection[str]
         uses = uses.unionByName(offers.select(F.inline(of_stock)))
     if departments_of(limits):
         uses = uses.unionByName(_uses_of_departments(offers, products, limits))
+    if attributes := attributes_of(limits):
+        groups = users.select(Promotions.user_id, groups_of_user(attributes).alias(GroupedOffer.groups))
+        of_groups = uses_of_groups(F.col(GroupedOffer.groups), F.col(Promotions.expected_cost), limits)
+        uses = uses.unionByName(offers.join(groups, Promotions.user_id, "inner").select(F.inline(of_groups)))
     return uses.groupBy(OptionUse.constraint).agg(
         rounded_up(F.sum(OptionUse.amount), MONEY.scale).alias(ReservedBudget.reserved),
         F.count("*").alias(ReservedBudget.offers),

@@ -53,6 +53,7 @@ class Decided:
     least_gain: float
     room: int
     currency: str
+    ring_is_full: bool = False  # other accounts that act together with this one have all the room
 
 
 def reason_of_each(candidates: Iterable[Candidate], decided: Decided) -> list[str]:
@@ -115,6 +116,8 @@ def _why_not(one: Candidate, offered: Sequence[Candidate], decided: Decided) -> 
     beside = [other for other in offered if other.topics & one.topics]
     if beside:
         return f"{_named(beside[0])} is about the same, and brings more"
+    if decided.ring_is_full:
+        return "accounts that act together with this one have all that promote.max_offers_per_ring allows"
     if len(offered) >= decided.room:
         return f"no room beside offers that bring more: {max(decided.room, 0)} more at a time"
     if any(WHOLE_SHOP in other.topics | one.topics for other in offered):

@@ -5,10 +5,10 @@ are explored, in the order of a keyed hash of user and date, as the arm's own sh
 dearest that each of them could draw; and none who could draw more than a tenth of it, as one would leave nothing to
 the others.
 
-Limits of a part of what is sold must not decide how many are explored. So where a fund has a budget the same offer is
-drawn with the shop's own money, once and not twice; of a campaign with a budget nothing is drawn, nor is an offer that
-is more than a tenth of what the arm has of its department or of the stock of its product; and when the arm's share of
-such a limit is used up, those go on to be explored who could draw nothing of it.
+Limits of a part of what is sold, or of some users, must not decide how many of all are explored. So where a fund has a
+budget the same offer is drawn with the shop's own money, once and not twice; of a campaign with a budget nothing is
+drawn, nor is an offer that is more than a tenth of what the arm has of its department or of the stock of its product;
+and when the arm's share of such a limit is used up, those go on to be explored who could draw nothing of it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from pyspark.sql import types as T
 from promo_spark.contracts.schema import Col, Frame, Personal
 from promo_spark.decisions.allocation.limits import (
     is_of_a_department,
+    is_of_a_group,
     is_of_a_list,
     is_of_stock,
     of_campaign,
@@ -60,7 +61,8 @@ def draws(options: DataFrame, *, limits: Mapping[str, int], share: float, key: s
         used, most = f"{_DEAREST}_{place}", _of_arm(limits[name], share)
         dearest[used] = _dearest(F.col(UserOptions.options), name)
         within = F.sum(used).over(up_to_here) <= F.lit(most)
-        affordable = affordable & ((within | (F.col(used) == 0)) if is_of_a_department(name) else within)
+        of_some = is_of_a_department(name) or is_of_a_group(name)
+        affordable = affordable & ((within | (F.col(used) == 0)) if of_some else within)
         few = few & (F.col(used) <= F.lit(_most_of_one(most)))
     count = F.size(UserOptions.options)
     drawn = keyed_draw(F.col(UserOptions.user_id), key=key, purpose=f"draw {date}") % (count + 1)

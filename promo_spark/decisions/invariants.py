@@ -96,7 +96,7 @@ def check_invariants(
         counted(promotions, row_rules(date, settings, digits), key),
         counted(decided_users(promotions, users, held), user_rules(settings), F.col(DecidedUser.user_id)),
         counted(
-            reserved_and_stated(promotions, budget, products, limits),
+            reserved_and_stated(promotions, budget, users, products, limits),
             budget_rules(),
             F.col(ReservedAndStated.constraint),
         ),
@@ -104,6 +104,7 @@ def check_invariants(
         of_excluded(promotions, excluded, key),
         of_gifts(promotions, products, settings, digits, key),
         of_stock(promotions, stock),
+        of_rings(promotions, users, held, settings.max_offers_per_ring),
     ]
     broken = reduce(DataFrame.unionByName, found).filter(F.col(RuleBreach.rows) > 0).collect()  # one per rule
     if broken:
@@ -322,11 +323,32 @@ def user_rules(settings: PromoteSettings) -> dict[str, Column]:
     }
 
 
+def of_rings(promotions: DataFrame, users: DataFrame, held: DataFrame, most: int) -> DataFrame:
+    """One row: rings of linked accounts with too many offers.
+
+    Promotions, UserEligibility, HeldOffers → RuleBreach.
+    """
+    ring, made, held_offers = UserEligibility.ring, "made", HeldOffers.held_offers
+    offers = promotions.filter(F.col(Promotions.scenario) != "none").groupBy(Promotions.user_id)
+    of_ring = (
+        users.filter(F.col(ring).isNotNull())
+        .select(UserEligibility.user_id, ring)
+        .join(offers.agg(F.count("*").alias(made)), Promotions.user_id, "left")
+        .join(held.select(HeldOffers.user_id, held_offers), HeldOffers.user_id, "left")
+        .na.fill(0, [made, held_offers])
+        .groupBy(ring)
+        .agg(F.sum(made).alias(made), F.sum(held_offers).alias(held_offers))
+    )
+    too_many = (F.col(made) > 0) & (F.col(made) + F.col(held_offers) > most)
+    rule = f"linked accounts get no more than {most} offers together, those that still hold included"
+    return counted(of_ring, {rule: too_many}, F.concat(F.lit("ring "), F.col(ring).cast("string")))
+
+
 def reserved_and_stated(
-    promotions: DataFrame, budget: DataFrame, products: DataFrame, limits: Collection[str]
+    promotions: DataFrame, budget: DataFrame, users: DataFrame, products: DataFrame, limits: Collection[str]
 ) -> DataFrame:
-    """One row per constraint of the budget. Promotions, Budget, OfferableProduct → ReservedAndStated."""
-    sums = reserved(promotions, products, limits).select(
+    """One row per constraint. Promotions, Budget, UserEligibility, OfferableProduct → ReservedAndStated."""
+    sums = reserved(promotions, users, products, limits).select(
         ReservedBudget.constraint,
         F.col(ReservedBudget.reserved).alias(ReservedAndStated.reserved_by_offers),
         F.col(ReservedBudget.offers).alias(ReservedAndStated.offers_counted),

@@ -9,30 +9,33 @@ from pyspark.sql import functions as F
 
 from promo_spark.decisions.allocation.limits import (
     departments_of,
+    is_of_a_group,
     is_of_stock,
     uses_of,
     uses_of_departments,
+    uses_of_groups,
     uses_of_stock,
 )
 from promo_spark.decisions.allocation.user_options import UserOption, UserOptions
-from promo_spark.decisions.held import HeldOffers
+from promo_spark.decisions.groups import GroupedOffer
 from promo_spark.decisions.mechanics import ON_BASKETS
 from promo_spark.decisions.offers.targets import Fund, OfferedProduct, categories, departments, product_ids
 from promo_spark.decisions.offers.topics import topics_of
+from promo_spark.decisions.rooms import Room
 from promo_spark.decisions.valuation import ValuedOffer
 from promo_spark.measures.money import minor_per_unit
 
 
 def user_options(
     offers: DataFrame,
-    held: DataFrame,
+    rooms: DataFrame,
     *,
     max_offers: int,
     digits: int,
     limits: Collection[str],
     keep: int | None = None,
 ) -> DataFrame:
-    """One row per user with any offer. ValuedOffer, HeldOffers → UserOptions.
+    """One row per user with any offer. ValuedOffer, or GroupedOffer where groups have limits, Room → UserOptions.
 
     `limits`: the constraints of the day.
     `keep`: of more options those that bring most, with a fund and without one each, as a fund may be used up;
@@ -47,12 +50,11 @@ def user_options(
         uses_of_offers(digits, limits).alias(UserOption.uses),
         F.col(ValuedOffer.fund).isNotNull().alias(_FUNDED),
     )
-    room = F.lit(max_offers) - F.coalesce(HeldOffers.held_offers, F.lit(0))
     return UserOptions.shaped(
         offers.groupBy(ValuedOffer.user_id)
         .agg(F.array_sort(F.collect_list(option)).alias(UserOptions.options))
-        .join(held.select(HeldOffers.user_id, HeldOffers.held_offers), ValuedOffer.user_id, "left")
-        .withColumn(UserOptions.room, room)
+        .join(rooms.select(Room.user_id, Room.room), ValuedOffer.user_id, "left")
+        .withColumn(UserOptions.room, F.coalesce(Room.room, F.lit(max_offers)))
         .withColumn(UserOptions.options, _without_order(F.col(UserOptions.options), keep))
     )
 
@@ -75,6 +77,9 @@ def uses_of_offers(digits: int, limits: Collection[str]) -> Column:
     if departments_of(limits):
         of_departments = uses_of_departments(departments(parts), F.col(ValuedOffer.cost_minor), limits)
         uses = F.concat(uses, of_departments)
+    if any(map(is_of_a_group, limits)):
+        of_groups = uses_of_groups(F.col(GroupedOffer.groups), F.col(ValuedOffer.cost_minor), limits)
+        uses = F.concat(uses, of_groups)
     if any(map(is_of_stock, limits)):
         product_ids_in_order = F.transform(parts, lambda part: part[OfferedProduct.product_id])
         uses = F.concat(uses, uses_of_stock(product_ids_in_order, F.col(ValuedOffer.units_milli), limits))

@@ -20,6 +20,7 @@ from promo_spark.decisions.mechanics import OFF_BASKETS, ON_BASKETS
 from promo_spark.decisions.offers.codes import coupon_code
 from promo_spark.decisions.offers.targets import Fund, OfferedProduct, OfferTarget, product_ids
 from promo_spark.decisions.offers.texts import offer_text
+from promo_spark.decisions.rooms import Room
 from promo_spark.decisions.scenarios import registry
 from promo_spark.decisions.valuation import MICRO, MILLI, ValuedOffer, could_be_chosen, none_id
 from promo_spark.measures.money import half_up, of_minor_units
@@ -66,7 +67,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Considered:
-    """What was considered: OfferTarget, ValuedOffer, UserEligibility, HeldOffers, Draw, ExcludedProduct.
+    """What was considered: OfferTarget, ValuedOffer, UserEligibility, HeldOffers, Room, Draw, ExcludedProduct.
 
     `products`: OfferableProduct. `stock`: StockLeft. `limits`: what the day's offers may reserve at most, by
     constraint: money in minor units, stock in thousandths of a piece.
@@ -76,6 +77,7 @@ class Considered:
     offers: DataFrame
     users: DataFrame
     held: DataFrame
+    rooms: DataFrame
     draws: DataFrame
     excluded: DataFrame
     products: DataFrame
@@ -174,6 +176,7 @@ def none_rows(of: Considered, chosen: DataFrame, decision: Decision) -> DataFram
     reasons = (
         F.when(F.size(exclusions) > 0, exclusions)
         .when(F.col(_EXPLORED), F.array(F.lit("explored")))
+        .when(F.col(_HAD_OFFERS) & F.col(Room.ring_is_full), F.array(F.lit("ring_cap")))
         .when(F.col(_HAD_OFFERS), F.array(F.lit("budget_exhausted")))
         .when(~F.col(_HAD_OFFERS), F.array(F.lit("strategy")))
         .when(F.col(_HAD_TARGETS), F.array(F.lit("no_gain")))
@@ -188,6 +191,7 @@ def none_rows(of: Considered, chosen: DataFrame, decision: Decision) -> DataFram
         .join(with_targets.withColumn(_HAD_TARGETS, F.lit(True)), user_id, "left")
         .join(of.draws.select(user_id, F.lit(True).alias(_EXPLORED)), user_id, "left")
         .join(of.held.select(HeldOffers.user_id, HeldOffers.held_offers, HeldOffers.held_ids), user_id, "left")
+        .join(of.rooms.select(Room.user_id, Room.ring_is_full), user_id, "left")
         .select(
             *_OF_USER,
             F.lit("none").alias(Promotions.scenario),

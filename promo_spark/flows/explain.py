@@ -17,10 +17,10 @@ from promo_spark.contracts.ops import Runs
 from promo_spark.decisions.allocation.limits import parts_of_unit
 from promo_spark.decisions.eligibility import UserEligibility
 from promo_spark.decisions.explanations import Candidate, Decided, reason_of_each
-from promo_spark.decisions.held import HeldOffers
 from promo_spark.decisions.offers.targets import Fund, categories, product_ids
 from promo_spark.decisions.offers.topics import topics_of
 from promo_spark.decisions.options import uses_of_offers
+from promo_spark.decisions.rooms import Room
 from promo_spark.decisions.valuation import MICRO, ValuedOffer
 from promo_spark.errors import MissingDataError
 from promo_spark.flows.promote import considered, users_of_the_day
@@ -67,19 +67,29 @@ def explained(lake: Lake, settings: Settings, promote: Job, *, user: str, date: 
     digits, prices = digits_of(logged.business.currency), _prices(lake, day)
     try:
         everyone = users_of_the_day(ctx)
-        found = considered(ctx, everyone.filter(F.col(UserEligibility.user_id) == user), everyone)
-        candidates = _candidates(found.offers, digits, prices.keys())
-        held = found.held.filter(F.col(HeldOffers.user_id) == user).head()
+        found = considered(ctx, _with_linked(everyone, user), everyone)
+        own = found.offers.filter(F.col(ValuedOffer.user_id) == user)
+        candidates = _candidates(own, digits, prices.keys())
+        room = found.rooms.filter(F.col(Room.user_id) == user).head()
     finally:
         ctx.release()
     decided = Decided(
         made={row[Promotions.promotion_id]: row[Promotions.rank] for row in rows},
         prices={name: price for name, price in prices.items() if price is not None},
         least_gain=logged.promote.least_gain,
-        room=logged.promote.max_offers_per_user - (held[HeldOffers.held_offers] if held else 0),
+        room=room[Room.room] if room else logged.promote.max_offers_per_user,
+        ring_is_full=room is not None and room[Room.ring_is_full],
         currency=logged.business.currency,
     )
     return "\n".join([_heading(rows), *reason_of_each(candidates, decided), *_differing(rows, candidates, digits)])
+
+
+def _with_linked(users: DataFrame, user: str) -> DataFrame:
+    """The user, and the accounts that act together with it. UserEligibility → UserEligibility."""
+    own = F.col(UserEligibility.user_id) == user
+    row = users.filter(own).select(UserEligibility.ring).head()
+    ring = row[UserEligibility.ring] if row else None
+    return users.filter(own if ring is None else own | (F.col(UserEligibility.ring) == ring))
 
 
 def _decided(lake: Lake, user: str, day: datetime.date) -> list[Row]:

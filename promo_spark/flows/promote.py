@@ -43,6 +43,7 @@ from promo_spark.decisions.budgets import budget, reserved_by_draws, with_bound
 from promo_spark.decisions.channels import allowed_by_channel, sending_hours, with_channels
 from promo_spark.decisions.eligibility import UserEligibility, eligible, with_eligibility
 from promo_spark.decisions.exploration import Draw, drawable_offers, draws, with_arms_as_drawn
+from promo_spark.decisions.groups import group_limits, with_groups
 from promo_spark.decisions.held import held_offers, with_held_offers
 from promo_spark.decisions.invariants import check_invariants
 from promo_spark.decisions.offers.campaigns import campaigns_in_force, with_campaigns
@@ -62,6 +63,7 @@ from promo_spark.decisions.promotions import (
     promotions,
 )
 from promo_spark.decisions.risk_gate import allowed_by_risk
+from promo_spark.decisions.rooms import rooms
 from promo_spark.decisions.scenarios import all_targets, scenarios_with_funds_only
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs, last_valid_day, lines_of_late, shares_of_yesterday
 from promo_spark.decisions.shoppers import shoppers
@@ -128,7 +130,7 @@ def considered(ctx: Ctx, users: DataFrame, everyone: DataFrame | None = None) ->
     )
     funds = funds_in_force(ctx.read_optional(PromotionFunds), ctx.date)
     campaigns = campaigns_in_force(ctx.read_optional(PromotionCalendar), ctx.date)
-    budgets = limits_of_the_day(ctx, products, funds, campaigns)
+    budgets = limits_of_the_day(ctx, products, funds, campaigns, users if everyone is None else everyone)
     inputs = ScenarioInputs(
         date=ctx.date,
         currency=ctx.business.currency,
@@ -158,43 +160,62 @@ def considered(ctx: Ctx, users: DataFrame, everyone: DataFrame | None = None) ->
         ways = with_campaigns(ways, campaigns, inputs.users, products)
     targets = computed(ways)
     ctx.say("telling what each would bring")
-    offers = computed(
-        valued_offers(
-            targets,
-            shoppers=shoppers(
-                inputs.users,
-                everyone=inputs.everyone,
-                uplift=ctx.read_optional(Uplift),
-                propensity=inputs.propensity,
-                item_propensity=inputs.item_propensity,
-                strategies=user_strategies(inputs.users, ctx.read_optional(SegmentStrategies)),
-                margin=margin_of_shop(inputs.products),
-            ),
-            elasticity=ctx.read_optional(Elasticity),
-            curves=curves_of(ctx.read_optional(UpliftCurves)),
-            by=Valuing(
-                ctx.date,
-                settings.valid_days,
-                settings.least_gain,
-                settings.usual_elasticity,
-                _digits(ctx),
-                settings.objective,
-            ),
+    valued = valued_offers(
+        targets,
+        shoppers=shoppers(
+            inputs.users,
+            everyone=inputs.everyone,
+            uplift=ctx.read_optional(Uplift),
+            propensity=inputs.propensity,
+            item_propensity=inputs.item_propensity,
+            strategies=user_strategies(inputs.users, ctx.read_optional(SegmentStrategies)),
+            margin=margin_of_shop(inputs.products),
+        ),
+        elasticity=ctx.read_optional(Elasticity),
+        curves=curves_of(ctx.read_optional(UpliftCurves)),
+        by=Valuing(
+            ctx.date,
+            settings.valid_days,
+            settings.least_gain,
+            settings.usual_elasticity,
+            _digits(ctx),
+            settings.objective,
+        ),
+    )
+    offers = computed(with_groups(valued, inputs.users, settings.group_shares))
+    room = computed(
+        rooms(
+            offers,
+            users,
+            held,
+            max_offers=settings.max_offers_per_user,
+            max_offers_of_ring=settings.max_offers_per_ring,
         )
     )
     stock = stock_of_the_day(ctx, inputs.products)
     limits = budgets | limits_of_stock(ctx, offers, users, stock, budgets)
-    drawn = computed(explored_users(ctx, offers, users, held, limits))
+    drawn = computed(explored_users(ctx, offers, users, room, limits))
     return Considered(
-        targets, offers, with_arms_as_drawn(users, drawn), held, drawn, excluded, inputs.products, stock, limits
+        targets=targets,
+        offers=offers,
+        users=with_arms_as_drawn(users, drawn),
+        held=held,
+        rooms=room,
+        draws=drawn,
+        excluded=excluded,
+        products=inputs.products,
+        stock=stock,
+        limits=limits,
     )
 
 
-def limits_of_the_day(ctx: Ctx, products: DataFrame, funds: DataFrame, campaigns: DataFrame) -> dict[str, int]:
+def limits_of_the_day(
+    ctx: Ctx, products: DataFrame, funds: DataFrame, campaigns: DataFrame, users: DataFrame
+) -> dict[str, int]:
     """What the day's offers may reserve of each budget at most, in minor units, by constraint.
 
-    ProductProfile, PromotionFunds and PromotionCalendar in force. A campaign's budget lies within those of the day, the
-    mechanics and the departments. Says which departments no product has: a typing error bounds nothing.
+    ProductProfile, PromotionFunds and PromotionCalendar in force, UserEligibility. A campaign's budget lies within all
+    others. Says which departments no product has: a typing error bounds nothing.
     """
     named = ctx.settings.department_budgets
     if named:
@@ -206,7 +227,9 @@ def limits_of_the_day(ctx: Ctx, products: DataFrame, funds: DataFrame, campaigns
                 f"{', '.join(missing)}. Nothing falls under it; names must be written as the products have them"
             )
     of_lists = limits_of_lists(funds, campaigns, ctx.read_earlier(Promotions), _digits(ctx))
-    return limits_in_minor_units(ctx.settings, _digits(ctx)) | of_lists
+    of_settings = limits_in_minor_units(ctx.settings, _digits(ctx))
+    of_groups = group_limits(eligible(users), ctx.settings.group_shares, of_settings[DAILY])
+    return of_settings | of_groups | of_lists
 
 
 def stock_of_the_day(ctx: Ctx, products: DataFrame) -> DataFrame:
@@ -238,13 +261,13 @@ def offers_to_draw_from(ctx: Ctx, offers: DataFrame, users: DataFrame, limits: M
 
 
 def explored_users(
-    ctx: Ctx, offers: DataFrame, users: DataFrame, held: DataFrame, limits: Mapping[str, int]
+    ctx: Ctx, offers: DataFrame, users: DataFrame, room: DataFrame, limits: Mapping[str, int]
 ) -> DataFrame:
-    """One row per explored user. ValuedOffer, UserEligibility, HeldOffers → Draw."""
+    """One row per explored user. ValuedOffer, UserEligibility, Room → Draw."""
     settings = ctx.settings
     could_be_made = offers_to_draw_from(ctx, offers, users, limits)
     return draws(
-        user_options(could_be_made, held, max_offers=settings.max_offers_per_user, digits=_digits(ctx), limits=limits),
+        user_options(could_be_made, room, max_offers=settings.max_offers_per_user, digits=_digits(ctx), limits=limits),
         limits=limits,
         share=settings.explore_budget_share,
         key=settings.holdout_key,
@@ -261,7 +284,7 @@ def allocated(ctx: Ctx, of: Considered) -> Allocation:
     options = computed(
         user_options(
             others,
-            of.held,
+            of.rooms,
             max_offers=settings.max_offers_per_user,
             digits=_digits(ctx),
             limits=of.limits,

@@ -6,7 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from promo_spark.contracts.vocabulary import GIVING_MECHANICS, LIFECYCLES, OBJECTIVES, OFFERING, POLICIES, RISK_TIERS
+from promo_spark.contracts.vocabulary import (
+    GIVING_MECHANICS,
+    LIFECYCLES,
+    OBJECTIVES,
+    OFFERING,
+    POLICIES,
+    RISK_TIERS,
+    USER_GROUPS,
+)
 from promo_spark.settings.sections import Days, Factor, Money, Positive, Section, Share, each_once_of, one_of
 
 FACE_MECHANICS = ("coupon", "threshold")  # those that take an amount off
@@ -40,8 +48,12 @@ class PromoteSettings(Section):
     mechanic_budgets: dict[Annotated[str, one_of("mechanic", GIVING_MECHANICS)], Money]
     face_budgets: dict[Annotated[str, one_of("mechanic", FACE_MECHANICS)], Money]
     department_budgets: dict[Annotated[str, Field(min_length=1)], Money]
+    group_shares: dict[
+        Annotated[str, one_of("attribute of users", USER_GROUPS)], Annotated[float, Field(ge=1, le=1000)]
+    ]
     stock_share: Annotated[float, Field(ge=0, le=1000)]
     max_offers_per_user: Positive
+    max_offers_per_ring: Positive
     candidates_per_scenario: Positive
     candidates_per_user: Positive
     sample_users: Positive

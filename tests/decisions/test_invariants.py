@@ -3,183 +3,27 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from types import MappingProxyType
 from typing import Any
 
 import pytest
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
-from promo_spark.contracts.decisions import Budget, Promotions
-from promo_spark.decisions.eligibility import UserEligibility
-from promo_spark.decisions.held import held_offers
-from promo_spark.decisions.invariants import check_invariants
-from promo_spark.decisions.offers.exclusions import ExcludedProduct
-from promo_spark.decisions.offers.products import OfferableProduct
-from promo_spark.decisions.stock import stock_left
 from promo_spark.errors import InvariantError
 from promo_spark.settings import Settings
-
-DAY = datetime.date(2017, 12, 1)
-
-OFFER: dict[str, Any] = {
-    "date": DAY,
-    "promotion_id": "x1",
-    "scenario": "repurchase",
-    "mechanic": "discount",
-    "product_ids": ["milk"],
-    "discount_rate": "0.1",
-    "list_price": 12,
-    "charged_price": 10,
-    "offer_price": 9,
-    "margin_floor": 8,
-    "valid_from": DAY,
-    "valid_to": DAY,
-    "rank": 1,
-    "expected_units": [Decimal("0.5")],
-    "expected_cost": "0.05",
-    "expected_margin": "0.10",
-    "incremental_margin": "0.10",
-    "objective": "profit",
-    "objective_value": "0.10",
-    "action_propensity": 1,
-    "arm": "treatment",
-    "reason_codes": ["due"],
-    "text": "Milk, 10% off.",
-    "status": "active",
-}
-COUPON = OFFER | {
-    "mechanic": "coupon",
-    "scenario": "win_back",
-    "product_ids": [],
-    "discount_rate": None,
-    "list_price": None,
-    "charged_price": None,
-    "offer_price": None,
-    "margin_floor": None,
-    "expected_units": None,
-    "coupon_amount": 2,
-    "coupon_code": "0123-4567-89AB-CDEF",
-    "min_spend": 10,
-}
-GIFT = COUPON | {
-    "mechanic": "gift",
-    "scenario": "gift_with_purchase",
-    "product_ids": ["jam"],
-    "expected_units": [Decimal("0.25")],
-    "coupon_amount": None,
-    "coupon_code": None,
-}
-SPEND_AND_SAVE = COUPON | {"mechanic": "threshold", "scenario": "spend_and_save", "coupon_code": None}
-TEA: dict[str, Any] = {"promotion_id": "x2", "rank": 2, "product_ids": ["tea"]}
-NONE: dict[str, Any] = {
-    "date": DAY,
-    "promotion_id": "n",
-    "scenario": "none",
-    "mechanic": "none",
-    "rank": 1,
-    "arm": "treatment",
-    "action_propensity": 1,
-    "reason_codes": ["no_candidate"],
-}
-
-# What may be offered, at half its price: at most (0.5 − 0.05) × 10 = 4.50 may be given with an order of 10.
-STOCK: dict[str, dict[str, Any]] = {
-    "milk": {"unit_cost": 5, "charged_price": 10, "units_28d": 0, "department": "dairy"},  # stock not known
-    "tea": {"unit_cost": 5, "charged_price": 10, "units_28d": 0, "on_hand": 3, "department": "drinks"},
-    "jam": {"unit_cost": 2, "charged_price": 4, "units_28d": 1, "on_hand": 1},
-    "honey": {"unit_cost": "2.01", "charged_price": "4.02", "units_28d": 1, "on_hand": 1},  # dearer than gift_max_cost
-    "salt": {"unit_cost": 1, "charged_price": 2, "units_28d": 1, "on_hand": 0},
-    "rice": {"unit_cost": 1, "charged_price": 2, "units_28d": 1},  # stock not known
-}
-ORDER = "margin floor ≤ price < charged price ≤ list price"
-Rows = Sequence[Mapping[str, Any]]
-HELD: Rows = [  # offers of earlier dates that hold
-    OFFER | {"user_id": "holding", "product_ids": ["salt"]},
-    COUPON | {"user_id": "coupon held"},
-    GIFT | {"user_id": "gift held"},
-    OFFER | {"user_id": "again"},
-    OFFER | {"user_id": "withdrawn"},
-]
-
-
-def check(
-    settings: Settings,
-    rows: Rows,
-    users: DataFrame,
-    *,
-    reserved: str,
-    planned: str,
-    held: Rows = (),
-    excluded: Sequence[str] = (),
-    currency: str = "USD",
-    of_others: Mapping[str, str] = MappingProxyType({}),
-    under: Mapping[str, int] = MappingProxyType({}),
-    stock_share: float = 1000.0,
-) -> None:
-    """Checks the rows as the only promotions of the day, under a daily budget and what each of `of_others` reserves.
-
-    `under`: how many offers fall under a constraint, where not all do.
-    """
-    spark = users.sparkSession
-    offers = sum(r["scenario"] != "none" for r in rows)
-    limits = {"daily": reserved, **of_others}
-    same = {"date": DAY, "planned": planned}
-    budget = Budget.frame(
-        spark,
-        [same | {"constraint": name, "reserved": of, "offers": under.get(name, offers)} for name, of in limits.items()],
-    )
-    strategy = settings.promote.model_copy(
-        update={
-            "mechanic_budgets": {},
-            "daily_budget": 100.0,
-            "coupon_max_budget_share": 0.25,
-            "max_offers_per_user": 2,
-            "unknown_consent": "excluded",
-            "blocked_risk_tiers": ["blocked"],
-            "no_coupon_risk_tiers": ["high"],
-            "least_gain": 0.10,
-            "min_margin": 0.05,
-            "gift_max_cost": 2.0,
-        }
-    )
-    holding = held_offers(Promotions.frame(spark, held), DAY)
-    kept_out = ExcludedProduct.frame(spark, [{"product_id": product_id} for product_id in excluded])
-    products = OfferableProduct.frame(
-        spark, [{"product_id": product_id} | facts for product_id, facts in STOCK.items()]
-    )
-    check_invariants(
-        Promotions.frame(spark, rows),
-        budget,
-        users,
-        holding,
-        kept_out,
-        products,
-        stock_left(products, Promotions.frame(spark, held), stock_share),
-        date=DAY,
-        settings=strategy,
-        limits=limits,
-        currency=currency,
-    )
-
-
-def users_of_the_day(spark: SparkSession, *rows: tuple[str, bool | None, str | None, str]) -> DataFrame:
-    return UserEligibility.frame(
-        spark,
-        [
-            {
-                "user_id": user_id,
-                "consent_marketing": consent,
-                "risk_tier": tier,
-                "arm": arm,
-                "profiled": user_id != "unprofiled",
-                "channel": "app" if user_id == "by mail" else None,
-                "refused_channels": ["mail"] if user_id in ("by mail", "by none") else [],
-            }
-            for user_id, consent, tier, arm in rows
-        ],
-    )
+from tests.decisions.decided_rows import (
+    COUPON,
+    DAY,
+    GIFT,
+    HELD,
+    NONE,
+    OFFER,
+    ORDER,
+    SPEND_AND_SAVE,
+    TEA,
+    check,
+    users_of_the_day,
+)
 
 
 def test_right_decisions_pass(spark: SparkSession, settings: Settings) -> None:
@@ -333,78 +177,6 @@ def test_every_breach_is_named_with_its_rows_and_an_example(spark: SparkSession,
         assert count.startswith(f"{len(breakers)}, ")
     sums = "a budget reserves the sum of its offers' costs, or of the pieces that they sell"
     assert {"no budget is exceeded", sums} <= set(broken)
-
-
-def test_a_cent_above_the_budget_is_a_breach(spark: SparkSession, settings: Settings) -> None:
-    """I29: not one cent above, and a budget without its row is named."""
-    users = users_of_the_day(spark, ("a", True, None, "treatment"))
-    with pytest.raises(InvariantError, match=r"(?s)for 2017-12-01 .*no budget is exceeded: broken by 1, such as daily"):
-        check(settings, [OFFER | {"user_id": "a"}], users, reserved="0.05", planned="0.04")
-
-
-def test_a_fund_may_pay_all_and_its_budget_and_a_campaign_s_hold(spark: SparkSession, settings: Settings) -> None:
-    """What falls under a fund or a campaign is summed anew: the fund's part, and what the shop reserves."""
-    users = users_of_the_day(spark, ("a", True, None, "treatment"))
-    paid = OFFER | {"user_id": "a", "fund_id": "f", "fund_cost": "0.40", "expected_cost": 0, "campaign_id": "c"}
-    check(settings, [paid], users, reserved="0", planned="1", of_others={"fund:f": "0.40", "campaign:c": "0"})
-    with pytest.raises(InvariantError, match=r"no budget is exceeded: broken by 1, such as fund:f"):
-        check(settings, [paid], users, reserved="0", planned="0.39", of_others={"fund:f": "0.40"})
-    with pytest.raises(InvariantError, match=r"the sum of its offers' costs, .*: broken by 1, such as campaign:c"):
-        check(settings, [paid], users, reserved="0", planned="1", of_others={"campaign:c": "0.40"})
-
-
-def test_a_department_s_budget_holds_what_its_products_cost(spark: SparkSession, settings: Settings) -> None:
-    """A bundle of two departments counts its whole cost against each, one of two products of a department once.
-
-    Of drinks: 0.05 + 0.06 = 0.11, of dairy 0.05.
-    """
-    users = users_of_the_day(spark, ("a", True, None, "treatment"), ("b", True, None, "treatment"))
-    both = {"product_ids": ["milk", "tea"], "expected_units": [Decimal(1)] * 2}
-    rows = [
-        OFFER | both | {"user_id": "a"},
-        OFFER | {"user_id": "b", "product_ids": ["tea"], "expected_cost": "0.06"},
-    ]
-    right = {"department:drinks": "0.11", "department:dairy": "0.05"}
-    of_dairy = {"department:dairy": 1}
-    check(settings, rows, users, reserved="0.11", planned="0.11", of_others=right, under=of_dairy)
-    with pytest.raises(
-        InvariantError, match=r"the sum of its offers' costs, .*: broken by 1, such as department:dairy"
-    ):
-        wrong = right | {"department:dairy": "0.11"}
-        check(settings, rows, users, reserved="0.11", planned="1", of_others=wrong, under=of_dairy)
-    with pytest.raises(InvariantError, match=r"(?s)no budget is exceeded: broken by 2, such as daily"):
-        check(settings, rows, users, reserved="0.11", planned="0.10", of_others={"department:drinks": "0.11"})
-
-
-def test_no_more_pieces_are_promised_than_there_are(spark: SparkSession, settings: Settings) -> None:
-    """Of 3 pieces of tea half may be sold, 1.5; an offer that holds sells 0.5 of them, those of the day 1.004.
-
-    So it is, whether decisions.budget has a row of the tea or not; what it states is rounded up: 1.01.
-    """
-    users = users_of_the_day(spark, *[(user, True, None, "treatment") for user in ("a", "b")])
-    rows = [
-        OFFER | {"user_id": "a", "product_ids": ["tea"], "expected_units": [Decimal("0.502")]},
-        OFFER | {"user_id": "b", "product_ids": ["tea"], "expected_units": [Decimal("0.502")]},
-    ]
-    stated: dict[str, Any] = {"reserved": "0.10", "planned": "1.01", "of_others": {"stock:tea": "1.01"}}
-    check(settings, rows, users, **stated)
-    with pytest.raises(InvariantError, match=r"of the pieces that they sell: broken by 1, such as stock:tea"):
-        check(settings, rows, users, **stated | {"of_others": {"stock:tea": "1.00"}})
-    with pytest.raises(InvariantError, match=r"no budget is exceeded: broken by 1, such as stock:tea"):
-        check(settings, rows, users, **stated | {"planned": "1.00"})
-    held = [OFFER | {"user_id": "c", "product_ids": ["tea"]}]
-    rule = r"offers sell no more of a product than promote.stock_share of its stock, .*: broken by 1, such as tea"
-    check(
-        settings,
-        rows[:1],
-        users_of_the_day(spark, ("a", True, None, "treatment")),
-        reserved="0.05",
-        planned="1",
-        held=held,
-        stock_share=0.5,
-    )
-    with pytest.raises(InvariantError, match=rule):
-        check(settings, rows, users, reserved="0.10", planned="1", held=held, stock_share=0.5)
 
 
 def test_amounts_have_the_digits_of_their_currency(spark: SparkSession, settings: Settings) -> None:

@@ -12,11 +12,11 @@ from promo_spark.contracts.predictions import ItemPropensity, Propensity
 from promo_spark.contracts.responses import Uplift, UpliftCurves
 from promo_spark.decisions.allocation.prices import AllocatedOffer, allocated_by_prices
 from promo_spark.decisions.eligibility import eligible, with_eligibility
-from promo_spark.decisions.held import HeldOffers
 from promo_spark.decisions.offers.pricing import ShopMargin
 from promo_spark.decisions.offers.strategies import UserStrategy
 from promo_spark.decisions.offers.targets import OfferTarget
 from promo_spark.decisions.options import user_options
+from promo_spark.decisions.rooms import Room
 from promo_spark.decisions.shoppers import shoppers
 from promo_spark.decisions.users import DailyUser
 from promo_spark.decisions.valuation import could_be_chosen, curves_of, valued_offers
@@ -81,7 +81,7 @@ def test_each_eligible_user_has_ranked_pairs_of_an_item_and_an_offer(spark: Spar
         by=BY,
     ).localCheckpoint()
     options = user_options(
-        offers.filter(could_be_chosen()), HeldOffers.frame(spark), max_offers=3, digits=2, limits=["daily"]
+        offers.filter(could_be_chosen()), Room.frame(spark), max_offers=3, digits=2, limits=["daily"]
     ).localCheckpoint()
     chosen = allocated_by_prices(options, {"daily": 10**9}, sample_users=10, frontier_of="daily").offers
     of_id = {row.promotion_id: row for row in offers.collect()}

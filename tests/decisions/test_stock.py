@@ -13,10 +13,10 @@ from promo_spark.contracts.decisions import Promotions
 from promo_spark.decisions.allocation.prices import allocated_by_prices
 from promo_spark.decisions.allocation.user_options import UserOptions
 from promo_spark.decisions.exploration import drawable_offers, draws
-from promo_spark.decisions.held import HeldOffers
 from promo_spark.decisions.offers.products import OfferableProduct
 from promo_spark.decisions.options import user_options, uses_of_offers
 from promo_spark.decisions.promotions import Decision, terms
+from promo_spark.decisions.rooms import Room
 from promo_spark.decisions.stock import StockLeft, stock_left, stock_limits
 from promo_spark.decisions.valuation import ValuedOffer
 
@@ -113,8 +113,7 @@ def test_two_pieces_reach_the_users_for_whom_they_bring_most_and_others_get_some
         rows.append(offer(f"u{n}", {"tea": 400}, aim_micro=1_000_000 + 1000 * n))
         rows.append(offer(f"u{n}", {"jam": 400}, aim_micro=500_000))
     limits = {"daily": 10_000, "stock:tea": 2000}
-    held = HeldOffers.frame(spark)
-    options = user_options(ValuedOffer.frame(spark, rows), held, max_offers=1, digits=2, limits=limits)
+    options = user_options(ValuedOffer.frame(spark, rows), Room.frame(spark), max_offers=1, digits=2, limits=limits)
     best = allocated_by_prices(options.localCheckpoint(), limits, sample_users=100, frontier_of="daily")
     given = {row.user_id: row.promotion_id for row in best.offers.collect()}
     assert given == {f"u{n}": f"u{n} {'tea' if n >= 5 else 'jam'}" for n in range(10)}
@@ -140,7 +139,7 @@ def test_limits_of_parts_of_the_shop_do_not_decide_who_is_explored(spark: SparkS
     offers = drawable_offers(ValuedOffer.frame(spark, rows), limits, 0.5)
     left = {row.promotion_id for row in offers.collect()}
     assert {row["promotion_id"] for row in rows} - left == {"too many pieces", "too many of the second", "too dear"}
-    options = user_options(offers, HeldOffers.frame(spark), max_offers=2, digits=2, limits=limits).localCheckpoint()
+    options = user_options(offers, Room.frame(spark), max_offers=2, digits=2, limits=limits).localCheckpoint()
 
     def explored(**changes: int) -> set[str]:
         found = draws(options, limits=limits | changes, share=0.5, key="a key of tests", date=DAY)

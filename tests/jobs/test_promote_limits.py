@@ -1,8 +1,11 @@
-"""The promote job under limits of stock and of departments, recomputed from the written tables without Spark."""
+"""The promote job under limits of stock, departments, groups of users and linked accounts.
+
+Recomputed from the written tables without Spark.
+"""
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,10 @@ import pandas as pd
 from rich.console import Console
 
 from promo_spark.contracts.features import ProductProfile, UserProfile
+from promo_spark.contracts.models import Segments
+from promo_spark.contracts.risk import Risk
 from promo_spark.contracts.schema import Table
+from promo_spark.decisions.eligibility import EXCLUSIONS
 from promo_spark.runtime.progress import Progress
 from promo_spark.runtime.registry import all_commands
 from promo_spark.settings import Settings
@@ -27,6 +33,8 @@ WIDE: dict[str, Any] = {
     "stock_share": 0.5,
     "clearance_cover_days": 3660,  # no product has too much
 }
+
+TIGHT: dict[str, Any] = {"daily_budget": 6.0, "mechanic_budgets": {}, "explore_share": 0.0, "max_offers_per_ring": 2}
 
 
 def offers_of(promotions: pd.DataFrame) -> pd.DataFrame:
@@ -83,14 +91,12 @@ def test_scarce_pieces_go_to_as_many_as_they_reach_and_a_department_keeps_its_bu
     def broken(on_hand: int, departments_named: dict[str, float]) -> set[str]:
         """What the script that recomputes the promises finds, were there so many pieces and these budgets."""
         profiles = [p | {"on_hand": on_hand} if p["product_id"] == scarce else p for p in stocked]
-        stored = LakeOfRows(lake, few | {ProductProfile: profiles}, date=DAY, parts=1)
-        tables: tuple[type[Table], ...] = (UserProfile, ProductProfile)
-        for table in tables:
-            lake.write(table, stored.read(table), {"as_of": DAY})
-        changed = settings.promote.model_copy(update=bounded | {"department_budgets": departments_named})
-        of_run = settings.model_copy(update={"promote": changed})
-        found = script("check_promotions").broken_promises(Path(lake.root), DAY, of_run)
-        return {promise for promise, n in found.items() if n}
+        return recomputed(
+            lake,
+            settings,
+            few | {ProductProfile: profiles},
+            bounded | {"department_budgets": departments_named},
+        )
 
     planned = "planned is what the settings plan, and what earlier dates left of funds, campaigns and stock"
     assert broken(there, {dear: float(half)}) == set()
@@ -99,6 +105,66 @@ def test_scarce_pieces_go_to_as_many_as_they_reach_and_a_department_keeps_its_bu
         planned,
     }
     assert broken(there, {dear: float(half) + 1}) == {planned}
+
+
+def recomputed(lake: Lake, settings: Settings, rows: Rows, changes: dict[str, Any]) -> set[str]:
+    """The promises that the script without Spark finds broken in what is decided, were these the inputs."""
+    stored = LakeOfRows(lake, rows, date=DAY, parts=1)
+    tables: tuple[type[Table], ...] = (UserProfile, ProductProfile, Segments, Risk)
+    for table in tables:
+        if table in rows:
+            lake.write(table, stored.read(table), {"as_of": DAY})
+    changed = settings.model_copy(update={"promote": settings.promote.model_copy(update=changes)})
+    found = script("check_promotions").broken_promises(Path(lake.root), DAY, changed)
+    return {promise for promise, n in found.items() if n}
+
+
+def test_a_region_keeps_to_its_share_and_linked_accounts_to_what_one_customer_gets(
+    lake: Lake, settings: Settings
+) -> None:
+    """Those whose offers cost most live in the North, every other user in the South: the North had most of the budget.
+
+    With a factor of 1.0 it has its share of those who may get offers, and the South more than before. Five accounts of
+    the South turn out to be linked: of all that they got they get two.
+    """
+    rows = shop()
+    free, _, _ = decide(lake, settings, rows, **TIGHT)
+    offers = offers_of(free)
+    by_user = offers.groupby("user_id").expected_cost.sum().sort_values(ascending=False)
+    north = set(by_user.index[: len(by_user) // 4])
+    before = Decimal(offers[~offers.user_id.isin(north)].expected_cost.sum())
+    linked = [u for u in by_user.index if u not in north][:5]
+    people = [p | {"region": "North" if p["user_id"] in north else "South"} for p in rows[UserProfile]]
+    risks = [{"user_id": u, "tier": "low", "ring": 3} for u in linked]
+    grouped, bounded = rows | {UserProfile: people, Risk: risks}, TIGHT | {"group_shares": {"region": 1.0}}
+    promotions, budget, _ = decide(lake, settings, grouped, **bounded)
+    made, row = offers_of(promotions), budget.set_index("constraint")
+    refused = promotions.reason_codes.map(lambda codes: bool(set(codes) & set(EXCLUSIONS)))
+    may_get = set(promotions[~refused].user_id)
+    of_north = row.loc["group:region=North"]
+    share = (Decimal(len(north & may_get)) / len(may_get) * Decimal("6.00")).quantize(Decimal("0.01"), ROUND_DOWN)
+    in_north = made.user_id.isin(north)
+    assert offers[offers.user_id.isin(north)].expected_cost.sum() > share == of_north.planned >= of_north.reserved > 0
+    assert of_north.reserved == made[in_north].expected_cost.sum() and of_north.offers == in_north.sum()
+    assert of_north.dual_price > 0
+    of_south = row.loc["group:region=South"]
+    assert before < of_south.reserved == made[~in_north].expected_cost.sum() <= of_south.planned
+
+    assert offers.user_id.isin(linked).sum() >= 5 and made.user_id.isin(linked).sum() == 2
+    capped = promotions[promotions.reason_codes.map(lambda codes: list(codes) == ["ring_cap"])]
+    assert set(capped.user_id) < set(linked) and len(capped) >= 3
+    told = explained(lake, settings, grouped, bounded, capped.user_id.iloc[0])
+    assert any("accounts that act together with this one have all" in line for line in told), told
+    lucky = sorted(set(made[made.user_id.isin(linked)].user_id))[0]
+    assert any(line.startswith("  offered: ") for line in explained(lake, settings, grouped, bounded, lucky))
+
+    assert recomputed(lake, settings, grouped, bounded) == set()
+    assert recomputed(
+        lake, settings, grouped, bounded | {"group_shares": {"region": 1.1}, "max_offers_per_ring": 1}
+    ) == {
+        "planned is what the settings plan, and what earlier dates left of funds, campaigns and stock",
+        "linked accounts get no more offers than promote.max_offers_per_ring together, held ones included",
+    }
 
 
 def costs(offers: pd.DataFrame, departments: dict[str, str], name: str) -> Decimal:

@@ -1,5 +1,5 @@
 """The limits that offers fall under: budgets of the day, of mechanics and departments, sums of amounts off baskets,
-budgets of funds and campaigns, and the stock of single products.
+what a group of users may have of the day's budget, budgets of funds and campaigns, and the stock of single products.
 
 Each is a cap of its own: an offer has to fit into all that it falls under. Money is counted in minor units, stock in
 thousandths of a piece.
@@ -23,7 +23,7 @@ from promo_spark.settings.promote import PromoteSettings
 
 DAILY = "daily"
 _MECHANIC, _FACE, _FUND, _CAMPAIGN = "mechanic:", "face:", "fund:", "campaign:"
-_DEPARTMENT, _STOCK = "department:", "stock:"
+_DEPARTMENT, _GROUP, _STOCK = "department:", "group:", "stock:"
 
 
 def of_mechanic(mechanic: str) -> str:
@@ -50,6 +50,11 @@ def of_department(name: Column) -> Column:
     return F.concat(F.lit(_DEPARTMENT), name)
 
 
+def of_group(attribute: str, value: Column) -> Column:
+    """The constraint's name of the users who have a value of an attribute."""
+    return F.concat(F.lit(f"{_GROUP}{attribute}="), value)
+
+
 def of_stock(product_id: Column) -> Column:
     """The constraint's name of a product's stock."""
     return F.concat(F.lit(_STOCK), product_id)
@@ -62,6 +67,16 @@ def departments_of(constraints: Iterable[str]) -> list[str]:
     ['TEA']
     """
     return [name.removeprefix(_DEPARTMENT) for name in constraints if name.startswith(_DEPARTMENT)]
+
+
+def attributes_of(constraints: Iterable[str]) -> list[str]:
+    """The attributes of users by which there are limits of groups.
+
+    >>> attributes_of(["daily", "group:region=North", "group:region=South = East"])
+    ['region']
+    """
+    groups = (name.removeprefix(_GROUP) for name in constraints if is_of_a_group(name))
+    return sorted({group.partition("=")[0] for group in groups})
 
 
 def product_of(constraint: str) -> str | None:
@@ -90,6 +105,11 @@ def is_of_a_list(constraint: str) -> bool:
 def is_of_a_department(constraint: str) -> bool:
     """Whether the constraint is a department's budget."""
     return constraint.startswith(_DEPARTMENT)
+
+
+def is_of_a_group(constraint: str) -> bool:
+    """Whether the constraint is what a group of users may have."""
+    return constraint.startswith(_GROUP)
 
 
 def unit_of(constraint: str) -> str:
@@ -136,6 +156,12 @@ def uses_of_departments(departments: Column, cost: Column, constraints: Iterable
     """
     budgeted = F.filter(departments, lambda name: name.isin(departments_of(constraints)))
     return F.transform(budgeted, lambda name: _use(of_department(name), cost))
+
+
+def uses_of_groups(groups: Column, cost: Column, constraints: Iterable[str]) -> Column:
+    """What an offer uses of what the groups of its user may have, as an array of OptionUse."""
+    named: Sequence[str] = [name for name in constraints if is_of_a_group(name)]
+    return F.transform(F.filter(groups, lambda group: group.isin(named)), lambda group: _use(group, cost))
 
 
 def uses_of_stock(product_ids: Column, units: Column, constraints: Iterable[str]) -> Column:

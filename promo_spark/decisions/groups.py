@@ -1,0 +1,63 @@
+"""Groups of users that are to have their share of the day's budget: by region, member tier, and the like."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from decimal import Decimal
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from promo_spark.contracts.schema import Col
+from promo_spark.decisions.allocation.limits import of_group
+from promo_spark.decisions.users import DailyUser
+from promo_spark.decisions.valuation import ValuedOffer
+from promo_spark.errors import SettingsError
+
+UNKNOWN = "unknown"  # the group of those of whom the attribute is not known
+MOST_GROUPS = 50  # of an attribute
+
+
+class GroupedOffer(ValuedOffer):
+    """One row per offer that could be made, with the limits of its user's groups."""
+
+    groups = Col(T.ArrayType(T.StringType()), "names of the constraints of the user's groups", required=True)
+
+
+def groups_of_user(attributes: Collection[str]) -> Column:
+    """The constraints' names of the groups that a user is of. Of DailyUser."""
+    return F.array(*[of_group(name, F.coalesce(F.col(name), F.lit(UNKNOWN))) for name in sorted(attributes)])
+
+
+def with_groups(offers: DataFrame, users: DataFrame, attributes: Collection[str]) -> DataFrame:
+    """The offers with the groups of their users, if there are attributes. ValuedOffer, DailyUser → GroupedOffer."""
+    if not attributes:
+        return offers
+    groups = users.select(DailyUser.user_id, groups_of_user(attributes).alias(GroupedOffer.groups))
+    return GroupedOffer.shaped(offers.join(groups, DailyUser.user_id, "inner"))
+
+
+def group_limits(users: DataFrame, shares: Mapping[str, float], daily: int) -> dict[str, int]:
+    """What each group may reserve of the day's budget, by constraint, in its minor units, rounded down.
+
+    DailyUser of all who may get offers. `shares`: by attribute, how many times its share of these users a group may
+    have. A group that may have all has no limit. Raises SettingsError for an attribute of more than MOST_GROUPS groups.
+    """
+    if not shares:
+        return {}
+    name, members = "constraint", "members"
+    each = users.select(F.explode(groups_of_user(shares)).alias(name)).groupBy(name).agg(F.count("*").alias(members))
+    rows: dict[str, int] = dict(each.limit(MOST_GROUPS * len(shares) + 1).collect())  # a row per group
+    limits: dict[str, int] = {}
+    for attribute, factor in shares.items():
+        own = {group: count for group, count in rows.items() if group.startswith(f"group:{attribute}=")}
+        if len(own) > MOST_GROUPS or len(rows) > MOST_GROUPS * len(shares):
+            raise SettingsError(
+                f"promote.group_shares.{attribute}: there are more than {MOST_GROUPS} groups by {attribute}, too many "
+                "to give each its share. Name an attribute with fewer values, or map its values to fewer in the source"
+            )
+        total = sum(own.values())
+        most = {group: int(Decimal(str(factor)) * count * daily / total) for group, count in own.items()}
+        limits |= {group: amount for group, amount in sorted(most.items()) if amount < daily}
+    return limits
