@@ -43,15 +43,14 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
     drawn = explored.filter("chosen")
     customers = of_date("features/user_profile", "as_of")
     users = customers.select("user_id", "consent_marketing")
-    segments = of_date("models/segments", "as_of").select("user_id", "segment_name")
-    customers = customers.join(segments, on="user_id", how="left").with_columns(
-        pl.col("segment_name").fill_null("unknown")
-    )
-    linked = (
-        of_date("models/risk", "as_of").select("user_id", "ring").drop_nulls()
-        if (lake / "models/risk").exists()
-        else None
-    )
+    linked = pl.DataFrame(schema={"user_id": pl.String, "ring": pl.Int64})
+    if (lake / "models/risk").exists():
+        linked = of_date("models/risk", "as_of").select("user_id", "ring").drop_nulls()
+    if "segment_name" in settings.promote.group_shares:
+        named = of_date("models/segments", "as_of").select("user_id", "segment_name")
+        customers = customers.join(named, on="user_id", how="left").with_columns(
+            pl.col("segment_name").fill_null("unknown")
+        )
     profiles = of_date("features/product_profile", "as_of")
     products = profiles.select(
         *("product_id", "department", "promotable", "list_price", "charged_price", "unit_cost", "on_hand")
@@ -146,9 +145,9 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
         "nobody gets more offers than the cap, those that still hold included": sets.filter(
             pl.col("rows") + pl.col("held") > settings.promote.max_offers_per_user
         ).height,
-        "linked accounts get no more offers than promote.max_offers_per_ring together, held ones included": 0
-        if linked is None
-        else linked.join(offers.group_by("user_id").len(), on="user_id", how="left")
+        "linked accounts get no more offers than promote.max_offers_per_ring together, held ones included": linked.join(
+            offers.group_by("user_id").len(), on="user_id", how="left"
+        )
         .join(held, on="user_id", how="left")
         .group_by("ring")
         .agg(pl.col("len", "held").fill_null(0).sum())
