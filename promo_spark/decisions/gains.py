@@ -5,8 +5,7 @@ value = extra visits × margin of an order + extra pieces of the products × wha
 Extra visits: visits × (exp(effect × S(saving) × R(share)) − 1), by models.uplift and models.uplift_curves. Extra pieces
 are those beyond what the visits hold anyway: a lower price sells more, by the elasticity of the category, and a message
 brings a product to mind, by what earlier ones did. What would have been bought anyway is no gain, and what is given on
-it is a cost: the shop's, but for the share of it that a fund pays. A little more is taken to be given than the pieces
-say: offers are chosen for what they cost, and those whose pieces are told too low seem cheapest.
+it is a cost: the shop's, but for the share of it that a fund pays.
 """
 
 from __future__ import annotations
@@ -29,9 +28,6 @@ _DEEPEST: Final = 0.9  # saving beyond which nothing more is told
 _SAID: Final = 0.7  # of what earlier messages brought to mind, as little of it lasts
 _SATED: Final = 0.5  # 0: pieces are multiplied, however many; 1: the odds that a visit holds the product are
 _OPENED: Final = 0.8  # of messages: a coupon that nobody read is not used
-_UNFORESEEN: Final = (
-    0.02  # pieces that an offer on products is given for beyond those that are told, see docs/policies.md
-)
 _OF_PIECES, _OF_USES = 0.5, 0.25  # standard errors, as shares, of extra pieces and of what is given
 
 _ON_PRODUCTS = np.array([m.on_products for m in MECHANICS.values()])
@@ -116,7 +112,7 @@ def gains(of: Offered, curves: Curves) -> Gains:
     >>> user |= dict(readiness=0.5 * one, margin=5 * one, basket=20 * one, spread=0.6 * one, funded=0 * one)
     >>> told = gains(Offered(first=milk, second=nothing, **terms, **user), curves)
     >>> [round(float(x[0]), 3) for x in (told.visits, told.uses, told.given, told.value)]
-    [0.21, 0.445, 1.36, 0.345]
+    [0.21, 0.445, 1.32, 0.385]
     """
     on_products, together = _ON_PRODUCTS[of.mechanic], _TOGETHER[of.mechanic]
     share = np.where(on_products, _share_of_spend(of), _reaching(of))
@@ -138,7 +134,7 @@ def gains(of: Offered, curves: Curves) -> Gains:
     reaching = visits * _reaching(of)
     of_baskets = np.where(_ONCE[of.mechanic], -np.expm1(-reaching), reaching)
     uses = np.where(on_products, _bought(of, pieces), -np.expm1(-reaching)) * chosen
-    given = np.where(on_products, pieces + _UNFORESEEN, of_baskets) * chosen * of.off
+    given = np.where(on_products, pieces, of_baskets) * chosen * of.off
     own = given * (1 - of.funded)
     of_pieces = pieces * (of.first.left + np.where(together, of.second.left, 0.0))
     used_for = np.where(on_products, of_pieces, of_baskets * of.margin) * chosen

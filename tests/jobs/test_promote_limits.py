@@ -125,7 +125,7 @@ def test_a_region_keeps_to_its_share_and_linked_accounts_to_what_one_customer_ge
     """Those whose offers cost most live in the North, every other user in the South: the North had most of the budget.
 
     With a factor of 1.0 it has its share of those who may get offers, and the South more than before. Five accounts of
-    the South turn out to be linked: of all that they got they get two.
+    the South turn out to be linked: of all that they got they get two at most.
     """
     rows = shop()
     free, _, _ = decide(lake, settings, rows, **TIGHT)
@@ -150,7 +150,7 @@ def test_a_region_keeps_to_its_share_and_linked_accounts_to_what_one_customer_ge
     of_south = row.loc["group:region=South"]
     assert before < of_south.reserved == made[~in_north].expected_cost.sum() <= of_south.planned
 
-    assert offers.user_id.isin(linked).sum() >= 5 and made.user_id.isin(linked).sum() == 2
+    assert offers.user_id.isin(linked).sum() >= 5 and 1 <= made.user_id.isin(linked).sum() <= 2
     capped = promotions[promotions.reason_codes.map(lambda codes: list(codes) == ["ring_cap"])]
     assert set(capped.user_id) < set(linked) and len(capped) >= 3
     told = explained(lake, settings, grouped, bounded, capped.user_id.iloc[0])
