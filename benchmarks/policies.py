@@ -107,18 +107,21 @@ def oracle(of: Case) -> Ints:
     return best_choices(of.truth)
 
 
+ENGINES = {  # policies that expect something of each candidate: by which engine, and of how much of the evidence
+    "S-learner": ("s", 1.0),
+    "T-learner": ("t", 1.0),
+    "X-learner": ("x", 1.0),
+    "promote": ("promote", 1.0),
+    "ours": ("ours", 1.0),
+    "ours, a tenth of the evidence": ("ours", 0.1),
+}
 POLICIES: dict[str, Callable[[Case], Ints]] = {
     "none": nothing,
     "random": by_chance,
     "today": todays_rule,
     "best single offer": best_for_all,
     "best per segment": best_per_segment,
-    "S-learner": by_engine("s"),
-    "T-learner": by_engine("t"),
-    "X-learner": by_engine("x"),
-    "promote": by_engine("promote"),
-    "ours": by_engine("ours"),
-    "ours, a tenth of the evidence": by_engine("ours", 0.1),
+    **{name: by_engine(*engine) for name, engine in ENGINES.items()},
     "ceiling": ceiling,
     "oracle": oracle,
 }
@@ -191,12 +194,26 @@ def played_margin(of: Case, choice: Ints) -> Floats:
     return np.concatenate(margins)
 
 
+def over_told(of: Case, name: str, wanted: Ints) -> dict[str, float]:
+    """What all that an engine chose would give and bring, over what the engine expected of it; 1: just that."""
+    if name not in ENGINES:
+        return {}
+    engine, share = ENGINES[name]
+    told = of.problem(*estimated(of.world, engine, share))
+    given = used(of.truth, wanted)[0] / used(told, wanted)[0]
+    return {
+        "given_over_told": round(float(given), 3),
+        "value_over_told": round(worth(of.truth, wanted) / worth(told, wanted), 3),
+    }
+
+
 def rows_of(seed: int, form: str, of: World, budgets: list[float]) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     without = None
     for budget in budgets:
         limited = case(of, budget)
-        choices = {name: affordable(limited, policy(limited)) for name, policy in POLICIES.items()}
+        wanted = {name: policy(limited) for name, policy in POLICIES.items()}
+        choices = {name: affordable(limited, choice) for name, choice in wanted.items()}
         best, reachable = (worth(limited.truth, choices[name]) for name in ("oracle", "ceiling"))
         if without is None:
             without = played_margin(limited, choices["none"])
@@ -214,6 +231,7 @@ def rows_of(seed: int, form: str, of: World, budgets: list[float]) -> list[dict[
                     "violations": int((used(limited.truth, choice) > limited.truth.most * (1 + 1e-9)).sum()),
                     "played_margin": round(float(gained.sum()), 2),
                     "played_se": round(float(gained.std() * np.sqrt(len(gained))), 2),
+                    **over_told(limited, name, wanted[name]),
                     "offers": int((choice != NOTHING).sum()),
                     "given": round(float(used(limited.truth, choice)[0]), 2),
                 }
