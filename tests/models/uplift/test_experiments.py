@@ -11,9 +11,9 @@ from promo_spark.models.uplift.experiments import experiments, fault
 
 
 def test_an_experiment_that_lost_users_of_an_arm_is_no_evidence(spark: SparkSession) -> None:
-    """K06: arms of 400 and 600 as drawn are sound, and so are those of users who each had a probability of their own.
+    """K06: arms of 400 and 600 as drawn are sound, and so are users who each had a probability of their own.
 
-    Without a fifth of the control, 480 of 880 where 528 were drawn: 480 / 0.6 = 800 users instead of 880, by an error of
+    Without a fifth of the control, 480 of 880 where 528 were drawn: 480 / 0.6 = 800 users instead of 880, an error of
     √(480 × 0.4) / 0.6 = 23.1: −3.5; the treated 400 / 0.4 = 1,000 instead of 880, by √(400 × 0.6) / 0.4 = 38.7: 3.1.
     That may be chance; without a third (667 and 1,000 instead of 800, by 21.1 and 38.7: −6.3 and 5.2) it is not.
     """
