@@ -63,6 +63,12 @@ WRONG = [
     ),
     ("promote.stock_share=-0.1", r"promote\.stock_share: input should be greater than or equal to 0"),
     ("promote.department_budgets.TEA=-1.0", r"promote\.department_budgets\.TEA: input should be greater than or equal"),
+    ("promote.group_shares.region=0.99", r"promote\.group_shares\.region: input should be greater than or equal to 1"),
+    (
+        "promote.group_shares.gender=1.2",
+        r"promote\.group_shares.*: there is no attribute of users gender; there are: region",
+    ),
+    ("promote.max_offers_per_ring=0", r"promote\.max_offers_per_ring: input should be greater than 0"),
     ("promote.gift_max_cost=-0.01", r"promote\.gift_max_cost: input should be greater than or equal to 0"),
     ('promote.win_back_lifecycles=["asleep"]', r"promote\.win_back_lifecycles: there is no lifecycle asleep; "),
     ('promote.blocked_risk_tiers=["bad"]', r"promote\.blocked_risk_tiers: there is no risk tier bad; there are: low"),
