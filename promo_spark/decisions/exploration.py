@@ -7,8 +7,9 @@ the others.
 
 Limits of a part of what is sold, or of some users, must not decide how many of all are explored. So where a fund has a
 budget the same offer is drawn with the shop's own money, once and not twice; of a campaign with a budget nothing is
-drawn, nor is an offer that is more than a tenth of what the arm has of its department or of the stock of its product;
-and when the arm's share of such a limit is used up, those go on to be explored who could draw nothing of it.
+drawn, nor is an offer that is more than a tenth of what the arm has of its department, of the stock of its product or
+of what a group of its user may have; and when the arm's share of such a limit is used up, those go on to be explored
+who could draw nothing of it.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from promo_spark.decisions.allocation.limits import (
 )
 from promo_spark.decisions.allocation.user_options import OptionUse, UserOption, UserOptions
 from promo_spark.decisions.eligibility import UserEligibility, keyed_draw
+from promo_spark.decisions.groups import GroupedOffer
 from promo_spark.decisions.offers.targets import Fund, OfferedProduct, departments
 from promo_spark.decisions.valuation import ValuedOffer
 
@@ -57,18 +59,17 @@ def draws(options: DataFrame, *, limits: Mapping[str, int], share: float, key: s
     up_to_here = Window.orderBy(_ORDER, UserOptions.user_id).rowsBetween(Window.unboundedPreceding, Window.currentRow)
     dearest: dict[str, Column] = {}  # by a name without the dots that a constraint's may have
     affordable, few = F.lit(True), F.lit(True)
-    for place, name in enumerate(sorted(name for name in limits if not is_of_stock(name))):
+    for place, name in enumerate(sorted(name for name in limits if not _is_one_of_many(name))):
         used, most = f"{_DEAREST}_{place}", _of_arm(limits[name], share)
         dearest[used] = _dearest(F.col(UserOptions.options), name)
         within = F.sum(used).over(up_to_here) <= F.lit(most)
-        of_some = is_of_a_department(name) or is_of_a_group(name)
-        affordable = affordable & ((within | (F.col(used) == 0)) if of_some else within)
+        affordable = affordable & ((within | (F.col(used) == 0)) if is_of_a_department(name) else within)
         few = few & (F.col(used) <= F.lit(_most_of_one(most)))
     count = F.size(UserOptions.options)
     drawn = keyed_draw(F.col(UserOptions.user_id), key=key, purpose=f"draw {date}") % (count + 1)
     in_order = options.filter(F.col(UserOptions.room) > 0).withColumns({_ORDER: order, **dearest}).filter(few)
-    if any(map(is_of_stock, limits)):
-        in_order = in_order.join(_beyond_stock(in_order, limits, share), UserOptions.user_id, "left_anti")
+    if any(map(_is_one_of_many, limits)):
+        in_order = in_order.join(_beyond_one_of_many(in_order, limits, share), UserOptions.user_id, "left_anti")
     return Draw.shaped(
         in_order.withColumn(_PLACE, affordable)
         .filter(_PLACE)
@@ -81,17 +82,22 @@ def draws(options: DataFrame, *, limits: Mapping[str, int], share: float, key: s
     )
 
 
-def _beyond_stock(in_order: DataFrame, limits: Mapping[str, int], share: float) -> DataFrame:
-    """One row per user who could draw of a product of which the arm's share is used up by those before.
+def _is_one_of_many(constraint: str) -> bool:
+    """Whether the constraint is of a product or of a group of users, of which there may be many."""
+    return is_of_stock(constraint) or is_of_a_group(constraint)
 
-    UserOptions with their order → user_id. By one window for all products, as there may be many.
+
+def _beyond_one_of_many(in_order: DataFrame, limits: Mapping[str, int], share: float) -> DataFrame:
+    """One row per user who could draw of a product, or of what a group may have, that those before used up.
+
+    UserOptions with their order → user_id. Of each the arm's share; by one window for all of them.
     """
     up_to_here = (
         Window.partitionBy(OptionUse.constraint)
         .orderBy(_ORDER, UserOptions.user_id)
         .rowsBetween(Window.unboundedPreceding, Window.currentRow)
     )
-    of_arm = [(name, _of_arm(limit, share)) for name, limit in limits.items() if is_of_stock(name)]
+    of_arm = [(name, _of_arm(limit, share)) for name, limit in limits.items() if _is_one_of_many(name)]
     most = in_order.sparkSession.createDataFrame(of_arm, f"{OptionUse.constraint} string, {_MOST} long")
     uses = F.flatten(F.transform(UserOptions.options, lambda option: option[UserOption.uses]))
     return (
@@ -125,7 +131,20 @@ def drawable_offers(offers: DataFrame, limits: Mapping[str, int], share: float) 
         if is_of_a_department(name):
             fits = F.col(ValuedOffer.cost_minor) <= F.lit(_most_of_one(_of_arm(limit, share)))
             small = small & (fits | ~F.coalesce(F.array_contains(names, name), F.lit(False)))
+    small = small & _small_for_groups(limits, share)
     return _of_small_pieces(offers.filter(~of_lists & small), limits, share)
+
+
+def _small_for_groups(limits: Mapping[str, int], share: float) -> Column:
+    """Whether an offer is no more than one user may draw of what each group of the user may have. Of GroupedOffer."""
+    most = {name: _most_of_one(_of_arm(limit, share)) for name, limit in limits.items() if is_of_a_group(name)}
+    if not most:
+        return F.lit(True)
+    by_name = F.create_map(*[F.lit(one) for entry in sorted(most.items()) for one in entry])
+    fits = F.col(ValuedOffer.cost_minor)
+    return F.forall(
+        GroupedOffer.groups, lambda group: F.coalesce(fits <= F.try_element_at(by_name, group), F.lit(True))
+    )
 
 
 def _of_small_pieces(offers: DataFrame, limits: Mapping[str, int], share: float) -> DataFrame:

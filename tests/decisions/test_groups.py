@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
+from typing import Any
+
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from promo_spark.decisions.exploration import drawable_offers, draws
 from promo_spark.decisions.groups import group_limits, groups_of_user, with_groups
+from promo_spark.decisions.options import user_options
+from promo_spark.decisions.rooms import Room
 from promo_spark.decisions.users import DailyUser
 from promo_spark.decisions.valuation import ValuedOffer
 from promo_spark.errors import SettingsError
@@ -55,3 +61,26 @@ def test_an_attribute_with_too_many_values_is_refused(spark: SparkSession) -> No
     for shares in ({"region": 1.0}, {"member_tier": 1.0, "region": 1.0}):
         with pytest.raises(SettingsError, match=r"promote.group_shares.region: .* more than 50 groups by region"):
             group_limits(users, shares, 10_000)
+
+
+def test_what_a_group_may_have_does_not_decide_who_of_others_is_explored(spark: SparkSession) -> None:
+    """Half of 2.00 is the arm's in the North, a tenth of that one user's: 0.10; so ten of its users, and all others."""
+    users = DailyUser.frame(
+        spark,
+        [{"user_id": f"n{n}", "region": "North"} for n in range(14)]
+        + [{"user_id": f"s{n}", "region": "South"} for n in range(5)],
+    )
+    rows: list[dict[str, Any]] = [
+        {"user_id": user, "parts": [], "promotion_id": f"{user} {cost}", "cost_minor": cost, "aim_micro": 1}
+        for user in [*(f"n{n}" for n in range(14)), *(f"s{n}" for n in range(5))]
+        for cost in (10, 11)
+    ]
+    limits = {"daily": 10_000, "group:region=North": 200}
+    offers = with_groups(ValuedOffer.frame(spark, rows), users, ["region"])
+    drawable = drawable_offers(offers, limits, 0.5).localCheckpoint()
+    left = {row.promotion_id for row in drawable.collect()}
+    assert left == {row["promotion_id"] for row in rows} - {f"n{n} 11" for n in range(14)}
+    options = user_options(drawable, Room.frame(spark), max_offers=2, digits=2, limits=limits).localCheckpoint()
+    drawn = draws(options, limits=limits, share=0.5, key="a key of tests", date=datetime.date(2017, 12, 1)).collect()
+    explored = [row.user_id for row in drawn]
+    assert sum(user.startswith("n") for user in explored) == 10 and sum(user.startswith("s") for user in explored) == 5
