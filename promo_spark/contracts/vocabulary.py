@@ -39,14 +39,9 @@ MECHANICS = (*GIVING_MECHANICS, "none")
 POLICIES_GROUP = "promo_spark.policies"  # the entry points by which another package brings policies
 _OWN_POLICIES = ("prices", "greedy")
 POLICIES = (*_OWN_POLICIES, *sorted({entry.name for entry in entry_points(group=POLICIES_GROUP)} - {*_OWN_POLICIES}))
+# Attributes that tell groups of users.
+USER_GROUPS = ("region", "member_tier", "lifecycle", "segment_name", "main_channel")
 # What offers are chosen for.
-USER_GROUPS = (
-    "region",
-    "member_tier",
-    "lifecycle",
-    "segment_name",
-    "main_channel",
-)  # attributes that tell groups of users
 OBJECTIVES = ("profit", "revenue", "clearance", "retention")
 # What a user did, beside buying. try_on: looked at on oneself, as in a virtual fitting room.
 EVENT_TYPES = ("view", "search", "click", "cart", "purchase", "review", "share", "coupon_claim", "try_on")

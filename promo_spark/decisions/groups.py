@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -14,6 +14,7 @@ from promo_spark.decisions.allocation.limits import of_group
 from promo_spark.decisions.users import DailyUser
 from promo_spark.decisions.valuation import ValuedOffer
 from promo_spark.errors import SettingsError
+from promo_spark.measures.best_rows import best_rows
 
 UNKNOWN = "unknown"  # the group of those of whom the attribute is not known
 MOST_GROUPS = 50  # of an attribute
@@ -46,18 +47,28 @@ def group_limits(users: DataFrame, shares: Mapping[str, float], daily: int) -> d
     """
     if not shares:
         return {}
-    name, members = "constraint", "members"
-    each = users.select(F.explode(groups_of_user(shares)).alias(name)).groupBy(name).agg(F.count("*").alias(members))
-    rows: dict[str, int] = dict(each.limit(MOST_GROUPS * len(shares) + 1).collect())  # a row per group
-    limits: dict[str, int] = {}
-    for attribute, factor in shares.items():
-        own = {group: count for group, count in rows.items() if group.startswith(f"group:{attribute}=")}
-        if len(own) > MOST_GROUPS or len(rows) > MOST_GROUPS * len(shares):
+    of_attribute = Window.partitionBy(_ATTRIBUTE)
+    groups = (
+        users.select(F.posexplode(groups_of_user(shares)).alias(_ATTRIBUTE, _GROUP))
+        .groupBy(_ATTRIBUTE, _GROUP)
+        .agg(F.count("*").alias(_MEMBERS))
+        .withColumns({_GROUPS: F.count("*").over(of_attribute), _ALL: F.sum(_MEMBERS).over(of_attribute)})
+    )
+    few = best_rows(groups, of=[_ATTRIBUTE], by=[_GROUP], keep=MOST_GROUPS)
+    attributes, limits = sorted(shares), dict[str, int]()
+    for place, group, members, count, everyone in sorted(few.collect()):  # 50 of an attribute at most
+        attribute = attributes[place]
+        if count > MOST_GROUPS:
             raise SettingsError(
-                f"promote.group_shares.{attribute}: there are more than {MOST_GROUPS} groups by {attribute}, too many "
-                "to give each its share. Name an attribute with fewer values, or map its values to fewer in the source"
+                f"promote.group_shares.{attribute}: there are {count} groups by {attribute}; more than {MOST_GROUPS} "
+                "are too many to give each its share. Name an attribute with fewer values, or map its values to fewer "
+                "in the source"
             )
-        total = sum(own.values())
-        most = {group: int(Decimal(str(factor)) * count * daily / total) for group, count in own.items()}
-        limits |= {group: amount for group, amount in sorted(most.items()) if amount < daily}
+        most = int(Decimal(str(shares[attribute])) * members * daily / everyone)
+        if most < daily:
+            limits[group] = most
     return limits
+
+
+_ATTRIBUTE, _GROUP, _MEMBERS = "attribute", "group_name", "members"
+_GROUPS, _ALL = "groups_by_attribute", "members_of_all"

@@ -1,7 +1,8 @@
 """How many offers a user may still get: as many as are allowed, less those held; of linked accounts together as one.
 
 Accounts that act together (a ring of models.risk) get what promote.max_offers_per_ring allows, those that they hold
-included. The account that something is worth most for comes first, with all the room of its own.
+included. The account that something is worth most for comes first, with all the room of its own. Only what could be
+made counts: an account that could get nothing takes nothing from the others.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from promo_spark.contracts.schema import Col, Frame, Personal
+from promo_spark.decisions.eligibility import UserEligibility
 from promo_spark.decisions.held import HeldOffers
 from promo_spark.decisions.users import DailyUser
-from promo_spark.decisions.valuation import ValuedOffer
+from promo_spark.decisions.valuation import ValuedOffer, could_be_chosen
 
 
 class Room(Frame):
@@ -27,16 +29,24 @@ class Room(Frame):
 def rooms(
     offers: DataFrame, users: DataFrame, held: DataFrame, *, max_offers: int, max_offers_of_ring: int
 ) -> DataFrame:
-    """One row per user, see Room. ValuedOffer, DailyUser of all users of the day, HeldOffers → Room."""
+    """One row per user, see Room. ValuedOffer, UserEligibility of all users of the day, HeldOffers → Room."""
     own_room = F.greatest(F.lit(max_offers) - F.coalesce(HeldOffers.held_offers, F.lit(0)), F.lit(0))
     held = held.select(HeldOffers.user_id, HeldOffers.held_offers)
     of_holders = held.withColumns({Room.room: own_room, Room.ring_is_full: F.lit(False)})
-    linked = users.filter(F.col(DailyUser.ring).isNotNull()).select(DailyUser.user_id, DailyUser.ring)
+    linked = users.filter(F.col(DailyUser.ring).isNotNull()).select(
+        DailyUser.user_id, DailyUser.ring, UserEligibility.arm
+    )
     if linked.isEmpty():
         return Room.shaped(of_holders)
     linked = linked.join(held, DailyUser.user_id, "left").withColumn(_OWN, own_room)
     held_of_ring = linked.groupBy(DailyUser.ring).agg(F.sum(HeldOffers.held_offers).alias(_HELD))
-    best = offers.groupBy(ValuedOffer.user_id).agg(F.max(ValuedOffer.aim_micro).alias(_BEST))
+    could_be_made = could_be_chosen() | (F.col(UserEligibility.arm) == "explore")
+    best = (
+        offers.join(linked.select(DailyUser.user_id, UserEligibility.arm), ValuedOffer.user_id, "inner")
+        .filter(could_be_made)
+        .groupBy(ValuedOffer.user_id)
+        .agg(F.max(ValuedOffer.aim_micro).alias(_BEST))
+    )
     in_order = Window.partitionBy(DailyUser.ring).orderBy(F.desc(_BEST), DailyUser.user_id)
     before = F.sum(_OWN).over(in_order.rowsBetween(Window.unboundedPreceding, -1))
     left = F.lit(max_offers_of_ring) - F.coalesce(_HELD, F.lit(0)) - F.coalesce(before, F.lit(0))
