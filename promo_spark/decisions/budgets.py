@@ -24,7 +24,7 @@ from promo_spark.decisions.allocation.limits import (
 )
 from promo_spark.decisions.allocation.user_options import OptionUse
 from promo_spark.decisions.exploration import Draw
-from promo_spark.decisions.groups import GroupedOffer, groups_of_user
+from promo_spark.decisions.groups import GroupedOffer, user_groups
 from promo_spark.decisions.offers.products import OfferableProduct
 from promo_spark.decisions.options import uses_of_offers
 from promo_spark.decisions.promotions import Considered, Decision
@@ -107,9 +107,9 @@ def reserved(promotions: DataFrame, users: DataFrame, products: DataFrame, limit
     if departments_of(limits):
         uses = uses.unionByName(_uses_of_departments(offers, products, limits))
     if attributes := attributes_of(limits):
-        groups = users.select(Promotions.user_id, groups_of_user(attributes).alias(GroupedOffer.groups))
+        of_users = user_groups(users, attributes)
         of_groups = uses_of_groups(F.col(GroupedOffer.groups), F.col(Promotions.expected_cost), limits)
-        uses = uses.unionByName(offers.join(groups, Promotions.user_id, "inner").select(F.inline(of_groups)))
+        uses = uses.unionByName(offers.join(of_users, Promotions.user_id, "inner").select(F.inline(of_groups)))
     return uses.groupBy(OptionUse.constraint).agg(
         rounded_up(F.sum(OptionUse.amount), MONEY.scale).alias(ReservedBudget.reserved),
         F.count("*").alias(ReservedBudget.offers),

@@ -31,12 +31,16 @@ def groups_of_user(attributes: Collection[str]) -> Column:
     return F.array(*[of_group(name, F.coalesce(F.col(name), F.lit(UNKNOWN))) for name in sorted(attributes)])
 
 
+def user_groups(users: DataFrame, attributes: Collection[str]) -> DataFrame:
+    """One row per user: the id and the groups. DailyUser → columns of GroupedOffer."""
+    return users.select(DailyUser.user_id, groups_of_user(attributes).alias(GroupedOffer.groups))
+
+
 def with_groups(offers: DataFrame, users: DataFrame, attributes: Collection[str]) -> DataFrame:
     """The offers with the groups of their users, if there are attributes. ValuedOffer, DailyUser → GroupedOffer."""
     if not attributes:
         return offers
-    groups = users.select(DailyUser.user_id, groups_of_user(attributes).alias(GroupedOffer.groups))
-    return GroupedOffer.shaped(offers.join(groups, DailyUser.user_id, "inner"))
+    return GroupedOffer.shaped(offers.join(user_groups(users, attributes), DailyUser.user_id, "inner"))
 
 
 def group_limits(users: DataFrame, shares: Mapping[str, float], daily: int) -> dict[str, int]:

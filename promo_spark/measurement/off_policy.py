@@ -44,8 +44,7 @@ def value_by_snips(of: Logged) -> PolicyValue | None:
 
     None: fewer than LEAST effective users, (Σw)² / Σw² for w = policy / propensity.
     """
-    weight = of.policy / of.propensity
-    effective = _effective(weight)
+    weight, effective = _weights(of)
     if effective < LEAST:
         return None
     rest = of.outcome - of.expected
@@ -60,21 +59,24 @@ def value_by_doubly_robust(of: Logged) -> PolicyValue | None:
     Right if the probabilities are, however wrong the model; the better the model, the smaller the error. None as in
     `value_by_snips`.
     """
-    weight = of.policy / of.propensity
-    effective = _effective(weight)
+    weight, effective = _weights(of)
     if effective < LEAST:
         return None
     own = of.expected_of_policy + weight * (of.outcome - of.expected)
     return PolicyValue(float(own.mean()), _error(own), effective)
 
 
-def _effective(weight: Floats) -> float:
+def _weights(of: Logged) -> tuple[Floats, float]:
+    """What each row counts, and how many users' worth of evidence that is: as many as would give it with equal weights.
+
+    >>> one = np.ones(2)
+    >>> policies = one, np.array([1.0, 0.0]), 0 * one
+    >>> [_weights(Logged(one, one / 2, policy, one, one))[1] for policy in policies]
+    [2.0, 1.0, 0.0]
     """
-    >>> _effective(np.array([1.0, 1.0, 0.0])), _effective(np.zeros(2))
-    (2.0, 0.0)
-    """
+    weight = of.policy / of.propensity
     squares = float(weight @ weight)
-    return float(weight.sum()) ** 2 / squares if squares > 0 else 0.0
+    return weight, float(weight.sum()) ** 2 / squares if squares > 0 else 0.0
 
 
 def _error(own: Floats) -> float:
