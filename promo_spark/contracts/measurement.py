@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pyspark.sql import types as T
 
 from promo_spark.contracts.features import AsOf
-from promo_spark.contracts.schema import Col, Table
+from promo_spark.contracts.schema import Check, Col, Table
 
 _TEXT = T.StringType()
 _DATE = T.DateType()
 _DOUBLE = T.DoubleType()
+_LONG = T.LongType()
+
+METRICS = ("conversion", "orders", "paid", "margin", "given", "roi", "redeemed", "retained", "satisfaction")
+METHODS = ("holdout", "explore", "dr_policy", "observational")
+VERDICTS = ("ship", "hold", "stop", "insufficient", "pending")
+OUTCOMES = ("ok", "alarm", "insufficient")
 
 
 class Measured(AsOf):
@@ -54,4 +62,122 @@ class PromotionPnl(Measured):
     cost_is_assumed = Col(T.BooleanType(), "true: the margin follows from an assumed cost", required=True)
 
 
-MEASUREMENT: tuple[type[Table], ...] = (PromotionPnl,)
+class Evaluated(Table):
+    """Base of the tables that evaluate writes: what was known of a date's days when these were over."""
+
+    layer = "measurement"
+    partition: ClassVar[tuple[str, ...]] = ("date",)
+    dated_by = "date"
+    trailing = ("run_id",)
+    date = Col(_DATE, "the day on which it was evaluated; only earlier days count", required=True)
+    run_id = Col(_TEXT, "the run that wrote the row", required=True)
+
+
+class Effects(Evaluated):
+    """One row per date, window, slice, metric and method: what offers changed, per user, and how sure that is.
+
+    Everyone whom chance put into an arm counts, whether an offer came, was seen or was used or not (intent to treat).
+    Only rows of the methods holdout, explore and dr_policy are effects: chance decided who is compared with whom.
+    Rows of the method observational compare those who took part with others, who differ in more than the offer: they
+    have no verdict, and the same comparison of the days before stands beside them as `placebo`.
+    """
+
+    name = "effects"
+    key = ("date", "window_days", "slice", "metric", "method")
+    checks = (
+        Check("effect_metric_known", "metric", "in", METRICS),
+        Check("effect_method_known", "method", "in", METHODS),
+        Check("verdict_known", "verdict", "in", VERDICTS),
+        Check("p_value_is_share", "p_value", "between", (0.0, 1.0)),
+    )
+    window_days = Col(T.IntegerType(), "days whose orders count", unit="days", required=True)
+    first_day = Col(
+        _DATE, "the first of these days; of single offers the first day on which one was made", required=True
+    )
+    slice = Col(
+        _TEXT,
+        "of whom or of what: all, arm:<arm>, segment:<segment_id>, scenario:<name>, mechanic:<name>, depth:<share, to "
+        "0.1>, policy:<name>",
+        required=True,
+    )
+    metric = Col(
+        _TEXT,
+        "per user in the window: conversion (ordered at all, a share), orders, paid (currency), margin (currency, "
+        "after all that is given), given (currency: all discounts, rebates and points), roi (the margin that offers "
+        "add as a share of what is given), redeemed (used an offer, a share), retained (of those who had ordered "
+        "before: ordered, a share), satisfaction (mean score of those who gave one, 1 to 5)",
+        required=True,
+    )
+    method = Col(
+        _TEXT,
+        "holdout: users who may get offers against those held out; explore: users for whom chance drew such an offer "
+        "against those for whom it drew none; dr_policy: a policy against no offers, from what chance drew; "
+        "observational: no effect",
+        required=True,
+    )
+    estimate = Col(_DOUBLE, "treated less control; null: see reason", unit="as the metric")
+    se = Col(_DOUBLE, "its standard error; null: no estimate")
+    ci_low = Col(_DOUBLE, "lower end of its interval, if it is looked at once; null: no estimate, or no effect")
+    ci_high = Col(_DOUBLE, "upper end; null: as there")
+    cs_low = Col(
+        _DOUBLE,
+        "lower end of its confidence sequence, which holds on all days together, however often people look; null: "
+        "the window does not begin where the experiment does",
+    )
+    cs_high = Col(_DOUBLE, "upper end; null: as there")
+    p_value = Col(_DOUBLE, "probability of an estimate as far from 0, were there no effect; null: no effect is told")
+    p_adjusted = Col(_DOUBLE, "the same, corrected for looking at all slices of its kind at once; null: as there")
+    control = Col(_DOUBLE, "mean of those without offers; null: no estimate", unit="as the metric")
+    n_treated = Col(_LONG, "users with offers who count", required=True)
+    n_control = Col(_LONG, "users without who count", required=True)
+    explained = Col(_DOUBLE, "share of the variance that earlier behaviour explains, and that is taken out", "share")
+    placebo = Col(
+        _DOUBLE,
+        "the same comparison in as many days before the offers, when it has to be 0; null: offers ran then too, or "
+        "there is none",
+        "as the metric",
+    )
+    expected = Col(_DOUBLE, "what promote told of it when it decided; null: it tells nothing of this metric")
+    verdict = Col(
+        _TEXT,
+        "ship: it rose for sure, hold: nobody can tell, stop: it fell for sure, insufficient: too few users, pending: "
+        "the days are not over; null: not for this metric or method",
+    )
+    reason = Col(_TEXT, "why there is no estimate; null: there is one")
+
+
+class Checks(Evaluated):
+    """One row per date, check and slice: whether what is measured, or what it is made of, can be believed."""
+
+    name = "checks"
+    key = ("date", "check", "slice")
+    checks = (Check("outcome_known", "outcome", "in", OUTCOMES),)
+    check = Col(
+        _TEXT,
+        "sample_ratio: are the arms as large as drawn; arms_kept: do users stay in their arm; days_decided: was "
+        "every day of the window decided; aa: two halves of the holdout differ by chance only; placebo: nothing "
+        "differed before; exposures_known: do exposures name promotions that were made; freshness: how old the newest "
+        "rows are; drift: has an input changed (population stability index); calibration: do predicted and seen "
+        "shares agree; effect: does an effect lie below 0",
+        required=True,
+    )
+    slice = Col(_TEXT, "of what: all, an arm, a table, a column, a metric", required=True)
+    value = Col(_DOUBLE, "what was found; null: it cannot be told")
+    threshold = Col(_DOUBLE, "from where on it is an alarm; null: none")
+    n = Col(_LONG, "users, rows or days that it rests on", required=True)
+    outcome = Col(_TEXT, f"one of {', '.join(OUTCOMES)}", required=True)
+    message = Col(_TEXT, "in a sentence, what was found and what to do; null: all is well")
+
+
+class KpiDaily(Evaluated):
+    """One row per date, key figure and slice: how the shop does, whatever the reason. Of the day before the date."""
+
+    name = "kpi_daily"
+    key = ("date", "kpi", "slice")
+    kpi = Col(_TEXT, "the figure, see docs/measurement.md", required=True)
+    slice = Col(_TEXT, "all, or a part as in measurement.effects, a category, a recommender or a rank", required=True)
+    value = Col(_DOUBLE, "the figure; null: nothing to tell it from, such as no market data")
+    n = Col(_LONG, "users, orders or rows that it rests on", required=True)
+
+
+MEASUREMENT: tuple[type[Table], ...] = (PromotionPnl, Effects, Checks, KpiDaily)

@@ -18,6 +18,7 @@ from promo_spark.secret_references import HOW_TO_WRITE
 from promo_spark.settings.baskets import BasketsSettings
 from promo_spark.settings.business import BusinessSettings
 from promo_spark.settings.elasticity import ElasticitySettings
+from promo_spark.settings.evaluate import EvaluateSettings
 from promo_spark.settings.forecast import ForecastSettings
 from promo_spark.settings.generate import GenerateSettings
 from promo_spark.settings.ingest import IngestSettings
@@ -60,6 +61,7 @@ class Settings(Section):
     elasticity: ElasticitySettings
     risk: RiskSettings
     promote: PromoteSettings
+    evaluate: EvaluateSettings
     generate: GenerateSettings
     simulate: SimulateSettings
     pipeline: PipelineSettings

@@ -1,0 +1,44 @@
+"""What is measured of the offers, and when an alarm is raised."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from promo_spark.secret_references import REFERENCE
+from promo_spark.settings.sections import Days, Positive, Section, Share
+
+
+def _rising(days: list[int]) -> list[int]:
+    if sorted(set(days)) != days:
+        raise ValueError(f"each number of days once, the fewest first, found {days}")
+    return days
+
+
+Windows = Annotated[list[Days], Field(min_length=1), AfterValidator(_rising)]
+
+
+class AlarmSettings(Section):
+    """From where on something is an alarm, and who is told."""
+
+    oldest_days: Days
+    drift: Annotated[float, Field(gt=0, le=100)]
+    calibration: Annotated[float, Field(gt=0, le=1)]
+    sample_ratio: Annotated[float, Field(gt=0, lt=1)]
+    webhook_secret: Annotated[str, Field(pattern=rf"^$|{REFERENCE}")]
+
+
+class EvaluateSettings(Section):
+    """What is measured of the offers."""
+
+    windows: Windows
+    since: Annotated[str, Field(pattern=r"^(\d{4}-\d{2}-\d{2})?$")]
+    explored_days: Days
+    before_days: Days
+    least_users: Positive
+    alpha: Annotated[float, Field(gt=0, lt=0.5)]
+    retention_days: Windows
+    churn_days: Days
+    holding_cost_rate: Share
+    alarms: AlarmSettings
