@@ -22,9 +22,8 @@ from typing import Any
 import polars as pl
 
 from promo_spark.contracts.currencies import digits_of
-from promo_spark.contracts.decisions import Promotions
+from promo_spark.contracts.decisions import EXCLUSIONS, WITHDRAWN, Promotions
 from promo_spark.contracts.schema import MONEY
-from promo_spark.decisions.eligibility import EXCLUSIONS, WITHDRAWN
 from promo_spark.decisions.mechanics import OFF_BASKETS, ON_BASKETS
 from promo_spark.decisions.offers.gifts import most_gift_cost
 from promo_spark.decisions.offers.pricing import most_basket_amount
@@ -241,7 +240,9 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
         "what was drawn is what is offered, with the probability that is written down": drawn.join(
             rows, on=["user_id", "promotion_id", "action_propensity"], how="anti"
         ).height
-        + rows.filter(pl.col("arm") == "explore").join(drawn, on=["user_id", "promotion_id"], how="anti").height,
+        + rows.filter((pl.col("arm") == "explore") & ~pl.col("reason_codes").list.contains("exploring"))
+        .join(drawn, on=["user_id", "promotion_id"], how="anti")
+        .height,
         "every candidate of an explored user, none among them, was as likely": explored.group_by("user_id")
         .agg(pl.len().alias("n"), pl.col("action_propensity").min().cast(pl.Float64).alias("p"))
         .filter((1 / pl.col("n") - pl.col("p")).abs() > 1e-6)

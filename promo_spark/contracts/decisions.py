@@ -15,6 +15,9 @@ SCENARIOS, MECHANICS, OBJECTIVES = vocabulary.SCENARIOS, vocabulary.MECHANICS, v
 ARMS = ("treatment", "holdout", "explore")
 STATUSES = ("active", "proposed", "stopped")
 ACTIONS = ("approve", "stop")
+# Why somebody may get no offer, whatever could be offered. Offers that still hold end with the first of them.
+WITHDRAWN = ("no_consent", "unknown_consent", "no_channel", "not_profiled")
+EXCLUSIONS = (*WITHDRAWN, "risk_blocked", "holdout", "exploring")
 BUDGET_UNITS = ("currency", "pieces")
 ACCOUNTS, ENTRIES = ("points", "rebate"), ("earn", "redeem", "refused", "expire")
 
@@ -169,7 +172,8 @@ class Promotions(Table):
         "promote.least_gain; strategy: what does is of a mechanic that is not measured and that "
         "silver.segment_strategies does not name for the user; budget_exhausted: others bring more for it; ring_cap: "
         "linked accounts have what they may have together; explored: "
-        "chance gave none); at least one",
+        "chance gave none; exploring: chance drew on an earlier day, and nothing else is given while what it drew from "
+        "would hold); at least one",
         required=True,
     )
     text = Col(_TEXT, "the offer as a sentence; empty: no offer", required=True)

@@ -15,7 +15,7 @@ _DOUBLE = T.DoubleType()
 _LONG = T.LongType()
 
 METRICS = ("conversion", "orders", "paid", "margin", "given", "roi", "redeemed", "retained", "satisfaction")
-METHODS = ("holdout", "explore", "dr_policy", "observational")
+METHODS = ("holdout", "explore", "dr_policy", "snips_policy", "observational")
 VERDICTS = ("ship", "hold", "stop", "insufficient", "pending")
 OUTCOMES = ("ok", "alarm", "insufficient")
 
@@ -77,7 +77,7 @@ class Effects(Evaluated):
     """One row per date, window, slice, metric and method: what offers changed, per user, and how sure that is.
 
     Everyone whom chance put into an arm counts, whether an offer came, was seen or was used or not (intent to treat).
-    Only rows of the methods holdout, explore and dr_policy are effects: chance decided who is compared with whom.
+    Rows of the methods holdout, explore and *_policy are effects: chance decided who is compared with whom.
     Rows of the method observational compare those who took part with others, who differ in more than the offer: they
     have no verdict, and the same comparison of the days before stands beside them as `placebo`.
     """
@@ -97,7 +97,7 @@ class Effects(Evaluated):
     slice = Col(
         _TEXT,
         "of whom or of what: all, arm:<arm>, segment:<segment_id>, scenario:<name>, mechanic:<name>, depth:<share, to "
-        "0.1>, policy:<name>",
+        "0.1>, policy:prices (the policy of the dates), any (whoever was offered anything), before_after",
         required=True,
     )
     metric = Col(
@@ -111,8 +111,8 @@ class Effects(Evaluated):
     method = Col(
         _TEXT,
         "holdout: users who may get offers against those held out; explore: users for whom chance drew such an offer "
-        "against those for whom it drew none; dr_policy: a policy against no offers, from what chance drew; "
-        "observational: no effect",
+        "against those for whom it drew none; dr_policy, snips_policy: a policy against no offers, per decision, from "
+        "what chance drew (doubly robust; self-normalised); observational: no effect",
         required=True,
     )
     estimate = Col(_DOUBLE, "treated less control; null: see reason", unit="as the metric")

@@ -11,12 +11,10 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from promo_spark.contracts.decisions import EXCLUSIONS, Promotions
 from promo_spark.contracts.schema import RATE, Col
 from promo_spark.decisions.users import DailyUser
 from promo_spark.settings.promote import PromoteSettings
-
-WITHDRAWN = ("no_consent", "unknown_consent", "no_channel", "not_profiled")  # offers that still hold end with these
-EXCLUSIONS = (*WITHDRAWN, "risk_blocked", "holdout")
 
 _RANGE = 16**15  # 15 hex digits of a digest fit a long
 
@@ -50,12 +48,28 @@ def in_explore_arm(user_id: Column, *, share: float, key: str, date: datetime.da
     return keyed_draw(user_id, key=key, purpose=f"explore {date}") < F.lit(int(Decimal(str(share)) * _RANGE))
 
 
-def with_eligibility(users: DataFrame, settings: PromoteSettings, date: datetime.date) -> DataFrame:
-    """One row per user. DailyUser → UserEligibility.
+def exploring_users(earlier_promotions: DataFrame, date: datetime.date, valid_days: int) -> DataFrame:
+    """One row per user for whom chance drew so lately that an offer of that day holds. Promotions → the user's id.
+
+    Until it ends the user gets nothing else: what follows is then the work of what was drawn, or of none, alone.
+    """
+    lately = F.col(Promotions.date) > F.lit(date - datetime.timedelta(valid_days))
+    was_drawn = (F.col(Promotions.arm) == "explore") & ~F.array_contains(Promotions.reason_codes, _EXPLORING)
+    return earlier_promotions.filter(lately & was_drawn).select(Promotions.user_id).distinct()
+
+
+def with_eligibility(
+    users: DataFrame, settings: PromoteSettings, date: datetime.date, exploring: DataFrame | None = None
+) -> DataFrame:
+    """One row per user. DailyUser, ids of users as of `exploring_users` → UserEligibility.
 
     A user without profile is excluded: every offer there is follows from what a user bought or did not buy.
     The arm comes from the hash alone, whatever the consent, so that it never depends on what a user does.
     """
+    if exploring is None:
+        exploring = users.select(DailyUser.user_id).limit(0)
+    users = users.join(exploring.withColumn(_STILL, F.lit(True)), DailyUser.user_id, "left")
+    still = F.coalesce(F.col(_STILL), F.lit(False))
     consent, tier = F.col(DailyUser.consent_marketing), F.col(DailyUser.risk_tier)
     arm = F.col(UserEligibility.arm)
     held_out = arm == "holdout"
@@ -67,12 +81,13 @@ def with_eligibility(users: DataFrame, settings: PromoteSettings, date: datetime
         "not_profiled": ~F.col(DailyUser.profiled),
         "risk_blocked": tier.isNotNull() & tier.isin(list(settings.blocked_risk_tiers)),
         "holdout": held_out,
+        _EXPLORING: (arm == "explore") & still,
     }
     exclusions = F.array_compact(F.array(*[F.when(applies[code], code) for code in EXCLUSIONS]))
     user_id, key = F.col(DailyUser.user_id), settings.holdout_key
     drawn = (
         F.when(in_holdout(user_id, share=settings.holdout_share, key=key), "holdout")
-        .when(in_explore_arm(user_id, share=settings.explore_share, key=key, date=date), "explore")
+        .when(still | in_explore_arm(user_id, share=settings.explore_share, key=key, date=date), "explore")
         .otherwise("treatment")
     )
     propensity = (
@@ -83,6 +98,9 @@ def with_eligibility(users: DataFrame, settings: PromoteSettings, date: datetime
         .withColumn(UserEligibility.arm_propensity, propensity.cast(RATE))
         .withColumn(UserEligibility.exclusions, exclusions)
     )
+
+
+_EXPLORING, _STILL = "exploring", "was_drawn_lately"
 
 
 def eligible(users: DataFrame) -> DataFrame:

@@ -183,13 +183,14 @@ def _most_of_one(of_arm: int) -> int:
 
 
 def with_arms_as_drawn(users: DataFrame, draws: DataFrame) -> DataFrame:
-    """The users, where only those are in the explore arm for whom chance decided. UserEligibility, Draw → the same.
+    """The users, where only those are in the explore arm for whom chance decides. UserEligibility, Draw → the same.
 
     Whom the arm's share of the budgets does not reach, or to whom nothing could be offered, is treated like others.
     """
     drawn = draws.select(Draw.user_id, F.lit(True).alias(_DRAWN))
     arm = F.col(UserEligibility.arm)
-    left_out = (arm == "explore") & F.col(_DRAWN).isNull()
+    exploring = F.array_contains(UserEligibility.exclusions, "exploring")
+    left_out = (arm == "explore") & F.col(_DRAWN).isNull() & ~exploring
     return UserEligibility.shaped(
         users.join(drawn, UserEligibility.user_id, "left").withColumn(
             UserEligibility.arm, F.when(left_out, "treatment").otherwise(arm)

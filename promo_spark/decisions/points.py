@@ -18,7 +18,7 @@ from promo_spark.contracts.decisions import Points, Promotions
 from promo_spark.contracts.schema import MONEY, Col, Frame, Personal
 from promo_spark.contracts.silver import OrderLines, PointRedemptions
 from promo_spark.measures.money import half_up, minor_per_unit, of_minor_units
-from promo_spark.measures.offers_in_force import approved_offers
+from promo_spark.measures.offers_in_force import LAST_DAY, with_last_day
 
 _LATE_DAYS = 28  # so long after it could be booked first an offer is looked at again: deliveries may be late
 _TEXT = T.StringType()
@@ -48,32 +48,23 @@ class EndedOffer(Frame):
 
 def ended_offers(promotions: DataFrame, by: Booking) -> DataFrame:
     """One row per offer that may be booked. Promotions of earlier dates → EndedOffer."""
-    revoked = promotions.select(
-        F.explode(Promotions.revokes).alias(Promotions.promotion_id),
-        F.date_sub(Promotions.date, 1).alias(_REVOKED),
-    )
-    last_day = F.least(Promotions.valid_to, F.date_sub(Promotions.stopped_on, 1), F.col(_REVOKED))
     account = F.when(F.col(Promotions.mechanic) == "rebate", "rebate").otherwise("points")
     kept_for_good = F.date_add(EndedOffer.last_day, by.return_days) < F.lit(by.date)
     not_long_ago = F.date_add(Promotions.valid_to, by.return_days + _LATE_DAYS) >= F.lit(by.date)
     return EndedOffer.shaped(
-        approved_offers(promotions)
+        with_last_day(promotions)
         .filter(F.col(Promotions.mechanic).isin("points", "rebate") & not_long_ago)
-        .join(revoked, Promotions.promotion_id, "left")
         .withColumns(
             {
                 EndedOffer.account: account,
                 EndedOffer.product_id: F.get(Promotions.product_ids, F.lit(0)),
                 EndedOffer.first_day: F.col(Promotions.valid_from),
-                EndedOffer.last_day: last_day,
+                EndedOffer.last_day: F.col(LAST_DAY),
                 EndedOffer.back: (F.col(Promotions.charged_price) - F.col(Promotions.offer_price)).cast(MONEY),
             }
         )
         .filter(kept_for_good)
     )
-
-
-_REVOKED = "day_before_revoked"
 
 
 def earned_entries(offers: DataFrame, lines: DataFrame, earlier: DataFrame, by: Booking) -> DataFrame:

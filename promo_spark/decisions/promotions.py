@@ -11,9 +11,9 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from promo_spark.contracts.currencies import digits_of
-from promo_spark.contracts.decisions import Explored, Promotions
+from promo_spark.contracts.decisions import WITHDRAWN, Explored, Promotions
 from promo_spark.contracts.schema import MONEY, QUANTITY, RATE, Col, Frame, Personal, Table
-from promo_spark.decisions.eligibility import WITHDRAWN, UserEligibility
+from promo_spark.decisions.eligibility import UserEligibility
 from promo_spark.decisions.exploration import Draw, drawable_offers
 from promo_spark.decisions.held import HeldOffers
 from promo_spark.decisions.mechanics import OFF_BASKETS, ON_BASKETS

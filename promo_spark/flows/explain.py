@@ -52,7 +52,7 @@ def explained(lake: Lake, settings: Settings, promote: Job, *, user: str, date: 
     """
     day = parsed_date(date)
     rows = _decided(lake, user, day)
-    if rows[0][Promotions.arm] == "explore":
+    if rows[0][Promotions.arm] == "explore" and "exploring" not in rows[0][Promotions.reason_codes]:
         return "\n".join([_heading(rows), *_drawn(lake, user, day)])
     logged = _logged(lake, rows[0][Promotions.run_id], settings)
     ctx = promote_context(

@@ -41,7 +41,7 @@ from promo_spark.decisions.allocation.policies import by_policy, policy
 from promo_spark.decisions.allocation.prices import Allocation, allocated_by_prices
 from promo_spark.decisions.budgets import budget, reserved_by_draws, with_bound
 from promo_spark.decisions.channels import allowed_by_channel, sending_hours, with_channels
-from promo_spark.decisions.eligibility import UserEligibility, eligible, with_eligibility
+from promo_spark.decisions.eligibility import UserEligibility, eligible, exploring_users, with_eligibility
 from promo_spark.decisions.exploration import Draw, drawable_offers, draws, with_arms_as_drawn
 from promo_spark.decisions.groups import group_limits, with_groups
 from promo_spark.decisions.held import held_offers, with_held_offers
@@ -111,7 +111,8 @@ def users_of_the_day(ctx: Ctx) -> DataFrame:
         timezone=ctx.business.timezone,
     )
     reachable = with_channels(users, ctx.read_optional(ChannelConsents))
-    return computed(with_eligibility(reachable, ctx.settings, ctx.date))
+    exploring = exploring_users(ctx.read_earlier(Promotions), ctx.date, ctx.settings.valid_days)
+    return computed(with_eligibility(reachable, ctx.settings, ctx.date, exploring))
 
 
 def considered(ctx: Ctx, users: DataFrame, everyone: DataFrame | None = None) -> Considered:

@@ -47,3 +47,14 @@ def always_valid_interval(estimate: float, error: float, *, tightest_at: float, 
     seen = time * spread + 1
     width = math.sqrt(2 * seen / (time**2 * spread) * math.log(math.sqrt(seen) / alpha))
     return Interval(estimate - width, estimate + width)
+
+
+def two_sided(estimate: float, error: float) -> float:
+    """The probability of an estimate as far from 0, were the truth 0; without an error 0 for any but 0.
+
+    >>> round(two_sided(1.96, 1.0), 3), two_sided(1.0, 0.0), two_sided(0.0, 0.0)
+    (0.05, 0.0, 1.0)
+    """
+    if error <= 0:
+        return 0.0 if estimate else 1.0
+    return 2 * NormalDist().cdf(-abs(estimate) / error)

@@ -34,6 +34,7 @@ class EvaluateSettings(Section):
 
     windows: Windows
     since: Annotated[str, Field(pattern=r"^(\d{4}-\d{2}-\d{2})?$")]
+    most_days: Days
     explored_days: Days
     before_days: Days
     least_users: Positive

@@ -12,7 +12,16 @@ from chispa import assert_df_equality
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from promo_spark.decisions.eligibility import UserEligibility, eligible, in_explore_arm, in_holdout, with_eligibility
+from promo_spark.contracts.decisions import Promotions
+from promo_spark.decisions.eligibility import (
+    UserEligibility,
+    eligible,
+    exploring_users,
+    in_explore_arm,
+    in_holdout,
+    with_eligibility,
+)
+from promo_spark.decisions.exploration import Draw, with_arms_as_drawn
 from promo_spark.decisions.users import DailyUser
 from promo_spark.settings import Settings
 from promo_spark.settings.promote import PromoteSettings
@@ -113,3 +122,32 @@ def test_other_users_are_explored_on_every_date_and_their_share_is_logged(
     # 0.1, of the other 0.9 half, and the rest
     propensities = {(r.arm, float(r.arm_propensity)) for r in drawn}
     assert propensities == {("holdout", 0.1), ("explore", 0.45), ("treatment", 0.45)}
+
+
+def test_whom_chance_drew_for_gets_nothing_else_while_it_would_hold(spark: SparkSession, settings: Settings) -> None:
+    """Drawn six days ago, offers hold seven: u1 gets nothing more until tomorrow. u2 was drawn seven days ago.
+
+    u3 is a row of a user who was being explored then: it was drawn before. u0 was never drawn.
+    """
+    rows = [("u0", 6, "none"), ("u1", 6, "explored"), ("u2", 7, "explored"), ("u3", 6, "exploring")]
+    earlier = Promotions.frame(
+        spark,
+        [
+            {"date": DAY - datetime.timedelta(ago), "user_id": user, "arm": "explore", "reason_codes": [reason]}
+            for user, ago, reason in rows
+            if user != "u0"
+        ],
+    )
+    exploring = exploring_users(earlier, DAY, 7)
+    users = DailyUser.frame(
+        spark, [{"user_id": user, "profiled": True, "consent_marketing": True} for user, *_ in rows]
+    )
+    by = strategy(settings, holdout_share=0.0, explore_share=0.0)
+    found = {r.user_id: (r.arm, r.exclusions) for r in with_eligibility(users, by, DAY, exploring).collect()}
+    treated: tuple[str, list[str]] = ("treatment", [])
+    assert found == {"u0": treated, "u1": ("explore", ["exploring"]), "u2": treated, "u3": treated}
+    # who is not drawn today is treated, but for those whose draw still holds
+    nothing = with_arms_as_drawn(with_eligibility(users, by, DAY, exploring), Draw.frame(spark))
+    assert {r.user_id: r.arm for r in nothing.collect()}["u1"] == "explore"
+    out = with_eligibility(users, strategy(settings, holdout_share=1.0, explore_share=0.0), DAY, exploring)
+    assert {(r.arm, *r.exclusions) for r in out.collect()} == {("holdout", "holdout")}

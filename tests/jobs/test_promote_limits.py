@@ -13,11 +13,11 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
+from promo_spark.contracts.decisions import EXCLUSIONS
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import Segments
 from promo_spark.contracts.risk import Risk
 from promo_spark.contracts.schema import Table
-from promo_spark.decisions.eligibility import EXCLUSIONS
 from promo_spark.runtime.progress import Progress
 from promo_spark.runtime.registry import all_commands
 from promo_spark.settings import Settings

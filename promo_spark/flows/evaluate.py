@@ -1,0 +1,257 @@
+"""The steps of evaluate: which windows are over, who is compared with whom, what is told of it, what is doubtful."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from promo_spark.contracts.decisions import Budget, Explored, Promotions
+from promo_spark.contracts.features import ProductProfile
+from promo_spark.contracts.predictions import Propensity
+from promo_spark.contracts.silver import Campaigns, Exposures, Feedback, OrderLines, Redemptions
+from promo_spark.measurement.arms import arm_counts, user_arms
+from promo_spark.measurement.effects import (
+    Compared,
+    Judging,
+    Row,
+    before_after_rows,
+    decided_since,
+    effect_rows,
+    judged,
+    pending_rows,
+    policy_row,
+    taking_rows,
+    unsaid,
+)
+from promo_spark.measurement.explored import (
+    drawn,
+    explored_moments,
+    finished_dates,
+    outcomes_after,
+    policy_contexts,
+    policy_moments,
+)
+from promo_spark.measurement.figures import BEFORE, METRICS, figures_of, prior_figures
+from promo_spark.measurement.moments import Moments, moments, moments_of_arrays
+from promo_spark.measurement.off_policy import value_by_doubly_robust, value_by_snips
+from promo_spark.measurement.outcomes import day_outcomes, outcomes_of_users
+from promo_spark.measurement.populations import (
+    ALL,
+    ANY,
+    CONTROL,
+    OTHERS,
+    TAKERS,
+    TREATED,
+    asked_users,
+    days_without_decisions,
+    expected_in_window,
+    forecasts_before,
+    group,
+    randomised_groups,
+    slices,
+    taking_groups,
+)
+from promo_spark.measurement.uses import offer_uses
+from promo_spark.measurement.validity import (
+    arms_kept_row,
+    comparison_rows,
+    days_decided_row,
+    effect_check_rows,
+    exposures_known_row,
+    sample_ratio_rows,
+)
+from promo_spark.measurement.windows import Window, finished_windows, pending_windows
+from promo_spark.runtime.job import Context
+from promo_spark.settings.evaluate import EvaluateSettings
+
+Ctx = Context[EvaluateSettings]
+_LONGEST_OFFER = 366  # days that an offer of an earlier date is looked for
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What is measured on a date: when offers began, the windows that are over, what users did, by day and by span."""
+
+    start: datetime.date
+    decided: set[datetime.date]
+    windows: list[Window]
+    promotions: DataFrame  # of earlier dates, as far back as an offer may hold in a window
+    by_day: DataFrame  # DayOutcome
+    by_user: DataFrame  # outcomes of users, by span, and what was forecast of them before offers began
+    by: Judging
+
+    @property
+    def shortest(self) -> Window:
+        return self.windows[0]
+
+
+def effects_and_checks(ctx: Ctx) -> tuple[list[Row], list[Row]]:
+    """What offers did, and whether it can be believed. → rows of Effects and Checks, without the date."""
+    of = evaluation(ctx)
+    if of is None:
+        return [], []
+    later = pending_rows(pending_windows(ctx.settings.windows, start=of.start, date=ctx.date))
+    if not of.windows:
+        ctx.note(f"offers began on {of.start}: too few days ago to tell what they did")
+        return later, []
+    ctx.say("comparing users with offers and those held out")
+    compared, observed, checks = _of_windows(ctx, of)
+    ctx.say("comparing what chance drew for explored users")
+    explored, policy = _of_explored(ctx, of)
+    effects = judged([*effect_rows([*compared, *explored], of.by), *policy, *observed], of.by)
+    return [*effects, *later], [*checks, *effect_check_rows(effects)]
+
+
+def evaluation(ctx: Ctx) -> Evaluation | None:
+    """What there is to be measured; None, and a note, where nothing was decided before the date."""
+    settings = ctx.settings
+    earlier = ctx.earlier(Promotions)
+    dates = [] if earlier is None else earlier.select(Promotions.date).distinct().collect()  # a row per date
+    decided = {row[0] for row in dates}
+    start = decided_since(decided, settings.since)
+    if earlier is None or start is None or start >= ctx.date:
+        ctx.note(f"no offers were decided before {ctx.date}: there is nothing to measure yet")
+        return None
+    windows = finished_windows(settings.windows, start=start, date=ctx.date, most_days=settings.most_days)
+    by = Judging(settings.alpha, settings.least_users, settings.windows[-1], settings.before_days)
+    nothing = ctx.spark.createDataFrame([], "user_id string")
+    if not windows:
+        return Evaluation(start, decided, [], earlier, nothing, nothing, by)
+    spans = _spans(ctx, start, windows)
+    first = min(begin for begin, _ in spans.values())
+    of_windows = min(window.first for window in windows)
+    since = of_windows - datetime.timedelta(_LONGEST_OFFER)
+    promotions = earlier.filter(
+        (F.col(Promotions.date) >= F.lit(since))
+        & ((F.col(Promotions.mechanic) == "none") | (F.col(Promotions.valid_to) >= F.lit(of_windows)))
+    )
+    lines = ctx.read_everyone(OrderLines).filter(
+        F.col(OrderLines.order_date).between(F.lit(first), F.lit(ctx.date - datetime.timedelta(1)))
+    )
+    products = ctx.read(ProductProfile)
+    uses = offer_uses(promotions, lines, products, ctx.read_everyone(Redemptions))
+    by_day = ctx.keep(day_outcomes(lines, products, uses, ctx.read_everyone(Feedback), timezone=ctx.business.timezone))
+    forecasts = forecasts_before(ctx.read_earlier(Propensity).filter(F.col(Propensity.as_of) == F.lit(start)))
+    by_user = ctx.keep(outcomes_of_users(by_day, spans).join(forecasts, Propensity.user_id, "full"))
+    return Evaluation(start, decided, windows, promotions, by_day, by_user, by)
+
+
+def _spans(ctx: Ctx, start: datetime.date, windows: list[Window]) -> dict[str, tuple[datetime.date, datetime.date]]:
+    """The days whose figures are added up, by name: of each window, before offers began, before the shortest window."""
+    day = datetime.timedelta(1)
+    shortest = windows[0]
+    return {
+        BEFORE: (start - ctx.settings.before_days * day, start - day),
+        "prior": (shortest.first - shortest.days * day, shortest.first - day),
+        **{_span(window): (window.first, window.last) for window in windows},
+    }
+
+
+def _span(window: Window) -> str:
+    return f"days{window.days}"
+
+
+def _of_windows(ctx: Ctx, of: Evaluation) -> tuple[list[Compared], list[Row], list[Row]]:
+    """Those held out against the others in every window; takers against others in the shortest; checks of both."""
+    compared: list[Compared] = []
+    observed: list[Row] = []
+    longest = of.windows[-1]
+    checks = [
+        days_decided_row(days_without_decisions(of.decided, longest), longest),
+        arms_kept_row(of.promotions, longest),
+        exposures_known_row(ctx.read_everyone(Exposures), of.promotions, ctx.read_optional(Campaigns), longest),
+    ]
+    for window in of.windows:
+        if window.first not in of.decided:
+            reason = f"nothing was decided for {window.first}, its first day"
+            observed += [unsaid(window, ALL, metric, "holdout", (0, 0), reason) for metric in METRICS]
+            continue
+        arms = user_arms(of.promotions.filter(F.col(Promotions.date) == F.lit(window.first)))
+        arms = ctx.keep(arms)
+        whole = asked_users(arms, of.by_user)
+        figures = dict(figures_of(_span(window)))
+        groups = randomised_groups()
+        if window is of.shortest:
+            figures |= prior_figures()
+            groups = F.concat(groups, taking_groups())
+        found = moments(whole, groups=groups, figures=figures)
+        if not found:
+            reason = f"nobody could have been offered anything on {window.first}"
+            observed += [unsaid(window, ALL, metric, "holdout", (0, 0), reason) for metric in METRICS]
+            continue
+        compared += _held_out_compared(window, found, expected_in_window(of.promotions, window))
+        if window is of.shortest:
+            observed += _observed(window, found, of.by)
+        if window is longest:
+            counts = [row.asDict() for row in arm_counts(arms).collect()]  # a row per arm and probability
+            checks += sample_ratio_rows(counts, day=window.first, threshold=ctx.settings.alarms.sample_ratio)
+            checks += comparison_rows(found, of.by.least_users)
+    return compared, observed, checks
+
+
+def _held_out_compared(
+    window: Window, found: Mapping[str, Moments], expected: Mapping[str, Mapping[str, float]]
+) -> list[Compared]:
+    """A comparison per slice that has both sides; a window in which an arm is empty has one that says so."""
+    nobody = moments_of_arrays({name: [] for name in next(iter(found.values())).names})
+    compared = []
+    for slice_ in slices(found) or [ALL]:
+        treated = found.get(group(slice_, TREATED), nobody)
+        control = found.get(group(ALL if slice_.startswith("arm:") else slice_, CONTROL), nobody)
+        told = expected.get(slice_)
+        if told is None and slice_.startswith("segment:"):
+            told = dict.fromkeys(expected[ALL], 0.0)
+        per_user = {m: round(value / treated.users, 6) for m, value in (told or {}).items() if treated.users}
+        compared.append(Compared(slice_, "holdout", window, treated, control, per_user))
+    return compared
+
+
+def _observed(window: Window, found: Mapping[str, Moments], by: Judging) -> list[Row]:
+    """What those who were offered something did against others, and against before: no effects."""
+    rows: list[Row] = []
+    others = found.get(group(ANY, OTHERS))
+    for name, takers in found.items():
+        slice_, _, side = name.partition("|")
+        if side == TAKERS and others is not None:
+            rows += taking_rows(slice_, window, takers, others, by)
+    treated, control = found.get(group(ALL, TREATED)), found.get(group(ALL, CONTROL))
+    return rows + (before_after_rows(window, treated, control, by) if treated and control else [])
+
+
+def _of_explored(ctx: Ctx, of: Evaluation) -> tuple[list[Compared], list[Row]]:
+    """What single offers did, and the policy of the dates: of users for whom chance drew."""
+    days = of.shortest.days
+    rows = finished_dates(
+        ctx.read_earlier(Explored).filter(F.col(Explored.date) >= F.lit(of.start)),
+        date=ctx.date,
+        days=days,
+        at_most=ctx.settings.explored_days,
+    )
+    rows = ctx.keep(rows)
+    first = rows.agg(F.min(Explored.date)).collect()[0][0]
+    if first is None:
+        return [], []
+    window = Window(first, days)
+    after = ctx.keep(outcomes_after(rows, of.by_day, days))
+    found, expected = explored_moments(drawn(rows), after, of.by_user)
+    compared = [
+        Compared(
+            slice_, "explore", window, found[group(slice_, TREATED)], found[group(slice_, CONTROL)], expected[slice_]
+        )
+        for slice_ in slices(found)
+        if group(slice_, CONTROL) in found
+    ]
+    contexts = policy_contexts(rows, ctx.read_earlier(Budget))
+    told = policy_moments(contexts, after, of.by_user, days=days, before_days=ctx.settings.before_days)
+    if told is None:
+        return compared, []
+    expected_of_policy = round(float(told.sums[told.names.index("told")] / told.sums[told.names.index("contexts")]), 6)
+    policy = [
+        policy_row(method, window, told.users, value(told), expected_of_policy, of.by)
+        for method, value in (("dr_policy", value_by_doubly_robust), ("snips_policy", value_by_snips))
+    ]
+    return compared, policy

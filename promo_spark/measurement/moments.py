@@ -1,0 +1,149 @@
+"""Sums over users, of figures and of the product of each two: all that means, errors and regressions are made of.
+
+Figures are whole parts, such as cents, so that sums are exact: the same whatever the order of rows and the partitions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from promo_spark.contracts.schema import Col, Frame
+from promo_spark.measures.arrow_lists import entries_of_lists
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Batches = Iterator[pa.RecordBatch]
+
+_LARGEST = 2**31 - 1  # of a figure: products of two fit a long
+_LOW = 2**32  # products are summed in two parts, above and below this
+
+
+class MomentSums(Frame):
+    """One row per group and pair of figures: the sum of their products in two parts, high × 2³² + low."""
+
+    group = Col(T.StringType(), "of which users", required=True)
+    first = Col(T.IntegerType(), "place of a figure; −1: each user counts 1", required=True)
+    second = Col(T.IntegerType(), "place of the other, not before the first", required=True)
+    high = Col(T.LongType(), "see above", required=True)
+    low = Col(T.LongType(), "see above", required=True)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Of some users: how many, the sum of each figure, and the sums of the products of each two."""
+
+    users: int
+    names: tuple[str, ...]
+    sums: Floats
+    products: Floats  # one row and one column per figure
+
+    def weights(self, of: Mapping[str, float]) -> Floats:
+        """What each figure counts in a sum of some of them. Raises KeyError for a figure that there is not.
+
+        >>> Moments(1, ("a", "b"), np.zeros(2), np.zeros((2, 2))).weights({"b": 2.0}).tolist()
+        [0.0, 2.0]
+        """
+        counted = np.zeros(len(self.names))
+        place = {name: at for at, name in enumerate(self.names)}
+        for name, weight in of.items():
+            counted[place[name]] += weight
+        return counted
+
+
+def moments_of_arrays(figures: Mapping[str, npt.ArrayLike]) -> Moments:
+    """The moments of users that are there as arrays, one entry per user.
+
+    >>> both = moments_of_arrays({"one": [1, 1], "paid": [2, 3]})
+    >>> both.users, both.sums.tolist(), both.products.tolist()
+    (2, [2.0, 5.0], [[2.0, 5.0], [5.0, 13.0]])
+    """
+    table = np.column_stack([np.asarray(values, np.float64) for values in figures.values()])
+    return Moments(len(table), tuple(figures), table.sum(axis=0), table.T @ table)
+
+
+def moments(users: DataFrame, *, groups: Column, figures: Mapping[str, tuple[Column, int]]) -> dict[str, Moments]:
+    """The moments of each group of users. Any frame of users, who may be in several groups → group → Moments.
+
+    `groups`: the names of a user's groups, a list. `figures`: name → the figure, and how many parts make one unit of
+    it; a null counts as 0, what is larger than 2³¹ parts as that. The driver holds a row per group and pair of figures.
+    """
+    whole = [_whole(value, parts) for value, parts in figures.values()]
+    rows = users.select(groups.alias(_GROUPS), F.array(*whole).alias(_FIGURES))
+    parts = rows.mapInArrow(_summed(len(figures)), MomentSums.schema())
+    keys = (MomentSums.group, MomentSums.first, MomentSums.second)
+    sums = parts.groupBy(*keys).agg(
+        F.sum(MomentSums.high).alias(MomentSums.high), F.sum(MomentSums.low).alias(MomentSums.low)
+    )
+    per_unit = np.array([parts for _, parts in figures.values()], np.float64)
+    by_group: dict[str, dict[tuple[int, int], int]] = {}
+    for row in sums.collect():
+        of_group = by_group.setdefault(row[MomentSums.group], {})
+        of_group[row[MomentSums.first], row[MomentSums.second]] = row[MomentSums.high] * _LOW + row[MomentSums.low]
+    return {group: _moments(found, tuple(figures), per_unit) for group, found in sorted(by_group.items())}
+
+
+_GROUPS, _FIGURES = "groups_of_user", "figures_of_user"
+
+
+def _whole(value: Column, parts: int) -> Column:
+    counted = F.round(value.cast("double") * parts)
+    return F.coalesce(F.least(F.greatest(counted, F.lit(-_LARGEST)), F.lit(_LARGEST)).cast("long"), F.lit(0))
+
+
+def _moments(found: Mapping[tuple[int, int], int], names: tuple[str, ...], per_unit: Floats) -> Moments:
+    count = len(names)
+    sums = np.array([found[-1, at] for at in range(count)], np.float64) / per_unit
+    products = np.empty((count, count))
+    for first in range(count):
+        for second in range(first, count):
+            value = found[first, second] / (per_unit[first] * per_unit[second])
+            products[first, second] = products[second, first] = value
+    return Moments(found[-1, -1], names, sums, products)
+
+
+def _summed(count: int) -> Callable[[Batches], Batches]:
+    """Batches of users with their groups and figures → MomentSums, a row per group, pair and batch."""
+    pairs = [(first, second) for first in range(-1, count) for second in range(first, count)]
+    names = MomentSums.columns()
+
+    def of_batches(batches: Batches) -> Batches:
+        for batch in batches:
+            row, entries = entries_of_lists(batch.column(0))
+            figures = batch.column(1).flatten().to_numpy(zero_copy_only=False).reshape(batch.num_rows, count)
+            found, group = np.unique(entries.to_numpy(zero_copy_only=False), return_inverse=True)
+            ordered = np.argsort(group, kind="stable")
+            starts = np.searchsorted(group[ordered], np.arange(len(found)))
+            if not len(found):
+                continue
+            with_one = np.column_stack([np.ones(batch.num_rows, np.int64), figures])[row[ordered]]
+            first, second, high, low = _sums_of_pairs(with_one, starts, pairs)
+            told = [np.tile(found, len(pairs)), first, second, high, low]
+            kinds = [pa.string(), pa.int32(), pa.int32(), pa.int64(), pa.int64()]
+            columns = [pa.array(values, kind) for values, kind in zip(told, kinds, strict=True)]
+            yield pa.RecordBatch.from_arrays(columns, list(names))
+
+    return of_batches
+
+
+def _sums_of_pairs(figures: Ints, starts: Ints, pairs: Sequence[tuple[int, int]]) -> tuple[Ints, Ints, Ints, Ints]:
+    """The places of each pair, and the two parts of its sum in each group of rows, which begin at `starts`.
+
+    >>> [part.tolist() for part in _sums_of_pairs(np.array([[1, 5], [1, 7], [1, -2]]), np.array([0, 2]), [(-1, 0)])]
+    [[-1, -1], [0, 0], [0, -1], [12, 4294967294]]
+    """
+    columns = np.ascontiguousarray(figures.T)
+    high, low = np.empty((2, len(pairs), len(starts)), np.int64)
+    for at, (first, second) in enumerate(pairs):
+        product = columns[first + 1] * columns[second + 1]
+        high[at] = np.add.reduceat(product >> 32, starts)
+        low[at] = np.add.reduceat(product & (_LOW - 1), starts)
+    places = np.repeat(np.array(pairs, np.int64), len(starts), axis=0)
+    return places[:, 0], places[:, 1], high.ravel(), low.ravel()

@@ -1,0 +1,138 @@
+"""Which offers were used, on which day, and what was given for it: known offer by offer, without a comparison.
+
+What is given to somebody who would have bought anyway is given all the same: a cost of the offer, not its effect.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from promo_spark.contracts.decisions import Promotions
+from promo_spark.contracts.features import ProductProfile
+from promo_spark.contracts.schema import MONEY, Col, Frame, Personal
+from promo_spark.contracts.silver import OrderLines, Redemptions
+from promo_spark.measures.offers_in_force import LAST_DAY, with_last_day
+
+_TEXT = T.StringType()
+_LATER = ("rebate", "points")  # given after the purchase, and so on no receipt
+_ON_BASKETS = ("coupon", "threshold")
+_PRODUCT, _ORDERED, _COUNT, _WANTED = "product_of_offer", "products_in_order", "products_bought", "products_of_offer"
+
+
+class OfferUse(Frame):
+    """One row per offer and day on which it was used."""
+
+    user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
+    promotion_id = Col(_TEXT, "the offer", required=True)
+    day = Col(T.DateType(), "the day", required=True)
+    given = Col(MONEY, "what the shop and funds gave for it", unit="currency", required=True)
+    later = Col(MONEY, "the part of it that stands on no receipt, as of points", unit="currency", required=True)
+    paid = Col(MONEY, "what was paid for what it is good for; of a basket for all of it", "currency", required=True)
+
+
+def offer_uses(promotions: DataFrame, lines: DataFrame, products: DataFrame, redemptions: DataFrame) -> DataFrame:
+    """One row per offer and day of its use. Promotions, OrderLines, ProductProfile, Redemptions → OfferUse.
+
+    Of products: they were bought while the offer held, all of a bundle in one order. A lower price counts as given
+    where the receipt shows a discount. Of a basket: the order, or a redemption, names the offer as its coupon. Of a
+    gift: the product came for nothing.
+    """
+    offers = with_last_day(promotions)
+    bought = lines.filter((F.col(OrderLines.quantity) > 0) & F.col(OrderLines.user_id).isNotNull())
+    parts = (_uses_of_products(offers, bought, products), _uses_of_baskets(offers, bought, redemptions))
+    every = parts[0].unionByName(parts[1])
+    keys = (OfferUse.user_id, OfferUse.promotion_id, OfferUse.day)
+    amounts = (OfferUse.given, OfferUse.later, OfferUse.paid)
+    return OfferUse.shaped(every.groupBy(*keys).agg(*[F.sum(name).cast(MONEY).alias(name) for name in amounts]))
+
+
+def _uses_of_products(offers: DataFrame, bought: DataFrame, products: DataFrame) -> DataFrame:
+    """One row per offer on products, order and day. → OfferUse."""
+    mechanic, rate = F.col(Promotions.mechanic), F.col(Promotions.discount_rate).cast("double")
+    of_products = offers.filter(F.size(Promotions.product_ids) > 0).select(
+        Promotions.user_id,
+        Promotions.promotion_id,
+        Promotions.mechanic,
+        Promotions.discount_rate,
+        Promotions.valid_from,
+        LAST_DAY,
+        F.size(Promotions.product_ids).alias(_WANTED),
+        F.explode(Promotions.product_ids).alias(_PRODUCT),
+    )
+    costs = products.select(F.col(ProductProfile.product_id).alias(_PRODUCT), ProductProfile.unit_cost)
+    paid, off = F.col(OrderLines.amount_paid).cast("double"), F.col(OrderLines.discount_retail).cast("double")
+    share = F.when(rate < 1, rate / (1 - rate))
+    at_the_till = F.least(F.greatest(off, F.lit(0.0)), F.coalesce(paid * share, off))
+    cost = F.col(ProductProfile.unit_cost).cast("double") * F.col(OrderLines.quantity).cast("double")
+    given = (
+        F.when(mechanic == "gift", F.coalesce(cost, F.lit(0.0)))
+        .when(mechanic.isin(*_LATER), paid * rate)
+        .otherwise(at_the_till)
+    )
+    counts = F.when(mechanic == "gift", (F.col(OrderLines.amount_paid) <= 0) & (F.col(OrderLines.list_amount) > 0))
+    sold = bought.select(
+        OrderLines.user_id,
+        F.col(OrderLines.product_id).alias(_PRODUCT),
+        OrderLines.order_id,
+        OrderLines.order_date,
+        OrderLines.quantity,
+        OrderLines.amount_paid,
+        OrderLines.list_amount,
+        OrderLines.discount_retail,
+    )
+    used = (
+        of_products.join(sold, [Promotions.user_id, _PRODUCT], "inner")
+        .filter(F.col(OrderLines.order_date).between(F.col(Promotions.valid_from), F.col(LAST_DAY)))
+        .filter(F.coalesce(counts, F.lit(True)))
+        .join(costs, _PRODUCT, "left")
+        .groupBy(Promotions.user_id, Promotions.promotion_id, Promotions.mechanic, _WANTED, OrderLines.order_id)
+        .agg(
+            F.min(OrderLines.order_date).alias(OfferUse.day),
+            F.count_distinct(_PRODUCT).alias(_COUNT),
+            F.sum(F.round(given, 4).cast("decimal(18,4)")).alias(OfferUse.given),
+            F.sum(OrderLines.amount_paid).alias(OfferUse.paid),
+        )
+        .filter((mechanic != "bundle") | (F.col(_COUNT) >= F.col(_WANTED)))
+    )
+    later = F.when(mechanic.isin(*_LATER), F.col(OfferUse.given)).otherwise(0)
+    return OfferUse.shaped(used.withColumn(OfferUse.later, later.cast(MONEY)).withColumn(OfferUse.given, _money()))
+
+
+def _money() -> Column:
+    return F.col(OfferUse.given).cast(MONEY)
+
+
+def _uses_of_baskets(offers: DataFrame, bought: DataFrame, redemptions: DataFrame) -> DataFrame:
+    """One row per offer on a basket and day. → OfferUse.
+
+    What receipts say counts; where there is only a redemption, the offer's amount, once.
+    """
+    on_baskets = offers.filter(F.col(Promotions.mechanic).isin(*_ON_BASKETS)).select(
+        Promotions.user_id, Promotions.promotion_id, Promotions.coupon_amount, Promotions.valid_from, LAST_DAY
+    )
+    off = F.col(OrderLines.discount_coupon_match) + F.col(OrderLines.discount_coupon)
+    on_receipts = (
+        bought.filter(F.col(OrderLines.coupon_id).isNotNull())
+        .groupBy(OrderLines.user_id, F.col(OrderLines.coupon_id).alias(OfferUse.promotion_id), OrderLines.order_date)
+        .agg(F.sum(off).alias(_OFF), F.sum(OrderLines.amount_paid).alias(OfferUse.paid))
+        .withColumnRenamed(OrderLines.order_date, OfferUse.day)
+    )
+    redeemed = redemptions.groupBy(Redemptions.user_id, F.col(Redemptions.coupon_id).alias(OfferUse.promotion_id)).agg(
+        F.min(Redemptions.redeemed_on).alias(OfferUse.day)
+    )
+    named = [OfferUse.user_id, OfferUse.promotion_id]
+    seen = on_receipts.unionByName(
+        redeemed.join(on_receipts, named, "left_anti").withColumns(
+            {_OFF: F.lit(None).cast("decimal(18,2)"), OfferUse.paid: F.lit(0).cast("decimal(18,2)")}
+        )
+    )
+    used = on_baskets.join(seen, named, "inner").filter(
+        F.col(OfferUse.day).between(F.col(Promotions.valid_from), F.col(LAST_DAY))
+    )
+    given = F.coalesce(F.when(F.col(_OFF) > 0, F.col(_OFF)), Promotions.coupon_amount)
+    return OfferUse.shaped(used.withColumns({OfferUse.given: given.cast(MONEY), OfferUse.later: F.lit(0).cast(MONEY)}))
+
+
+_OFF = "off_basket"
