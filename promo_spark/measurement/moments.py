@@ -94,8 +94,8 @@ _GROUPS, _FIGURES = "groups_of_user", "figures_of_user"
 
 
 def _whole(value: Column, parts: int) -> Column:
-    counted = F.round(value.cast("double") * parts)
-    return F.coalesce(F.least(F.greatest(counted, F.lit(-_LARGEST)), F.lit(_LARGEST)).cast("long"), F.lit(0))
+    counted = F.round(F.coalesce(value.cast("double"), F.lit(0.0)) * parts)  # `least` skips nulls
+    return F.least(F.greatest(counted, F.lit(-_LARGEST)), F.lit(_LARGEST)).cast("long")
 
 
 def _moments(found: Mapping[tuple[int, int], int], names: tuple[str, ...], per_unit: Floats) -> Moments:
