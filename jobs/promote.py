@@ -7,8 +7,10 @@ campaigns and departments and scarce stock too, say which offers are made; one t
 is. An offer of an earlier date that still holds counts against a user's most, and is not made again; it ends where the
 user's consent was withdrawn. A keyed-hash holdout gets nothing, nor does an account that risk blocks; the explore arm
 gets what chance says, and all that it could have drawn is written down. Where approval is required, offers are proposed
-until `approve` runs. What earlier offers of points and rebates earned is booked in decisions.points. All promises of
-decisions.promotions are checked before anything is written.
+until `approve` runs. What was adjusted by what earlier offers did, the version of decisions.policy in force, changes
+depths, budgets and expectations within bounds; without one the settings alone decide. What earlier offers of points and
+rebates earned is booked in decisions.points. All promises of decisions.promotions are checked before anything is
+written.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from promo_spark.contracts.decisions import Actions, Budget, Explored, Frontier,
 from promo_spark.contracts.effects import Elasticity
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import BasketRules, Forecasts, Metrics, Recommendations, Segments
+from promo_spark.contracts.policy import Policy
 from promo_spark.contracts.predictions import ItemPropensity, Opportunities, Propensity
 from promo_spark.contracts.responses import Uplift, UpliftCurves
 from promo_spark.contracts.risk import Risk
@@ -34,6 +37,7 @@ from promo_spark.contracts.silver import (
 )
 from promo_spark.decisions.metrics import decision_metrics
 from promo_spark.decisions.users import with_profile
+from promo_spark.flows import policy as policies
 from promo_spark.flows import promote as flow
 from promo_spark.runtime.job import ByHand, Context, Earlier, Everyone, job, main
 from promo_spark.settings.promote import PromoteSettings
@@ -58,6 +62,8 @@ from promo_spark.settings.promote import PromoteSettings
         SegmentStrategies,
         PromotionFunds,
         PromotionCalendar,
+        Policy,
+        Earlier(Policy),
         Earlier(Promotions),
         Earlier(Points),
         Everyone(OrderLines, why="points and rebates that were promised are booked, whoever has withdrawn since"),
@@ -69,7 +75,9 @@ from promo_spark.settings.promote import PromoteSettings
     settings=PromoteSettings,
 )
 def run(ctx: Context[PromoteSettings]) -> None:
-    of = flow.considered(ctx, flow.users_of_the_day(ctx))
+    policy = policies.policy_in_force(ctx)
+    ctx = policies.by_policy(ctx, policy)
+    of = flow.considered(ctx, flow.users_of_the_day(ctx), policy)
     decided = flow.decided(ctx, of, flow.allocated(ctx, of))
     flow.checked(ctx, decided, of)
     ctx.metrics(

@@ -4,10 +4,11 @@
 
 LAKE is lake.root of the environment (demo) unless it is given, the date its pipeline.date.
 
-Reads decisions.promotions, decisions.budget, decisions.explored, features.user_profile, features.product_profile,
-models.segments, models.risk and the marketers' lists of silver that are there (promotion_exclusions, promotion_funds,
-promotion_calendar, channel_consents) with polars, prints each promise with the rows that break it, and ends with exit
-code 1 if there are any.
+Reads decisions.promotions, decisions.budget, decisions.explored, decisions.policy, features.user_profile,
+features.product_profile, models.segments, models.risk and the marketers' lists of silver that are there
+(promotion_exclusions, promotion_funds, promotion_calendar, channel_consents) with polars, prints each promise with the
+rows that break it, and ends with exit code 1 if there are any. It judges by the settings in force: those of the
+environment with what the newest version of decisions.policy up to the date says.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ import polars as pl
 
 from promo_spark.contracts.currencies import digits_of
 from promo_spark.contracts.decisions import EXCLUSIONS, WITHDRAWN, Promotions
+from promo_spark.contracts.policy import CLOSED, PAUSED
 from promo_spark.contracts.schema import MONEY
+from promo_spark.decisions import policy as policies
 from promo_spark.decisions.mechanics import OFF_BASKETS, ON_BASKETS
 from promo_spark.decisions.offers.gifts import most_gift_cost
 from promo_spark.decisions.offers.pricing import most_basket_amount
@@ -36,6 +39,9 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
     def of_date(table: str, column: str) -> pl.DataFrame:
         return pl.read_delta(str(lake / table)).filter(pl.col(column) == date)
 
+    policy = policy_in_force(lake, date)
+    version = policy.label(settings.promote)
+    settings = settings.model_copy(update={"promote": policies.settings_in_force(settings.promote, policy)})
     rows = of_date("decisions/promotions", "date")
     budget = of_date("decisions/budget", "date")
     explored = of_date("decisions/explored", "date")
@@ -117,6 +123,7 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
     planned |= {f"face:{m}": Decimal(str(b)) for m, b in settings.promote.face_budgets.items()}
     planned |= {f"department:{d}": Decimal(str(b)) for d, b in settings.promote.department_budgets.items()}
     planned["daily"] = Decimal(str(settings.promote.daily_budget))
+    planned = {name: most.quantize(Decimal(10) ** -digits, ROUND_DOWN) for name, most in planned.items()}
     excluded = rows.filter(pl.col("reason_codes").list.set_intersection(list(EXCLUSIONS)).list.len() > 0)
     for attribute, of_users in groups.items():
         may_get = of_users.join(excluded, on="user_id", how="anti")
@@ -224,6 +231,16 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
         "no gift costs more than promote.gift_max_cost and its share of the budget": gifts.filter(
             ~(pl.col("unit_cost") <= most_gift_cost(settings.promote, "gift", digits)).fill_null(False)
         ).height,
+        "it was decided by the policy in force": rows.filter(pl.col("policy_version") != version).height,
+        "what the policy in force pauses is given to explored users only, and what it closes to nobody": sum(
+            max(policy.pause(f"mechanic:{mechanic}"), policy.pause(f"scenario:{scenario}"))
+            >= (CLOSED if arm == "explore" else PAUSED)
+            for mechanic, scenario, arm in offers.select("mechanic", "scenario", "arm").iter_rows()
+        ),
+        "no offer on products is deeper than its scenario may be": sum(
+            offers.filter((pl.col("scenario") == scenario) & (pl.col("discount_rate") > Decimal(str(greatest)))).height
+            for scenario, (_, greatest) in settings.promote.depth.items()
+        ),
         "nobody in the holdout gets an offer": offers.filter(pl.col("arm") == "holdout").height,
         "a user is in one arm": per_user.filter(pl.col("arms") != 1).height,
         "nobody gets an offer by a channel that they refused": refused_channels(lake, offers),
@@ -264,6 +281,14 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
         ).height,
         "none costs nothing": none.filter((pl.col("expected_cost") != 0) | (pl.col("mechanic") != "none")).height,
     }
+
+
+def policy_in_force(lake: Path, date: datetime.date) -> policies.InForce:
+    """The newest version of decisions.policy up to the date; none where there is no such table."""
+    table = lake / "decisions/policy"
+    if not table.exists():
+        return policies.AS_SET
+    return policies.in_force(pl.read_delta(str(table)).filter(pl.col("valid_from") <= date).to_dicts())
 
 
 def listed(lake: Path, name: str) -> list[dict[str, Any]]:

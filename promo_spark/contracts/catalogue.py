@@ -8,6 +8,7 @@ from promo_spark.contracts.features import FEATURES
 from promo_spark.contracts.measurement import MEASUREMENT
 from promo_spark.contracts.models import MODELS
 from promo_spark.contracts.ops import OPS
+from promo_spark.contracts.policy import POLICIES
 from promo_spark.contracts.predictions import PREDICTIONS
 from promo_spark.contracts.responses import RESPONSES
 from promo_spark.contracts.restricted import RESTRICTED_QUARANTINE, RESTRICTED_TABLES
@@ -30,6 +31,7 @@ ALL_TABLES: tuple[type[Table], ...] = (
     *EFFECTS,
     *RISKS,
     *DECISIONS,
+    *POLICIES,
     *MEASUREMENT,
     *OPS,
     *TRUTH,

@@ -170,7 +170,8 @@ class Promotions(Table):
         _TEXTS,
         "why this offer, or why none (offers_held: those of earlier dates still hold; no_gain: none brings "
         "promote.least_gain; strategy: what does is of a mechanic that is not measured and that "
-        "silver.segment_strategies does not name for the user; budget_exhausted: others bring more for it; ring_cap: "
+        "silver.segment_strategies does not name for the user; paused: what does is paused by decisions.policy; "
+        "budget_exhausted: others bring more for it; ring_cap: "
         "linked accounts have what they may have together; explored: "
         "chance gave none; exploring: chance drew on an earlier day, and nothing else is given while what it drew from "
         "would hold); at least one",
@@ -187,7 +188,9 @@ class Promotions(Table):
         _TEXTS,
         "promotions of earlier dates that end with this row, as the user may not be sent offers any more; null: none",
     )
-    policy_version = Col(_TEXT, "version of the strategy parameters", required=True)
+    policy_version = Col(
+        _TEXT, "promote.policy_version, and where one is in force, + and the version of decisions.policy", required=True
+    )
     run_id = Col(_TEXT, "the run that decided", required=True)
 
 

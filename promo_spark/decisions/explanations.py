@@ -31,6 +31,7 @@ class Candidate:
     worthwhile: bool
     uses: Mapping[str, Decimal]  # how much of each limit that it falls under, in currency or pieces
     in_strategy: bool = True
+    paused: bool = False  # by the version of decisions.policy in force
     fund: str | None = None  # what pays a share of it
     fund_cost: Decimal = Decimal(0)
 
@@ -106,6 +107,8 @@ def _why_not(one: Candidate, offered: Sequence[Candidate], decided: Decided) -> 
         return f"less than promote.least_gain, {decided.least_gain:.2f}"
     if one.cost + one.fund_cost <= 0:
         return "nothing is expected to be given"
+    if one.paused:
+        return f"{one.mechanic} or {one.scenario} is paused by the version of decisions.policy in force"
     if not one.in_strategy:
         return f"nothing is measured of a {one.mechanic}, and the user's strategies name other mechanics"
     dear = {name: decided.prices.get(name, 0.0) for name in one.uses if decided.prices.get(name, 0.0) > 0}

@@ -36,7 +36,7 @@ from promo_spark.decisions.allocation.user_options import OptionUse, UserOption,
 from promo_spark.decisions.eligibility import UserEligibility, keyed_draw
 from promo_spark.decisions.groups import GroupedOffer
 from promo_spark.decisions.offers.targets import Fund, OfferedProduct, departments
-from promo_spark.decisions.valuation import ValuedOffer
+from promo_spark.decisions.valuation import ValuedOffer, could_be_drawn
 
 _LARGEST_PART = 0.1  # of the share of a limit, that one user could draw
 _ORDER, _PLACE = "order_of_user", "place_drawn"
@@ -119,6 +119,7 @@ def drawable_offers(offers: DataFrame, limits: Mapping[str, int], share: float) 
     """The offers that chance draws from, if they are of users in the explore arm. ValuedOffer → ValuedOffer.
 
     Not those of funds and campaigns with a budget: how little one has must not decide how many users are explored.
+    Nor what the policy in force closes.
 
     `limits` and `share` as in `draws`.
     """
@@ -132,7 +133,7 @@ def drawable_offers(offers: DataFrame, limits: Mapping[str, int], share: float) 
             fits = F.col(ValuedOffer.cost_minor) <= F.lit(_most_of_one(_of_arm(limit, share)))
             small = small & (fits | ~F.coalesce(F.array_contains(names, name), F.lit(False)))
     small = small & _small_for_groups(limits, share)
-    return _of_small_pieces(offers.filter(~of_lists & small), limits, share)
+    return _of_small_pieces(offers.filter(could_be_drawn() & ~of_lists & small), limits, share)
 
 
 def _small_for_groups(limits: Mapping[str, int], share: float) -> Column:

@@ -10,7 +10,7 @@ it is a cost: the shop's, but for the share of it that a fund pays.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -145,6 +145,32 @@ def gains(of: Offered, curves: Curves) -> Gains:
     revenue = basket * extra + earned + freed - given
     first_pieces = np.where(on_products, sold[0], uses)
     return Gains(extra, uses, given, used_for - own, value, error, revenue, freed, first_pieces, sold[1])
+
+
+def calibrated(told: Gains, funded: Floats, *, value: Floats, cost: Floats) -> Gains:
+    """The gains with what offers bring and what they give each times a factor of its own; by 1 to the same bits.
+
+    `funded`: as in Offered. What offers bring is the value before what is given.
+
+    >>> one, no = np.ones(1), np.zeros(1)
+    >>> told = Gains(no, no, given=2 * one, sold=no, value=one, error=one, revenue=no, freed=no, first_pieces=no,
+    ...     second_pieces=no)
+    >>> half = calibrated(told, no, value=0.5 * one, cost=1.2 * one)  # 1 + 2 = 3 are brought: 1.5 − 2.4
+    >>> round(float(half.given[0]), 3), round(float(half.value[0]), 3)
+    (2.4, -0.9)
+    """
+    own = told.given * (1 - funded)
+    of_uses = (_OF_USES * own) ** 2
+    of_others = np.maximum(told.error**2 - of_uses, 0.0)
+    return replace(
+        told,
+        given=told.given * cost,
+        sold=told.sold - own * (cost - 1),
+        value=told.value + (told.value + own) * (value - 1) - own * (cost - 1),
+        error=np.sqrt(told.error**2 + of_others * (value**2 - 1) + of_uses * (cost**2 - 1)),
+        revenue=told.revenue + (told.revenue + told.given) * (value - 1) - told.given * (cost - 1),
+        freed=told.freed * value,
+    )
 
 
 def _share_of_spend(of: Offered) -> Floats:

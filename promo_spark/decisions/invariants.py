@@ -17,6 +17,7 @@ from pyspark.sql import types as T
 
 from promo_spark.contracts.currencies import digits_of
 from promo_spark.contracts.decisions import Budget, Promotions
+from promo_spark.contracts.policy import CLOSED, PAUSED
 from promo_spark.contracts.schema import MONEY, Col, Frame, Personal
 from promo_spark.decisions.breaches import RuleBreach, breaches, counted, fails
 from promo_spark.decisions.budgets import ReservedBudget, reserved
@@ -25,6 +26,7 @@ from promo_spark.decisions.held import HeldOffers
 from promo_spark.decisions.mechanics import GIFT, OFF_BASKETS, ON_BASKETS
 from promo_spark.decisions.offers.pricing import most_basket_amount
 from promo_spark.decisions.offers.topics import WHOLE_SHOP
+from promo_spark.decisions.policy import InForce, is_paused
 from promo_spark.decisions.product_promises import of_excluded, of_gifts, of_stock
 from promo_spark.decisions.scenarios.inputs import last_valid_day
 from promo_spark.errors import InvariantError
@@ -84,16 +86,17 @@ def check_invariants(
     settings: PromoteSettings,
     limits: Collection[str],
     currency: str,
+    policy: InForce,
 ) -> None:
     """Passes silently, or raises InvariantError with every broken rule, its rows and an example.
 
     Promotions, Budget, UserEligibility of all users of the day, HeldOffers, ExcludedProduct, OfferableProduct,
-    StockLeft; `limits`: the constraints of the day.
+    StockLeft; `limits`: the constraints of the day; `settings`: those in force, by `policy`.
     """
     digits = digits_of(currency)
     key = F.concat_ws("/", Promotions.user_id, Promotions.promotion_id)
     found = [
-        counted(promotions, row_rules(date, settings, digits), key),
+        counted(promotions, row_rules(date, settings, digits, policy), key),
         counted(decided_users(promotions, users, held), user_rules(settings), F.col(DecidedUser.user_id)),
         counted(
             reserved_and_stated(promotions, budget, users, products, limits),
@@ -126,7 +129,7 @@ def _is_a_number(pieces: Column) -> Column:
     return F.coalesce(pieces >= 0, F.lit(False))
 
 
-def row_rules(date: datetime.date, settings: PromoteSettings, digits: int) -> dict[str, Column]:
+def row_rules(date: datetime.date, settings: PromoteSettings, digits: int, policy: InForce) -> dict[str, Column]:
     """Breaches that one row shows."""
     col = F.col
     is_none = col(Promotions.scenario) == "none"
@@ -180,6 +183,10 @@ def row_rules(date: datetime.date, settings: PromoteSettings, digits: int) -> di
         | col(Promotions.fund_id).isNotNull()
         | col(Promotions.campaign_id).isNotNull()
     )
+    paused, closed = (
+        is_paused(policy, mechanic=col(Promotions.mechanic), scenario=col(Promotions.scenario), least=least)
+        for least in (PAUSED, CLOSED)
+    )
     empty_reason = F.exists(Promotions.reason_codes, lambda code: code.isNull() | (code == ""))
     return {
         "every row is of the date": fails(col(Promotions.date) == F.lit(date)),
@@ -219,6 +226,8 @@ def row_rules(date: datetime.date, settings: PromoteSettings, digits: int) -> di
         "an offer has a status, and none has none": is_none == col(Promotions.status).isNotNull(),
         "none promises nothing": is_none & F.coalesce(promises, F.lit(True)),
         "every row has a reason": fails((F.size(Promotions.reason_codes) > 0) & ~empty_reason),
+        "what the policy in force pauses is given to explored users only, and what it closes to nobody": ~is_none
+        & (closed | (paused & (col(Promotions.arm) != "explore"))),
         "nobody in the holdout gets an offer": (col(Promotions.arm) == "holdout") & ~is_none,
     }
 

@@ -18,11 +18,13 @@ from promo_spark.decisions.exploration import Draw, drawable_offers
 from promo_spark.decisions.held import HeldOffers
 from promo_spark.decisions.mechanics import OFF_BASKETS, ON_BASKETS
 from promo_spark.decisions.offers.codes import coupon_code
+from promo_spark.decisions.offers.ids import none_id
 from promo_spark.decisions.offers.targets import Fund, OfferedProduct, OfferTarget, product_ids
 from promo_spark.decisions.offers.texts import offer_text
+from promo_spark.decisions.policy import AS_SET, InForce
 from promo_spark.decisions.rooms import Room
 from promo_spark.decisions.scenarios import registry
-from promo_spark.decisions.valuation import MICRO, MILLI, ValuedOffer, could_be_chosen, none_id
+from promo_spark.decisions.valuation import MICRO, MILLI, ValuedOffer, could_be_chosen
 from promo_spark.measures.money import half_up, of_minor_units
 
 _OF_USER = (
@@ -33,7 +35,7 @@ _OF_USER = (
     UserEligibility.risk_tier,
 )
 _HAD_TARGETS, _HAD_OFFERS, _ACTIONS, _EXPLORED = "had_targets", "had_offers", "actions_of_user", "was_explored"
-_CHANNEL = "channel_of_user"
+_CHANNEL, _HAD_PAUSED = "channel_of_user", "had_paused_offers"
 
 
 class ChosenOffer(Frame):
@@ -70,7 +72,7 @@ class Considered:
     """What was considered: OfferTarget, ValuedOffer, UserEligibility, HeldOffers, Room, Draw, ExcludedProduct.
 
     `products`: OfferableProduct. `stock`: StockLeft. `limits`: what the day's offers may reserve at most, by
-    constraint: money in minor units, stock in thousandths of a piece.
+    constraint: money in minor units, stock in thousandths of a piece. `policy`: what was adjusted.
     """
 
     targets: DataFrame
@@ -83,6 +85,7 @@ class Considered:
     products: DataFrame
     stock: DataFrame
     limits: Mapping[str, int]
+    policy: InForce = AS_SET
 
 
 def chosen_offers(allocated: DataFrame, draws: DataFrame) -> DataFrame:
@@ -169,7 +172,12 @@ def none_rows(of: Considered, chosen: DataFrame, decision: Decision) -> DataFram
     """
     user_id = UserEligibility.user_id
     worthwhile = (
-        of.offers.filter(ValuedOffer.worthwhile).groupBy(user_id).agg(F.bool_or(could_be_chosen()).alias(_HAD_OFFERS))
+        of.offers.filter(ValuedOffer.worthwhile)
+        .groupBy(user_id)
+        .agg(
+            F.bool_or(could_be_chosen()).alias(_HAD_OFFERS),
+            F.bool_or(F.col(ValuedOffer.in_strategy)).alias(_HAD_PAUSED),
+        )
     )
     with_targets = of.targets.select(user_id).distinct()
     exclusions = F.col(UserEligibility.exclusions)
@@ -178,6 +186,7 @@ def none_rows(of: Considered, chosen: DataFrame, decision: Decision) -> DataFram
         .when(F.col(_EXPLORED), F.array(F.lit("explored")))
         .when(F.col(_HAD_OFFERS) & F.col(Room.ring_is_full), F.array(F.lit("ring_cap")))
         .when(F.col(_HAD_OFFERS), F.array(F.lit("budget_exhausted")))
+        .when(F.col(_HAD_PAUSED), F.array(F.lit("paused")))  # nothing but a pause stands against one of them
         .when(~F.col(_HAD_OFFERS), F.array(F.lit("strategy")))
         .when(F.col(_HAD_TARGETS), F.array(F.lit("no_gain")))
         .when(F.col(HeldOffers.held_offers) > 0, F.array(F.lit("offers_held")))

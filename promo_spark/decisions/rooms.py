@@ -15,7 +15,7 @@ from promo_spark.contracts.schema import Col, Frame, Personal
 from promo_spark.decisions.eligibility import UserEligibility
 from promo_spark.decisions.held import HeldOffers
 from promo_spark.decisions.users import DailyUser
-from promo_spark.decisions.valuation import ValuedOffer, could_be_chosen
+from promo_spark.decisions.valuation import ValuedOffer, could_be_chosen, could_be_drawn
 
 
 class Room(Frame):
@@ -40,7 +40,7 @@ def rooms(
         return Room.shaped(of_holders)
     linked = linked.join(held, DailyUser.user_id, "left").withColumn(_OWN, own_room)
     held_of_ring = linked.groupBy(DailyUser.ring).agg(F.sum(HeldOffers.held_offers).alias(_HELD))
-    could_be_made = could_be_chosen() | (F.col(UserEligibility.arm) == "explore")
+    could_be_made = could_be_chosen() | (could_be_drawn() & (F.col(UserEligibility.arm) == "explore"))
     best = (
         offers.join(linked.select(DailyUser.user_id, UserEligibility.arm), ValuedOffer.user_id, "inner")
         .filter(could_be_made)

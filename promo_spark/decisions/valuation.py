@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,16 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from promo_spark.contracts.effects import Elasticity
+from promo_spark.contracts.policy import CLOSED
 from promo_spark.contracts.responses import UpliftCurves
 from promo_spark.contracts.schema import MONEY, RATE, Col
 from promo_spark.contracts.vocabulary import OBJECTIVES
-from promo_spark.decisions.gains import Curves, Floats, Gains, Ints, Offered, Pieces, gains
+from promo_spark.decisions.gains import Curves, Floats, Gains, Ints, Offered, Pieces, calibrated, gains
 from promo_spark.decisions.mechanics import NAMES
+from promo_spark.decisions.offers.ids import promotion_id
 from promo_spark.decisions.offers.pricing import Rung
-from promo_spark.decisions.offers.targets import Fund, OfferedProduct, OfferTarget, product_ids
+from promo_spark.decisions.offers.targets import Fund, OfferedProduct, OfferTarget
+from promo_spark.decisions.policy import AS_SET, InForce
 from promo_spark.decisions.shoppers import Answer, Habit, Shopper
 from promo_spark.measures.arrow_lists import entries_of_lists, in_one_piece
 from promo_spark.measures.money import minor_per_unit
@@ -77,6 +81,7 @@ class ValuedOffer(OfferTarget):
     in_strategy = Col(
         T.BooleanType(), "measured, or given in a way that the user's strategies name, or there are none", required=True
     )
+    paused = Col(T.IntegerType(), "0: no; 1: only explored users may draw it; 2: nobody gets it", required=True)
     promotion_id = Col(_TEXT, "see `promotion_id`", required=True)
 
 
@@ -114,7 +119,7 @@ class _Asked(OfferTarget):
 
 @dataclass(frozen=True)
 class Valuing:
-    """The days that most offers hold, what they have to bring, and the currency's digits."""
+    """The days that most offers hold, what they have to bring, the currency's digits, and what was adjusted."""
 
     date: datetime.date
     days: int
@@ -122,6 +127,7 @@ class Valuing:
     usual_elasticity: float
     digits: int
     objective: str
+    policy: InForce = AS_SET
 
 
 def valued_offers(
@@ -152,36 +158,12 @@ def curves_of(rows: DataFrame) -> Curves:
 
 def could_be_chosen() -> Column:
     """Whether an offer may be made to whom nothing is drawn for. Of ValuedOffer."""
-    return F.col(ValuedOffer.worthwhile) & F.col(ValuedOffer.in_strategy)
+    return F.col(ValuedOffer.worthwhile) & F.col(ValuedOffer.in_strategy) & (F.col(ValuedOffer.paused) == 0)
 
 
-def promotion_id(date: datetime.date) -> Column:
-    """The same for the same date, user, scenario, products, mechanic, depth and fund; a digest: a fair tie-break."""
-    products, mechanic = product_ids(F.col(OfferTarget.parts)), F.col(OfferTarget.mechanic)
-    return _digest(date, products, mechanic, F.col(ValuedOffer.rate), F.col(OfferTarget.fund)[Fund.fund_id])
-
-
-def none_id(date: datetime.date) -> Column:
-    """The same of a row without an offer: for the same date and user."""
-    return _digest(
-        date, F.array().cast("array<string>"), F.lit("none"), F.lit(0).cast(RATE), F.lit(None).cast("string")
-    )
-
-
-def _digest(date: datetime.date, products: Column, mechanic: Column, rate: Column, fund_id: Column) -> Column:
-    key = F.to_json(
-        F.struct(
-            F.lit(date.isoformat()).alias("d"),
-            F.col(OfferTarget.user_id).alias("u"),
-            F.col(OfferTarget.scenario).alias("s"),
-            products.alias("p"),
-            mechanic.alias("m"),
-            rate.cast("string").alias("r"),
-            fund_id.alias("f"),
-        ),
-        {"ignoreNullFields": "true"},  # without a fund the id is what it was before there were any
-    )
-    return F.substring(F.sha2(key, 256), 1, 32)
+def could_be_drawn() -> Column:
+    """Whether chance may draw an offer for an explored user. Of ValuedOffer."""
+    return F.col(ValuedOffer.paused) < CLOSED
 
 
 def _asked(targets: DataFrame, *, shoppers: DataFrame, elasticity: DataFrame, by: Valuing) -> DataFrame:
@@ -284,7 +266,10 @@ def _valued_batch(batch: pa.RecordBatch, curves: Curves, by: Valuing, kept: list
     row, entries = entries_of_lists(in_one_piece(batch.column(OfferTarget.rungs)))
     rate, off = entries.field(Rung.rate), entries.field(Rung.off)
     offered = _offered(batch, row, _floats(rate), _floats(off))
-    told = gains(offered, curves)
+    value_factors, cost_factors = (
+        _of_each(batch, partial(by.policy.factor, name), np.multiply)[row] for name in ("value_factor", "cost_factor")
+    )
+    told = calibrated(gains(offered, curves), offered.funded, value=value_factors, cost=cost_factors)
     value = _whole(told.value * MICRO)
     given, cost = (
         _up(amount * minor_per_unit(by.digits)) for amount in (told.given, told.given * (1 - offered.funded))
@@ -292,7 +277,8 @@ def _valued_batch(batch: pa.RecordBatch, curves: Curves, by: Valuing, kept: list
     # where too little is given for a fund to reserve any of it, its budget could not bound what it pays
     unbounded = batch.column(_Asked.limited).to_numpy(zero_copy_only=False)[row] & (given == cost)
     objective = batch.column(_Asked.aim).to_numpy()[row]
-    aim = _whole(_aimed(told, offered, objective, _floats(batch.column(_Asked.leaving))[row]) * MICRO)
+    leaving = _floats(batch.column(_Asked.leaving))[row] * value_factors
+    aim = _whole(_aimed(told, offered, objective, leaving) * MICRO)
     pays = (value >= 0) | (objective == OBJECTIVES.index("clearance"))
     worthwhile = (aim >= by.least_gain * MICRO) & pays & (given > 0) & ~unbounded & _above_all_before(row, aim)
     columns = {name: batch.column(name).take(pa.array(row)) for name in kept}
@@ -309,8 +295,19 @@ def _valued_batch(batch: pa.RecordBatch, curves: Curves, by: Valuing, kept: list
         ValuedOffer.fund_minor: pa.array(given - cost),
         ValuedOffer.units_milli: _units(told, pc.list_value_length(batch.column(OfferTarget.parts)).to_numpy()[row]),
         ValuedOffer.worthwhile: pa.array(worthwhile),
+        ValuedOffer.paused: pa.array(_of_each(batch, by.policy.pause, np.maximum)[row], pa.int32()),
     }
     return pa.RecordBatch.from_pydict(columns)
+
+
+def _of_each(batch: pa.RecordBatch, of_scope: Callable[[str], float], both: np.ufunc) -> Floats:
+    """What the policy says of the mechanic and of the scenario of each row, put together by a function of both."""
+    parts = []
+    for kind, name in (("mechanic", OfferTarget.mechanic), ("scenario", OfferTarget.scenario)):
+        encoded = in_one_piece(batch.column(name)).dictionary_encode()
+        values = np.array([of_scope(f"{kind}:{one}") for one in encoded.dictionary.to_pylist()], np.float64)
+        parts.append(values[encoded.indices.to_numpy(zero_copy_only=False)])
+    return np.asarray(both(*parts), np.float64)
 
 
 def _units(told: Gains, parts: Ints) -> pa.ListArray:

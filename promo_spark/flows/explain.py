@@ -14,15 +14,19 @@ from pyspark.sql import functions as F
 from promo_spark.contracts.currencies import digits_of
 from promo_spark.contracts.decisions import Budget, Explored, Promotions
 from promo_spark.contracts.ops import Runs
+from promo_spark.contracts.policy import Policy
+from promo_spark.contracts.schema import Table
 from promo_spark.decisions.allocation.limits import parts_of_unit
 from promo_spark.decisions.eligibility import UserEligibility
 from promo_spark.decisions.explanations import Candidate, Decided, reason_of_each
 from promo_spark.decisions.offers.targets import Fund, categories, product_ids
 from promo_spark.decisions.offers.topics import topics_of
 from promo_spark.decisions.options import uses_of_offers
+from promo_spark.decisions.policy import AS_SET
 from promo_spark.decisions.rooms import Room
 from promo_spark.decisions.valuation import MICRO, ValuedOffer
 from promo_spark.errors import MissingDataError
+from promo_spark.flows.policy import by_policy, policy_in_force
 from promo_spark.flows.promote import considered, users_of_the_day
 from promo_spark.flows.promote_context import promote_context
 from promo_spark.measures.money import minor_per_unit
@@ -42,6 +46,10 @@ class _Logged:
     promote: PromoteSettings
     business: BusinessSettings
     versions: Mapping[str, int]
+
+    def may_have_read(self, table: type[Table]) -> bool:
+        """Whether the run can have read a table: not one that was made after it."""
+        return not self.versions or table.full_name() in self.versions
 
 
 def explained(lake: Lake, settings: Settings, promote: Job, *, user: str, date: str) -> str:
@@ -66,8 +74,10 @@ def explained(lake: Lake, settings: Settings, promote: Job, *, user: str, date: 
     )
     digits, prices = digits_of(logged.business.currency), _prices(lake, day)
     try:
+        policy = policy_in_force(ctx) if logged.may_have_read(Policy) else AS_SET
+        ctx = by_policy(ctx, policy)
         everyone = users_of_the_day(ctx)
-        found = considered(ctx, _with_linked(everyone, user), everyone)
+        found = considered(ctx, _with_linked(everyone, user), policy, everyone)
         own = found.offers.filter(F.col(ValuedOffer.user_id) == user)
         candidates = _candidates(own, digits, prices.keys())
         room = found.rooms.filter(F.col(Room.user_id) == user).head()
@@ -137,6 +147,7 @@ def _candidates(offers: DataFrame, digits: int, limits: Collection[str]) -> list
             fund_cost=Decimal(row[ValuedOffer.fund_minor]) / unit,
             worthwhile=row[ValuedOffer.worthwhile],
             in_strategy=row[ValuedOffer.in_strategy],
+            paused=row[ValuedOffer.paused] > 0,
             uses={name: Decimal(amount) / parts_of_unit(name, digits) for name, amount in row[_USES]},
         )
         for row in rows

@@ -6,7 +6,9 @@ import datetime
 
 from promo_spark.contracts.currencies import digits_of
 from promo_spark.contracts.decisions import Budget, Promotions
+from promo_spark.decisions.policy import InForce, changes
 from promo_spark.decisions.previews import changed_users, decisions_of, example_offers, preview
+from promo_spark.flows.policy import by_policy, policy_in_force
 from promo_spark.flows.promote import Decided, allocated, checked, considered, decided, users_of_the_day
 from promo_spark.flows.promote_context import newest_versions, promote_context
 from promo_spark.runtime.job import Job
@@ -30,12 +32,21 @@ def previewed(lake: Lake, settings: Settings, promote: Job, *, date: str) -> str
         command="preview",
     )
     try:
-        of = considered(ctx, users_of_the_day(ctx))
+        policy = policy_in_force(ctx)
+        ctx = by_policy(ctx, policy)
+        of = considered(ctx, users_of_the_day(ctx), policy)
         made = decided(ctx, of, allocated(ctx, of))
         checked(ctx, made, of)
-        return "\n".join([*_compared(lake, day, made, settings.business.currency), "Nothing was written."])
+        heading, *lines = _compared(lake, day, made, settings.business.currency)
+        return "\n".join([heading, *_adjusted(policy), *lines, "Nothing was written."])
     finally:
         ctx.release()
+
+
+def _adjusted(policy: InForce) -> list[str]:
+    """What differs from the settings as given, if anything: a budget of them need not be the one that counts."""
+    told = "; ".join(changes({}, policy.values)) or "nothing"
+    return [] if policy.version is None else [f"  adjusted by the version {policy.version} of decisions.policy: {told}"]
 
 
 def _compared(lake: Lake, day: datetime.date, made: Decided, currency: str) -> list[str]:

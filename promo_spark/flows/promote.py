@@ -55,6 +55,7 @@ from promo_spark.decisions.offers.strategies import user_strategies
 from promo_spark.decisions.offers.targets import best_per_scenario
 from promo_spark.decisions.options import user_options
 from promo_spark.decisions.points import Booking, EndedOffer, booked, ended_offers
+from promo_spark.decisions.policy import InForce
 from promo_spark.decisions.promotions import (
     Considered,
     Decision,
@@ -115,10 +116,11 @@ def users_of_the_day(ctx: Ctx) -> DataFrame:
     return computed(with_eligibility(reachable, ctx.settings, ctx.date, exploring))
 
 
-def considered(ctx: Ctx, users: DataFrame, everyone: DataFrame | None = None) -> Considered:
+def considered(ctx: Ctx, users: DataFrame, policy: InForce, everyone: DataFrame | None = None) -> Considered:
     """All that could be offered to users today, with what it would bring; and what explored users draw.
 
-    UserEligibility. `everyone`: all users of the day, where `users` are some of them.
+    UserEligibility. `policy`: the one whose settings the context has, see flows/policy.py. `everyone`: all users of the
+    day, where `users` are some of them.
     """
     settings = ctx.settings
     held = computed(held_offers(ctx.read_earlier(Promotions), ctx.date))
@@ -181,6 +183,7 @@ def considered(ctx: Ctx, users: DataFrame, everyone: DataFrame | None = None) ->
             settings.usual_elasticity,
             _digits(ctx),
             settings.objective,
+            policy,
         ),
     )
     offers = computed(with_groups(valued, inputs.users, settings.group_shares))
@@ -207,6 +210,7 @@ def considered(ctx: Ctx, users: DataFrame, everyone: DataFrame | None = None) ->
         products=inputs.products,
         stock=stock,
         limits=limits,
+        policy=policy,
     )
 
 
@@ -367,6 +371,7 @@ def checked(ctx: Ctx, decided: Decided, of: Considered) -> None:
         settings=ctx.settings,
         limits=of.limits,
         currency=ctx.business.currency,
+        policy=of.policy,
     )
 
 

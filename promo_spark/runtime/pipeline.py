@@ -65,8 +65,8 @@ class Pipeline:
 
 
 def dependencies(jobs: Sequence[Job]) -> dict[str, set[str]]:
-    """job → the jobs among the given ones that write what it reads."""
-    writer = {table: job.name for job in jobs for table in job.writes}
+    """job → the jobs among the given ones that write what it reads. What is for the day after is read the day after."""
+    writer = {table: job.name for job in jobs for table in job.writes if not table.days_ahead}
     return {job.name: {writer[t] for t in (*job.reads, *job.optional) if t in writer} - {job.name} for job in jobs}
 
 

@@ -16,6 +16,7 @@ from promo_spark.decisions.held import held_offers
 from promo_spark.decisions.invariants import check_invariants
 from promo_spark.decisions.offers.exclusions import ExcludedProduct
 from promo_spark.decisions.offers.products import OfferableProduct
+from promo_spark.decisions.policy import AS_SET, InForce
 from promo_spark.decisions.stock import stock_left
 from promo_spark.settings import Settings
 
@@ -115,6 +116,7 @@ def check(
     of_others: Mapping[str, str] = MappingProxyType({}),
     under: Mapping[str, int] = MappingProxyType({}),
     stock_share: float = 1000.0,
+    policy: InForce = AS_SET,
 ) -> None:
     """Checks the rows as the only promotions of the day, under a daily budget and what each of `of_others` reserves.
 
@@ -159,6 +161,7 @@ def check(
         settings=strategy,
         limits=limits,
         currency=currency,
+        policy=policy,
     )
 
 

@@ -35,6 +35,11 @@ DECIDED = Decided(made={"tea5": 1}, prices={"daily": 0.5}, least_gain=0.1, room=
         (replace(BREAD, value=0.09), DECIDED, "less than promote.least_gain, 0.10"),
         (replace(BREAD, cost=Decimal(0)), DECIDED, "nothing is expected to be given"),
         (
+            replace(BREAD, paused=True, in_strategy=False),
+            DECIDED,
+            "discount or repurchase is paused by the version of decisions.policy in force",
+        ),
+        (
             replace(BREAD, in_strategy=False),
             DECIDED,
             "nothing is measured of a discount, and the user's strategies name other mechanics",

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from promo_spark.decisions.policy import InForce
 from promo_spark.errors import InvariantError
 from promo_spark.settings import Settings
 from tests.decisions.decided_rows import (
@@ -195,3 +196,22 @@ def test_an_offer_of_what_marketers_keep_out_is_a_breach(spark: SparkSession, se
     broken = r"no product of silver.promotion_exclusions is offered: broken by 1, such as a/x1"
     with pytest.raises(InvariantError, match=broken):
         check(settings, offer, users, reserved="0.05", planned="1", excluded=["milk"])
+
+
+def test_what_the_policy_pauses_is_given_to_explored_users_only(spark: SparkSession, settings: Settings) -> None:
+    """L05: discounts are paused, those of recommended_item closed: one breach for each who gets one all the same."""
+    explored = {"arm": "explore", "action_propensity": "0.25"}
+    rows = [
+        OFFER | {"user_id": "paused"},
+        OFFER | {"user_id": "may draw"} | explored,
+        OFFER | {"user_id": "closed", "scenario": "recommended_item"} | explored,
+        COUPON | {"user_id": "other"},
+    ]
+    arms = {"paused": "treatment", "may draw": "explore", "closed": "explore", "other": "treatment"}
+    users = users_of_the_day(spark, *[(user, True, None, arm) for user, arm in arms.items()])
+    values = {("paused", "mechanic:discount"): 1.0, ("paused", "scenario:recommended_item"): 2.0}
+    check(settings, rows, users, reserved="0.20", planned="0.20")
+    with pytest.raises(InvariantError) as refused:
+        check(settings, rows, users, reserved="0.20", planned="0.20", policy=InForce("v", values))
+    told = "explored users only, and what it closes to nobody: broken by 2, such as closed/x1"
+    assert told in str(refused.value) and str(refused.value).count("broken by") == 1

@@ -19,6 +19,7 @@ from promo_spark.contracts.vocabulary import OBJECTIVES
 from promo_spark.decisions.offers.pricing import ShopMargin
 from promo_spark.decisions.offers.strategies import user_strategies
 from promo_spark.decisions.offers.targets import OfferTarget
+from promo_spark.decisions.policy import InForce
 from promo_spark.decisions.shoppers import shoppers
 from promo_spark.decisions.users import DailyUser
 from promo_spark.decisions.valuation import Valuing, curves_of, valued_offers
@@ -317,3 +318,42 @@ def test_strategies_say_how_users_are_reached_until_it_is_measured(spark: SparkS
     every = set(mechanics)
     assert reached("prior") == {"often": {"flash"}, "seldom": {"coupon"}, "both": {"flash", "threshold"}, "free": every}
     assert reached("transferred") == dict.fromkeys(groups, every)
+
+
+def test_what_was_adjusted_multiplies_what_an_offer_brings_and_what_it_gives(spark: SparkSession) -> None:
+    """L01: twice a visit becomes 2 × exp(10 × 0.2 × 0.1), 5 each; 0.4 pieces of milk become as many more, 2 off each.
+
+    The factors of its mechanic and of its scenario multiply: 1.5 × 0.8 = 1.2 on what is given, 0.9 on what is brought.
+    """
+    of = known(
+        spark,
+        {"user_id": "u"},
+        uplift=[answer("u", 10.0)],
+        item_propensity=[{"user_id": "u", "product_id": "milk", "p_offer": 1 - float(np.exp(-0.4)), "units_28d": 9.0}],
+        propensity=[{"user_id": "u", "target": "churn_60d", "p": 0.5}],
+    )
+    still = [{"category": "dairy", "segment_id": -1, "elasticity": 0.0}]
+    values = {("cost_factor", "mechanic:discount"): 1.5, ("cost_factor", "scenario:repurchase"): 0.8}
+    values |= {("value_factor", "scenario:repurchase"): 0.9, ("paused", "mechanic:discount"): 1.0}
+    values |= {("paused", "scenario:repurchase"): 2.0, ("value_factor", "scenario:bundle"): 4.0}
+    other = target("u", ("0.2", 2), scenario="recommended_item")
+    targets = [target("u", ("0.2", 2)), other]
+    plain = {row.scenario: row for row in valued_rows(spark, targets, of, still)}
+    adjusted = {row.scenario: row for row in valued_rows(spark, targets, of, still, policy=InForce("v", values))}
+    factor = float(np.exp(10 * 0.2 * 0.1))
+    given, brought = 0.4 * factor * 2, 5 * 2 * (factor - 1)
+    assert plain["repurchase"].value_micro / 1e6 == pytest.approx(brought - given, abs=2e-6)
+    row = adjusted["repurchase"]
+    assert row.value_micro / 1e6 == pytest.approx(0.9 * brought - 1.2 * given, abs=2e-6)
+    assert row.aim_micro == row.value_micro
+    assert row.cost_minor == int(np.ceil(120 * given)) and plain["repurchase"].cost_minor == int(np.ceil(100 * given))
+    assert (row.expected_uplift, row.units_milli) == (plain["repurchase"].expected_uplift, row.units_milli)
+    of_other = adjusted["recommended_item"]  # the mechanic's factor alone
+    assert of_other.value_micro / 1e6 == pytest.approx(brought - 1.5 * given, abs=2e-6)
+    assert [plain["repurchase"].paused, row.paused, of_other.paused] == [0, 2, 1]
+    # one of two who leave is kept: of the margin of more orders a half, times what is brought
+    kept = valued_rows(spark, targets[:1], of, still, objective="retention", policy=InForce("v", values))
+    assert kept[0].aim_micro / 1e6 == pytest.approx(0.9 * 0.5 * brought, abs=2e-6)
+    # what concerns other offers leaves these to the last bit
+    of_bundles = InForce("v", {("value_factor", "scenario:bundle"): 4.0})
+    assert valued_rows(spark, targets, of, still, policy=of_bundles) == valued_rows(spark, targets, of, still)

@@ -16,8 +16,9 @@ from promo_spark.contracts.silver import PromotionCalendar, PromotionFunds
 from promo_spark.decisions.allocation.limits import limits_of_lists
 from promo_spark.decisions.exploration import drawable_offers
 from promo_spark.decisions.offers.funds import funds_in_force, product_funds, with_funds
+from promo_spark.decisions.offers.ids import promotion_id
 from promo_spark.decisions.offers.targets import OfferTarget
-from promo_spark.decisions.valuation import ValuedOffer, promotion_id
+from promo_spark.decisions.valuation import ValuedOffer
 
 DAY, LAST = datetime.date(2017, 12, 1), datetime.date(2017, 12, 7)  # offers hold for a week
 PRODUCTS: list[dict[str, Any]] = [
