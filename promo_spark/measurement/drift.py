@@ -21,7 +21,6 @@ from pyspark.sql import types as T
 from promo_spark.contracts.features import DailySales, UserProfile
 from promo_spark.contracts.models import Registry
 from promo_spark.contracts.schema import Col, Frame
-from promo_spark.learners.samples import hashed_sample
 from promo_spark.measurement.check_rows import ALARM, INSUFFICIENT, CheckRow, check_row
 from promo_spark.measures.population_stability import population_stability, stability_by_chance
 
@@ -56,7 +55,8 @@ class Bin(Frame):
     """One row per column and bin of its values: the users in it on the earlier and on the later of two dates."""
 
     column = Col(T.StringType(), "the column of features.user_profile", required=True)
-    bin = Col(T.StringType(), "the tenth or the value; null: no value")
+    tenth = Col(T.IntegerType(), "of a number, how many borders of tenths lie below it; null: no value, or no number")
+    value = Col(T.StringType(), "of a group, its value; null: no value, or no group")
     before = Col(T.LongType(), "users then", required=True)
     now = Col(T.LongType(), "users now", required=True)
 
@@ -177,7 +177,8 @@ def _variance(window: Floats, share: Floats) -> Floats:
 
 def _cuts(users: DataFrame) -> dict[str, Sequence[float]]:
     """The borders of the tenths, by column: of all users, or of many drawn by a hash, as borders need not be exact."""
-    drawn = hashed_sample(users, UserProfile.user_id, at_most=_USERS_FOR_DECILES, seed=_SEED)
+    one_in = max(users.count() // _USERS_FOR_DECILES, 1)
+    drawn = users.filter(F.pmod(F.xxhash64(F.lit(_SEED), UserProfile.user_id), F.lit(one_in)) == 0)
     cuts = drawn.agg(*[F.percentile(F.col(column).cast("double"), _DECILES).alias(column) for column in NUMBERS])
     (row,) = cuts.collect()
     return {column: sorted(set(row[column] or ())) for column in NUMBERS}
@@ -190,24 +191,33 @@ def _aged_less(users: DataFrame, by: datetime.timedelta) -> DataFrame:
 
 def _binned(users: DataFrame, cuts: Mapping[str, Sequence[float]]) -> DataFrame:
     """One row per user and column: the bin of its value. UserProfile → Bin, without counts."""
-    bins = {column: _tenth(F.col(column).cast("double"), cuts[column]) for column in NUMBERS}
-    bins |= {column: F.col(column) for column in GROUPS}
-    entries = [F.struct(F.lit(name).alias(Bin.column), value.alias(Bin.bin)) for name, value in bins.items()]
-    return users.select(F.explode(F.array(*entries)).alias(_ENTRY)).select(
-        F.col(_ENTRY)[Bin.column].alias(Bin.column), F.col(_ENTRY)[Bin.bin].alias(Bin.bin)
+    none = F.lit(None)
+    bins = [_bin(column, _tenth(F.col(column).cast("double"), cuts[column]), none) for column in NUMBERS]
+    bins += [_bin(column, none, F.col(column)) for column in GROUPS]
+    entry = F.col(_ENTRY)
+    return users.select(F.explode(F.array(*bins)).alias(_ENTRY)).select(
+        *[entry[name].alias(name) for name in (Bin.column, Bin.tenth, Bin.value)]
+    )
+
+
+def _bin(column: str, tenth: Column, value: Column) -> Column:
+    return F.struct(
+        F.lit(column).alias(Bin.column), tenth.cast("int").alias(Bin.tenth), value.cast("string").alias(Bin.value)
     )
 
 
 def _tenth(value: Column, cuts: Sequence[float]) -> Column:
-    """How many borders lie below the value, as text; null stays null."""
+    """How many borders lie below the value; null stays null."""
     below = sum(((value > F.lit(cut)).cast("int") for cut in cuts), F.lit(0))
-    return F.when(value.isNotNull(), below.cast("string"))
+    return F.when(value.isNotNull(), below)
 
 
 def _counts(binned: DataFrame) -> DataFrame:
     """One row per column and bin, the rarest bins of a column being one: column, users then, users now."""
-    counts = binned.groupBy(Bin.column, Bin.bin).agg(F.sum(Bin.before).alias(Bin.before), F.sum(Bin.now).alias(Bin.now))
-    largest = Window.partitionBy(Bin.column).orderBy((F.col(Bin.before) + F.col(Bin.now)).desc(), Bin.bin)
+    counts = binned.groupBy(Bin.column, Bin.tenth, Bin.value).agg(
+        F.sum(Bin.before).alias(Bin.before), F.sum(Bin.now).alias(Bin.now)
+    )
+    largest = Window.partitionBy(Bin.column).orderBy((F.col(Bin.before) + F.col(Bin.now)).desc(), Bin.tenth, Bin.value)
     place = F.least(F.row_number().over(largest), F.lit(_MOST_BINS + 1))
     return (
         counts.withColumn(_PLACE, place)
