@@ -7,7 +7,8 @@
     ├── InvariantError    a decision about to be published breaks a promise of its table
     ├── MissingDataError  a job has nothing to work on: table, date or history not there
     ├── RequirementError  Java, Python, memory, JARs or a cluster are not as needed
-    └── BusyError         another run holds the tables that a job is about to write
+    ├── BusyError         another run holds the tables that a job is about to write
+    └── Alarm             what is measured needs somebody's attention; nothing failed
 
 Each message names the table, column, key or setting, what was found, and what to do.
 """
@@ -15,6 +16,7 @@ Each message names the table, column, key or setting, what was found, and what t
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 # Control characters, line and paragraph separators, marks that turn the direction of writing, halves of characters.
 _NOT_SHOWN = re.compile(
@@ -77,3 +79,27 @@ class BusyError(PromoSparkError):
     """Raised when another run holds the tables of a job and date for longer than lake.wait_seconds."""
 
     exit_code = 8
+
+
+# What may raise an alarm, as measurement.checks names it, and the exit code of its kind.
+ALARM_CODES = {
+    "freshness": 20,
+    "sample_ratio": 21,
+    "arms_kept": 21,
+    "days_decided": 21,
+    "exposures_known": 21,
+    "drift": 22,
+    "calibration": 23,
+    "effect": 24,
+    "placebo": 25,
+    "aa": 25,
+}
+_OTHER_ALARM = 29  # of a check that is not known here, as of another version
+
+
+class Alarm(PromoSparkError):  # noqa: N818 - nothing failed
+    """Raised when something measured needs somebody's attention: its exit code is the lowest of what was found."""
+
+    def __init__(self, message: str, checks: Iterable[str]) -> None:
+        super().__init__(message)
+        self.exit_code = min((ALARM_CODES.get(check, _OTHER_ALARM) for check in checks), default=_OTHER_ALARM)

@@ -24,7 +24,7 @@
 # starts. Relative paths in settings count from the project's folder, wherever this is called from.
 # Exit codes: 0 done · 1 unexpected · 2 settings or options · 3 source · 4 contract · 5 invariant ·
 # 6 missing data · 7 Java, Python, memory, JARs or cluster · 8 another run holds the tables ·
-# 130 stopped by Ctrl-C · 143 stopped by SIGTERM.
+# 20 to 29 an alarm, see docs/alarms.md · 130 stopped by Ctrl-C · 143 stopped by SIGTERM.
 set -euo pipefail
 
 . "$(dirname "${BASH_SOURCE[0]}")/environment.sh"

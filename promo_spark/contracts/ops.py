@@ -31,8 +31,10 @@ class Runs(Table):
     date = Col(T.DateType(), "the date it ran for", required=True)
     started_at = Col(T.TimestampType(), "start of the attempt, UTC", required=True)
     seconds = Col(T.DoubleType(), "wall time", unit="s", required=True)
-    outcome = Col(_TEXT, "succeeded or failed", required=True)
-    message = Col(_TEXT, "the error of a failed attempt; null otherwise")
+    outcome = Col(
+        _TEXT, "succeeded, failed, or alarm: it did what was asked, and found what needs attention", required=True
+    )
+    message = Col(_TEXT, "the error of a failed attempt, or the alarms; null otherwise")
     settings = Col(_TEXT, "resolved settings as JSON; secrets are references only", required=True)
     code_version = Col(_TEXT, "package version and digest of its source", required=True)
     input_runs = Col(T.MapType(_TEXT, _TEXT), "table → run that last wrote what was read", required=True)

@@ -49,7 +49,7 @@ class Command:
     personal: frozenset[str] = frozenset()
 
     def start(self, lake: Lake, settings: Settings, arguments: Mapping[str, str], progress: Progress) -> str:
-        """Runs the command and records it; what was done, which is also shown."""
+        """Runs the command and records it; what was done, which is also shown: nothing, where it says nothing."""
         started = datetime.datetime.now(datetime.timezone.utc)
         described = Job(self.name, self.description, (), (), (), Section, lambda _ctx: None)
         attempt = Attempt(described, started.date(), "by hand", started, Inputs({}, {}), {}, {}, {}, {})
@@ -61,7 +61,8 @@ class Command:
             run_log.record(attempt, settings, error, asked=recorded)
             raise
         run_log.record(attempt, settings, asked=recorded)
-        progress.note(done)
+        if done:
+            progress.note(done)
         return done
 
 

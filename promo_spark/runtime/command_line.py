@@ -12,7 +12,7 @@ from types import FrameType
 from rich.console import Console
 
 from promo_spark.contracts.schema.personal import redacted
-from promo_spark.errors import PromoSparkError, SettingsError
+from promo_spark.errors import Alarm, PromoSparkError, SettingsError
 from promo_spark.installation import launcher
 from promo_spark.runtime.command import Command
 from promo_spark.runtime.declaration import Job
@@ -67,6 +67,9 @@ def run_job(jobs: Mapping[str, Job | Pipeline | Command], argv: Sequence[str]) -
     except Stopped as stopped:
         progress.note(f"{stopped}: the tables of what was running are as they were before; what had ended stands")
         return stopped.exit_code
+    except Alarm as alarm:
+        progress.note(str(alarm))
+        return alarm.exit_code
     except PromoSparkError as error:
         progress.note(f"error: {redacted(str(error))}")
         return error.exit_code

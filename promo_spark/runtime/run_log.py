@@ -11,6 +11,7 @@ from pyspark.sql import Row
 
 from promo_spark.contracts.ops import Runs
 from promo_spark.contracts.schema.personal import redacted
+from promo_spark.errors import Alarm
 from promo_spark.runtime.context import SourceCounts
 from promo_spark.runtime.declaration import Job
 from promo_spark.runtime.freshness import Inputs, code_version, logged_settings
@@ -20,7 +21,7 @@ from promo_spark.storage.lake import Lake
 from promo_spark.storage.local_logs import logs_of
 from promo_spark.storage.table_logs import TableLogs
 
-SUCCEEDED, FAILED = "succeeded", "failed"
+SUCCEEDED, FAILED, ALARM = "succeeded", "failed", "alarm"
 _FEED = "feed "  # before the name of a change feed, among the versions of tables
 
 
@@ -118,7 +119,7 @@ class RunLog(PastRuns):
             Runs.date: attempt.date,
             Runs.started_at: attempt.started,
             Runs.seconds: (now - attempt.started).total_seconds(),
-            Runs.outcome: FAILED if error else SUCCEEDED,
+            Runs.outcome: _outcome(error),
             Runs.message: message,
             Runs.settings: json.dumps(
                 logged_settings(attempt.job, settings) if asked is None else dict(asked), sort_keys=True
@@ -139,6 +140,12 @@ class RunLog(PastRuns):
         self.lake.write(Runs, [row], mark=Mark(run=attempt.run_id, job=attempt.job.name))
         if not error:
             self._read_again()
+
+
+def _outcome(error: BaseException | None) -> str:
+    if error is None:
+        return SUCCEEDED
+    return ALARM if isinstance(error, Alarm) else FAILED
 
 
 def _tables(versions: Mapping[str, int]) -> dict[str, int]:

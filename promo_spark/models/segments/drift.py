@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial.distance import cdist
 
+from promo_spark.measures.population_stability import population_stability
 from promo_spark.models.segments.clustering import Points
 
 
@@ -75,16 +75,3 @@ class Drift:
                 f"more than {distance_growth:g}"
             )
         return ""
-
-
-def population_stability(before: Sequence[int], now: Sequence[int]) -> float:
-    """The population stability index of the shares that groups have of all: 0 where they are the same.
-
-    The sum over groups of (share now − share before) × ln(share now / share before). Below 0.1 it is usually read
-    as no change, above 0.25 as a large one. Half a user is added to each group, so that an empty one is no infinity.
-
-    >>> population_stability([100, 300], [100, 300]), round(population_stability([500, 500], [300, 700]), 3)
-    (0.0, 0.169)
-    """
-    shares = [(np.asarray(counts) + 0.5) / (sum(counts) + 0.5 * len(counts)) for counts in (before, now)]
-    return float(((shares[1] - shares[0]) * np.log(shares[1] / shares[0])).sum())
