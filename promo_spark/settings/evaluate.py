@@ -38,6 +38,7 @@ class EvaluateSettings(Section):
     explored_days: Days
     before_days: Days
     least_users: Positive
+    least_answers: Positive
     alpha: Annotated[float, Field(gt=0, lt=0.5)]
     retention_days: Windows
     churn_days: Days
