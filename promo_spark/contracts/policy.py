@@ -38,7 +38,7 @@ PARAMETERS: Final = (
     Parameter(
         "paused", _OFFERS, PAUSED, CLOSED, "1: only explored users may draw such an offer; 2: nobody gets one", True
     ),
-    Parameter("explore_share", (ALL,), 0.02, 0.10, "promote.explore_share, unless that is 0"),
+    Parameter("explore_share", (ALL,), 0.002, 0.10, "promote.explore_share, unless that is 0"),
     Parameter("budget_factor", (ALL, "mechanic"), 0.1, 1.0, "the day's budget, or that of a mechanic, times this"),
 )
 _MEANINGS = "; ".join(f"{p.name} ({p.meaning})" for p in PARAMETERS)

@@ -10,9 +10,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.decisions import Promotions
-from promo_spark.contracts.measurement import Checks
 from promo_spark.contracts.silver import Campaigns, Exposures
 from promo_spark.measurement.arms import ArmCount, holdout_share
+from promo_spark.measurement.check_rows import ALARM, INSUFFICIENT, OK, CheckRow, check_row
 from promo_spark.measurement.differences import difference
 from promo_spark.measurement.effects import Row
 from promo_spark.measurement.figures import METRICS, PLACEBOS, USERS
@@ -26,23 +26,23 @@ _EVERY_DAY = 0.001  # probability below which a test that is made every day is a
 _LEAST_P = 1e-300  # what is smaller cannot be told from 0
 
 
-def check_row(
+def _check(
     name: str, slice_: str, value: float | None, n: int, *, threshold: float | None, alarm: bool, message: str | None
-) -> Row:
-    """One row of Checks, without the date. Without a value nothing can be told: the message says why."""
-    outcome = "insufficient" if value is None else "alarm" if alarm else "ok"
-    return {
-        Checks.check: name,
-        Checks.slice: slice_,
-        Checks.value: None if value is None else round(value, 6),
-        Checks.threshold: threshold,
-        Checks.n: n,
-        Checks.outcome: outcome,
-        Checks.message: message if outcome != "ok" else None,
-    }
+) -> CheckRow:
+    """One row of Checks. Without a value nothing can be told: the message says why."""
+    outcome = INSUFFICIENT if value is None else ALARM if alarm else OK
+    return check_row(
+        name,
+        slice_,
+        value=value,
+        threshold=threshold,
+        n=n,
+        outcome=outcome,
+        message=message if outcome != OK else None,
+    )
 
 
-def sample_ratio_rows(counts: Sequence[Mapping[str, Any]], *, day: datetime.date, threshold: float) -> list[Row]:
+def sample_ratio_rows(counts: Sequence[Mapping[str, Any]], *, day: datetime.date, threshold: float) -> list[CheckRow]:
     """Are those held out as many as were drawn? Of all users of the day, and of those who could get offers.
 
     Rows of ArmCount → Checks.
@@ -56,13 +56,11 @@ def sample_ratio_rows(counts: Sequence[Mapping[str, Any]], *, day: datetime.date
         total = sum(seen.values())
         if not total:
             message = f"there are no such users on {day}"
-            rows.append(check_row("sample_ratio", slice_, None, 0, threshold=threshold, alarm=False, message=message))
+            rows.append(_check("sample_ratio", slice_, None, 0, threshold=threshold, alarm=False, message=message))
             continue
         if share < 1e-6 and not seen["holdout"]:
             message = "nobody is held out (promote.holdout_share is 0), so there is nothing to measure against"
-            rows.append(
-                check_row("sample_ratio", slice_, None, total, threshold=threshold, alarm=False, message=message)
-            )
+            rows.append(_check("sample_ratio", slice_, None, total, threshold=threshold, alarm=False, message=message))
             continue
         p = sample_ratio_p(seen, {"holdout": share, "others": 1 - share})
         found = seen["holdout"] / total
@@ -75,11 +73,11 @@ def sample_ratio_rows(counts: Sequence[Mapping[str, Any]], *, day: datetime.date
         )
         value = None if p is None else max(p, _LEAST_P)
         alarm = p is not None and p < threshold
-        rows.append(check_row("sample_ratio", slice_, value, total, threshold=threshold, alarm=alarm, message=message))
+        rows.append(_check("sample_ratio", slice_, value, total, threshold=threshold, alarm=alarm, message=message))
     return rows
 
 
-def arms_kept_row(promotions: DataFrame, window: Window) -> Row:
+def arms_kept_row(promotions: DataFrame, window: Window) -> CheckRow:
     """Does every user stay held out, or not, on all days of the window? Promotions → Checks."""
     held_out = F.col(Promotions.arm) == "holdout"
     by_user = promotions.filter(F.col(Promotions.date).between(F.lit(window.first), F.lit(window.last)))
@@ -90,19 +88,19 @@ def arms_kept_row(promotions: DataFrame, window: Window) -> Row:
         "promote.holdout_key or holdout_share has changed; set evaluate.since to the day of the change"
     )
     value = moved / users if users else None
-    return check_row("arms_kept", "all", value, users, threshold=0.0, alarm=moved > 0, message=message)
+    return _check("arms_kept", "all", value, users, threshold=0.0, alarm=moved > 0, message=message)
 
 
-def days_decided_row(missing: Sequence[datetime.date], window: Window) -> Row:
+def days_decided_row(missing: Sequence[datetime.date], window: Window) -> CheckRow:
     """Was something decided for every day of the window? → Checks."""
     shown = ", ".join(str(day) for day in missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
     message = f"nothing was decided for {shown}: what is measured is what the other days' offers did"
-    return check_row(
+    return _check(
         "days_decided", "all", float(len(missing)), window.days, threshold=0.0, alarm=bool(missing), message=message
     )
 
 
-def exposures_known_row(exposures: DataFrame, promotions: DataFrame, campaigns: DataFrame, window: Window) -> Row:
+def exposures_known_row(exposures: DataFrame, promotions: DataFrame, campaigns: DataFrame, window: Window) -> CheckRow:
     """Do exposures of the window name offers that were made? Exposures, Promotions, Campaigns → Checks."""
     day = F.to_date(Exposures.sent_at)
     sent = exposures.filter(day.between(F.lit(window.first), F.lit(window.last)))
@@ -117,10 +115,10 @@ def exposures_known_row(exposures: DataFrame, promotions: DataFrame, campaigns: 
     )
     value = unknown / total if total else None
     message = message if total else f"no exposure since {window.first}: whether offers went out is not known"
-    return check_row("exposures_known", "all", value, total, threshold=0.0, alarm=unknown > 0, message=message)
+    return _check("exposures_known", "all", value, total, threshold=0.0, alarm=unknown > 0, message=message)
 
 
-def comparison_rows(found: Mapping[str, Moments], least_users: int) -> list[Row]:
+def comparison_rows(found: Mapping[str, Moments], least_users: int) -> list[CheckRow]:
     """Do halves of the holdout differ, and did arms before offers began? Neither may. Moments by group → Checks."""
     halves = [found.get(group(f"half:{half}", CONTROL)) for half in (0, 1)]
     arms = [found.get(group(ALL, side)) for side in (TREATED, CONTROL)]
@@ -136,19 +134,19 @@ def comparison_rows(found: Mapping[str, Moments], least_users: int) -> list[Row]
 
 def _compared(
     name: str, slice_: str, arms: Sequence[Moments | None], figure: Mapping[str, float], least_users: int, what: str
-) -> Row:
+) -> CheckRow:
     one, other = arms
     users = min(one.users if one else 0, other.users if other else 0)
     told = difference(one, other, figure, per=USERS) if one and other and users >= least_users else None
     if told is None:
         message = f"{users:,} users on one side: evaluate.least_users is {least_users:,}"
-        return check_row(name, slice_, None, users, threshold=_EVERY_DAY, alarm=False, message=message)
+        return _check(name, slice_, None, users, threshold=_EVERY_DAY, alarm=False, message=message)
     p = two_sided(told.estimate, told.error)
     message = f"{what} by {told.estimate:.4g} ± {told.error:.2g}: chance alone does that in {p:.1g} of all cases"
-    return check_row(name, slice_, p, users, threshold=_EVERY_DAY, alarm=p < _EVERY_DAY, message=message)
+    return _check(name, slice_, p, users, threshold=_EVERY_DAY, alarm=p < _EVERY_DAY, message=message)
 
 
-def effect_check_rows(effects: Sequence[Row]) -> list[Row]:
+def effect_check_rows(effects: Sequence[Row]) -> list[CheckRow]:
     """Is what all offers together bring below 0? Rows of Effects → Checks."""
     rows = []
     for row in effects:
@@ -162,5 +160,5 @@ def effect_check_rows(effects: Sequence[Row]) -> list[Row]:
             alarm = row["verdict"] == "stop"
             n = min(row["n_treated"], row["n_control"])
             told = message if row["estimate"] is not None else row["reason"]
-            rows.append(check_row("effect", slice_, row["estimate"], n, threshold=0.0, alarm=alarm, message=told))
+            rows.append(_check("effect", slice_, row["estimate"], n, threshold=0.0, alarm=alarm, message=told))
     return rows

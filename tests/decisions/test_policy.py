@@ -95,7 +95,7 @@ def test_what_a_person_said_has_the_last_word_on_its_date() -> None:
         (("explore_share", "all:", 0.05), "explore_share is of all, found all:"),
         (("cost_factor", "mechanic:coupon", 4.1), "has to be 0.25 to 4, found 4.1"),
         (("value_factor", "scenario:bundle", 0.2), "has to be 0.25 to 4, found 0.2"),
-        (("explore_share", "all", 0.11), "has to be 0.02 to 0.1, found 0.11"),
+        (("explore_share", "all", 0.11), "has to be 0.002 to 0.1, found 0.11"),
         (("budget_factor", "all", 0.05), "has to be 0.1 to 1, found 0.05"),
         (("budget_factor", "all", float("nan")), "has to be 0.1 to 1, found nan"),
         (("paused", "mechanic:coupon", 1.5), "has to be 1 to 2, found 1.5"),
