@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame
@@ -22,13 +22,13 @@ from promo_spark.measures.ratios import ratio
 FLAGGED = ("high", "blocked")  # tiers of accounts that a person has to look at, or that are stopped
 REGULAR_DAYS = 2  # order days from which on it can be said that a buyer stays away
 _LONG = T.LongType()
-_DATES = T.ArrayType(T.DateType())
+_BOOLEAN = T.BooleanType()
 
 
 class UserDay(Frame):
-    """One row per user and day with an order, and one if the user was seen otherwise; nobody's too."""
+    """One row per user and day with an order or an event; and of each day's sales of nobody in particular."""
 
-    user_id = Col(T.StringType(), "the user; null: sales of nobody in particular", personal=Personal.IDENTIFIER)
+    user_id = Col(T.StringType(), "the user; null: nobody in particular", personal=Personal.IDENTIFIER)
     day = Col(T.DateType(), "the day", required=True)
     orders = Col(_LONG, "orders with a purchase; 0: seen, but nothing ordered", required=True)
     paid = Col(MONEY, "amount paid for purchases", unit="currency", required=True)
@@ -40,9 +40,12 @@ class UserActivity(Frame):
     user_id = UserDay.columns()[UserDay.user_id]
     orders = Col(_LONG, "orders of the month", required=True)
     paid = Col(MONEY, "amount paid for purchases of the month", unit="currency", required=True)
-    order_days = Col(_DATES, "days with an order, of all that are read", required=True)
-    visit_days = Col(T.IntegerType(), "days of the month on which the user was seen", required=True)
-    seen_last_day = Col(T.BooleanType(), "seen on the last day", required=True)
+    visit_days = Col(_LONG, "days of the month on which the user was seen", required=True)
+    seen_last_day = Col(_BOOLEAN, "seen on the last day", required=True)
+    days_before_month = Col(_LONG, "days with an order in the churn_days before the month", required=True)
+    ordered_lately = Col(_BOOLEAN, "ordered in the last churn_days", required=True)
+    first_order_date = Col(T.DateType(), "the day of the first order of all; null: not known")
+    next_order_date = Col(T.DateType(), "the next day with an order, of those that are read; null: none")
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,9 @@ def customer_figures(
 
     Lines are read once. First orders are those of features.user_profile: no history is read for them.
     """
-    first_orders = profiles.select(UserProfile.user_id, UserProfile.first_order_date)
     flagged = F.max_by(F.col(Risk.tier).isin(*FLAGGED), Risk.as_of).alias(_FLAGGED)
     users = (
-        user_activity(user_days(lines, events, days), days)
-        .join(first_orders, UserDay.user_id, "left")
+        user_activity(user_days(lines, events, days), profiles, days)
         .join(groups, UserGroup.user_id, "left")
         .join(risk.groupBy(Risk.user_id).agg(flagged), Risk.user_id, "left")
     )
@@ -88,34 +89,46 @@ def customer_figures(
 
 
 def user_days(lines: DataFrame, events: DataFrame, days: CustomerDays) -> DataFrame:
-    """One row per user and day with an order, one per user and day with an event. OrderLines, Events → UserDay.
+    """One row per user and day. OrderLines, Events → UserDay.
 
     An order counts on its first day, whatever came back of it.
     """
-    day = F.min(OrderLines.order_date).alias(UserDay.day)
     orders = (
         lines.filter(is_purchase() & days.read.hold(OrderLines.order_date))
         .groupBy(OrderLines.user_id, OrderLines.order_id)
-        .agg(day, F.sum(OrderLines.amount_paid).alias(UserDay.paid))
-        .groupBy(OrderLines.user_id, UserDay.day)
-        .agg(F.count("*").alias(UserDay.orders), F.sum(UserDay.paid).alias(UserDay.paid))
+        .agg(F.min(OrderLines.order_date).alias(UserDay.day), F.sum(OrderLines.amount_paid).alias(UserDay.paid))
+        .withColumn(UserDay.orders, F.lit(1))
     )
     seen = events.filter(F.col(Events.user_id).isNotNull() & days.month.hold(Events.event_date))
-    visits = seen.select(Events.user_id, F.col(Events.event_date).alias(UserDay.day)).distinct()
-    visits = visits.withColumns({UserDay.orders: F.lit(0), UserDay.paid: F.lit(0)})
-    return UserDay.shaped(orders).unionByName(UserDay.shaped(visits))
+    visits = seen.select(
+        Events.user_id,
+        F.col(Events.event_date).alias(UserDay.day),
+        F.lit(0).alias(UserDay.orders),
+        F.lit(0).alias(UserDay.paid),
+    )
+    both = UserDay.shaped(orders).unionByName(UserDay.shaped(visits))
+    added = [F.sum(name).alias(name) for name in (UserDay.orders, UserDay.paid)]
+    return UserDay.shaped(both.groupBy(UserDay.user_id, UserDay.day).agg(*added))
 
 
-def user_activity(user_days: DataFrame, days: CustomerDays) -> DataFrame:
-    """One row per user. UserDay → UserActivity."""
-    day, in_month = F.col(UserDay.day), days.month.hold(UserDay.day)
+def user_activity(user_days: DataFrame, profiles: DataFrame, days: CustomerDays) -> DataFrame:
+    """One row per user. UserDay, UserProfile → UserActivity."""
+    day, ordered, in_month = F.col(UserDay.day), F.col(UserDay.orders) > 0, days.month.hold(UserDay.day)
+    before_month, lately = days.month.before(days.churn_days), days_before(days.date, days.churn_days)
+    first = F.col(UserProfile.first_order_date)
+    firsts = profiles.select(UserProfile.user_id, UserProfile.first_order_date).hint("shuffle_hash")
     return UserActivity.shaped(
-        user_days.groupBy(UserDay.user_id).agg(
+        user_days.join(firsts, UserProfile.user_id, "left")
+        .groupBy(UserDay.user_id)
+        .agg(
             F.sum(F.when(in_month, F.col(UserDay.orders)).otherwise(0)).alias(UserActivity.orders),
             F.sum(F.when(in_month, F.col(UserDay.paid)).otherwise(0)).alias(UserActivity.paid),
-            F.collect_set(F.when(F.col(UserDay.orders) > 0, day)).alias(UserActivity.order_days),
-            F.size(F.collect_set(F.when(in_month, day))).alias(UserActivity.visit_days),
+            F.count_if(in_month).alias(UserActivity.visit_days),
             F.bool_or(day == F.lit(days.month.last)).alias(UserActivity.seen_last_day),
+            F.count_if(ordered & before_month.hold(day)).alias(UserActivity.days_before_month),
+            F.bool_or(ordered & lately.hold(day)).alias(UserActivity.ordered_lately),
+            F.max(first).alias(UserActivity.first_order_date),
+            F.min(F.when(ordered & (day > first), day)).alias(UserActivity.next_order_date),
         )
     )
 
@@ -130,10 +143,8 @@ _SCORED_ORDERS, _FLAGGED_ORDERS = "scored_orders", "flagged_orders"
 def _sums(days: CustomerDays) -> dict[str, Column]:
     """What is added up over users, of each of them."""
     known = F.col(UserActivity.user_id).isNotNull()
-    orders, order_days = F.col(UserActivity.orders), F.col(UserActivity.order_days)
-    scored = F.col(_FLAGGED).isNotNull()
-    was_regular = F.size(F.filter(order_days, days.month.before(days.churn_days).hold)) >= REGULAR_DAYS
-    stays = F.exists(order_days, days_before(days.date, days.churn_days).hold)
+    orders, scored = F.col(UserActivity.orders), F.col(_FLAGGED).isNotNull()
+    was_regular = F.col(UserActivity.days_before_month) >= REGULAR_DAYS
     sums = {
         UserActivity.orders: orders,
         UserActivity.paid: F.col(UserActivity.paid),
@@ -141,17 +152,17 @@ def _sums(days: CustomerDays) -> dict[str, Column]:
         _REPEAT_BUYERS: _one(known & (orders > 1)),
         _ORDERS_OF_BUYERS: F.when(known, orders),
         _BASE: _one(known & was_regular),
-        _CHURNED: _one(known & was_regular & ~stays),
+        _CHURNED: _one(known & was_regular & ~F.col(UserActivity.ordered_lately)),
         _DAILY: _one(known & F.col(UserActivity.seen_last_day)),
         _MONTHLY: _one(known & (F.col(UserActivity.visit_days) > 0)),
-        _VISITS: F.when(known, F.col(UserActivity.visit_days).cast("long")),
+        _VISITS: F.when(known, F.col(UserActivity.visit_days)),
         _SCORED_ORDERS: F.when(scored, orders),
         _FLAGGED_ORDERS: F.when(F.col(_FLAGGED), orders),
     }
-    first = F.col(UserProfile.first_order_date)
+    first, following = F.col(UserActivity.first_order_date), F.col(UserActivity.next_order_date)
     for n in days.retention_days:
         came = days.cohort(n).hold(first)
-        again = F.exists(order_days, _within(first, n))
+        again = following <= F.date_add(first, n)
         sums |= {f"cohort_{n}": _one(came), f"retained_{n}": _one(came & again)}
     return sums
 
@@ -179,11 +190,6 @@ def _figures(retention_days: Sequence[int]) -> list[Column]:
         figure("stickiness", ratio(F.col(_DAILY), monthly), monthly),
         figure("visit_frequency", ratio(F.col(_VISITS), monthly), monthly),
     ]
-
-
-def _within(first: Column, days: int) -> Callable[[Column], Column]:
-    """Whether a day is one of so many that follow the first."""
-    return lambda day: (day > first) & (day <= F.date_add(first, days))
 
 
 def _one(condition: Column) -> Column:

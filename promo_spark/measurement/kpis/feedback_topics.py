@@ -72,21 +72,21 @@ def topic_of(text: Column) -> Column:
     users feel and not what about; how they feel, scores tell. Chinese is read in simplified characters.
     """
     lower = F.lower(text)
-    hits = {topic: F.regexp_count(lower, F.lit(_pattern(words))) for topic, words in KEYWORDS.items()}
-    most = F.greatest(*hits.values())
-    found = F.when(most == 0, OTHER)
-    for topic, count in hits.items():
-        found = found.when(count == most, topic)
-    return found
+    hits = [F.regexp_count(lower, F.lit(_pattern(words))) for words in KEYWORDS.values()]
+    counts = F.array(F.lit(0), *hits)  # of `other` 0: it is the first that has the most where there is no other
+    most = F.array_position(counts, F.array_max(counts)).cast("int")
+    return F.element_at(F.array(F.lit(OTHER), *[F.lit(topic) for topic in KEYWORDS]), most)
 
 
 def topic_shares(feedback: DataFrame) -> DataFrame:
     """One row per topic: its share of the texts. Feedback → KpiRow."""
-    topic, one = topic_of(F.col(Feedback.text)), F.lit(1).cast("long")
-    told = feedback.filter(has_text()).select(topic.alias(_TOPIC))
-    counts = told.agg(
-        *[F.sum(F.when(F.col(_TOPIC) == name, one)).alias(name) for name in TOPICS], F.count("*").alias(_TEXTS)
+    told = (
+        feedback.filter(has_text())
+        .groupBy(topic_of(F.col(Feedback.text)).alias(_TOPIC))
+        .agg(F.count("*").alias(_TEXTS))
     )
+    of_topics = [F.sum(F.when(F.col(_TOPIC) == name, F.col(_TEXTS))).alias(name) for name in TOPICS]
+    counts = told.agg(*of_topics, F.sum(_TEXTS).alias(_TEXTS))
     texts = F.col(_TEXTS)
     shares = [
         kpi_struct(

@@ -61,21 +61,23 @@ def shown_items(
 def recommendation_figures(shown: DataFrame, lines: DataFrame, *, last_day: datetime.date, timezone: str) -> DataFrame:
     """One row per figure, of all, of each recommender and of each place. ShownItem, OrderLines → KpiRow.
 
-    Bought: from the day on which it was sent until the last day of the offer, with the offer or without. Where nobody
-    opened anything the shop does not say who did, and there is no rate of it.
+    Opened: by the last day of the offer. Bought: from the day on which it was sent to that day, with the offer or
+    without. Where nobody opened anything the shop does not say who did, and there is no rate of it.
     """
     since = F.lit(last_day - datetime.timedelta(MONTH_DAYS - 1))
     in_days = F.col(OrderLines.order_date).between(since, F.lit(last_day))
     pair = [OrderLines.user_id, OrderLines.product_id]
     last_bought = lines.filter(is_sale() & in_days).groupBy(*pair).agg(F.max(OrderLines.order_date).alias(_BOUGHT_ON))
-    sent_on = F.to_date(F.from_utc_timestamp(ShownItem.sent_at, timezone))
+    sent_on, opened_on = (
+        F.to_date(F.from_utc_timestamp(at, timezone)) for at in (ShownItem.sent_at, ShownItem.opened_at)
+    )
     one = F.lit(1).cast("long")
     sums = sliced_sums(
-        shown.join(last_bought, pair, "left"),
+        shown.filter(sent_on <= F.lit(last_day)).join(last_bought, pair, "left"),
         PARTS,
         {
             _SHOWN: one,
-            _OPENED: F.when(F.col(ShownItem.opened_at).isNotNull(), one),
+            _OPENED: F.when(opened_on <= F.lit(last_day), one),
             _BOUGHT: F.when(F.col(_BOUGHT_ON) >= sent_on, one),
         },
     )

@@ -108,7 +108,7 @@ def test_repurchase_frequency_and_order_value(spark: SparkSession) -> None:
 
 
 def test_who_left_of_those_who_came_regularly(spark: SparkSession) -> None:
-    """K11 (churn): of regular buyers of the 60 days before the month, who have not ordered in the last 60 days.
+    """K11: of regular buyers of the 60 days before the month, who have not ordered in the last 60 days.
 
     The month begins 30 days ago; the 60 days before it are those from 90 to 31 days ago.
     """
@@ -124,7 +124,7 @@ def test_who_left_of_those_who_came_regularly(spark: SparkSession) -> None:
 
 
 def test_orders_of_cheats(spark: SparkSession) -> None:
-    """K11 (fraud): orders of accounts of the tiers high and blocked, as a share of those of all scored accounts."""
+    """K11: orders of accounts of the tiers high and blocked, as a share of those of all scored accounts."""
     lines = [
         *(line("ann", f"a{n}", 5) for n in range(6)),
         *(line("bob", f"b{n}", 5) for n in range(2)),  # high

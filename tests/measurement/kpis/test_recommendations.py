@@ -58,13 +58,15 @@ def test_only_what_was_shown_counts_by_recommender_and_place(spark: SparkSession
         made("fay", "F", "q"),  # was sent, but nobody recommended it
         made("gus", "G", "x", ago=8, valid_to=days_ago(2)),  # counted the day before
         made("hal", "H", "x", status="proposed"),  # nobody approved it
+        made("ivy", "I", "x"),  # sent when it was over
     ]
     exposures = [
         sent("ann", "A", opened_at=OPENED),
         sent("ann", "A", channel="mail"),  # by two channels: still one
-        sent("bob", "B"),
+        sent("bob", "B", opened_at=datetime.datetime.combine(days_ago(0), datetime.time(9))),  # too late
         sent("cid", "C", ago=4),
         sent("dot", "D", sent_at=None),
+        sent("ivy", "I", ago=0),
         sent("eve", "E", suppressed="quiet hours"),
         *(sent(user, user[0].upper()) for user in ("fay", "gus", "hal")),
     ]
@@ -72,7 +74,7 @@ def test_only_what_was_shown_counts_by_recommender_and_place(spark: SparkSession
         *(listed("ann", "x", 1), listed("ann", "y", 2), listed("ann", "w", 3), listed("bob", "x", 1)),
         listed("ann", "y", 1, "popular", ago=6),  # of a later date
         listed("cid", "z", 1, "buy_again"),
-        *(listed(user, "x", 1) for user in ("dot", "eve", "gus", "hal")),
+        *(listed(user, "x", 1) for user in ("dot", "eve", "gus", "hal", "ivy")),
     ]
     lines = [
         line("ann", "a1", 7, product_id="x"),  # on the day on which it was sent

@@ -120,7 +120,7 @@ def test_of_too_few_scores_no_satisfaction_is_told(spark: SparkSession) -> None:
 
 
 def test_who_answered_of_those_who_were_sent_something(spark: SparkSession) -> None:
-    """K03 (response rate): of five users who were sent something two answered; the holdout was sent nothing."""
+    """K03: of five users who were sent something two answered; the holdout was sent nothing."""
 
     def sent(user: str, number: int, ago: int = 5, **more: Any) -> dict[str, Any]:
         told = {"promotion_id": f"P{number}", "user_id": user, "channel": "app"}
