@@ -147,18 +147,18 @@ def _compared(
 
 
 def effect_check_rows(effects: Sequence[Row]) -> list[CheckRow]:
-    """Is what all offers together bring below 0? Rows of Effects → Checks."""
+    """Is what all offers bring below 0? By the window since offers began, else the longest. Effects → Checks."""
     rows = []
-    for row in effects:
-        if row["slice"] == ALL and row["method"] == "holdout" and row["metric"] in ("margin", "roi"):
-            message = (
-                f"offers cost more than they bring: {row['metric']} {row['estimate']} per user in the "
-                f"{row['window_days']} days from {row['first_day']} on; measurement.effects says of which scenarios "
-                "and mechanics"
-            )
-            slice_ = f"{row['metric']}, {row['window_days']} days"
-            alarm = row["verdict"] == "stop"
-            n = min(row["n_treated"], row["n_control"])
-            told = message if row["estimate"] is not None else row["reason"]
-            rows.append(_check("effect", slice_, row["estimate"], n, threshold=0.0, alarm=alarm, message=told))
+    for metric in ("margin", "roi"):
+        of_metric = [r for r in effects if (r["slice"], r["method"], r["metric"]) == (ALL, "holdout", metric)]
+        told = [r for r in of_metric if r["estimate"] is not None]
+        if not told:
+            continue
+        row = max(told, key=lambda r: (r["cs_low"] is not None, r["window_days"]))
+        message = (
+            f"offers cost more than they bring: {metric} {row['estimate']} per user in the {row['window_days']} days "
+            f"from {row['first_day']} on; measurement.effects says of which scenarios and mechanics"
+        )
+        n, alarm = min(row["n_treated"], row["n_control"]), row["verdict"] == "stop"
+        rows.append(_check("effect", metric, row["estimate"], n, threshold=0.0, alarm=alarm, message=message))
     return rows

@@ -9,6 +9,7 @@ import datetime
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from promo_spark.contracts.features import DailySales, ProductProfile, UserProfile
 from promo_spark.contracts.schema import Table
 from promo_spark.storage.lake import Lake
 
@@ -74,9 +75,13 @@ def write(lake: Lake, tables: Mapping[type[Table], Rows]) -> None:
             lake.write(table, table.frame(lake.spark, of_date), {table.dated_by: value})
 
 
-def products(as_of: datetime.date) -> Rows:
-    """Tea costs the shop 4, milk 1."""
-    return [
-        {"as_of": as_of, "product_id": "tea", "unit_cost": 4},
-        {"as_of": as_of, "product_id": "milk", "unit_cost": 1},
-    ]
+def features(as_of: datetime.date) -> dict[type[Table], Rows]:
+    """Tea costs the shop 4, milk 1. Of users and sales there is little to know."""
+    return {
+        ProductProfile: [
+            {"as_of": as_of, "product_id": "tea", "unit_cost": 4},
+            {"as_of": as_of, "product_id": "milk", "unit_cost": 1},
+        ],
+        UserProfile: [{"as_of": as_of, "user_id": f"u{n}", "lifecycle": "repeat"} for n in range(3)],
+        DailySales: [{"as_of": as_of, "series_id": "category:tea", "level": "category", "item_id": "tea", "day": DAY}],
+    }

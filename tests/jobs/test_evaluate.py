@@ -12,11 +12,10 @@ import pytest
 
 from jobs import evaluate
 from promo_spark.contracts.decisions import Budget, Explored, Promotions
-from promo_spark.contracts.features import ProductProfile
-from promo_spark.contracts.measurement import Checks, Effects
+from promo_spark.contracts.measurement import Checks, Effects, KpiDaily
 from promo_spark.contracts.silver import Exposures, Feedback, OrderLines
 from promo_spark.storage.lake import Lake
-from tests.jobs.experiment_rows import USERS, day, held_out, line, products, promotion, write
+from tests.jobs.experiment_rows import USERS, day, features, held_out, line, promotion, write
 
 Run = Callable[..., Any]
 FEW = "evaluate.least_users=20"
@@ -51,7 +50,7 @@ def experiment(lake: Lake) -> Lake:
         for n in range(USERS)
         if not held_out(n) and n % 2
     ]
-    write(lake, {Promotions: offers, OrderLines: lines, ProductProfile: products(day(7))})
+    write(lake, {Promotions: offers, OrderLines: lines, **features(day(7))})
     return lake
 
 
@@ -84,7 +83,7 @@ def test_users_with_offers_are_compared_with_those_held_out(experiment: Lake, ru
     assert {row["verdict"] for row in pending.values()} == {"pending"}
     assert pending["paid"]["reason"] == "its days are over on 2024-03-29" and pending["paid"]["estimate"] is None
     found = checks(experiment, day(7))
-    assert {row["outcome"] for row in found.values()} <= {"ok", "insufficient"}
+    assert {row["outcome"] for row in found.values() if row["check"] != "freshness"} <= {"ok", "insufficient"}
     assert found["sample_ratio", "all"]["outcome"] == found["days_decided", "all"]["outcome"] == "ok"
 
 
@@ -112,7 +111,7 @@ def test_whoever_was_picked_for_an_offer_is_no_evidence(lake: Lake, run_job: Run
         for n in range(USERS)
         for on, more in ((-6, 1.0), (1, 1.5))
     ]
-    write(lake, {Promotions: offers, OrderLines: lines, ProductProfile: products(day(7))})
+    write(lake, {Promotions: offers, OrderLines: lines, **features(day(7))})
     run_job(evaluate.run, day(7), FEW)
     naive = effects(lake, day(7), slice="mechanic:discount", method="observational")["paid"]
     assert naive["estimate"] == pytest.approx(15.0) and naive["placebo"] == pytest.approx(10.0)
@@ -166,7 +165,7 @@ def test_what_chance_drew_tells_what_single_offers_do(lake: Lake, run_job: Run) 
             Promotions: offers,
             Explored: explored,
             OrderLines: lines,
-            ProductProfile: products(day(7)),
+            **features(day(7)),
             Budget: [{"date": day(0), "constraint": "daily", "dual_price": 0.5}],
         },
     )
@@ -197,7 +196,7 @@ def test_what_is_doubtful_is_an_alarm_that_says_what_to_do(lake: Lake, run_job: 
     tables: Any = {
         Promotions: moved,
         OrderLines: [line(1, 1, 5.0)],
-        ProductProfile: products(day(7)),
+        **features(day(7)),
         Exposures: [sent],
         Feedback: [score],
     }
@@ -205,7 +204,7 @@ def test_what_is_doubtful_is_an_alarm_that_says_what_to_do(lake: Lake, run_job: 
     run_job(evaluate.run, day(7), FEW)
     found = checks(lake, day(7))
     alarms = {name: row["message"] for (name, _), row in found.items() if row["outcome"] == "alarm"}
-    assert alarms.keys() == {"sample_ratio", "arms_kept", "days_decided", "exposures_known"}
+    assert alarms.keys() == {"sample_ratio", "arms_kept", "days_decided", "exposures_known", "freshness"}
     assert "nobody is held out any more, though 10.00% were drawn" in alarms["sample_ratio"]
     assert alarms["arms_kept"].startswith("40 of 400 users were held out on some days")
     assert (
@@ -221,9 +220,12 @@ def test_what_is_doubtful_is_an_alarm_that_says_what_to_do(lake: Lake, run_job: 
 def test_before_anything_was_decided_nothing_is_told(
     lake: Lake, run_job: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write(lake, {OrderLines: [line(1, 1, 5.0)], ProductProfile: products(day(7))})
+    write(lake, {OrderLines: [line(1, 1, 5.0)], **features(day(7))})
     run_job(evaluate.run, day(7), FEW)
-    assert pl.read_delta(lake.path(Effects)).is_empty() and pl.read_delta(lake.path(Checks)).is_empty()
+    assert pl.read_delta(lake.path(Effects)).is_empty()
+    assert set(pl.read_delta(lake.path(Checks))["check"]) == {"freshness", "drift", "calibration"}
+    figures = pl.read_delta(lake.path(KpiDaily))
+    assert figures.filter(pl.col("kpi") == "market_share").select("slice", "value").rows() == [("all", None)]
     assert "no offers were decided before 2024-03-08: there is nothing to measure yet" in capsys.readouterr().err
     # offers of yesterday: every window is pending, and says when it is over
     write(lake, {Promotions: [promotion(n, 6) for n in range(30)]})

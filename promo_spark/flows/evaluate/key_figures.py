@@ -1,0 +1,36 @@
+"""How the shop does, whatever the reason: the key figures of the day before the date."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+
+from promo_spark.contracts.decisions import Promotions
+from promo_spark.contracts.features import ProductProfile, UserProfile
+from promo_spark.contracts.models import Recommendations
+from promo_spark.contracts.risk import Risk
+from promo_spark.contracts.silver import Events, Exposures, Feedback, Inventory, Market, OrderLines
+from promo_spark.measurement.kpis.key_figures import KpiInputs, kpi_rows
+from promo_spark.runtime.job import Context
+from promo_spark.settings.evaluate import EvaluateSettings
+
+
+def key_figures(ctx: Context[EvaluateSettings]) -> DataFrame:
+    """One row per key figure and slice. Silver, features, risk, earlier decisions → KpiDaily."""
+    return kpi_rows(
+        KpiInputs(
+            lines=ctx.read_everyone(OrderLines),
+            promotions=ctx.read_earlier(Promotions),
+            profiles=ctx.read(UserProfile),
+            products=ctx.read(ProductProfile),
+            inventory=ctx.read_optional(Inventory),
+            events=ctx.read_everyone(Events),
+            exposures=ctx.read_everyone(Exposures),
+            feedback=ctx.read_everyone(Feedback),
+            market=ctx.read_optional(Market),
+            risk=ctx.read_optional(Risk),
+            recommendations=ctx.read_earlier(Recommendations),
+            settings=ctx.settings,
+            date=ctx.date,
+            timezone=ctx.business.timezone,
+        )
+    )
