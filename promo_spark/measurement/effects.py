@@ -136,11 +136,19 @@ def with_estimate(row: Row, told: Difference, by: Judging, window: Window) -> Ro
     found |= _ends(Effects.ci_low, Effects.ci_high, once)
     found[Effects.p_value] = _rounded(two_sided(told.estimate, told.error))
     if window.from_start and row[Effects.method] == "holdout":
-        # planned by days, not by what was seen: an error of the planned window, as chance adds up by the day
-        planned = told.error * math.sqrt(window.days / by.planned_days)
-        always = always_valid_interval(told.estimate, told.error, tightest_at=planned, alpha=by.alpha)
+        always = sequence(told, days=window.days, planned_days=by.planned_days, alpha=by.alpha)
         found |= _ends(Effects.cs_low, Effects.cs_high, always)
     return found
+
+
+def sequence(told: Difference, *, days: int, planned_days: int, alpha: float) -> Interval:
+    """The interval that holds on all days together, of an experiment of so many days until now.
+
+    Narrowest after `planned_days`: told by days, which are fixed beforehand, and not by what was seen. Chance adds up
+    by the day, so that after a quarter of the days the error of a day's mean is twice what it will be.
+    """
+    planned = told.error * math.sqrt(days / planned_days)
+    return always_valid_interval(told.estimate, told.error, tightest_at=planned, alpha=alpha)
 
 
 def _row(of: Compared, name: str, by: Judging) -> Row:

@@ -72,7 +72,7 @@ def test_a_job_reads_users_who_may_be_profiled_unless_it_says_why_everyone() -> 
     for job in JOBS.values():
         with_users = {t for t in (*job.reads, *job.optional) if has_users(t)}
         assert with_users - {Users} == {*job.profiled, *job.everyone} - {Users}, job.name
-        assert Users in with_users or not with_users, "whoever reads users' rows reads who may be profiled"
+        assert Users in with_users or not job.profiled, "whoever reads users' rows reads who may be profiled"
 
 
 def test_no_job_that_works_on_a_retailers_data_knows_the_truth_about_it() -> None:
