@@ -4,9 +4,10 @@
         [--form log_linear] [--json FILE]
 
 Four weeks are played twice with the same random numbers: everybody gets an offer a week, nobody gets any. So what
-offers do to each user is known. Then chance holds out a tenth of the users, again and again, and the job's own functions tell
-the effect from what could be seen. Printed: how often intervals cover the truth, what earlier behaviour explains, how
-often something seems to happen where nothing does when people look every day, and how often lost users are found.
+offers do to each user is known. Then chance holds out a tenth of the users, again and again, and the job's own
+functions tell the effect from what could be seen. Printed: how often intervals cover the truth, what earlier behaviour
+explains, how often something seems to happen where nothing does when people look every day, and how often lost users
+are found.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ _DOUBLE = T.DoubleType()
 _LONG = T.LongType()
 
 METRICS = ("conversion", "orders", "paid", "margin", "given", "roi", "redeemed", "retained", "satisfaction")
-METHODS = ("holdout", "explore", "dr_policy", "snips_policy", "observational")
+METHODS = ("holdout", "explore", "dr_policy", "snips_policy", "observational", "counted")
 VERDICTS = ("ship", "hold", "stop", "insufficient", "pending")
 OUTCOMES = ("ok", "alarm", "insufficient")
 
@@ -112,7 +112,8 @@ class Effects(Evaluated):
         _TEXT,
         "holdout: users who may get offers against those held out; explore: users for whom chance drew such an offer "
         "against those for whom it drew none; dr_policy, snips_policy: a policy against no offers, per decision, from "
-        "what chance drew (doubly robust; self-normalised); observational: no effect",
+        "what chance drew (doubly robust; self-normalised); observational: no effect; counted: no comparison, but what "
+        "receipts say, per offer whose days ended in the window",
         required=True,
     )
     estimate = Col(_DOUBLE, "treated less control; null: see reason", unit="as the metric")

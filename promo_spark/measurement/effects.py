@@ -122,6 +122,17 @@ def policy_row(method: str, window: Window, users: int, value: PolicyValue, told
     return with_estimate(row, Difference(value.estimate, value.error, 0.0), by, window)
 
 
+def counted_row(
+    window: Window, slice_: str, metric: str, users: int, value: Difference | None, told: float, by: Judging
+) -> Row:
+    """What receipts say of offers whose days are over, beside what was told of them. → Effects."""
+    row = _empty(window, slice_, metric, "counted", (users, 0)) | {Effects.expected: _rounded(told)}
+    if value is None:
+        return row | {Effects.verdict: "insufficient", Effects.reason: "one user alone had such offers"}
+    row |= {Effects.estimate: _rounded(value.estimate), Effects.se: _rounded(value.error)}
+    return row | _ends(Effects.ci_low, Effects.ci_high, fixed_interval(value.estimate, value.error, alpha=by.alpha))
+
+
 def with_estimate(row: Row, told: Difference, by: Judging, window: Window) -> Row:
     """The row with its estimate and how sure it is. Observational rows get neither interval nor p-value."""
     found = row | {

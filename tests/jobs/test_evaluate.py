@@ -55,7 +55,7 @@ def experiment(lake: Lake) -> Lake:
 
 
 def test_users_with_offers_are_compared_with_those_held_out(experiment: Lake, run_job: Run) -> None:
-    """K01, K02, K04, K06, K08, K13: 360 users with offers and 40 without; 200 and 10 of them buy."""
+    """H09, K01, K02, K04, K06, K08, K13: 360 users with offers and 40 without; 200 and 10 of them buy."""
     run_job(evaluate.run, day(7), FEW)
     told = effects(experiment, day(7), slice="all", method="holdout", window_days=7)
     with_offers = [n for n in range(USERS) if not held_out(n)]
@@ -79,6 +79,10 @@ def test_users_with_offers_are_compared_with_those_held_out(experiment: Lake, ru
     assert told["satisfaction"]["estimate"] is None and told["satisfaction"]["reason"] == "nobody gave a score"
     assert told["conversion"]["verdict"] == told["margin"]["verdict"] == "ship"
     assert told["conversion"]["cs_low"] < told["conversion"]["ci_low"]
+    # offers whose last day is over, a seventh of March: each of 360, of which 200 were used; told were 1.5
+    plan = effects(experiment, day(7), slice="mechanic:discount", method="counted")
+    assert plan["redeemed"]["estimate"] == pytest.approx(200 / 360, abs=1e-6) and plan["given"]["expected"] == 1.5
+    assert plan["given"]["estimate"] == pytest.approx(given, abs=1e-4) and plan["given"]["verdict"] is None
     pending = effects(experiment, day(7), window_days=28)
     assert {row["verdict"] for row in pending.values()} == {"pending"}
     assert pending["paid"]["reason"] == "its days are over on 2024-03-29" and pending["paid"]["estimate"] is None

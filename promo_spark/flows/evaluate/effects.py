@@ -39,6 +39,7 @@ from promo_spark.measurement.figures import BEFORE, METRICS, figures_of, prior_f
 from promo_spark.measurement.moments import Moments, moments, moments_of_arrays
 from promo_spark.measurement.off_policy import value_by_doubly_robust, value_by_snips
 from promo_spark.measurement.outcomes import day_outcomes, outcomes_of_users
+from promo_spark.measurement.plans import plan_moments, plan_rows
 from promo_spark.measurement.populations import (
     ALL,
     ANY,
@@ -80,6 +81,7 @@ class Evaluation:
     decided: set[datetime.date]
     windows: list[Window]
     promotions: DataFrame  # of earlier dates, as far back as an offer may hold in a window
+    uses: DataFrame  # OfferUse
     by_day: DataFrame  # DayOutcome
     by_user: DataFrame  # outcomes of users, by span, and what was forecast of them before offers began
     by: Judging
@@ -102,7 +104,10 @@ def effects_and_checks(ctx: Ctx) -> tuple[list[Row], list[Row]]:
     compared, observed, checks = _of_windows(ctx, of)
     ctx.say("comparing what chance drew for explored users")
     explored, policy = _of_explored(ctx, of)
-    effects = judged([*effect_rows([*compared, *explored], of.by), *policy, *observed], of.by)
+    first = max(of.start, ctx.date - datetime.timedelta(ctx.settings.explored_days))
+    ended = Window(first, (ctx.date - first).days)
+    plans = plan_rows(plan_moments(of.promotions, of.uses, ended), ended, of.by)
+    effects = judged([*effect_rows([*compared, *explored], of.by), *policy, *observed, *plans], of.by)
     return [*effects, *later], [*checks, *effect_check_rows(effects)]
 
 
@@ -120,10 +125,11 @@ def evaluation(ctx: Ctx) -> Evaluation | None:
     by = Judging(settings.alpha, settings.least_users, settings.windows[-1], settings.before_days)
     nothing = ctx.spark.createDataFrame([], "user_id string")
     if not windows:
-        return Evaluation(start, decided, [], earlier, nothing, nothing, by)
+        return Evaluation(start, decided, [], earlier, nothing, nothing, nothing, by)
     spans = _spans(ctx, start, windows)
     first = min(begin for begin, _ in spans.values())
-    of_windows = min(window.first for window in windows)
+    explored = max(start, ctx.date - datetime.timedelta(settings.explored_days))
+    of_windows = min(explored, *(window.first for window in windows))
     since = of_windows - datetime.timedelta(_LONGEST_OFFER)
     promotions = earlier.filter(
         (F.col(Promotions.date) >= F.lit(since))
@@ -133,11 +139,11 @@ def evaluation(ctx: Ctx) -> Evaluation | None:
         F.col(OrderLines.order_date).between(F.lit(first), F.lit(ctx.date - datetime.timedelta(1)))
     )
     products = ctx.read(ProductProfile)
-    uses = offer_uses(promotions, lines, products, ctx.read_everyone(Redemptions))
+    uses = ctx.keep(offer_uses(promotions, lines, products, ctx.read_everyone(Redemptions)))
     by_day = ctx.keep(day_outcomes(lines, products, uses, ctx.read_everyone(Feedback), timezone=ctx.business.timezone))
     forecasts = forecasts_before(ctx.read_earlier(Propensity).filter(F.col(Propensity.as_of) == F.lit(start)))
     by_user = ctx.keep(outcomes_of_users(by_day, spans).join(forecasts, Propensity.user_id, "full"))
-    return Evaluation(start, decided, windows, promotions, by_day, by_user, by)
+    return Evaluation(start, decided, windows, promotions, uses, by_day, by_user, by)
 
 
 def _spans(ctx: Ctx, start: datetime.date, windows: list[Window]) -> dict[str, tuple[datetime.date, datetime.date]]:

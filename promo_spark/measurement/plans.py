@@ -1,0 +1,73 @@
+"""What was told of offers when they were made, beside what receipts say once their days are over."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from promo_spark.contracts.decisions import Promotions
+from promo_spark.measurement.differences import mean
+from promo_spark.measurement.effects import Judging, Row, counted_row
+from promo_spark.measurement.moments import Moments, moments
+from promo_spark.measurement.uses import OfferUse
+from promo_spark.measurement.windows import Window
+from promo_spark.measures.offers_in_force import LAST_DAY, with_last_day
+
+OFFERS = "offers"
+_TOLD = {"given": "told_given", "redeemed": "told_redeemed"}
+
+
+def plan_moments(promotions: DataFrame, uses: DataFrame, window: Window) -> dict[str, Moments]:
+    """The moments of users' offers that ended in the window, by slice. Promotions, OfferUse → slice → Moments.
+
+    Slices: all, scenario:<name>, mechanic:<name>. A user's offers are added up first: users are drawn, not offers.
+    """
+    used = uses.groupBy(OfferUse.user_id, OfferUse.promotion_id).agg(F.sum(OfferUse.given).alias(_GIVEN))
+    ended = with_last_day(promotions).filter(
+        F.col(LAST_DAY).between(F.lit(window.first), F.lit(window.last))
+        & (F.col(LAST_DAY) >= F.col(Promotions.valid_from))
+    )
+    of_offer = ended.join(used, [Promotions.user_id, Promotions.promotion_id], "left").select(
+        Promotions.user_id,
+        F.explode(
+            F.array(
+                F.lit("all"),
+                F.concat(F.lit("scenario:"), Promotions.scenario),
+                F.concat(F.lit("mechanic:"), Promotions.mechanic),
+            )
+        ).alias(_SLICE),
+        F.coalesce(F.col(_GIVEN), F.lit(0)).alias(_GIVEN),
+        F.col(_GIVEN).isNotNull().cast("int").alias(_USED),
+        (F.col(Promotions.expected_cost) + F.coalesce(F.col(Promotions.fund_cost), F.lit(0))).alias(_TOLD["given"]),
+        F.col(Promotions.expected_conversion).alias(_TOLD["redeemed"]),
+    )
+    sums = (_GIVEN, _USED, *_TOLD.values())
+    per_user = of_offer.groupBy(Promotions.user_id, _SLICE).agg(
+        F.count("*").alias(OFFERS), *[F.sum(name).alias(name) for name in sums]
+    )
+    figures = {
+        OFFERS: (F.col(OFFERS), 1),
+        "given": (F.col(_GIVEN), 100),
+        "redeemed": (F.col(_USED), 1),
+        _TOLD["given"]: (F.col(_TOLD["given"]), 100),
+        _TOLD["redeemed"]: (F.col(_TOLD["redeemed"]), 10_000),
+    }
+    return moments(per_user, groups=F.array(_SLICE), figures=figures)
+
+
+_GIVEN, _USED, _SLICE = "given_for_offer", "offer_was_used", "slice_of_offer"
+
+
+def plan_rows(found: dict[str, Moments], window: Window, by: Judging) -> list[Row]:
+    """One row per slice and metric: per offer what was given, and the share that was used. Moments by slice → Effects.
+
+    `expected` is what was told of the same offers. Inventory row H09.
+    """
+    rows = []
+    for slice_, of in found.items():
+        offers = float(of.sums[of.names.index(OFFERS)])
+        for metric, told in _TOLD.items():
+            value = mean(of, {metric: 1.0}, per=OFFERS)
+            expected = float(of.sums[of.names.index(told)]) / offers
+            rows.append(counted_row(window, slice_, metric, of.users, value, expected, by))
+    return rows
