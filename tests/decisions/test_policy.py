@@ -33,7 +33,7 @@ def under(settings: Settings, *values: tuple[str, str, float], **changes: Any) -
 
 
 def test_the_newest_version_up_to_the_date_is_in_force() -> None:
-    """L01: what was evaluated on a date is what the next one is decided by; versions stay, each with the one before."""
+    """L01 (versions): what was evaluated on a date is what the next one is decided by; versions stay."""
     first = rows(("cost_factor", "mechanic:coupon", 1.2))
     second = rows(("cost_factor", "mechanic:coupon", 1.3), parent=in_force(first), valid_from=NEXT_DAY)
     assert in_force(first).values == {("cost_factor", "mechanic:coupon"): 1.2}
@@ -103,7 +103,7 @@ def test_what_a_person_said_has_the_last_word_on_its_date() -> None:
     ],
 )
 def test_a_value_outside_its_bounds_is_refused(value: tuple[str, str, float], message: str) -> None:
-    """L02: no change leaves its bounds: neither where a version is made, nor where one is read that others wrote."""
+    """L02 (bounds): no change leaves its bounds: where a version is made, and where one is read that others wrote."""
     with pytest.raises(ContractError, match=message.replace("(", r"\(")):
         rows(value)
     stored = rows(("paused", "mechanic:gift", 1.0))[0]
@@ -121,7 +121,7 @@ def test_a_version_names_each_parameter_once() -> None:
 
 @pytest.mark.parametrize(("most", "greatest"), [(0.1, 0.1), (0.5, 0.3), (0.0, 0.15), (0.3, 0.3), (0.15, 0.15)])
 def test_the_greatest_depth_stays_within_the_settings(settings: Settings, most: float, greatest: float) -> None:
-    """L02: never leaves [min, max]: of win_back these are 0.15 and 0.30, but for the first, whose least is 0.05."""
+    """L02 (bounds): never leaves [min, max]: of win_back these are 0.15 and 0.30; of the first the least is 0.05."""
     depth = {"win_back": [0.05 if most == 0.1 else 0.15, 0.30], "bundle": [0.05, 0.15]}
     found = under(settings, ("depth_most", "scenario:win_back", most), depth=depth)
     assert found.depth == {"win_back": [depth["win_back"][0], greatest], "bundle": [0.05, 0.15]}

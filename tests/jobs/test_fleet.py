@@ -106,7 +106,7 @@ def test_the_pipeline_runs_every_job_and_its_order_has_no_cycle() -> None:
 
 
 def test_what_is_written_for_the_day_after_makes_no_job_of_today_wait() -> None:
-    """L01: the back edge of the loop is data of one date for the next, not an edge of the graph of a date."""
+    """L01 (the back edge): what leads back is data of one date for the next, not an edge of the graph of a date."""
 
     def run(_ctx: Context[PromoteSettings]) -> None:
         raise AssertionError("never runs")

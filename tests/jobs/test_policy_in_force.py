@@ -84,7 +84,7 @@ def assert_same(found: pd.DataFrame, wanted: pd.DataFrame, but: tuple[str, ...] 
 def test_without_a_version_in_force_the_settings_decide(
     lake: Lake, settings: Settings, rows: Rows, as_set: tuple[str, tuple[pd.DataFrame, ...]]
 ) -> None:
-    """L01: with no evaluations nothing changes: a version of a later date, or one in which nothing differs."""
+    """L01 (no evaluations): with none nothing changes: a version of a later date, or one in which nothing differs."""
     adjusted(lake, ("paused", "mechanic:coupon", 2.0), valid_from=NEXT_DAY)
     for found, wanted in zip(decide(lake, settings, rows, **RICH), as_set[1], strict=True):
         assert_same(found, wanted)
@@ -99,7 +99,7 @@ def test_without_a_version_in_force_the_settings_decide(
 def test_what_was_adjusted_is_what_the_next_date_is_decided_by(
     lake: Lake, settings: Settings, rows: Rows, as_set: tuple[str, tuple[pd.DataFrame, ...]]
 ) -> None:
-    """L01, L02: coupons give 1.2 times what was expected, so that the same one reserves that; depths are bounded.
+    """L01 (read by the next date), L02 (bounds): coupons give 1.2 times what was expected; so does what is reserved.
 
     What is adjusted of coupons and of repurchase leaves bundles as they are. The version is of the day before: it
     holds until there is another.
@@ -181,7 +181,7 @@ def test_a_decision_is_explained_by_what_was_in_force_when_it_was_made(
 def test_what_is_paused_goes_to_explored_users_only_and_what_is_closed_to_nobody(
     lake: Lake, settings: Settings, rows: Rows, as_set: tuple[str, tuple[pd.DataFrame, ...]]
 ) -> None:
-    """L05: coupons and discounts did badly, so the next date makes none; who would have had one is told so."""
+    """L05 (what is decided by it): coupons and discounts did badly, so the next date makes none; users are told so."""
     before = as_set[1][0]
     had = set(before[(before.arm == "treatment") & before.mechanic.isin(["coupon", "discount"])].user_id)
     others = ("paused", "mechanic:discount", 1.0), ("explore_share", "all", 0.10)
@@ -214,7 +214,7 @@ def drawable(lake: Lake) -> set[str]:
 def test_rollback_leads_back_to_the_same_decisions(
     lake: Lake, settings: Settings, rows: Rows, as_set: tuple[str, tuple[pd.DataFrame, ...]]
 ) -> None:
-    """L01, D13: one command leads back; no version is lost; and the date is computed again."""
+    """L01 (the way back), D13: one command leads back; no version is lost; and the date is computed again."""
     shutil.copytree(as_set[0], lake.root, dirs_exist_ok=True)
     dear = adjusted(lake, ("cost_factor", "mechanic:coupon", 1.5))
     by_policy, _, _ = decide(lake, settings, rows, **RICH)
