@@ -86,6 +86,14 @@ def kpi_rows(inputs: KpiInputs) -> DataFrame:
 
     Every figure has a row of slice `all`, null where there is nothing to tell it from.
     """
+    rows = reduce(DataFrame.unionByName, kpi_parts(inputs))
+    return with_every_figure(rows, kpi_names(inputs.settings.retention_days))
+
+
+def kpi_parts(inputs: KpiInputs) -> list[DataFrame]:
+    """The rows that there are, matter by matter. → KpiRow.
+
+    Where memory is scarce they are computed one after another, and put together by `with_every_figure`."""
     settings, zone = inputs.settings, inputs.timezone
     days = CustomerDays(inputs.date, settings.retention_days, settings.churn_days)
     month = days.month
@@ -94,7 +102,7 @@ def kpi_rows(inputs: KpiInputs) -> DataFrame:
     feedback = on_days(inputs.feedback, month, zone)
     told = opinions(feedback)
     shown = shown_items(promotions, inputs.exposures, inputs.recommendations, last_day=month.last)
-    figures = [
+    return [
         customer_figures(
             inputs.lines, inputs.events, groups=groups, profiles=inputs.profiles, risk=inputs.risk, days=days
         ),
@@ -113,7 +121,6 @@ def kpi_rows(inputs: KpiInputs) -> DataFrame:
         topic_shares(feedback),
         recommendation_figures(shown, inputs.lines, last_day=month.last, timezone=zone),
     ]
-    return _with_every_figure(reduce(DataFrame.unionByName, figures), kpi_names(settings.retention_days))
 
 
 def kpi_names(retention_days: Sequence[int]) -> list[str]:
@@ -125,7 +132,7 @@ def kpi_names(retention_days: Sequence[int]) -> list[str]:
     return [*(f"retention_{n}d" for n in retention_days), *(name for name in UNKNOWN if name != "retention")]
 
 
-def _with_every_figure(rows: DataFrame, names: Sequence[str]) -> DataFrame:
+def with_every_figure(rows: DataFrame, names: Sequence[str]) -> DataFrame:
     """The rows, and a null of slice `all` for each figure that has none. KpiRow → KpiRow.
 
     Grouped, and not joined, so that the figures are computed once; a figure and slice has one row.

@@ -132,9 +132,8 @@ def _newest() -> list[Column]:
 
 def _of_offers(opinions: DataFrame, promotions: DataFrame) -> DataFrame:
     """The opinions with scenario and mechanic of the promotion; null: in general, or of an unknown one."""
-    offers = promotions.groupBy(Promotions.promotion_id).agg(
-        *[F.max(column).alias(column) for column in OFFER_PARTS.values()]  # the same in all rows of a promotion
-    )
+    offers = promotions.filter(F.col(Promotions.mechanic) != "none")
+    offers = offers.select(Promotions.promotion_id, *OFFER_PARTS.values())  # an id is of one user and date: no two rows
     return opinions.join(offers, Promotions.promotion_id, "left")
 
 
