@@ -199,7 +199,7 @@ def test_an_offer_of_what_marketers_keep_out_is_a_breach(spark: SparkSession, se
 
 
 def test_what_the_policy_pauses_is_given_to_explored_users_only(spark: SparkSession, settings: Settings) -> None:
-    """L05 (pauses): discounts are paused, those of recommended_item closed: a breach for each who gets one all the same."""
+    """L05 (pauses): discounts are paused, those of recommended_item closed: a breach for each who gets one."""
     explored = {"arm": "explore", "action_propensity": "0.25"}
     rows = [
         OFFER | {"user_id": "paused"},

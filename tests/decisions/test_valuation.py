@@ -321,7 +321,7 @@ def test_strategies_say_how_users_are_reached_until_it_is_measured(spark: SparkS
 
 
 def test_what_was_adjusted_multiplies_what_an_offer_brings_and_what_it_gives(spark: SparkSession) -> None:
-    """L01 (factors): twice a visit becomes 2 × exp(10 × 0.2 × 0.1), 5 each; 0.4 pieces of milk as many more, 2 off each.
+    """L01 (factors): twice a visit becomes 2 × exp(10 × 0.2 × 0.1), 5 each; 0.4 pieces of milk as many, 2 off each.
 
     The factors of its mechanic and of its scenario multiply: 1.5 × 0.8 = 1.2 on what is given, 0.9 on what is brought.
     """

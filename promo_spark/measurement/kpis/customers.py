@@ -181,6 +181,7 @@ def _figures(retention_days: Sequence[int]) -> list[Column]:
             for n in retention_days
         ),
         figure("repurchase_rate", ratio(F.col(_REPEAT_BUYERS), buyers), buyers),
+        figure("conversion_rate", F.when(monthly > buyers, ratio(buyers, monthly)), monthly),
         figure("orders_per_user", ratio(F.col(_ORDERS_OF_BUYERS), buyers), buyers),
         figure("order_value", ratio(F.col(UserActivity.paid), orders), orders),
         figure("churn_rate", ratio(F.col(_CHURNED), F.col(_BASE)), F.col(_BASE)),

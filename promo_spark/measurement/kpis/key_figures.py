@@ -33,6 +33,7 @@ from promo_spark.settings.evaluate import EvaluateSettings
 UNKNOWN: Final = {
     "retention": "nobody ordered for the first time in the 30 days that were so long ago",
     "repurchase_rate": "nobody ordered",
+    "conversion_rate": "nobody was seen who did not order: no events are delivered",
     "orders_per_user": "nobody ordered",
     "order_value": "nobody ordered",
     "churn_rate": "there were no regular buyers",
@@ -93,7 +94,8 @@ def kpi_rows(inputs: KpiInputs) -> DataFrame:
 def kpi_parts(inputs: KpiInputs) -> list[DataFrame]:
     """The rows that there are, matter by matter. → KpiRow.
 
-    Where memory is scarce they are computed one after another, and put together by `with_every_figure`."""
+    Where memory is scarce they are computed one after another, and put together by `with_every_figure`.
+    """
     settings, zone = inputs.settings, inputs.timezone
     days = CustomerDays(inputs.date, settings.retention_days, settings.churn_days)
     month = days.month

@@ -162,6 +162,8 @@ def test_who_is_seen_and_how_often(spark: SparkSession) -> None:
     assert told(found, "daily_users")["all"] == (2.0, 2)  # ann, dot
     assert told(found, "monthly_users")["all"] == (4.0, 4)  # ann, bob, dot, eve
     assert told(found, "stickiness")["all"] == (0.5, 4)
+    assert told(found, "conversion_rate")["all"] == (0.5, 4)  # ann and bob ordered
+    assert told(figures(spark, lines), "conversion_rate")["all"] == (None, 2), "without events nobody is seen to leave"
     assert told(found, "visit_frequency")["all"] == (1.5, 4)  # (3 + 1 + 1 + 1) / 4
     assert told(found, "stickiness")["arm:holdout"] == (0.5, 2)  # dot of bob and dot
     assert told(found, "visit_frequency")["arm:treatment"] == (3.0, 1)
