@@ -7,6 +7,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
@@ -31,7 +32,7 @@ from promo_spark.flows.promote import considered, users_of_the_day
 from promo_spark.flows.promote_context import promote_context
 from promo_spark.measures.money import minor_per_unit
 from promo_spark.runtime.job import Job
-from promo_spark.settings import Settings, parsed_date
+from promo_spark.settings import Section, Settings, parsed_date
 from promo_spark.settings.business import BusinessSettings
 from promo_spark.settings.promote import PromoteSettings
 from promo_spark.storage.lake import Lake
@@ -120,10 +121,16 @@ def _logged(lake: Lake, run_id: str, settings: Settings) -> _Logged:
         return _Logged(settings.promote, settings.business, {})
     told = json.loads(row[Runs.settings])
     return _Logged(
-        PromoteSettings.model_validate(told["promote"]),
-        BusinessSettings.model_validate(told["business"]),
+        PromoteSettings.model_validate(as_logged(settings.promote, told["promote"])),
+        BusinessSettings.model_validate(as_logged(settings.business, told["business"])),
         row[Runs.input_versions],
     )
+
+
+def as_logged(section: Section, told: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a section that a run was logged with; of a setting that there was not yet, today's."""
+    today = section.model_dump()
+    return {name: told.get(name, today[name]) for name in today}
 
 
 def _candidates(offers: DataFrame, digits: int, limits: Collection[str]) -> list[Candidate]:

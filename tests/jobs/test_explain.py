@@ -12,9 +12,11 @@ from promo_spark.contracts.decisions import Explored, Promotions
 from promo_spark.contracts.features import UserProfile
 from promo_spark.contracts.ops import Runs
 from promo_spark.errors import MissingDataError
+from promo_spark.flows.explain import as_logged
 from promo_spark.runtime.progress import Progress
 from promo_spark.runtime.registry import all_commands
 from promo_spark.settings import Settings
+from promo_spark.settings.promote import PromoteSettings
 from promo_spark.storage.lake import Lake
 from tests.jobs.shop_of_rows import DAY, LakeOfRows, decide, shop
 
@@ -77,3 +79,11 @@ def test_of_an_explored_user_what_could_have_been_drawn_is_told(lake: Lake, sett
         "  not drawn: none, no offer, probability 0.500000",
     ]
     assert "not recorded" in lake.read(Runs).collect()[0].settings
+
+
+def test_a_decision_of_before_a_setting_was_there_is_explained_by_what_the_setting_is_today(settings: Settings) -> None:
+    """The run knew another budget, no rings, and a setting that is gone."""
+    logged = settings.promote.model_dump() | {"daily_budget": 7.0, "gone": 1}
+    del logged["max_offers_per_ring"]
+    by = PromoteSettings.model_validate(as_logged(settings.promote, logged))
+    assert by == settings.promote.model_copy(update={"daily_budget": 7.0})
