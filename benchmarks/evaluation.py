@@ -118,7 +118,14 @@ class Experiments:
         nothing = np.zeros(self.users)
         forecasts = {name: nothing for name in COVARIATES if name not in self.known}
         conversion = (sums["orders"] > 0).astype(np.float64)
-        return {USERS: np.ones(self.users), "conversion": conversion, **sums, **self.known, **forecasts}
+        return {
+            USERS: np.ones(self.users),
+            "conversion": conversion,
+            "cost": nothing,
+            **sums,
+            **self.known,
+            **forecasts,
+        }
 
 
 def arms(treated: Mapping[str, Floats], control: Mapping[str, Floats], held_out: np.ndarray) -> tuple[Moments, Moments]:

@@ -22,14 +22,14 @@ Figures = Mapping[str, tuple[Column, int]]
 
 @dataclass(frozen=True)
 class Metric:
-    """How a metric is made of figures: their sum per user, or per another figure; `over`: a ratio of differences.
+    """How a metric is made of figures: a sum per user, or per another figure; `over`: per difference of these together.
 
     `rises`: more of it is better, so that it has a verdict.
     """
 
     of: str
     per: str = USERS
-    over: str = ""
+    over: tuple[str, ...] = ()
     known_before: bool = False  # what users did before explains some of it
     rises: bool = True
 
@@ -38,7 +38,7 @@ class Metric:
         known = covariates if self.known_before else ()
         if self.over:
             return ratio_of_differences(
-                treated, control, {self.of: 1.0}, {self.over: 1.0}, per=self.per, covariates=known
+                treated, control, {self.of: 1.0}, dict.fromkeys(self.over, 1.0), per=self.per, covariates=known
             )
         return difference(treated, control, {self.of: 1.0}, per=self.per, covariates=known)
 
@@ -49,7 +49,7 @@ METRICS: Final[Mapping[str, Metric]] = {
     "paid": Metric(DayOutcome.paid, known_before=True),
     "margin": Metric(DayOutcome.margin, known_before=True),
     "given": Metric(DayOutcome.given, rises=False),
-    "roi": Metric(DayOutcome.margin, over=DayOutcome.given, known_before=True),
+    "roi": Metric(DayOutcome.margin, over=(DayOutcome.given, DayOutcome.cost), known_before=True),
     "redeemed": Metric("redeemed", rises=False),
     "retained": Metric("retained", per=ACTIVE),
     "satisfaction": Metric(DayOutcome.score, per=DayOutcome.scores),
@@ -88,6 +88,7 @@ def figures_of(span: str, weight: Column | None = None) -> Figures:
         DayOutcome.paid: (F.col(f"{span}_{DayOutcome.paid}"), _CENT),
         DayOutcome.margin: (F.col(f"{span}_{DayOutcome.margin}"), _CENT),
         DayOutcome.given: (F.col(f"{span}_{DayOutcome.given}"), _CENT),
+        DayOutcome.cost: (F.col(f"{span}_{DayOutcome.cost}"), _CENT),
         "redeemed": ((F.col(f"{span}_{DayOutcome.used}") > 0).cast("int"), 1 if weight is None else _PART),
         ACTIVE: (active.cast("int"), 1 if weight is None else _PART),
         "retained": ((active & (orders > 0)).cast("int"), 1 if weight is None else _PART),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
+from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -12,7 +13,7 @@ from pyspark.sql import types as T
 from promo_spark.contracts.features import ProductProfile
 from promo_spark.contracts.schema import Col, Frame, Personal
 from promo_spark.contracts.silver import Feedback, OrderLines
-from promo_spark.measurement.uses import OfferUse
+from promo_spark.measurement.uses import ChannelCost, OfferUse
 from promo_spark.measures.order_lines import of_purchases
 
 _MONEY = T.DecimalType(18, 4)
@@ -26,8 +27,14 @@ class DayOutcome(Frame):
     day = Col(T.DateType(), "the day", required=True)
     orders = Col(_LONG, "orders with a purchase", required=True)
     paid = Col(_MONEY, "amount paid, returns taken off", unit="currency", required=True)
-    margin = Col(_MONEY, "the same after the cost of the goods, and of what is given later", "currency", required=True)
+    margin = Col(
+        _MONEY,
+        "the same after the cost of goods, of what is given later, and of channels",
+        "currency",
+        required=True,
+    )
     given = Col(_MONEY, "what was given for offers", unit="currency", required=True)
+    cost = Col(_MONEY, "what their channels cost beside it", unit="currency", required=True)
     used = Col(_LONG, "1: an offer was used; 0: none", required=True)
     score = Col(_MONEY, "scores given, added up", required=True)
     scores = Col(_LONG, "how many", required=True)
@@ -38,6 +45,7 @@ FIGURES = (
     DayOutcome.paid,
     DayOutcome.margin,
     DayOutcome.given,
+    DayOutcome.cost,
     DayOutcome.used,
     DayOutcome.score,
     DayOutcome.scores,
@@ -45,18 +53,18 @@ FIGURES = (
 
 
 def day_outcomes(
-    lines: DataFrame, products: DataFrame, uses: DataFrame, feedback: DataFrame, *, timezone: str
+    lines: DataFrame, products: DataFrame, uses: DataFrame, costs: DataFrame, feedback: DataFrame, *, timezone: str
 ) -> DataFrame:
-    """One row per user and day. OrderLines, ProductProfile, OfferUse, Feedback → DayOutcome.
+    """One row per user and day. OrderLines, ProductProfile, OfferUse, ChannelCost, Feedback → DayOutcome.
 
     A product whose cost nobody knows adds no margin.
     """
-    costs = products.select(OrderLines.product_id, ProductProfile.unit_cost)
+    unit_costs = products.select(OrderLines.product_id, ProductProfile.unit_cost)
     cost = F.col(ProductProfile.unit_cost) * F.col(OrderLines.quantity)
     paid = F.col(OrderLines.amount_paid)
     of_lines = (
         lines.filter(F.col(OrderLines.user_id).isNotNull())
-        .join(costs, OrderLines.product_id, "left")
+        .join(unit_costs, OrderLines.product_id, "left")
         .groupBy(OrderLines.user_id, F.col(OrderLines.order_date).alias(DayOutcome.day))
         .agg(
             F.count_distinct(of_purchases(OrderLines.order_id)).alias(DayOutcome.orders),
@@ -69,13 +77,20 @@ def day_outcomes(
         F.sum(OfferUse.given).alias(DayOutcome.given),
         F.lit(1).alias(DayOutcome.used),
     )
+    of_channels = costs.select(
+        ChannelCost.user_id,
+        F.col(ChannelCost.day).alias(DayOutcome.day),
+        F.col(ChannelCost.cost).alias(DayOutcome.cost),
+        (-F.col(ChannelCost.cost)).alias(DayOutcome.margin),
+    )
     day = F.to_date(F.from_utc_timestamp(Feedback.ts, timezone))
     of_feedback = (
         feedback.filter(F.col(Feedback.user_id).isNotNull() & F.col(Feedback.score).isNotNull())
         .groupBy(Feedback.user_id, day.alias(DayOutcome.day))
         .agg(F.sum(F.col(Feedback.score).cast(_MONEY)).alias(DayOutcome.score), F.count("*").alias(DayOutcome.scores))
     )
-    every = _filled(of_lines).unionByName(_filled(of_uses)).unionByName(_filled(of_feedback))
+    parts = [_filled(part) for part in (of_lines, of_uses, of_channels, of_feedback)]
+    every = reduce(DataFrame.unionByName, parts)
     keys = (DayOutcome.user_id, DayOutcome.day)
     return DayOutcome.shaped(every.groupBy(*keys).agg(*[F.sum(name).alias(name) for name in FIGURES]))
 

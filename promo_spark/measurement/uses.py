@@ -5,6 +5,8 @@ What is given to somebody who would have bought anyway is given all the same: a 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -13,7 +15,7 @@ from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.features import ProductProfile
 from promo_spark.contracts.schema import MONEY, Col, Frame, Personal
 from promo_spark.contracts.silver import OrderLines, Redemptions
-from promo_spark.measures.offers_in_force import LAST_DAY, with_last_day
+from promo_spark.measures.offers_in_force import LAST_DAY, approved_offers, with_last_day
 
 _TEXT = T.StringType()
 _LATER = ("rebate", "points")  # given after the purchase, and so on no receipt
@@ -30,6 +32,7 @@ class OfferUse(Frame):
     given = Col(MONEY, "what the shop and funds gave for it", unit="currency", required=True)
     later = Col(MONEY, "the part of it that stands on no receipt, as of points", unit="currency", required=True)
     paid = Col(MONEY, "what was paid for what it is good for; of a basket for all of it", "currency", required=True)
+    channel = Col(_TEXT, "where the offer was given; null: nobody says")
 
 
 def offer_uses(promotions: DataFrame, lines: DataFrame, products: DataFrame, redemptions: DataFrame) -> DataFrame:
@@ -43,9 +46,50 @@ def offer_uses(promotions: DataFrame, lines: DataFrame, products: DataFrame, red
     bought = lines.filter((F.col(OrderLines.quantity) > 0) & F.col(OrderLines.user_id).isNotNull())
     parts = (_uses_of_products(offers, bought, products), _uses_of_baskets(offers, bought, redemptions))
     every = parts[0].unionByName(parts[1])
-    keys = (OfferUse.user_id, OfferUse.promotion_id, OfferUse.day)
+    keys = (OfferUse.user_id, OfferUse.promotion_id, OfferUse.day, OfferUse.channel)
     amounts = (OfferUse.given, OfferUse.later, OfferUse.paid)
     return OfferUse.shaped(every.groupBy(*keys).agg(*[F.sum(name).cast(MONEY).alias(name) for name in amounts]))
+
+
+OTHER_CHANNELS = "other"  # of settings by channel: of every channel that they do not name
+
+
+class ChannelCost(Frame):
+    """One row per user and day on which a channel cost something beyond what offers give."""
+
+    user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
+    day = Col(T.DateType(), "the day", required=True)
+    cost = Col(MONEY, "messages sent, and what channels are paid by the sale", unit="currency", required=True)
+
+
+def channel_costs(
+    promotions: DataFrame, uses: DataFrame, *, per_message: Mapping[str, float], cps_rates: Mapping[str, float]
+) -> DataFrame:
+    """What carrying the offers to users costs. Promotions, OfferUse → ChannelCost.
+
+    `per_message`: what an offer sent by a channel costs, used or not; `cps_rates`: the share of what is paid with an
+    offer that its channel gets (cost per sale). Inventory rows K04, O12.
+    """
+    sent = approved_offers(promotions).select(
+        Promotions.user_id,
+        F.col(Promotions.valid_from).alias(ChannelCost.day),
+        _of_channel(per_message).alias(ChannelCost.cost),
+    )
+    sold = uses.select(
+        OfferUse.user_id, OfferUse.day, (F.col(OfferUse.paid) * _of_channel(cps_rates)).alias(ChannelCost.cost)
+    )
+    each = ChannelCost.shaped(sent).unionByName(ChannelCost.shaped(sold)).filter(F.col(ChannelCost.cost) > 0)
+    sums = each.groupBy(ChannelCost.user_id, ChannelCost.day).agg(F.sum(ChannelCost.cost).alias(ChannelCost.cost))
+    return ChannelCost.shaped(sums)
+
+
+def _of_channel(values: Mapping[str, float]) -> Column:
+    """The value of a row's channel, that of others where it is not named or not known, else 0."""
+    other = F.lit(values.get(OTHER_CHANNELS, 0.0))
+    found = other
+    for name, value in sorted(values.items()):
+        found = F.when(F.col(Promotions.channel) == name, F.lit(value)).otherwise(found)
+    return found
 
 
 def _uses_of_products(offers: DataFrame, bought: DataFrame, products: DataFrame) -> DataFrame:
@@ -55,6 +99,7 @@ def _uses_of_products(offers: DataFrame, bought: DataFrame, products: DataFrame)
         Promotions.user_id,
         Promotions.promotion_id,
         Promotions.mechanic,
+        Promotions.channel,
         Promotions.discount_rate,
         Promotions.valid_from,
         LAST_DAY,
@@ -87,7 +132,14 @@ def _uses_of_products(offers: DataFrame, bought: DataFrame, products: DataFrame)
         .filter(F.col(OrderLines.order_date).between(F.col(Promotions.valid_from), F.col(LAST_DAY)))
         .filter(F.coalesce(counts, F.lit(True)))
         .join(costs, _PRODUCT, "left")
-        .groupBy(Promotions.user_id, Promotions.promotion_id, Promotions.mechanic, _WANTED, OrderLines.order_id)
+        .groupBy(
+            Promotions.user_id,
+            Promotions.promotion_id,
+            Promotions.mechanic,
+            Promotions.channel,
+            _WANTED,
+            OrderLines.order_id,
+        )
         .agg(
             F.min(OrderLines.order_date).alias(OfferUse.day),
             F.count_distinct(_PRODUCT).alias(_COUNT),
@@ -110,7 +162,12 @@ def _uses_of_baskets(offers: DataFrame, bought: DataFrame, redemptions: DataFram
     What receipts say counts; where there is only a redemption, the offer's amount, once.
     """
     on_baskets = offers.filter(F.col(Promotions.mechanic).isin(*_ON_BASKETS)).select(
-        Promotions.user_id, Promotions.promotion_id, Promotions.coupon_amount, Promotions.valid_from, LAST_DAY
+        Promotions.user_id,
+        Promotions.promotion_id,
+        Promotions.channel,
+        Promotions.coupon_amount,
+        Promotions.valid_from,
+        LAST_DAY,
     )
     off = F.col(OrderLines.discount_coupon_match) + F.col(OrderLines.discount_coupon)
     on_receipts = (

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from promo_spark.secret_references import REFERENCE
-from promo_spark.settings.sections import Days, Positive, Section, Share
+from promo_spark.settings.sections import Days, Money, Positive, Section, Share
 
 
 def _rising(days: list[int]) -> list[int]:
@@ -43,4 +43,6 @@ class EvaluateSettings(Section):
     retention_days: Windows
     churn_days: Days
     holding_cost_rate: Share
+    channel_costs: dict[Annotated[str, Field(min_length=1)], Money]
+    cps_rates: dict[Annotated[str, Field(min_length=1)], Share]
     alarms: AlarmSettings

@@ -25,7 +25,7 @@ SINCE = Window(datetime.date(2024, 3, 1), 10, from_start=True)
 def users(ordered: Floats, **more: Floats) -> Moments:
     """Users who ordered once or not; nothing else is known of them."""
     figures = dict.fromkeys(
-        ("given", "redeemed", "active", "retained", "score", "scores", *COVARIATES), np.zeros(len(ordered))
+        ("given", "cost", "redeemed", "active", "retained", "score", "scores", *COVARIATES), np.zeros(len(ordered))
     )
     bought = {"users": np.ones(len(ordered)), "conversion": ordered, "orders": ordered}
     return moments_of_arrays(figures | bought | {"paid": ordered, "margin": ordered} | more)

@@ -12,8 +12,9 @@ from pyspark.sql import SparkSession
 
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.features import ProductProfile
-from promo_spark.contracts.silver import OrderLines, Redemptions
-from promo_spark.measurement.uses import OfferUse, offer_uses
+from promo_spark.contracts.silver import Feedback, OrderLines, Redemptions
+from promo_spark.measurement.outcomes import day_outcomes
+from promo_spark.measurement.uses import OfferUse, channel_costs, offer_uses
 
 DAY = datetime.date(2024, 3, 1)
 Row = dict[str, Any]
@@ -98,6 +99,37 @@ def test_offers_on_baskets(spark: SparkSession) -> None:
     late = redeemed | {"redeemed_on": DAY + datetime.timedelta(9)}
     assert used(spark, [coupon], [], [late]) == []
     assert used(spark, [coupon | {"mechanic": "threshold"}], lines) == [(2, 3.0, 0.0, 12.0)]
+
+
+def test_channels_are_paid_by_the_message_and_by_the_sale(spark: SparkSession) -> None:
+    """K04: a mail costs 0.50; of what is paid with an offer in the app, which is not named, 5 % go to the channel.
+
+    By mail on the first, one offer that is not used, and one that nobody approved; in the app 8 are paid on the second.
+    """
+    offers = [
+        offer("discount", promotion_id="m", channel="mail", product_ids=["milk"]),
+        offer("discount", promotion_id="n", channel="mail", status="proposed"),
+        offer("discount", channel="app"),
+    ]
+    promotions = Promotions.frame(spark, offers)
+    products = ProductProfile.frame(spark, [{"product_id": "tea", "unit_cost": 4}])
+    lines = OrderLines.frame(spark, [line("tea", "8.00", **LOWER)])
+    uses = offer_uses(promotions, lines, products, Redemptions.frame(spark))
+
+    def told(per_message: dict[str, float], cps_rates: dict[str, float]) -> dict[int, float]:
+        found = channel_costs(promotions, uses, per_message=per_message, cps_rates=cps_rates)
+        return {row.day.day: float(row.cost) for row in found.collect()}
+
+    assert told({"mail": 0.5}, {"mail": 0.1, "other": 0.05}) == {1: 0.5, 2: 0.4}
+    assert told({"mail": 0.5, "other": 0.25}, {}) == {1: 0.75}
+    assert told({}, {}) == {}
+    costs = channel_costs(promotions, uses, per_message={"mail": 0.5}, cps_rates={"other": 0.05})
+    days = day_outcomes(lines, products, uses, costs, Feedback.frame(spark), timezone="UTC")
+    # 8 − 4 for the tea, 0.40 of it to the app; the mail was for nothing
+    assert {row.day.day: (float(row.margin), float(row.cost)) for row in days.collect()} == {
+        2: (3.6, 0.4),
+        1: (-0.5, 0.5),
+    }
 
 
 def test_money_is_exact(spark: SparkSession) -> None:

@@ -56,7 +56,7 @@ from promo_spark.measurement.populations import (
     slices,
     taking_groups,
 )
-from promo_spark.measurement.uses import offer_uses
+from promo_spark.measurement.uses import channel_costs, offer_uses
 from promo_spark.measurement.validity import (
     arms_kept_row,
     comparison_rows,
@@ -140,7 +140,10 @@ def evaluation(ctx: Ctx) -> Evaluation | None:
     )
     products = ctx.read(ProductProfile)
     uses = ctx.keep(offer_uses(promotions, lines, products, ctx.read_everyone(Redemptions)))
-    by_day = ctx.keep(day_outcomes(lines, products, uses, ctx.read_everyone(Feedback), timezone=ctx.business.timezone))
+    costs = channel_costs(promotions, uses, per_message=settings.channel_costs, cps_rates=settings.cps_rates)
+    by_day = ctx.keep(
+        day_outcomes(lines, products, uses, costs, ctx.read_everyone(Feedback), timezone=ctx.business.timezone)
+    )
     forecasts = forecasts_before(ctx.read_earlier(Propensity).filter(F.col(Propensity.as_of) == F.lit(start)))
     by_user = ctx.keep(outcomes_of_users(by_day, spans).join(forecasts, Propensity.user_id, "full"))
     return Evaluation(start, decided, windows, promotions, uses, by_day, by_user, by)
