@@ -104,8 +104,9 @@ class Effects(Evaluated):
         _TEXT,
         "per user in the window: conversion (ordered at all, a share), orders, paid (currency), margin (currency, "
         "after all that is given), given (currency: all discounts, rebates and points), roi (the margin that offers "
-        "add as a share of what is given and paid to channels), redeemed (used an offer, a share), retained (of those who had ordered "
-        "before: ordered, a share), satisfaction (mean score of those who gave one, 1 to 5)",
+        "add as a share of what is given and paid to channels), redeemed (used an offer, a share), retained (of those "
+        "who had ordered before: ordered, a share), satisfaction (mean score of those who gave one, 1 to 5); counted: "
+        "per offer",
         required=True,
     )
     method = Col(
