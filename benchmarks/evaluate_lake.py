@@ -110,7 +110,7 @@ def _product(of: Column) -> Column:
 
 def _own_product(place: Column) -> Column:
     """One of the products that a user buys."""
-    return _product(F.xxhash64(F.lit("own"), "n", place))
+    return _product(F.xxhash64(F.lit("own"), "n", place.cast("long")))
 
 
 def _one_of(names: tuple[str, ...], share: Column) -> Column:
