@@ -9,11 +9,11 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.features import ProductProfile
 from promo_spark.contracts.schema import MONEY, Col, Frame, Personal
 from promo_spark.contracts.silver import OrderLines, Redemptions
-from promo_spark.measures.offers_in_force import LAST_DAY, with_last_day
+from promo_spark.measurement.offers import SentOffer
+from promo_spark.measures.few_keys import that_may_match
 
 _TEXT = T.StringType()
 _LATER = ("rebate", "points")  # given after the purchase, and so on no receipt
@@ -32,14 +32,13 @@ class OfferUse(Frame):
     paid = Col(MONEY, "what was paid for what it is good for; of a basket for all of it", "currency", required=True)
 
 
-def offer_uses(promotions: DataFrame, lines: DataFrame, products: DataFrame, redemptions: DataFrame) -> DataFrame:
-    """One row per offer and day of its use. Promotions, OrderLines, ProductProfile, Redemptions → OfferUse.
+def offer_uses(offers: DataFrame, lines: DataFrame, products: DataFrame, redemptions: DataFrame) -> DataFrame:
+    """One row per offer and day of its use. SentOffer, OrderLines, ProductProfile, Redemptions → OfferUse.
 
     Of products: they were bought while the offer held, all of a bundle in one order. A lower price counts as given
     where the receipt shows a discount. Of a basket: the order, or a redemption, names the offer as its coupon. Of a
     gift: the product came for nothing.
     """
-    offers = with_last_day(promotions)
     bought = lines.filter((F.col(OrderLines.quantity) > 0) & F.col(OrderLines.user_id).isNotNull())
     parts = (_uses_of_products(offers, bought, products), _uses_of_baskets(offers, bought, redemptions))
     every = parts[0].unionByName(parts[1])
@@ -50,16 +49,16 @@ def offer_uses(promotions: DataFrame, lines: DataFrame, products: DataFrame, red
 
 def _uses_of_products(offers: DataFrame, bought: DataFrame, products: DataFrame) -> DataFrame:
     """One row per offer on products, order and day. → OfferUse."""
-    mechanic, rate = F.col(Promotions.mechanic), F.col(Promotions.discount_rate).cast("double")
-    of_products = offers.filter(F.size(Promotions.product_ids) > 0).select(
-        Promotions.user_id,
-        Promotions.promotion_id,
-        Promotions.mechanic,
-        Promotions.discount_rate,
-        Promotions.valid_from,
-        LAST_DAY,
-        F.size(Promotions.product_ids).alias(_WANTED),
-        F.explode(Promotions.product_ids).alias(_PRODUCT),
+    mechanic, rate = F.col(SentOffer.mechanic), F.col(SentOffer.discount_rate).cast("double")
+    of_products = offers.filter(F.size(SentOffer.product_ids) > 0).select(
+        SentOffer.user_id,
+        SentOffer.promotion_id,
+        SentOffer.mechanic,
+        SentOffer.discount_rate,
+        SentOffer.valid_from,
+        SentOffer.last_day,
+        F.size(SentOffer.product_ids).alias(_WANTED),
+        F.explode(SentOffer.product_ids).alias(_PRODUCT),
     )
     costs = products.select(F.col(ProductProfile.product_id).alias(_PRODUCT), ProductProfile.unit_cost)
     paid, off = F.col(OrderLines.amount_paid).cast("double"), F.col(OrderLines.discount_retail).cast("double")
@@ -72,6 +71,7 @@ def _uses_of_products(offers: DataFrame, bought: DataFrame, products: DataFrame)
         .otherwise(at_the_till)
     )
     counts = F.when(mechanic == "gift", (F.col(OrderLines.amount_paid) <= 0) & (F.col(OrderLines.list_amount) > 0))
+    pair = [SentOffer.user_id, _PRODUCT]
     sold = bought.select(
         OrderLines.user_id,
         F.col(OrderLines.product_id).alias(_PRODUCT),
@@ -83,11 +83,11 @@ def _uses_of_products(offers: DataFrame, bought: DataFrame, products: DataFrame)
         OrderLines.discount_retail,
     )
     used = (
-        of_products.join(sold, [Promotions.user_id, _PRODUCT], "inner")
-        .filter(F.col(OrderLines.order_date).between(F.col(Promotions.valid_from), F.col(LAST_DAY)))
+        of_products.join(that_may_match(sold, of_products, pair), pair, "inner")
+        .filter(F.col(OrderLines.order_date).between(F.col(SentOffer.valid_from), F.col(SentOffer.last_day)))
         .filter(F.coalesce(counts, F.lit(True)))
         .join(costs, _PRODUCT, "left")
-        .groupBy(Promotions.user_id, Promotions.promotion_id, Promotions.mechanic, _WANTED, OrderLines.order_id)
+        .groupBy(SentOffer.user_id, SentOffer.promotion_id, SentOffer.mechanic, _WANTED, OrderLines.order_id)
         .agg(
             F.min(OrderLines.order_date).alias(OfferUse.day),
             F.count_distinct(_PRODUCT).alias(_COUNT),
@@ -109,8 +109,8 @@ def _uses_of_baskets(offers: DataFrame, bought: DataFrame, redemptions: DataFram
 
     What receipts say counts; where there is only a redemption, the offer's amount, once.
     """
-    on_baskets = offers.filter(F.col(Promotions.mechanic).isin(*_ON_BASKETS)).select(
-        Promotions.user_id, Promotions.promotion_id, Promotions.coupon_amount, Promotions.valid_from, LAST_DAY
+    on_baskets = offers.filter(F.col(SentOffer.mechanic).isin(*_ON_BASKETS)).select(
+        SentOffer.user_id, SentOffer.promotion_id, SentOffer.coupon_amount, SentOffer.valid_from, SentOffer.last_day
     )
     off = F.col(OrderLines.discount_coupon_match) + F.col(OrderLines.discount_coupon)
     on_receipts = (
@@ -129,9 +129,9 @@ def _uses_of_baskets(offers: DataFrame, bought: DataFrame, redemptions: DataFram
         )
     )
     used = on_baskets.join(seen, named, "inner").filter(
-        F.col(OfferUse.day).between(F.col(Promotions.valid_from), F.col(LAST_DAY))
+        F.col(OfferUse.day).between(F.col(SentOffer.valid_from), F.col(SentOffer.last_day))
     )
-    given = F.coalesce(F.when(F.col(_OFF) > 0, F.col(_OFF)), Promotions.coupon_amount)
+    given = F.coalesce(F.when(F.col(_OFF) > 0, F.col(_OFF)), SentOffer.coupon_amount)
     return OfferUse.shaped(used.withColumns({OfferUse.given: given.cast(MONEY), OfferUse.later: F.lit(0).cast(MONEY)}))
 
 

@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.features import ProductProfile
 from promo_spark.contracts.silver import OrderLines, Redemptions
+from promo_spark.measurement.offers import sent_offers
 from promo_spark.measurement.uses import OfferUse, offer_uses
 
 DAY = datetime.date(2024, 3, 1)
@@ -38,7 +39,10 @@ def used(
     """(day of the month, given, later, paid) of each use."""
     products = ProductProfile.frame(spark, [{"product_id": "tea", "unit_cost": 4}])
     found = offer_uses(
-        Promotions.frame(spark, offers), OrderLines.frame(spark, lines), products, Redemptions.frame(spark, redeemed)
+        sent_offers(Promotions.frame(spark, offers)),
+        OrderLines.frame(spark, lines),
+        products,
+        Redemptions.frame(spark, redeemed),
     )
     rows = found.orderBy(OfferUse.promotion_id, OfferUse.day).collect()
     return [(row.day.day, float(row.given), float(row.later), float(row.paid)) for row in rows]
@@ -102,7 +106,7 @@ def test_offers_on_baskets(spark: SparkSession) -> None:
 
 def test_money_is_exact(spark: SparkSession) -> None:
     found = offer_uses(
-        Promotions.frame(spark, [offer("rebate", discount_rate="0.15")]),
+        sent_offers(Promotions.frame(spark, [offer("rebate", discount_rate="0.15")])),
         OrderLines.frame(spark, [line("tea", "0.10", line_no=n, order_id=f"o{n}") for n in range(3)]),
         ProductProfile.frame(spark),
         Redemptions.frame(spark),
