@@ -18,7 +18,7 @@ from promo_spark.contracts.decisions import Budget, Explored
 from promo_spark.contracts.schema import Col, Frame, Personal
 from promo_spark.measurement.figures import BEFORE, USERS, Figures, figures_of
 from promo_spark.measurement.moments import Moments, moments
-from promo_spark.measurement.outcomes import FIGURES, DayOutcome
+from promo_spark.measurement.outcomes import FIGURES, DayOutcome, figure
 from promo_spark.measurement.populations import CONTROL, TREATED
 
 _TEXT, _DOUBLE = T.StringType(), T.DoubleType()
@@ -196,8 +196,8 @@ def policy_moments(
     PolicyContext, what users did after it and before offers began → Moments of users, summed over their dates.
     """
     keys = [Drawn.user_id, Drawn.date]
-    usual = F.coalesce(F.col(f"{BEFORE}_{DayOutcome.margin}").cast("double"), F.lit(0.0)) * (days / before_days)
-    rest = F.col(f"{SPAN}_{DayOutcome.margin}").cast("double") - usual
+    usual = F.coalesce(figure(BEFORE, DayOutcome.margin).cast("double"), F.lit(0.0)) * (days / before_days)
+    rest = figure(SPAN, DayOutcome.margin).cast("double") - usual
     w_policy, w_none = F.col(PolicyContext.w_policy), F.col(PolicyContext.w_none)
     told_policy = F.col(PolicyContext.told_policy)
     figures: Mapping[str, tuple[Column, int]] = {

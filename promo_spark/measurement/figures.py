@@ -11,11 +11,12 @@ from pyspark.sql import functions as F
 
 from promo_spark.measurement.differences import Difference, difference, ratio_of_differences
 from promo_spark.measurement.moments import Moments
-from promo_spark.measurement.outcomes import DayOutcome
+from promo_spark.measurement.outcomes import DayOutcome, figure
 
 USERS: Final = "users"  # 1 of every user, or the weight of those whom chance did not choose all alike
 ACTIVE: Final = "active"  # had ordered before
 BEFORE: Final = "before"  # the span before offers began, see outcomes_of_users
+BEFORE_WINDOW: Final = "prior"  # as many days just before the shortest window
 _CENT, _PART = 100, 10_000
 Figures = Mapping[str, tuple[Column, int]]
 
@@ -60,17 +61,15 @@ PLACEBOS: Final = {  # figure of the days before offers by metric
     "margin": f"{BEFORE}_{DayOutcome.margin}",
 }
 FORECASTS: Final = ("order_14d", "spend_30d")  # targets of models.propensity, told before offers began
-PRIOR: Final = {name: f"prior_{name}" for name in PLACEBOS}  # figure of as many days just before the window, by metric
+PRIOR: Final = {name: f"{BEFORE_WINDOW}_{name}" for name in PLACEBOS}  # the same of the days before the window
 COVARIATES: Final = (*PLACEBOS.values(), *FORECASTS)
 
 
 def prior_figures() -> Figures:
     """The figures of the span `prior`, of as many days just before the window as it has."""
     parts = {"orders": 1}
-    return {
-        name: (F.coalesce(F.col(name).cast("double"), F.lit(0.0)), parts.get(metric, _CENT))
-        for metric, name in PRIOR.items()
-    }
+    told = {metric: figure(BEFORE_WINDOW, METRICS[metric].of).cast("double") for metric in PRIOR}
+    return {name: (F.coalesce(told[metric], F.lit(0.0)), parts.get(metric, _CENT)) for metric, name in PRIOR.items()}
 
 
 def figures_of(span: str, weight: Column | None = None) -> Figures:
@@ -79,24 +78,24 @@ def figures_of(span: str, weight: Column | None = None) -> Figures:
     `weight`: what the user counts; all figures are times it.
     """
     one = F.lit(1.0) if weight is None else weight
-    orders, before = F.col(f"{span}_{DayOutcome.orders}"), F.col(PLACEBOS["orders"])
+    orders, before = figure(span, DayOutcome.orders), figure(BEFORE, DayOutcome.orders)
     active = before > 0
     told: dict[str, tuple[Column, int]] = {
         USERS: (F.lit(1.0), 1 if weight is None else _PART),
         "conversion": ((orders > 0).cast("int"), 1 if weight is None else _PART),
         DayOutcome.orders: (orders, 1 if weight is None else _PART),
-        DayOutcome.paid: (F.col(f"{span}_{DayOutcome.paid}"), _CENT),
-        DayOutcome.margin: (F.col(f"{span}_{DayOutcome.margin}"), _CENT),
-        DayOutcome.given: (F.col(f"{span}_{DayOutcome.given}"), _CENT),
-        DayOutcome.cost: (F.col(f"{span}_{DayOutcome.cost}"), _CENT),
-        "redeemed": ((F.col(f"{span}_{DayOutcome.used}") > 0).cast("int"), 1 if weight is None else _PART),
+        DayOutcome.paid: (figure(span, DayOutcome.paid), _CENT),
+        DayOutcome.margin: (figure(span, DayOutcome.margin), _CENT),
+        DayOutcome.given: (figure(span, DayOutcome.given), _CENT),
+        DayOutcome.cost: (figure(span, DayOutcome.cost), _CENT),
+        "redeemed": ((figure(span, DayOutcome.used) > 0).cast("int"), 1 if weight is None else _PART),
         ACTIVE: (active.cast("int"), 1 if weight is None else _PART),
         "retained": ((active & (orders > 0)).cast("int"), 1 if weight is None else _PART),
-        DayOutcome.score: (F.col(f"{span}_{DayOutcome.score}"), _CENT),
-        DayOutcome.scores: (F.col(f"{span}_{DayOutcome.scores}"), 1 if weight is None else _PART),
+        DayOutcome.score: (figure(span, DayOutcome.score), _CENT),
+        DayOutcome.scores: (figure(span, DayOutcome.scores), 1 if weight is None else _PART),
         PLACEBOS["orders"]: (before, 1 if weight is None else _PART),
-        PLACEBOS["paid"]: (F.col(PLACEBOS["paid"]), _CENT),
-        PLACEBOS["margin"]: (F.col(PLACEBOS["margin"]), _CENT),
+        PLACEBOS["paid"]: (figure(BEFORE, DayOutcome.paid), _CENT),
+        PLACEBOS["margin"]: (figure(BEFORE, DayOutcome.margin), _CENT),
         FORECASTS[0]: (F.col(FORECASTS[0]), _PART),
         FORECASTS[1]: (F.col(FORECASTS[1]), _CENT),
     }

@@ -118,16 +118,18 @@ def _summed(count: int) -> Callable[[Batches], Batches]:
         for batch in batches:
             row, entries = entries_of_lists(batch.column(0))
             figures = batch.column(1).flatten().to_numpy(zero_copy_only=False).reshape(batch.num_rows, count)
-            found, group = np.unique(entries.to_numpy(zero_copy_only=False), return_inverse=True)
+            coded = entries.dictionary_encode()
+            found, group = coded.dictionary, coded.indices.to_numpy(zero_copy_only=False)
             ordered = np.argsort(group, kind="stable")
             starts = np.searchsorted(group[ordered], np.arange(len(found)))
             if not len(found):
                 continue
             with_one = np.column_stack([np.ones(batch.num_rows, np.int64), figures])[row[ordered]]
             first, second, high, low = _sums_of_pairs(with_one, starts, pairs)
-            told = [np.tile(found, len(pairs)), first, second, high, low]
-            kinds = [pa.string(), pa.int32(), pa.int32(), pa.int64(), pa.int64()]
-            columns = [pa.array(values, kind) for values, kind in zip(told, kinds, strict=True)]
+            group_of_row = found.take(pa.array(np.tile(np.arange(len(found)), len(pairs))))
+            kinds = [pa.int32(), pa.int32(), pa.int64(), pa.int64()]
+            told = [pa.array(values, kind) for values, kind in zip((first, second, high, low), kinds, strict=True)]
+            columns = [group_of_row, *told]
             yield pa.RecordBatch.from_arrays(columns, list(names))
 
     return of_batches

@@ -16,27 +16,30 @@ from promo_spark.contracts.silver import Feedback, OrderLines
 from promo_spark.measurement.uses import ChannelCost, OfferUse
 from promo_spark.measures.order_lines import of_purchases
 
-_MONEY = T.DecimalType(18, 4)
 _LONG = T.LongType()
+PARTS = 100_000  # of one unit: a cost in cents times a quantity in thousandths is a whole number of them
 
 
 class DayOutcome(Frame):
-    """One row per user and day with an order, a return, a used offer or a score."""
+    """One row per user and day with an order, a return, a used offer or a score.
+
+    Amounts and scores are in whole parts: a long sums exactly too, and in a fraction of the time of a long decimal.
+    """
 
     user_id = Col(T.StringType(), "the user", required=True, personal=Personal.IDENTIFIER)
     day = Col(T.DateType(), "the day", required=True)
     orders = Col(_LONG, "orders with a purchase", required=True)
-    paid = Col(_MONEY, "amount paid, returns taken off", unit="currency", required=True)
+    paid = Col(_LONG, "amount paid, returns taken off", unit="PARTS of currency", required=True)
     margin = Col(
-        _MONEY,
+        _LONG,
         "the same after the cost of goods, of what is given later, and of channels",
-        "currency",
+        "PARTS of currency",
         required=True,
     )
-    given = Col(_MONEY, "what was given for offers", unit="currency", required=True)
-    cost = Col(_MONEY, "what their channels cost beside it", unit="currency", required=True)
+    given = Col(_LONG, "what was given for offers", unit="PARTS of currency", required=True)
+    cost = Col(_LONG, "what their channels cost beside it", unit="PARTS of currency", required=True)
     used = Col(_LONG, "1: an offer was used; 0: none", required=True)
-    score = Col(_MONEY, "scores given, added up", required=True)
+    score = Col(_LONG, "scores given, added up", unit="PARTS", required=True)
     scores = Col(_LONG, "how many", required=True)
 
 
@@ -50,6 +53,8 @@ FIGURES = (
     DayOutcome.score,
     DayOutcome.scores,
 )
+KNOWN_BEFORE = (DayOutcome.orders, DayOutcome.paid, DayOutcome.margin)  # of days before those that are compared
+_IN_PARTS = (DayOutcome.paid, DayOutcome.margin, DayOutcome.given, DayOutcome.cost, DayOutcome.score)
 
 
 def day_outcomes(
@@ -57,42 +62,54 @@ def day_outcomes(
 ) -> DataFrame:
     """One row per user and day. OrderLines, ProductProfile, OfferUse, ChannelCost, Feedback → DayOutcome.
 
-    A product whose cost nobody knows adds no margin.
+    A product whose cost nobody knows adds no margin. What comes out lies together by user: whatever is made of users
+    next needs no shuffle of it.
     """
-    unit_costs = products.select(OrderLines.product_id, ProductProfile.unit_cost)
-    cost = F.col(ProductProfile.unit_cost) * F.col(OrderLines.quantity)
-    paid = F.col(OrderLines.amount_paid)
-    of_lines = (
+    cents, thousandths = _whole(F.col(ProductProfile.unit_cost), 100), _whole(F.col(OrderLines.quantity), 1_000)
+    unit_costs = products.select(OrderLines.product_id, cents.alias(_COST))
+    paid = _whole(F.col(OrderLines.amount_paid), 100) * (PARTS // 100)
+    of_orders = (
         lines.filter(F.col(OrderLines.user_id).isNotNull())
         .join(unit_costs, OrderLines.product_id, "left")
-        .groupBy(OrderLines.user_id, F.col(OrderLines.order_date).alias(DayOutcome.day))
+        .groupBy(OrderLines.user_id, F.col(OrderLines.order_date).alias(DayOutcome.day), OrderLines.order_id)
         .agg(
-            F.count_distinct(of_purchases(OrderLines.order_id)).alias(DayOutcome.orders),
+            F.coalesce(F.max(of_purchases(F.lit(1))), F.lit(0)).alias(DayOutcome.orders),
             F.sum(paid).alias(DayOutcome.paid),
-            F.sum(F.coalesce(paid - cost, F.lit(0))).alias(DayOutcome.margin),
+            F.sum(F.coalesce(paid - F.col(_COST) * thousandths, F.lit(0))).alias(DayOutcome.margin),
         )
     )
     of_uses = uses.groupBy(OfferUse.user_id, OfferUse.day).agg(
-        (-F.sum(OfferUse.later)).alias(DayOutcome.margin),
-        F.sum(OfferUse.given).alias(DayOutcome.given),
+        (-F.sum(_whole(F.col(OfferUse.later), PARTS))).alias(DayOutcome.margin),
+        F.sum(_whole(F.col(OfferUse.given), PARTS)).alias(DayOutcome.given),
         F.lit(1).alias(DayOutcome.used),
     )
+    of_channel = _whole(F.col(ChannelCost.cost), PARTS)
     of_channels = costs.select(
         ChannelCost.user_id,
         F.col(ChannelCost.day).alias(DayOutcome.day),
-        F.col(ChannelCost.cost).alias(DayOutcome.cost),
-        (-F.col(ChannelCost.cost)).alias(DayOutcome.margin),
+        of_channel.alias(DayOutcome.cost),
+        (-of_channel).alias(DayOutcome.margin),
     )
     day = F.to_date(F.from_utc_timestamp(Feedback.ts, timezone))
-    of_feedback = (
-        feedback.filter(F.col(Feedback.user_id).isNotNull() & F.col(Feedback.score).isNotNull())
-        .groupBy(Feedback.user_id, day.alias(DayOutcome.day))
-        .agg(F.sum(F.col(Feedback.score).cast(_MONEY)).alias(DayOutcome.score), F.count("*").alias(DayOutcome.scores))
+    of_feedback = feedback.filter(F.col(Feedback.user_id).isNotNull() & F.col(Feedback.score).isNotNull()).select(
+        Feedback.user_id,
+        day.alias(DayOutcome.day),
+        _whole(F.col(Feedback.score).cast("decimal(18,5)"), PARTS).alias(DayOutcome.score),
+        F.lit(1).alias(DayOutcome.scores),
     )
-    parts = [_filled(part) for part in (of_lines, of_uses, of_channels, of_feedback)]
+    parts = [_filled(part) for part in (of_orders, of_uses, of_channels, of_feedback)]
     every = reduce(DataFrame.unionByName, parts)
-    keys = (DayOutcome.user_id, DayOutcome.day)
-    return DayOutcome.shaped(every.groupBy(*keys).agg(*[F.sum(name).alias(name) for name in FIGURES]))
+    added = [F.sum(name).alias(name) for name in FIGURES]
+    by_user = every.repartition(DayOutcome.user_id)
+    return DayOutcome.shaped(by_user.groupBy(DayOutcome.user_id, DayOutcome.day).agg(*added))
+
+
+_COST = "cost_in_cents"
+
+
+def _whole(amount: Column, parts: int) -> Column:
+    """A decimal in whole parts of a unit, as a long."""
+    return (amount * parts).cast("long")
 
 
 def _filled(rows: DataFrame) -> DataFrame:
@@ -108,11 +125,25 @@ def in_days(name: str, first: datetime.date, last: datetime.date) -> Column:
     return F.coalesce(F.sum(F.when(within, F.col(name))), F.lit(0))
 
 
-def outcomes_of_users(outcomes: DataFrame, spans: Mapping[str, tuple[datetime.date, datetime.date]]) -> DataFrame:
-    """One row per user with any outcome. DayOutcome → the user, and each figure of each span, as `span_figure`."""
+def outcomes_of_users(
+    outcomes: DataFrame,
+    spans: Mapping[str, tuple[datetime.date, datetime.date]],
+    before: Mapping[str, tuple[datetime.date, datetime.date]],
+) -> DataFrame:
+    """One row per user with any outcome. DayOutcome → the user, and figures of each span, as `span_figure`.
+
+    All figures of `spans`; of those before only what explains what is done later.
+    """
     told = [
-        in_days(figure, first, last).alias(f"{span}_{figure}")
-        for span, (first, last) in spans.items()
-        for figure in FIGURES
+        in_days(name, first, last).alias(f"{span}_{name}")
+        for every, names in ((spans, FIGURES), (before, KNOWN_BEFORE))
+        for span, (first, last) in every.items()
+        for name in names
     ]
     return outcomes.groupBy(DayOutcome.user_id).agg(*told)
+
+
+def figure(span: str, name: str) -> Column:
+    """A figure of a span, see `outcomes_of_users`, in units: amounts in currency."""
+    value = F.col(f"{span}_{name}")
+    return value / PARTS if name in _IN_PARTS else value

@@ -5,44 +5,43 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from promo_spark.contracts.decisions import Promotions
 from promo_spark.measurement.differences import mean
 from promo_spark.measurement.effects import Judging, Row, counted_row
 from promo_spark.measurement.moments import Moments, moments
+from promo_spark.measurement.offers import SentOffer
 from promo_spark.measurement.uses import OfferUse
 from promo_spark.measurement.windows import Window
-from promo_spark.measures.offers_in_force import LAST_DAY, with_last_day
 
 OFFERS = "offers"
 _TOLD = {"given": "told_given", "redeemed": "told_redeemed"}
 
 
-def plan_moments(promotions: DataFrame, uses: DataFrame, window: Window) -> dict[str, Moments]:
-    """The moments of users' offers that ended in the window, by slice. Promotions, OfferUse → slice → Moments.
+def plan_moments(offers: DataFrame, uses: DataFrame, window: Window) -> dict[str, Moments]:
+    """The moments of users' offers that ended in the window, by slice. SentOffer, OfferUse → slice → Moments.
 
     Slices: all, scenario:<name>, mechanic:<name>. A user's offers are added up first: users are drawn, not offers.
     """
     used = uses.groupBy(OfferUse.user_id, OfferUse.promotion_id).agg(F.sum(OfferUse.given).alias(_GIVEN))
-    ended = with_last_day(promotions).filter(
-        F.col(LAST_DAY).between(F.lit(window.first), F.lit(window.last))
-        & (F.col(LAST_DAY) >= F.col(Promotions.valid_from))
+    ended = offers.filter(
+        F.col(SentOffer.last_day).between(F.lit(window.first), F.lit(window.last))
+        & (F.col(SentOffer.last_day) >= F.col(SentOffer.valid_from))
     )
-    of_offer = ended.join(used, [Promotions.user_id, Promotions.promotion_id], "left").select(
-        Promotions.user_id,
+    of_offer = ended.join(used, [SentOffer.user_id, SentOffer.promotion_id], "left").select(
+        SentOffer.user_id,
         F.explode(
             F.array(
                 F.lit("all"),
-                F.concat(F.lit("scenario:"), Promotions.scenario),
-                F.concat(F.lit("mechanic:"), Promotions.mechanic),
+                F.concat(F.lit("scenario:"), SentOffer.scenario),
+                F.concat(F.lit("mechanic:"), SentOffer.mechanic),
             )
         ).alias(_SLICE),
         F.coalesce(F.col(_GIVEN), F.lit(0)).alias(_GIVEN),
         F.col(_GIVEN).isNotNull().cast("int").alias(_USED),
-        (F.col(Promotions.expected_cost) + F.coalesce(F.col(Promotions.fund_cost), F.lit(0))).alias(_TOLD["given"]),
-        F.col(Promotions.expected_conversion).alias(_TOLD["redeemed"]),
+        (F.col(SentOffer.expected_cost) + F.coalesce(F.col(SentOffer.fund_cost), F.lit(0))).alias(_TOLD["given"]),
+        F.col(SentOffer.expected_conversion).alias(_TOLD["redeemed"]),
     )
     sums = (_GIVEN, _USED, *_TOLD.values())
-    per_user = of_offer.groupBy(Promotions.user_id, _SLICE).agg(
+    per_user = of_offer.groupBy(SentOffer.user_id, _SLICE).agg(
         F.count("*").alias(OFFERS), *[F.sum(name).alias(name) for name in sums]
     )
     figures = {

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.predictions import Propensity
 from promo_spark.measurement.arms import UserArm
 from promo_spark.measurement.figures import FORECASTS
+from promo_spark.measurement.offers import SentOffer
 from promo_spark.measurement.windows import Window
-from promo_spark.measures.offers_in_force import approved_offers
+from promo_spark.measures.exact_sums import exact_sum
 
 TREATED, CONTROL, TAKERS, OTHERS = "treated", "control", "takers", "others"
 ALL, ANY = "all", "any"
@@ -81,33 +81,33 @@ def taking_groups() -> Column:
 
 
 _TOLD = {
-    "orders": Promotions.expected_uplift,
-    "margin": Promotions.incremental_margin,
-    "given": Promotions.expected_cost,
+    "orders": SentOffer.expected_uplift,
+    "margin": SentOffer.incremental_margin,
+    "given": SentOffer.expected_cost,
 }
 
 
-def expected_in_window(promotions: DataFrame, window: Window) -> dict[str, dict[str, float]]:
-    """What promote told of the offers that held in the window. Promotions → slice → metric → their sum.
+def expected_in_window(offers: DataFrame, window: Window) -> dict[str, dict[str, float]]:
+    """What promote told of the offers that held in the window. SentOffer → slice → metric → their sum.
 
     An offer's days are alike: of one that holds on some days of the window only so much of it counts. The driver holds
     a row per segment.
     """
     first, last = F.lit(window.first), F.lit(window.last)
-    days = F.datediff(F.col(Promotions.valid_to), F.col(Promotions.valid_from)) + 1
-    within = F.datediff(F.least(Promotions.valid_to, last), F.greatest(Promotions.valid_from, first)) + 1
+    days = F.datediff(F.col(SentOffer.valid_to), F.col(SentOffer.valid_from)) + 1
+    within = F.datediff(F.least(SentOffer.valid_to, last), F.greatest(SentOffer.valid_from, first)) + 1
     share = F.greatest(within, F.lit(0)) / days
-    funded = F.coalesce(F.col(Promotions.fund_cost), F.lit(0))
-    offers = approved_offers(promotions).filter(share > 0)
+    funded = F.coalesce(F.col(SentOffer.fund_cost), F.lit(0))
     sums = [
-        F.sum((F.col(name) + (funded if metric == "given" else 0)).cast("double") * share).alias(metric)
+        exact_sum((F.col(name) + (funded if metric == "given" else 0)).cast("double") * share).alias(metric)
         for metric, name in _TOLD.items()
     ]
     found: dict[str, dict[str, float]] = {ALL: dict.fromkeys(_TOLD, 0.0)}
-    rows = offers.groupBy(Promotions.segment_id).agg(*sums).orderBy(Promotions.segment_id).collect()
+    held = offers.filter(share > 0)
+    rows = held.groupBy(SentOffer.segment_id).agg(*sums).orderBy(SentOffer.segment_id).collect()
     for row in rows:
         of_segment = {metric: float(row[metric] or 0.0) for metric in _TOLD}
-        found[f"segment:{row[Promotions.segment_id]}"] = of_segment
+        found[f"segment:{row[SentOffer.segment_id]}"] = of_segment
         found[ALL] = {metric: found[ALL][metric] + value for metric, value in of_segment.items()}
     return found
 

@@ -11,11 +11,11 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.features import ProductProfile
 from promo_spark.contracts.schema import MONEY, Col, Frame, Personal
 from promo_spark.contracts.silver import OrderLines, Redemptions
-from promo_spark.measures.offers_in_force import LAST_DAY, approved_offers, with_last_day
+from promo_spark.measurement.offers import SentOffer
+from promo_spark.measures.few_keys import that_may_match
 
 _TEXT = T.StringType()
 _LATER = ("rebate", "points")  # given after the purchase, and so on no receipt
@@ -35,22 +35,6 @@ class OfferUse(Frame):
     channel = Col(_TEXT, "where the offer was given; null: nobody says")
 
 
-def offer_uses(promotions: DataFrame, lines: DataFrame, products: DataFrame, redemptions: DataFrame) -> DataFrame:
-    """One row per offer and day of its use. Promotions, OrderLines, ProductProfile, Redemptions → OfferUse.
-
-    Of products: they were bought while the offer held, all of a bundle in one order. A lower price counts as given
-    where the receipt shows a discount. Of a basket: the order, or a redemption, names the offer as its coupon. Of a
-    gift: the product came for nothing.
-    """
-    offers = with_last_day(promotions)
-    bought = lines.filter((F.col(OrderLines.quantity) > 0) & F.col(OrderLines.user_id).isNotNull())
-    parts = (_uses_of_products(offers, bought, products), _uses_of_baskets(offers, bought, redemptions))
-    every = parts[0].unionByName(parts[1])
-    keys = (OfferUse.user_id, OfferUse.promotion_id, OfferUse.day, OfferUse.channel)
-    amounts = (OfferUse.given, OfferUse.later, OfferUse.paid)
-    return OfferUse.shaped(every.groupBy(*keys).agg(*[F.sum(name).cast(MONEY).alias(name) for name in amounts]))
-
-
 OTHER_CHANNELS = "other"  # of settings by channel: of every channel that they do not name
 
 
@@ -62,17 +46,32 @@ class ChannelCost(Frame):
     cost = Col(MONEY, "messages sent, and what channels are paid by the sale", unit="currency", required=True)
 
 
+def offer_uses(offers: DataFrame, lines: DataFrame, products: DataFrame, redemptions: DataFrame) -> DataFrame:
+    """One row per offer and day of its use. SentOffer, OrderLines, ProductProfile, Redemptions → OfferUse.
+
+    Of products: they were bought while the offer held, all of a bundle in one order. A lower price counts as given
+    where the receipt shows a discount. Of a basket: the order, or a redemption, names the offer as its coupon. Of a
+    gift: the product came for nothing.
+    """
+    bought = lines.filter((F.col(OrderLines.quantity) > 0) & F.col(OrderLines.user_id).isNotNull())
+    parts = (_uses_of_products(offers, bought, products), _uses_of_baskets(offers, bought, redemptions))
+    every = parts[0].unionByName(parts[1])
+    keys = (OfferUse.user_id, OfferUse.promotion_id, OfferUse.day, OfferUse.channel)
+    amounts = (OfferUse.given, OfferUse.later, OfferUse.paid)
+    return OfferUse.shaped(every.groupBy(*keys).agg(*[F.sum(name).cast(MONEY).alias(name) for name in amounts]))
+
+
 def channel_costs(
-    promotions: DataFrame, uses: DataFrame, *, per_message: Mapping[str, float], cps_rates: Mapping[str, float]
+    offers: DataFrame, uses: DataFrame, *, per_message: Mapping[str, float], cps_rates: Mapping[str, float]
 ) -> DataFrame:
-    """What carrying the offers to users costs. Promotions, OfferUse → ChannelCost.
+    """What carrying the offers to users costs. SentOffer, OfferUse → ChannelCost.
 
     `per_message`: what an offer sent by a channel costs, used or not; `cps_rates`: the share of what is paid with an
     offer that its channel gets (cost per sale). Inventory rows K04, O12.
     """
-    sent = approved_offers(promotions).select(
-        Promotions.user_id,
-        F.col(Promotions.valid_from).alias(ChannelCost.day),
+    sent = offers.select(
+        SentOffer.user_id,
+        F.col(SentOffer.valid_from).alias(ChannelCost.day),
         _of_channel(per_message).alias(ChannelCost.cost),
     )
     sold = uses.select(
@@ -84,27 +83,26 @@ def channel_costs(
 
 
 def _of_channel(values: Mapping[str, float]) -> Column:
-    """The value of a row's channel, that of others where it is not named or not known, else 0."""
-    other = F.lit(values.get(OTHER_CHANNELS, 0.0))
-    found = other
+    """The value of a row's channel; of one that is not named or not known that of others, else 0."""
+    found = F.lit(values.get(OTHER_CHANNELS, 0.0))
     for name, value in sorted(values.items()):
-        found = F.when(F.col(Promotions.channel) == name, F.lit(value)).otherwise(found)
+        found = F.when(F.col(OfferUse.channel) == name, F.lit(value)).otherwise(found)
     return found
 
 
 def _uses_of_products(offers: DataFrame, bought: DataFrame, products: DataFrame) -> DataFrame:
     """One row per offer on products, order and day. → OfferUse."""
-    mechanic, rate = F.col(Promotions.mechanic), F.col(Promotions.discount_rate).cast("double")
-    of_products = offers.filter(F.size(Promotions.product_ids) > 0).select(
-        Promotions.user_id,
-        Promotions.promotion_id,
-        Promotions.mechanic,
-        Promotions.channel,
-        Promotions.discount_rate,
-        Promotions.valid_from,
-        LAST_DAY,
-        F.size(Promotions.product_ids).alias(_WANTED),
-        F.explode(Promotions.product_ids).alias(_PRODUCT),
+    mechanic, rate = F.col(SentOffer.mechanic), F.col(SentOffer.discount_rate).cast("double")
+    of_products = offers.filter(F.size(SentOffer.product_ids) > 0).select(
+        SentOffer.user_id,
+        SentOffer.promotion_id,
+        SentOffer.mechanic,
+        SentOffer.channel,
+        SentOffer.discount_rate,
+        SentOffer.valid_from,
+        SentOffer.last_day,
+        F.size(SentOffer.product_ids).alias(_WANTED),
+        F.explode(SentOffer.product_ids).alias(_PRODUCT),
     )
     costs = products.select(F.col(ProductProfile.product_id).alias(_PRODUCT), ProductProfile.unit_cost)
     paid, off = F.col(OrderLines.amount_paid).cast("double"), F.col(OrderLines.discount_retail).cast("double")
@@ -117,6 +115,7 @@ def _uses_of_products(offers: DataFrame, bought: DataFrame, products: DataFrame)
         .otherwise(at_the_till)
     )
     counts = F.when(mechanic == "gift", (F.col(OrderLines.amount_paid) <= 0) & (F.col(OrderLines.list_amount) > 0))
+    pair = [SentOffer.user_id, _PRODUCT]
     sold = bought.select(
         OrderLines.user_id,
         F.col(OrderLines.product_id).alias(_PRODUCT),
@@ -128,15 +127,15 @@ def _uses_of_products(offers: DataFrame, bought: DataFrame, products: DataFrame)
         OrderLines.discount_retail,
     )
     used = (
-        of_products.join(sold, [Promotions.user_id, _PRODUCT], "inner")
-        .filter(F.col(OrderLines.order_date).between(F.col(Promotions.valid_from), F.col(LAST_DAY)))
+        of_products.join(that_may_match(sold, of_products, pair), pair, "inner")
+        .filter(F.col(OrderLines.order_date).between(F.col(SentOffer.valid_from), F.col(SentOffer.last_day)))
         .filter(F.coalesce(counts, F.lit(True)))
         .join(costs, _PRODUCT, "left")
         .groupBy(
-            Promotions.user_id,
-            Promotions.promotion_id,
-            Promotions.mechanic,
-            Promotions.channel,
+            SentOffer.user_id,
+            SentOffer.promotion_id,
+            SentOffer.mechanic,
+            SentOffer.channel,
             _WANTED,
             OrderLines.order_id,
         )
@@ -161,13 +160,13 @@ def _uses_of_baskets(offers: DataFrame, bought: DataFrame, redemptions: DataFram
 
     What receipts say counts; where there is only a redemption, the offer's amount, once.
     """
-    on_baskets = offers.filter(F.col(Promotions.mechanic).isin(*_ON_BASKETS)).select(
-        Promotions.user_id,
-        Promotions.promotion_id,
-        Promotions.channel,
-        Promotions.coupon_amount,
-        Promotions.valid_from,
-        LAST_DAY,
+    on_baskets = offers.filter(F.col(SentOffer.mechanic).isin(*_ON_BASKETS)).select(
+        SentOffer.user_id,
+        SentOffer.promotion_id,
+        SentOffer.channel,
+        SentOffer.coupon_amount,
+        SentOffer.valid_from,
+        SentOffer.last_day,
     )
     off = F.col(OrderLines.discount_coupon_match) + F.col(OrderLines.discount_coupon)
     on_receipts = (
@@ -186,9 +185,9 @@ def _uses_of_baskets(offers: DataFrame, bought: DataFrame, redemptions: DataFram
         )
     )
     used = on_baskets.join(seen, named, "inner").filter(
-        F.col(OfferUse.day).between(F.col(Promotions.valid_from), F.col(LAST_DAY))
+        F.col(OfferUse.day).between(F.col(SentOffer.valid_from), F.col(SentOffer.last_day))
     )
-    given = F.coalesce(F.when(F.col(_OFF) > 0, F.col(_OFF)), Promotions.coupon_amount)
+    given = F.coalesce(F.when(F.col(_OFF) > 0, F.col(_OFF)), SentOffer.coupon_amount)
     return OfferUse.shaped(used.withColumns({OfferUse.given: given.cast(MONEY), OfferUse.later: F.lit(0).cast(MONEY)}))
 
 

@@ -18,6 +18,7 @@ from promo_spark.measurement.effects import Row
 from promo_spark.measurement.figures import METRICS, PLACEBOS, USERS
 from promo_spark.measurement.intervals import two_sided
 from promo_spark.measurement.moments import Moments
+from promo_spark.measurement.offers import SentOffer
 from promo_spark.measurement.populations import ALL, CONTROL, TREATED, group
 from promo_spark.measurement.sample_ratio import sample_ratio_p
 from promo_spark.measurement.windows import Window
@@ -81,8 +82,10 @@ def arms_kept_row(promotions: DataFrame, window: Window) -> CheckRow:
     """Does every user stay held out, or not, on all days of the window? Promotions → Checks."""
     held_out = F.col(Promotions.arm) == "holdout"
     by_user = promotions.filter(F.col(Promotions.date).between(F.lit(window.first), F.lit(window.last)))
-    both = by_user.groupBy(Promotions.user_id).agg(F.count_distinct(held_out).alias("sides"))
-    users, moved = both.agg(F.count("*"), F.count_if(F.col("sides") > 1)).collect()[0]
+    sides = by_user.groupBy(Promotions.user_id).agg(
+        F.bool_and(held_out).alias("always"), F.bool_or(held_out).alias("ever")
+    )
+    users, moved = sides.agg(F.count("*"), F.count_if(F.col("ever") & ~F.col("always"))).collect()[0]
     message = (
         f"{moved:,} of {users:,} users were held out on some days since {window.first} and not on others: "
         "promote.holdout_key or holdout_share has changed; set evaluate.since to the day of the change"
@@ -100,15 +103,22 @@ def days_decided_row(missing: Sequence[datetime.date], window: Window) -> CheckR
     )
 
 
-def exposures_known_row(exposures: DataFrame, promotions: DataFrame, campaigns: DataFrame, window: Window) -> CheckRow:
-    """Do exposures of the window name offers that were made? Exposures, Promotions, Campaigns → Checks."""
+def exposures_known_row(
+    exposures: DataFrame, offers: DataFrame, promotions: DataFrame, campaigns: DataFrame, window: Window
+) -> CheckRow:
+    """Do exposures of the window name offers that were made? Exposures, SentOffer, … → Checks.
+
+    `promotions`: all that was decided. Most of it is no offer, so it is looked at only for what is no offer's id.
+    """
     day = F.to_date(Exposures.sent_at)
-    sent = exposures.filter(day.between(F.lit(window.first), F.lit(window.last)))
-    made = promotions.select(Promotions.promotion_id).unionByName(
-        campaigns.select(F.col(Campaigns.campaign_id).alias(Promotions.promotion_id))
+    sent = exposures.filter(day.between(F.lit(window.first), F.lit(window.last))).select(Exposures.promotion_id)
+    made = offers.select(SentOffer.promotion_id).unionByName(
+        campaigns.select(F.col(Campaigns.campaign_id).alias(SentOffer.promotion_id))
     )
-    unknown = sent.join(made, Exposures.promotion_id, "left_anti").count()
-    total = sent.count()
+    others = sent.join(made, Exposures.promotion_id, "left_anti")
+    total, unknown = sent.count(), others.count()
+    if unknown:
+        unknown = others.join(promotions.select(Promotions.promotion_id), Exposures.promotion_id, "left_anti").count()
     message = (
         f"{unknown:,} of {total:,} exposures since {window.first} name a promotion that was never made: they count for "
         "nothing; look at the ids that the sending system reports"

@@ -13,7 +13,8 @@ from pyspark.sql import SparkSession
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.features import ProductProfile
 from promo_spark.contracts.silver import Feedback, OrderLines, Redemptions
-from promo_spark.measurement.outcomes import day_outcomes
+from promo_spark.measurement.offers import sent_offers
+from promo_spark.measurement.outcomes import PARTS, day_outcomes
 from promo_spark.measurement.uses import OfferUse, channel_costs, offer_uses
 
 DAY = datetime.date(2024, 3, 1)
@@ -39,7 +40,10 @@ def used(
     """(day of the month, given, later, paid) of each use."""
     products = ProductProfile.frame(spark, [{"product_id": "tea", "unit_cost": 4}])
     found = offer_uses(
-        Promotions.frame(spark, offers), OrderLines.frame(spark, lines), products, Redemptions.frame(spark, redeemed)
+        sent_offers(Promotions.frame(spark, offers)),
+        OrderLines.frame(spark, lines),
+        products,
+        Redemptions.frame(spark, redeemed),
     )
     rows = found.orderBy(OfferUse.promotion_id, OfferUse.day).collect()
     return [(row.day.day, float(row.given), float(row.later), float(row.paid)) for row in rows]
@@ -111,22 +115,22 @@ def test_channels_are_paid_by_the_message_and_by_the_sale(spark: SparkSession) -
         offer("discount", promotion_id="n", channel="mail", status="proposed"),
         offer("discount", channel="app"),
     ]
-    promotions = Promotions.frame(spark, offers)
+    sent = sent_offers(Promotions.frame(spark, offers))
     products = ProductProfile.frame(spark, [{"product_id": "tea", "unit_cost": 4}])
     lines = OrderLines.frame(spark, [line("tea", "8.00", **LOWER)])
-    uses = offer_uses(promotions, lines, products, Redemptions.frame(spark))
+    uses = offer_uses(sent, lines, products, Redemptions.frame(spark))
 
     def told(per_message: dict[str, float], cps_rates: dict[str, float]) -> dict[int, float]:
-        found = channel_costs(promotions, uses, per_message=per_message, cps_rates=cps_rates)
+        found = channel_costs(sent, uses, per_message=per_message, cps_rates=cps_rates)
         return {row.day.day: float(row.cost) for row in found.collect()}
 
     assert told({"mail": 0.5}, {"mail": 0.1, "other": 0.05}) == {1: 0.5, 2: 0.4}
     assert told({"mail": 0.5, "other": 0.25}, {}) == {1: 0.75}
     assert told({}, {}) == {}
-    costs = channel_costs(promotions, uses, per_message={"mail": 0.5}, cps_rates={"other": 0.05})
+    costs = channel_costs(sent, uses, per_message={"mail": 0.5}, cps_rates={"other": 0.05})
     days = day_outcomes(lines, products, uses, costs, Feedback.frame(spark), timezone="UTC")
     # 8 − 4 for the tea, 0.40 of it to the app; the mail was for nothing
-    assert {row.day.day: (float(row.margin), float(row.cost)) for row in days.collect()} == {
+    assert {row.day.day: (row.margin / PARTS, row.cost / PARTS) for row in days.collect()} == {
         2: (3.6, 0.4),
         1: (-0.5, 0.5),
     }
@@ -134,7 +138,7 @@ def test_channels_are_paid_by_the_message_and_by_the_sale(spark: SparkSession) -
 
 def test_money_is_exact(spark: SparkSession) -> None:
     found = offer_uses(
-        Promotions.frame(spark, [offer("rebate", discount_rate="0.15")]),
+        sent_offers(Promotions.frame(spark, [offer("rebate", discount_rate="0.15")])),
         OrderLines.frame(spark, [line("tea", "0.10", line_no=n, order_id=f"o{n}") for n in range(3)]),
         ProductProfile.frame(spark),
         Redemptions.frame(spark),

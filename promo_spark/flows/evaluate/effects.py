@@ -35,9 +35,10 @@ from promo_spark.measurement.explored import (
     policy_contexts,
     policy_moments,
 )
-from promo_spark.measurement.figures import BEFORE, METRICS, figures_of, prior_figures
+from promo_spark.measurement.figures import BEFORE, BEFORE_WINDOW, METRICS, figures_of, prior_figures
 from promo_spark.measurement.moments import Moments, moments, moments_of_arrays
 from promo_spark.measurement.off_policy import value_by_doubly_robust, value_by_snips
+from promo_spark.measurement.offers import SentOffer, sent_offers
 from promo_spark.measurement.outcomes import day_outcomes, outcomes_of_users
 from promo_spark.measurement.plans import plan_moments, plan_rows
 from promo_spark.measurement.populations import (
@@ -81,6 +82,7 @@ class Evaluation:
     decided: set[datetime.date]
     windows: list[Window]
     promotions: DataFrame  # of earlier dates, as far back as an offer may hold in a window
+    offers: DataFrame  # SentOffer of these
     uses: DataFrame  # OfferUse
     by_day: DataFrame  # DayOutcome
     by_user: DataFrame  # outcomes of users, by span, and what was forecast of them before offers began
@@ -106,7 +108,7 @@ def effects_and_checks(ctx: Ctx) -> tuple[list[Row], list[Row]]:
     explored, policy = _of_explored(ctx, of)
     first = max(of.start, ctx.date - datetime.timedelta(ctx.settings.explored_days))
     ended = Window(first, (ctx.date - first).days)
-    plans = plan_rows(plan_moments(of.promotions, of.uses, ended), ended, of.by)
+    plans = plan_rows(plan_moments(of.offers, of.uses, ended), ended, of.by)
     effects = judged([*effect_rows([*compared, *explored], of.by), *policy, *observed, *plans], of.by)
     return [*effects, *later], [*checks, *effect_check_rows(effects)]
 
@@ -125,9 +127,9 @@ def evaluation(ctx: Ctx) -> Evaluation | None:
     by = Judging(settings.alpha, settings.least_users, settings.windows[-1], settings.before_days)
     nothing = ctx.spark.createDataFrame([], "user_id string")
     if not windows:
-        return Evaluation(start, decided, [], earlier, nothing, nothing, nothing, by)
-    spans = _spans(ctx, start, windows)
-    first = min(begin for begin, _ in spans.values())
+        return Evaluation(start, decided, [], earlier, nothing, nothing, nothing, nothing, by)
+    before = _spans_before(ctx, start, windows[0])
+    first = min(begin for begin, _ in before.values())
     explored = max(start, ctx.date - datetime.timedelta(settings.explored_days))
     of_windows = min(explored, *(window.first for window in windows))
     since = of_windows - datetime.timedelta(_LONGEST_OFFER)
@@ -139,24 +141,32 @@ def evaluation(ctx: Ctx) -> Evaluation | None:
         F.col(OrderLines.order_date).between(F.lit(first), F.lit(ctx.date - datetime.timedelta(1)))
     )
     products = ctx.read(ProductProfile)
-    uses = ctx.keep(offer_uses(promotions, lines, products, ctx.read_everyone(Redemptions)))
-    costs = channel_costs(promotions, uses, per_message=settings.channel_costs, cps_rates=settings.cps_rates)
-    by_day = ctx.keep(
-        day_outcomes(lines, products, uses, costs, ctx.read_everyone(Feedback), timezone=ctx.business.timezone)
-    )
+    offers = ctx.keep(sent_offers(promotions).filter(F.col(SentOffer.valid_to) >= F.lit(of_windows)))
+    held_since = offers.agg(F.min(SentOffer.valid_from)).collect()[0][0] or start
+    while_held = lines.filter(F.col(OrderLines.order_date) >= F.lit(held_since))
+    uses = ctx.keep(offer_uses(offers, while_held, products, ctx.read_everyone(Redemptions)))
+    costs = channel_costs(offers, uses, per_message=settings.channel_costs, cps_rates=settings.cps_rates)
+    scores = ctx.read_everyone(Feedback)
+    by_day = ctx.keep(day_outcomes(lines, products, uses, costs, scores, timezone=ctx.business.timezone))
     forecasts = forecasts_before(ctx.read_earlier(Propensity).filter(F.col(Propensity.as_of) == F.lit(start)))
-    by_user = ctx.keep(outcomes_of_users(by_day, spans).join(forecasts, Propensity.user_id, "full"))
-    return Evaluation(start, decided, windows, promotions, uses, by_day, by_user, by)
+    by_user = ctx.keep(outcomes_of_users(by_day, _spans(windows), before).join(forecasts, Propensity.user_id, "full"))
+    return Evaluation(start, decided, windows, promotions, offers, uses, by_day, by_user, by)
 
 
-def _spans(ctx: Ctx, start: datetime.date, windows: list[Window]) -> dict[str, tuple[datetime.date, datetime.date]]:
-    """The days whose figures are added up, by name: of each window, before offers began, before the shortest window."""
+Spans = dict[str, tuple[datetime.date, datetime.date]]
+
+
+def _spans(windows: list[Window]) -> Spans:
+    """The days whose figures are added up, by name: those of each window."""
+    return {_span(window): (window.first, window.last) for window in windows}
+
+
+def _spans_before(ctx: Ctx, start: datetime.date, shortest: Window) -> Spans:
+    """The same of the days before offers began, and of those before the shortest window."""
     day = datetime.timedelta(1)
-    shortest = windows[0]
     return {
         BEFORE: (start - ctx.settings.before_days * day, start - day),
-        "prior": (shortest.first - shortest.days * day, shortest.first - day),
-        **{_span(window): (window.first, window.last) for window in windows},
+        BEFORE_WINDOW: (shortest.first - shortest.days * day, shortest.first - day),
     }
 
 
@@ -172,7 +182,9 @@ def _of_windows(ctx: Ctx, of: Evaluation) -> tuple[list[Compared], list[Row], li
     checks = [
         days_decided_row(days_without_decisions(of.decided, longest), longest),
         arms_kept_row(of.promotions, longest),
-        exposures_known_row(ctx.read_everyone(Exposures), of.promotions, ctx.read_optional(Campaigns), longest),
+        exposures_known_row(
+            ctx.read_everyone(Exposures), of.offers, of.promotions, ctx.read_optional(Campaigns), longest
+        ),
     ]
     for window in of.windows:
         if window.first not in of.decided:
@@ -192,7 +204,7 @@ def _of_windows(ctx: Ctx, of: Evaluation) -> tuple[list[Compared], list[Row], li
             reason = f"nobody could have been offered anything on {window.first}"
             observed += [unsaid(window, ALL, metric, "holdout", (0, 0), reason) for metric in METRICS]
             continue
-        compared += _held_out_compared(window, found, expected_in_window(of.promotions, window))
+        compared += _held_out_compared(window, found, expected_in_window(of.offers, window))
         if window is of.shortest:
             observed += _observed(window, found, of.by)
         if window is longest:
