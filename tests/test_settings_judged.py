@@ -55,6 +55,8 @@ WRONG = [
         'promote.store_channel="web"',
         r"promote\.store_channel: web is one of promote\.online_channels: its coupon would be for what earned it",
     ),
+    ('evaluate.since="2024-06-31"', r"evaluate\.since: write a day such as 2017-12-01, or \"\" .*, found '2024-06-31'"),
+    ("evaluate.windows=[28, 7]", r"evaluate\.windows: each number of days once, the fewest first, found \[28, 7\]"),
     ("promote.store_coupon_spend=0.0", r"promote\.store_coupon_spend: input should be greater than 0"),
     ("promote.flash_days=8", r"promote\.flash_days: a flash sale holds no longer than promote\.valid_days, which is 7"),
     (

@@ -129,7 +129,11 @@ class Effects(Evaluated):
     cs_high = Col(_DOUBLE, "upper end; null: as there")
     p_value = Col(_DOUBLE, "probability of an estimate as far from 0, were there no effect; null: no effect is told")
     p_adjusted = Col(_DOUBLE, "the same, corrected for looking at all slices of its kind at once; null: as there")
-    control = Col(_DOUBLE, "mean of those without offers; null: no estimate", unit="as the metric")
+    control = Col(
+        _DOUBLE,
+        "mean of those without offers; of before_after that of the days before; null: no estimate, or no such mean",
+        unit="as the metric",
+    )
     n_treated = Col(_LONG, "users with offers who count", required=True)
     n_control = Col(_LONG, "users without who count", required=True)
     explained = Col(_DOUBLE, "share of the variance that earlier behaviour explains, and that is taken out", "share")

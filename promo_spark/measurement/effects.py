@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scipy.stats import false_discovery_control
@@ -105,7 +105,9 @@ def before_after_rows(window: Window, treated: Moments, control: Moments, by: Ju
             row = _empty(window, "before_after", metric, "observational", (treated.users, control.users))
             if held_out is not None and control.users >= by.least_users:
                 row[Effects.placebo] = _rounded(held_out.estimate)
-            rows.append(with_estimate(row, told, by, window))
+            before = mean(treated, {prior: 1.0}, per=USERS)
+            assert before is not None  # as there are users
+            rows.append(with_estimate(row, replace(told, control=before.estimate), by, window))
     return rows
 
 
@@ -114,8 +116,8 @@ def policy_row(method: str, window: Window, users: int, value: PolicyValue, told
     drawn = (round(value.effective), round(value.effective))
     if value.effective < by.least_users:
         reason = (
-            f"{users:,} explored users are evidence of {value.effective:,.0f}: evaluate.least_users is "
-            f"{by.least_users:,}"
+            f"of {users:,} explored users too few drew what the policy would do, or none: they say as much as "
+            f"{value.effective:,.0f} users who did, and evaluate.least_users is {by.least_users:,}"
         )
         return unsaid(window, "policy:prices", "margin", method, drawn, reason)
     row = _empty(window, "policy:prices", "margin", method, drawn) | {Effects.expected: told}
@@ -179,9 +181,11 @@ def _row(of: Compared, name: str, by: Judging) -> Row:
 def _nothing_told(metric: Metric, name: str) -> str:
     if metric.over:
         return "what was given does not differ for sure: nothing was given, or too little to divide by"
-    return {"satisfaction": "nobody gave a score", "retained": "nobody had ordered before offers began"}.get(
-        name, "there is nothing to compare"
-    )
+    why = {
+        "satisfaction": "nobody gave a score, or only users of one side did",
+        "retained": "nobody had ordered before offers began",
+    }
+    return why.get(name, "there is nothing to compare")
 
 
 def _placebo(of: Compared, name: str, by: Judging) -> float | None:

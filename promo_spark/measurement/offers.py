@@ -23,6 +23,9 @@ class SentOffer(Frame):
     product_ids = _COLUMNS[Promotions.product_ids]
     discount_rate = _COLUMNS[Promotions.discount_rate]
     coupon_amount = _COLUMNS[Promotions.coupon_amount]
+    coupon_code = _COLUMNS[Promotions.coupon_code]
+    charged_price = _COLUMNS[Promotions.charged_price]
+    offer_price = _COLUMNS[Promotions.offer_price]
     valid_from = _COLUMNS[Promotions.valid_from]
     valid_to = _COLUMNS[Promotions.valid_to]
     last_day = Col(T.DateType(), "the last day on which it held; before valid_from: it never did", required=True)

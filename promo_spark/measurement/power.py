@@ -34,6 +34,11 @@ def users_needed(base: float, lift: float, *, share: float = 0.5, alpha: float =
     for name, value in (("base", base), ("share", share), ("alpha", alpha), ("power", power)):
         if not 0 < value < 1:
             raise SettingsError(f"--{name} must lie between 0 and 1, such as 0.05, found {value}")
+    if power <= alpha:
+        raise SettingsError(
+            f"--power {power} is no more than --alpha {alpha}, and so often a rise is seen where there is none: give "
+            "more, such as 0.8"
+        )
     if not 0 < treated < 1 or lift == 0:
         raise SettingsError(
             f"--lift {lift} of a conversion of {base} would make it {treated:g}: give a share such as 0.15 for 15 % "

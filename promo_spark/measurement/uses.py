@@ -50,8 +50,9 @@ def offer_uses(offers: DataFrame, lines: DataFrame, products: DataFrame, redempt
     """One row per offer and day of its use. SentOffer, OrderLines, ProductProfile, Redemptions → OfferUse.
 
     Of products: they were bought while the offer held, all of a bundle in one order. A lower price counts as given
-    where the receipt shows a discount. Of a basket: the order, or a redemption, names the offer as its coupon. Of a
-    gift: the product came for nothing.
+    where the receipt shows a discount; what is given later is what was promised for each piece. Of a basket: the order,
+    or a redemption, names the offer's promotion_id or its coupon_code as its coupon. Of a gift: the product came for
+    nothing.
     """
     bought = lines.filter((F.col(OrderLines.quantity) > 0) & F.col(OrderLines.user_id).isNotNull())
     parts = (_uses_of_products(offers, bought, products), _uses_of_baskets(offers, bought, redemptions))
@@ -99,6 +100,8 @@ def _uses_of_products(offers: DataFrame, bought: DataFrame, products: DataFrame)
         SentOffer.mechanic,
         SentOffer.channel,
         SentOffer.discount_rate,
+        SentOffer.charged_price,
+        SentOffer.offer_price,
         SentOffer.valid_from,
         SentOffer.last_day,
         F.size(SentOffer.product_ids).alias(_WANTED),
@@ -109,9 +112,11 @@ def _uses_of_products(offers: DataFrame, bought: DataFrame, products: DataFrame)
     share = F.when(rate < 1, rate / (1 - rate))
     at_the_till = F.least(F.greatest(off, F.lit(0.0)), F.coalesce(paid * share, off))
     cost = F.col(ProductProfile.unit_cost).cast("double") * F.col(OrderLines.quantity).cast("double")
+    back = F.col(SentOffer.charged_price) - F.col(SentOffer.offer_price)  # of each piece, whatever was paid for it
+    promised = (back * F.col(OrderLines.quantity)).cast("double")
     given = (
         F.when(mechanic == "gift", F.coalesce(cost, F.lit(0.0)))
-        .when(mechanic.isin(*_LATER), paid * rate)
+        .when(mechanic.isin(*_LATER), F.coalesce(promised, paid * rate))
         .otherwise(at_the_till)
     )
     counts = F.when(mechanic == "gift", (F.col(OrderLines.amount_paid) <= 0) & (F.col(OrderLines.list_amount) > 0))
@@ -165,18 +170,27 @@ def _uses_of_baskets(offers: DataFrame, bought: DataFrame, redemptions: DataFram
         SentOffer.promotion_id,
         SentOffer.channel,
         SentOffer.coupon_amount,
+        SentOffer.coupon_code,
         SentOffer.valid_from,
         SentOffer.last_day,
     )
     off = F.col(OrderLines.discount_coupon_match) + F.col(OrderLines.discount_coupon)
+    either = F.array_distinct(F.array_compact(F.array(SentOffer.promotion_id, SentOffer.coupon_code)))
+    names = on_baskets.select(SentOffer.user_id, SentOffer.promotion_id, F.explode(either).alias(_COUPON))
+    coupon = [SentOffer.user_id, _COUPON]
     on_receipts = (
         bought.filter(F.col(OrderLines.coupon_id).isNotNull())
-        .groupBy(OrderLines.user_id, F.col(OrderLines.coupon_id).alias(OfferUse.promotion_id), OrderLines.order_date)
+        .withColumn(_COUPON, F.col(OrderLines.coupon_id))
+        .join(names, coupon, "inner")
+        .groupBy(OrderLines.user_id, OfferUse.promotion_id, OrderLines.order_date)
         .agg(F.sum(off).alias(_OFF), F.sum(OrderLines.amount_paid).alias(OfferUse.paid))
         .withColumnRenamed(OrderLines.order_date, OfferUse.day)
     )
-    redeemed = redemptions.groupBy(Redemptions.user_id, F.col(Redemptions.coupon_id).alias(OfferUse.promotion_id)).agg(
-        F.min(Redemptions.redeemed_on).alias(OfferUse.day)
+    redeemed = (
+        redemptions.withColumn(_COUPON, F.col(Redemptions.coupon_id))
+        .join(names, coupon, "inner")
+        .groupBy(Redemptions.user_id, OfferUse.promotion_id)
+        .agg(F.min(Redemptions.redeemed_on).alias(OfferUse.day))
     )
     named = [OfferUse.user_id, OfferUse.promotion_id]
     seen = on_receipts.unionByName(
@@ -191,4 +205,4 @@ def _uses_of_baskets(offers: DataFrame, bought: DataFrame, redemptions: DataFram
     return OfferUse.shaped(used.withColumns({OfferUse.given: given.cast(MONEY), OfferUse.later: F.lit(0).cast(MONEY)}))
 
 
-_OFF = "off_basket"
+_OFF, _COUPON = "off_basket", "coupon_named"

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
 from promo_spark.secret_references import REFERENCE
 from promo_spark.settings.sections import Days, Money, Positive, Section, Share
+
+
+def _day(text: str) -> str:
+    """Refuses what is no day; "" is none."""
+    try:
+        if text:
+            datetime.date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f'write a day such as 2017-12-01, or "" for the first decided, found {text!r}') from None
+    return text
 
 
 def _rising(days: list[int]) -> list[int]:
@@ -33,7 +44,7 @@ class EvaluateSettings(Section):
     """What is measured of the offers."""
 
     windows: Windows
-    since: Annotated[str, Field(pattern=r"^(\d{4}-\d{2}-\d{2})?$")]
+    since: Annotated[str, AfterValidator(_day)]
     most_days: Days
     explored_days: Days
     before_days: Days

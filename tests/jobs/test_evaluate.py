@@ -76,7 +76,10 @@ def test_users_with_offers_are_compared_with_those_held_out(experiment: Lake, ru
     assert told["roi"]["estimate"] == pytest.approx(gained / given, rel=1e-3)
     assert told["redeemed"]["estimate"] == pytest.approx(200 / 360, abs=1e-6)
     assert told["margin"]["expected"] == 0.5  # of the first day's offers, which hold on all seven
-    assert told["satisfaction"]["estimate"] is None and told["satisfaction"]["reason"] == "nobody gave a score"
+    assert (
+        told["satisfaction"]["estimate"] is None
+        and told["satisfaction"]["reason"] == "nobody gave a score, or only users of one side did"
+    )
     assert told["conversion"]["verdict"] == told["margin"]["verdict"] == "ship"
     assert told["conversion"]["cs_low"] < told["conversion"]["ci_low"]
     # offers whose last day is over, a seventh of March: each of 360, of which 200 were used; told were 1.5
@@ -122,6 +125,7 @@ def test_whoever_was_picked_for_an_offer_is_no_evidence(lake: Lake, run_job: Run
     assert naive["verdict"] is None and naive["ci_low"] is None and naive["p_value"] is None
     season = effects(lake, day(7), slice="before_after", method="observational")["paid"]
     # of a mean of 13.33 half as much again
+    assert season["control"] == pytest.approx(13.33, abs=0.2)
     assert season["estimate"] == pytest.approx(6.7, abs=0.2) and season["placebo"] == pytest.approx(6.7, abs=0.2)
     told = effects(lake, day(7), slice="all", method="holdout", window_days=7)["paid"]
     assert told["ci_low"] <= 0 <= told["ci_high"] and told["verdict"] == "hold"
@@ -237,3 +241,6 @@ def test_before_anything_was_decided_nothing_is_told(
     told = pl.read_delta(lake.path(Effects))
     assert set(told["verdict"]) == {"pending"} and set(told["window_days"]) == {7, 28}
     assert "its days are over on 2024-03-14" in set(told["reason"])
+    assert ("sample_ratio", "all") in checks(lake, day(7)), "arms are known on the first day"
+    run_job(evaluate.run, day(7), FEW, 'evaluate.since="2024-04-01"')
+    assert "evaluate.since is 2024-04-01, so that nothing is measured" in capsys.readouterr().err

@@ -55,6 +55,7 @@ def test_the_command_says_it_in_a_sentence() -> None:
         ({"lift": "30"}, "--lift 30.0 of a conversion of 0.05 would make it 1.55"),
         ({"lift": "nan"}, "--lift nan of a conversion"),
         ({"power": "1"}, "--power must lie between 0 and 1"),
+        ({"power": "0.04"}, "--power 0.04 is no more than --alpha 0.05, and so often"),
         ({"share": "0"}, "--share must lie between 0 and 1"),
     ],
 )

@@ -75,6 +75,12 @@ LOWER = {"list_amount": "10.00", "discount_retail": "2.00"}  # 8 instead of 10
         # nothing on the receipt: a fifth of what was paid is given later
         ([offer("rebate")], [line("tea", "10.00")], [(2, 2.0, 2.0, 10.0)]),
         ([offer("points")], [line("tea", "10.00")], [(2, 2.0, 2.0, 10.0)]),
+        # what was promised for each piece, whatever the shelf asked that day: 1.20 of two pieces
+        (
+            [offer("rebate", charged_price="6.00", offer_price="4.80")],
+            [line("tea", "14.00", quantity=2)],
+            [(2, 2.4, 2.4, 14.0)],
+        ),
         # a gift costs the shop 4; tea that was paid for is no gift
         ([offer("gift", discount_rate=None)], [line("tea", "0.00", list_amount="10.00")], [(2, 4.0, 0.0, 0.0)]),
         ([offer("gift", discount_rate=None)], [line("tea", "10.00")], []),
@@ -102,6 +108,11 @@ def test_offers_on_baskets(spark: SparkSession) -> None:
     assert used(spark, [coupon], lines, [redeemed]) == [(2, 3.0, 0.0, 12.0)]  # once
     late = redeemed | {"redeemed_on": DAY + datetime.timedelta(9)}
     assert used(spark, [coupon], [], [late]) == []
+    # tills know the code, of which receipts tell; redemptions the offer
+    by_code = coupon | {"coupon_code": "K-7"}
+    told_by_code = [line("tea", "8.50", coupon_id="K-7", discount_coupon_match="3.00")]
+    assert used(spark, [by_code], told_by_code, [redeemed]) == [(2, 3.0, 0.0, 8.5)]
+    assert used(spark, [by_code], [], [redeemed | {"coupon_id": "K-7"}]) == [(4, 3.0, 0.0, 0.0)]
     assert used(spark, [coupon | {"mechanic": "threshold"}], lines) == [(2, 3.0, 0.0, 12.0)]
 
 

@@ -101,7 +101,7 @@ def effects_and_checks(ctx: Ctx) -> tuple[list[Row], list[Row]]:
     later = pending_rows(pending_windows(ctx.settings.windows, start=of.start, date=ctx.date))
     if not of.windows:
         ctx.note(f"offers began on {of.start}: too few days ago to tell what they did")
-        return later, []
+        return later, _arms_of_newest(ctx, of)
     ctx.say("comparing users with offers and those held out")
     compared, observed, checks = _of_windows(ctx, of)
     ctx.say("comparing what chance drew for explored users")
@@ -113,6 +113,14 @@ def effects_and_checks(ctx: Ctx) -> tuple[list[Row], list[Row]]:
     return [*effects, *later], [*checks, *effect_check_rows(effects)]
 
 
+def _arms_of_newest(ctx: Ctx, of: Evaluation) -> list[Row]:
+    """Are the arms as large as drawn, on the newest date that was decided? → Checks."""
+    newest = max(day for day in of.decided if day < ctx.date)
+    arms = user_arms(of.promotions.filter(F.col(Promotions.date) == F.lit(newest)))
+    counts = [row.asDict() for row in arm_counts(arms).collect()]  # a row per arm and probability
+    return sample_ratio_rows(counts, day=newest, threshold=ctx.settings.alarms.sample_ratio)
+
+
 def evaluation(ctx: Ctx) -> Evaluation | None:
     """What there is to be measured; None, and a note, where nothing was decided before the date."""
     settings = ctx.settings
@@ -120,8 +128,11 @@ def evaluation(ctx: Ctx) -> Evaluation | None:
     dates = [] if earlier is None else earlier.select(Promotions.date).distinct().collect()  # a row per date
     decided = {row[0] for row in dates}
     start = decided_since(decided, settings.since)
-    if earlier is None or start is None or start >= ctx.date:
+    if earlier is None or start is None or not any(day < ctx.date for day in decided):
         ctx.note(f"no offers were decided before {ctx.date}: there is nothing to measure yet")
+        return None
+    if start >= ctx.date:
+        ctx.note(f"evaluate.since is {settings.since}, so that nothing is measured for {ctx.date}: give an earlier day")
         return None
     windows = finished_windows(settings.windows, start=start, date=ctx.date, most_days=settings.most_days)
     by = Judging(settings.alpha, settings.least_users, settings.windows[-1], settings.before_days)
@@ -259,13 +270,22 @@ def _of_explored(ctx: Ctx, of: Evaluation) -> tuple[list[Compared], list[Row]]:
     window = Window(first, days)
     after = ctx.keep(outcomes_after(rows, of.by_day, days))
     found, expected = explored_moments(drawn(rows), after, of.by_user)
-    compared = [
-        Compared(
-            slice_, "explore", window, found[group(slice_, TREATED)], found[group(slice_, CONTROL)], expected[slice_]
-        )
-        for slice_ in slices(found)
-        if group(slice_, CONTROL) in found
-    ]
+    nobody = moments_of_arrays({name: [] for name in next(iter(found.values())).names}) if found else None
+    compared = (
+        [
+            Compared(
+                slice_,
+                "explore",
+                window,
+                found.get(group(slice_, TREATED), nobody),
+                found.get(group(slice_, CONTROL), nobody),
+                expected.get(slice_, {}),
+            )
+            for slice_ in sorted({name.partition("|")[0] for name in found})
+        ]
+        if nobody
+        else []
+    )
     contexts = policy_contexts(rows, ctx.read_earlier(Budget))
     told = policy_moments(contexts, after, of.by_user, days=days, before_days=ctx.settings.before_days)
     if told is None:

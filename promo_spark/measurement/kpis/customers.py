@@ -91,12 +91,16 @@ def customer_figures(
 def user_days(lines: DataFrame, events: DataFrame, days: CustomerDays) -> DataFrame:
     """One row per user and day. OrderLines, Events → UserDay.
 
-    An order counts on its first day, whatever came back of it.
+    An order counts on its first day, whatever came back of it, and once: it is the user's whom any of its lines names.
     """
     orders = (
         lines.filter(is_purchase() & days.read.hold(OrderLines.order_date))
-        .groupBy(OrderLines.user_id, OrderLines.order_id)
-        .agg(F.min(OrderLines.order_date).alias(UserDay.day), F.sum(OrderLines.amount_paid).alias(UserDay.paid))
+        .groupBy(OrderLines.order_id)
+        .agg(
+            F.max(OrderLines.user_id).alias(UserDay.user_id),
+            F.min(OrderLines.order_date).alias(UserDay.day),
+            F.sum(OrderLines.amount_paid).alias(UserDay.paid),
+        )
         .withColumn(UserDay.orders, F.lit(1))
     )
     seen = events.filter(F.col(Events.user_id).isNotNull() & days.month.hold(Events.event_date))

@@ -79,7 +79,7 @@ def test_repurchase_frequency_and_order_value(spark: SparkSession) -> None:
     """K09: whoever ordered once is no repeat buyer; sales of nobody in particular count for order_value only."""
     lines = [
         line("ann", "a1", 30, 10.0),  # the first day of the month
-        line("ann", "a1", 30, 5.0, line_no=2),  # a second line of the order
+        line(None, "a1", 30, 5.0, line_no=2),  # a second line of the order, whose user is missing: one order, of ann
         line("ann", "a2", 1, 20.0),
         line("ann", "a3", 1, -20.0, quantity=-1),  # gives a2 back: no order, and it takes off nothing here
         line("bob", "b1", 2, 25.0),  # once
