@@ -82,7 +82,7 @@ def difference(
         variance += max(float(left @ arm.products @ left), 0.0) * scale
         unadjusted += max(float(weights @ arm.products @ weights), 0.0) * scale
     explained = min(max(1 - variance / unadjusted, 0.0), 1.0) if unadjusted > 0 else 0.0
-    return Difference(means[0] - means[1], math.sqrt(variance), outcome[1][0], explained)
+    return Difference(float(means[0] - means[1]), math.sqrt(variance), outcome[1][0], explained)
 
 
 def ratio_of_differences(
@@ -96,6 +96,8 @@ def ratio_of_differences(
 ) -> Difference | None:
     """How much of one figure a unit of another brings: the difference of the first over that of the second.
 
+    Covariates are those of the first; it has no mean of the control.
+
     None: as in `difference`, or the second is not above 0 for sure, when anything could come of it.
 
     Treated have a margin of 3 and 5 more than the others' 0 and 0, and are given 2 and 2: (8 / 2) / (4 / 2):
@@ -107,7 +109,7 @@ def ratio_of_differences(
     >>> (told.estimate, round(told.error, 4))  # that of m − 2 g, −1 and 1 for the treated: √(2 / 2) / 2
     (2.0, 0.5)
     """
-    below = difference(treated, control, bottom, per=per, covariates=covariates)
+    below = difference(treated, control, bottom, per=per)  # as it is told by itself, so that one is the other's share
     above = difference(treated, control, top, per=per, covariates=covariates)
     if above is None or below is None or below.estimate <= 2 * below.error:
         return None
@@ -115,7 +117,7 @@ def ratio_of_differences(
     rest = {name: top.get(name, 0.0) - ratio * bottom.get(name, 0.0) for name in {**top, **bottom}}
     left = difference(treated, control, rest, per=per, covariates=covariates)
     assert left is not None  # as the others are not
-    return Difference(ratio, left.error / below.estimate, 0.0, left.explained)
+    return Difference(ratio, left.error / below.estimate, math.nan, left.explained)
 
 
 def mean(arm: Moments, figure: Mapping[str, float], *, per: str) -> Difference | None:

@@ -140,7 +140,7 @@ def with_estimate(row: Row, told: Difference, by: Judging, window: Window) -> Ro
     found = row | {
         Effects.estimate: _rounded(told.estimate),
         Effects.se: _rounded(told.error),
-        Effects.control: _rounded(told.control),
+        Effects.control: None if math.isnan(told.control) else _rounded(told.control),
         Effects.explained: _rounded(told.explained),
     }
     if row[Effects.method] == "observational":
