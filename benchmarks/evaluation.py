@@ -24,9 +24,9 @@ from policy_worlds import CANDIDATES, DATE, candidates, chosen
 from promo_spark.measurement.differences import difference
 from promo_spark.measurement.effects import sequence
 from promo_spark.measurement.figures import COVARIATES, METRICS, PLACEBOS, USERS
-from promo_spark.measurement.intervals import fixed_interval
 from promo_spark.measurement.moments import Moments, moments_of_arrays
 from promo_spark.measurement.sample_ratio import ALARM, sample_ratio_p
+from promo_spark.measures.intervals import fixed_interval
 from promo_spark.settings import load
 from promo_spark.worlds import response
 from promo_spark.worlds.catalogue import catalogue

@@ -13,10 +13,10 @@ from scipy.stats import false_discovery_control
 from promo_spark.contracts.measurement import Effects
 from promo_spark.measurement.differences import Difference, difference, mean
 from promo_spark.measurement.figures import COVARIATES, METRICS, PLACEBOS, PRIOR, USERS, Metric
-from promo_spark.measurement.intervals import Interval, always_valid_interval, fixed_interval, two_sided
 from promo_spark.measurement.moments import Moments
 from promo_spark.measurement.off_policy import PolicyValue
 from promo_spark.measurement.windows import Window
+from promo_spark.measures.intervals import Interval, always_valid_interval, fixed_interval, two_sided
 
 Row = dict[str, Any]
 DECIMALS = 6

@@ -16,12 +16,12 @@ from promo_spark.measurement.check_rows import ALARM, INSUFFICIENT, OK, CheckRow
 from promo_spark.measurement.differences import difference
 from promo_spark.measurement.effects import Row
 from promo_spark.measurement.figures import METRICS, PLACEBOS, USERS
-from promo_spark.measurement.intervals import two_sided
 from promo_spark.measurement.moments import Moments
 from promo_spark.measurement.offers import SentOffer
 from promo_spark.measurement.populations import ALL, CONTROL, TREATED, group
 from promo_spark.measurement.sample_ratio import sample_ratio_p
 from promo_spark.measurement.windows import Window
+from promo_spark.measures.intervals import two_sided
 
 _EVERY_DAY = 0.001  # probability below which a test that is made every day is an alarm
 _LEAST_P = 1e-300  # what is smaller cannot be told from 0

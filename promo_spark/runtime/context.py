@@ -32,6 +32,7 @@ from promo_spark.storage.literals import SliceValue
 from promo_spark.storage.refused_rows import collected
 
 S = TypeVar("S", bound=Section)
+B = TypeVar("B", bound=Section)
 
 _RUN_ID = "run_id"  # of every table that jobs write: the run that wrote the row
 REFUSED = "-refused"  # ends the run_id of rows that only say why a delivery was refused
@@ -104,6 +105,7 @@ class Context(Generic[S]):
     runs_in: Mapping[str, str] = field(default_factory=dict)  # table → the run that wrote its rows of the date
     left_empty: AbstractSet[str] = field(default_factory=set)  # tables in which a run for the date wrote no row
     made_by: str = ""  # digest of the code and the settings
+    sections: Mapping[type[Section], Section] = field(default_factory=dict)  # those of other jobs that it names
     takes: dict[str, int] = field(default_factory=dict)  # change feed → version that this run takes
     rows_out: dict[str, int] = field(default_factory=dict)
     versions_out: dict[str, int] = field(default_factory=dict)
@@ -144,6 +146,13 @@ class Context(Generic[S]):
             return self.read(table)
         except MissingDataError:
             return table.frame(self.spark)
+
+    def beside(self, section: type[B]) -> B:
+        """The settings of another job, as declared with beside."""
+        found = self.sections.get(section)
+        if not isinstance(found, section):
+            raise ContractError(f"job {self.job.name} reads {section.__name__}: declare it with beside")
+        return found
 
     def exists(self, table: type[Table]) -> bool:
         """Whether an optional table is there at all."""

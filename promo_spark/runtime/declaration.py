@@ -66,7 +66,7 @@ class Job:
     `reads` and `optional` hold the tables that are read for the date. `everyone` says why all users' rows of a
     table are read; `profiled` names the tables of which only users who may be profiled are read. `earlier` holds
     the tables of which only earlier dates are read, `by_hand` those that people write. A job that `follows` may go
-    on from what it wrote itself for an earlier date, see earlier_runs.
+    on from what it wrote itself for an earlier date, see earlier_runs. `beside`: sections of other jobs that it needs.
     """
 
     name: str
@@ -84,6 +84,7 @@ class Job:
     earlier: tuple[type[Table], ...] = ()
     by_hand: tuple[type[Table], ...] = ()
     follows: bool = False
+    beside: tuple[type[Section], ...] = ()
 
 
 def job(
@@ -96,6 +97,7 @@ def job(
     look: Callable[[Context[S]], str] | None = None,
     refuse: Callable[[S, BusinessSettings], None] | None = None,
     follows: bool = False,
+    beside: Sequence[type[Section]] = (),
 ) -> Callable[[Callable[[Context[S]], None]], Job]:
     """Declares the function as the job that its file is named after.
 
@@ -104,6 +106,7 @@ def job(
     `refuse` raises SettingsError for settings that cannot be right; it is called before Spark starts.
     A job that `follows` may go on from its own tables of an earlier date where that gives the same rows, to the bit, as
     without them. So they are no inputs: neither the run's id nor whether the date is current depends on them.
+    `beside` names sections of other jobs, of which the result depends too: `ctx.beside(PromoteSettings)`.
     `look` is what --check shows: what the job would make of its inputs, without writing anything.
     Raises ContractError for a restricted table in a job that is not to know who a user is, and for Everyone of a
     table without users.
@@ -141,6 +144,7 @@ def job(
             earlier=earlier,
             by_hand=by_hand,
             follows=follows,
+            beside=tuple(beside),
         )
 
     return declared

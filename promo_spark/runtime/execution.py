@@ -12,7 +12,7 @@ from typing import Any, Literal
 from promo_spark.runtime.context import Context
 from promo_spark.runtime.declaration import Job
 from promo_spark.runtime.earlier_runs import made_by
-from promo_spark.runtime.freshness import Freshness, Inputs, run_id
+from promo_spark.runtime.freshness import Freshness, Inputs, run_id, sections_beside
 from promo_spark.runtime.interruption import Interruption
 from promo_spark.runtime.progress import Step
 from promo_spark.runtime.run_log import Attempt, RunLog
@@ -76,6 +76,7 @@ def execute(job: Job, run: Run, date: datetime.date, step: Step) -> Executed:
             runs_in=attempt.inputs.runs,
             left_empty=run.run_log.left_empty(date),
             made_by=made_by(job, run.settings),
+            sections=sections_beside(job, run.settings),
         )
         attempt.taken, attempt.versions_out, attempt.rows_out = ctx.takes, ctx.versions_out, ctx.rows_out
         attempt.sources = ctx.sources

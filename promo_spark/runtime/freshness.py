@@ -25,7 +25,7 @@ import promo_spark
 from promo_spark.contracts.schema import Table, WriteMode
 from promo_spark.installation import BUNDLE, jobs_folder
 from promo_spark.runtime.declaration import Job
-from promo_spark.settings import Settings
+from promo_spark.settings import Section, Settings
 from promo_spark.storage.arrow_tables import UNREADABLE
 from promo_spark.storage.jvm import SparkFailure
 from promo_spark.storage.table_logs import Condition, RowsOf, Runs, TableLogs
@@ -193,7 +193,14 @@ def digest(parts: Any) -> str:
 
 def identities(job: Job, settings: Settings) -> dict[str, Any]:
     """The settings that the job's result depends on."""
-    return {"business": settings.business.identity(), job.name: getattr(settings, job.name).identity()}
+    own = {"business": settings.business.identity(), job.name: getattr(settings, job.name).identity()}
+    return own | {section.__name__: values.identity() for section, values in sections_beside(job, settings).items()}
+
+
+def sections_beside(job: Job, settings: Settings) -> dict[type[Section], Section]:
+    """The sections of other jobs that the job names."""
+    by_type = {type(section): section for section in (getattr(settings, name) for name in Settings.model_fields)}
+    return {section: by_type[section] for section in job.beside}
 
 
 @functools.cache
@@ -217,7 +224,6 @@ def _sources(folder: Traversable, name: str) -> Iterator[tuple[str, bytes]]:
 
 def logged_settings(job: Job, settings: Settings) -> dict[str, Any]:
     """The settings of a job, as the run log keeps them; secrets are references and stay so."""
-    return {
-        "business": settings.business.model_dump(mode="json"),
-        job.name: getattr(settings, job.name).model_dump(mode="json"),
-    }
+    beside = {section.__name__: values for section, values in sections_beside(job, settings).items()}
+    named = {"business": settings.business, job.name: getattr(settings, job.name), **beside}
+    return {name: section.model_dump(mode="json") for name, section in named.items()}

@@ -15,6 +15,7 @@ from pydantic import ValidationError, model_validator
 from promo_spark.errors import SettingsError
 from promo_spark.installation import settings_folders
 from promo_spark.secret_references import HOW_TO_WRITE
+from promo_spark.settings.adjust import AdjustSettings
 from promo_spark.settings.baskets import BasketsSettings
 from promo_spark.settings.business import BusinessSettings
 from promo_spark.settings.elasticity import ElasticitySettings
@@ -62,6 +63,7 @@ class Settings(Section):
     risk: RiskSettings
     promote: PromoteSettings
     evaluate: EvaluateSettings
+    adjust: AdjustSettings
     generate: GenerateSettings
     simulate: SimulateSettings
     pipeline: PipelineSettings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from promo_spark.measurement.intervals import always_valid_interval, fixed_interval
+from promo_spark.measures.intervals import always_valid_interval, fixed_interval
 
 
 def test_who_looks_every_day_is_not_deceived_by_chance() -> None:

@@ -1,0 +1,102 @@
+"""What was measured, as the rules of adjustment read it: rows of measurement.effects of some dates, looked up."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from promo_spark.contracts.measurement import Effects
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was seen per user or offer of a slice, its standard error, and what had been told of just these.
+
+    `first` and `last`: the dates on which such offers may have been decided. `text`: for a version's evidence.
+    """
+
+    seen: float
+    error: float
+    told: float
+    n: int
+    first: datetime.date
+    last: datetime.date
+    text: str
+
+    @property
+    def ratio(self) -> float:
+        """Seen over told."""
+        return self.seen / self.told
+
+    @property
+    def ratio_error(self) -> float:
+        """The standard error of it; what was told is known."""
+        return self.error / abs(self.told)
+
+
+class Findings:
+    """The rows of measurement.effects by date, method, slice and metric, those of the shortest window that tell."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._rows: dict[tuple[datetime.date, str, str, str], Row] = {}
+        for row in sorted(rows, key=lambda row: -int(row[Effects.window_days])):
+            if row[Effects.estimate] is not None and row[Effects.se] is not None:
+                key = (row[Effects.date], row[Effects.method], row[Effects.slice], row[Effects.metric])
+                self._rows[key] = row  # the shortest comes last
+
+    def row(self, date: datetime.date, method: str, slice_: str, metric: str) -> Row | None:
+        """The row, if something was told."""
+        return self._rows.get((date, method, slice_, metric))
+
+    def slices(self, date: datetime.date, method: str, metric: str) -> list[str]:
+        """The slices of which something was told, mechanics and scenarios only."""
+        found = {key[2] for key in self._rows if (key[0], key[1], key[3]) == (date, method, metric)}
+        return sorted(name for name in found if name.partition(":")[0] in ("mechanic", "scenario"))
+
+    def gain(self, date: datetime.date, method: str, slice_: str) -> Finding | None:
+        """What such offers brought before what was given: margin and what was given together, per user.
+
+        The error is that of both as if they had nothing to do with each other, which is no less than it is.
+        """
+        margin, given = (self.row(date, method, slice_, metric) for metric in ("margin", "given"))
+        if margin is None or given is None or margin[Effects.window_days] != given[Effects.window_days]:
+            return None
+        both = (margin[Effects.expected], given[Effects.expected])
+        if None in both or sum(both) <= 0:
+            return None
+        error = (margin[Effects.se] ** 2 + given[Effects.se] ** 2) ** 0.5
+        seen = margin[Effects.estimate] + given[Effects.estimate]
+        return _finding(margin, "margin before what was given", seen, error, sum(both), date)
+
+    def cost(self, date: datetime.date, slice_: str) -> Finding | None:
+        """What receipts say was given per offer."""
+        given = self.row(date, "counted", slice_, "given")
+        if given is None or not given[Effects.expected] or given[Effects.expected] <= 0:
+            return None
+        seen = given[Effects.estimate]
+        return _finding(given, "given per offer", seen, given[Effects.se], given[Effects.expected], date)
+
+
+def _finding(row: Row, what: str, seen: float, error: float, told: float, date: datetime.date) -> Finding:
+    days = datetime.timedelta(row[Effects.window_days])
+    explored = row[Effects.method] == "explore"
+    # an offer that counts in a window may have been decided before it; what chance drew is told by its first date
+    last = date - days if explored else date - datetime.timedelta(1)
+    text = (
+        f"{what} {seen:.3f} ± {error:.3f} beside {told:.3f} told, n {row[Effects.n_treated]:,}, "
+        f"{row[Effects.method]} {row[Effects.slice]} of measurement.effects {date}"
+    )
+    return Finding(seen, error, told, int(row[Effects.n_treated]), row[Effects.first_day], last, text)
+
+
+def dates_back(date: datetime.date, *, every: int, memory_days: int) -> Sequence[datetime.date]:
+    """The date and those before it whose windows of so many days do not overlap.
+
+    >>> [day.day for day in dates_back(datetime.date(2024, 6, 30), every=7, memory_days=21)]
+    [30, 23, 16]
+    """
+    return [date - datetime.timedelta(days) for days in range(0, memory_days, every)]

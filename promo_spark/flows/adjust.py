@@ -1,0 +1,83 @@
+"""The steps of adjust: what was measured, which versions were in force, and the next date's version."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from promo_spark.contracts.measurement import Effects, KpiDaily
+from promo_spark.contracts.policy import BY_HAND, Policy
+from promo_spark.decisions.adjustment.version import adjusted, unchanged
+from promo_spark.decisions.policy import AS_SET, InForce, changes, in_force, rows_in_force, values_of, version_rows
+from promo_spark.runtime.job import Context
+from promo_spark.settings.adjust import AdjustSettings
+from promo_spark.settings.promote import PromoteSettings
+
+Ctx = Context[AdjustSettings]
+Row = Mapping[str, Any]
+
+
+def next_version(ctx: Ctx) -> list[dict[str, Any]]:
+    """The rows of the version that the day after the date is decided by. → Policy, without a run's id."""
+    promote = ctx.beside(PromoteSettings)
+    versions = _versions(ctx)
+    current = _in_force(versions, ctx.date)
+    by_hand = _by_hand_since(versions, ctx.date, ctx.settings.hand_days)
+    if by_hand is not None:
+        entries = unchanged(current, f"said by hand for {by_hand}: it stays for adjust.hand_days")
+        ctx.note(
+            f"a person said by rollback how {by_hand} is decided: nothing changes for {ctx.settings.hand_days} days"
+        )
+    else:
+        effects, kpis = _measured(ctx), [row.asDict() for row in ctx.read(KpiDaily).collect()]  # a row per figure
+        if not any(row[Effects.date] == ctx.date and row[Effects.estimate] is not None for row in effects):
+            ctx.note(f"measurement.effects tells nothing on {ctx.date}: what nothing is known of stays as it is")
+        entries = adjusted(effects, kpis, lambda day: _in_force(versions, day), ctx.date, ctx.settings, promote)
+    rows = version_rows(entries, parent=current, valid_from=ctx.date + datetime.timedelta(1), job=ctx.job.name)
+    made = changes(current.values, values_of(rows))
+    for change in made:
+        ctx.say(change)
+    ctx.say(f"{len(made)} changes from {ctx.date + datetime.timedelta(1)} on" if made else "nothing changes")
+    return rows
+
+
+def _measured(ctx: Ctx) -> list[Row]:
+    """The effects of the date and of those before it that count. A row per slice and metric: the driver holds them."""
+    first = ctx.date - datetime.timedelta(ctx.settings.memory_days)
+    telling = [Effects.date, Effects.window_days, Effects.slice, Effects.metric, Effects.method, Effects.estimate]
+    numbers = [Effects.se, Effects.ci_low, Effects.ci_high, Effects.n_treated, Effects.first_day]
+    columns = [*telling, *numbers, Effects.expected, Effects.verdict]
+    earlier = ctx.read_earlier(Effects).filter(F.col(Effects.date) >= F.lit(first))
+    rows = ctx.read(Effects).select(columns).unionByName(earlier.select(columns))
+    return [row.asDict() for row in rows.filter(_is_read()).collect()]
+
+
+def _is_read() -> Any:
+    """The rows that adjust reads: of whom chance chose, and of what receipts say."""
+    return F.col(Effects.method).isin("holdout", "explore", "counted")
+
+
+def _versions(ctx: Ctx) -> list[Row]:
+    """The versions in force on the date and on those that still count. Policy. A few rows a date."""
+    first = ctx.date - datetime.timedelta(2 * ctx.settings.memory_days + ctx.settings.retry_days)
+    every: DataFrame = ctx.read_earlier(Policy).unionByName(ctx.read_optional(Policy))
+    before = every.filter(F.col(Policy.valid_from) < F.lit(first)).agg(F.max(Policy.valid_from)).collect()[0][0]
+    rows = every.filter(F.col(Policy.valid_from) >= F.lit(before or first))
+    return [row.asDict() for row in rows.collect()]
+
+
+def _in_force(versions: Sequence[Row], date: datetime.date) -> InForce:
+    """What the date was decided by."""
+    return in_force([row for row in versions if row[Policy.valid_from] <= date]) if versions else AS_SET
+
+
+def _by_hand_since(versions: Sequence[Row], date: datetime.date, days: int) -> datetime.date | None:
+    """The newest date for which a person said how it is decided, if that is less than so many days ago."""
+    said = {row[Policy.valid_from] for row in versions if row[Policy.job] == BY_HAND and row[Policy.valid_from] <= date}
+    newest = max(said, default=None)
+    lately = newest is not None and newest > date - datetime.timedelta(days)
+    return newest if lately and rows_in_force([r for r in versions if r[Policy.valid_from] == newest]) else None
