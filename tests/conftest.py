@@ -14,6 +14,7 @@ from pyspark.sql import SparkSession
 
 from promo_spark import settings as promo_settings
 from promo_spark.runtime.earlier_runs import made_by
+from promo_spark.runtime.freshness import sections_beside
 from promo_spark.runtime.job import Context, Job
 from promo_spark.runtime.progress import Progress, Step
 from promo_spark.runtime.session import spark_session
@@ -82,6 +83,7 @@ def run_job(lake: Lake) -> Callable[..., Context[Any]]:
         step = Step(Progress(), job.name)
         section, made = getattr(settings, job.name), made_by(job, settings)
         ctx: Context[Any] = Context(job, date, section, settings.business, "run-1", lake, step, made_by=made)
+        ctx.sections = sections_beside(job, settings)
         job.function(ctx)
         ctx.release()
         return ctx

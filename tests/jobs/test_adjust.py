@@ -1,0 +1,104 @@
+"""The job adjust: from what was measured on a date to the version that the next date is decided by."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Sequence
+from io import StringIO
+from typing import Any
+
+import polars as pl
+import pytest
+from rich.console import Console
+
+from jobs.adjust import run as adjust
+from promo_spark.contracts.measurement import Effects, KpiDaily
+from promo_spark.contracts.policy import Policy
+from promo_spark.errors import MissingDataError
+from promo_spark.runtime.progress import Progress
+from promo_spark.runtime.registry import all_commands
+from promo_spark.settings import Settings
+from promo_spark.storage.lake import Lake
+from tests.decisions.adjustment.effect_rows import effect
+from tests.jobs.shop_of_rows import DAY, days_before, decide, shop
+
+YESTERDAY, BEFORE = days_before(1), days_before(2)
+LOSES = effect("explore", "mechanic:coupon", "margin", -1.0)  # ten errors below 0
+GIVES_MORE = effect("counted", "mechanic:discount", "given", 1.5, 0.01, expected=1.0)
+Run = Callable[..., Any]
+
+
+def measured(lake: Lake, on: datetime.date, *rows: dict[str, Any], kpis: Sequence[dict[str, Any]] = ()) -> None:
+    """What evaluate wrote for a date; a window that is not over, and the shop's orders, among it."""
+    pending = effect("holdout", "all", "margin", None) | {"verdict": "pending"}
+    known = [
+        row | {"date": on, "first_day": on - datetime.timedelta(35), "run_id": "e1", "n_control": 100}
+        for row in (*rows, pending)
+    ]
+    lake.write(Effects, known, {Effects.date: on})
+    orders = {"kpi": "conversion", "slice": "all", "value": 0.2, "n": 100}
+    lake.write(KpiDaily, [row | {"date": on, "run_id": "e1"} for row in (*kpis, orders)], {KpiDaily.date: on})
+
+
+def versions(lake: Lake) -> dict[datetime.date, dict[tuple[str, str], float | None]]:
+    """The values of each date's version as the job wrote it."""
+    rows = pl.read_delta(lake.path(Policy)).filter(pl.col("job") == "adjust").to_dicts()
+    found: dict[datetime.date, dict[tuple[str, str], float | None]] = {}
+    for row in rows:
+        found.setdefault(row["valid_from"], {})[row["parameter"], row["scope"]] = row["value"]
+    return found
+
+
+def test_a_version_a_day_each_with_its_evidence(lake: Lake, run_job: Run) -> None:
+    """L01 (evidence): two dates; the second changes the first's version by a step; run again it is the same."""
+    measured(lake, BEFORE, GIVES_MORE)
+    run_job(adjust, BEFORE)
+    measured(lake, YESTERDAY, GIVES_MORE | {"expected": 1.05}, LOSES)
+    run_job(adjust, YESTERDAY)
+    name = ("cost_factor", "mechanic:discount")
+    found = versions(lake)
+    assert found[YESTERDAY] == {name: 1.1}
+    # 1.5 over 1.05, told when 1 was in force on most dates: still far above 1.1, so a step to 1.21
+    assert found[DAY] == {name: 1.21, ("paused", "mechanic:coupon"): 1.0}
+    rows = pl.read_delta(lake.path(Policy)).sort("valid_from", "parameter")
+    first, second = (of["version_id"].unique().to_list() for _, of in rows.group_by("valid_from", maintain_order=True))
+    assert rows["parent"].to_list() == [None, *first * 2] and first != second
+    assert rows["previous"].to_list() == [None, 1.1, None]
+    assert all(f"measurement.effects {YESTERDAY}" in text for text in rows["evidence"][1:])
+    run_job(adjust, YESTERDAY)
+    assert pl.read_delta(lake.path(Policy)).sort("valid_from", "parameter").equals(rows)
+
+
+def test_without_measurements_nothing_changes(lake: Lake, run_job: Run) -> None:
+    """No holdout, no offers, no feedback: the version says that nothing differs; a skipped date is an error."""
+    measured(lake, YESTERDAY)
+    run_job(adjust, YESTERDAY)
+    assert versions(lake) == {DAY: {("none", "all"): None}}
+    with pytest.raises(MissingDataError, match=r"measurement\.effects"):
+        run_job(adjust, DAY)
+    assert list(versions(lake)) == [DAY]
+
+
+def test_what_a_person_said_stays_for_a_while(lake: Lake, settings: Settings, run_job: Run) -> None:
+    """`rollback` to the settings: for adjust.hand_days nothing is paused again, however sure it is."""
+    measured(lake, BEFORE, LOSES)
+    run_job(adjust, BEFORE)
+    arguments = {"date": str(YESTERDAY), "to": "settings", "by": "Ann"}
+    all_commands()["rollback"].start(lake, settings, arguments, Progress(Console(file=StringIO())))
+    measured(lake, YESTERDAY, LOSES)
+    run_job(adjust, YESTERDAY)
+    assert versions(lake)[DAY] == {("none", "all"): None}
+    run_job(adjust, YESTERDAY, "adjust.hand_days=0")
+    assert versions(lake)[DAY] == {("paused", "mechanic:coupon"): 1.0}
+
+
+def test_the_next_date_is_decided_by_what_was_measured(lake: Lake, settings: Settings, run_job: Run) -> None:
+    """L05: coupons lost margin for sure on the date before: nobody but explored users gets one; before, many did."""
+    rows = shop()
+    rich: dict[str, Any] = {"daily_budget": 2000.0, "mechanic_budgets": {"coupon": 1000.0}, "explore_share": 0.0}
+    before = decide(lake, settings, rows, **rich)[0]
+    measured(lake, YESTERDAY, LOSES)
+    run_job(adjust, YESTERDAY)
+    after = decide(lake, settings, rows, **rich)[0]
+    assert (before.mechanic == "coupon").sum() > 5 and (after.mechanic == "coupon").sum() == 0
+    assert (after.mechanic == "bundle").sum() > 0
