@@ -57,6 +57,9 @@ WRONG = [
     ),
     ('evaluate.since="2024-06-31"', r"evaluate\.since: write a day such as 2017-12-01, or \"\" .*, found '2024-06-31'"),
     ("evaluate.windows=[28, 7]", r"evaluate\.windows: each number of days once, the fewest first, found \[28, 7\]"),
+    ("adjust.explored=[0.1, 0.02]", r"adjust\.explored: the least comes first, found \[0\.1, 0\.02\]"),
+    ("adjust.step=0.0", r"adjust\.step: input should be greater than 0"),
+    ("adjust.weekday=8", r"adjust\.weekday: input should be less than or equal to 7"),
     ("promote.store_coupon_spend=0.0", r"promote\.store_coupon_spend: input should be greater than 0"),
     ("promote.flash_days=8", r"promote\.flash_days: a flash sale holds no longer than promote\.valid_days, which is 7"),
     (
@@ -102,8 +105,8 @@ WRONG = [
         for key in (r"lake.root", "ingest.folder", "generate.folder")
         for folder in ("a{b,c}", "x [1]", "x%20y", "x*", "x?", "x\\\\y")
     ),
-    ('pipeline.jobs=["ingest", "profil"]', r"pipeline\.jobs: there is no job profil; there are: baskets, "),
-    ('pipeline.jobs=["pipeline"]', r"pipeline\.jobs: there is no job pipeline; there are: baskets, "),
+    ('pipeline.jobs=["ingest", "profil"]', r"pipeline\.jobs: there is no job profil; there are: adjust, baskets, "),
+    ('pipeline.jobs=["pipeline"]', r"pipeline\.jobs: there is no job pipeline; there are: adjust, baskets, "),
 ]
 
 
