@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -23,6 +23,7 @@ from promo_spark.settings.adjust import AdjustSettings
 InForceOn = Callable[[datetime.date], InForce]
 DECIMALS = 4
 _SAME = 0.005  # a factor that would change by less stays
+_LEAST_OF_ALL = 0.25  # of what was told: that all offers together bring or give, where kinds are seen beside them
 
 
 @dataclass(frozen=True)
@@ -60,68 +61,75 @@ class Calibration:
     settings: AdjustSettings
     window_days: int  # of the holdout's shortest
 
-    def value(self) -> list[tuple[str, Belief]]:
-        """What is believed of value_factor, by mechanic and scenario."""
-        days = dates_back(self.date, every=self.window_days, memory_days=self.settings.memory_days)
-        of_all = [(day, self.findings.gain(day, "holdout", "all")) for day in days]
-        of_all = [(day, found) for day, found in of_all if found is not None]
-        kinds = {
-            name: self.findings.gain(self.date, "explore", name)
-            for name in self.findings.slices(self.date, "explore", "margin")
-        }
-        return self._beliefs("value_factor", of_all, kinds)
-
     def cost(self) -> list[tuple[str, Belief]]:
-        """What is believed of cost_factor, by mechanic and scenario."""
-        found = self.findings.cost(self.date, "all")
-        of_all = [] if found is None else [(self.date, found)]
-        kinds = {
-            name: self.findings.cost(self.date, name) for name in self.findings.slices(self.date, "counted", "given")
-        }
-        return self._beliefs("cost_factor", of_all, kinds)
+        """What is believed of cost_factor, by mechanic and scenario: what receipts say over what was told."""
+        days = self._dates()
+        kinds = {name for day in days for name in self.findings.slices(day, "counted", "given")}
+        return self._beliefs(
+            "cost_factor",
+            [self.findings.cost(day, "all") for day in days],
+            {name: [self.findings.cost(day, name) for day in days] for name in kinds},
+            {},
+        )
+
+    def value(self) -> list[tuple[str, Belief]]:
+        """What is believed of value_factor, by mechanic and scenario.
+
+        Before it is measured: as of cost_factor. Offers that are used more often than was told give more, and bring
+        more: were cost alone known so soon, those that are used most would look worst.
+        """
+        kinds = self.findings.slices(self.date, "explore", "margin")
+        return self._beliefs(
+            "value_factor",
+            [self.findings.gain(day, "holdout", "all") for day in self._dates()],
+            {name: [self.findings.gain(self.date, "explore", name)] for name in kinds},
+            {scope: belief.mean for scope, belief in self.cost()},
+        )
+
+    def _dates(self) -> Sequence[datetime.date]:
+        return dates_back(self.date, every=self.window_days, memory_days=self.settings.memory_days)
 
     def _beliefs(
         self,
         parameter: str,
-        of_all: Sequence[tuple[datetime.date, Finding | None]],
-        kinds: dict[str, Finding | None],
+        of_all: Sequence[Finding | None],
+        kinds: Mapping[str, Sequence[Finding | None]],
+        before: Mapping[str, float],
     ) -> list[tuple[str, Belief]]:
-        if not of_all and not any(kinds.values()):
-            return []
-        together = self._ratio_of_all(of_all)
+        """By mechanic and scenario. `of_all`: of all offers together; `before`: what is believed without a finding."""
         told = []
+        doubt = self.settings.doubt
+        together = self._after(Belief(1.0, doubt**2), of_all, parameter, None)
+        beside = max(together.mean, _LEAST_OF_ALL)
         mechanics = [f"mechanic:{name}" for name in GIVING_MECHANICS]
         for scope in sorted({*mechanics, *kinds}):
-            is_mechanic = scope.startswith("mechanic:")
-            belief = (self._of_all(parameter, scope, of_all) if is_mechanic else Belief(1.0, 0.0)).around(
-                self.settings.doubt_of_kinds
-            )
-            found = kinds.get(scope)
-            if found is not None:
-                # of a scenario what its mechanics do not explain: beside the ratio of all
-                beside = 1.0 if is_mechanic else together
-                was = self._mean_factor(parameter, scope, found)
-                belief = belief.after(was * found.ratio / beside, was * found.ratio_error / beside, found.text)
-            if belief.evidence:
+            if scope in mechanics:
+                of_each = self._after(Belief(before.get(scope, 1.0), doubt**2), of_all, parameter, scope)
+                belief = of_each.around(self.settings.doubt_of_kinds)
+                belief = self._after(belief, kinds.get(scope, ()), parameter, scope)
+            else:  # what a scenario's mechanics do not explain: beside the ratio of all
+                belief = Belief(1.0, self.settings.doubt_of_kinds**2)
+                belief = self._after(belief, kinds[scope], parameter, scope, beside)
+            if belief.evidence or scope in before:
                 told.append((scope, belief))
         return told
 
-    def _of_all(self, parameter: str, scope: str, of_all: Sequence[tuple[datetime.date, Finding | None]]) -> Belief:
-        belief = Belief(1.0, self.settings.doubt**2)
-        for day, found in of_all:
-            if found is not None:
-                was = self._mean_factor(parameter, scope, found)
-                older = 2 ** ((self.date - day).days / (2 * self.settings.half_life_days))
-                belief = belief.after(was * found.ratio, was * found.ratio_error * older, found.text)
+    def _after(
+        self,
+        belief: Belief,
+        found: Sequence[Finding | None],
+        parameter: str,
+        scope: str | None,
+        beside: float = 1.0,
+    ) -> Belief:
+        """What is believed after the findings, the older ones counting less. `scope` None: of ratios as they are."""
+        for one in found:
+            if one is not None:
+                was = 1.0 if scope is None else self._mean_factor(parameter, scope, one)
+                days = (self.date - one.last).days - 1
+                older = 2 ** (max(days, 0) / (2 * self.settings.half_life_days))
+                belief = belief.after(was * one.ratio / beside, was * one.ratio_error * older / beside, one.text)
         return belief
-
-    def _ratio_of_all(self, of_all: Sequence[tuple[datetime.date, Finding | None]]) -> float:
-        """What all offers brought or gave over what was told of them; at least a quarter."""
-        belief = Belief(1.0, self.settings.doubt**2)
-        for _, found in of_all:
-            if found is not None:
-                belief = belief.after(found.ratio, found.ratio_error, found.text)
-        return max(belief.mean, 0.25)
 
     def _mean_factor(self, parameter: str, scope: str, found: Finding) -> float:
         """The factor that was in force when what was seen had been told: the mean over the dates."""
@@ -158,7 +166,7 @@ def factor_entries(
                 parameter,
                 scope,
                 value,
-                f"believed {belief.mean:.3f} ± {spread:.3f}; " + "; ".join(belief.evidence[-2:]),
+                f"believed {belief.mean:.3f} ± {spread:.3f}; {'; '.join(belief.evidence[-2:]) or 'as of cost_factor'}",
                 reason,
             )
         )

@@ -16,7 +16,8 @@ Row = Mapping[str, Any]
 class Finding:
     """What was seen per user or offer of a slice, its standard error, and what had been told of just these.
 
-    `first` and `last`: the dates on which such offers may have been decided. `text`: for a version's evidence.
+    `first` and `last`: the dates on which they were decided, if they hold as
+    long as most. `text`: for a version's evidence.
     """
 
     seen: float
@@ -41,7 +42,8 @@ class Finding:
 class Findings:
     """The rows of measurement.effects by date, method, slice and metric, those of the shortest window that tell."""
 
-    def __init__(self, rows: Iterable[Row]) -> None:
+    def __init__(self, rows: Iterable[Row], valid_days: int) -> None:
+        self._valid_days = valid_days
         self._rows: dict[tuple[datetime.date, str, str, str], Row] = {}
         for row in sorted(rows, key=lambda row: -int(row[Effects.window_days])):
             if row[Effects.estimate] is not None and row[Effects.se] is not None:
@@ -70,7 +72,7 @@ class Findings:
             return None
         error = (margin[Effects.se] ** 2 + given[Effects.se] ** 2) ** 0.5
         seen = margin[Effects.estimate] + given[Effects.estimate]
-        return _finding(margin, "margin before what was given", seen, error, sum(both), date)
+        return self._finding(margin, "margin before what was given", seen, error, sum(both), date)
 
     def cost(self, date: datetime.date, slice_: str) -> Finding | None:
         """What receipts say was given per offer."""
@@ -78,19 +80,24 @@ class Findings:
         if given is None or not given[Effects.expected] or given[Effects.expected] <= 0:
             return None
         seen = given[Effects.estimate]
-        return _finding(given, "given per offer", seen, given[Effects.se], given[Effects.expected], date)
+        return self._finding(given, "given per offer", seen, given[Effects.se], given[Effects.expected], date)
 
-
-def _finding(row: Row, what: str, seen: float, error: float, told: float, date: datetime.date) -> Finding:
-    days = datetime.timedelta(row[Effects.window_days])
-    explored = row[Effects.method] == "explore"
-    # an offer that counts in a window may have been decided before it; what chance drew is told by its first date
-    last = date - days if explored else date - datetime.timedelta(1)
-    text = (
-        f"{what} {seen:.3f} ± {error:.3f} beside {told:.3f} told, n {row[Effects.n_treated]:,}, "
-        f"{row[Effects.method]} {row[Effects.slice]} of measurement.effects {date}"
-    )
-    return Finding(seen, error, told, int(row[Effects.n_treated]), row[Effects.first_day], last, text)
+    def _finding(self, row: Row, what: str, seen: float, error: float, told: float, date: datetime.date) -> Finding:
+        days = datetime.timedelta(row[Effects.window_days])
+        first, last = row[Effects.first_day], date - datetime.timedelta(1)
+        holds = datetime.timedelta(self._valid_days - 1)
+        method = row[Effects.method]
+        if method == "explore":  # first_day is the first date of the draws, whose days are over
+            last = date - days
+        elif method == "counted":  # they ended in the window
+            first, last = first - holds, last - holds
+        else:  # they held in the window, some of them for a part of it
+            first = first - holds
+        text = (
+            f"{what} {seen:.3f} ± {error:.3f} beside {told:.3f} told, n {row[Effects.n_treated]:,}, "
+            f"{method} {row[Effects.slice]} of measurement.effects {date}"
+        )
+        return Finding(seen, error, told, int(row[Effects.n_treated]), first, last, text)
 
 
 def dates_back(date: datetime.date, *, every: int, memory_days: int) -> Sequence[datetime.date]:

@@ -30,7 +30,7 @@ def adjusted(
     `in_force`: the version that a date was decided by. What nothing new is known of stays as it is.
     """
     current = in_force(date)
-    findings = Findings(effects)
+    findings = Findings(effects, promote.valid_days)
     calibration = Calibration(findings, in_force, date, settings, _window_days(effects))
     week = "-W".join(f"{n:02}" for n in (date + datetime.timedelta(1 - settings.weekday + 1)).isocalendar()[:2])
     new = [

@@ -107,10 +107,15 @@ def effects_and_checks(ctx: Ctx) -> tuple[list[Row], list[Row]]:
     ctx.say("comparing what chance drew for explored users")
     explored, policy = _of_explored(ctx, of)
     first = max(of.start, ctx.date - datetime.timedelta(ctx.settings.explored_days))
-    ended = Window(first, (ctx.date - first).days)
-    plans = plan_rows(plan_moments(of.offers, of.uses, ended), ended, of.by)
+    ended = {of.shortest, Window(first, (ctx.date - first).days)}
+    plans = [row for window in sorted(ended, key=lambda window: window.days) for row in _plans(of, window)]
     effects = judged([*effect_rows([*compared, *explored], of.by), *policy, *observed, *plans], of.by)
     return [*effects, *later], [*checks, *effect_check_rows(effects)]
+
+
+def _plans(of: Evaluation, ended: Window) -> list[Row]:
+    """Plan against actual of the offers whose days ended in a window. → Effects."""
+    return plan_rows(plan_moments(of.offers, of.uses, ended), ended, of.by)
 
 
 def _arms_of_newest(ctx: Ctx, of: Evaluation) -> list[Row]:

@@ -101,3 +101,15 @@ def test_draws_are_standard_normal() -> None:
     mean = sum(drawn) / len(drawn)
     assert abs(mean) < 0.067
     assert (sum((one - mean) ** 2 for one in drawn) / len(drawn)) ** 0.5 == pytest.approx(1, rel=0.05)
+
+
+def test_what_is_used_more_than_told_is_believed_to_bring_more() -> None:
+    """Coupons give 1.5 of what was told, others what was told; of value nothing is measured: it follows cost."""
+    rows = [effect("counted", "all", "given", 1.0, 0.01, expected=1.0)]
+    rows += [
+        effect("counted", f"mechanic:{m}", "given", g, 0.001, expected=1.0) for m, g in (("coupon", 1.5), ("gift", 1))
+    ]
+    found = entries(rows, step=0.5)
+    assert value(found, "value_factor", COUPON) == value(found, "cost_factor", COUPON) == pytest.approx(1.5, abs=0.01)
+    assert found["value_factor", COUPON].evidence.endswith("as of cost_factor")
+    assert value(found, "value_factor", GIFT) is None

@@ -13,6 +13,7 @@ from tests.decisions.adjustment.effect_rows import gain
 
 START = datetime.date(2024, 6, 3)
 SETTINGS = load()
+DRAWN = SETTINGS.adjust.model_copy(update={"chance": 0.5})  # a week's factors are drawn
 NAMES = ("coupon", "discount", "gift")
 TOLD = np.array([3.0, 2.8, 2.6])  # gained per offer, of which 1 is given
 TRUE = np.array([1.2, 1.1, 3.6])  # the last is the best, and is told to be the worst
@@ -65,7 +66,7 @@ class Market:
             error = float(of.std() / len(of) ** 0.5)
             rows += gain("explore", f"mechanic:{name}", float(of.mean()), float(TOLD[n] * was), error)
         rows = [row | {"date": date, "first_day": first} for row in rows]
-        found = adjusted(rows, [], self.in_force, date, SETTINGS.adjust, SETTINGS.promote)
+        found = adjusted(rows, [], self.in_force, date, DRAWN, SETTINGS.promote)
         made = version_rows(found, parent=self.in_force(date), valid_from=date + datetime.timedelta(1), job="adjust")
         self.versions[date + datetime.timedelta(1)] = InForce(str(made[0]["version_id"]), values_of(made))
 
