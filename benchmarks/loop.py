@@ -4,7 +4,7 @@
         [--scenarios stationary,drift,...] [--withheld power|rows] [--json FILE] [--folder FOLDER]
 
 On arrays, without Spark: the world's own truth of every offer, the job's own valuation (benchmarks/promoted.py), its
-measurement (promo_spark/measurement) and its adjusting (promo_spark/decisions/adjustment.py). benchmarks/daily_loop.py
+measurement (promo_spark/measurement) and its adjusting (promo_spark/decisions/adjustment). benchmarks/daily_loop.py
 plays the same through Spark. Every replication is played twice with the same chance, with a policy that is never
 adjusted and with one that is; and beside them by an oracle that knows the truth, with the same budget and arms.
 
