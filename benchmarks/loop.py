@@ -19,25 +19,27 @@ reaches; aa, where offers do nothing and give nothing. The first run of a seed m
 from __future__ import annotations
 
 import argparse
+import datetime
 import functools
-import importlib
 import json
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from loop_days import HELD_OUT, HOLDS, SCOPES, Run, Told, joined, told_by_promote
+from loop_days import HELD_OUT, HOLDS, SCOPES, Run, Told, daily_budget, joined, told_by_promote
 from loop_rows import date_of, effects_of, explored, margin_of, withheld
 from loop_worlds import Retailer, Truth, retailer
 
+from promo_spark.contracts.measurement import Effects
+from promo_spark.decisions.adjustment.version import adjusted
 from promo_spark.decisions.policy import AS_SET, InForce, values_of, version_rows
 from promo_spark.measurement.differences import Difference
-from promo_spark.settings import load
+from promo_spark.settings import Settings, load
 from promo_spark.worlds import response
 from promo_spark.worlds.streams import Floats
 
@@ -179,23 +181,21 @@ def adjusted_daily(
     effects: list[dict[str, Any]] = []
     written: list[dict[str, Any]] = []
 
-    def in_force(date: Any) -> InForce:
+    def in_force(date: datetime.date) -> InForce:
         day = (date - date_of(0)).days
         return versions.get(day, AS_SET)
 
     current, told = AS_SET, told_by_promote(of, AS_SET)
-    adjust = adjusting()
+    settings = settings_of(of.users)
+    memory = datetime.timedelta(settings.adjust.memory_days)
     for day in range(days):
         versions[day] = current
         run.decide(day, told, current)
         if day >= FROM_DAY:
-            effects += effects_of(run, day)
-            rows = version_rows(
-                adjust(effects, in_force, date_of(day)),
-                parent=current,
-                valid_from=date_of(day + 1),
-                job="adjust",
-            )
+            date = date_of(day)
+            effects = [row for row in effects if row[Effects.date] > date - memory] + effects_of(run, day)
+            entries = adjusted(effects, [], in_force, date, settings.adjust, settings.promote)
+            rows = version_rows(entries, parent=current, valid_from=date_of(day + 1), job="adjust")
             written += rows
             before, current = current, InForce(rows[0]["version_id"], values_of(rows))
             told = told if before.values == current.values else told_by_promote(of, current)
@@ -204,18 +204,9 @@ def adjusted_daily(
 
 
 @functools.lru_cache(maxsize=1)
-def adjusting() -> Callable[[list[dict[str, Any]], Callable[[Any], InForce], Any], list[Any]]:
-    """How effects become entries of the next version."""
-    settings: Any = load("reference", [])
-    try:
-        adjusted = importlib.import_module("promo_spark.decisions.adjustment").adjusted
-    except (ImportError, AttributeError):
-        return lambda *_: []
-
-    def of_date(effects: list[dict[str, Any]], in_force: Callable[[Any], InForce], date: Any) -> list[Any]:
-        return list(adjusted(effects, [], in_force, date, settings.adjust, settings.promote))
-
-    return of_date
+def settings_of(users: int) -> Settings:
+    """The default settings, with the budget that the loop has."""
+    return load("reference", [f"promote.daily_budget={daily_budget(users):.2f}", "promote.mechanic_budgets={}"])
 
 
 # what a month says

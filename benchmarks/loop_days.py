@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from loop_worlds import DAYS_WITHOUT, Retailer, Truth
 
-from promo_spark.contracts.policy import CLOSED, PAUSED
+from promo_spark.contracts.policy import ALL, CLOSED, PAUSED
 from promo_spark.decisions.policy import AS_SET, InForce
 from promo_spark.worlds import response
 from promo_spark.worlds.streams import Bools, Floats, Ints
@@ -27,6 +27,10 @@ NONE_DRAWN = 0.25  # of those who are explored
 BUDGET = 0.2  # per user and week
 SCOPES = tuple(f"mechanic:{name}" for name in response.NAMES)
 _NONE = -1
+
+
+def daily_budget(users: int) -> float:
+    return BUDGET / HOLDS * users * (1 - HELD_OUT)
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,8 @@ class Run:
         free = self.until <= day
         draw = self._chance("explored", day)
         chance, which = draw.random((2, self.of.users))
-        exploring = free & ~self.held_out & (chance < EXPLORED)
+        share = policy.values.get(("explore_share", ALL), EXPLORED)
+        exploring = free & ~self.held_out & (chance < share)
         pauses = np.array([policy.pause(scope) for scope in SCOPES])[self.of.mechanic]
         drawable = np.flatnonzero(pauses < CLOSED)
         rows = np.flatnonzero(exploring)
@@ -118,7 +123,7 @@ class Run:
 
         value = np.where(pauses < PAUSED, told.value, -1.0)
         treated = np.flatnonzero(free & ~self.held_out & ~exploring)
-        budget = BUDGET / HOLDS * self.of.users * (1 - HELD_OUT)
+        budget = daily_budget(self.of.users)
         chosen = self._chosen(treated, value, told.given, budget, policy)
         would = self._at_prices(rows, value, told.given)
         got = chosen != _NONE
@@ -153,7 +158,7 @@ class Run:
     def _chosen(self, rows: Ints, value: Floats, given: Floats, budget: float, policy: InForce) -> Ints:
         """What brings most, at the lowest prices at which budgets hold: of the day, and of mechanics that have one."""
         self.budget_prices = np.zeros(len(SCOPES))
-        most = budget * policy.factor("budget_factor", "all")
+        most = budget * policy.factor("budget_factor", ALL)
         limits = {
             number: most * policy.values["budget_factor", scope]
             for number, scope in enumerate(SCOPES)
