@@ -1,7 +1,8 @@
 """The closed loop many times over: promote decides, users answer, evaluate measures, adjust writes tomorrow's policy.
 
     PYTHONPATH=. .venv/bin/python benchmarks/loop.py [--seeds 1,2,3] [--users 20000] [--days 30] [--replications 100]
-        [--scenarios stationary,drift,...] [--withheld power|rows] [--json FILE] [--folder FOLDER]
+        [--scenarios stationary,drift,...] [--withheld power|rows] [--set KEY=VALUE] [--json FILE]
+        [--folder FOLDER]
 
 On arrays, without Spark: the world's own truth of every offer, the job's own valuation (benchmarks/promoted.py), its
 measurement (promo_spark/measurement) and its adjusting (promo_spark/decisions/adjustment). benchmarks/daily_loop.py
@@ -20,7 +21,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import functools
 import json
 import multiprocessing
 import os
@@ -63,7 +63,7 @@ class Scenario:
     before: Truth
     after: Truth
     planted: int | None = None
-    known: tuple[Told, Told] | None = None  # by the factors that are true before the day, and from it on
+    known: tuple[InForce, InForce] = (AS_SET, AS_SET)  # with factors that are true before the day, and from it on
 
     def truth(self, day: int) -> Truth:
         return self.before if day < DRIFT_DAY else self.after
@@ -77,6 +77,7 @@ class Seed:
     of: Retailer
     days: int
     scenarios: dict[str, Scenario]
+    settings: Settings
     withheld: str  # what the held out would have got: "", or power to compare it, or rows to adjust by it
 
 
@@ -112,8 +113,8 @@ def scenarios(of: Retailer, seed: int, days: int) -> dict[str, Scenario]:
     return {one.name: replace(one, known=(_known(of, one.before), _known(of, one.after))) for one in every}
 
 
-def _known(of: Retailer, truth: Truth) -> Told:
-    """What promote tells, with value and cost of each mechanic as they are on average of the offers that it makes so.
+def _known(of: Retailer, truth: Truth) -> InForce:
+    """A version with value and cost of each mechanic as they are on average of the offers that it makes so.
 
     What it makes depends on the factors and they on what it makes: they are looked for by halves of steps.
     """
@@ -131,8 +132,9 @@ def _known(of: Retailer, truth: Truth) -> Told:
             seen = np.clip(sums[0] / np.maximum(sums[1], 1e-9), low, high)
             factors[name] = np.where(sums[1] > 0, np.sqrt(factors[name] * seen), factors[name])
         values = {(name, scope): float(f) for name in names for scope, f in zip(SCOPES, factors[name], strict=True)}
-        told = told_by_promote(of, InForce("known", values))
-    return told
+        known = InForce("known", values)
+        told = told_by_promote(of, known)
+    return known
 
 
 _ROUNDS = 8
@@ -173,7 +175,7 @@ def by_truth(
 
 
 def adjusted_daily(
-    of: Retailer, seed: int, number: int, scenario: Scenario, days: int, *, withheld: bool = False
+    of: Retailer, seed: int, number: int, scenario: Scenario, days: int, settings: Settings, *, withheld: bool = False
 ) -> tuple[Run, dict[int, InForce], list[dict[str, Any]]]:
     """A month in which every date's effects decide by what the next is decided; its versions, and all their rows."""
     run = Run(of, seed, number, scenario.truth, days, with_withheld=withheld)
@@ -186,7 +188,6 @@ def adjusted_daily(
         return versions.get(day, AS_SET)
 
     current, told = AS_SET, told_by_promote(of, AS_SET)
-    settings = settings_of(of.users)
     memory = datetime.timedelta(settings.adjust.memory_days)
     for day in range(days):
         versions[day] = current
@@ -201,12 +202,6 @@ def adjusted_daily(
             told = told if before.values == current.values else told_by_promote(of, current)
         run.play(day)
     return run, versions, written
-
-
-@functools.lru_cache(maxsize=1)
-def settings_of(users: int) -> Settings:
-    """The default settings, with the budget that the loop has."""
-    return load("reference", [f"promote.daily_budget={daily_budget(users):.2f}", "promote.mechanic_budgets={}"])
 
 
 # what a month says
@@ -242,8 +237,11 @@ def month(task: tuple[str, int]) -> dict[str, Any]:
     frozen = decided(*common, with_noise=watched, withheld=watched)
     told["frozen"] = told_of(frozen, scenario)
     told["oracle"] = told_of(by_truth(*common, None), scenario)
-    told["known"] = told_of(by_truth(*common, scenario.known), scenario)
-    run, versions, _ = adjusted_daily(*common, withheld=of.withheld == "rows")
+    before, after = scenario.known
+    told["known"] = told_of(
+        by_truth(*common, (told_by_promote(of.of, before), told_by_promote(of.of, after))), scenario
+    )
+    run, versions, _ = adjusted_daily(*common, of.settings, withheld=of.withheld == "rows")
     told["adjusting"] = told_of(run, scenario) | {
         "value_factor": _of_offers(run, versions, "value_factor"),
         "cost_factor": _of_offers(run, versions, "cost_factor"),
@@ -346,6 +344,19 @@ def summary(name: str, months: Sequence[dict[str, Any]], planted: str | None) ->
     return told
 
 
+def last_factors(months: Sequence[dict[str, Any]], scenario: Scenario) -> dict[str, str]:
+    """The factors at the end, mean and standard deviation over the months, beside those that are known to be true."""
+    told = {}
+    for scope in SCOPES:
+        parts = []
+        for name in ("value_factor", "cost_factor"):
+            found = [one["adjusting"]["last"].get(f"{name} of {scope}", 1.0) for one in months]
+            known = scenario.known[1].factor(name, scope)
+            parts.append(f"{name} {np.mean(found):.2f} ± {np.std(found):.2f}, true {known:.2f}")
+        told[scope] = "; ".join(parts)
+    return told
+
+
 def _ratio(one: float, other: float) -> float | None:
     return round(float(one / other), 4) if abs(other) > 1e-9 else None
 
@@ -406,7 +417,10 @@ def printed(name: str, rows: Sequence[dict[str, float]], told: dict[str, Any]) -
             f"{row['oracle']:7.4f}  {over_told}  {factors}"
         )
     for key, value in told.items():
-        print(f"  {key}: {value}")
+        if isinstance(value, dict):
+            print(f"  {key}:", *(f"    {name}: {one}" for name, one in value.items()), sep="\n")
+        else:
+            print(f"  {key}: {value}")
 
 
 def main() -> None:
@@ -425,6 +439,7 @@ def main() -> None:
     options.add_argument("--json", type=Path)
     options.add_argument("--folder", type=Path, default=Path(".cache/loop"), help="where worlds are kept")
     options.add_argument("--processes", type=int, default=min(os.cpu_count() or 1, 8))
+    options.add_argument("--set", action="append", default=[], dest="set_to", metavar="KEY=VALUE", help="a setting")
     asked = options.parse_args()
     names = asked.scenarios.split(",")
     told: dict[str, Any] = {"users": asked.users, "days": asked.days, "replications": asked.replications}
@@ -432,12 +447,14 @@ def main() -> None:
         started = time.perf_counter()
         of = retailer(number, asked.users, asked.folder)
         print(f"seed {number}: {of.users:,} users, {HELD_OUT:.0%} held out, {time.perf_counter() - started:.0f} s")
-        seed = Seed(number, of, asked.days, scenarios(of, number, asked.days), asked.withheld)
+        settings = load("reference", [f"promote.daily_budget={daily_budget(of.users):.2f}", *asked.set_to])
+        seed = Seed(number, of, asked.days, scenarios(of, number, asked.days), settings, asked.withheld)
         months = played(seed, names, asked.replications, asked.processes)
         for name in names:
             own = [one for one in months if one["scenario"] == name]
             place = seed.scenarios[name].planted
             rows, found = table(own), summary(name, own, None if place is None else SCOPES[place])
+            found["last_factors"] = last_factors(own, seed.scenarios[name])
             printed(name, rows, found)
             told[f"{number} {name}"] = {"by_day": rows, "summary": found}
     if asked.json:
