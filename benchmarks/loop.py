@@ -1,7 +1,7 @@
 """The closed loop many times over: promote decides, users answer, evaluate measures, adjust writes tomorrow's policy.
 
-    PYTHONPATH=. .venv/bin/python benchmarks/loop.py [--seeds 1,2,3] [--users 20000] [--days 30] [--replications 100]
-        [--scenarios stationary,drift,...] [--withheld power|rows] [--set KEY=VALUE] [--json FILE]
+    PYTHONPATH=. .venv/bin/python benchmarks/loop.py [--seeds 1,2,3] [--users 20000] [--copies 1] [--days 30]
+        [--replications 100] [--scenarios stationary,drift,...] [--withheld power|rows] [--set KEY=VALUE] [--json FILE]
         [--folder FOLDER]
 
 On arrays, without Spark: the world's own truth of every offer, the job's own valuation (benchmarks/promoted.py), its
@@ -427,6 +427,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--seeds", default="1,2,3")
     options.add_argument("--users", type=int, default=20_000)
+    options.add_argument("--copies", type=int, default=1, help="each user so many times: a larger shop of its kind")
     options.add_argument("--days", type=int, default=30)
     options.add_argument("--replications", type=int, default=100)
     options.add_argument("--scenarios", default=",".join(GOALS))
@@ -442,10 +443,10 @@ def main() -> None:
     options.add_argument("--set", action="append", default=[], dest="set_to", metavar="KEY=VALUE", help="a setting")
     asked = options.parse_args()
     names = asked.scenarios.split(",")
-    told: dict[str, Any] = {"users": asked.users, "days": asked.days, "replications": asked.replications}
+    told: dict[str, Any] = {"users": asked.users * asked.copies, "days": asked.days, "replications": asked.replications}
     for number in map(int, asked.seeds.split(",")):
         started = time.perf_counter()
-        of = retailer(number, asked.users, asked.folder)
+        of = retailer(number, asked.users, asked.folder, copies=asked.copies)
         print(f"seed {number}: {of.users:,} users, {HELD_OUT:.0%} held out, {time.perf_counter() - started:.0f} s")
         settings = load("reference", [f"promote.daily_budget={daily_budget(of.users):.2f}", *asked.set_to])
         seed = Seed(number, of, asked.days, scenarios(of, number, asked.days), settings, asked.withheld)

@@ -65,19 +65,27 @@ class Retailer:
         return len(self.told_gain)
 
 
-def retailer(seed: int, users: int, folder: Path, form: str = "log_linear") -> Retailer:
-    """The seed's retailer, from the folder if it is there."""
+def retailer(seed: int, users: int, folder: Path, form: str = "log_linear", copies: int = 1) -> Retailer:
+    """The seed's retailer, from the folder if it is there. With each user so many times it is a larger one of its kind.
+
+    Copies are alike in what is true of them; what they do is chance of their own.
+    """
     path = folder / f"loop_{form}_{users}_{seed}.npz"
     if not path.exists():
         made = _made(seed, users, form)
         folder.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(path, **_arrays(made))  # type: ignore[arg-type]
     kept = np.load(path)
-    own = {field.name: kept[field.name] for field in fields(Retailer) if field.name in kept}
-    return Retailer(**own, truth=_truth(kept, "truth"), drifted=_truth(kept, "drifted"))
+    of_users = {name: np.concatenate([kept[name]] * copies, axis=_AXIS.get(name, 0)) for name in kept.files}
+    of_users["mechanic"] = kept["mechanic"]
+    own = {field.name: of_users[field.name] for field in fields(Retailer) if field.name in of_users}
+    return Retailer(**own, truth=_truth(of_users, "truth"), drifted=_truth(of_users, "drifted"))
 
 
-def _truth(kept: Any, name: str) -> Truth:
+_AXIS = {"days": 1, "before": 1}  # of users, where it is not the first
+
+
+def _truth(kept: dict[str, Any], name: str) -> Truth:
     return Truth(*(kept[f"{name}_{field.name}"] for field in fields(Truth)))
 
 
