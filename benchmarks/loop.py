@@ -32,7 +32,7 @@ from typing import Any
 
 import numpy as np
 from loop_days import HELD_OUT, HOLDS, SCOPES, Run, Told, daily_budget, joined, told_by_promote
-from loop_rows import date_of, effects_of, explored, margin_of, withheld
+from loop_rows import date_of, effects_of, explored, margin_of, policy_values, withheld
 from loop_worlds import Retailer, Truth, retailer
 
 from promo_spark.contracts.measurement import Effects
@@ -287,6 +287,39 @@ def _errors(found: Difference | None) -> float:
     return found.estimate / found.error if found and found.error > 0 else 0.0
 
 
+# the gate of a challenger
+
+
+def gate(of: Retailer, seed: int, scenario: Scenario, days: int) -> None:
+    """What a policy and a challenger bring by the draws of a month, beside the truth.
+
+    The challenger is what is known of the scenario, the best that factors could do; and the other way round, the
+    policy of the settings against it, a challenger that is worse.
+    """
+    settings, known = (told_by_promote(of, policy) for policy in (AS_SET, scenario.known[0]))
+    for name, (own, rival) in {"better": (settings, known), "worse": (known, settings)}.items():
+        run = Run(of, seed, 0, scenario.truth, days, rival=rival)
+        for day in range(days):
+            run.decide(day, own)
+            run.play(day)
+        made = joined(run.made[: days - HOLDS])
+        drawn = made.explored
+        truth = scenario.truth(0).value
+        true = {
+            what: float(np.where(choice < 0, 0.0, truth[made.user, choice])[drawn].mean())
+            for what, choice in (("policy", made.would), ("rival", made.rival))
+        }
+        true["difference"] = true["rival"] - true["policy"]
+        print(f"a challenger that is {name}, of {of.users:,} users, {drawn.sum():,} draws in {days - HOLDS} days:")
+        for what, value in policy_values(run, days).items():
+            z = value.estimate / value.error if value.error > 0 else float("nan")
+            print(
+                f"  {what:10} {value.estimate:8.4f} ± {value.error:.4f} a week, {z:5.1f} errors, as good as "
+                f"{value.effective:,.0f} users; true {true[what]:.4f}",
+                flush=True,
+            )
+
+
 # all months
 
 
@@ -441,6 +474,7 @@ def main() -> None:
     options.add_argument("--folder", type=Path, default=Path(".cache/loop"), help="where worlds are kept")
     options.add_argument("--processes", type=int, default=min(os.cpu_count() or 1, 8))
     options.add_argument("--set", action="append", default=[], dest="set_to", metavar="KEY=VALUE", help="a setting")
+    options.add_argument("--gate", action="store_true", help="a challenger's value by what chance drew, instead")
     asked = options.parse_args()
     names = asked.scenarios.split(",")
     told: dict[str, Any] = {"users": asked.users * asked.copies, "days": asked.days, "replications": asked.replications}
@@ -449,6 +483,9 @@ def main() -> None:
         of = retailer(number, asked.users, asked.folder, copies=asked.copies)
         print(f"seed {number}: {of.users:,} users, {HELD_OUT:.0%} held out, {time.perf_counter() - started:.0f} s")
         settings = load("reference", [f"promote.daily_budget={daily_budget(of.users):.2f}", *asked.set_to])
+        if asked.gate:
+            gate(of, number, Scenario("stationary", of.truth, of.truth, known=(_known(of, of.truth),) * 2), asked.days)
+            continue
         seed = Seed(number, of, asked.days, scenarios(of, number, asked.days), settings, asked.withheld)
         months = played(seed, names, asked.replications, asked.processes)
         for name in names:

@@ -19,7 +19,7 @@ from promo_spark.measurement.differences import Difference, difference, mean
 from promo_spark.measurement.effects import Compared, Judging, counted_row, effect_rows, judged, policy_row
 from promo_spark.measurement.figures import COVARIATES, METRICS, USERS
 from promo_spark.measurement.moments import Moments, moments_of_arrays
-from promo_spark.measurement.off_policy import value_by_doubly_robust
+from promo_spark.measurement.off_policy import PolicyValue, value_by_doubly_robust
 from promo_spark.measurement.windows import Window, finished_windows
 from promo_spark.settings import load
 from promo_spark.worlds import response
@@ -120,26 +120,22 @@ class _Explored:
         count: Floats = np.bincount(place, own, len(users)).astype(np.float64)
         return _moments(self.run, users, figures, count)
 
+    @property
+    def rest(self) -> Floats:
+        """The margin of the week after a draw, beyond what is usual of its user."""
+        usual = self.run.of.before[KNOWN_BEFORE.index("before_margin"), self.made.user]
+        beyond: Floats = self.margin - usual * (HOLDS / BY.before_days)
+        return beyond
+
     def policy(self) -> list[dict[str, Any]]:
-        if not len(self.made):
+        made = self.made
+        if not len(made):
             return []
-        made, n = self.made, self.run.of.users
-        none, same = made.candidate < 0, made.candidate == made.would
-        usual = self.run.of.before[KNOWN_BEFORE.index("before_margin"), made.user] * (HOLDS / BY.before_days)
-        rest = self.margin - usual
-        w_policy, w_none = same / made.propensity, none / made.propensity
-        columns = {
-            "contexts": np.ones(len(made)),
-            "weight_policy": w_policy,
-            "weight_none": w_none,
-            "rest_policy": w_policy * (rest - made.told_value),
-            "rest_none": w_none * rest,
-            "told": made.told_would,
-        }
-        users = np.bincount(made.user, minlength=n) > 0
-        of_users = {name: np.bincount(made.user, values, n)[users] for name, values in columns.items()}
-        value = value_by_doubly_robust(moments_of_arrays(of_users))
-        return [policy_row("dr_policy", self._window, int(users.sum()), value, float(made.told_would.mean()), BY)]
+        w_policy = (made.candidate == made.would) / made.propensity
+        w_none = (made.candidate < 0) / made.propensity
+        value = _value(made, w_policy, w_none, self.rest, made.told_value, made.told_would)
+        users = len(np.unique(made.user))
+        return [policy_row("dr_policy", self._window, users, value, float(made.told_would.mean()), BY)]
 
 
 def _explored(run: Run, made: Made, day: int) -> _Explored:
@@ -151,6 +147,40 @@ def _explored(run: Run, made: Made, day: int) -> _Explored:
 def _week_after(values: npt.NDArray[np.float32], user: Ints, day: Ints) -> Floats:
     total: Floats = values[day[:, None] + np.arange(HOLDS), user[:, None]].sum(axis=1, dtype=np.float64)
     return total
+
+
+def policy_values(run: Run, day: int) -> dict[str, PolicyValue]:
+    """What the policy and its rival bring beyond none per decision, and how much more the rival; by what chance drew.
+
+    Both by the same draws, so the error of the difference is less than that of either: where both would have given
+    the same nothing is left of it. The rival stands in the place of the policy, and the policy in that of none.
+    """
+    drawn = _explored(run, joined(run.made[:day]), day)
+    made, rest = drawn.made, drawn.rest
+    none = np.where(made.candidate < 0, 1 / made.propensity, 0.0)
+    weights = {"policy": (made.candidate == made.would), "rival": (made.candidate == made.rival)}
+    weights = {name: same / made.propensity for name, same in weights.items()}
+    told = {"policy": made.told_would, "rival": made.told_rival}
+    found = {name: _value(made, w, none, rest, made.told_value, told[name]) for name, w in weights.items()}
+    more = told["rival"] - told["policy"]
+    beyond = rest - made.told_value
+    return found | {"difference": _value(made, weights["rival"], weights["policy"], beyond, 0.0, more)}
+
+
+def _value(
+    made: Made, w_policy: Floats, w_none: Floats, rest: Floats, told_drawn: Floats | float, told: Floats
+) -> PolicyValue:
+    columns = {
+        "contexts": np.ones(len(made)),
+        "weight_policy": w_policy,
+        "weight_none": w_none,
+        "rest_policy": w_policy * (rest - told_drawn),
+        "rest_none": w_none * rest,
+        "told": told,
+    }
+    users, place = np.unique(made.user, return_inverse=True)
+    of_users = {name: np.bincount(place, values, len(users)) for name, values in columns.items()}
+    return value_by_doubly_robust(moments_of_arrays(of_users))
 
 
 # what receipts say of single offers
