@@ -484,7 +484,9 @@ def main() -> None:
         print(f"seed {number}: {of.users:,} users, {HELD_OUT:.0%} held out, {time.perf_counter() - started:.0f} s")
         settings = load("reference", [f"promote.daily_budget={daily_budget(of.users):.2f}", *asked.set_to])
         if asked.gate:
-            gate(of, number, Scenario("stationary", of.truth, of.truth, known=(_known(of, of.truth),) * 2), asked.days)
+            one = retailer(number, asked.users, asked.folder)  # what is true of a copy is true of all
+            known = (_known(one, one.truth),) * 2
+            gate(of, number, Scenario("stationary", of.truth, of.truth, known=known), asked.days)
             continue
         seed = Seed(number, of, asked.days, scenarios(of, number, asked.days), settings, asked.withheld)
         months = played(seed, names, asked.replications, asked.processes)
@@ -495,8 +497,8 @@ def main() -> None:
             found["last_factors"] = last_factors(own, seed.scenarios[name])
             printed(name, rows, found)
             told[f"{number} {name}"] = {"by_day": rows, "summary": found}
-    if asked.json:
-        asked.json.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        if asked.json:  # after each seed, as they take their time
+            asked.json.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
