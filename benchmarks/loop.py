@@ -1,390 +1,505 @@
-"""The daily run and the simulator day after day: promotions, what users do with them, the next day's promotions.
+"""The closed loop many times over: promote decides, users answer, evaluate measures, adjust writes tomorrow's policy.
 
-    PYTHONPATH=. .venv/bin/python benchmarks/loop.py [--users 500] [--days 30] [--all-sources] [--folder FOLDER]
+    PYTHONPATH=. .venv/bin/python benchmarks/loop.py [--seeds 1,2,3] [--users 20000] [--copies 1] [--days 30]
+        [--replications 100] [--scenarios stationary,drift,...] [--withheld power|rows] [--set KEY=VALUE] [--json FILE]
+        [--folder FOLDER]
 
-Generates a small retailer, decides promotions for the day after its history, and then plays day by day: `simulate`
-for the date, the jobs of `pipeline` for the next one, in one Spark session. Prints a line per day: `repeated` are
-offers of the day that their users held already, valid still; `given` is what offers took off the day's receipts,
-beside what was reserved for the offers made that day. At the end stands what must hold of such a loop (exit code 1
-where it does not), and treated users beside the holdout and beside themselves without offers. Tables and raw files are
-read with polars. What the jobs say goes to FOLDER/loop.log.
+On arrays, without Spark: the world's own truth of every offer, the job's own valuation (benchmarks/promoted.py), its
+measurement (promo_spark/measurement) and its adjusting (promo_spark/decisions/adjustment). benchmarks/daily_loop.py
+plays the same through Spark. Every replication is played twice with the same chance, with a policy that is never
+adjusted and with one that is; and beside them by an oracle that knows the truth, with the same budget and arms.
+
+`known` is a policy whose value and cost factors of each mechanic are what is true of the offers that it makes:
+about what adjusting by such factors could bring at best.
+
+Scenarios: stationary; drift, where from day 10 on every offer has 0.3 of its pull; two_lose, where only the two
+mechanics have that bring most; planted, where the mechanic that is used most costs a quarter of the margin of whom it
+reaches; aa, where offers do nothing and give nothing. The first run of a seed makes its world, in two minutes.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime
-import hashlib
-import sys
-import tempfile
+import json
+import multiprocessing
+import os
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
-from rich.console import Console
+from loop_days import HELD_OUT, HOLDS, SCOPES, Run, Told, daily_budget, joined, told_by_promote
+from loop_rows import date_of, effects_of, explored, margin_of, policy_values, withheld
+from loop_worlds import Retailer, Truth, retailer
 
-from jobs.generate import run as generate
-from jobs.simulate import run as simulate
-from promo_spark.runtime.pipeline import run_in_order
-from promo_spark.runtime.progress import Progress
-from promo_spark.runtime.registry import single_jobs
-from promo_spark.runtime.session import started_session
-from promo_spark.settings import Settings, load, validated
-from promo_spark.storage.lake import Lake
-from promo_spark.worlds.catalogue import catalogue
-from promo_spark.worlds.records import order_lines
-from promo_spark.worlds.shopping import history
-from promo_spark.worlds.simulation import simulated_day
-from promo_spark.worlds.spec import world_spec
+from promo_spark.contracts.measurement import Effects
+from promo_spark.decisions.adjustment.version import adjusted
+from promo_spark.decisions.policy import AS_SET, InForce, values_of, version_rows
+from promo_spark.measurement.differences import Difference
+from promo_spark.settings import Settings, load
+from promo_spark.worlds import response
+from promo_spark.worlds.streams import Floats
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
-from check_promotions import broken_promises  # a script, in no package
-
-FIRST = datetime.date(2024, 6, 1)
-# The same jobs and code as ever, with less to fit and to measure than the defaults ask for.
-SMALLER = [
-    "generate.products=300",
-    "generate.days=60",
-    "generate.users_per_block=250",
-    "generate.partitions=2",
-    "generate.truth=false",
-    "simulate.partitions=2",
-    "profile.top_products=20",
-    "segment.k=[4, 5]",
-    "segment.starts=1",
-    "segment.stability_rounds=2",
-    "baskets.min_baskets=20",
-    "baskets.max_antecedent=1",
-    "recommend.rank=8",
-    "recommend.iterations=3",
-    "recommend.blocks=1",
-    "recommend.holdout_days=14",
-    "forecast.horizon_days=14",
-    "forecast.min_history_days=28",
-    "forecast.backtest_windows=1",
-    "forecast.top_series=5",
-    "forecast.partitions=1",
-    "spark.driver_memory=3g",
-    'spark.conf."spark.sql.shuffle.partitions"="1"',
-    # Thousands of small queries: compiling each, and planning it anew at each shuffle, costs more than it saves.
-    'spark.conf."spark.sql.codegen.wholeStage"="false"',
-    'spark.conf."spark.sql.adaptive.enabled"="false"',
-    'spark.conf."spark.driver.extraJavaOptions"="-XX:+UseParallelGC"',
-]
-NOT_READ = ("events", "feedback", "inventory")  # by any job after ingest
-BUDGET_PER_USER = {
-    "daily_budget": 0.2,
-    "mechanic_budgets.discount": 0.12,
-    "mechanic_budgets.coupon": 0.08,
-    "mechanic_budgets.bundle": 0.04,
-    "mechanic_budgets.threshold": 0.06,
-    "mechanic_budgets.flash": 0.04,
-    "mechanic_budgets.rebate": 0.02,
-    "mechanic_budgets.gift": 0.02,
-}
-WELCOMES = "WELCOME-"  # campaigns that are no promotions: every new account gets their coupon
-DATED = {
-    "silver/order_lines": "order_date",
-    "silver/events": "event_date",
-    "silver/inventory": "day",
-    "silver/contacts": "contacted_on",
-    "silver/redemptions": "redeemed_on",
+DRIFT_DAY, FROM_DAY, LATE, PLANTED_LOSS, FOUND_WITHIN = 10, 8, 14, 0.25, 14
+SURE = -3.3  # standard errors
+WAYS = ("frozen", "adjusting", "known", "oracle")
+GOALS = {
+    "stationary": "value of adjusting over frozen ≥ 0.97",
+    "drift": "regret of adjusting over frozen, days 10 to 29, ≤ 0.7",
+    "two_lose": "regret of adjusting over frozen, days 10 to 29, ≤ 0.7",
+    "planted": "paused within 14 days in ≥ 0.95 of the runs",
+    "aa": "nothing paused, no greatest depth raised in ≥ 0.95 of the runs",
 }
 
 
-class Retailer:
-    """The tables of the loop's lake and the files that its simulator delivered."""
+@dataclass(frozen=True)
+class Scenario:
+    """What is true of offers before a day, and from it on. `planted`: the number of the mechanic that loses."""
 
-    def __init__(self, folder: Path, settings: Settings, days: Sequence[datetime.date]) -> None:
-        self.lake, self.raw = folder / "lake", Path(settings.ingest.folder)
-        self.settings, self.days = settings, days
+    name: str
+    before: Truth
+    after: Truth
+    planted: int | None = None
+    known: tuple[InForce, InForce] = (AS_SET, AS_SET)  # with factors that are true before the day, and from it on
 
-    def table(self, name: str) -> pl.DataFrame:
-        return pl.read_delta(str(self.lake / name))
-
-    def delivered(self, table: str) -> pl.DataFrame:
-        """What the simulator delivered on the loop's days, with the day of the delivery."""
-        parts = [
-            pl.read_parquet(self.raw / table / day.isoformat() / "*.parquet").with_columns(pl.lit(day).alias("day"))
-            for day in self.days
-            if (self.raw / table / day.isoformat()).exists()
-        ]
-        return pl.concat(parts)
-
-    def offers(self) -> pl.DataFrame:
-        return self.table("decisions/promotions").filter(pl.col("mechanic") != "none")
-
-    def history_digests(self) -> dict[str, str]:
-        """table → digest of the rows of the history's days, whatever their order and the run that wrote them."""
-        return {
-            name: _digest(self.table(name).filter(pl.col(day) < FIRST).drop("run_id"))
-            for name, day in DATED.items()
-            if (self.lake / name).exists()
-        }
+    def truth(self, day: int) -> Truth:
+        return self.before if day < DRIFT_DAY else self.after
 
 
-def _digest(rows: pl.DataFrame) -> str:
-    total = 0
-    for row in rows.iter_rows():
-        total += int.from_bytes(hashlib.blake2b(repr(row).encode(), digest_size=8).digest(), "big")
-    return f"{rows.height} rows {total % 2**64:016x}"
+@dataclass(frozen=True)
+class Seed:
+    """What replications share. Kept where the processes that play them see it."""
+
+    number: int
+    of: Retailer
+    days: int
+    scenarios: dict[str, Scenario]
+    settings: Settings
+    withheld: str  # what the held out would have got: "", or power to compare it, or rows to adjust by it
 
 
-def repeated(offers: pl.DataFrame, day: datetime.date) -> int:
-    """Offers of the day that were made to the same user before, for the same products, and hold still."""
-    what = ["user_id", "mechanic", "category", "products"]
-    named = offers.with_columns(pl.col("product_ids").list.sort().list.join(",").alias("products"))
-    earlier = named.filter((pl.col("date") < day) & (pl.col("valid_to") >= day))
-    return named.filter(pl.col("date") == day).join(earlier, on=what, how="semi", nulls_equal=True).height
+SHARED: list[Seed] = []  # the one seed that is played
 
 
-def given(retailer: Retailer, day: datetime.date) -> float:
-    """What promotions took off the day's receipts: coupons, and prices below the shelf's; but for lines made dirty."""
-    spec = world_spec(retailer.settings.generate, FIRST)
-    clean = pl.col("product_id").str.contains(r"^P\d+$") & (pl.col("quantity") > 0)
-    lines, shop = retailer.delivered("order_lines").filter((pl.col("day") == day) & clean), catalogue(spec)
-    product = lines["product_id"].str.slice(1).cast(pl.Int64).to_numpy()
-    week = spec.day(day) // 7
-    on_shelf = np.rint(shop.list_price[product, week] * shop.depth[product, week]) * lines["quantity"].to_numpy()
-    return float(
-        (lines["discount_retail"].to_numpy() * 100 - on_shelf).clip(0).sum() / 100
-        + lines.filter(~pl.col("coupon_id").fill_null("").str.starts_with(WELCOMES))["discount_coupon_match"].sum()
+def scenarios(of: Retailer, seed: int, days: int) -> dict[str, Scenario]:
+    """All of them. What a policy uses most, and what brings most, is looked up in a month that is not adjusted."""
+    stays = Scenario("stationary", of.truth, of.truth)
+    run = decided(of, seed, 0, stays, days, with_noise=False)
+    offers, brought = run.offers.sum(axis=0), np.zeros(len(SCOPES))
+    for made in run.made:
+        chosen = ~made.explored
+        what, user = made.candidate[chosen], made.user[chosen]
+        brought += np.bincount(of.mechanic[what], of.truth.value[user, what], len(SCOPES))
+    best, used = np.argsort(-brought)[:2], int(offers.argmax())
+    print(
+        f"most used: {response.NAMES[used]}, {offers[used] / offers.sum():.0%} of the offers; bring most: "
+        f"{' and '.join(response.NAMES[n] for n in best)}, {brought[best].sum() / brought.sum():.0%} of the value",
+        flush=True,
     )
+    nothing = Truth(*[np.zeros_like(of.truth.gain)] * 3)
+    worse = Truth(_planted(of, used), of.truth.given, of.truth.uses)
+    of_two = np.isin(of.mechanic, best)
+    two = Truth(*[np.where(of_two, getattr(of.drifted, n), getattr(of.truth, n)) for n in ("gain", "given", "uses")])
+    every = [
+        stays,
+        Scenario("drift", of.truth, of.drifted),
+        Scenario("two_lose", of.truth, two),
+        Scenario("planted", worse, worse, planted=used),
+        Scenario("aa", nothing, nothing),
+    ]
+    return {one.name: replace(one, known=(_known(of, one.before), _known(of, one.after))) for one in every}
 
 
-def report_of_day(retailer: Retailer, day: datetime.date, seconds: float) -> dict[str, object]:
-    offers = retailer.offers().filter(pl.col("date") == day)
-    budget = retailer.table("decisions/budget").filter((pl.col("date") == day) & (pl.col("constraint") == "daily"))
-    lines = retailer.table("silver/order_lines")
-    contacts, redemptions = retailer.table("silver/contacts"), retailer.table("silver/redemptions")
-    return {
-        "date": day.isoformat(),
-        "lines": lines.height,
-        "of the day": lines.filter(pl.col("order_date") == day).height,
-        "users": retailer.table("silver/users").height,
-        "offers": offers.height,
-        "repeated": repeated(retailer.offers(), day),
-        "to users": offers["user_id"].n_unique(),
-        "contacts": contacts.filter(pl.col("contacted_on") == day).height,
-        "redeemed": redemptions.filter(pl.col("redeemed_on") == day).height,
-        "reserved": float(budget["reserved"].sum()),
-        "given": round(given(retailer, day), 2),
-        "seconds": round(seconds),
-    }
+def _known(of: Retailer, truth: Truth) -> InForce:
+    """A version with value and cost of each mechanic as they are on average of the offers that it makes so.
 
-
-def play(folder: Path, settings: Settings, days: Sequence[datetime.date]) -> tuple[list[dict[str, object]], bool]:
-    """Runs the loop; the reports of its days, and whether the history's rows are as they were before it."""
-    retailer = Retailer(folder, settings, days)
-    jobs = [single_jobs()[name] for name in settings.pipeline.jobs]
-    reports = []
-    with (folder / "loop.log").open("a", encoding="utf-8") as log:
-        progress = Progress(Console(file=log, width=120))
-        spark = started_session("loop", settings)
-        try:
-            lake, begun = Lake(spark, settings.lake.root), time.monotonic()
-            run_in_order([generate], lake, settings, FIRST, progress)
-            print(f"generated in {time.monotonic() - begun:.0f} s", flush=True)
-            begun = time.monotonic()
-            run_in_order(jobs, lake, settings, FIRST, progress)
-            print(f"first daily run in {time.monotonic() - begun:.0f} s", flush=True)
-            before = retailer.history_digests()
-            for day in days:
-                begun = time.monotonic()
-                run_in_order([simulate], lake, settings, day, progress)
-                run_in_order(jobs, lake, settings, day + datetime.timedelta(days=1), progress)
-                reports.append(report_of_day(retailer, day, time.monotonic() - begun))
-                print("  ".join(f"{name} {value}" for name, value in reports[-1].items()), flush=True)
-        finally:
-            spark.stop()
-    return reports, retailer.history_digests() == before
-
-
-def broken(retailer: Retailer) -> dict[str, int]:
-    """What must hold of the loop → how many rows, users or days break it."""
-    decided = [*retailer.days, retailer.days[-1] + datetime.timedelta(days=1)]
-    found: dict[str, int] = {}
-    for day in decided:
-        for promise, n in broken_promises(retailer.lake, day, retailer.settings).items():
-            found[promise] = found.get(promise, 0) + n
-    offers = retailer.offers()
-    found["every day has offers"] = len(set(decided) - set(offers["date"]))
-    promotions = retailer.table("decisions/promotions")
-    arms = promotions.group_by("user_id").agg(pl.col("arm").n_unique())
-    found["a user stays in one arm on all days"] = arms.filter(pl.col("arm") > 1).height
-    return found | _of_deliveries(retailer) | _of_coupons(retailer, offers, promotions)
-
-
-def _of_deliveries(retailer: Retailer) -> dict[str, int]:
-    """Order lines and accounts as delivered, against those taken in and those in quarantine."""
-    delivered = retailer.delivered("order_lines")
-    lines = retailer.table("silver/order_lines")
-    name = "quarantine/order_lines"
-    rejected = retailer.table(name) if (retailer.lake / name).exists() else lines.head(0)
-    wrong_counts = wrong_amounts = 0
-    for day in retailer.days:
-        of_day = delivered.filter(pl.col("day") == day)
-        accepted = lines.filter(pl.col("source_file").str.contains(f"/order_lines/{day}/", literal=True))
-        aside = rejected.filter(pl.col("source_file").str.contains(f"/order_lines/{day}/", literal=True))
-        on_day = lines.filter(pl.col("order_date") == day)
-        wrong_counts += of_day.height != accepted.height + aside.height or accepted.height != on_day.height
-        cents = round(of_day["amount_paid"].sum() * 100)
-        wrong_amounts += not aside.height and cents != round(float(on_day["amount_paid"].sum()) * 100)
-    known = retailer.table("silver/users")["user_id"].implode()
-    return {
-        "order lines of each day are accepted or in quarantine": wrong_counts,
-        "amounts of each day are those delivered": wrong_amounts,
-        "new accounts are known": retailer.delivered("users").filter(~pl.col("user_id").is_in(known)).height,
-    }
-
-
-def _of_coupons(retailer: Retailer, offers: pl.DataFrame, promotions: pl.DataFrame) -> dict[str, int]:
-    coupons = offers.filter(pl.col("mechanic") == "coupon").select(
-        "user_id", pl.col("promotion_id").alias("coupon_id"), "valid_from", "valid_to"
-    )
-    used = retailer.table("silver/redemptions").filter(pl.col("redeemed_on") >= FIRST)
-    promoted = used.filter(~pl.col("campaign_id").str.starts_with(WELCOMES))
-    offered = promoted.join(coupons, on=["user_id", "coupon_id"], how="left")
-    held = promotions.filter(pl.col("arm") == "holdout")["user_id"].unique().implode()
-    contacted = retailer.table("silver/contacts").filter(pl.col("contacted_on") >= FIRST)
-    contacted = contacted.filter(~pl.col("campaign_id").str.starts_with(WELCOMES))
-    delivered = retailer.delivered("redemptions")
-    return {
-        "redeemed coupons were offered to the user, for the day": offered.filter(
-            ~pl.col("redeemed_on").is_between("valid_from", "valid_to").fill_null(False)
-        ).height,
-        "every redemption delivered is known": abs(used.height - delivered.height),
-        "a coupon is redeemed once": used.height - used.select("user_id", "coupon_id").n_unique(),
-        "nobody in the holdout is contacted or redeems": contacted.filter(pl.col("user_id").is_in(held)).height
-        + promoted.filter(pl.col("user_id").is_in(held)).height,
-    }
-
-
-# treated and holdout users
-
-
-def per_user(lines: pl.DataFrame) -> pl.DataFrame:
-    return lines.group_by("user_id").agg(
-        pl.col("order_id").n_unique().cast(pl.Float64).alias("visits"),
-        pl.col("amount_paid").cast(pl.Float64).sum().alias("paid"),
-    )
-
-
-def without_offers(settings: Settings, days: Sequence[datetime.date]) -> pl.DataFrame:
-    """The order lines of the same days, users and random numbers, had nobody been offered anything."""
-    spec = world_spec(settings.generate, FIRST)
-    parts = []
-    for block in range(spec.user_blocks):
-        state = history(spec, block).state
-        for day in map(spec.day, days):
-            past = simulated_day(spec, block, day, state).past
-            state = past.state
-            parts.append(pl.DataFrame(order_lines(spec, past, block, day=day)))
-    return pl.concat(parts)
-
-
-def compared(retailer: Retailer) -> tuple[list[str], int]:
-    """Treated beside holdout users of the first day, who consent; and holdout users whom offers changed, who must be 0.
-
-    Users without consent get no offer in either arm and are left out of both.
+    What it makes depends on the factors and they on what it makes: they are looked for by halves of steps.
     """
-    first = retailer.table("decisions/promotions").filter(pl.col("date") == FIRST)
-    consent = retailer.table("silver/users").filter(pl.col("consent_marketing")).select("user_id")
-    users = first.select("user_id", "arm").unique().join(consent, on="user_id")
-    offered = retailer.offers().select("user_id").unique().with_columns(pl.lit(True).alias("offered"))
-    start = FIRST - datetime.timedelta(days=len(retailer.days))
-    earlier = retailer.table("silver/order_lines").filter(pl.col("order_date").is_between(start, FIRST, closed="left"))
-    of_user = users.join(offered, on="user_id", how="left").with_columns(pl.col("offered").fill_null(False))
-    for name, lines in {
-        "": retailer.delivered("order_lines"),
-        "_before": earlier,
-        "_alone": without_offers(retailer.settings, retailer.days),
-    }.items():
-        of_user = of_user.join(per_user(lines), on="user_id", how="left", suffix=name)
-    of_user = of_user.with_columns(pl.col(pl.Float64).fill_null(0.0))
-    treated, held = (of_user.filter(pl.col("arm") == arm) for arm in ("treatment", "holdout"))
-    told = [f"{treated.height} treated users ({treated['offered'].sum()} got an offer), {held.height} in the holdout"]
-    for figure in ("visits", "paid"):
-        for name, period in {"_before": f"the {len(retailer.days)} days before", "": "the loop"}.items():
-            told.append(f"{figure} per user in {period}: {_difference(treated[figure + name], held[figure + name])}")
-        effect = treated[figure] - treated[f"{figure}_alone"]
-        told.append(
-            f"{figure} per treated user in the loop, with and without offers (same random numbers): "
-            f"{_mean(treated[figure]):.2f} and {_mean(treated[f'{figure}_alone']):.2f}, "
-            f"difference {_mean(effect):+.3f} ± {_variance(effect) ** 0.5 / effect.len() ** 0.5:.3f}"
-        )
-    other = (pl.col("visits") != pl.col("visits_alone")) | ((pl.col("paid") - pl.col("paid_alone")).abs() > 0.005)
-    return told, held.filter(other).height
+    names, low, high = ("value_factor", "cost_factor"), 0.25, 4.0
+    factors = {name: np.ones(len(SCOPES)) for name in names}
+    told = told_by_promote(of, AS_SET)
+    for _ in range(_ROUNDS):
+        run = Run(of, 0, 0, lambda _: truth, HOLDS, with_noise=False)
+        for day in range(HOLDS):
+            run.decide(day, told)
+        made = joined(run.made)
+        user, what = made.user[~made.explored], made.candidate[~made.explored]
+        for name, true, tells in zip(names, (truth.gain, truth.given), (of.told_gain, of.told_given), strict=True):
+            sums = [np.bincount(of.mechanic[what], values[user, what], len(SCOPES)) for values in (true, tells)]
+            seen = np.clip(sums[0] / np.maximum(sums[1], 1e-9), low, high)
+            factors[name] = np.where(sums[1] > 0, np.sqrt(factors[name] * seen), factors[name])
+        values = {(name, scope): float(f) for name in names for scope, f in zip(SCOPES, factors[name], strict=True)}
+        known = InForce("known", values)
+        told = told_by_promote(of, known)
+    return known
 
 
-def _difference(a: pl.Series, b: pl.Series) -> str:
-    error = (_variance(a) / a.len() + _variance(b) / b.len()) ** 0.5
-    return (
-        f"treated {_mean(a):.2f}, holdout {_mean(b):.2f}, difference {_mean(a) - _mean(b):+.2f} ± {error:.2f} "
-        "(standard error)"
+_ROUNDS = 8
+
+
+def _planted(of: Retailer, mechanic: int) -> Floats:
+    """The gains, where a mechanic costs a share of what its users leave in a week by themselves."""
+    week = of.days.mean(axis=0, dtype=np.float64) * 7
+    return np.where(of.mechanic == mechanic, -PLANTED_LOSS * week[:, None], of.truth.gain)
+
+
+# one month
+
+
+def decided(
+    of: Retailer, seed: int, number: int, scenario: Scenario, days: int, *, with_noise: bool, withheld: bool = False
+) -> Run:
+    """A month that is never adjusted."""
+    run = Run(of, seed, number, scenario.truth, days, with_noise=with_noise, with_withheld=withheld)
+    told = told_by_promote(of, AS_SET)
+    for day in range(days):
+        run.decide(day, told)
+        run.play(day)
+    return run
+
+
+def by_truth(
+    of: Retailer, seed: int, number: int, scenario: Scenario, days: int, told: tuple[Told, Told] | None
+) -> Run:
+    """A month decided by the truth of the day, or what is known of it."""
+    run = Run(of, seed, number, scenario.truth, days, with_noise=False)
+    before, after = told or [Told(truth.value, truth.given) for truth in (scenario.before, scenario.after)]
+    told = (before, after)
+    for day in range(days):
+        run.decide(day, told[day >= DRIFT_DAY])
+        run.play(day)
+    return run
+
+
+def adjusted_daily(
+    of: Retailer, seed: int, number: int, scenario: Scenario, days: int, settings: Settings, *, withheld: bool = False
+) -> tuple[Run, dict[int, InForce], list[dict[str, Any]]]:
+    """A month in which every date's effects decide by what the next is decided; its versions, and all their rows."""
+    run = Run(of, seed, number, scenario.truth, days, with_withheld=withheld)
+    versions: dict[int, InForce] = {}
+    effects: list[dict[str, Any]] = []
+    written: list[dict[str, Any]] = []
+
+    def in_force(date: datetime.date) -> InForce:
+        day = (date - date_of(0)).days
+        return versions.get(day, AS_SET)
+
+    current, told = AS_SET, told_by_promote(of, AS_SET)
+    memory = datetime.timedelta(settings.adjust.memory_days)
+    for day in range(days):
+        versions[day] = current
+        run.decide(day, told, current)
+        if day >= FROM_DAY:
+            date = date_of(day)
+            effects = [row for row in effects if row[Effects.date] > date - memory] + effects_of(run, day)
+            entries = adjusted(effects, [], in_force, date, settings.adjust, settings.promote)
+            rows = version_rows(entries, parent=current, valid_from=date_of(day + 1), job="adjust")
+            written += rows
+            before, current = current, InForce(rows[0]["version_id"], values_of(rows))
+            told = told if before.values == current.values else told_by_promote(of, current)
+        run.play(day)
+    return run, versions, written
+
+
+# what a month says
+
+
+def told_of(run: Run, scenario: Scenario) -> dict[str, Any]:
+    """Per treated user: by day what offers bring and give; of the offers after day 14 what was told over given."""
+    users = float((~run.held_out).sum())
+    late_told = late_given = 0.0
+    for day, made in enumerate(run.made):
+        if day > LATE:
+            rows = ~made.explored
+            late_told += made.told_given[rows].sum()
+            late_given += scenario.truth(day).given[made.user[rows], made.candidate[rows]].sum()
+    return {
+        "value": run.true_value / users,
+        "given": run.true_given / users,
+        "told_given": run.told_given / users,
+        "offers": run.offers.sum(axis=1) / users,
+        "late_told": late_told / users,
+        "late_given": late_given / users,
+    }
+
+
+def month(task: tuple[str, int]) -> dict[str, Any]:
+    """One replication of a scenario, in every way."""
+    name, number = task
+    of = SHARED[0]
+    scenario = of.scenarios[name]
+    told: dict[str, Any] = {"scenario": name, "number": number}
+    common = (of.of, of.number, number, scenario, of.days)
+    watched = bool(of.withheld) and scenario.planted is not None
+    frozen = decided(*common, with_noise=watched, withheld=watched)
+    told["frozen"] = told_of(frozen, scenario)
+    told["oracle"] = told_of(by_truth(*common, None), scenario)
+    before, after = scenario.known
+    told["known"] = told_of(
+        by_truth(*common, (told_by_promote(of.of, before), told_by_promote(of.of, after))), scenario
     )
+    run, versions, _ = adjusted_daily(*common, of.settings, withheld=of.withheld == "rows")
+    told["adjusting"] = told_of(run, scenario) | {
+        "value_factor": _of_offers(run, versions, "value_factor"),
+        "cost_factor": _of_offers(run, versions, "cost_factor"),
+        "paused_on": _first_days(versions, "paused"),
+        "depth_raised": [day for day in versions if any(p == "depth_most" for p, _ in versions[day].values)],
+        "last": {f"{p} of {s}": v for (p, s), v in versions[of.days - 1].values.items()},
+    }
+    if watched:
+        told["power"] = _power(frozen, scenario)
+    return told
 
 
-def _mean(values: pl.Series) -> float:
-    mean = values.mean()
-    assert isinstance(mean, float)
+def _of_offers(run: Run, versions: dict[int, InForce], parameter: str) -> Floats:
+    """By day: the mean factor of the offers made."""
+    factors = np.array([[versions[d].factor(parameter, scope) for scope in SCOPES] for d in range(run.last)])
+    made = run.offers.sum(axis=1)
+    mean: Floats = np.where(made > 0, (factors * run.offers).sum(axis=1) / np.maximum(made, 1), factors.mean(axis=1))
     return mean
 
 
-def _variance(values: pl.Series) -> float:
-    variance = values.var()
-    assert isinstance(variance, float)
-    return variance
+def _first_days(versions: dict[int, InForce], parameter: str) -> dict[str, int]:
+    """The first day of each scope that was ever paused."""
+    first: dict[str, int] = {}
+    for day, version in sorted(versions.items()):
+        for name, scope in version.values:
+            if name == parameter:
+                first.setdefault(scope, day)
+    return first
 
 
-def _without_sources(settings: Settings) -> Settings:
-    """The settings without the sources that no job after ingest reads: half of what ingest has to do."""
-    values = settings.model_dump(mode="json")
-    ingest = values["ingest"]
-    for part in (ingest["sources"], ingest["gate"]["sources"]):
-        for name in NOT_READ:
-            part.pop(name, None)
-    return validated(values)
+def _power(run: Run, scenario: Scenario) -> dict[str, Any]:
+    """By day: how many standard errors the planted mechanic is below 0, by those held out and by those explored."""
+    assert scenario.planted is not None
+    scope = SCOPES[scenario.planted]
+    by_day: dict[str, Any] = {"withheld": [], "explore": []}
+    for day in range(FROM_DAY, FOUND_WITHIN + 1):
+        for kind, compared in (("withheld", withheld(run, day)), ("explore", explored(run, day))):
+            by_day[kind].append(_errors(next((margin_of(one) for one in compared if one.slice == scope), None)))
+    return by_day
 
 
-def main() -> int:
+def _errors(found: Difference | None) -> float:
+    return found.estimate / found.error if found and found.error > 0 else 0.0
+
+
+# the gate of a challenger
+
+
+def gate(of: Retailer, seed: int, scenario: Scenario, days: int) -> None:
+    """What a policy and a challenger bring by the draws of a month, beside the truth.
+
+    The challenger is what is known of the scenario, the best that factors could do; and the other way round, the
+    policy of the settings against it, a challenger that is worse.
+    """
+    settings, known = (told_by_promote(of, policy) for policy in (AS_SET, scenario.known[0]))
+    for name, (own, rival) in {"better": (settings, known), "worse": (known, settings)}.items():
+        run = Run(of, seed, 0, scenario.truth, days, rival=rival)
+        for day in range(days):
+            run.decide(day, own)
+            run.play(day)
+        made = joined(run.made[: days - HOLDS])
+        drawn = made.explored
+        truth = scenario.truth(0).value
+        true = {
+            what: float(np.where(choice < 0, 0.0, truth[made.user, choice])[drawn].mean())
+            for what, choice in (("policy", made.would), ("rival", made.rival))
+        }
+        true["difference"] = true["rival"] - true["policy"]
+        print(f"a challenger that is {name}, of {of.users:,} users, {drawn.sum():,} draws in {days - HOLDS} days:")
+        for what, value in policy_values(run, days).items():
+            z = value.estimate / value.error if value.error > 0 else float("nan")
+            print(
+                f"  {what:10} {value.estimate:8.4f} ± {value.error:.4f} a week, {z:5.1f} errors, as good as "
+                f"{value.effective:,.0f} users; true {true[what]:.4f}",
+                flush=True,
+            )
+
+
+# all months
+
+
+def played(seed: Seed, names: Sequence[str], replications: int, processes: int) -> list[dict[str, Any]]:
+    """Every replication of the scenarios, a progress line for each tenth."""
+    SHARED[:] = [seed]
+    tasks = [(name, number) for name in names for number in range(replications)]
+    started, done = time.perf_counter(), []
+    with multiprocessing.get_context("fork").Pool(processes) as pool:
+        for one in pool.imap_unordered(month, tasks):
+            done.append(one)
+            if len(done) % max(len(tasks) // 10, 1) == 0:
+                spent = time.perf_counter() - started
+                print(f"seed {seed.number}: {len(done)} of {len(tasks)} months, {spent:.0f} s", flush=True)
+    return sorted(done, key=lambda one: (one["scenario"], one["number"]))
+
+
+def by_day(months: Sequence[dict[str, Any]], way: str, figure: str) -> Floats:
+    """Replication × day."""
+    return np.array([one[way][figure] for one in months])
+
+
+def summary(name: str, months: Sequence[dict[str, Any]], planted: str | None) -> dict[str, Any]:
+    """The figures of a scenario's goals."""
+    value = {way: by_day(months, way, "value") for way in WAYS}
+    regret = {w: float((value["oracle"] - value[w])[:, DRIFT_DAY:].sum(axis=1).mean()) for w in WAYS[:3]}
+    late = {way: [one[way]["late_told"] / max(one[way]["late_given"], 1e-9) for one in months] for way in WAYS[:2]}
+    paused = [one["adjusting"]["paused_on"] for one in months]
+    raised = [bool(one["adjusting"]["depth_raised"]) for one in months]
+    told: dict[str, Any] = {
+        "months": len(months),
+        "goal": GOALS[name],
+        **{f"value_{way}": round(float(value[way].sum(axis=1).mean()), 4) for way in WAYS},
+        "value_ratio": _ratio(value["adjusting"].sum(), value["frozen"].sum()),
+        "regret_ratio": _ratio(regret["adjusting"], regret["frozen"]),
+        "regret_ratio_known": _ratio(regret["known"], regret["frozen"]),
+        **{f"regret_{way}": round(value_, 4) for way, value_ in regret.items()},
+        "nothing_paused_or_raised": round(
+            float(np.mean([not p and not r for p, r in zip(paused, raised, strict=True)])), 3
+        ),
+        "paused_share": {
+            s: round(float(np.mean([s in p for p in paused])), 3) for s in SCOPES if any(s in p for p in paused)
+        },
+    }
+    if name != "aa":
+        told |= {f"told_over_given_{w}": round(float(np.mean(v)), 4) for w, v in late.items()}
+        told["within_5_percent"] = round(float(np.mean(np.abs(np.array(late["adjusting"]) - 1) <= 0.05)), 3)
+    if planted:
+        within = [p.get(planted, 10**6) <= FOUND_WITHIN for p in paused]
+        told |= {"planted": planted, "paused_within_14_days": round(float(np.mean(within)), 3)}
+        told["others_paused"] = round(float(np.mean([bool(set(p) - {planted}) for p in paused])), 3)
+        if "power" in months[0]:
+            told["power"] = _found_by_day(months)
+    told["met"] = _met(name, told)
+    return told
+
+
+def last_factors(months: Sequence[dict[str, Any]], scenario: Scenario) -> dict[str, str]:
+    """The factors at the end, mean and standard deviation over the months, beside those that are known to be true."""
+    told = {}
+    for scope in SCOPES:
+        parts = []
+        for name in ("value_factor", "cost_factor"):
+            found = [one["adjusting"]["last"].get(f"{name} of {scope}", 1.0) for one in months]
+            known = scenario.known[1].factor(name, scope)
+            parts.append(f"{name} {np.mean(found):.2f} ± {np.std(found):.2f}, true {known:.2f}")
+        told[scope] = "; ".join(parts)
+    return told
+
+
+def _ratio(one: float, other: float) -> float | None:
+    return round(float(one / other), 4) if abs(other) > 1e-9 else None
+
+
+def _met(name: str, told: dict[str, Any]) -> bool:
+    if name == "stationary":
+        return bool(told["value_ratio"] >= 0.97)
+    if name == "planted":
+        return bool(told["paused_within_14_days"] >= 0.95)
+    if name == "aa":
+        return bool(told["nothing_paused_or_raised"] >= 0.95)
+    return bool(told["regret_ratio"] <= 0.7)
+
+
+def _found_by_day(months: Sequence[dict[str, Any]]) -> dict[str, list[float]]:
+    """By day from day 8 on: the share of runs in which the planted mechanic was below 0 for sure on it or before."""
+    return {
+        kind: [
+            round(float(v), 3)
+            for v in np.mean([np.minimum.accumulate(one["power"][kind]) < SURE for one in months], axis=0)
+        ]
+        for kind in ("withheld", "explore")
+    }
+
+
+def table(months: Sequence[dict[str, Any]]) -> list[dict[str, float]]:
+    """One row per day: means over the replications, per treated user."""
+    mean = {(way, f): by_day(months, way, f).mean(axis=0) for way in WAYS for f in ("value", "given", "told_given")}
+    low, high = (np.quantile(by_day(months, "adjusting", "value"), q, axis=0) for q in (0.05, 0.95))
+    factors = {f: by_day(months, "adjusting", f).mean(axis=0) for f in ("value_factor", "cost_factor")}
+    rows = []
+    for day in range(len(low)):
+        told = {way: mean[way, "told_given"][day] for way in WAYS}
+        rows.append(
+            {
+                "day": day,
+                **{way: round(float(mean[way, "value"][day]), 5) for way in WAYS},
+                "adjusting_low": round(float(low[day]), 5),
+                "adjusting_high": round(float(high[day]), 5),
+                "given_over_told_frozen": round(float(mean["frozen", "given"][day] / told["frozen"]), 4),
+                "given_over_told_adjusting": round(float(mean["adjusting", "given"][day] / told["adjusting"]), 4),
+                **{name: round(float(values[day]), 4) for name, values in factors.items()},
+            }
+        )
+    return rows
+
+
+def printed(name: str, rows: Sequence[dict[str, float]], told: dict[str, Any]) -> None:
+    print(f"\n{name}: per treated user and day, mean of {told['months']} months")
+    print("                                                        given / told       factor of")
+    print("day   frozen  adjusting (5 to 95 %)      known   oracle  frozen  adjusting   value   cost")
+    for row in rows:
+        spread = f"({row['adjusting_low']:.4f} to {row['adjusting_high']:.4f})"
+        over_told = f"{row['given_over_told_frozen']:6.3f}  {row['given_over_told_adjusting']:9.3f}"
+        factors = f"{row['value_factor']:6.3f} {row['cost_factor']:6.3f}"
+        print(
+            f"{row['day']:3}  {row['frozen']:7.4f}  {row['adjusting']:7.4f} {spread:20} {row['known']:7.4f}  "
+            f"{row['oracle']:7.4f}  {over_told}  {factors}"
+        )
+    for key, value in told.items():
+        if isinstance(value, dict):
+            print(f"  {key}:", *(f"    {name}: {one}" for name, one in value.items()), sep="\n")
+        else:
+            print(f"  {key}: {value}")
+
+
+def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--users", type=int, default=500)
+    options.add_argument("--seeds", default="1,2,3")
+    options.add_argument("--users", type=int, default=20_000)
+    options.add_argument("--copies", type=int, default=1, help="each user so many times: a larger shop of its kind")
     options.add_argument("--days", type=int, default=30)
-    options.add_argument("--all-sources", action="store_true", help=f"take in {', '.join(NOT_READ)} too")
-    options.add_argument("--folder", type=Path, default=None, help="empty or new; default: a temporary folder")
-    chosen = options.parse_args()
-    folder = (chosen.folder or Path(tempfile.mkdtemp(prefix="loop_"))).resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    if (folder / "lake").exists() or (folder / "raw").exists():
-        sys.exit(f"{folder} holds a lake or raw files already; choose another folder")
-    overrides = [
-        *SMALLER,
-        f"generate.users={chosen.users}",
-        f"generate.horizon_days={chosen.days + 30}",
-        *(f"promote.{name}={share * chosen.users:.2f}" for name, share in BUDGET_PER_USER.items()),
-        f"ingest.folder={folder / 'raw'}",
-        f"lake.root={folder / 'lake'}",
-    ]
-    print(f"{folder}\n{' '.join(overrides)}", flush=True)
-    settings = load("world", overrides) if chosen.all_sources else _without_sources(load("world", overrides))
-    days = [FIRST + datetime.timedelta(days=n) for n in range(chosen.days)]
-    reports, history_stays = play(folder, settings, days)
-    retailer = Retailer(folder, settings, days)
-    whole: dict[str, Any] = {"tbl_rows": -1, "tbl_cols": -1, "tbl_width_chars": 160, "tbl_formatting": "ASCII_MARKDOWN"}
-    with pl.Config(**whole, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True):
-        print(pl.DataFrame(reports))
-    found = broken(retailer) | {"rows of the history's days are as before the loop": int(not history_stays)}
-    told, changed = compared(retailer)
-    found["users in the holdout do what they do without offers"] = changed
-    for promise, n in found.items():
-        print(f"{'ok    ' if n == 0 else f'{n:6}'}  {promise}")
-    print("\n".join(told))
-    return 1 if any(found.values()) else 0
+    options.add_argument("--replications", type=int, default=100)
+    options.add_argument("--scenarios", default=",".join(GOALS))
+    options.add_argument(
+        "--withheld",
+        default="",
+        choices=["power", "rows"],
+        help="what those held out would have got: its power where a mechanic loses; or rows of effects too",
+    )
+    options.add_argument("--json", type=Path)
+    options.add_argument("--folder", type=Path, default=Path(".cache/loop"), help="where worlds are kept")
+    options.add_argument("--processes", type=int, default=min(os.cpu_count() or 1, 8))
+    options.add_argument("--set", action="append", default=[], dest="set_to", metavar="KEY=VALUE", help="a setting")
+    options.add_argument("--gate", action="store_true", help="a challenger's value by what chance drew, instead")
+    asked = options.parse_args()
+    names = asked.scenarios.split(",")
+    told: dict[str, Any] = {"users": asked.users * asked.copies, "days": asked.days, "replications": asked.replications}
+    for number in map(int, asked.seeds.split(",")):
+        started = time.perf_counter()
+        of = retailer(number, asked.users, asked.folder, copies=asked.copies)
+        print(f"seed {number}: {of.users:,} users, {HELD_OUT:.0%} held out, {time.perf_counter() - started:.0f} s")
+        settings = load("reference", [f"promote.daily_budget={daily_budget(of.users):.2f}", *asked.set_to])
+        if asked.gate:
+            one = retailer(number, asked.users, asked.folder)  # what is true of a copy is true of all
+            known = (_known(one, one.truth),) * 2
+            gate(of, number, Scenario("stationary", of.truth, of.truth, known=known), asked.days)
+            continue
+        seed = Seed(number, of, asked.days, scenarios(of, number, asked.days), settings, asked.withheld)
+        months = played(seed, names, asked.replications, asked.processes)
+        for name in names:
+            own = [one for one in months if one["scenario"] == name]
+            place = seed.scenarios[name].planted
+            rows, found = table(own), summary(name, own, None if place is None else SCOPES[place])
+            found["last_factors"] = last_factors(own, seed.scenarios[name])
+            printed(name, rows, found)
+            told[f"{number} {name}"] = {"by_day": rows, "summary": found}
+        if asked.json:  # after each seed, as they take their time
+            asked.json.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -211,8 +211,11 @@ def explored_week(spec: WorldSpec, block: int, past: History) -> tuple[Offers, l
     return held, days, Explored.of(n, *of_offers, products, days)
 
 
-def world(spec: WorldSpec) -> World:
-    """The candidates of all users with what is true of them, nothing included as the last: all its figures are 0."""
+def world(spec: WorldSpec, beliefs: bool = True) -> World:
+    """The candidates of all users with what is true of them, nothing included as the last: all its figures are 0.
+
+    Without `beliefs` the truth stands in the place of what could be believed, which takes most of the time.
+    """
     blocks, parts, seen = [], [], []
     day = spec.days + WEEK
     for number in range(spec.user_blocks):
@@ -223,7 +226,7 @@ def world(spec: WorldSpec) -> World:
         recent = np.bincount(held.user, minlength=n).astype(np.float64)
         offers = candidates(spec, number, day, "candidates", [past, *(done.past for done in days)])
         truth = true_offers(spec, number, day, state, offers, recent=recent)
-        believed = believed_offers(spec, number, day, past, offers, later=later)
+        believed = believed_offers(spec, number, day, past, offers, later=later) if beliefs else truth
         blocks.append(Block(number, state, recent, offers))
         parts.append(_table(spec, number, day, offers, truth, believed))
         seen.append(DeliveredBlock(number, past, [done.past for done in days], explored))
