@@ -24,7 +24,7 @@ OF_ALL = {  # metric → its name, and whether it is an amount
 MEANING = {
     "ship": "it rose for sure: go on with it",
     "stop": "it fell for sure: end it",
-    "hold": "nobody can tell yet: the interval holds 0, more days or users would say",
+    "hold": "nobody can tell yet, as 0 lies between",
 }
 
 
@@ -69,7 +69,7 @@ def offers_by_day(promotions: pl.DataFrame) -> list[str]:
     )
     return [
         f"{row['date']}  {row['offers']:,} offers to {row['to']:,} customers, {row['reserved']:,.2f} {row['currency']} "
-        f"reserved; {row['explored']:,} got what chance drew, {row['held']:,} are held out"
+        f"reserved; explored by chance: {row['explored']:,} customers, held out: {row['held']:,}"
         for row in of_days.iter_rows(named=True)
     ]
 
@@ -97,7 +97,9 @@ def plans(effects: Rows) -> list[str]:
 
 
 def _judged(row: Mapping[str, Any]) -> str:
-    """Whether what was reserved lies outside of what receipts say."""
+    """Whether what was reserved lies outside of what receipts say. Where all gave the same, nobody knows how sure."""
+    if not row[Effects.se]:
+        return ""
     if row[Effects.ci_low] > row[Effects.expected]:
         return ". More was given than reserved"
     return ". Less was given than reserved" if row[Effects.ci_high] < row[Effects.expected] else ""
@@ -153,11 +155,9 @@ def alarms(checks: Rows) -> list[str]:
     for row in checks:
         of.setdefault(row[Checks.outcome], []).append(row)
     told = [f"ALARM {row[Checks.check]} ({row[Checks.slice]}): {row[Checks.message]}" for row in of.get("alarm", [])]
-    told.append(
-        f"{len(of.get('ok', []))} checks are well, {len(of.get('alarm', []))} raise an alarm, "
-        f"{len(of.get('insufficient', []))} cannot tell"
-    )
-    return told
+    unknown = sorted({str(row[Checks.check]) for row in of.get("insufficient", [])})
+    told.append(f"Of {sum(map(len, of.values()))} checks {len(of.get('ok', []))} find all well")
+    return [*told, f"Nobody can tell yet of: {', '.join(unknown)}"] if unknown else told
 
 
 def adjusted(policy: Rows) -> list[str]:
@@ -179,7 +179,7 @@ def _between(row: Mapping[str, Any], form: str) -> str:
     """The interval that the verdict goes by: the one that holds however often people look, where there is one."""
     ends = (row[Effects.cs_low], row[Effects.cs_high])
     low, high = ends if ends[0] is not None else (row[Effects.ci_low], row[Effects.ci_high])
-    return "" if low is None else f" (between {low:{form}} and {high:{form}})"
+    return "" if low is None or low == high else f" (between {low:{form}} and {high:{form}})"
 
 
 def _of_what(slice_: str) -> str:

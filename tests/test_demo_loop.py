@@ -65,8 +65,8 @@ def test_offers_are_counted_by_day_and_none_is_no_offer(told: ModuleType) -> Non
         orient="row",
     ).with_columns(pl.lit("USD").alias("currency"))
     assert told.offers_by_day(rows) == [
-        "2024-06-01  3 offers to 2 customers, 2.75 USD reserved; 2 got what chance drew, 1 are held out",
-        "2024-06-02  0 offers to 0 customers, 0.00 USD reserved; 0 got what chance drew, 0 are held out",
+        "2024-06-01  3 offers to 2 customers, 2.75 USD reserved; explored by chance: 2 customers, held out: 1",
+        "2024-06-02  0 offers to 0 customers, 0.00 USD reserved; explored by chance: 0 customers, held out: 0",
     ]
 
 
@@ -82,17 +82,21 @@ def counted(slice_: str, metric: str, expected: float, estimate: float | None, *
 def test_what_was_given_stands_beside_what_was_reserved(told: ModuleType) -> None:
     rows = [
         # 0.40 reserved lies below all of 0.45 to 0.55
-        counted("all", "given", 0.40, 0.50, ci_low=0.45, ci_high=0.55),
+        counted("all", "given", 0.40, 0.50, ci_low=0.45, ci_high=0.55, se=0.025),
         counted("all", "redeemed", 0.30, 0.25, ci_low=0.2, ci_high=0.3),
         # 0.40 lies within 0.10 to 0.90: nothing is said of it
-        counted("mechanic:flash", "given", 0.40, 0.50, ci_low=0.10, ci_high=0.90),
+        counted("mechanic:flash", "given", 0.40, 0.50, ci_low=0.10, ci_high=0.90, se=0.2),
         counted("mechanic:flash", "redeemed", 0.30, 0.25, ci_low=0.2, ci_high=0.3),
+        # no coupon was used: 0 by 0 says nothing of how sure that is
+        counted("mechanic:coupon", "given", 0.40, 0.0, ci_low=0.0, ci_high=0.0, se=0.0),
+        counted("mechanic:coupon", "redeemed", 0.04, 0.0, ci_low=0.0, ci_high=0.0, se=0.0),
         # scenarios would be a screen of their own
         counted("scenario:flash_sale", "given", 0.40, 0.50, ci_low=0.45, ci_high=0.55),
     ]
     assert told.plans(rows) == [
         "all offers (90 customers): reserved 0.40, given 0.50 (between 0.45 and 0.55); used 25% of the offers, "
         "expected were 30%. More was given than reserved",
+        "mechanic coupon (90 customers): reserved 0.40, given 0.00; used 0% of the offers, expected were 4%",
         "mechanic flash (90 customers): reserved 0.40, given 0.50 (between 0.10 and 0.90); used 25% of the offers, "
         "expected were 30%",
     ]
@@ -129,8 +133,7 @@ def test_a_verdict_stands_with_the_interval_that_it_goes_by(told: ModuleType) ->
     ]
     assert told.together(rows) == [
         "In the 7 days from 2024-06-01, 400 customers who may get offers against 170 held out, per customer:",
-        "  orders: +0.300 on 1.200 (between -0.100 and +0.700). "
-        "hold: nobody can tell yet: the interval holds 0, more days or users would say",
+        "  orders: +0.300 on 1.200 (between -0.100 and +0.700). hold: nobody can tell yet, as 0 lies between",
         "  margin, all that is given taken off: -1.00 on 5.00 (between -1.50 and -0.50). "
         "stop: it fell for sure: end it",
         "  given by the shop: +0.80 on 0.00 (between +0.70 and +0.90)",
@@ -172,7 +175,8 @@ def test_alarms_are_told_and_the_other_checks_counted(told: ModuleType) -> None:
     ]
     assert told.alarms(rows) == [
         "ALARM sample_ratio (all): an arm is lost",
-        "1 checks are well, 1 raise an alarm, 1 cannot tell",
+        "Of 3 checks 1 find all well",
+        "Nobody can tell yet of: placebo",
     ]
 
 
