@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A small shop whose customers are simulated, a week of offers, and what they brought: minutes, from nothing.
+# A small shop whose customers are simulated, a week of offers, and what they brought.
 #
 #   scripts/demo_loop.sh [FOLDER]
 #
