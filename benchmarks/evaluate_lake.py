@@ -13,7 +13,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from promo_spark.contracts.decisions import Budget, Explored, Promotions
+from promo_spark.contracts.decisions import NONE_SHARE, Budget, Explored, Promotions
 from promo_spark.contracts.features import DailySales, ProductProfile, UserProfile
 from promo_spark.contracts.models import Recommendations
 from promo_spark.contracts.predictions import Propensity
@@ -130,11 +130,13 @@ def _arm() -> Column:
 def _decided(user_days: DataFrame) -> DataFrame:
     """One row per user and day. → Promotions, and n."""
     refused = draw("refused", "n") < REFUSED
-    offered = (F.col("arm") == "explore") | ((F.col("arm") == "treatment") & (draw("offer", "n", "day") < OFFERED))
+    explored, treated = F.col("arm") == "explore", F.col("arm") == "treatment"
+    offered = (explored & (_drawn() > 0)) | (treated & (draw("offer", "n", "day") < OFFERED))
     reasons = (
         F.when(F.col("offered"), F.array(F.lit("bought_before")))
         .when(refused, F.array(F.lit("no_consent")))
         .when(F.col("arm") == "holdout", F.array(F.lit("holdout")))
+        .when(explored, F.array(F.lit("explored")))
         .otherwise(F.array(F.lit("no_gain")))
     )
     mechanic = _one_of(MECHANICS, draw("mechanic", "n", "day"))
@@ -170,7 +172,7 @@ def _decided(user_days: DataFrame) -> DataFrame:
                 Promotions.expected_cost: F.when(is_offer, 0.3 + worth / 2),
                 Promotions.currency: F.lit("EUR"),
                 Promotions.arm_propensity: F.coalesce(propensity, F.lit((1 - HELD_OUT) * (1 - EXPLORED))),
-                Promotions.action_propensity: F.when(F.col("arm") == "explore", 1 / CANDIDATES).otherwise(1),
+                Promotions.action_propensity: F.when(explored, _probability(_drawn())).otherwise(1),
                 Promotions.reason_codes: reasons,
                 Promotions.text: F.when(is_offer, F.concat(F.lit("20 % off what you like, until "), "day")),
                 Promotions.status: F.when(is_offer, "active"),
@@ -179,6 +181,17 @@ def _decided(user_days: DataFrame) -> DataFrame:
         )
         .withColumn(Promotions.text, F.coalesce(Promotions.text, F.lit("")))
     )
+
+
+def _drawn() -> Column:
+    """The candidate that chance draws for a user and day; 0: none."""
+    rest = (draw("chosen", "n", "day") - float(NONE_SHARE)) / float(1 - NONE_SHARE)
+    return F.when(rest < 0, 0).otherwise(1 + F.floor(rest * (CANDIDATES - 1)))
+
+
+def _probability(candidate: Column) -> Column:
+    """That chance draws it."""
+    return F.when(candidate == 0, float(NONE_SHARE)).otherwise(float(1 - NONE_SHARE) / (CANDIDATES - 1))
 
 
 def _explored(user_days: DataFrame) -> DataFrame:
@@ -200,8 +213,8 @@ def _explored(user_days: DataFrame) -> DataFrame:
         F.when(is_none, 0).otherwise(worth / 10).alias(Explored.expected_uplift),
         F.when(is_none, 0).otherwise(worth - 0.2).alias(Explored.incremental_margin),
         F.when(is_none, 0).otherwise(worth / 2).alias(Explored.expected_cost),
-        F.lit(1 / CANDIDATES).alias(Explored.action_propensity),
-        (F.col("candidate") == F.floor(draw("chosen", "n", "day") * CANDIDATES)).alias(Explored.chosen),
+        _probability(F.col("candidate")).alias(Explored.action_propensity),
+        (F.col("candidate") == _drawn()).alias(Explored.chosen),
     )
 
 

@@ -260,10 +260,16 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
         + rows.filter((pl.col("arm") == "explore") & ~pl.col("reason_codes").list.contains("exploring"))
         .join(drawn, on=["user_id", "promotion_id"], how="anti")
         .height,
-        "every candidate of an explored user, none among them, was as likely": explored.group_by("user_id")
-        .agg(pl.len().alias("n"), pl.col("action_propensity").min().cast(pl.Float64).alias("p"))
-        .filter((1 / pl.col("n") - pl.col("p")).abs() > 1e-6)
-        .height,
+        "an explored user could draw none, one time in four, and every offer, each as likely": explored.with_columns(
+            none=pl.col("scenario") == "none", p=pl.col("action_propensity").cast(pl.Float64)
+        )
+        .with_columns(nones=pl.col("none").sum().over("user_id"), offers=(~pl.col("none")).sum().over("user_id"))
+        .filter(
+            (pl.col("nones") != 1)
+            | (pl.col("offers") == 0)
+            | (pl.when(pl.col("none")).then(0.25).otherwise(0.75 / pl.col("offers")) - pl.col("p")).abs().gt(1e-6)
+        )["user_id"]
+        .n_unique(),
         "an offer has a status, and none has none": rows.filter(
             (pl.col("scenario") == "none") == pl.col("status").is_not_null()
         ).height,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from pyspark.sql import types as T
 
 from promo_spark.contracts import vocabulary
@@ -15,6 +17,8 @@ SCENARIOS, MECHANICS, OBJECTIVES = vocabulary.SCENARIOS, vocabulary.MECHANICS, v
 ARMS = ("treatment", "holdout", "explore")
 STATUSES = ("active", "proposed", "stopped")
 ACTIONS = ("approve", "stop")
+# The share of explored users who get no offer: whom all others are compared with, however many offers there are.
+NONE_SHARE = Decimal("0.25")
 # Why somebody may get no offer, whatever could be offered. Offers that still hold end with the first of them.
 WITHDRAWN = ("no_consent", "unknown_consent", "no_channel", "not_profiled")
 EXCLUSIONS = (*WITHDRAWN, "risk_blocked", "holdout", "exploring")
@@ -161,8 +165,9 @@ class Promotions(Table):
     arm_propensity = Col(RATE, "probability with which the user was put in the arm", "share", required=True)
     action_propensity = Col(
         RATE,
-        "probability of just this offer, or of none, for the user in this arm: in the arm explore each that could be "
-        "made and none are as likely; 1 in other arms; null: written before 0.4",
+        "probability of just this offer, or of none, for the user in this arm: in the arm explore none has "
+        f"{NONE_SHARE}, and the offers that could be made share the rest equally; 1 in other arms; null: written "
+        "before 0.4",
         "share",
     )
     risk_tier = Col(_TEXT, "low, medium, high or blocked; null: not scored")
@@ -273,7 +278,8 @@ class Frontier(Table):
 class Explored(Table):
     """One row per date, explored user and candidate: every offer that could have been made, and none.
 
-    One of a user's candidates was drawn, each as likely as any other: evidence of what offers do.
+    One of them was drawn, none with a probability of its own and each offer as likely as any other: evidence of what
+    offers do.
     """
 
     layer, name = "decisions", "explored"
@@ -302,7 +308,12 @@ class Explored(Table):
     expected_cost = Col(MONEY, "as in decisions.promotions", unit="currency", required=True)
     fund_id = Col(_TEXT, "as in decisions.promotions")
     fund_cost = Col(MONEY, "as in decisions.promotions", unit="currency")
-    action_propensity = Col(RATE, "probability with which it was drawn", unit="share", required=True)
+    action_propensity = Col(
+        RATE,
+        f"probability with which it was drawn: of none {NONE_SHARE}, of each offer the same part of the rest",
+        unit="share",
+        required=True,
+    )
     chosen = Col(T.BooleanType(), "it was drawn", required=True)
     run_id = Col(_TEXT, "the run that wrote the row")
 

@@ -38,14 +38,19 @@ def keyed_draw(user_id: Column, *, key: str, purpose: str) -> Column:
     return F.conv(digits, 16, 10).cast("long")
 
 
+def in_share(user_id: Column, *, share: float | Decimal, key: str, purpose: str) -> Column:
+    """Whether the keyed hash of a user falls into a share of all."""
+    return keyed_draw(user_id, key=key, purpose=purpose) < F.lit(int(Decimal(str(share)) * _RANGE))
+
+
 def in_holdout(user_id: Column, *, share: float, key: str) -> Column:
     """Whether the keyed hash of a user falls into the held-out share; the same on every date."""
-    return keyed_draw(user_id, key=key, purpose="holdout") < F.lit(int(Decimal(str(share)) * _RANGE))
+    return in_share(user_id, share=share, key=key, purpose="holdout")
 
 
 def in_explore_arm(user_id: Column, *, share: float, key: str, date: datetime.date) -> Column:
     """Whether the keyed hash of a user and the date falls into the explored share; others on every date."""
-    return keyed_draw(user_id, key=key, purpose=f"explore {date}") < F.lit(int(Decimal(str(share)) * _RANGE))
+    return in_share(user_id, share=share, key=key, purpose=f"explore {date}")
 
 
 def exploring_users(earlier_promotions: DataFrame, date: datetime.date, valid_days: int) -> DataFrame:

@@ -1,4 +1,7 @@
-"""The explore arm: users who get any of the offers that could be made, or none, each as likely: evidence for effects.
+"""The explore arm: users who get none, or any of the offers that could be made, by chance: evidence for effects.
+
+None has a probability of its own, as those who drew it are whom all others are compared with: were it as likely as
+each of dozens of offers, hardly anybody would draw it. The offers share the rest equally.
 
 A draw is never mended afterwards, as the probabilities that are logged would not be true then. So only as many users
 are explored, in the order of a keyed hash of user and date, as the arm's own share of every budget can pay at the
@@ -22,7 +25,8 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from promo_spark.contracts.schema import Col, Frame, Personal
+from promo_spark.contracts.decisions import NONE_SHARE
+from promo_spark.contracts.schema import RATE, Col, Frame, Personal
 from promo_spark.decisions.allocation.limits import (
     is_of_a_department,
     is_of_a_group,
@@ -33,7 +37,7 @@ from promo_spark.decisions.allocation.limits import (
     product_of,
 )
 from promo_spark.decisions.allocation.user_options import OptionUse, UserOption, UserOptions
-from promo_spark.decisions.eligibility import UserEligibility, keyed_draw
+from promo_spark.decisions.eligibility import UserEligibility, in_share, keyed_draw
 from promo_spark.decisions.groups import GroupedOffer
 from promo_spark.decisions.offers.targets import Fund, OfferedProduct, departments
 from promo_spark.decisions.valuation import ValuedOffer, could_be_drawn
@@ -47,13 +51,16 @@ class Draw(Frame):
 
     user_id = Col(T.StringType(), "the user", required=True, personal=Personal.IDENTIFIER)
     promotion_id = Col(T.StringType(), "the offer; null: none")
-    actions = Col(T.LongType(), "offers that could be drawn, and none", required=True)
+    offer_propensity = Col(
+        RATE, "probability of each offer that could be drawn; that of none is NONE_SHARE", "share", required=True
+    )
 
 
 def draws(options: DataFrame, *, limits: Mapping[str, int], share: float, key: str, date: datetime.date) -> DataFrame:
     """One row per explored user. UserOptions of the users in the explore arm → Draw.
 
-    `limits` in whole units, of which the arm has the share. Who has room for no offer is not explored.
+    `limits` in whole units, of which the arm has the share. Who has room for no offer, or could be made
+    none, is not explored.
     """
     order = keyed_draw(F.col(UserOptions.user_id), key=key, purpose=f"order {date}")
     up_to_here = Window.orderBy(_ORDER, UserOptions.user_id).rowsBetween(Window.unboundedPreceding, Window.currentRow)
@@ -66,8 +73,10 @@ def draws(options: DataFrame, *, limits: Mapping[str, int], share: float, key: s
         affordable = affordable & ((within | (F.col(used) == 0)) if is_of_a_department(name) else within)
         few = few & (F.col(used) <= F.lit(_most_of_one(most)))
     count = F.size(UserOptions.options)
-    drawn = keyed_draw(F.col(UserOptions.user_id), key=key, purpose=f"draw {date}") % (count + 1)
-    in_order = options.filter(F.col(UserOptions.room) > 0).withColumns({_ORDER: order, **dearest}).filter(few)
+    none = in_share(F.col(UserOptions.user_id), share=NONE_SHARE, key=key, purpose=f"none {date}")
+    offer = keyed_draw(F.col(UserOptions.user_id), key=key, purpose=f"draw {date}") % count
+    could_get = options.filter((F.col(UserOptions.room) > 0) & (count > 0))
+    in_order = could_get.withColumns({_ORDER: order, **dearest}).filter(few)
     if any(map(_is_one_of_many, limits)):
         in_order = in_order.join(_beyond_one_of_many(in_order, limits, share), UserOptions.user_id, "left_anti")
     return Draw.shaped(
@@ -75,8 +84,10 @@ def draws(options: DataFrame, *, limits: Mapping[str, int], share: float, key: s
         .filter(_PLACE)
         .withColumns(
             {
-                Draw.promotion_id: F.get(UserOptions.options, drawn.cast("int"))[UserOption.promotion_id],
-                Draw.actions: count + 1,
+                Draw.promotion_id: F.when(
+                    ~none, F.get(UserOptions.options, offer.cast("int"))[UserOption.promotion_id]
+                ),
+                Draw.offer_propensity: (F.lit(1 - NONE_SHARE).cast("decimal(18,6)") / count).cast(RATE),
             }
         )
     )

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from promo_spark.contracts.currencies import digits_of
-from promo_spark.contracts.decisions import WITHDRAWN, Explored, Promotions
+from promo_spark.contracts.decisions import NONE_SHARE, WITHDRAWN, Explored, Promotions
 from promo_spark.contracts.schema import MONEY, QUANTITY, RATE, Col, Frame, Personal, Table
 from promo_spark.decisions.eligibility import UserEligibility
 from promo_spark.decisions.exploration import Draw, drawable_offers
@@ -34,7 +34,7 @@ _OF_USER = (
     UserEligibility.arm_propensity,
     UserEligibility.risk_tier,
 )
-_HAD_TARGETS, _HAD_OFFERS, _ACTIONS, _EXPLORED = "had_targets", "had_offers", "actions_of_user", "was_explored"
+_HAD_TARGETS, _HAD_OFFERS, _OF_OFFER, _EXPLORED = "had_targets", "had_offers", "propensity_of_offer", "was_explored"
 _CHANNEL, _HAD_PAUSED = "channel_of_user", "had_paused_offers"
 
 
@@ -97,11 +97,11 @@ def chosen_offers(allocated: DataFrame, draws: DataFrame) -> DataFrame:
 def promotions(of: Considered, chosen: DataFrame, decision: Decision) -> DataFrame:
     """One row per offer, and one `none` row for each user without any. ChosenOffer → Promotions."""
     rows = offer_rows(of, chosen, decision).unionByName(none_rows(of, chosen, decision), allowMissingColumns=True)
-    actions = of.draws.select(Draw.user_id, F.col(Draw.actions).alias(_ACTIONS))
+    drawn = of.draws.select(Draw.user_id, F.col(Draw.offer_propensity).alias(_OF_OFFER))
     return Promotions.conform(
-        rows.join(actions, Promotions.user_id, "left").withColumns(
+        rows.join(drawn, Promotions.user_id, "left").withColumns(
             {
-                Promotions.action_propensity: F.coalesce(_share_of(F.col(_ACTIONS)), F.lit(1).cast(RATE)),
+                Promotions.action_propensity: F.coalesce(_propensity_of_draw(), F.lit(1).cast(RATE)),
                 Promotions.date: F.lit(decision.date),
                 Promotions.status: F.when(F.col(Promotions.mechanic) != "none", decision.status),
                 Promotions.stopped_on: F.lit(None),
@@ -232,7 +232,9 @@ def _zeros(of: type[Table], *names: str) -> dict[str, Column]:
 
 def explored(of: Considered, decision: Decision) -> DataFrame:
     """One row per explored user and what could have been drawn, none among it. → Explored."""
-    drawn = of.draws.select(Draw.user_id, F.col(Draw.promotion_id).alias(_DRAWN), F.col(Draw.actions).alias(_ACTIONS))
+    drawn = of.draws.select(
+        Draw.user_id, F.col(Draw.promotion_id).alias(_DRAWN), F.col(Draw.offer_propensity).alias(_OF_OFFER)
+    )
     candidates = (
         drawable_offers(of.offers, of.limits, decision.explore_budget_share)
         .join(drawn, Draw.user_id, "inner")
@@ -259,7 +261,7 @@ def explored(of: Considered, decision: Decision) -> DataFrame:
         .withColumns(
             {
                 Explored.date: F.lit(decision.date),
-                Explored.action_propensity: _share_of(F.col(_ACTIONS)),
+                Explored.action_propensity: _propensity_of_draw(),
                 Explored.chosen: was_drawn,
                 Explored.run_id: F.lit(None),
             }
@@ -300,5 +302,8 @@ def _amount(micro: str, digits: int) -> Column:
     return half_up(F.col(micro).cast("decimal(18,0)") / MICRO, digits)
 
 
-def _share_of(actions: Column) -> Column:
-    return F.when(actions.isNotNull(), F.lit(1).cast("decimal(18,6)") / actions).cast(RATE)
+def _propensity_of_draw() -> Column:
+    """The probability with which chance draws the row's offer, or none; null: chance did not draw. With _OF_OFFER."""
+    of_offer = F.col(_OF_OFFER)
+    of_none = F.when(of_offer.isNotNull(), F.lit(NONE_SHARE).cast(RATE))
+    return F.when(F.col(Promotions.scenario) == "none", of_none).otherwise(of_offer)

@@ -134,7 +134,7 @@ def test_whoever_was_picked_for_an_offer_is_no_evidence(lake: Lake, run_job: Run
 
 
 def drawn_rows(n: int, on: int, chosen: str, actions: tuple[str, ...]) -> list[dict[str, Any]]:
-    """What user n could have drawn on a day, each as likely, none among it."""
+    """What user n could have drawn on a day: none, one time in four, or an offer, each as likely."""
     mechanics = {"none": "none", "discount": "discount", "coupon": "coupon"}
     return [
         {
@@ -146,7 +146,7 @@ def drawn_rows(n: int, on: int, chosen: str, actions: tuple[str, ...]) -> list[d
             "saving": {"none": 0, "discount": 0.2, "coupon": 0.1}[name],
             "expected_cost": {"none": 0, "discount": 2, "coupon": 1}[name],
             "incremental_margin": {"none": 0, "discount": 3, "coupon": 1}[name],
-            "action_propensity": round(1 / len(actions), 6),
+            "action_propensity": 0.25 if name == "none" else 0.75 / (len(actions) - 1),
             "chosen": name == chosen,
         }
         for name in actions
@@ -154,19 +154,20 @@ def drawn_rows(n: int, on: int, chosen: str, actions: tuple[str, ...]) -> list[d
 
 
 def test_what_chance_drew_tells_what_single_offers_do(lake: Lake, run_job: Run) -> None:
-    """L07: 600 explored users: those who drew a discount pay 14 for milk, a coupon 11, none 10, in the days after it.
+    """L07: 640 explored users: those who drew a discount pay 14 for milk, a coupon 11, none 10, in the days after it.
 
-    Half of them could not have drawn a coupon: chance gave these a discount or none, one in two, others one in three.
+    Half of them could not have drawn a coupon: chance gave three of four of these a discount, and of eight others three
+    a discount and three a coupon. One of four drew none.
     They pay 20 more whatever they draw, so that a mean of all who drew none would be wrong.
     """
     explored, lines = [], []
-    for n in range(600):
+    for n in range(640):
         actions = ("none", "discount") if n % 2 else ("none", "discount", "coupon")
-        chosen = actions[(n // 2) % len(actions)]
+        chosen = "none" if n // 2 % 4 == 0 else actions[1 + n // 2 // 4 % 2] if len(actions) > 2 else "discount"
         explored += drawn_rows(n, 0, chosen, actions)
         paid = {"none": 10.0, "discount": 14.0, "coupon": 11.0}[chosen] + 20 * (n % 2)
         lines.append(line(n, n % 7, paid, "milk"))
-    offers = [promotion(n, 0, arm="explore") for n in range(600)]
+    offers = [promotion(n, 0, arm="explore") for n in range(640)]
     write(
         lake,
         {

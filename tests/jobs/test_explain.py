@@ -67,16 +67,17 @@ def test_a_decision_is_found_again_with_what_lost_and_by_what(lake: Lake, settin
 
 def test_of_an_explored_user_what_could_have_been_drawn_is_told(lake: Lake, settings: Settings) -> None:
     tea = {"date": DAY, "user_id": "u", "promotion_id": "a", "scenario": "repurchase", "mechanic": "discount"}
-    tea |= {"product_ids": ["tea"], "action_propensity": "0.5"}
+    tea |= {"product_ids": ["tea"], "action_propensity": "0.75"}
     none = tea | {"promotion_id": "n", "scenario": "none", "mechanic": "none", "product_ids": []}
+    none["action_propensity"] = "0.25"
     lake.write(Promotions, [tea | {"rank": 1, "arm": "explore"}], {"date": DAY})
     lake.write(Explored, [tea | {"chosen": True}, none | {"chosen": False}], {"date": DAY})
     arguments = {"user": "u", "date": DAY.isoformat()}
     told = all_commands()["explain"].start(lake, settings, arguments, Progress(Console(file=StringIO())))
     assert told.split("\n") == [
         f"u on {DAY}, arm explore: 1 offer",
-        "  drawn: repurchase, discount of tea, probability 0.500000",
-        "  not drawn: none, no offer, probability 0.500000",
+        "  drawn: repurchase, discount of tea, probability 0.750000",
+        "  not drawn: none, no offer, probability 0.250000",
     ]
     assert "not recorded" in lake.read(Runs).collect()[0].settings
 
