@@ -187,12 +187,12 @@ def _value(
 
 
 def _counted(run: Run, made: Made, given: Floats, day: int) -> list[dict[str, Any]]:
-    """Of the offers whose days ended in the last four weeks."""
-    over = (made.candidate >= 0) & (made.day + HOLDS <= day) & (made.day + HOLDS > day - POOLED)
+    """Of the offers whose days ended in the last week."""
+    over = (made.candidate >= 0) & (made.day + HOLDS <= day) & (made.day + HOLDS > day - HOLDS)
     if not over.any():
         return []
     rows, mechanic = [], run.of.mechanic[np.maximum(made.candidate, 0)]
-    window = _window(int(made.day[over].min()), POOLED)
+    window = _window(day - HOLDS, HOLDS)
     for number, name in [(-1, "all"), *((n, f"mechanic:{name}") for n, name in enumerate(response.NAMES))]:
         own = over & (mechanic == number) if number >= 0 else over
         if own.any():
