@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import datetime
+import functools
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.measurement import Effects, KpiDaily
 from promo_spark.contracts.policy import BY_HAND, Policy
 from promo_spark.decisions.adjustment.version import adjusted, unchanged
-from promo_spark.decisions.policy import AS_SET, InForce, changes, in_force, rows_in_force, values_of, version_rows
+from promo_spark.decisions.policy import AS_SET, InForce, changes, in_force, values_of, version_rows
 from promo_spark.runtime.job import Context
 from promo_spark.settings.adjust import AdjustSettings
 from promo_spark.settings.promote import PromoteSettings
@@ -25,7 +27,8 @@ def next_version(ctx: Ctx) -> list[dict[str, Any]]:
     """The rows of the version that the day after the date is decided by. → Policy, without a run's id."""
     promote = ctx.beside(PromoteSettings)
     versions = _versions(ctx)
-    current = _in_force(versions, ctx.date)
+    version_of = functools.cache(partial(_in_force, versions))  # asked for each date that counts, again and again
+    current = version_of(ctx.date)
     by_hand = _by_hand_since(versions, ctx.date, ctx.settings.hand_days)
     if by_hand is not None:
         entries = unchanged(current, f"said by hand for {by_hand}: it stays for adjust.hand_days")
@@ -36,7 +39,7 @@ def next_version(ctx: Ctx) -> list[dict[str, Any]]:
         effects, kpis = _measured(ctx), [row.asDict() for row in ctx.read(KpiDaily).collect()]  # a row per figure
         if not any(row[Effects.date] == ctx.date and row[Effects.estimate] is not None for row in effects):
             ctx.note(f"measurement.effects tells nothing on {ctx.date}: what nothing is known of stays as it is")
-        entries = adjusted(effects, kpis, lambda day: _in_force(versions, day), ctx.date, ctx.settings, promote)
+        entries = adjusted(effects, kpis, version_of, ctx.date, ctx.settings, promote)
     rows = version_rows(entries, parent=current, valid_from=ctx.date + datetime.timedelta(1), job=ctx.job.name)
     made = changes(current.values, values_of(rows))
     for change in made:
@@ -56,7 +59,7 @@ def _measured(ctx: Ctx) -> list[Row]:
     return [row.asDict() for row in rows.filter(_is_read()).collect()]
 
 
-def _is_read() -> Any:
+def _is_read() -> Column:
     """The rows that adjust reads: of whom chance chose, and of what receipts say."""
     return F.col(Effects.method).isin("holdout", "explore", "counted")
 
@@ -79,5 +82,4 @@ def _by_hand_since(versions: Sequence[Row], date: datetime.date, days: int) -> d
     """The newest date for which a person said how it is decided, if that is less than so many days ago."""
     said = {row[Policy.valid_from] for row in versions if row[Policy.job] == BY_HAND and row[Policy.valid_from] <= date}
     newest = max(said, default=None)
-    lately = newest is not None and newest > date - datetime.timedelta(days)
-    return newest if lately and rows_in_force([r for r in versions if r[Policy.valid_from] == newest]) else None
+    return newest if newest is not None and newest > date - datetime.timedelta(days) else None

@@ -72,10 +72,9 @@ def budgets(
             f"{margin[Effects.estimate]:.3f} ({low:.3f} to {high:.3f}), {margin[Effects.verdict]}, holdout all of "
             f"measurement.effects {date}"
         )
-        budget = promote.daily_budget * now
         if margin[Effects.verdict] == "stop":
             aim, reason = now / (1 + settings.step), "all offers together lose margin for sure"
-        elif budget > 0 and surely > _OVERSPENT * promote.daily_budget:
+        elif promote.daily_budget > 0 and surely > _OVERSPENT * promote.daily_budget:
             aim, reason = now * promote.daily_budget / a_day, "more is given than the budget of the day"
     aim = min(max(aim, _BOUNDS["budget_factor"].least), _BOUNDS["budget_factor"].most)
     value = stepped(now, aim, settings.step)
