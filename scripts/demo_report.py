@@ -77,6 +77,7 @@ def offers_by_day(promotions: pl.DataFrame) -> list[str]:
 def plans(effects: Rows) -> list[str]:
     """Per offer: expected against seen, of all and by mechanic. Effects of the method counted → lines."""
     counted = [row for row in effects if row[Effects.method] == "counted"]
+    counted.sort(key=lambda row: row[Effects.window_days])  # of several windows the longest is told
     slices = sorted({row[Effects.slice] for row in counted if not row[Effects.slice].startswith("scenario:")})
     told = []
     for slice_ in slices:

@@ -107,8 +107,8 @@ def effects_and_checks(ctx: Ctx) -> tuple[list[Row], list[Row]]:
     ctx.say("comparing what chance drew for explored users")
     explored, policy = _of_explored(ctx, of)
     first = max(of.start, ctx.date - datetime.timedelta(ctx.settings.explored_days))
-    ended = {of.shortest, Window(first, (ctx.date - first).days)}
-    plans = [row for window in sorted(ended, key=lambda window: window.days) for row in _plans(of, window)]
+    ended = {window.days: window for window in (of.shortest, Window(first, (ctx.date - first).days))}
+    plans = [row for _, window in sorted(ended.items()) for row in _plans(of, window)]
     effects = judged([*effect_rows([*compared, *explored], of.by), *policy, *observed, *plans], of.by)
     return [*effects, *later], [*checks, *effect_check_rows(effects)]
 
