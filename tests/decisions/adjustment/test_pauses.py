@@ -46,7 +46,7 @@ def test_a_pause_ends_once_explored_users_bring_something(estimate: float | None
 
 
 def test_bad_feedback_closes_whatever_it_brings() -> None:
-    """L06: half of the scores are bad: closed, though its return is positive for sure."""
+    """L06, K14 (a stop signal): half of the scores are bad: closed, though its return is positive for sure."""
     rows = [*gain("explore", COUPON, seen=5.0, told=2.0), effect("explore", COUPON, "roi", 2.0)]
     found = entries(rows, [negative(0.5)])
     assert value(found, "paused", COUPON) == CLOSED

@@ -66,6 +66,8 @@ def test_clearance_is_deeper_the_steeper_the_fall(spark: SparkSession, inputs: S
 def test_clearance_is_deeper_the_longer_the_stock_lasts(spark: SparkSession, inputs: ScenarioInputs) -> None:
     """A18: what is on hand over the forecast of a day. I13: a cover of 120 days is cleared deeper than one of 60.
 
+    F13: with the same forecast more on hand is never cleared less deep: 5 not at all, then 60, then 120.
+
     O07: what does not keep is cleared sooner.
     """
     on_hand = {"long": 120, "shorter": 60, "short": 5, "fresh": 5, "out of forecast": 90, "dead": 3}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import datetime
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -49,7 +51,7 @@ def products(spark: SparkSession, ids: list[str]) -> DataFrame:
 
 
 def test_the_long_table_of_strengths_is_the_matrix(spark: SparkSession) -> None:
-    """A07, C15 (part: purchases): pivoting the long table of 5 users × 6 products gives the dense matrix.
+    """A07: pivoting the long table of 5 users × 6 products gives the dense matrix.
 
     Half-life 10 days: an order 0 half-lives ago would count 1, 10 days ago 1/2, 20 days ago 1/4.
     """
@@ -212,6 +214,41 @@ def test_planted_tastes_are_found_three_times_better_than_by_popularity(spark: S
     assert found["als:new", "recall@10"] > 0.75  # 11 products of the group are left, 10 are shown
     assert found["buy_again", "recall@10"] <= 0.2  # nothing is bought twice here
     assert figures(bought(spark, rows[::-1]).repartition(5)) == found
+
+
+def test_behaviours_of_all_kinds_make_one_sparse_matrix(spark: SparkSession) -> None:
+    """C15: pairs of users and products equal the dense pivot of weighted behaviour; nothing is ever pivoted.
+
+    All happened on the day before: an order counts 1, a try-on 0.5, a view 0.25, times a half-life of one day: 1/2.
+    """
+    pairs = purchase.strengths(
+        purchase.purchases(bought(spark, [("ann", "hat", 1), ("ben", "tie", 1)]), before=DAY, days=100),
+        as_of=DAY,
+        half_life_days=1,
+    )
+    behaviour = [("ann", "hat", "view"), ("ann", "hat", "view"), ("ann", "tie", "try_on"), ("ben", "hat", "view")]
+    events = Events.frame(
+        spark,
+        [
+            {"user_id": user, "product_id": product, "event_type": kind, "event_date": DAY - datetime.timedelta(1)}
+            for user, product, kind in behaviour
+        ],
+    )
+    weights = {"try_on": 0.5, "view": 0.25}
+    rows = purchase.with_events(pairs, events, weights=weights, as_of=DAY, half_life_days=1).toPandas()
+    dense = rows.pivot_table(index="user_id", columns="product_id", values="strength", fill_value=0.0)
+    assert dense.to_numpy().tolist() == [
+        [0.5 + 0.125 + 0.125, 0.25],  # ann: the hat bought and viewed twice, the tie tried on
+        [0.125, 0.5],  # ben: the hat viewed, the tie bought
+    ]
+    package = Path(purchase.__file__).parents[2]
+    called = {
+        node.func.attr
+        for file in package.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    }
+    assert "groupBy" in called and "pivot" not in called
 
 
 def test_a_try_on_counts_as_its_weight_says(spark: SparkSession) -> None:
