@@ -180,10 +180,13 @@ def test_what_chance_drew_tells_what_single_offers_do(lake: Lake, run_job: Run) 
     )
     run_job(evaluate.run, day(7), FEW)
     discount = effects(lake, day(7), slice="mechanic:discount", method="explore")
-    assert discount["paid"]["estimate"] == pytest.approx(4.0, abs=1e-3) and discount["margin"]["expected"] == 3.0
-    assert effects(lake, day(7), slice="mechanic:coupon", method="explore")["paid"]["estimate"] == pytest.approx(1.0)
+    # weights such as 4 / 3 have four digits, and what a user paid times one is in cents: half a cent off at most
+    assert discount["paid"]["estimate"] == pytest.approx(4.0, abs=5e-3)
+    assert discount["margin"]["expected"] == pytest.approx(3.0, abs=1e-3)
+    coupon = effects(lake, day(7), slice="mechanic:coupon", method="explore")
+    assert coupon["paid"]["estimate"] == pytest.approx(1.0, abs=5e-3)
     # all offers: of the half that may draw both (14 + 11) / 2 − 10, of the other 4
-    assert effects(lake, day(7), slice="all", method="explore")["paid"]["estimate"] == pytest.approx(3.25, abs=1e-3)
+    assert effects(lake, day(7), slice="all", method="explore")["paid"]["estimate"] == pytest.approx(3.25, abs=5e-3)
     assert {"depth:0.1", "depth:0.2", "scenario:of_coupon"} <= set(pl.read_delta(lake.path(Effects))["slice"])
     # the policy of the day: the discount, 3 − 0.5 × 2 against 1 − 0.5 × 1 and 0. It is told to bring 3, and brings 4
     for method in ("dr_policy", "snips_policy"):
