@@ -10,7 +10,8 @@ plays the same through Spark. Every replication is played twice with the same ch
 adjusted and with one that is; and beside them by an oracle that knows the truth, with the same budget and arms.
 
 `known` is a policy whose value and cost factors of each mechanic are what is true of the offers that it makes:
-about what adjusting by such factors could bring at best.
+about what adjusting by such factors could bring at best. A policy that is never adjusted gives more than it reserves:
+`same_money` compares with one that reserves so much less that it gives what the adjusted does.
 
 Scenarios: stationary; drift, where from day 10 on every offer has 0.3 of its pull; two_lose, where only the two
 mechanics have that bring most; planted, where the mechanic that is used most costs a quarter of the margin of whom it
@@ -36,6 +37,7 @@ from loop_rows import date_of, effects_of, explored, margin_of, policy_values, w
 from loop_worlds import Retailer, Truth, retailer
 
 from promo_spark.contracts.measurement import Effects
+from promo_spark.contracts.policy import ALL, PARAMETERS
 from promo_spark.decisions.adjustment.version import adjusted
 from promo_spark.decisions.policy import AS_SET, InForce, values_of, version_rows
 from promo_spark.measurement.differences import Difference
@@ -45,6 +47,7 @@ from promo_spark.worlds.streams import Floats
 
 DRIFT_DAY, FROM_DAY, LATE, PLANTED_LOSS, FOUND_WITHIN = 10, 8, 14, 0.25, 14
 SURE = -3.3  # standard errors
+PACED_FROM = 12  # day from which most of what adjusting does to budgets is done
 WAYS = ("frozen", "adjusting", "known", "oracle")
 GOALS = {
     "stationary": "value of adjusting over frozen ≥ 0.97",
@@ -249,9 +252,25 @@ def month(task: tuple[str, int]) -> dict[str, Any]:
         "depth_raised": [day for day in versions if any(p == "depth_most" for p, _ in versions[day].values)],
         "last": {f"{p} of {s}": v for (p, s), v in versions[of.days - 1].values.items()},
     }
+    told["paced"] = _paced_value(told, common)
     if watched:
         told["power"] = _power(frozen, scenario)
     return told
+
+
+def _paced_value(told: dict[str, Any], common: tuple[Retailer, int, int, Scenario, int]) -> float:
+    """What a policy brings that is never adjusted, but reserves less once receipts are in: it gives as the adjusted."""
+    of, seed, number, scenario, days = common
+    over = [told[way]["late_told"] / max(told[way]["late_given"], 1e-9) for way in ("frozen", "adjusting")]
+    least = {one.name: one.least for one in PARAMETERS}["budget_factor"]
+    factor = min(max(over[0] / max(over[1], 1e-9), least), 1.0)
+    paced = InForce("paced", {("budget_factor", ALL): factor})
+    run = Run(of, seed, number, scenario.truth, days, with_noise=False)
+    as_told = told_by_promote(of, AS_SET)
+    for day in range(days):
+        run.decide(day, as_told, paced if day >= PACED_FROM else AS_SET)
+        run.play(day)
+    return float(told_of(run, scenario)["value"].sum())
 
 
 def _of_offers(run: Run, versions: dict[int, InForce], parameter: str) -> Floats:
@@ -354,6 +373,7 @@ def summary(name: str, months: Sequence[dict[str, Any]], planted: str | None) ->
         "goal": GOALS[name],
         **{f"value_{way}": round(float(value[way].sum(axis=1).mean()), 4) for way in WAYS},
         "value_ratio": _ratio(value["adjusting"].sum(), value["frozen"].sum()),
+        "value_ratio_same_money": _ratio(value["adjusting"].sum(), sum(one["paced"] for one in months)),
         "regret_ratio": _ratio(regret["adjusting"], regret["frozen"]),
         "regret_ratio_known": _ratio(regret["known"], regret["frozen"]),
         **{f"regret_{way}": round(value_, 4) for way, value_ in regret.items()},
