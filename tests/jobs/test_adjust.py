@@ -55,16 +55,19 @@ def test_a_version_a_day_each_with_its_evidence(lake: Lake, run_job: Run) -> Non
     run_job(adjust, BEFORE)
     measured(lake, YESTERDAY, GIVES_MORE | {"expected": 1.05}, LOSES)
     run_job(adjust, YESTERDAY)
-    name = ("cost_factor", "mechanic:discount")
+    cost, value = (("cost_factor", "mechanic:discount"), ("value_factor", "mechanic:discount"))
     found = versions(lake)
-    assert found[YESTERDAY] == {name: 1.1}
+    assert found[YESTERDAY] == {cost: 1.1, value: 1.1}  # of value nothing is measured: it follows cost
     # 1.5 over 1.05, told when 1 was in force on most dates: still far above 1.1, so a step to 1.21
-    assert found[DAY] == {name: 1.21, ("paused", "mechanic:coupon"): 1.0}
+    assert found[DAY] == {cost: 1.21, value: 1.21, ("paused", "mechanic:coupon"): 1.0}
     rows = pl.read_delta(lake.path(Policy)).sort("valid_from", "parameter")
     first, second = (of["version_id"].unique().to_list() for _, of in rows.group_by("valid_from", maintain_order=True))
-    assert rows["parent"].to_list() == [None, *first * 2] and first != second
-    assert rows["previous"].to_list() == [None, 1.1, None]
-    assert all(f"measurement.effects {YESTERDAY}" in text for text in rows["evidence"][1:])
+    assert rows["parent"].to_list() == [None, None, *first * 3] and first != second
+    assert rows["previous"].to_list() == [None, None, 1.1, None, 1.1]
+    evidence = dict(zip(rows["parameter"][2:], rows["evidence"][2:], strict=True))
+    assert f"measurement.effects {YESTERDAY}" in evidence["cost_factor"]
+    assert f"measurement.effects {YESTERDAY}" in evidence["paused"]
+    assert evidence["value_factor"].endswith("as of cost_factor")
     run_job(adjust, YESTERDAY)
     assert pl.read_delta(lake.path(Policy)).sort("valid_from", "parameter").equals(rows)
 
