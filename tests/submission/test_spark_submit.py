@@ -150,7 +150,7 @@ def test_jars_that_lie_elsewhere_are_left_to_spark_to_fetch() -> None:
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["baskts", "--date", "2017-12-01"], "there is no job 'baskts'; there are: baskets"),
+        (["baskts", "--date", "2017-12-01"], "there is no job 'baskts'; there are: adjust, baskets"),
         ([], "there is no job ''"),
         (["baskets", "--env", "mars", "--date", "2017-12-01"], "there is no conf/mars.toml; there are: demo"),
         (["baskets", "--date", "2017-12-1"], "'2017-12-1' is not a date"),
