@@ -37,7 +37,7 @@ from loop_rows import date_of, effects_of, explored, margin_of, policy_values, w
 from loop_worlds import Retailer, Truth, retailer
 
 from promo_spark.contracts.measurement import Effects
-from promo_spark.contracts.policy import ALL, PARAMETERS
+from promo_spark.contracts.policy import ALL, BY_NAME
 from promo_spark.decisions.adjustment.version import adjusted
 from promo_spark.decisions.policy import AS_SET, InForce, values_of, version_rows
 from promo_spark.measurement.differences import Difference
@@ -262,7 +262,7 @@ def _paced_value(told: dict[str, Any], common: tuple[Retailer, int, int, Scenari
     """What a policy brings that is never adjusted, but reserves less once receipts are in: it gives as the adjusted."""
     of, seed, number, scenario, days = common
     over = [told[way]["late_told"] / max(told[way]["late_given"], 1e-9) for way in ("frozen", "adjusting")]
-    least = {one.name: one.least for one in PARAMETERS}["budget_factor"]
+    least = BY_NAME["budget_factor"].least
     factor = min(max(over[0] / max(over[1], 1e-9), least), 1.0)
     paced = InForce("paced", {("budget_factor", ALL): factor})
     run = Run(of, seed, number, scenario.truth, days, with_noise=False)

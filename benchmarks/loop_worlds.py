@@ -74,7 +74,7 @@ def retailer(seed: int, users: int, folder: Path, form: str = "log_linear", copi
     if not path.exists():
         made = _made(seed, users, form)
         folder.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(path, **_arrays(made))  # type: ignore[arg-type]
+        np.savez_compressed(path, **_arrays(made))  # type: ignore[arg-type]  # its stubs take no names
     kept = np.load(path)
     of_users = {name: np.concatenate([kept[name]] * copies, axis=_AXIS.get(name, 0)) for name in kept.files}
     of_users["mechanic"] = kept["mechanic"]

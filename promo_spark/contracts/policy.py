@@ -41,6 +41,7 @@ PARAMETERS: Final = (
     Parameter("explore_share", (ALL,), 0.002, 0.10, "promote.explore_share, unless that is 0"),
     Parameter("budget_factor", (ALL, "mechanic"), 0.1, 1.0, "the day's budget, or that of a mechanic, times this"),
 )
+BY_NAME: Final = {p.name: p for p in PARAMETERS}
 _MEANINGS = "; ".join(f"{p.name} ({p.meaning})" for p in PARAMETERS)
 
 

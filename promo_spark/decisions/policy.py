@@ -13,12 +13,10 @@ from typing import Any
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from promo_spark.contracts.policy import ALL, BY_HAND, NONE, PARAMETERS, PAUSED, Policy
+from promo_spark.contracts.policy import ALL, BY_HAND, BY_NAME, NONE, PAUSED, Policy
 from promo_spark.contracts.vocabulary import GIVING_MECHANICS
 from promo_spark.errors import ContractError
 from promo_spark.settings.promote import PromoteSettings
-
-_BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
 
 Values = Mapping[tuple[str, str], float]  # of a parameter and its scope
 
@@ -134,9 +132,9 @@ def _version(valid_from: datetime.date, job: str, parent: str | None, values: Va
 
 def _judged(parameter: str, scope: str, value: float | None) -> float:
     """The value, if a version may have it. Raises ContractError."""
-    known = _BY_NAME.get(parameter)
+    known = BY_NAME.get(parameter)
     if known is None:
-        raise ContractError(f"decisions.policy has no parameter {parameter}; there are: {', '.join(_BY_NAME)}, {NONE}")
+        raise ContractError(f"decisions.policy has no parameter {parameter}; there are: {', '.join(BY_NAME)}, {NONE}")
     kind, _, name = scope.partition(":")
     is_named = bool(name) and (kind != "mechanic" or name in GIVING_MECHANICS)
     if kind not in known.scopes or (scope != ALL and not is_named):

@@ -193,8 +193,13 @@ def digest(parts: Any) -> str:
 
 def identities(job: Job, settings: Settings) -> dict[str, Any]:
     """The settings that the job's result depends on."""
-    own = {"business": settings.business.identity(), job.name: getattr(settings, job.name).identity()}
-    return own | {section.__name__: values.identity() for section, values in sections_beside(job, settings).items()}
+    return {name: section.identity() for name, section in _sections(job, settings).items()}
+
+
+def _sections(job: Job, settings: Settings) -> dict[str, Section]:
+    """The business, the job's own section, and those of other jobs that it names."""
+    beside = {section.__name__: values for section, values in sections_beside(job, settings).items()}
+    return {"business": settings.business, job.name: getattr(settings, job.name), **beside}
 
 
 def sections_beside(job: Job, settings: Settings) -> dict[type[Section], Section]:
@@ -224,6 +229,4 @@ def _sources(folder: Traversable, name: str) -> Iterator[tuple[str, bytes]]:
 
 def logged_settings(job: Job, settings: Settings) -> dict[str, Any]:
     """The settings of a job, as the run log keeps them; secrets are references and stay so."""
-    beside = {section.__name__: values for section, values in sections_beside(job, settings).items()}
-    named = {"business": settings.business, job.name: getattr(settings, job.name), **beside}
-    return {name: section.model_dump(mode="json") for name, section in named.items()}
+    return {name: section.model_dump(mode="json") for name, section in _sections(job, settings).items()}

@@ -5,14 +5,13 @@ from __future__ import annotations
 import datetime
 
 from promo_spark.contracts.measurement import Effects
-from promo_spark.contracts.policy import ALL, PARAMETERS
+from promo_spark.contracts.policy import ALL, BY_NAME
 from promo_spark.decisions.adjustment.factors import stepped
 from promo_spark.decisions.adjustment.findings import Findings
 from promo_spark.decisions.policy import Entry, InForce
 from promo_spark.settings.adjust import AdjustSettings
 from promo_spark.settings.promote import PromoteSettings
 
-_BOUNDS = {one.name: one for one in PARAMETERS}
 _OVERSPENT = 1.05  # given over the day's budget, from which on less may be reserved
 
 
@@ -76,7 +75,7 @@ def budgets(
             aim, reason = now / (1 + settings.step), "all offers together lose margin for sure"
         elif promote.daily_budget > 0 and surely > _OVERSPENT * promote.daily_budget:
             aim, reason = now * promote.daily_budget / a_day, "more is given than the budget of the day"
-    aim = min(max(aim, _BOUNDS["budget_factor"].least), _BOUNDS["budget_factor"].most)
+    aim = min(max(aim, BY_NAME["budget_factor"].least), BY_NAME["budget_factor"].most)
     value = stepped(now, aim, settings.step)
     return [] if value >= 1.0 else [Entry("budget_factor", ALL, value, evidence, reason)]
 
@@ -103,7 +102,7 @@ def explored_share(
         else:
             reason = "as sure as it has to be"
         least, most = (share / promote.valid_days for share in settings.explored)
-        bounds = _BOUNDS["explore_share"]
+        bounds = BY_NAME["explore_share"]
         value = round(min(max(value, least, bounds.least), most, bounds.most), 5)
     return [] if value == promote.explore_share else [Entry("explore_share", ALL, value, evidence, reason)]
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from promo_spark.contracts.policy import PARAMETERS
+from promo_spark.contracts.policy import BY_NAME
 from promo_spark.contracts.vocabulary import GIVING_MECHANICS
 from promo_spark.decisions.adjustment.findings import Finding, Findings, dates_back
 from promo_spark.decisions.policy import Entry, InForce
@@ -72,10 +72,10 @@ class Calibration:
             {},
         )
 
-    def value(self) -> list[tuple[str, Belief]]:
-        """What is believed of value_factor, by mechanic and scenario.
+    def value(self, cost: Sequence[tuple[str, Belief]]) -> list[tuple[str, Belief]]:
+        """What is believed of value_factor, by mechanic and scenario, from what is believed of cost_factor.
 
-        Before it is measured: as of cost_factor. Offers that are used more often than was told give more, and bring
+        Before it is measured: the same. Offers that are used more often than was told give more, and bring
         more: were cost alone known so soon, those that are used most would look worst.
         """
         kinds = self.findings.slices(self.date, "explore", "margin")
@@ -83,7 +83,7 @@ class Calibration:
             "value_factor",
             [self.findings.gain(day, "holdout", "all") for day in self._dates()],
             {name: [self.findings.gain(self.date, "explore", name)] for name in kinds},
-            {scope: belief.mean for scope, belief in self.cost()},
+            {scope: belief.mean for scope, belief in cost},
         )
 
     def _dates(self) -> Sequence[datetime.date]:
@@ -146,7 +146,7 @@ def factor_entries(
     `week`: of the draw that is aimed at instead of the mean (Thompson 1933), which widens with the doubt, so that what
     nobody knows much of is tried; None: the mean.
     """
-    bounds = next(one for one in PARAMETERS if one.name == parameter)
+    bounds = BY_NAME[parameter]
     entries = []
     for scope, belief in beliefs:
         aim = belief.mean

@@ -23,7 +23,6 @@ class Finding:
     seen: float
     error: float
     told: float
-    n: int
     first: datetime.date
     last: datetime.date
     text: str
@@ -97,7 +96,7 @@ class Findings:
             f"{what} {seen:.3f} ± {error:.3f} beside {told:.3f} told, n {row[Effects.n_treated]:,}, "
             f"{method} {row[Effects.slice]} of measurement.effects {date}"
         )
-        return Finding(seen, error, told, int(row[Effects.n_treated]), first, last, text)
+        return Finding(seen, error, told, first, last, text)
 
 
 def dates_back(date: datetime.date, *, every: int, memory_days: int) -> Sequence[datetime.date]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from promo_spark.contracts.measurement import Effects
+from promo_spark.contracts.policy import ALL
 from promo_spark.decisions.adjustment.bounds import budgets, depths, explored_share
 from promo_spark.decisions.adjustment.factors import Calibration, InForceOn, factor_entries
 from promo_spark.decisions.adjustment.findings import Findings
@@ -32,10 +33,11 @@ def adjusted(
     current = in_force(date)
     findings = Findings(effects, promote.valid_days)
     calibration = Calibration(findings, in_force, date, settings, _window_days(effects))
+    cost = calibration.cost()
     week = "-W".join(f"{n:02}" for n in (date + datetime.timedelta(1 - settings.weekday + 1)).isocalendar()[:2])
     new = [
-        *factor_entries("value_factor", calibration.value(), current, settings, week if settings.chance else None),
-        *factor_entries("cost_factor", calibration.cost(), current, settings, None),
+        *factor_entries("value_factor", calibration.value(cost), current, settings, week if settings.chance else None),
+        *factor_entries("cost_factor", cost, current, settings, None),
         *pauses(findings, kpis, in_force, current, date, settings),
         *depths(findings, current, date, settings, promote),
         *budgets(findings, current, date, settings, promote),
@@ -54,13 +56,13 @@ def unchanged(current: InForce, reason: str) -> list[Entry]:
 
 
 def _as_before(current: InForce) -> list[Entry]:
-    """The factors and budgets of kinds of which nothing was measured; what else is gone was let go."""
-    kept = [
+    """The factors, and the budgets of mechanics, of which nothing was measured; what else is gone was let go."""
+    return [
         entry
         for entry in unchanged(current, "nothing new is known of it")
-        if entry.parameter in ("value_factor", "cost_factor") or entry.scope.startswith("mechanic:")
+        if entry.parameter in ("value_factor", "cost_factor")
+        or (entry.parameter == "budget_factor" and entry.scope != ALL)
     ]
-    return [entry for entry in kept if entry.parameter != "paused"]
 
 
 def _window_days(effects: Sequence[Mapping[str, Any]]) -> int:
