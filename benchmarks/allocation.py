@@ -20,8 +20,9 @@ from pyspark.sql import functions as F
 
 from promo_spark.decisions.allocation.limits import DAILY, of_mechanic
 from promo_spark.decisions.allocation.policies import greedy
-from promo_spark.decisions.allocation.prices import AllocatedOffer, Allocation, allocated_by_prices
+from promo_spark.decisions.allocation.prices import Allocation, allocated_by_prices
 from promo_spark.decisions.allocation.user_options import OptionUse, UserOption, UserOptions
+from promo_spark.decisions.allocation.user_sets import AllocatedOffer
 from promo_spark.settings import load
 
 MECHANICS, DEPARTMENTS, PRODUCTS = 8, 12, 2_000

@@ -6,7 +6,8 @@ cost: the shop's, but for the share that a supplier's fund pays. Prices of all l
 campaigns and departments and scarce stock too, say which offers are made; one that brings less than a stated gain never
 is. An offer of an earlier date that still holds counts against a user's most, and is not made again; it ends where the
 user's consent was withdrawn. A keyed-hash holdout gets nothing, nor does an account that risk blocks; the explore arm
-gets what chance says, and all that it could have drawn is written down. Where approval is required, offers are proposed
+gets what chance says, and all that it could have drawn is written down. What users who are held out would have got is
+written down too, for what is measured, and given to nobody. Where approval is required, offers are proposed
 until `approve` runs. What was adjusted by what earlier offers did, the version of decisions.policy in force, changes
 depths, budgets and expectations within bounds; without one the settings alone decide. What earlier offers of points and
 rebates earned is booked in decisions.points. All promises of decisions.promotions are checked before anything is
@@ -35,10 +36,12 @@ from promo_spark.contracts.silver import (
     SegmentStrategies,
     Users,
 )
+from promo_spark.contracts.withheld import Withheld
 from promo_spark.decisions.metrics import decision_metrics
 from promo_spark.decisions.users import with_profile
 from promo_spark.flows import policy as policies
 from promo_spark.flows import promote as flow
+from promo_spark.flows.points import booked_points
 from promo_spark.runtime.job import ByHand, Context, Earlier, Everyone, job, main
 from promo_spark.settings.promote import PromoteSettings
 
@@ -66,18 +69,19 @@ from promo_spark.settings.promote import PromoteSettings
         Earlier(Policy),
         Earlier(Promotions),
         Earlier(Points),
+        Earlier(Withheld),
         Everyone(OrderLines, why="points and rebates that were promised are booked, whoever has withdrawn since"),
         Everyone(PointRedemptions, why="the same: points stay the user's"),
         ByHand(Actions),
         Everyone(Users, why="whoever may not be profiled gets a `none` that says so"),
     ],
-    writes=[Promotions, Budget, Frontier, Explored, Points, Metrics],
+    writes=[Promotions, Budget, Frontier, Explored, Withheld, Points, Metrics],
     settings=PromoteSettings,
 )
 def run(ctx: Context[PromoteSettings]) -> None:
     policy = policies.policy_in_force(ctx)
     ctx = policies.by_policy(ctx, policy)
-    of = flow.considered(ctx, flow.users_of_the_day(ctx), policy)
+    of = flow.considered(ctx, flow.users_of_the_day(ctx), policy, with_held_out=True)
     decided = flow.decided(ctx, of, flow.allocated(ctx, of))
     flow.checked(ctx, decided, of)
     ctx.metrics(
@@ -85,8 +89,9 @@ def run(ctx: Context[PromoteSettings]) -> None:
             promotions=decided.promotions, budget=decided.budget, offers=of.offers, users=with_profile(of.users)
         )
     )
-    ctx.write(Points, flow.booked_points(ctx))
+    ctx.write(Points, booked_points(ctx))
     ctx.write(Explored, decided.explored)
+    ctx.write(Withheld, decided.withheld)
     ctx.write(Frontier, decided.frontier)
     # The offers come last: where they stand, the budget they were given under stands too.
     ctx.write_few(Budget, decided.budget)

@@ -17,6 +17,7 @@ from promo_spark.contracts.schema import Table
 from promo_spark.contracts.silver import QUARANTINE as SILVER_QUARANTINE
 from promo_spark.contracts.silver import SILVER
 from promo_spark.contracts.truth import TRUTH
+from promo_spark.contracts.withheld import Withheld
 
 QUARANTINE = {**SILVER_QUARANTINE, **RESTRICTED_QUARANTINE}
 
@@ -31,6 +32,7 @@ ALL_TABLES: tuple[type[Table], ...] = (
     *EFFECTS,
     *RISKS,
     *DECISIONS,
+    Withheld,
     *POLICIES,
     *MEASUREMENT,
     *OPS,

@@ -68,11 +68,20 @@ class Decision:
 
 
 @dataclass(frozen=True)
+class HeldOutOffers:
+    """What users who are held out could be offered, ValuedOffer, and how many offers each would still get, Room."""
+
+    offers: DataFrame
+    rooms: DataFrame
+
+
+@dataclass(frozen=True)
 class Considered:
     """What was considered: OfferTarget, ValuedOffer, UserEligibility, HeldOffers, Room, Draw, ExcludedProduct.
 
     `products`: OfferableProduct. `stock`: StockLeft. `limits`: what the day's offers may reserve at most, by
-    constraint: money in minor units, stock in thousandths of a piece. `policy`: what was adjusted.
+    constraint: money in minor units, stock in thousandths of a piece. `policy`: what was adjusted. `held_out`: None
+    where it is not asked for.
     """
 
     targets: DataFrame
@@ -86,6 +95,7 @@ class Considered:
     stock: DataFrame
     limits: Mapping[str, int]
     policy: InForce = AS_SET
+    held_out: HeldOutOffers | None = None
 
 
 def chosen_offers(allocated: DataFrame, draws: DataFrame) -> DataFrame:

@@ -7,7 +7,7 @@ made counts: an account that could get nothing takes nothing from the others.
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -30,15 +30,14 @@ def rooms(
     offers: DataFrame, users: DataFrame, held: DataFrame, *, max_offers: int, max_offers_of_ring: int
 ) -> DataFrame:
     """One row per user, see Room. ValuedOffer, UserEligibility of all users of the day, HeldOffers → Room."""
-    own_room = F.greatest(F.lit(max_offers) - F.coalesce(HeldOffers.held_offers, F.lit(0)), F.lit(0))
+    of_holders = rooms_of_holders(held, max_offers=max_offers)
     held = held.select(HeldOffers.user_id, HeldOffers.held_offers)
-    of_holders = held.withColumns({Room.room: own_room, Room.ring_is_full: F.lit(False)})
     linked = users.filter(F.col(DailyUser.ring).isNotNull()).select(
         DailyUser.user_id, DailyUser.ring, UserEligibility.arm
     )
     if linked.isEmpty():
-        return Room.shaped(of_holders)
-    linked = linked.join(held, DailyUser.user_id, "left").withColumn(_OWN, own_room)
+        return of_holders
+    linked = linked.join(held, DailyUser.user_id, "left").withColumn(_OWN, _own_room(max_offers))
     held_of_ring = linked.groupBy(DailyUser.ring).agg(F.sum(HeldOffers.held_offers).alias(_HELD))
     could_be_made = could_be_chosen() | (could_be_drawn() & (F.col(UserEligibility.arm) == "explore"))
     best = (
@@ -57,7 +56,16 @@ def rooms(
         .withColumn(Room.ring_is_full, (F.col(Room.room) == 0) & (F.col(_OWN) > 0))
     )
     others = of_holders.join(of_linked.select(Room.user_id), Room.user_id, "left_anti")
-    return Room.shaped(others).unionByName(Room.shaped(of_linked))
+    return others.unionByName(Room.shaped(of_linked))
+
+
+def rooms_of_holders(held: DataFrame, *, max_offers: int) -> DataFrame:
+    """One row per user who holds offers, whoever is linked with whom. HeldOffers → Room."""
+    return Room.shaped(held.withColumns({Room.room: _own_room(max_offers), Room.ring_is_full: F.lit(False)}))
+
+
+def _own_room(max_offers: int) -> Column:
+    return F.greatest(F.lit(max_offers) - F.coalesce(HeldOffers.held_offers, F.lit(0)), F.lit(0))
 
 
 _OWN, _HELD, _BEST = "room_of_account", "held_of_ring", "best_of_account"

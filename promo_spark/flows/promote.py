@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.currencies import digits_of
-from promo_spark.contracts.decisions import Actions, Frontier, Points, Promotions
+from promo_spark.contracts.decisions import Actions, Frontier, Promotions
 from promo_spark.contracts.effects import Elasticity
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import BasketRules, Forecasts, Recommendations, Segments
@@ -23,13 +23,13 @@ from promo_spark.contracts.silver import (
     Events,
     Holidays,
     OrderLines,
-    PointRedemptions,
     PromotionCalendar,
     PromotionExclusions,
     PromotionFunds,
     SegmentStrategies,
     Users,
 )
+from promo_spark.contracts.withheld import Withheld
 from promo_spark.decisions.actions import with_status
 from promo_spark.decisions.allocation.limits import (
     DAILY,
@@ -54,23 +54,24 @@ from promo_spark.decisions.offers.products import OfferableProduct, offerable_pr
 from promo_spark.decisions.offers.strategies import user_strategies
 from promo_spark.decisions.offers.targets import best_per_scenario
 from promo_spark.decisions.options import user_options
-from promo_spark.decisions.points import Booking, EndedOffer, booked, ended_offers
 from promo_spark.decisions.policy import InForce
 from promo_spark.decisions.promotions import (
     Considered,
     Decision,
+    HeldOutOffers,
     chosen_offers,
     explored,
     promotions,
 )
 from promo_spark.decisions.risk_gate import allowed_by_risk
-from promo_spark.decisions.rooms import rooms
+from promo_spark.decisions.rooms import rooms, rooms_of_holders
 from promo_spark.decisions.scenarios import all_targets, scenarios_with_funds_only
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs, last_valid_day, lines_of_late, shares_of_yesterday
 from promo_spark.decisions.shoppers import shoppers
 from promo_spark.decisions.stock import StockLeft, stock_left, stock_limits
 from promo_spark.decisions.users import daily_users
-from promo_spark.decisions.valuation import MICRO, Valuing, could_be_chosen, curves_of, valued_offers
+from promo_spark.decisions.valuation import MICRO, ValuedOffer, Valuing, could_be_chosen, curves_of, valued_offers
+from promo_spark.decisions.withheld import as_promotions, held_and_withheld, is_held_out, withheld_offers
 from promo_spark.measures.consent import unprofiled_users
 from promo_spark.measures.money import minor_per_unit
 from promo_spark.measures.offers_in_force import offers_in_force
@@ -82,11 +83,12 @@ Ctx = Context[PromoteSettings]
 
 @dataclass(frozen=True)
 class Decided:
-    """What is written: Promotions, Budget, Explored, and rows of Frontier."""
+    """What is written: Promotions, Budget, Explored, Withheld, and rows of Frontier."""
 
     promotions: DataFrame
     budget: DataFrame
     explored: DataFrame
+    withheld: DataFrame
     frontier: list[Mapping[str, Any]]
 
 
@@ -116,14 +118,27 @@ def users_of_the_day(ctx: Ctx) -> DataFrame:
     return computed(with_eligibility(reachable, ctx.settings, ctx.date, exploring))
 
 
-def considered(ctx: Ctx, users: DataFrame, policy: InForce, everyone: DataFrame | None = None) -> Considered:
+def considered(
+    ctx: Ctx,
+    users: DataFrame,
+    policy: InForce,
+    everyone: DataFrame | None = None,
+    *,
+    with_held_out: bool = False,
+) -> Considered:
     """All that could be offered to users today, with what it would bring; and what explored users draw.
 
     UserEligibility. `policy`: the one whose settings the context has, see flows/policy.py. `everyone`: all users of the
-    day, where `users` are some of them.
+    day, where `users` are some of them. `with_held_out`: also what those who are held out could be offered.
     """
     settings = ctx.settings
-    held = computed(held_offers(ctx.read_earlier(Promotions), ctx.date))
+    asked, earlier = eligible(users), ctx.read_earlier(Promotions)
+    held = held_by_asked = computed(held_offers(earlier, ctx.date))
+    if out := with_held_out and settings.holdout_share > 0:
+        held_out = users.filter(is_held_out())
+        withheld = as_promotions(ctx.read_earlier(Withheld), held_out)
+        asked, earlier = asked.unionByName(held_out), earlier.unionByName(withheld)
+        held_by_asked = computed(held_and_withheld(held, held_offers(withheld, ctx.date), held_out))
     products = ctx.read(ProductProfile)
     excluded = excluded_products(
         products,
@@ -138,7 +153,7 @@ def considered(ctx: Ctx, users: DataFrame, policy: InForce, everyone: DataFrame 
         date=ctx.date,
         currency=ctx.business.currency,
         settings=settings,
-        users=eligible(users),
+        users=asked,
         everyone=eligible(users if everyone is None else everyone),
         products=computed(offerable_products(products, excluded, min_margin=settings.min_margin, digits=_digits(ctx))),
         funds=computed(product_funds(products, funds)),
@@ -151,12 +166,12 @@ def considered(ctx: Ctx, users: DataFrame, policy: InForce, everyone: DataFrame 
         holidays=ctx.read_optional(Holidays),
         shares=shares_of_yesterday(ctx.read_optional(Events), ctx.date),
         order_lines=lines_of_late(ctx.read_optional(OrderLines), ctx.date, settings),
-        earlier_promotions=ctx.read_earlier(Promotions),
+        earlier_promotions=earlier,
     )
     ctx.say(f"proposing offers: {', '.join(settings.scenarios)}")
     targets = allowed_by_channel(all_targets(inputs, settings.scenarios), inputs.users)
     allowed = allowed_by_risk(targets, inputs.users, no_coupon=settings.no_coupon_risk_tiers)
-    proposed = with_held_offers(allowed, held, max_offers=settings.max_offers_per_user)
+    proposed = with_held_offers(allowed, held_by_asked, max_offers=settings.max_offers_per_user)
     best = best_per_scenario(proposed, keep=settings.candidates_per_scenario)
     ways = with_funds(best, inputs.funds, ctx.date, only_with=scenarios_with_funds_only())
     if not campaigns.isEmpty():  # most days have none: then no user's segment has to be looked up
@@ -186,7 +201,8 @@ def considered(ctx: Ctx, users: DataFrame, policy: InForce, everyone: DataFrame 
             policy,
         ),
     )
-    offers = computed(with_groups(valued, inputs.users, settings.group_shares))
+    every = computed(with_groups(valued, inputs.users, settings.group_shares))
+    offers = computed(every.join(held_out, ValuedOffer.user_id, "left_anti")) if out else every
     room = computed(
         rooms(
             offers,
@@ -196,6 +212,10 @@ def considered(ctx: Ctx, users: DataFrame, policy: InForce, everyone: DataFrame 
             max_offers_of_ring=settings.max_offers_per_ring,
         )
     )
+    held_out_offers = None
+    if out:
+        rooms_of_held_out = rooms_of_holders(held_by_asked, max_offers=settings.max_offers_per_user)
+        held_out_offers = HeldOutOffers(every.join(held_out, ValuedOffer.user_id, "left_semi"), rooms_of_held_out)
     stock = stock_of_the_day(ctx, inputs.products)
     limits = budgets | limits_of_stock(ctx, offers, users, stock, budgets)
     drawn = computed(explored_users(ctx, offers, users, room, limits))
@@ -211,6 +231,7 @@ def considered(ctx: Ctx, users: DataFrame, policy: InForce, everyone: DataFrame 
         stock=stock,
         limits=limits,
         policy=policy,
+        held_out=held_out_offers,
     )
 
 
@@ -285,21 +306,24 @@ def allocated(ctx: Ctx, of: Considered) -> Allocation:
     ctx.say("allocating the budget")
     settings = ctx.settings
     spent = reserved_by_draws(of, _digits(ctx))
-    others = of.offers.filter(could_be_chosen()).join(of.draws, Draw.user_id, "left_anti")
-    options = computed(
-        user_options(
-            others,
-            of.rooms,
-            max_offers=settings.max_offers_per_user,
-            digits=_digits(ctx),
-            limits=of.limits,
-            keep=settings.candidates_per_user,
-        )
-    )
+    others = of.offers.join(of.draws, Draw.user_id, "left_anti")
+    options = computed(_options(ctx, others, of.rooms, of.limits))
     left = {name: limit - spent.get(name, 0) for name, limit in of.limits.items()}
     best = allocated_by_prices(options, left, sample_users=settings.sample_users, frontier_of=DAILY)
     chooses = policy(settings.policy)
     return best if chooses is None else by_policy(best, chooses(options, left), options, settings.policy)
+
+
+def _options(ctx: Ctx, offers: DataFrame, rooms: DataFrame, limits: Mapping[str, int]) -> DataFrame:
+    """What users could be given where nothing is drawn for them. ValuedOffer, Room → UserOptions."""
+    return user_options(
+        offers.filter(could_be_chosen()),
+        rooms,
+        max_offers=ctx.settings.max_offers_per_user,
+        digits=_digits(ctx),
+        limits=limits,
+        keep=ctx.settings.candidates_per_user,
+    )
 
 
 def decided(ctx: Ctx, of: Considered, allocation: Allocation) -> Decided:
@@ -335,25 +359,18 @@ def decided(ctx: Ctx, of: Considered, allocation: Allocation) -> Decided:
         }
         for point in allocation.frontier(DAILY)
     ]
-    return Decided(rows, computed(bounded), explored(of, decision), frontier)
+    return Decided(rows, computed(bounded), explored(of, decision), _withheld(ctx, of, allocation, decision), frontier)
 
 
-def booked_points(ctx: Ctx) -> DataFrame | list[Mapping[str, Any]]:
-    """The day's entries of the ledger. → Points."""
-    settings = ctx.settings
-    by = Booking(ctx.date, _digits(ctx), settings.return_days, settings.points_valid_days)
-    promotions, entries = ctx.earlier(Promotions), ctx.earlier(Points)
-    if promotions is None and not ctx.exists(PointRedemptions):
-        return []  # the first date of a shop: nothing can have been earned
-    earlier = Points.frame(ctx.spark) if entries is None else entries
-    made = Promotions.frame(ctx.spark) if promotions is None else promotions
-    offers = ended_offers(made, by)
-    first_day = offers.agg(F.min(EndedOffer.first_day)).collect()[0][0]  # one row
-    redemptions = ctx.read_everyone(PointRedemptions)
-    if first_day is None and redemptions.isEmpty() and earlier.isEmpty():
-        return []
-    lines = ctx.read_everyone(OrderLines).filter(F.col(OrderLines.order_date) >= F.lit(first_day or ctx.date))
-    return booked(offers, lines, redemptions, earlier, by)
+def _withheld(ctx: Ctx, of: Considered, allocation: Allocation, decision: Decision) -> DataFrame:
+    """What users who are held out would be given at the allocation's prices. → Withheld.
+
+    A policy of another package has no prices, so of it nothing is told.
+    """
+    if of.held_out is None or ctx.settings.policy != "prices":
+        return Withheld.frame(ctx.spark)
+    options = _options(ctx, of.held_out.offers, of.held_out.rooms, of.limits)
+    return withheld_offers(of, of.held_out, allocation.offers_beside(options), decision)
 
 
 def checked(ctx: Ctx, decided: Decided, of: Considered) -> None:

@@ -10,7 +10,8 @@ from pyspark.sql import Row, SparkSession
 from promo_spark.contracts.effects import Elasticity
 from promo_spark.contracts.predictions import ItemPropensity, Propensity
 from promo_spark.contracts.responses import Uplift, UpliftCurves
-from promo_spark.decisions.allocation.prices import AllocatedOffer, allocated_by_prices
+from promo_spark.decisions.allocation.prices import allocated_by_prices
+from promo_spark.decisions.allocation.user_sets import AllocatedOffer
 from promo_spark.decisions.eligibility import eligible, with_eligibility
 from promo_spark.decisions.offers.pricing import ShopMargin
 from promo_spark.decisions.offers.strategies import UserStrategy

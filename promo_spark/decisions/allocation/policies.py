@@ -18,9 +18,10 @@ from pyspark.sql import functions as F
 
 from promo_spark.contracts.vocabulary import POLICIES_GROUP
 from promo_spark.decisions.allocation.options import options_of
-from promo_spark.decisions.allocation.prices import AllocatedOffer, Allocation
+from promo_spark.decisions.allocation.prices import Allocation
 from promo_spark.decisions.allocation.repair import filled_in_order
 from promo_spark.decisions.allocation.user_options import UserOption, UserOptions
+from promo_spark.decisions.allocation.user_sets import AllocatedOffer
 from promo_spark.errors import ContractError, SettingsError
 
 Policy = Callable[[DataFrame, Mapping[str, int]], DataFrame]

@@ -10,7 +10,7 @@ All sums are of integers, and equals go by digest: the result does not depend on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,13 +19,24 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from promo_spark.contracts.schema import Col, Frame, Personal
+from promo_spark.contracts.schema import Col, Frame
 from promo_spark.decisions.allocation.best_sets import best_sets
 from promo_spark.decisions.allocation.dual_bound import Answer, Ask, DualBound, Usual, lowest_bound
 from promo_spark.decisions.allocation.options import Bools, Floats, Ints, Options, options_of
 from promo_spark.decisions.allocation.packed_options import packed_options, unpacked_options
 from promo_spark.decisions.allocation.repair import too_large, within_limits
 from promo_spark.decisions.allocation.user_options import UserOptions
+from promo_spark.decisions.allocation.user_sets import (
+    AllocatedOffer,
+    Batches,
+    PriceRange,
+    UserSet,
+    net_values,
+    offers_of_sets,
+    ranks,
+    sets_at,
+    user_sets,
+)
 
 _PASSES, _PASSES_OF_ALL = 60, 8
 _SAMPLE_OF_DRIVER = 3000  # users by whom prices are found first where all are on the driver
@@ -33,16 +44,6 @@ _FRONTIER = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)  # budgets that are told,
 _FACTORS = (0.0, 0.25, 0.5, 0.75, 1.5, 2.0, 3.0, 5.0, 8.0)  # of the price, at which is asked for these
 _NARROW = (0.995, 1.01)  # factors on prices between which a user's set is looked at again
 _BUCKETS = 1_000_000
-
-
-class AllocatedOffer(Frame):
-    """One row per user and option that becomes an offer."""
-
-    user_id = Col(T.StringType(), "the user", required=True, personal=Personal.IDENTIFIER)
-    promotion_id = Col(T.StringType(), "as in UserOptions", required=True)
-    rank = Col(
-        T.IntegerType(), "order among the user's offers by what they are worth after prices, 1 = best", required=True
-    )
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,17 @@ class Allocation:
     value_micro: int
     bound_micro: int
     answers: tuple[Answer, ...]
+
+    def offers_beside(self, options: DataFrame) -> DataFrame:
+        """What users outside the allocation would be given at its prices. UserOptions → AllocatedOffer.
+
+        They take nothing of the limits.
+        """
+        names = [limit.name for limit in self.limits]
+        most = np.array([limit.most for limit in self.limits], np.int64)
+        prices = np.array([limit.price for limit in self.limits])
+        at = PriceRange(prices, prices, np.zeros(len(most), bool))
+        return offers_of_sets(user_sets(options, names, most, at))
 
     def frontier(self, name: str) -> list[FrontierPoint]:
         """What other amounts of a limit could bring, the others being as they are: the lowest bound of all answers.
@@ -176,7 +188,7 @@ def _asking(of: Options, most: Ints) -> Ask:
 
 
 def _answer(of: Options, prices: Floats, large: Bools) -> Answer:
-    bounding = best_sets(of, _net(of, prices, large)).bounding
+    bounding = best_sets(of, net_values(of, prices, large)).bounding
     used = of.used(bounding)
     return Answer(prices, float(int(of.value[bounding].sum())) - float(prices @ used), used)
 
@@ -193,7 +205,7 @@ def _allocation(
 def _offers(options: DataFrame, rows: pa.Table, of: Options, ids: pa.Array, chosen: Bools, prices: Floats) -> DataFrame:
     """The chosen options of the rows' users. → AllocatedOffer."""
     picked = np.flatnonzero(chosen)
-    rank = _ranks(of, picked, prices)
+    rank = ranks(of, picked, prices)
     table = pa.table(
         {
             AllocatedOffer.user_id: rows.column(UserOptions.user_id).take(pa.array(of.owner[picked])).combine_chunks(),
@@ -204,29 +216,14 @@ def _offers(options: DataFrame, rows: pa.Table, of: Options, ids: pa.Array, chos
     return AllocatedOffer.shaped(options.sparkSession.createDataFrame(table))
 
 
-def _ranks(of: Options, picked: Ints, prices: Floats) -> Ints:
-    """The place of each option among those picked of its user, by what it is worth after prices."""
-    net = (of.value - np.asarray(of.uses @ prices, np.float64))[picked]
-    owner = of.owner[picked]
-    order = np.lexsort((picked, -net, owner))
-    rank = np.zeros(len(picked), np.int64)
-    rank[order] = np.arange(len(picked)) - np.searchsorted(owner[order], owner[order]) + 1
-    return rank
-
-
 # of more users than the driver holds
 
 
 @dataclass(frozen=True)
 class _Settled:
-    """Users whose set is the same at two price vectors and takes nothing of what is `scarce`.
+    """What the sets of users who are settled in a range of prices use and bring, and how many the other users are."""
 
-    What their sets use and bring, and how many the other users are.
-    """
-
-    low: Floats
-    high: Floats
-    scarce: Bools
+    at: PriceRange
     used: Ints
     value: int
     others: int
@@ -240,16 +237,7 @@ class _Sum(Frame):
     amount = Col(T.LongType(), "the sum", required=True)
 
 
-class _UserSet(Frame):
-    """One row per user: the set at the higher prices, and whether it is the same at the lower ones."""
-
-    user_id = Col(T.StringType(), "the user", required=True, personal=Personal.IDENTIFIER)
-    settled = Col(T.BooleanType(), "it is the same", required=True)
-    promotion_ids = Col(T.ArrayType(T.StringType()), "the set, the best after prices first", required=True)
-
-
 _VALUE, _USERS = -1, -2
-Batches = Iterator[pa.RecordBatch]
 
 
 def _of_all(
@@ -260,15 +248,13 @@ def _of_all(
     lowest = lowest_bound(ask, most, passes=_PASSES_OF_ALL, usual=usual, start=start)
     bound = _with_frontier(lowest, ask, most, names, frontier_of)
     settled = _settled(packed, most, bound)
-    sets = options.mapInArrow(_sets(names, most, settled), _UserSet.struct()).localCheckpoint(eager=True)
-    ids = F.posexplode(_UserSet.promotion_ids).alias("place", AllocatedOffer.promotion_id)
-    of_settled = sets.filter(_UserSet.settled).select(_UserSet.user_id, ids)
-    of_settled = of_settled.withColumn(AllocatedOffer.rank, F.col("place") + 1)
-    others = options.join(sets.filter(~F.col(_UserSet.settled)), UserOptions.user_id, "left_semi")
+    sets = user_sets(options, names, most, settled.at).localCheckpoint(eager=True)
+    others = options.join(sets.filter(~F.col(UserSet.settled)), UserOptions.user_id, "left_semi")
     rows = others.toArrow().sort_by(UserOptions.user_id)
     of, option_ids = options_of(rows, names)
     chosen = within_limits(of, most - settled.used, bound.prices)
-    offers = AllocatedOffer.shaped(of_settled).unionByName(_offers(options, rows, of, option_ids, chosen, bound.prices))
+    of_settled = offers_of_sets(sets.filter(UserSet.settled))
+    offers = of_settled.unionByName(_offers(options, rows, of, option_ids, chosen, bound.prices))
     used, value = settled.used + of.used(chosen), settled.value + int(of.value[chosen].sum())
     return _allocation(offers, names, most, used, value, bound)
 
@@ -279,7 +265,7 @@ def _asking_all(packed: DataFrame, most: Ints) -> Ask:
     def ask(asked: Sequence[Floats]) -> list[Answer]:
         def sums(of: Options) -> list[tuple[Ints, int, int]]:
             large = too_large(of, most)
-            sets = [best_sets(of, _net(of, prices, large)).bounding for prices in asked]
+            sets = [best_sets(of, net_values(of, prices, large)).bounding for prices in asked]
             return [(of.used(chosen), int(of.value[chosen].sum()), 0) for chosen in sets]
 
         return [
@@ -301,26 +287,23 @@ def _settled(packed: DataFrame, most: Ints, bound: DualBound) -> _Settled:
         for low, high in ((0.98, 1.04), _NARROW, (0.999, 1.002), (0.9998, 1.0004), (1.0, 1.3), (1.0, 4.0))
     ]
 
-    def at(asked: Sequence[tuple[Floats, Floats]], scarce: Bools) -> list[_Settled]:
+    def at(asked: Sequence[PriceRange]) -> list[_Settled]:
         def sums(of: Options) -> list[tuple[Ints, int, int]]:
             told = []
-            for low, high in asked:
-                chosen, same = _sets_at(of, most, low, high, scarce)
+            for one in asked:
+                chosen, same = sets_at(of, most, one)
                 kept = chosen & same[of.owner]
                 told.append((of.used(kept), int(of.value[kept].sum()), int((~same).sum())))
             return told
 
         found = _summed(packed, len(most), sums, len(asked))
-        return [
-            _Settled(low, high, scarce, used, value, others)
-            for (low, high), (used, value, others) in zip(asked, found, strict=True)
-        ]
+        return [_Settled(one, *of_settled) for one, of_settled in zip(asked, found, strict=True)]
 
-    found = at(ranges, np.zeros(len(most), bool))
+    found = at([PriceRange(low, high, np.zeros(len(most), bool)) for low, high in ranges])
     kept = [one for one in found if np.all(one.used <= most)]
     if not kept:  # prices far too low for some limit: whoever would take of it is left to the driver
         fewest = min(found, key=lambda one: one.others)
-        return at([(fewest.low, fewest.high)], fewest.used > most)[0]
+        return at([replace(fewest.at, scarce=fewest.used > most)])[0]
     few = [one for one in kept if one.others <= _MOST_OTHERS]
     return few[0] if few else min(kept, key=lambda one: one.others)
 
@@ -358,37 +341,3 @@ def _summed(
         )
         for question in range(questions)
     ]
-
-
-def _sets(names: Sequence[str], most: Ints, settled: _Settled) -> Callable[[Batches], Batches]:
-    """Batches of UserOptions → batches of _UserSet."""
-
-    def of_batches(batches: Batches) -> Batches:
-        for batch in batches:
-            of, ids = options_of(batch, names)
-            chosen, same = _sets_at(of, most, settled.low, settled.high, settled.scarce)
-            picked = np.flatnonzero(chosen)
-            rank = _ranks(of, picked, settled.high)
-            picked = picked[np.lexsort((rank, of.owner[picked]))]
-            ends = np.append(0, np.cumsum(np.bincount(of.owner[picked], minlength=of.users)))
-            lists = pa.ListArray.from_arrays(pa.array(ends, pa.int32()), ids.take(pa.array(picked)))
-            columns = [batch.column(UserOptions.user_id), pa.array(same), lists]
-            yield pa.RecordBatch.from_arrays(columns, names=list(_UserSet.columns()))
-
-    return of_batches
-
-
-def _sets_at(of: Options, most: Ints, low: Floats, high: Floats, scarce: Bools) -> tuple[Bools, Bools]:
-    """The options chosen at the higher prices; and by user, whether they are the same at the lower ones.
-
-    A user who is given something of what is scarce counts as one with another set.
-    """
-    large = too_large(of, most)
-    one, other = (best_sets(of, _net(of, prices, large)).chosen for prices in (low, high))
-    open_ones = (one != other) | (other & (of.uses @ scarce.astype(np.int64) > 0))
-    return other, np.asarray(np.bincount(of.owner, open_ones, of.users) == 0)
-
-
-def _net(of: Options, prices: Floats, large: Bools) -> Floats:
-    """What each option is worth after prices; what alone passes a limit is worth nothing."""
-    return np.where(large, -np.inf, of.value - np.asarray(of.uses @ prices, np.float64))

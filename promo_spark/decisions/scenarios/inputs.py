@@ -36,7 +36,7 @@ class ScenarioInputs:
     date: datetime.date
     currency: str
     settings: PromoteSettings
-    users: DataFrame  # UserEligibility: those who may get offers and are decided for
+    users: DataFrame  # UserEligibility: those who may get offers and are decided for, and who is held out
     everyone: DataFrame  # UserEligibility: all who may get offers, the same but where one user's decision is explained
     products: DataFrame  # OfferableProduct
     funds: DataFrame  # ProductFunds
@@ -49,7 +49,7 @@ class ScenarioInputs:
     holidays: DataFrame  # Holidays
     order_lines: DataFrame  # OrderLines of the days before the date that scenarios look at, see lines_of_late
     shares: DataFrame  # Events: shares of the day before the date
-    earlier_promotions: DataFrame  # Promotions of dates before this one
+    earlier_promotions: DataFrame  # Promotions of dates before this one; of who is held out, what was withheld
 
     @property
     def digits(self) -> int:

@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.schema import MONEY, RATE
+from promo_spark.decisions.eligibility import UserEligibility
 from promo_spark.decisions.offers.pricing import Rung, ShopMargin, greatest_coupon_share, margin_of_shop
 from promo_spark.decisions.offers.targets import ProposedOffer, whole_shop
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs
@@ -25,8 +26,11 @@ def candidates(inputs: ScenarioInputs) -> DataFrame:
     """
     settings = inputs.settings
     welcomed = approved_offers(inputs.earlier_promotions).filter(F.col(Promotions.scenario) == NEW_USER_WELCOME.name)
+    # Who is held out takes no linked account's welcome.
+    held_out = inputs.users.filter((F.col(UserEligibility.arm) == "holdout") & F.col(DailyUser.ring).isNull())
     new_users = (
-        inputs.everyone.filter((F.col(DailyUser.orders) == 0) & (F.col(DailyUser.lifecycle) == "new"))
+        inputs.everyone.unionByName(held_out)
+        .filter((F.col(DailyUser.orders) == 0) & (F.col(DailyUser.lifecycle) == "new"))
         .join(welcomed.select(Promotions.user_id).distinct(), DailyUser.user_id, "left_anti")
         .crossJoin(F.broadcast(margin_of_shop(inputs.products)))
     )
