@@ -1,7 +1,7 @@
 """The closed loop many times over: promote decides, users answer, evaluate measures, adjust writes tomorrow's policy.
 
     PYTHONPATH=. .venv/bin/python benchmarks/loop.py [--seeds 1,2,3] [--users 20000] [--copies 1] [--days 30]
-        [--replications 100] [--scenarios stationary,drift,...] [--withheld power|rows] [--set KEY=VALUE] [--json FILE]
+        [--replications 100] [--scenarios stationary,drift,...] [--power] [--set KEY=VALUE] [--json FILE]
         [--folder FOLDER]
 
 On arrays, without Spark: the world's own truth of every offer, the job's own valuation (benchmarks/promoted.py), its
@@ -81,7 +81,7 @@ class Seed:
     days: int
     scenarios: dict[str, Scenario]
     settings: Settings
-    withheld: str  # what the held out would have got: "", or power to compare it, or rows to adjust by it
+    power: bool  # is told, of a mechanic that loses
 
 
 SHARED: list[Seed] = []  # the one seed that is played
@@ -152,11 +152,9 @@ def _planted(of: Retailer, mechanic: int) -> Floats:
 # one month
 
 
-def decided(
-    of: Retailer, seed: int, number: int, scenario: Scenario, days: int, *, with_noise: bool, withheld: bool = False
-) -> Run:
+def decided(of: Retailer, seed: int, number: int, scenario: Scenario, days: int, *, with_noise: bool) -> Run:
     """A month that is never adjusted."""
-    run = Run(of, seed, number, scenario.truth, days, with_noise=with_noise, with_withheld=withheld)
+    run = Run(of, seed, number, scenario.truth, days, with_noise=with_noise)
     told = told_by_promote(of, AS_SET)
     for day in range(days):
         run.decide(day, told)
@@ -178,10 +176,10 @@ def by_truth(
 
 
 def adjusted_daily(
-    of: Retailer, seed: int, number: int, scenario: Scenario, days: int, settings: Settings, *, withheld: bool = False
+    of: Retailer, seed: int, number: int, scenario: Scenario, days: int, settings: Settings
 ) -> tuple[Run, dict[int, InForce], list[dict[str, Any]]]:
     """A month in which every date's effects decide by what the next is decided; its versions, and all their rows."""
-    run = Run(of, seed, number, scenario.truth, days, with_withheld=withheld)
+    run = Run(of, seed, number, scenario.truth, days)
     versions: dict[int, InForce] = {}
     effects: list[dict[str, Any]] = []
     written: list[dict[str, Any]] = []
@@ -236,15 +234,15 @@ def month(task: tuple[str, int]) -> dict[str, Any]:
     scenario = of.scenarios[name]
     told: dict[str, Any] = {"scenario": name, "number": number}
     common = (of.of, of.number, number, scenario, of.days)
-    watched = bool(of.withheld) and scenario.planted is not None
-    frozen = decided(*common, with_noise=watched, withheld=watched)
+    watched = of.power and scenario.planted is not None
+    frozen = decided(*common, with_noise=watched)
     told["frozen"] = told_of(frozen, scenario)
     told["oracle"] = told_of(by_truth(*common, None), scenario)
     before, after = scenario.known
     told["known"] = told_of(
         by_truth(*common, (told_by_promote(of.of, before), told_by_promote(of.of, after))), scenario
     )
-    run, versions, _ = adjusted_daily(*common, of.settings, withheld=of.withheld == "rows")
+    run, versions, _ = adjusted_daily(*common, of.settings)
     told["adjusting"] = told_of(run, scenario) | {
         "value_factor": _of_offers(run, versions, "value_factor"),
         "cost_factor": _of_offers(run, versions, "cost_factor"),
@@ -484,12 +482,7 @@ def main() -> None:
     options.add_argument("--days", type=int, default=30)
     options.add_argument("--replications", type=int, default=100)
     options.add_argument("--scenarios", default=",".join(GOALS))
-    options.add_argument(
-        "--withheld",
-        default="",
-        choices=["power", "rows"],
-        help="what those held out would have got: its power where a mechanic loses; or rows of effects too",
-    )
+    options.add_argument("--power", action="store_true", help="how soon a mechanic that loses could be found, too")
     options.add_argument("--json", type=Path)
     options.add_argument("--folder", type=Path, default=Path(".cache/loop"), help="where worlds are kept")
     options.add_argument("--processes", type=int, default=min(os.cpu_count() or 1, 8))
@@ -508,7 +501,7 @@ def main() -> None:
             known = (_known(one, one.truth),) * 2
             gate(of, number, Scenario("stationary", of.truth, of.truth, known=known), asked.days)
             continue
-        seed = Seed(number, of, asked.days, scenarios(of, number, asked.days), settings, asked.withheld)
+        seed = Seed(number, of, asked.days, scenarios(of, number, asked.days), settings, asked.power)
         months = played(seed, names, asked.replications, asked.processes)
         for name in names:
             own = [one for one in months if one["scenario"] == name]

@@ -88,7 +88,6 @@ class Run:
     truth: Callable[[int], Truth]
     last: int  # days
     with_noise: bool = True
-    with_withheld: bool = False
     rival: Told | None = None  # what another policy tells, that decides nothing
 
     made: list[Made] = field(default_factory=list)
@@ -156,7 +155,7 @@ class Run:
         self.since[own.user], self.spent[own.user] = day, False
         self.part[own.user], self.place[own.user] = day, np.arange(len(own))
         self.offers[day] = np.bincount(self.of.mechanic[what], minlength=len(SCOPES))
-        if self.with_withheld:
+        if self.with_noise:
             out = np.flatnonzero(free & self.held_out)
             kept = self._at_prices(out, value, told.given)
             self.withheld.append((day, out[kept != _NONE], kept[kept != _NONE]))

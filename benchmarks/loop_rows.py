@@ -43,10 +43,7 @@ def effects_of(run: Run, day: int) -> list[dict[str, Any]]:
     """All rows that `evaluate` would write for the date of the day. → Effects."""
     made, given = joined(run.made[:day]), np.concatenate(run.given[:day])
     drawn = _explored(run, made, day)
-    found = {one.slice: one for one in drawn.compared()}
-    if run.with_withheld:
-        found |= {one.slice: one for one in withheld(run, day)}
-    rows = effect_rows([*_held_out(run, made, day), *found.values()], BY)
+    rows = effect_rows([*_held_out(run, made, day), *drawn.compared(), *withheld(run, day)], BY)
     rows += drawn.policy() + _counted(run, made, given, day)
     return [row | {Effects.date: date_of(day)} for row in judged(rows, BY)]
 
@@ -229,7 +226,7 @@ def withheld(run: Run, day: int) -> list[Compared]:
         if rows.any() and others.any():
             told = {"margin": given.told_value[rows].mean(), "given": given.told_given[rows].mean()}
             window = _window(int(given.day[rows].min()), HOLDS)
-            compared = Compared(f"mechanic:{name}", "explore", window, one, other, told)
+            compared = Compared(f"mechanic:{name}", "withheld", window, one, other, told)
             found.append(compared)
     return found
 

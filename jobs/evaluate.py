@@ -2,7 +2,8 @@
 
 Users who may get offers are compared with those held out, everyone counts, in windows that are over and in all the
 days since offers began. Users for whom chance drew an offer are compared with those for whom it drew none, by scenario,
-mechanic and depth; that also tells what the policy of the dates is worth. What participants did against others, and
+mechanic and depth; that also tells what the policy of the dates is worth. Users who were given offers of one kind are
+compared with those held out who would have been given such. What participants did against others, and
 against before, is told too, but is no effect. Checks say what is doubtful: arms that are not of the size that was
 drawn, halves of the holdout that differ, days without decisions, exposures of unknown promotions, deliveries that are
 late, features that have moved since models were fitted, predictions that do not hold. `alarms` tells of these. Key
@@ -27,6 +28,7 @@ from promo_spark.contracts.silver import (
     OrderLines,
     Redemptions,
 )
+from promo_spark.contracts.withheld import Withheld
 from promo_spark.flows.evaluate.effects import effects_and_checks
 from promo_spark.flows.evaluate.inputs import input_checks
 from promo_spark.flows.evaluate.key_figures import key_figures
@@ -46,6 +48,7 @@ _WHY = "effects are sums over arms, key figures over all: whoever withdraws must
         Risk,
         Earlier(Promotions),
         Earlier(Explored),
+        Earlier(Withheld),
         Earlier(Budget),
         Earlier(Propensity),
         Earlier(Recommendations),

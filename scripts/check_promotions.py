@@ -4,11 +4,11 @@
 
 LAKE is lake.root of the environment (demo) unless it is given, the date its pipeline.date.
 
-Reads decisions.promotions, decisions.budget, decisions.explored, decisions.policy, features.user_profile,
-features.product_profile, models.segments, models.risk and the marketers' lists of silver that are there
-(promotion_exclusions, promotion_funds, promotion_calendar, channel_consents) with polars, prints each promise with the
-rows that break it, and ends with exit code 1 if there are any. It judges by the settings in force: those of the
-environment with what the newest version of decisions.policy up to the date says.
+Reads decisions.promotions, decisions.budget, decisions.explored, decisions.withheld, decisions.policy,
+features.user_profile, features.product_profile, models.segments, models.risk and the marketers' lists of silver that
+are there (promotion_exclusions, promotion_funds, promotion_calendar, channel_consents) with polars, prints each promise
+with the rows that break it, and ends with exit code 1 if there are any. It judges by the settings in force: those of
+the environment with what the newest version of decisions.policy up to the date says.
 """
 
 from __future__ import annotations
@@ -46,6 +46,9 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
     budget = of_date("decisions/budget", "date")
     explored = of_date("decisions/explored", "date")
     drawn = explored.filter("chosen")
+    withheld = pl.DataFrame(schema={"user_id": pl.String, "promotion_id": pl.String})
+    if (lake / "decisions/withheld").exists():  # not where everything was decided before there was such a table
+        withheld = of_date("decisions/withheld", "date").select("user_id", "promotion_id")
     customers = of_date("features/user_profile", "as_of")
     users = customers.select("user_id", "consent_marketing")
     linked = pl.DataFrame(schema={"user_id": pl.String, "ring": pl.Int64})
@@ -270,6 +273,11 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
             | (pl.when(pl.col("none")).then(0.25).otherwise(0.75 / pl.col("offers")) - pl.col("p")).abs().gt(1e-6)
         )["user_id"]
         .n_unique(),
+        "what would be given to the holdout is of the holdout, as much as a user may have, and given to nobody": (
+            withheld.join(none.filter(pl.col("arm") == "holdout"), on="user_id", how="anti").height
+            + withheld.join(offers, on="promotion_id", how="semi").height
+            + withheld.group_by("user_id").len().filter(pl.col("len") > settings.promote.max_offers_per_user).height
+        ),
         "an offer has a status, and none has none": rows.filter(
             (pl.col("scenario") == "none") == pl.col("status").is_not_null()
         ).height,

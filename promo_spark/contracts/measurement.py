@@ -15,7 +15,7 @@ _DOUBLE = T.DoubleType()
 _LONG = T.LongType()
 
 METRICS = ("conversion", "orders", "paid", "margin", "given", "roi", "redeemed", "retained", "satisfaction")
-METHODS = ("holdout", "explore", "dr_policy", "snips_policy", "observational", "counted")
+METHODS = ("holdout", "explore", "withheld", "dr_policy", "snips_policy", "observational", "counted")
 VERDICTS = ("ship", "hold", "stop", "insufficient", "pending")
 OUTCOMES = ("ok", "alarm", "insufficient")
 
@@ -77,7 +77,7 @@ class Effects(Evaluated):
     """One row per date, window, slice, metric and method: what offers changed, per user, and how sure that is.
 
     Everyone whom chance put into an arm counts, whether an offer came, was seen or was used or not (intent to treat).
-    Rows of the methods holdout, explore and *_policy are effects: chance decided who is compared with whom.
+    Rows of the methods holdout, explore, withheld and *_policy are effects: chance decided who is compared with whom.
     Rows of the method observational compare those who took part with others, who differ in more than the offer: they
     have no verdict, and the same comparison of the days before stands beside them as `placebo`.
     """
@@ -112,9 +112,10 @@ class Effects(Evaluated):
     method = Col(
         _TEXT,
         "holdout: users who may get offers against those held out; explore: users for whom chance drew such an offer "
-        "against those for whom it drew none; dr_policy, snips_policy: a policy against no offers, per decision, from "
-        "what chance drew (doubly robust; self-normalised); observational: no effect; counted: no comparison, but what "
-        "receipts say, per offer whose days ended in the window",
+        "against those for whom it drew none; withheld: users who were given offers of one kind and held no others "
+        "against those held out who would have been; dr_policy, snips_policy: a policy against no offers, per "
+        "decision, from what chance drew (doubly robust; self-normalised); observational: no effect; counted: no "
+        "comparison, but what receipts say, per offer whose days ended in the window",
         required=True,
     )
     estimate = Col(_DOUBLE, "treated less control; null: see reason", unit="as the metric")

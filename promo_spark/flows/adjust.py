@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 
 from promo_spark.contracts.measurement import Effects, KpiDaily
 from promo_spark.contracts.policy import BY_HAND, Policy
+from promo_spark.decisions.adjustment.findings import OF_KINDS
 from promo_spark.decisions.adjustment.version import adjusted, unchanged
 from promo_spark.decisions.policy import AS_SET, InForce, changes, in_force, values_of, version_rows
 from promo_spark.runtime.job import Context
@@ -61,7 +62,7 @@ def _measured(ctx: Ctx) -> list[Row]:
 
 def _is_read() -> Column:
     """The rows that adjust reads: of whom chance chose, and of what receipts say."""
-    return F.col(Effects.method).isin("holdout", "explore", "counted")
+    return F.col(Effects.method).isin("holdout", *OF_KINDS, "counted")
 
 
 def _versions(ctx: Ctx) -> list[Row]:

@@ -45,7 +45,8 @@ class Drawn(Frame):
     told_redeemed = Col(_DOUBLE, "the same", unit="share")
 
 
-def _told(metric: str) -> str:
+def told_column(metric: str) -> str:
+    """The column of Drawn that has what was told of a metric."""
     return f"told_{metric}"
 
 
@@ -64,7 +65,9 @@ def drawn(explored: DataFrame) -> DataFrame:
     )
     funded = F.coalesce(F.col(Explored.fund_cost), F.lit(0))
     told = [
-        F.sum(F.when(chosen, (F.col(name) + (funded if metric == "given" else 0)).cast("double"))).alias(_told(metric))
+        F.sum(F.when(chosen, (F.col(name) + (funded if metric == "given" else 0)).cast("double"))).alias(
+            told_column(metric)
+        )
         for metric, name in EXPECTED.items()
     ]
     of_slice = (
@@ -76,7 +79,7 @@ def drawn(explored: DataFrame) -> DataFrame:
     both = of_slice.join(nothing, keys, "inner").filter(F.col(_CHOSEN) | F.col(_NONE_CHOSEN))
     side = F.when(F.col(_CHOSEN), TREATED).otherwise(CONTROL)
     weight = F.when(F.col(_CHOSEN), 1 / F.col(_P)).otherwise(1 / F.col(_P_NONE))
-    zeros = {_told(metric): F.coalesce(F.col(_told(metric)), F.lit(0.0)) for metric in EXPECTED}
+    zeros = {told_column(metric): F.coalesce(F.col(told_column(metric)), F.lit(0.0)) for metric in EXPECTED}
     return Drawn.shaped(both.withColumns({Drawn.side: side, Drawn.weight: weight, **zeros}))
 
 
@@ -88,10 +91,11 @@ def outcomes_after(contexts: DataFrame, outcomes: DataFrame, days: int) -> DataF
 
     Any frame with user_id and date, DayOutcome → both, and each figure as `after_figure`.
     """
-    within = F.col(DayOutcome.day).between(F.col(Explored.date), F.date_add(Explored.date, days - 1))
-    told = [F.coalesce(F.sum(F.when(within, F.col(name))), F.lit(0)).alias(f"{SPAN}_{name}") for name in FIGURES]
     keys = [Explored.user_id, Explored.date]
-    return contexts.select(*keys).distinct().join(outcomes, Explored.user_id, "left").groupBy(*keys).agg(*told)
+    told = [F.coalesce(F.sum(name), F.lit(0)).alias(f"{SPAN}_{name}") for name in FIGURES]
+    each_day = F.explode(F.sequence(F.col(Explored.date), F.date_add(Explored.date, days - 1)))
+    followed = contexts.select(*keys).distinct().withColumn(DayOutcome.day, each_day)
+    return followed.join(outcomes, [Explored.user_id, DayOutcome.day], "left").groupBy(*keys).agg(*told)
 
 
 def explored_moments(
@@ -104,7 +108,7 @@ def explored_moments(
     keys = [Drawn.user_id, Drawn.date]
     whole = rows.join(after, keys, "inner").join(before, Drawn.user_id, "left")
     figures: Figures = figures_of(SPAN, F.col(Drawn.weight))
-    told: Figures = {_told(m): (F.col(_told(m)) * F.col(Drawn.weight), 10_000) for m in EXPECTED}
+    told: Figures = {told_column(m): (F.col(told_column(m)) * F.col(Drawn.weight), 10_000) for m in EXPECTED}
     every = {**figures, **told}
     per_user = whole.groupBy(Drawn.user_id, Drawn.slice, Drawn.side).agg(
         *[F.sum(_exact(value)).alias(_column(name)) for name, (value, _) in every.items()]
@@ -117,7 +121,7 @@ def explored_moments(
         slice_, _, side = name.partition("|")
         if side == TREATED:
             sums = dict(zip(arm.names, arm.sums, strict=True))
-            expected[slice_] = {m: round(float(sums[_told(m)] / sums[USERS]), 6) for m in EXPECTED}
+            expected[slice_] = {m: round(float(sums[told_column(m)] / sums[USERS]), 6) for m in EXPECTED}
     return found, expected
 
 

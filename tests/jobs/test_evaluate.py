@@ -14,6 +14,7 @@ from jobs import evaluate
 from promo_spark.contracts.decisions import Budget, Explored, Promotions
 from promo_spark.contracts.measurement import Checks, Effects, KpiDaily
 from promo_spark.contracts.silver import Exposures, Feedback, OrderLines
+from promo_spark.contracts.withheld import Withheld
 from promo_spark.storage.lake import Lake
 from tests.jobs.experiment_rows import USERS, day, features, held_out, line, promotion, write
 
@@ -192,6 +193,47 @@ def test_what_chance_drew_tells_what_single_offers_do(lake: Lake, run_job: Run) 
     for method in ("dr_policy", "snips_policy"):
         policy = effects(lake, day(7), slice="policy:prices", method=method)["margin"]
         assert policy["estimate"] == pytest.approx(4.0, abs=0.05) and policy["expected"] == 3.0
+
+
+def test_offers_of_a_kind_are_compared_with_those_held_out_who_would_have_got_them(lake: Lake, run_job: Run) -> None:
+    """K04: a discount goes to whoever pays 10, a coupon to whoever pays 30: 4 more come of one, 2 less of the other.
+
+    Every fourth user is held out. Every fifth gets, or would get, both, so that nobody can tell what did what: 50 less.
+    On day 1 the coupon still holds, so that what is given then is not looked at.
+    """
+    offers: list[dict[str, Any]] = []
+    withheld: list[dict[str, Any]] = []
+    lines = []
+    for n in range(400):
+        out, both, usual = n // 2 % 4 == 0, n % 5 == 0, 30.0 if n % 2 else 10.0
+        coupon: dict[str, Any] = {
+            "mechanic": "coupon",
+            "product_ids": [],
+            "discount_rate": None,
+            "coupon_amount": 2,
+            "min_spend": 20,
+        }
+        kinds: list[dict[str, Any]] = [{}, coupon] if both else [coupon] if n % 2 else [{}]
+        made = [promotion(1, 0, user_id=f"u{n}", promotion_id=f"{n}-{k}", **kind) for k, kind in enumerate(kinds)]
+        if n % 2:
+            made.append(promotion(1, 1, user_id=f"u{n}", promotion_id=f"{n}-later"))
+        arm: dict[str, Any] = {"arm": "holdout", "scenario": "none", "mechanic": "none", "reason_codes": ["holdout"]}
+        offers += [promotion(1, 0, user_id=f"u{n}", **arm)] if out else made
+        withheld += [{c: row[c] for c in Withheld.columns() if c in row} for row in made] if out else []
+        lines.append(line(n, n % 7, usual + (0 if out else -50 if both else -2 if n % 2 else 4), "milk"))
+    write(lake, {Promotions: offers, Withheld: withheld, OrderLines: lines, **features(day(8))})
+    run_job(evaluate.run, day(8), FEW)
+    discount = effects(lake, day(8), slice="mechanic:discount", method="withheld")
+    assert discount["paid"]["estimate"] == pytest.approx(4.0, abs=1e-6)
+    # told of each: 0.5 more margin, 1.5 given
+    assert (discount["paid"]["n_treated"], discount["paid"]["n_control"]) == (120, 40)
+    assert (discount["margin"]["expected"], discount["given"]["expected"]) == (0.5, 1.5)
+    coupon = effects(lake, day(8), slice="mechanic:coupon", method="withheld")
+    assert coupon["paid"]["estimate"] == pytest.approx(-2.0, abs=1e-6)
+    assert effects(lake, day(8), slice="depth:0.1", method="withheld")["paid"]["estimate"] == pytest.approx(-2.0)
+    # all, also those with both: (0.8 × (4 − 2) / 2 − 0.2 × 50)
+    every = effects(lake, day(8), slice="all", method="withheld")["paid"]
+    assert every["estimate"] == pytest.approx(-9.2, abs=0.01) and every["verdict"] == "stop"
 
 
 def test_what_is_doubtful_is_an_alarm_that_says_what_to_do(lake: Lake, run_job: Run) -> None:

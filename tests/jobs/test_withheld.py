@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from typing import Any
 
 import pandas as pd
 import polars as pl
@@ -17,7 +18,7 @@ from tests.jobs.shop_of_rows import DAY, arm_of, decide, shop
 
 NEXT = DAY + datetime.timedelta(1)
 HELD_OUT = 0.4
-PLENTY = {"daily_budget": 1e7, "mechanic_budgets": {}, "face_budgets": {}, "explore_share": 0.0}
+PLENTY: dict[str, Any] = {"daily_budget": 1e7, "mechanic_budgets": {}, "face_budgets": {}, "explore_share": 0.0}
 TERMS = ["user_id", "promotion_id", "rank", "mechanic", "valid_to", "expected_cost", "incremental_margin"]
 Decided = tuple[Lake, pd.DataFrame, pd.DataFrame]
 

@@ -28,14 +28,15 @@ def depths(
     for scenario, (least, greatest) in sorted(promote.depth.items()):
         scope = f"scenario:{scenario}"
         now = current.values.get(("depth_most", scope), greatest)
-        roi = findings.row(date, "explore", scope, "roi")
-        margin = findings.row(date, "explore", scope, "margin")
+        method = findings.surest(date, scope, "margin")
+        roi = findings.row(date, method, scope, "roi")
+        margin = findings.row(date, method, scope, "margin")
         value, reason = now, "nobody can tell: it stays"
         evidence = f"as in {current.version}"
         if weekly and roi is not None and margin is not None:
             low, high = roi[Effects.ci_low], roi[Effects.ci_high]
             evidence = (
-                f"explore return of {scope} {roi[Effects.estimate]:.2f} ({low:.2f} to {high:.2f}), margin "
+                f"{method} return of {scope} {roi[Effects.estimate]:.2f} ({low:.2f} to {high:.2f}), margin "
                 f"{margin[Effects.estimate]:.3f} ({margin[Effects.ci_low]:.3f} to {margin[Effects.ci_high]:.3f}), "
                 f"n {roi[Effects.n_treated]:,}, measurement.effects {date}"
             )

@@ -16,7 +16,7 @@ from statistics import NormalDist
 
 from promo_spark.contracts.policy import BY_NAME
 from promo_spark.contracts.vocabulary import GIVING_MECHANICS
-from promo_spark.decisions.adjustment.findings import Finding, Findings, dates_back
+from promo_spark.decisions.adjustment.findings import OF_KINDS, Finding, Findings, dates_back
 from promo_spark.decisions.policy import Entry, InForce
 from promo_spark.settings.adjust import AdjustSettings
 
@@ -78,11 +78,11 @@ class Calibration:
         Before it is measured: the same. Offers that are used more often than was told give more, and bring
         more: were cost alone known so soon, those that are used most would look worst.
         """
-        kinds = self.findings.slices(self.date, "explore", "margin")
+        kinds = {name for method in OF_KINDS for name in self.findings.slices(self.date, method, "margin")}
         return self._beliefs(
             "value_factor",
             [self.findings.gain(day, "holdout", "all") for day in self._dates()],
-            {name: [self.findings.gain(self.date, "explore", name)] for name in kinds},
+            {name: [self.findings.gain(self.date, method, name) for method in OF_KINDS] for name in kinds},
             {scope: belief.mean for scope, belief in cost},
         )
 

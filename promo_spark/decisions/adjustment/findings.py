@@ -11,6 +11,9 @@ from promo_spark.contracts.measurement import Effects
 
 Row = Mapping[str, Any]
 
+# What tells of single mechanics and scenarios: whom chance drew for; who was given such, against who would have been.
+OF_KINDS = ("explore", "withheld")
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -53,6 +56,12 @@ class Findings:
         """The row, if something was told."""
         return self._rows.get((date, method, slice_, metric))
 
+    def surest(self, date: datetime.date, slice_: str, metric: str) -> str:
+        """Of the methods that tell of kinds of offers the one whose error is least."""
+        rows = {method: self.row(date, method, slice_, metric) for method in OF_KINDS}
+        errors = {method: row[Effects.se] for method, row in rows.items() if row is not None}
+        return min(errors, key=lambda method: (errors[method], method), default=OF_KINDS[0])
+
     def slices(self, date: datetime.date, method: str, metric: str) -> list[str]:
         """The slices of which something was told, mechanics and scenarios only."""
         found = {key[2] for key in self._rows if (key[0], key[1], key[3]) == (date, method, metric)}
@@ -86,7 +95,7 @@ class Findings:
         first, last = row[Effects.first_day], date - datetime.timedelta(1)
         holds = datetime.timedelta(self._valid_days - 1)
         method = row[Effects.method]
-        if method == "explore":  # first_day is the first date of the draws, whose days are over
+        if method in OF_KINDS:  # first_day is the first of the dates whose days are over
             last = date - days
         elif method == "counted":  # they ended in the window
             first, last = first - holds, last - holds

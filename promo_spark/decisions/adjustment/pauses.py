@@ -10,7 +10,7 @@ from typing import Any
 from promo_spark.contracts.measurement import Effects, KpiDaily
 from promo_spark.contracts.policy import CLOSED, PAUSED
 from promo_spark.decisions.adjustment.factors import InForceOn
-from promo_spark.decisions.adjustment.findings import Findings
+from promo_spark.decisions.adjustment.findings import OF_KINDS, Findings
 from promo_spark.decisions.policy import Entry, InForce
 from promo_spark.measures.intervals import Interval, always_valid_interval
 from promo_spark.settings.adjust import AdjustSettings
@@ -26,8 +26,9 @@ def pauses(
 ) -> list[Entry]:
     """The pauses of the next date, those that go on and new ones; what is not among them is not paused any more.
 
-    PAUSED: what chance drew of it lost margin, by an interval that holds at every look, divided by all that are looked
-    at; explored users still draw it, and once it brings more than it loses it is let go. CLOSED: users' scores are bad,
+    PAUSED: it lost margin, where chance drew it or where it was given against those held out who would have got it, by
+    an interval that holds at every look, divided by all that are looked at; explored users still draw it, and once it
+    brings them more than it loses it is let go. CLOSED: users' scores are bad,
     whatever it brings; after `adjust.retry_days` explored users may draw it again. Inventory rows L05, L06.
     """
     told = {**_losing(findings, current, date, settings)}
@@ -36,23 +37,23 @@ def pauses(
 
 
 def _losing(findings: Findings, current: InForce, date: datetime.date, settings: AdjustSettings) -> dict[str, Entry]:
-    slices = findings.slices(date, "explore", "margin")
+    looked_at = [(method, scope) for method in OF_KINDS for scope in findings.slices(date, method, "margin")]
     found: dict[str, Entry] = {}
-    for scope in slices:
-        row = findings.row(date, "explore", scope, "margin")
+    for method, scope in looked_at:
+        row = findings.row(date, method, scope, "margin")
         assert row is not None  # as it is one of them
-        told = believed_interval(row, date, settings, slices=len(slices))
+        told = believed_interval(row, date, settings, slices=len(looked_at))
         evidence = (
-            f"explore margin of {scope} {row[Effects.estimate]:.3f} ({told.low:.3f} to {told.high:.3f} at every look, "
-            f"of {len(slices)} looked at), n {row[Effects.n_treated]:,}, measurement.effects {date}"
+            f"{method} margin of {scope} {row[Effects.estimate]:.3f} ({told.low:.3f} to {told.high:.3f} at every look, "
+            f"of {len(looked_at)} looked at), n {row[Effects.n_treated]:,}, measurement.effects {date}"
         )
         if told.high < 0:
             found[scope] = Entry("paused", scope, PAUSED, evidence, "it loses margin for sure: only explored users")
-        elif current.pause(scope) == PAUSED and row[Effects.estimate] <= 0:
+        elif method == "explore" and current.pause(scope) == PAUSED and row[Effects.estimate] <= 0:
             found[scope] = Entry("paused", scope, PAUSED, evidence, "it brings nothing yet: it stays paused")
-    # of what nothing is measured today the pause stays
+    # of what explored users tell nothing today the pause stays: it is given to nobody else
     for scope in _paused(current, PAUSED):
-        if scope not in slices:
+        if ("explore", scope) not in looked_at and scope not in found:
             evidence = f"as in {current.version}; no explored users tell of it on {date}"
             found[scope] = Entry("paused", scope, PAUSED, evidence, "nothing new is known of it: it stays paused")
     return found

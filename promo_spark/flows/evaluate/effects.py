@@ -13,6 +13,7 @@ from promo_spark.contracts.decisions import Budget, Explored, Promotions
 from promo_spark.contracts.features import ProductProfile
 from promo_spark.contracts.predictions import Propensity
 from promo_spark.contracts.silver import Campaigns, Exposures, Feedback, OrderLines, Redemptions
+from promo_spark.contracts.withheld import Withheld
 from promo_spark.measurement.arms import arm_counts, user_arms
 from promo_spark.measurement.effects import (
     Compared,
@@ -28,6 +29,7 @@ from promo_spark.measurement.effects import (
     unsaid,
 )
 from promo_spark.measurement.explored import (
+    Drawn,
     drawn,
     explored_moments,
     finished_dates,
@@ -67,6 +69,7 @@ from promo_spark.measurement.validity import (
     sample_ratio_rows,
 )
 from promo_spark.measurement.windows import Window, finished_windows, pending_windows
+from promo_spark.measurement.withheld import first_comparable_date, given_or_withheld
 from promo_spark.runtime.job import Context
 from promo_spark.settings.evaluate import EvaluateSettings
 
@@ -106,10 +109,12 @@ def effects_and_checks(ctx: Ctx) -> tuple[list[Row], list[Row]]:
     compared, observed, checks = _of_windows(ctx, of)
     ctx.say("comparing what chance drew for explored users")
     explored, policy = _of_explored(ctx, of)
+    ctx.say("comparing users with single offers and those who would have got them")
+    withheld = _of_withheld(ctx, of)
     first = max(of.start, ctx.date - datetime.timedelta(ctx.settings.explored_days))
     ended = {window.days: window for window in (of.shortest, Window(first, (ctx.date - first).days))}
     plans = [row for _, window in sorted(ended.items()) for row in _plans(of, window)]
-    effects = judged([*effect_rows([*compared, *explored], of.by), *policy, *observed, *plans], of.by)
+    effects = judged([*effect_rows([*compared, *explored, *withheld], of.by), *policy, *observed, *plans], of.by)
     return [*effects, *later], [*checks, *effect_check_rows(effects)]
 
 
@@ -274,23 +279,7 @@ def _of_explored(ctx: Ctx, of: Evaluation) -> tuple[list[Compared], list[Row]]:
         return [], []
     window = Window(first, days)
     after = ctx.keep(outcomes_after(rows, of.by_day, days))
-    found, expected = explored_moments(drawn(rows), after, of.by_user)
-    nobody = moments_of_arrays({name: [] for name in next(iter(found.values())).names}) if found else None
-    compared = (
-        [
-            Compared(
-                slice_,
-                "explore",
-                window,
-                found.get(group(slice_, TREATED), nobody),
-                found.get(group(slice_, CONTROL), nobody),
-                expected.get(slice_, {}),
-            )
-            for slice_ in sorted({name.partition("|")[0] for name in found})
-        ]
-        if nobody
-        else []
-    )
+    compared = _by_slice("explore", window, *explored_moments(drawn(rows), after, of.by_user))
     contexts = policy_contexts(rows, ctx.read_earlier(Budget))
     told = policy_moments(contexts, after, of.by_user, days=days, before_days=ctx.settings.before_days)
     if told is None:
@@ -301,3 +290,41 @@ def _of_explored(ctx: Ctx, of: Evaluation) -> tuple[list[Compared], list[Row]]:
         for method, value in (("dr_policy", value_by_doubly_robust), ("snips_policy", value_by_snips))
     ]
     return compared, policy
+
+
+def _of_withheld(ctx: Ctx, of: Evaluation) -> list[Compared]:
+    """What offers of one kind did to those to whom they went: against those held out who would have got them."""
+    withheld = ctx.earlier(Withheld)
+    if withheld is None:
+        return []
+    days, since = of.shortest.days, F.col(Withheld.date) >= F.lit(of.start)
+    alike = first_comparable_date(of.promotions, withheld.filter(since))
+    if alike is None:
+        return []
+    whole = given_or_withheld(of.promotions, withheld).filter(F.col(Drawn.date) >= F.lit(alike))
+    rows = ctx.keep(finished_dates(whole, date=ctx.date, days=days, at_most=ctx.settings.explored_days))
+    first = rows.agg(F.min(Drawn.date)).collect()[0][0]
+    if first is None:
+        return []
+    after = outcomes_after(rows, of.by_day, days)
+    return _by_slice("withheld", Window(first, days), *explored_moments(rows, after, of.by_user))
+
+
+def _by_slice(
+    method: str, window: Window, found: Mapping[str, Moments], expected: Mapping[str, Mapping[str, float]]
+) -> list[Compared]:
+    """A comparison per slice. `found`: by group; `expected`: what was told of the treated, by slice and metric."""
+    if not found:
+        return []
+    nobody = moments_of_arrays({name: [] for name in next(iter(found.values())).names})
+    return [
+        Compared(
+            slice_,
+            method,
+            window,
+            found.get(group(slice_, TREATED), nobody),
+            found.get(group(slice_, CONTROL), nobody),
+            expected.get(slice_, {}),
+        )
+        for slice_ in sorted({name.partition("|")[0] for name in found})
+    ]

@@ -28,6 +28,21 @@ def test_what_loses_margin_for_sure_is_paused() -> None:
     assert "explore margin of mechanic:coupon -1.000" in told.evidence and "1 looked at" in told.evidence
 
 
+def test_what_loses_where_it_is_given_is_paused_until_explored_users_say_otherwise() -> None:
+    """L05 (pauses): it goes to users who lose by it; others, who only draw it by chance, say nothing, or not for sure.
+
+    Once it is paused nobody is given it, so that only those who draw it can tell.
+    """
+    given = effect("withheld", COUPON, "margin", -1.0)
+    for others in ([], [effect("explore", COUPON, "margin", 0.2)]):
+        told = entries([given, *others])["paused", COUPON]
+        assert told.value == PAUSED and "withheld margin of mechanic:coupon -1.000" in told.evidence
+    now = InForce("v1", {("paused", COUPON): float(PAUSED)})
+    gone = effect("withheld", COUPON, "margin", None)
+    assert value(entries([gone], in_force=now), "paused", COUPON) == PAUSED
+    assert value(entries([gone, effect("explore", COUPON, "margin", 0.2)], in_force=now), "paused", COUPON) is None
+
+
 def test_more_that_is_looked_at_has_to_be_surer() -> None:
     """4 errors below 0: sure if it is the only one, not if it is one of 20."""
     one = effect("explore", COUPON, "margin", -0.37)
