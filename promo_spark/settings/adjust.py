@@ -19,6 +19,7 @@ class AdjustSettings(Section):
     doubt_of_kinds: Annotated[float, Field(gt=0, le=10)]
     chance: Share
     alpha: Annotated[float, Field(gt=0, lt=0.5)]
+    planned_days: Days
     retry_days: Days
     negative_share: Annotated[float, Field(gt=0, le=1)]
     least_scores: Positive

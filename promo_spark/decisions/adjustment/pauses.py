@@ -62,12 +62,12 @@ def _losing(findings: Findings, current: InForce, date: datetime.date, settings:
 def believed_interval(
     row: Mapping[str, Any], date: datetime.date, settings: AdjustSettings, *, slices: int
 ) -> Interval:
-    """The interval of an explore row that holds on all dates and for all slices together.
+    """The interval of a row of whom chance chose that holds on all dates and for all slices together.
 
-    Narrowest once explored users of `adjust.memory_days` count.
+    Narrowest once the offers of `adjust.planned_days` dates are over.
     """
     days = max((date - row[Effects.first_day]).days - int(row[Effects.window_days]) + 1, 1)
-    planned = row[Effects.se] * math.sqrt(min(days / settings.memory_days, 1.0))
+    planned = row[Effects.se] * math.sqrt(min(days, settings.memory_days) / settings.planned_days)
     alpha = settings.alpha / max(slices, 1)
     return always_valid_interval(row[Effects.estimate], row[Effects.se], tightest_at=planned, alpha=alpha)
 
