@@ -26,7 +26,7 @@ import json
 import multiprocessing
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -168,9 +168,18 @@ def by_truth(
 
 
 def adjusted_daily(
-    of: Retailer, seed: int, number: int, scenario: Scenario, days: int, settings: Settings
-) -> tuple[Run, dict[int, InForce], list[dict[str, Any]]]:
-    """A month in which every date's effects decide by what the next is decided; its versions, and all their rows."""
+    of: Retailer,
+    seed: int,
+    number: int,
+    scenario: Scenario,
+    days: int,
+    settings: Settings,
+    tell: Callable[[Retailer, InForce], Told] = told_by_promote,
+) -> tuple[Run, dict[int, InForce], list[dict[str, Any]], list[dict[str, Any]]]:
+    """A month in which every date's effects decide by what the next is decided; its versions, all their rows, effects.
+
+    The effects are those that still count on the last day.
+    """
     run = Run(of, seed, number, scenario.truth, days)
     versions: dict[int, InForce] = {}
     effects: list[dict[str, Any]] = []
@@ -180,7 +189,7 @@ def adjusted_daily(
         day = (date - date_of(0)).days
         return versions.get(day, AS_SET)
 
-    current, told = AS_SET, told_by_promote(of, AS_SET)
+    current, told = AS_SET, tell(of, AS_SET)
     memory = datetime.timedelta(settings.adjust.memory_days)
     for day in range(days):
         versions[day] = current
@@ -192,9 +201,9 @@ def adjusted_daily(
             rows = version_rows(entries, parent=current, valid_from=date_of(day + 1), job="adjust")
             written += rows
             before, current = current, InForce(rows[0]["version_id"], values_of(rows))
-            told = told if before.values == current.values else told_by_promote(of, current)
+            told = told if before.values == current.values else tell(of, current)
         run.play(day)
-    return run, versions, written
+    return run, versions, written, effects
 
 
 # what a month says
@@ -234,7 +243,7 @@ def month(task: tuple[str, int]) -> dict[str, Any]:
     told["known"] = told_of(
         by_truth(*common, (told_by_promote(of.of, before), told_by_promote(of.of, after))), scenario
     )
-    run, versions, _ = adjusted_daily(*common, of.settings)
+    run, versions, _, _ = adjusted_daily(*common, of.settings)
     told["adjusting"] = told_of(run, scenario) | {
         "value_factor": _of_offers(run, versions, "value_factor"),
         "cost_factor": _of_offers(run, versions, "cost_factor"),

@@ -94,6 +94,7 @@ class Run:
     given: list[Floats] = field(default_factory=list)  # by part of `made`: counted
     withheld: list[tuple[int, Ints, Ints]] = field(default_factory=list)  # day, user, candidate that nobody gave
     price: float = 0.5
+    prices: list[float] = field(default_factory=list)  # by day
     rival_price: float = 0.5
 
     def __post_init__(self) -> None:
@@ -128,6 +129,7 @@ class Run:
         treated = np.flatnonzero(free & ~self.held_out & ~exploring)
         budget = daily_budget(self.of.users)
         chosen = self._chosen(treated, value, told.given, budget, policy)
+        self.prices.append(self.price)
         would = self._at_prices(rows, value, told.given)
         rival, told_rival = self._of_rival(treated, rows, budget)
         got = chosen != _NONE
@@ -247,9 +249,9 @@ class Run:
         single = (chance < uses / (1 - passed)) & ~self.spent[user]
         times = np.where(once, single, poisson(chance, uses))
         self.spent[user] |= single
-        counted = times * given / np.maximum(uses, 1e-12)
+        counted = np.round(times * given / np.maximum(uses, 1e-12), 2)  # receipts are in cents
         orders = poisson(more, np.abs(gain) / self.of.visit[user])
-        margin[user] += np.sign(gain) * orders * self.of.visit[user] - counted
+        margin[user] += np.round(np.sign(gain) * orders * self.of.visit[user], 2) - counted
         self.margin[day] = margin
         self.counted[day, user] = counted
         for part in np.unique(self.part[user]):
