@@ -13,6 +13,7 @@ from promo_spark.contracts.decisions import Budget, Explored, Promotions
 from promo_spark.contracts.features import ProductProfile
 from promo_spark.contracts.predictions import Propensity
 from promo_spark.contracts.silver import Campaigns, Exposures, Feedback, OrderLines, Redemptions
+from promo_spark.flows.evaluate.challengers import challenger_rows
 from promo_spark.measurement.arms import arm_counts, user_arms
 from promo_spark.measurement.effects import (
     Compared,
@@ -260,7 +261,7 @@ def _observed(window: Window, found: Mapping[str, Moments], by: Judging) -> list
 
 
 def _of_explored(ctx: Ctx, of: Evaluation) -> tuple[list[Compared], list[Row]]:
-    """What single offers did, and the policy of the dates: of users for whom chance drew."""
+    """What single offers did, the policy of the dates, and its challengers: of users for whom chance drew."""
     days = of.shortest.days
     rows = finished_dates(
         ctx.read_earlier(Explored).filter(F.col(Explored.date) >= F.lit(of.start)),
@@ -300,4 +301,5 @@ def _of_explored(ctx: Ctx, of: Evaluation) -> tuple[list[Compared], list[Row]]:
         policy_row(method, window, told.users, value(told), expected_of_policy, of.by)
         for method, value in (("dr_policy", value_by_doubly_robust), ("snips_policy", value_by_snips))
     ]
-    return compared, policy
+    challengers = challenger_rows(ctx, rows, after, of.by_user, window, of.by)
+    return compared, [*policy, *challengers]
