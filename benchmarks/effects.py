@@ -1,7 +1,7 @@
 """How well it is told what an offer does to visits, on a generated retailer whose truth is known.
 
     PYTHONPATH=. .venv/bin/python benchmarks/effects.py [--seeds 1,2,3] [--users 20000] [--form log_linear]
-        [--rows 3500] [--intervals SEEDS] [--json FILE] [--set KEY=VALUE ...]
+        [--rows 3500] [--explored 0,0.05,1] [--intervals SEEDS] [--json FILE] [--set KEY=VALUE ...]
 
 Judged are the extra visits of a week, by user: of coupons of the campaigns' depths for a department ("coupons"), and of
 one candidate after the other of the policies' worlds, all mechanics and savings ("any offer"). Beside the truth stands
@@ -13,6 +13,9 @@ of_ceiling      the same over the ceiling's
 slope           by how much the true effect rises where the predicted one rises by 1
 positive        true effect of offers where the predicted one is above 0, over the ceiling's; positive_oracle: over the
                 oracle's
+
+--explored: what is learnt of the campaigns' experiments alone (0), and with what chance drew for such shares of the
+users in one random week, as decisions.explored has it: none, or any offer.
 
 --intervals: worlds of so many seeds; the share of the arms (mechanic × saving) whose 95 % interval of the mean effect
 over users holds the true mean.
@@ -50,9 +53,9 @@ _WITHIN = 1.959964  # standard errors on both sides, of 95 %
 class Judged:
     """What has been learnt of a world, and what each learner says of the arms: user × arm."""
 
-    def __init__(self, of: EffectWorld, share: float) -> None:
+    def __init__(self, of: EffectWorld, share: float, explored: float = 1.0) -> None:
         self.of = of
-        self.learned = Learned(of.world, share)
+        self.learned = Learned(of.world, share, explored)
         departments = self.learned.seen.department_shares(of.world.day)
         shares = self.learned.shaped(self.learned.candidates.share).copy()
         shares[:, :COUPONS] = departments[np.arange(len(of.department)), of.department][:, None]
@@ -114,6 +117,21 @@ def rows_of(seed: int, form: str, of: EffectWorld, wanted: int | None) -> list[d
                 found = figures(told, of, arms)
                 rows.append({"seed": seed, "form": form, "rows": on.rows, "offers": kind, "learner": name, **found})
                 print(" ".join(f"{key}={value}" for key, value in rows[-1].items()), flush=True)
+    return rows
+
+
+def explored_rows(seed: int, form: str, of: EffectWorld, shares: list[float]) -> list[dict[str, object]]:
+    """One row per share of the users who are explored in the random week, and kind of offer: the job's own curve."""
+    rows: list[dict[str, object]] = []
+    for share in shares:
+        judged = Judged(of, 1.0, share)
+        told = judged.by_effects(judged.effects())
+        apart = {"seed": seed, "form": form, "explored": share, "rows": judged.rows}
+        for kind, arms in kinds(of).items():
+            every = np.any(arms, axis=0)
+            error = float(np.sqrt(np.mean((told[every] - of.truth[every]) ** 2)))
+            rows.append({**apart, "offers": kind, "rmse": round(error, 4), **figures(told, of, arms)})
+            print(" ".join(f"{key}={value}" for key, value in rows[-1].items()), flush=True)
     return rows
 
 
@@ -187,6 +205,7 @@ def main() -> None:
     options.add_argument("--users", type=int, default=20000)
     options.add_argument("--form", default="log_linear", choices=get_args(ResponseForm))
     options.add_argument("--rows", type=int, help="judge also what is learnt of about so many rows of experiments")
+    options.add_argument("--explored", metavar="SHARES", help="of users in the random week: the job's curve by these")
     options.add_argument("--intervals", type=int, default=0, metavar="SEEDS", help="of the arms' means, instead")
     options.add_argument("--json", type=Path)
     options.add_argument("--set", action="append", default=[], dest="set_to", metavar="KEY=VALUE", help="a setting")
@@ -197,7 +216,12 @@ def main() -> None:
         started = time.perf_counter()
         of = effect_world(spec_of(seed, chosen.users, chosen.form, chosen.set_to))
         made = time.perf_counter() - started
-        found = intervals_of(seed, chosen.form, of) if chosen.intervals else rows_of(seed, chosen.form, of, chosen.rows)
+        if chosen.intervals:
+            found = intervals_of(seed, chosen.form, of)
+        elif chosen.explored:
+            found = explored_rows(seed, chosen.form, of, [float(share) for share in chosen.explored.split(",")])
+        else:
+            found = rows_of(seed, chosen.form, of, chosen.rows)
         rows += found
         print(f"seed {seed}: world {made:.0f} s, all {time.perf_counter() - started:.0f} s", flush=True)
     if chosen.intervals:

@@ -74,15 +74,18 @@ class Trials:
 
 
 class Learned:
-    """All that is learnt of a world's users, once for all budgets. `share`: of the users whose experiments are seen."""
+    """All that is learnt of a world's users, once for all budgets. `share`: of the users whose experiments are seen.
 
-    def __init__(self, world: World, share: float = 1.0) -> None:
+    `explored`: of these, the share for whom chance drew an offer, or none, in the random week; the others' is not seen.
+    """
+
+    def __init__(self, world: World, share: float = 1.0, explored: float = 1.0) -> None:
         self.world = world
         self.seen = Seen(self.world.delivered)
         self.users = self.world.delivered.users
         self.histories = self.seen.histories()
         self.levels = day_levels(self.histories)
-        drawn = self._drawn(share)
+        drawn = self._drawn(share, explored)
         batch = Batch(pa.nulls(self.users), self.histories, _trials(drawn))
         fitted = fitted_responses(batch, self.levels, 1.0, _FITTING)  # no share is told from a basket here
         self.model, self.expected = fitted.model, fitted.evidence.baseline
@@ -95,10 +98,11 @@ class Learned:
         """User × FEATURES, as the history ends."""
         return self.model.answered(of, self.levels).features
 
-    def _drawn(self, share: float) -> Trials:
+    def _drawn(self, share: float, explored: float) -> Trials:
         """The experiments of a share of the users, and the week of random offers; who they were is not filled in."""
         seen, tried, days = self.seen, self.world.delivered.experiments, self.world.spec.days
         taken = (np.arange(self.users) * 2654435761 % 2**32) / 2**32 < share
+        in_week = taken & ((np.arange(self.users) * 2246822519 % 2**32) / 2**32 < explored)
         rows, every = [], np.arange(self.users)
         none, nothing = np.full(self.users, -1), np.zeros(self.users)
         kept, off = seen.by_day(seen.kept), seen.by_day(self.world.delivered.purchases.coupon)
@@ -111,7 +115,7 @@ class Learned:
             margin, given = kept[:, start:end].sum(axis=1), off[:, start:end].sum(axis=1)
             who = np.flatnonzero(tried.eligible[:, number] & taken)
             rows.append(Trials.of_days(start, end, offer.rows(who), margin[who], given[who]))
-        week, end, who = self.world.delivered.explored, self.world.day, np.flatnonzero(taken)
+        week, end, who = self.world.delivered.explored, self.world.day, np.flatnonzero(in_week)
         applies = seen.offer_shares(every, week.mechanic, week.product, week.second, week.min_spend)
         applies *= week.mechanic >= 0
         terms = (week.mechanic, week.saving, week.amount, week.min_spend, week.product, week.second)
@@ -195,7 +199,8 @@ def _trials(drawn: Trials) -> response_trials.Trials:
     offer = drawn.offer
     end = drawn.began + np.rint(drawn.weeks * 7).astype(np.int64)
     fair = np.ones(len(drawn.began))
-    return response_trials.Trials(offer.user, drawn.began, end, offer.mechanic, offer.saving, offer.share, fair)
+    began, terms = drawn.began, (offer.mechanic, offer.saving, offer.share)
+    return response_trials.Trials(offer.user, began, end, *terms, fair, experiment=began)
 
 
 def _stacked(parts: list[Trials]) -> Trials:

@@ -108,6 +108,19 @@ def scenarios(of: Retailer, seed: int, days: int) -> dict[str, Scenario]:
     return {one.name: replace(one, known=(_known(of, one.before), _known(of, one.after))) for one in every}
 
 
+def challenged(name: str, of: Retailer, one: Retailer, seed: int, days: int) -> Scenario:
+    """What the gate is judged in. `one`: of the same users once, of whom what is known is looked up."""
+    if name == "stationary":
+        return Scenario(name, of.truth, of.truth, known=(_known(one, one.truth),) * 2)
+    month = decided(one, seed, 0, Scenario(name, one.truth, one.truth), days, with_noise=False)
+    used = int(month.offers.sum(axis=0).argmax())
+    worse, same = (Truth(_planted(all_, used), all_.truth.given, all_.truth.uses) for all_ in (of, one))
+    return Scenario(name, worse, worse, planted=used, known=(_known(one, same),) * 2)
+
+
+GATED = ("stationary", "planted")
+
+
 def _known(of: Retailer, truth: Truth) -> InForce:
     """A version with value and cost of each mechanic as they are on average of the offers that it makes so.
 
@@ -328,7 +341,8 @@ def gate(of: Retailer, seed: int, scenario: Scenario, days: int) -> None:
             for what, choice in (("policy", made.would), ("rival", made.rival))
         }
         true["difference"] = true["rival"] - true["policy"]
-        print(f"a challenger that is {name}, of {of.users:,} users, {drawn.sum():,} draws in {days - HOLDS} days:")
+        draws = f"{drawn.sum():,} draws in {days - HOLDS} days"
+        print(f"{scenario.name}, a challenger that is {name}, of {of.users:,} users, {draws}:")
         for what, value in policy_values(run, days).items():
             z = value.estimate / value.error if value.error > 0 else float("nan")
             print(
@@ -379,8 +393,8 @@ def main() -> None:
         settings = load("reference", [f"promote.daily_budget={daily_budget(of.users):.2f}", *asked.set_to])
         if asked.gate:
             one = retailer(number, asked.users, asked.folder)  # what is true of a copy is true of all
-            known = (_known(one, one.truth),) * 2
-            gate(of, number, Scenario("stationary", of.truth, of.truth, known=known), asked.days)
+            for name in [name for name in names if name in GATED]:
+                gate(of, number, challenged(name, of, one, number, asked.days), asked.days)
             continue
         seed = Seed(number, of, asked.days, scenarios(of, number, asked.days), settings, asked.power)
         months = played(seed, names, asked.replications, asked.processes)

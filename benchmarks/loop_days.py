@@ -68,7 +68,7 @@ class Made:
     told_would: Floats
     drawable: Ints  # of those who were explored: how many candidates chance could draw
     rival: Ints  # of those who were explored: what another policy would have given
-    told_rival: Floats
+    told_rival: Floats  # by the policy that decides, as of all that is compared: who proposes does not judge
 
     def __len__(self) -> int:
         return len(self.user)
@@ -131,7 +131,7 @@ class Run:
         chosen = self._chosen(treated, value, told.given, budget, policy)
         self.prices.append(self.price)
         would = self._at_prices(rows, value, told.given)
-        rival, told_rival = self._of_rival(treated, rows, budget)
+        rival = self._of_rival(treated, rows, budget)
         got = chosen != _NONE
         zero = np.zeros(int(got.sum()), np.int64)
         given_to, what = treated[got], chosen[got]
@@ -149,7 +149,7 @@ class Run:
             told_would=np.concatenate([zero * 0.0, _of(told.value, rows, would)]),
             drawable=np.concatenate([zero, np.full(len(rows), len(drawable))]),
             rival=np.concatenate([zero - 1, rival]),
-            told_rival=np.concatenate([zero * 0.0, told_rival]),
+            told_rival=np.concatenate([zero * 0.0, _of(told.value, rows, rival)]),
         )
         self.made.append(own)
         self.given.append(np.zeros(len(own)))
@@ -163,16 +163,16 @@ class Run:
             self.withheld.append((day, out[kept != _NONE], kept[kept != _NONE]))
             self.until[out[kept != _NONE]] = day + HOLDS  # nobody gets anything, but is asked again in a week
 
-    def _of_rival(self, treated: Ints, rows: Ints, budget: float) -> tuple[Ints, Floats]:
-        """What the other policy would have given to the explored, at its own price, and what it tells of it."""
+    def _of_rival(self, treated: Ints, rows: Ints, budget: float) -> Ints:
+        """What the other policy would have given to the explored, at its own price."""
         if self.rival is None:
-            return np.full(len(rows), _NONE), np.zeros(len(rows))
+            return np.full(len(rows), _NONE)
         own, (value, given) = self.price, (self.rival.value, self.rival.given)
         every = np.ones(len(self.of.mechanic), bool)
         self.price = self._lowest(value[treated], given[treated], budget, every, self.rival_price)
         would = self._at_prices(rows, value, given)
         self.price, self.rival_price = own, self.price
-        return would, _of(value, rows, would)
+        return would
 
     def _chosen(self, rows: Ints, value: Floats, given: Floats, budget: float, policy: InForce) -> Ints:
         """What brings most, at the lowest prices at which budgets hold: of the day, and of mechanics that have one."""

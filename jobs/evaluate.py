@@ -1,13 +1,13 @@
 """Measures what the offers of earlier dates did: effects, whether they can be believed, and how the shop does.
 
-Users who may get offers are compared with those held out, everyone counts, in windows that are over and in all the
-days since offers began. Users for whom chance drew an offer are compared with those for whom it drew none, by scenario,
-mechanic and depth; that also tells what the policy of the dates is worth. Users who were given offers of one kind are
-compared with those held out who would have been given such. What participants did against others, and
-against before, is told too, but is no effect. Checks say what is doubtful: arms that are not of the size that was
-drawn, halves of the holdout that differ, days without decisions, exposures of unknown promotions, deliveries that are
-late, features that have moved since models were fitted, predictions that do not hold. `alarms` tells of these. Key
-figures say how the shop does, whatever the reason.
+Users who may get offers are compared with those held out, everyone counts, in windows that are over and in all the days
+since offers began. Users for whom chance drew an offer are compared with those for whom it drew none, by scenario,
+mechanic and depth; that also tells what the policy of the dates is worth, and what challengers of it would bring more
+(adjust.challengers). Users who were given offers of one kind are compared with those held out who would have been given
+such. What participants did against others, and against before, is told too, but is no effect. Checks say what is
+doubtful: arms that are not of the size that was drawn, halves of the holdout that differ, days without decisions,
+exposures of unknown promotions, deliveries that are late, features that have moved since models were fitted,
+predictions that do not hold. `alarms` tells of these. Key figures say how the shop does, whatever the reason.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from promo_spark.contracts.decisions import Budget, Explored, Promotions
 from promo_spark.contracts.features import DailySales, ProductProfile, UserProfile
 from promo_spark.contracts.measurement import Checks, Effects, KpiDaily
 from promo_spark.contracts.models import Recommendations, Registry
+from promo_spark.contracts.policy import Policy
 from promo_spark.contracts.predictions import Propensity
 from promo_spark.contracts.risk import Risk
 from promo_spark.contracts.silver import (
@@ -33,6 +34,7 @@ from promo_spark.flows.evaluate.effects import effects_and_checks
 from promo_spark.flows.evaluate.inputs import input_checks
 from promo_spark.flows.evaluate.key_figures import key_figures
 from promo_spark.runtime.job import Context, Earlier, Everyone, job, main
+from promo_spark.settings.adjust import AdjustSettings
 from promo_spark.settings.evaluate import EvaluateSettings
 
 _WHY = "effects are sums over arms, key figures over all: whoever withdraws must not vanish from one of them"
@@ -46,6 +48,8 @@ _WHY = "effects are sums over arms, key figures over all: whoever withdraws must
         Inventory,
         Market,
         Risk,
+        Policy,
+        Earlier(Policy),
         Earlier(Promotions),
         Earlier(Explored),
         Earlier(Withheld),
@@ -58,6 +62,7 @@ _WHY = "effects are sums over arms, key figures over all: whoever withdraws must
     ],
     writes=[Effects, Checks, KpiDaily],
     settings=EvaluateSettings,
+    beside=[AdjustSettings],
 )
 def run(ctx: Context[EvaluateSettings]) -> None:
     effects, of_experiment = effects_and_checks(ctx)

@@ -1,12 +1,14 @@
 """What an offer changes: of every user and mechanic, how much more often, or less, the user comes for it.
 
-How users answered to earlier offers puts them into classes that nobody has named; experiments (silver.assignments) say
-how large the effect is, and for which savings. Users whom somebody chose are no evidence, and are refused by name.
+How users answered to earlier offers puts them into classes that nobody has named; experiments (silver.assignments), and
+what chance drew for explored users on earlier dates (decisions.explored), say how large the effect is, and for which
+savings. Users whom somebody chose are no evidence, and are refused by name.
 Without experiments earlier answers are believed as they stand, and the rows say so (basis).
 """
 
 from __future__ import annotations
 
+from promo_spark.contracts.decisions import Explored, Promotions
 from promo_spark.contracts.models import Metrics, Registry
 from promo_spark.contracts.responses import ResponseModels, Uplift, UpliftCurves
 from promo_spark.contracts.silver import (
@@ -42,6 +44,8 @@ from promo_spark.settings.uplift import UpliftSettings
         Coupons,
         Exposures,
         Redemptions,
+        Earlier(Explored),
+        Earlier(Promotions),
         Earlier(ResponseModels),
     ],
     writes=[Uplift, UpliftCurves, ResponseModels, Registry, Metrics],

@@ -59,6 +59,17 @@ WRONG = [
     ("evaluate.windows=[28, 7]", r"evaluate\.windows: each number of days once, the fewest first, found \[28, 7\]"),
     ("adjust.explored=[0.1, 0.02]", r"adjust\.explored: the least comes first, found \[0\.1, 0\.02\]"),
     ("adjust.step=0.0", r"adjust\.step: input should be greater than 0"),
+    (
+        "adjust.challengers={fewer = {budget_factor = {all = 0.5}}}",
+        r"fewer: budget_factor cannot be judged .*; a challenger",
+    ),
+    ("adjust.challengers={fewer = {}}", r"adjust\.challengers: fewer has no value, such as value_factor = "),
+    ("adjust.challengers={prices = {}}", r"adjust\.challengers: prices is the policy of the dates itself"),
+    (
+        "adjust.challengers.fewer.value_factor={'mechanic:tea' = 2.0}",
+        r"fewer: value_factor is of mechanic:NAME, scenario:",
+    ),
+    ("adjust.challengers.fewer.paused={'scenario:tea' = 1.0}", r"fewer: there is no scenario tea; there are: recom"),
     ("adjust.weekday=8", r"adjust\.weekday: input should be less than or equal to 7"),
     ("promote.store_coupon_spend=0.0", r"promote\.store_coupon_spend: input should be greater than 0"),
     ("promote.flash_days=8", r"promote\.flash_days: a flash sale holds no longer than promote\.valid_days, which is 7"),

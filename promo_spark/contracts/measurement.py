@@ -97,7 +97,8 @@ class Effects(Evaluated):
     slice = Col(
         _TEXT,
         "of whom or of what: all, arm:<arm>, segment:<segment_id>, scenario:<name>, mechanic:<name>, depth:<share, to "
-        "0.1>, policy:prices (the policy of the dates), any (whoever was offered anything), before_after",
+        "0.1>, policy:prices (the policy of the dates), policy:<challenger> (against the policy that the date "
+        "is decided by; n_control: explored decisions), any (whoever was offered anything), before_after",
         required=True,
     )
     metric = Col(

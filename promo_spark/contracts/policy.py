@@ -2,46 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
-
 from pyspark.sql import types as T
 
+from promo_spark.contracts.parameters import ALL, BY_HAND, BY_NAME, CLOSED, NONE, PARAMETERS, PAUSED, Parameter, fault
 from promo_spark.contracts.schema import Check, Col, Table, WriteMode
+
+__all__ = [
+    "ALL",
+    "BY_HAND",
+    "BY_NAME",
+    "CLOSED",
+    "NONE",
+    "PARAMETERS",
+    "PAUSED",
+    "POLICIES",
+    "Parameter",
+    "Policy",
+    "fault",
+]
 
 _TEXT = T.StringType()
 _DOUBLE = T.DoubleType()
-
-ALL: Final = "all"  # the scope of what concerns every offer
-NONE: Final = "none"  # the parameter of a version in which nothing differs from the settings
-BY_HAND: Final = "rollback"  # Policy.job of what a person said: it wins over what a job wrote for the same date
-PAUSED, CLOSED = 1, 2  # of the parameter paused: explored users may still draw it; nobody gets it
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """What may be adjusted, of what, and how far. `scopes`: all, or the kinds of which a name follows."""
-
-    name: str
-    scopes: tuple[str, ...]
-    least: float
-    most: float
-    meaning: str
-    whole: bool = False  # whole numbers only
-
-
-_OFFERS = ("mechanic", "scenario")
-PARAMETERS: Final = (
-    Parameter("value_factor", _OFFERS, 0.25, 4.0, "what such offers bring, before what is given, times this"),
-    Parameter("cost_factor", _OFFERS, 0.25, 4.0, "what such offers give, times this"),
-    Parameter("depth_most", ("scenario",), 0.0, 1.0, "its greatest depth, within promote.depth"),
-    Parameter(
-        "paused", _OFFERS, PAUSED, CLOSED, "1: only explored users may draw such an offer; 2: nobody gets one", True
-    ),
-    Parameter("explore_share", (ALL,), 0.002, 0.10, "promote.explore_share, unless that is 0"),
-    Parameter("budget_factor", (ALL, "mechanic"), 0.1, 1.0, "the day's budget, or that of a mechanic, times this"),
-)
-BY_NAME: Final = {p.name: p for p in PARAMETERS}
 _MEANINGS = "; ".join(f"{p.name} ({p.meaning})" for p in PARAMETERS)
 
 

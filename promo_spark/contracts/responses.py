@@ -34,15 +34,26 @@ class MessageEntry(Frame):
     end = Col(_INT, "the day after the last one", required=True)
     saving = Col(_DOUBLE, "share off what it applies to", unit="share", required=True)
     opened = Col(T.BooleanType(), "the user opened it, or nobody says who opened it", required=True)
-    used = Col(T.BooleanType(), "the user redeemed it while it held", required=True)
+    used = Col(T.BooleanType(), "the user redeemed it while it held; null: nobody says")
     whole_shop = Col(T.BooleanType(), "it applies to whatever the shop sells", required=True)
     cents_before = Col(_LONG, "hundredths of currency paid before it for what it applies to", required=True)
     lines_before = Col(_LONG, "order lines of these", required=True)
-    lines_held = Col(_LONG, "order lines of what it applies to while it held", required=True)
+    lines_held = Col(
+        _LONG,
+        "order lines of what it applies to while it held; of an offer on baskets order days that reached least_cents",
+        required=True,
+    )
     usual_share = Col(_DOUBLE, "share of all users' spend before it on what it applies to", unit="share", required=True)
     usual_lines = Col(_DOUBLE, "lines of what it applies to per order day of all users, before it", required=True)
     mechanic = Col(_TEXT, "of an experiment: the arm's mechanic, '' for no offer; null: it was no experiment")
     weight = Col(_DOUBLE, "of an experiment's row: the arm's mean probability over the user's own; null: none")
+    least_cents = Col(_LONG, "of an offer on baskets: hundredths of currency to spend at least; null: another offer")
+    reached_before = Col(_LONG, "order days before it on which so much was spent; null: the same")
+    explored = Col(
+        T.BooleanType(),
+        "chance drew it, or none, of what could be offered to the user: decisions.explored",
+        required=True,
+    )
 
 
 DAY, MESSAGE = DayEntry.struct(), MessageEntry.struct()

@@ -13,7 +13,7 @@ from typing import Any
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from promo_spark.contracts.policy import ALL, BY_HAND, BY_NAME, NONE, PAUSED, Policy
+from promo_spark.contracts.policy import ALL, BY_HAND, NONE, PAUSED, Policy, fault
 from promo_spark.contracts.vocabulary import GIVING_MECHANICS
 from promo_spark.errors import ContractError
 from promo_spark.settings.promote import PromoteSettings
@@ -132,17 +132,9 @@ def _version(valid_from: datetime.date, job: str, parent: str | None, values: Va
 
 def _judged(parameter: str, scope: str, value: float | None) -> float:
     """The value, if a version may have it. Raises ContractError."""
-    known = BY_NAME.get(parameter)
-    if known is None:
-        raise ContractError(f"decisions.policy has no parameter {parameter}; there are: {', '.join(BY_NAME)}, {NONE}")
-    kind, _, name = scope.partition(":")
-    is_named = bool(name) and (kind != "mechanic" or name in GIVING_MECHANICS)
-    if kind not in known.scopes or (scope != ALL and not is_named):
-        allowed = ", ".join(one if one == ALL else f"{one}:NAME" for one in known.scopes)
-        raise ContractError(f"decisions.policy: {parameter} is of {allowed}, found {scope}")
-    if value is None or not known.least <= value <= known.most or (known.whole and value != int(value)):
-        bounds = f"{known.least:g} to {known.most:g}"
-        raise ContractError(f"decisions.policy: {parameter} of {scope} has to be {bounds}, found {value}")
+    if why := fault(parameter, scope, value):
+        raise ContractError(f"decisions.policy: {why}")
+    assert value is not None  # as it has no fault
     return float(value)
 
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import datetime
-import functools
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.measurement import Effects, KpiDaily
 from promo_spark.contracts.policy import BY_HAND, Policy
+from promo_spark.decisions.adjustment.challengers import CHALLENGED_BY, with_challengers
 from promo_spark.decisions.adjustment.findings import OF_KINDS
 from promo_spark.decisions.adjustment.version import adjusted, unchanged
-from promo_spark.decisions.policy import AS_SET, InForce, changes, in_force, values_of, version_rows
+from promo_spark.decisions.policy import changes, values_of, version_rows
+from promo_spark.flows.versions import version_on, versions_since
 from promo_spark.runtime.job import Context
 from promo_spark.settings.adjust import AdjustSettings
 from promo_spark.settings.promote import PromoteSettings
@@ -27,8 +27,9 @@ Row = Mapping[str, Any]
 def next_version(ctx: Ctx) -> list[dict[str, Any]]:
     """The rows of the version that the day after the date is decided by. → Policy, without a run's id."""
     promote = ctx.beside(PromoteSettings)
-    versions = _versions(ctx)
-    version_of = functools.cache(partial(_in_force, versions))  # asked for each date that counts, again and again
+    reach = 2 * ctx.settings.memory_days + ctx.settings.retry_days
+    versions = versions_since(ctx, ctx.date - datetime.timedelta(reach))
+    version_of = version_on(versions)
     current = version_of(ctx.date)
     by_hand = _by_hand_since(versions, ctx.date, ctx.settings.hand_days)
     if by_hand is not None:
@@ -41,6 +42,9 @@ def next_version(ctx: Ctx) -> list[dict[str, Any]]:
         if not any(row[Effects.date] == ctx.date and row[Effects.estimate] is not None for row in effects):
             ctx.note(f"measurement.effects tells nothing on {ctx.date}: what nothing is known of stays as it is")
         entries = adjusted(effects, kpis, version_of, ctx.date, ctx.settings, promote)
+        entries, said = with_challengers(entries, effects, current, ctx.date, ctx.settings)
+        for line in said:
+            ctx.say(line)
     rows = version_rows(entries, parent=current, valid_from=ctx.date + datetime.timedelta(1), job=ctx.job.name)
     made = changes(current.values, values_of(rows))
     for change in made:
@@ -53,30 +57,16 @@ def _measured(ctx: Ctx) -> list[Row]:
     """The effects of the date and of those before it that count. A row per slice and metric: the driver holds them."""
     first = ctx.date - datetime.timedelta(ctx.settings.memory_days)
     telling = [Effects.date, Effects.window_days, Effects.slice, Effects.metric, Effects.method, Effects.estimate]
-    numbers = [Effects.se, Effects.ci_low, Effects.ci_high, Effects.n_treated, Effects.first_day]
-    columns = [*telling, *numbers, Effects.expected, Effects.verdict]
+    numbers = [Effects.se, Effects.ci_low, Effects.ci_high, Effects.cs_low, Effects.n_treated, Effects.n_control]
+    columns = [*telling, *numbers, Effects.first_day, Effects.expected, Effects.verdict, Effects.reason]
     earlier = ctx.read_earlier(Effects).filter(F.col(Effects.date) >= F.lit(first))
     rows = ctx.read(Effects).select(columns).unionByName(earlier.select(columns))
     return [row.asDict() for row in rows.filter(_is_read()).collect()]
 
 
 def _is_read() -> Column:
-    """The rows that adjust reads: of whom chance chose, and of what receipts say."""
-    return F.col(Effects.method).isin("holdout", *OF_KINDS, "counted")
-
-
-def _versions(ctx: Ctx) -> list[Row]:
-    """The versions in force on the date and on those that still count. Policy. A few rows a date."""
-    first = ctx.date - datetime.timedelta(2 * ctx.settings.memory_days + ctx.settings.retry_days)
-    every: DataFrame = ctx.read_earlier(Policy).unionByName(ctx.read_optional(Policy))
-    before = every.filter(F.col(Policy.valid_from) < F.lit(first)).agg(F.max(Policy.valid_from)).collect()[0][0]
-    rows = every.filter(F.col(Policy.valid_from) >= F.lit(before or first))
-    return [row.asDict() for row in rows.collect()]
-
-
-def _in_force(versions: Sequence[Row], date: datetime.date) -> InForce:
-    """What the date was decided by."""
-    return in_force([row for row in versions if row[Policy.valid_from] <= date]) if versions else AS_SET
+    """The rows that adjust reads: of whom chance chose, of what receipts say, and of what challengers would bring."""
+    return F.col(Effects.method).isin("holdout", *OF_KINDS, "counted", CHALLENGED_BY)
 
 
 def _by_hand_since(versions: Sequence[Row], date: datetime.date, days: int) -> datetime.date | None:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from promo_spark.contracts.decisions import Explored, Promotions
 from promo_spark.contracts.responses import OFFER_MECHANICS, ResponseHistory, ResponseModels, Uplift, UpliftCurves
 from promo_spark.contracts.silver import (
     Assignments,
@@ -31,6 +32,7 @@ from promo_spark.measures.refitting import newest_rows, refit_reason
 from promo_spark.models.uplift.batches import Batch, batch_of, usual_basket
 from promo_spark.models.uplift.effects import SAVINGS, SHARES
 from promo_spark.models.uplift.experiments import Experiment, experiments, fault
+from promo_spark.models.uplift.explored_draws import explored_draws
 from promo_spark.models.uplift.histories import Floats, day_levels
 from promo_spark.models.uplift.judgement import ALL, effect_figures
 from promo_spark.models.uplift.response_histories import Offered, response_histories
@@ -61,8 +63,11 @@ class ResponsesOfDate:
     reason: str
 
 
-def sound_experiments(ctx: Context[UpliftSettings]) -> DataFrame:
-    """The assignments that are evidence. → Assignments. What is refused is said by name, with the reason."""
+def sound_experiments(ctx: Context[UpliftSettings], *, explored: bool) -> DataFrame:
+    """The assignments that are evidence. → Assignments. What is refused is said by name, with the reason.
+
+    `explored`: whether draws of explored users are evidence, too.
+    """
     assignments = ctx.read_optional(Assignments).filter(F.col(Assignments.assigned_on) < F.lit(ctx.date))
     found = [row.asDict() for row in experiments(assignments).collect()]  # a row per experiment
     wrong = {row[Experiment.campaign_id]: why for row in found if (why := fault(row))}
@@ -76,22 +81,41 @@ def sound_experiments(ctx: Context[UpliftSettings]) -> DataFrame:
         ctx.note(
             f"no evidence of effects: {names}: who got them was chosen, not drawn, as silver.assignments would say"
         )
-    if not tried - set(wrong):
+    if not tried - set(wrong) and not explored:
         ctx.note("no sound experiment before the date: effects are what earlier answers suggest (basis prior)")
     return assignments.filter(~F.col(Assignments.campaign_id).isin(sorted(wrong)))
 
 
 def histories_of_date(ctx: Context[UpliftSettings]) -> DataFrame:
-    """One row per user who bought in the days before the date. Silver tables → ResponseHistory."""
+    """One row per user who bought in the days before the date. Silver tables and what was drawn → ResponseHistory."""
+    draws = _draws(ctx)
     offered = Offered(
         campaigns=ctx.read_optional(Campaigns),
         contacts=ctx.read_optional(Contacts),
         coupons=ctx.read_optional(Coupons),
-        assignments=sound_experiments(ctx),
+        assignments=sound_experiments(ctx, explored=draws is not None),
         exposures=ctx.read_optional(Exposures),
         redemptions=ctx.read_optional(Redemptions),
+        draws=draws,
     )
     return ctx.keep(response_histories(ctx.read(OrderLines), offered, as_of=ctx.date, settings=ctx.settings))
+
+
+def _draws(ctx: Context[UpliftSettings]) -> DataFrame | None:
+    """What chance drew on earlier dates whose offers are over. → ExploredDraw; None: nothing."""
+    explored = ctx.earlier(Explored)
+    if explored is None:
+        return None
+    since = ctx.date - datetime.timedelta(ctx.settings.history_days)
+    draws = explored_draws(
+        explored,
+        ctx.read_earlier(Promotions),
+        since=since,
+        as_of=ctx.date,
+        most_days=ctx.settings.most_days,
+    )
+    kept = ctx.keep(draws)
+    return None if kept.isEmpty() else kept
 
 
 def responses_of_date(ctx: Context[UpliftSettings], histories: DataFrame) -> ResponsesOfDate | None:

@@ -144,11 +144,13 @@ class PolicyContext(Frame):
     told_policy = Col(_DOUBLE, "of what the policy would have offered", unit="currency", required=True)
 
 
-def policy_contexts(explored: DataFrame, budget: DataFrame) -> DataFrame:
-    """One row per user and date, for the policy of the date. Explored, Budget of the dates → PolicyContext.
+PRICE = "price_of_budgets"
 
-    The policy makes the offer that brings most after what it takes of the day's budget and of its mechanic's, at their
-    prices; none where none is left of it. Other limits are left out.
+
+def with_prices(explored: DataFrame, budget: DataFrame) -> DataFrame:
+    """The candidates with what a unit of their cost takes of the day's budget and of their mechanic's: column PRICE.
+
+    Explored, Budget of the dates → Explored and PRICE.
     """
     price = F.coalesce(F.col(Budget.dual_price), F.lit(0.0))
     daily = budget.filter(F.col(Budget.constraint) == "daily").select(Budget.date, price.alias(_DAILY))
@@ -158,15 +160,28 @@ def policy_contexts(explored: DataFrame, budget: DataFrame) -> DataFrame:
         price.alias(_OF_MECHANIC),
     )
     prices = F.coalesce(F.col(_DAILY), F.lit(0.0)) + F.coalesce(F.col(_OF_MECHANIC), F.lit(0.0))
-    value = F.col(Explored.incremental_margin).cast("double")
-    net = value - prices * F.col(Explored.expected_cost).cast("double")
-    p, chosen = F.col(Explored.action_propensity).cast("double"), F.col(Explored.chosen)
-    is_none = F.col(Explored.mechanic) == "none"
-    offered = (
+    return (
         explored.join(F.broadcast(daily), Explored.date, "left")
         .join(F.broadcast(of_mechanics), [Explored.date, Explored.mechanic], "left")
-        .withColumn(_NET, F.when(is_none, F.lit(0.0)).otherwise(net))
+        .withColumn(PRICE, prices)
+        .drop(_DAILY, _OF_MECHANIC)
     )
+
+
+_DAILY, _OF_MECHANIC = "price_daily", "price_of_mechanic"
+
+
+def policy_contexts(explored: DataFrame, budget: DataFrame) -> DataFrame:
+    """One row per user and date, for the policy of the date. Explored, Budget of the dates → PolicyContext.
+
+    The policy makes the offer that brings most after what it takes of the day's budget and of its mechanic's, at their
+    prices; none where none is left of it. Other limits are left out.
+    """
+    value = F.col(Explored.incremental_margin).cast("double")
+    net = value - F.col(PRICE) * F.col(Explored.expected_cost).cast("double")
+    p, chosen = F.col(Explored.action_propensity).cast("double"), F.col(Explored.chosen)
+    is_none = F.col(Explored.mechanic) == "none"
+    offered = with_prices(explored, budget).withColumn(_NET, F.when(is_none, F.lit(0.0)).otherwise(net))
     # none wins a tie with an offer; of two offers the one whose id sorts last
     order = F.struct(F.col(_NET), is_none.cast("int").alias("is_none"), F.col(Explored.promotion_id))
     best = F.max_by(F.struct(Explored.promotion_id, value.alias(_VALUE)), order)
@@ -188,7 +203,7 @@ def policy_contexts(explored: DataFrame, budget: DataFrame) -> DataFrame:
     )
 
 
-_DAILY, _OF_MECHANIC, _NET, _VALUE, _IS_NONE = "price_daily", "price_of_mechanic", "net", "told_value", "drew_none"
+_NET, _VALUE, _IS_NONE = "net", "told_value", "drew_none"
 _BEST, _DRAWN = "best_candidate", "drawn_candidate"
 
 

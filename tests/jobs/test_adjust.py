@@ -82,6 +82,19 @@ def test_without_measurements_nothing_changes(lake: Lake, run_job: Run) -> None:
     assert list(versions(lake)) == [DAY]
 
 
+def test_a_challenger_takes_over_and_stays(lake: Lake, run_job: Run) -> None:
+    """L07: sure to bring more on the date before: its value is in force, and tomorrow no rule of the day changes it."""
+    named = "adjust.challengers={fewer = {value_factor = {'mechanic:discount' = 0.5}}}"
+    sure = effect("dr_policy", "policy:fewer", "margin", 1.0) | {"cs_low": 0.5}
+    measured(lake, BEFORE, GIVES_MORE, sure)
+    run_job(adjust, BEFORE, named)
+    measured(lake, YESTERDAY, GIVES_MORE, sure | {"estimate": 0.0, "se": 0.0, "cs_low": 0.0})
+    run_job(adjust, YESTERDAY, named)
+    cost, value = (("cost_factor", "mechanic:discount"), ("value_factor", "mechanic:discount"))
+    found = versions(lake)
+    assert (found[YESTERDAY], found[DAY]) == ({cost: 1.1, value: 0.5}, {cost: 1.21, value: 0.5})
+
+
 def test_what_a_person_said_stays_for_a_while(lake: Lake, settings: Settings, run_job: Run) -> None:
     """`rollback` to the settings: for adjust.hand_days nothing is paused again, however sure it is."""
     measured(lake, BEFORE, LOSES)

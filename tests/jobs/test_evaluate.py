@@ -179,7 +179,7 @@ def test_what_chance_drew_tells_what_single_offers_do(lake: Lake, run_job: Run) 
             Budget: [{"date": day(0), "constraint": "daily", "dual_price": 0.5}],
         },
     )
-    run_job(evaluate.run, day(7), FEW)
+    run_job(evaluate.run, day(7), FEW, "adjust.challengers={coupons = {value_factor = {'mechanic:coupon' = 4.0}}}")
     discount = effects(lake, day(7), slice="mechanic:discount", method="explore")
     # weights such as 4 / 3 have four digits, and what a user paid times one is in cents: half a cent off at most
     assert discount["paid"]["estimate"] == pytest.approx(4.0, abs=5e-3)
@@ -193,6 +193,11 @@ def test_what_chance_drew_tells_what_single_offers_do(lake: Lake, run_job: Run) 
     for method in ("dr_policy", "snips_policy"):
         policy = effects(lake, day(7), slice="policy:prices", method=method)["margin"]
         assert policy["estimate"] == pytest.approx(4.0, abs=0.05) and policy["expected"] == 3.0
+    # the challenger makes coupons, (1 + 1) × 4 − 1.5 × 1 = 6.5, where it can: of half of them. These bring 1 and not 4,
+    # and save 1 of the budget, which is worth 0.5: −2.5; the others get the same. It was told to bring 1 and not 3
+    coupons = effects(lake, day(7), slice="policy:coupons", method="dr_policy")["margin"]
+    assert coupons["estimate"] == pytest.approx(-1.25, abs=0.05) and coupons["expected"] == pytest.approx(-0.75)
+    assert coupons["cs_low"] < coupons["ci_low"] < coupons["estimate"] and coupons["n_control"] == 640
 
 
 def test_offers_of_a_kind_are_compared_with_those_held_out_who_would_have_got_them(lake: Lake, run_job: Run) -> None:

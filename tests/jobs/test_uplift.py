@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.uplift import run
+from promo_spark.contracts.decisions import Explored, Promotions
 from promo_spark.contracts.models import Metrics, Registry
 from promo_spark.contracts.responses import OFFER_MECHANICS, ResponseModels, Uplift, UpliftCurves
 from promo_spark.contracts.silver import Assignments, Campaigns, Contacts, Coupons, OrderLines, Redemptions, Users
@@ -263,6 +264,57 @@ def test_a_coupon_for_some_products_moves_by_its_share_and_who_refuses_profiling
     lake.write(Users, [{"user_id": "u3", "consent_profiling": False}])
     assert outcome(lake) == "written"
     assert set(effects(lake)) == {f"u{user}" for user in range(USERS)} - {"u3"}
+
+
+def test_what_chance_drew_on_earlier_dates_is_evidence_as_experiments_are(lake: Lake, made: Shop, inputs: Lake) -> None:
+    """Some of the same coupons, drawn for explored users instead of by an experiment: who is moved is found as well.
+
+    Of the dates 20, 60 and 100 of 120, each over after 14 days. None was drawn for the others: they are the controls.
+    """
+    copied(inputs, lake, [])
+    for start in STARTS[::2]:
+        arms = [arm for arm in made.assignments if arm["campaign_id"] == f"c{start}"]
+        lake.write(Explored, [row for arm in arms for row in _candidates(arm)], {Explored.date: date(start)})
+        until = {"valid_from": date(start), "valid_to": date(start + HELD - 1), "mechanic": "coupon", **_OF_OFFER}
+        drawn = [{**_drawn(arm, arm["arm"]), **until} for arm in arms if arm["depth"]]
+        lake.write(Promotions, Promotions.frame(lake.spark, drawn), {"date": date(start)})
+    assert outcome(lake) == "written"
+    of = effects(lake)
+    assert {row["basis"] for row in of.values()} == {"randomised"}
+    ranked = sorted(of.values(), key=lambda row: -row["effect"])[: USERS // 3]
+    assert np.mean([moved(int(row["user_id"][1:])) for row in ranked]) > 0.7
+    knots = {(r["curve"], r["at"]): r["level"] for r in lake.read(UpliftCurves).collect()}
+    curve = knots["saving", 0.2] * knots["share", 1.0]
+    assert np.mean([np.exp(row["effect"] * curve) for row in of.values()]) == pytest.approx(5 / 3, abs=0.4)
+    figures = {r["metric"]: r["value"] for r in lake.read(Metrics).collect()}
+    assert USERS * 3 * 0.9 < figures["randomised_rows"] < USERS * 3  # without those who had not bought before
+
+
+_OF_OFFER: Row = {"scenario": "likely_buyer", "product_ids": [], "currency": "EUR", "arm": "explore"}
+
+
+def _drawn(arm: Row, mechanic: str) -> Row:
+    same = {"date": arm["assigned_on"], "user_id": arm["user_id"]}
+    return same | {"promotion_id": f"{arm['user_id']}-{arm['assigned_on']}-{mechanic}"}
+
+
+def _candidates(arm: Row) -> list[Row]:
+    """None, and the one coupon that could be drawn."""
+    zeros = dict.fromkeys(("off", "expected_conversion", "expected_uplift", "incremental_margin", "expected_cost"), 0)
+    return [
+        {
+            **_drawn(arm, mechanic),
+            **zeros,
+            "scenario": mechanic,
+            "mechanic": mechanic,
+            "product_ids": [],
+            "saving": saving,
+            "action_propensity": p,
+            "chosen": (mechanic == "none") == (arm["depth"] == 0),
+            "run_id": "p",
+        }
+        for mechanic, saving, p in (("none", 0.0, 0.25), ("coupon", 0.2, 0.75))
+    ]
 
 
 def test_one_user_and_nobody(spark: SparkSession, lake: Lake) -> None:

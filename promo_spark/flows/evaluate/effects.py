@@ -14,6 +14,7 @@ from promo_spark.contracts.features import ProductProfile
 from promo_spark.contracts.predictions import Propensity
 from promo_spark.contracts.silver import Campaigns, Exposures, Feedback, OrderLines, Redemptions
 from promo_spark.contracts.withheld import Withheld
+from promo_spark.flows.evaluate.challengers import challenger_rows
 from promo_spark.measurement.arms import arm_counts, user_arms
 from promo_spark.measurement.effects import (
     Compared,
@@ -265,7 +266,7 @@ def _observed(window: Window, found: Mapping[str, Moments], by: Judging) -> list
 
 
 def _of_explored(ctx: Ctx, of: Evaluation) -> tuple[list[Compared], list[Row]]:
-    """What single offers did, and the policy of the dates: of users for whom chance drew."""
+    """What single offers did, the policy of the dates, and its challengers: of users for whom chance drew."""
     days = of.shortest.days
     rows = finished_dates(
         ctx.read_earlier(Explored).filter(F.col(Explored.date) >= F.lit(of.start)),
@@ -289,7 +290,8 @@ def _of_explored(ctx: Ctx, of: Evaluation) -> tuple[list[Compared], list[Row]]:
         policy_row(method, window, told.users, value(told), expected_of_policy, of.by)
         for method, value in (("dr_policy", value_by_doubly_robust), ("snips_policy", value_by_snips))
     ]
-    return compared, policy
+    challengers = challenger_rows(ctx, rows, after, of.by_user, window, of.by)
+    return compared, [*policy, *challengers]
 
 
 def _of_withheld(ctx: Ctx, of: Evaluation) -> list[Compared]:

@@ -22,7 +22,11 @@ _LEAST_DAYS = 7  # of an experiment that still runs
 
 @dataclass(frozen=True)
 class Trials:
-    """One row per experiment and user. Days are numbers as in Histories; `mechanic` −1: an arm without an offer."""
+    """One row per experiment and user. Days are numbers as in Histories; `mechanic` −1: an arm without an offer.
+
+    `experiment`: its number. Those that began on a day are one, and so are all draws of explored users: whatever the
+    date, none has the same probability.
+    """
 
     user: Ints
     start: Ints
@@ -31,6 +35,7 @@ class Trials:
     saving: Floats
     share: Floats
     weight: Floats
+    experiment: Ints
 
     def __len__(self) -> int:
         return len(self.user)
@@ -90,9 +95,13 @@ def _told(
     own, usual = _numbers(entries, MessageEntry.cents_before) / 100, _reals(entries, MessageEntry.usual_share)
     some = SHARES_LIKE_ALL * basket
     share = np.where(whole, 1.0, (own + some * usual) / (spent[user, start] + some))
+    least, reached = (_numbers(entries, name) for name in (MessageEntry.least_cents, MessageEntry.reached_before))
+    usually = np.exp(-np.maximum(least, 0) / 100 / basket)  # of all baskets, as if their amounts were exponential
+    share = np.where(least >= 0, (reached + _LIKE_ALL * usually) / (visits_before + _LIKE_ALL), share)
     per_visit = (
         _numbers(entries, MessageEntry.lines_before) + _LIKE_ALL * _reals(entries, MessageEntry.usual_lines)
     ) / (visits_before + _LIKE_ALL)
+    known = np.asarray(pc.is_valid(entries.field(MessageEntry.used)).to_numpy(zero_copy_only=False), bool)
     saving, lines = _reals(entries, MessageEntry.saving), _numbers(entries, MessageEntry.lines_held)
     told = Messages(
         user=user,
@@ -100,7 +109,7 @@ def _told(
         end=end,
         saving=saving,
         share=share,
-        could_use=np.where(whole, visits_held > 0, lines > 0),
+        could_use=known & np.where(whole, visits_held > 0, lines > 0),
         used=_flags(entries, MessageEntry.used),
         visits=visits_held,
         lines=lines.astype(np.float64),
@@ -110,7 +119,9 @@ def _told(
     enough = (end - start >= _LEAST_DAYS) | (_numbers(entries, MessageEntry.end) - first_day <= days)
     tried = (mechanic >= -1) & enough
     of_offer, weight = np.where(mechanic >= 0, share, 0.0), _reals(entries, MessageEntry.weight)
-    trials = Trials(*(values[tried] for values in (user, start, end, mechanic, saving, of_offer, weight)))
+    experiment = np.where(_flags(entries, MessageEntry.explored), days, start)
+    columns = (user, start, end, mechanic, saving, of_offer, weight, experiment)
+    trials = Trials(*(values[tried] for values in columns))
     return told.rows(_flags(entries, MessageEntry.opened) & (saving > 0)), trials
 
 
@@ -127,7 +138,11 @@ def _mechanics(names: pa.Array) -> Ints:
 
 
 def _numbers(entries: pa.Array, name: str) -> Ints:
-    return np.asarray(entries.field(name).cast(pa.int64()).to_numpy(zero_copy_only=False), np.int64)
+    values = pc.fill_null(entries.field(name).cast(pa.int64()), _NOT_TOLD)
+    return np.asarray(values.to_numpy(zero_copy_only=False), np.int64)
+
+
+_NOT_TOLD = -1  # of whole numbers
 
 
 def _reals(entries: pa.Array, name: str) -> Floats:
@@ -136,4 +151,4 @@ def _reals(entries: pa.Array, name: str) -> Floats:
 
 
 def _flags(entries: pa.Array, name: str) -> Bools:
-    return np.asarray(entries.field(name).to_numpy(zero_copy_only=False), bool)
+    return np.asarray(pc.fill_null(entries.field(name), False).to_numpy(zero_copy_only=False), bool)

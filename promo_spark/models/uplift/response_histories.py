@@ -5,31 +5,19 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from promo_spark.contracts.responses import DAY, MESSAGE, DayEntry, MessageEntry, ResponseHistory
-from promo_spark.contracts.schema import Col, Frame, Personal
 from promo_spark.contracts.silver import Assignments, Campaigns, Contacts, Coupons, Exposures, OrderLines, Redemptions
 from promo_spark.measures.order_lines import is_sale, total_discount
+from promo_spark.models.uplift.explored_draws import draw_messages
+from promo_spark.models.uplift.told import Message, Told, day_number, whole_cents, with_weight
 from promo_spark.settings.uplift import UpliftSettings
 
-_FIRST = datetime.date(1970, 1, 1)
 _TOLD = "told"
 _PAIR = [Contacts.campaign_id, Contacts.user_id]
-
-
-class Told(Frame):
-    """One row per campaign and user: offered it, or an arm of the experiment that it was."""
-
-    campaign_id = Col(T.StringType(), "the campaign", required=True)
-    user_id = Col(T.StringType(), "the user", required=True, personal=Personal.IDENTIFIER)
-    start = Col(T.IntegerType(), "first day on which it held, counted from 1970-01-01", required=True)
-    end = Col(T.IntegerType(), "the day after the last one", required=True)
-    saving = Col(T.DoubleType(), "share off what it applies to; 0: no offer", unit="share", required=True)
-    mechanic = Col(T.StringType(), "the arm's mechanic, '' for no offer; null: no experiment")
-    weight = Col(T.DoubleType(), "the arm's mean probability over the user's own; null: no experiment")
 
 
 @dataclass(frozen=True)
@@ -42,6 +30,7 @@ class Offered:
     assignments: DataFrame  # of sound experiments
     exposures: DataFrame
     redemptions: DataFrame
+    draws: DataFrame | None = None  # ExploredDraw; None: nobody was explored
 
 
 def response_histories(
@@ -54,7 +43,10 @@ def response_histories(
     )
     days = _days(sales)
     told = told_users(offered, since=since, as_of=as_of, settings=settings)
-    messages = _messages(sales, told, offered)
+    messages = campaign_messages(sales, told, offered)
+    if offered.draws is not None:
+        messages = messages.unionByName(draw_messages(sales, offered.draws))
+    messages = _lists(messages, offered.exposures)
     rows = days.join(messages, ResponseHistory.user_id, "left")
     none = F.array().cast(T.ArrayType(MESSAGE))
     return ResponseHistory.conform(
@@ -66,13 +58,14 @@ def told_users(offered: Offered, *, since: datetime.date, as_of: datetime.date, 
     """One row per campaign and user, of campaigns that began between the days. Contacts, Assignments → Told."""
     campaigns = offered.campaigns.select(Campaigns.campaign_id, Campaigns.start_date, Campaigns.end_date)
     contacts = offered.contacts.select(*_PAIR, Contacts.contacted_on)
-    of_arm = _with_weight(offered.assignments).select(
+    arm = [Assignments.campaign_id, Assignments.arm]
+    of_arm = with_weight(offered.assignments, arm=arm, propensity=Assignments.propensity).select(
         *_PAIR, Assignments.arm, Assignments.mechanic, Assignments.depth, Assignments.assigned_on, Told.weight
     )
     joined = contacts.join(of_arm, _PAIR, "full").join(F.broadcast(campaigns), Contacts.campaign_id)
     begins = F.coalesce(Assignments.assigned_on, Contacts.contacted_on, Campaigns.start_date)
-    start = F.date_diff(begins, F.lit(_FIRST))
-    ends = F.least(F.date_diff(Campaigns.end_date, F.lit(_FIRST)) + 1, start + settings.most_days)
+    start = day_number(begins)
+    ends = F.least(day_number(Campaigns.end_date) + 1, start + settings.most_days)
     in_experiment = F.col(Assignments.arm).isNotNull()
     treated = in_experiment & (F.col(Assignments.depth) > 0)
     saving = F.when(treated, F.col(Assignments.depth).cast("double")).when(in_experiment, F.lit(0.0))
@@ -88,72 +81,73 @@ def told_users(offered: Offered, *, since: datetime.date, as_of: datetime.date, 
     return Told.shaped(told.filter((begins >= F.lit(since)) & (begins < F.lit(as_of))))
 
 
-def _with_weight(assignments: DataFrame) -> DataFrame:
-    """Assignments with the mean probability of the arm over the user's own."""
-    arm = [Assignments.campaign_id, Assignments.arm]
-    mean = assignments.groupBy(*arm).agg(F.avg(Assignments.propensity).cast("double").alias(_TOLD))
-    weight = F.col(_TOLD) / F.col(Assignments.propensity).cast("double")
-    return assignments.join(F.broadcast(mean), arm).withColumn(Told.weight, F.round(weight, 9))
-
-
 def _days(sales: DataFrame) -> DataFrame:
     """One row per user. OrderLines → user_id, days."""
-    day = F.date_diff(OrderLines.order_date, F.lit(_FIRST)).alias(DayEntry.day)
+    day = day_number(OrderLines.order_date).alias(DayEntry.day)
     of_day = sales.groupBy(OrderLines.user_id, day).agg(
-        _cents(F.sum(OrderLines.amount_paid)).alias(DayEntry.cents),
-        _cents(F.sum(total_discount())).alias(DayEntry.off_cents),
+        whole_cents(F.sum(OrderLines.amount_paid)).alias(DayEntry.cents),
+        whole_cents(F.sum(total_discount())).alias(DayEntry.off_cents),
         F.count("*").cast("int").alias(DayEntry.lines),
     )
     entry = F.struct(*(field.name for field in DAY))
     return of_day.groupBy(OrderLines.user_id).agg(F.array_sort(F.collect_list(entry)).alias(ResponseHistory.days))
 
 
-def _messages(sales: DataFrame, told: DataFrame, offered: Offered) -> DataFrame:
-    """One row per user. OrderLines, Told → user_id, messages."""
+def campaign_messages(sales: DataFrame, told: DataFrame, offered: Offered) -> DataFrame:
+    """One row per campaign and user. OrderLines, Told → Message."""
     scopes = offered.coupons.select(Coupons.campaign_id, Coupons.product_id).distinct()
     rows = (
         told.join(_scoped(sales, told, scopes), _PAIR, "left")
         .join(_used(told, offered.redemptions), _PAIR, "left")
-        .join(_opened(offered.exposures), _PAIR, "left")
-        .join(F.broadcast(_tracked(offered.exposures)), Contacts.campaign_id, "left")
         .join(F.broadcast(_usual(sales, offered.campaigns, scopes)), Contacts.campaign_id, "left")
     )
-    nobody_says = F.col(_TRACKED).isNull()
     nothing = F.lit(0).cast("long")
-    entry = rows.select(
-        Told.user_id,
-        F.struct(
-            F.col(Told.start),
-            F.col(Told.end),
-            F.col(Told.saving),
-            F.coalesce(F.col(MessageEntry.opened), nobody_says).alias(MessageEntry.opened),
-            F.coalesce(F.col(MessageEntry.used), F.lit(False)).alias(MessageEntry.used),
-            F.col(MessageEntry.usual_share).isNull().alias(MessageEntry.whole_shop),
-            *(F.coalesce(F.col(name), nothing).alias(name) for name in _SUMS),
-            F.coalesce(F.col(MessageEntry.usual_share), F.lit(1.0)).alias(MessageEntry.usual_share),
-            F.coalesce(F.col(MessageEntry.usual_lines), F.lit(0.0)).alias(MessageEntry.usual_lines),
-            F.col(Told.mechanic),
-            F.col(Told.weight),
-        ).alias(_TOLD),
+    none = F.lit(None).cast("long")
+    return Message.shaped(
+        rows.withColumns(
+            {
+                Message.used: F.coalesce(F.col(Message.used), F.lit(False)),
+                Message.whole_shop: F.col(Message.usual_share).isNull(),
+                **{name: F.coalesce(F.col(name), nothing) for name in _SUMS},
+                Message.usual_share: F.coalesce(F.col(Message.usual_share), F.lit(1.0)),
+                Message.usual_lines: F.coalesce(F.col(Message.usual_lines), F.lit(0.0)),
+                Message.least_cents: none,
+                Message.reached_before: none,
+                Message.explored: F.lit(False),
+            }
+        )
     )
-    return entry.groupBy(Told.user_id).agg(F.array_sort(F.collect_list(_TOLD)).alias(ResponseHistory.messages))
+
+
+_SUMS = (Message.cents_before, Message.lines_before, Message.lines_held)
+
+
+def _lists(messages: DataFrame, exposures: DataFrame) -> DataFrame:
+    """One row per user. Message, Exposures → user_id, messages."""
+    rows = messages.join(_opened(exposures), _PAIR, "left").join(
+        F.broadcast(_tracked(exposures)), Contacts.campaign_id, "left"
+    )
+    nobody_says = F.col(_TRACKED).isNull()
+    opened = F.coalesce(F.col(MessageEntry.opened), nobody_says).alias(MessageEntry.opened)
+    entry = F.struct(*(opened if field.name == MessageEntry.opened else F.col(field.name) for field in MESSAGE))
+    of_user = rows.select(Told.user_id, entry.alias(_TOLD)).groupBy(Told.user_id)
+    return of_user.agg(F.array_sort(F.collect_list(_TOLD)).alias(ResponseHistory.messages))
 
 
 _TRACKED = "tracked"
-_SUMS = (MessageEntry.cents_before, MessageEntry.lines_before, MessageEntry.lines_held)
 
 
 def _scoped(sales: DataFrame, told: DataFrame, scopes: DataFrame) -> DataFrame:
     """One row per campaign and user who bought what it is good for. OrderLines, Told → their sums."""
     own = told.select(*_PAIR, Told.start, Told.end)
-    day = F.date_diff(OrderLines.order_date, F.lit(_FIRST))
+    day = day_number(OrderLines.order_date)
     before, held = day < F.col(Told.start), day.between(F.col(Told.start), F.col(Told.end) - 1)
     return (
         sales.join(F.broadcast(scopes), Coupons.product_id)
         .join(own, _PAIR)
         .groupBy(*_PAIR)
         .agg(
-            _cents(F.sum(F.when(before, F.col(OrderLines.amount_paid)))).alias(MessageEntry.cents_before),
+            whole_cents(F.sum(F.when(before, F.col(OrderLines.amount_paid)))).alias(MessageEntry.cents_before),
             F.count_if(before).alias(MessageEntry.lines_before),
             F.count_if(held).alias(MessageEntry.lines_held),
         )
@@ -198,7 +192,7 @@ def _usual(sales: DataFrame, campaigns: DataFrame, scopes: DataFrame) -> DataFra
 
 def _used(told: DataFrame, redemptions: DataFrame) -> DataFrame:
     """One row per campaign and user who redeemed it while it held."""
-    day = F.date_diff(Redemptions.redeemed_on, F.lit(_FIRST))
+    day = day_number(Redemptions.redeemed_on)
     own = told.select(*_PAIR, Told.start, Told.end)
     return (
         redemptions.select(*_PAIR, Redemptions.redeemed_on)
@@ -222,7 +216,3 @@ def _tracked(exposures: DataFrame) -> DataFrame:
     return told.select(
         F.col(Exposures.promotion_id).alias(Contacts.campaign_id), F.lit(True).alias(_TRACKED)
     ).distinct()
-
-
-def _cents(amount: Column) -> Column:
-    return F.coalesce((amount * 100).cast("long"), F.lit(0).cast("long"))

@@ -132,18 +132,18 @@ class FittedResponses:
     evidence: Evidence
     features: Floats  # of each row's user, as the experiment began; the evidence has the pulls before they are refined
     user: Ints
-    start: Ints
+    experiment: Ints
     weeks: Floats  # that each row's experiment held
 
     def out_of_sample(self, fitting: Fitting) -> OutOfSample:
         """The evidence with what the other half of the users says of it."""
         features = self.features.copy()
         features[:, _PULL] = self.evidence.pull  # it is refined by either half for itself
-        rows = self.evidence, FeatureTable(FEATURES, features), self.weeks, self.start, self.user
+        rows = self.evidence, FeatureTable(FEATURES, features), self.weeks, self.experiment, self.user
         predicted = predicted_by_others(*rows, fitting.engine, fitting.baseline, fitting.least_rows)
         paid = np.expm1(self.features[:, FEATURES.index("basket_value")])
         per_visit = np.where(paid > 0, paid, self.model.basket)
-        return OutOfSample(self.evidence, self.start, self.user, predicted, per_visit)
+        return OutOfSample(self.evidence, self.experiment, self.user, predicted, per_visit)
 
 
 def others(features: Floats) -> Floats:
@@ -178,10 +178,10 @@ def fitted_responses(batch: Batch, levels: Floats, basket: float, fitting: Fitti
     table = FeatureTable(FEATURES, features)
     if fitting.engine != "response" and len(evidence) >= fitting.least_rows:
         meta = fitted_meta_effects(
-            evidence, table, weeks, trials.start, trials.user, effects, fitting.engine, fitting.baseline
+            evidence, table, weeks, trials.experiment, trials.user, effects, fitting.engine, fitting.baseline
         )
     whole = replace(model, baseline=baseline, effects=effects, meta=meta)
-    return FittedResponses(whole, evidence, features, trials.user, trials.start, weeks)
+    return FittedResponses(whole, evidence, features, trials.user, trials.experiment, weeks)
 
 
 def _as_they_began(model: ResponseModel, of: Histories, trials: Trials, levels: Floats) -> tuple[Floats, Floats]:
