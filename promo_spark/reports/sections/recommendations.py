@@ -27,8 +27,9 @@ def recommendations_section(metrics: Sequence[Row], told: Told) -> Section:
     if not dates:
         return Section("recommendations", title, [told.why_empty(Metrics)])
     blocks: list[Block] = [Sentence(w.say("recommendations.lead", days=told.days), "quiet")]
-    if len(dates) > 1:
-        blocks.append(Pictures([_chart(metric, dates, by_date, told) for metric in (RECALL, NDCG)]))
+    charts = [chart for metric in (RECALL, NDCG) for chart in _charts(metric, dates, by_date, told)]
+    if charts:
+        blocks.append(Pictures(charts))
     rows = [
         [
             w.day(date),
@@ -44,7 +45,8 @@ def recommendations_section(metrics: Sequence[Row], told: Told) -> Section:
 _SHOWN = ((RECALL, PUBLISHED), (RECALL, POPULAR), (NDCG, PUBLISHED), (NDCG, POPULAR))
 
 
-def _chart(metric: str, dates: Sequence[datetime.date], by_date: ByDate, told: Told) -> LineChart:
+def _charts(metric: str, dates: Sequence[datetime.date], by_date: ByDate, told: Told) -> list[LineChart]:
+    """A metric over time; no chart of fewer than two points."""
     w = told.words
     styles: dict[str, Style] = {PUBLISHED: "first", POPULAR: "second"}
     series = []
@@ -52,11 +54,12 @@ def _chart(metric: str, dates: Sequence[datetime.date], by_date: ByDate, told: T
         found = [(d, by_date[d].get((metric, slice_))) for d in dates]
         points = [((d - told.date).days, r[Metrics.value]) for d, r in found if r and r[Metrics.value] is not None]
         series.append(Series(w.say(f"recommendations.{slice_}"), style, points, dots=True))
+    if max(len(one.points) for one in series) < 2:
+        return []
     across = [((d - told.date).days, d.strftime("%m-%d")) for d in (dates[0], dates[-1])]
     key = metric.partition("@")[0]
-    return line_chart(
-        f"quality-{key}", w.say(f"recommendations.{key}"), w.say("recommendations.desc"), series, across=across
-    )
+    title, text = w.say(f"recommendations.{key}"), w.say("recommendations.desc")
+    return [line_chart(f"quality-{key}", title, text, series, across=across)]
 
 
 def _value(row: Row | None, told: Told) -> str:
