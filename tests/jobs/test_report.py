@@ -29,6 +29,14 @@ from promo_spark.contracts.policy import Policy
 from promo_spark.contracts.risk import Risk, RiskActions
 from promo_spark.contracts.schema import Table
 from promo_spark.contracts.silver import Users
+from promo_spark.reports.daily_page import DailyRows, daily_page
+from promo_spark.reports.sections.customers import CustomerRows
+from promo_spark.reports.sections.decided import DecidedRows
+from promo_spark.reports.sections.forecasts import ForecastRows
+from promo_spark.reports.sections.outcomes import OutcomeRows
+from promo_spark.reports.sections.told import Told
+from promo_spark.reports.sections.watched import PolicyRows
+from promo_spark.reports.wording import Wording
 from promo_spark.runtime.pipeline import dependencies, run_in_order
 from promo_spark.runtime.progress import Progress
 from promo_spark.runtime.unchanged import nothing_to_do
@@ -124,7 +132,12 @@ def write_tables(lake: Lake) -> None:
         {**effect, "metric": "paid", "window_days": 28, "estimate": None, "reason": "not over before 2024-07-06"},
     )
     write(Checks, {"check": "aa", "slice": "all", "value": 0.0001, "n": 100, "outcome": "alarm", "message": EVIL})
-    write(KpiDaily, {"kpi": "order_value", "slice": "all", "value": 30.125, "n": 12})
+    write(
+        KpiDaily,
+        {"kpi": "order_value", "slice": "all", "value": 30.125, "n": 12},
+        {"kpi": "retention_30d", "slice": "all", "value": 1.0, "n": 4},
+        {"kpi": "market_share", "slice": "all", "value": None, "n": 0},
+    )
     write(KpiDaily, {"kpi": "order_value", "slice": "all", "value": 28.0, "n": 10}, day=WEEK_BEFORE)
     units = {"gross_units": 10.0, "cannibalised": 2.0, "pulled_forward": 1.0, "incremental_units": 7.0}
     of_week = {**units, "week": datetime.date(2024, 6, 3), "depth": 0.2, "ci_low": 1.0, "ci_high": 9.0}
@@ -136,7 +149,8 @@ def write_tables(lake: Lake) -> None:
     write(ProductProfile, {"product_id": "p1", "title": "Milk"}, {"product_id": "p2", "title": EVIL})
     means = {"centre": {"basket_value": 20.0}, "lifts": {"basket_value": 1.5}, "top_categories": ["TEA", EVIL]}
     shares = {"users_share": 0.6, "revenue_share": 0.75, "discounted_lines_share": 0.5, "coupon_response": 0.1}
-    write(SegmentPortraits, {**means, **shares, "segment_id": 1, "segment_name": "frequent, large baskets", "users": 9})
+    frequent = {**means, **shares, "segment_id": 1, "segment_name": "frequent, large baskets", "users": 9}
+    write(SegmentPortraits, frequent, {**frequent, "segment_id": 2, "segment_name": "few orders", "users": 3})
     # A week ago 8 users were in segment 2: 6 of them are in segment 1 now, and 2 of them have stayed.
     at = [(f"user-{n:04}", 1 if n < 6 else 2) for n in range(8)]
     write(Segments, *[{"user_id": u, "segment_id": s, "segment_name": f"name {s}"} for u, s in at])
@@ -298,10 +312,17 @@ def test_segments_have_portraits_and_the_market_is_cut(page: Page) -> None:
     assert f"Buys more than others: TEA, {EVIL}" in page.text
 
 
+def test_what_few_people_did_is_not_told(page: Page) -> None:
+    """Of 8 users who were in a segment a week ago 2 stayed; 3 users make a segment; 4 came back of 4."""
+    assert "still are in one, <5 (–) stayed in theirs." in page.text
+    assert ["few orders", "<5", "–", "–", "–", "–"] in page.rows
+    assert ["came back within 30 days", "–", "–", "<5"] in page.rows
+
+
 def test_ten_offers_are_told_with_their_reasons_and_without_whole_ids(page: Page) -> None:
-    assert page.text.count("Take it, user-") == 7 and "customer user-0…" in page.text
+    assert page.text.count("Take it, user-") == 7 and "customer user-…" in page.text
     assert "3.25 USD ± 0.50" in page.text and "Bought before" in page.text
-    assert page.text.index("Bought together customer") < page.text.index("Time to buy again customer")
+    assert page.text.index("… Bought together") < page.text.index("… Time to buy again")
 
 
 def test_nothing_from_outside_is_taken_for_html_and_nothing_is_fetched(html: str, page: Page) -> None:
@@ -364,22 +385,38 @@ def test_a_page_that_is_there_is_left_and_one_that_is_not_is_made_with_the_same_
     there.write_text(html.replace(page_run(shop, f"{DATE}") or "?", "another"), encoding="utf-8")
     assert not nothing_to_do(report, settings_of(shop), [DATE])
     assert written(shop) == ("written", html)
-    there.unlink()
-    assert written(shop) == ("written", html)
     assert not list(there.parent.glob("*.part"))
+    there.unlink()
+    assert not nothing_to_do(report, settings_of(shop), [DATE])
 
 
-def test_a_day_without_anything_has_a_page_that_says_why(shop: Lake, lake: Lake) -> None:
-    """Of a lake without tables, and of a date without rows: a page, no error; each section says what is empty."""
+def test_a_lake_without_tables_has_a_page_that_says_why(lake: Lake) -> None:
+    """A page, no error; each section says which table is not there."""
     empty = Page(written(lake)[1])
     assert empty.text.count("There is nothing to show yet: the lake has no table") >= 9
-    assert "the lake has no table decisions.promotions." in empty.text and not [
-        t for t, _ in empty.elements if t == "svg"
-    ]
-    later = Page(written(shop, date=DATE + datetime.timedelta(40))[1])
-    assert "decisions.promotions has no rows of 2024-07-25." in later.text
-    assert "measurement.effects has no rows of 2024-07-25." in later.text
-    assert "Effects are told from the day on which the first offers have ended." in later.text
+    assert "the lake has no table decisions.promotions." in empty.text
+    assert "svg" not in {tag for tag, _ in empty.elements}
+
+
+def test_a_date_without_rows_has_a_page_that_says_why() -> None:
+    """The same where the tables are there, but have no rows of the date."""
+    nothing = DailyRows(
+        DecidedRows([], [], [], []),
+        OutcomeRows([], [], [], [], [], [], []),
+        CustomerRows([], [], []),
+        [],
+        ForecastRows([], [], [], [], []),
+        [],
+        [],
+        [],
+        PolicyRows([], []),
+    )
+    told = Told(Wording("en-US", "USD", 5), DATE, 28, frozenset({Promotions, Effects}))
+    text = Page(daily_page(nothing, told, "run")).text
+    assert "decisions.promotions has no rows of 2024-06-15." in text
+    assert "measurement.effects has no rows of 2024-06-15." in text
+    assert "Effects are told from the day on which the first offers have ended." in text
+    assert "the lake has no table models.risk." in text
 
 
 def test_the_pipeline_ends_with_the_address_of_the_page(

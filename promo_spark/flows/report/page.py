@@ -17,6 +17,7 @@ from promo_spark.flows.report.reading import Ctx
 from promo_spark.reports.daily_page import DailyRows, daily_page
 from promo_spark.reports.sections.told import Told
 from promo_spark.reports.wording import Wording
+from promo_spark.runtime.side_by_side import both
 from promo_spark.settings.promote import PromoteSettings
 
 
@@ -25,18 +26,10 @@ def page_of_date(ctx: Ctx) -> str:
     language = ctx.settings.language or ctx.beside(PromoteSettings).language
     words = Wording(language, ctx.business.currency, ctx.settings.least_group)
     tables = frozenset(table for table in ctx.job.optional if ctx.exists(table))
-    ctx.say("reading decisions and effects")
-    decided, outcomes = decided_rows(ctx), outcome_rows(ctx)
-    ctx.say("reading segments and models")
-    rows = DailyRows(
-        decided=decided,
-        outcomes=outcomes,
-        customers=customer_rows(ctx),
-        rules=strongest_rules(ctx),
-        forecasts=forecast_rows(ctx),
-        recommendations=recommendation_metrics(ctx),
-        risk=risk_groups(ctx),
-        quality=quality_rows(ctx),
-        policy=policy_rows(ctx),
+    ctx.say("reading decisions, effects, segments and models")
+    (decided, outcomes, rules, risk, quality), (customers, forecasts, recommendations, policy) = both(
+        lambda: (decided_rows(ctx), outcome_rows(ctx), strongest_rules(ctx), risk_groups(ctx), quality_rows(ctx)),
+        lambda: (customer_rows(ctx), forecast_rows(ctx), recommendation_metrics(ctx), policy_rows(ctx)),
     )
+    rows = DailyRows(decided, outcomes, customers, rules, forecasts, recommendations, risk, quality, policy)
     return daily_page(rows, Told(words, ctx.date, ctx.settings.days, tables), ctx.run_id)

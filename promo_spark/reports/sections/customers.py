@@ -58,24 +58,29 @@ def _portraits(of: CustomerRows, told: Told) -> list[Block]:
     bars = [
         (segment_name(p[SegmentPortraits.segment_name], told), p[SegmentPortraits.revenue_share], _share(p, told))
         for p in ordered
+        if not w.is_few(p[SegmentPortraits.users])
     ]
     chart = bar_chart("segments", w.say("customers.revenue"), w.say("customers.revenue_desc"), bars, gains=False)
-    rows = [
-        [
-            segment_name(p[SegmentPortraits.segment_name], told),
-            w.people(p[SegmentPortraits.users]),
-            w.share(p[SegmentPortraits.users_share]),
-            w.share(p[SegmentPortraits.revenue_share]),
-            w.share(p[SegmentPortraits.discounted_lines_share]),
-            w.number(p[SegmentPortraits.coupon_response], 2),
-        ]
-        for p in ordered
-    ]
+    rows = [[segment_name(p[SegmentPortraits.segment_name], told), *_portrait_cells(p, told)] for p in ordered]
     columns = told.columns(
         "segment", "#users", "#users_share", "#revenue_share", "#discounted_lines", "#coupon_response"
     )
     cards = [_card(p, told) for p in ordered if not w.is_few(p[SegmentPortraits.users])]
     return [Pictures([chart]), Grid(columns, rows), Cards(cards)]
+
+
+def _portrait_cells(portrait: Row, told: Told) -> list[str]:
+    w = told.words
+    users = w.people(portrait[SegmentPortraits.users])
+    if w.is_few(portrait[SegmentPortraits.users]):
+        return [users, *[NOTHING] * 4]
+    return [
+        users,
+        w.share(portrait[SegmentPortraits.users_share]),
+        w.share(portrait[SegmentPortraits.revenue_share]),
+        w.share(portrait[SegmentPortraits.discounted_lines_share]),
+        w.number(portrait[SegmentPortraits.coupon_response], 2),
+    ]
 
 
 def _share(portrait: Row, told: Told) -> str:
@@ -118,11 +123,9 @@ def _moves(of: CustomerRows, told: Told) -> list[Block]:
         (m for m in of.moves if m[Move.from_id] != m[Move.to_id]),
         key=lambda m: (-m[Move.users], m[Move.from_id], m[Move.to_id]),
     )
-    blocks: list[Block] = [
-        Sentence(
-            w.say("customers.stayed", stayed=w.people(stayed), all=w.people(everyone), share=w.share(stayed / everyone))
-        )
-    ]
+    share = NOTHING if w.is_few(stayed) else w.share(stayed / everyone)
+    told_stayed = w.say("customers.stayed", stayed=w.people(stayed), all=w.people(everyone), share=share)
+    blocks: list[Block] = [Sentence(told_stayed)]
     rows = [
         [
             segment_name(m[Move.from_segment], told),

@@ -311,19 +311,20 @@ def _product_cells(row: Row, told: Told) -> list[str]:
 
 def _figures(of: OutcomeRows, told: Told) -> list[Block]:
     w = told.words
-    before = {r[KpiDaily.kpi]: r[KpiDaily.value] for r in of.before if r[KpiDaily.slice] == "all"}
+    before = {r[KpiDaily.kpi]: r for r in of.before if r[KpiDaily.slice] == "all"}
     everyone = sorted((r for r in of.figures if r[KpiDaily.slice] == "all"), key=_figure_order)
-    known = [r for r in everyone if r[KpiDaily.value] is not None]
-    rows = [[_figure_name(r, told), _figure(r[KpiDaily.kpi], r[KpiDaily.value], told)] for r in known]
-    columns = told.columns("figure", "#value")
-    if before:
-        columns += told.columns("#week_before")
-        rows = [
-            [*row, _figure(r[KpiDaily.kpi], before.get(r[KpiDaily.kpi]), told)]
-            for row, r in zip(rows, known, strict=True)
+    rows = [
+        [
+            _figure_name(r, told),
+            _figure(r, told),
+            *([_figure(before.get(r[KpiDaily.kpi]), told)] if before else []),
+            w.people(r[KpiDaily.n]),
         ]
-    rows = [[*row, w.people(r[KpiDaily.n])] for row, r in zip(rows, known, strict=True)]
-    blocks: list[Block] = [Grid([*columns, *told.columns("#n")], rows)] if rows else []
+        for r in everyone
+        if r[KpiDaily.value] is not None
+    ]
+    columns = told.columns("figure", "#value", *(["#week_before"] if before else []), "#n")
+    blocks: list[Block] = [Grid(columns, rows)] if rows else []
     unknown = [_figure_name(r, told) for r in everyone if r[KpiDaily.value] is None]
     if unknown:
         blocks.append(Sentence(w.say("outcomes.unknown_figures", names=w.listed(unknown)), "quiet"))
@@ -343,10 +344,12 @@ def _figure_name(row: Row, told: Told) -> str:
     return told.words.word("kpi", name)
 
 
-def _figure(name: str, value: float | None, told: Told) -> str:
+def _figure(row: Row | None, told: Told) -> str:
+    """A key figure in its own format; none of what few users, orders or rows did."""
     w = told.words
-    if value is None:
+    if row is None or row[KpiDaily.value] is None or w.is_few(row[KpiDaily.n]):
         return NOTHING
+    name, value = row[KpiDaily.kpi], row[KpiDaily.value]
     if name in _MONEY_FIGURES:
         return w.with_currency(value)
     if name in _COUNTED_FIGURES:

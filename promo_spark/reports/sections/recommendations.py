@@ -52,7 +52,7 @@ def _charts(metric: str, dates: Sequence[datetime.date], by_date: ByDate, told: 
     series = []
     for slice_, style in styles.items():
         found = [(d, by_date[d].get((metric, slice_))) for d in dates]
-        points = [((d - told.date).days, r[Metrics.value]) for d, r in found if r and r[Metrics.value] is not None]
+        points = [((d - told.date).days, r[Metrics.value]) for d, r in found if r and _is_told(r, told)]
         series.append(Series(w.say(f"recommendations.{slice_}"), style, points, dots=True))
     if max(len(one.points) for one in series) < 2:
         return []
@@ -63,4 +63,9 @@ def _charts(metric: str, dates: Sequence[datetime.date], by_date: ByDate, told: 
 
 
 def _value(row: Row | None, told: Told) -> str:
-    return NOTHING if row is None else told.words.number(row[Metrics.value], 3)
+    return told.words.number(row[Metrics.value], 3) if row and _is_told(row, told) else NOTHING
+
+
+def _is_told(row: Row, told: Told) -> bool:
+    """Whether a figure was measured, and on enough users."""
+    return row[Metrics.value] is not None and not told.words.is_few(row[Metrics.n])
