@@ -71,6 +71,9 @@ WRONG = [
     ),
     ("adjust.challengers.fewer.paused={'scenario:tea' = 1.0}", r"fewer: there is no scenario tea; there are: recom"),
     ("adjust.weekday=8", r"adjust\.weekday: input should be less than or equal to 7"),
+    ('report.language="de-DE"', r"report\.language: input should be '', 'en-US' or 'zh-CN', found 'de-DE'"),
+    ("report.days=0", r"report\.days: input should be greater than 0"),
+    ("report.least_group=0", r"report\.least_group: input should be greater than 0"),
     ("promote.store_coupon_spend=0.0", r"promote\.store_coupon_spend: input should be greater than 0"),
     ("promote.flash_days=8", r"promote\.flash_days: a flash sale holds no longer than promote\.valid_days, which is 7"),
     (

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from promo_spark.contracts.schema import Table
 from promo_spark.runtime.declaration import Job, has_users
 from promo_spark.runtime.pipeline import dependencies
+from promo_spark.storage.pages import FOLDER
 
 _MADE = "<!-- Made by scripts/docs.py from the code; change the code, not this page. -->"
 
@@ -27,12 +28,14 @@ def lineage_page(jobs: Mapping[str, Job]) -> str:
         lines += [f"  {_node(t)} -.-> {job.name}" for t in job.optional if t not in job.writes]
         lines += [f"  {_node(t)} -. earlier dates .-> {job.name}" for t in job.earlier]
         lines += [f"  {_node(t)} -. by hand .-> {job.name}" for t in job.by_hand]
+        lines += [f"  {_node(t)} -. the day after .-> {job.name}" for t in job.ahead]
         lines += [f"  {job.name} --> {_node(t)}" for t in job.writes if t.layer != "quarantine"]
+        lines += [f"  {job.name} --> {job.name}_page{n}[{name}]" for n, name in enumerate(_page_paths(job), start=1)]
     lines += [
         "```",
         "",
         'Dotted: read where it is there. "earlier dates": only rows of dates before the one that is written.',
-        '"by hand": what people wrote by commands such as `stop`.',
+        '"by hand": what people wrote by commands such as `stop`. "the day after": what jobs of the date write for it.',
         "",
     ]
     return "\n".join(lines) + jobs_table(jobs)
@@ -51,8 +54,10 @@ def jobs_table(jobs: Mapping[str, Job]) -> str:
         reads = [*(t.full_name() for t in job.reads), *(f"({t.full_name()})" for t in job.optional)]
         reads += [f"({t.full_name()}, earlier dates)" for t in job.earlier]
         reads += [f"({t.full_name()}, by hand)" for t in job.by_hand]
+        reads += [f"({t.full_name()}, the day after)" for t in job.ahead]
         writes = [t.full_name() for t in job.writes if t.layer != "quarantine"]
         writes += ["quarantine.*"] if any(t.layer == "quarantine" for t in job.writes) else []
+        writes += _page_paths(job)
         lines.append(f"| {name} | {what} | {', '.join(reads) or 'sources'} | {', '.join(writes)} |")
     return "\n".join(lines) + "\n"
 
@@ -81,6 +86,10 @@ def with_generated(page: str, name: str, text: str) -> str:
     if not found:
         raise ValueError(f"the page has no {begin} … {end}")
     return f"{before}{begin}\n{text}{end}{after}"
+
+
+def _page_paths(job: Job) -> list[str]:
+    return [f"{FOLDER}/{page.replace('{date}', 'DATE')}.html" for page in job.pages]
 
 
 def _node(table: type[Table]) -> str:

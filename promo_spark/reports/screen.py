@@ -21,6 +21,7 @@ from promo_spark.errors import printable
 from promo_spark.runtime.run_log import PastRuns
 from promo_spark.settings import Settings
 from promo_spark.settings.lake import LakeSettings
+from promo_spark.storage.pages import page_path, why_no_pages
 from promo_spark.storage.table_logs import Condition, TableLogs, Totals
 
 BEST_RULES = 3
@@ -57,6 +58,17 @@ def print_summary(
     jobs = "1 job" if len(written) == 1 else f"{len(written)} jobs"
     done = f"{jobs} ran: {', '.join(written)}" if written else "nothing changed: every table is current"
     out.print(f"\n{done} ({seconds:.0f} s)", markup=False)
+    page = daily_page_path(settings.lake, date)
+    if page is not None:
+        out.print(f"The page of the date: {page}", markup=False, emoji=False, soft_wrap=True)
+
+
+def daily_page_path(lake: LakeSettings, date: datetime.date) -> str | None:
+    """Where the page of the date lies; None where the job report wrote none."""
+    if why_no_pages(lake):
+        return None
+    page = page_path(lake, date.isoformat()).absolute()
+    return str(page) if page.is_file() else None
 
 
 # (what a reader sees, metric, slice); a figure that no job measured is left out.

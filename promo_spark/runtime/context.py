@@ -29,6 +29,7 @@ from promo_spark.storage.driver_rows import Rows
 from promo_spark.storage.histories import days_touched, with_id
 from promo_spark.storage.lake import Lake, Written
 from promo_spark.storage.literals import SliceValue
+from promo_spark.storage.pages import why_no_pages, write_page
 from promo_spark.storage.refused_rows import collected
 
 S = TypeVar("S", bound=Section)
@@ -179,6 +180,13 @@ class Context(Generic[S]):
         """The same; None where there is no such table, so that nobody need ask a frame whether it is empty."""
         return self.read_earlier(table) if self.whole_lake.exists(table) else None
 
+    def read_ahead(self, table: type[Table]) -> DataFrame:
+        """The rows of the day after, as declared with Ahead; an empty frame where there are none."""
+        self._declared(table, self.job.ahead, "Ahead(…)")
+        if not self.whole_lake.exists(table):
+            return table.frame(self.spark)
+        return self._at_version(table, self.date + datetime.timedelta(table.days_ahead))
+
     def read_by_hand(self, table: type[Table]) -> DataFrame:
         """What people wrote into a table, as declared with ByHand; an empty frame where nobody did."""
         self._declared(table, self.job.by_hand, "ByHand(…)")
@@ -268,6 +276,17 @@ class Context(Generic[S]):
         self.versions_out[name] = written.version
         self.rows_out[name] = self.rows_out.get(name, 0) + written.rows
         return written
+
+    def why_no_pages(self) -> str | None:
+        """Why the lake cannot hold pages; None where it can."""
+        return why_no_pages(self.whole_lake)
+
+    def write_page(self, name: str, html: str) -> str:
+        """A declared page in place of what was there, marked with the run's id; its path."""
+        self._going_on()
+        if name not in self.job.page_names(self.date):
+            raise ContractError(f"job {self.job.name} writes the page {name}, which its pages do not declare")
+        return write_page(self.whole_lake, name, html, self.run_id)
 
     def metrics(self, df: DataFrame | Rows) -> Written:
         """Quality figures (metric, slice, value, n) of this job and date: so few that the driver holds them."""

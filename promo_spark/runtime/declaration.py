@@ -56,7 +56,14 @@ class ByHand:
     table: type[Table]
 
 
-Readable = type[Table] | Everyone | Earlier | ByHand
+@dataclass(frozen=True)
+class Ahead:
+    """The rows that jobs of the same date write for the day after, such as the policy that follows from it."""
+
+    table: type[Table]
+
+
+Readable = type[Table] | Everyone | Earlier | ByHand | Ahead
 
 
 @dataclass(frozen=True)
@@ -65,8 +72,9 @@ class Job:
 
     `reads` and `optional` hold the tables that are read for the date. `everyone` says why all users' rows of a
     table are read; `profiled` names the tables of which only users who may be profiled are read. `earlier` holds
-    the tables of which only earlier dates are read, `by_hand` those that people write. A job that `follows` may go
-    on from what it wrote itself for an earlier date, see earlier_runs. `beside`: sections of other jobs that it needs.
+    the tables of which only earlier dates are read, `by_hand` those that people write, `ahead` those of which the rows
+    of the day after are read. A job that `follows` may go on from what it wrote itself for an earlier date, see
+    earlier_runs. `beside`: sections of other jobs that it needs. `pages`: what it writes for people, see page_names.
     """
 
     name: str
@@ -83,8 +91,14 @@ class Job:
     profiled: tuple[type[Table], ...] = ()
     earlier: tuple[type[Table], ...] = ()
     by_hand: tuple[type[Table], ...] = ()
+    ahead: tuple[type[Table], ...] = ()
     follows: bool = False
     beside: tuple[type[Section], ...] = ()
+    pages: tuple[str, ...] = ()
+
+    def page_names(self, date: datetime.date) -> list[str]:
+        """What its pages of a date are called, below the folder of pages."""
+        return [page.format(date=date) for page in self.pages]
 
 
 def job(
@@ -98,6 +112,7 @@ def job(
     refuse: Callable[[S, BusinessSettings], None] | None = None,
     follows: bool = False,
     beside: Sequence[type[Section]] = (),
+    pages: Sequence[str] = (),
 ) -> Callable[[Callable[[Context[S]], None]], Job]:
     """Declares the function as the job that its file is named after.
 
@@ -107,6 +122,8 @@ def job(
     A job that `follows` may go on from its own tables of an earlier date where that gives the same rows, to the bit, as
     without them. So they are no inputs: neither the run's id nor whether the date is current depends on them.
     `beside` names sections of other jobs, of which the result depends too: `ctx.beside(PromoteSettings)`.
+    `pages` are the names of the pages that it writes beside the tables, with {date} for the date. Like rows of tables
+    they carry the run's id, by which the date is known to be current.
     `look` is what --check shows: what the job would make of its inputs, without writing anything.
     Raises ContractError for a restricted table in a job that is not to know who a user is, and for Everyone of a
     table without users.
@@ -121,13 +138,14 @@ def job(
         _refuse_needless(name, everyone)
         plain = [r for r in (*reads, *optional) if isinstance(r, type)]
         profiled = tuple(dict.fromkeys(t for t in plain if has_users(t)))
-        current = tuple(dict.fromkeys(_table(r) for r in reads if not isinstance(r, (Earlier, ByHand))))
-        where_there = [_table(r) for r in optional if not isinstance(r, (Earlier, ByHand))]
+        current = tuple(dict.fromkeys(_table(r) for r in reads if not isinstance(r, (Earlier, ByHand, Ahead))))
+        where_there = [_table(r) for r in optional if not isinstance(r, (Earlier, ByHand, Ahead))]
         if profiled:
             where_there.append(Users)  # it says who may be profiled
         earlier = tuple(r.table for r in (*reads, *optional) if isinstance(r, Earlier))
         by_hand = tuple(r.table for r in (*reads, *optional) if isinstance(r, ByHand))
-        _refuse_restricted(name, [*current, *where_there, *earlier, *by_hand, *writes])
+        ahead = tuple(r.table for r in (*reads, *optional) if isinstance(r, Ahead))
+        _refuse_restricted(name, [*current, *where_there, *earlier, *by_hand, *ahead, *writes])
         return Job(
             name=name,
             description=(module.__doc__ or "").strip(),
@@ -143,8 +161,10 @@ def job(
             profiled=profiled,
             earlier=earlier,
             by_hand=by_hand,
+            ahead=ahead,
             follows=follows,
             beside=tuple(beside),
+            pages=tuple(pages),
         )
 
     return declared

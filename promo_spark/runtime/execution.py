@@ -117,7 +117,8 @@ def _damage_explained(job: Job, run: Run) -> Iterator[None]:
     try:
         yield
     except SparkFailure as error:
-        damage = damage_of(run.lake, error, (*job.reads, *job.optional, *job.earlier, *job.by_hand, *job.writes))
+        tables = (*job.reads, *job.optional, *job.earlier, *job.ahead, *job.by_hand, *job.writes)
+        damage = damage_of(run.lake, error, tables)
         if damage is None:
             raise
         raise damage from error
@@ -129,7 +130,7 @@ def _locked(job: Job, run: Run, date: datetime.date, step: Step) -> contextlib.A
     It gives the time at which it was taken; 0 where there is no lock: in a catalog, or for a job that writes nothing.
     """
     lake = run.lake
-    if lake.catalog or not job.writes:
+    if lake.catalog or not (job.writes or job.pages):
         return contextlib.nullcontext(0)
     name = f"{job.name} {date}" if all(table.dated_by for table in job.writes) else job.name
     return held(

@@ -1,9 +1,9 @@
 """Whether a date's tables hold already what a run would write: the tables themselves say so.
 
 A run has an id: a digest of the job, the date, its settings, the code, and the rows that it reads. Every row that a
-job writes carries it. A date is current if the job's rows of the date carry the id that a run would have now, and
-their files are there. Neither the run log nor a clock can make a date current; the log of a table can only say that
-somebody outside the suite changed rows since, and then the date is not current.
+job writes carries it, and so does every page. A date is current if the job's rows of the date, and its pages, carry
+the id that a run would have now, and their files are there. Neither the run log nor a clock can make a date current;
+the log of a table can only say that somebody outside the suite changed rows since, and then the date is not current.
 
 What a run reads is named by the ids of the runs that wrote those rows: for a table by date the rows of its date (or
 of the dates before, as declared with Earlier), for a table by day the days before its date, for any other table all
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
 _EARLIER = " earlier"  # after the name of a table of which earlier dates are read
+_AHEAD = " ahead"  # of which the day after is read
+_SOURCES = (".py", ".j2", ".css", ".toml")  # what results are made by: the code, the pages' templates and words
 NO_ROWS = "no rows"  # nor a table: what a run writes first, it does not read
 
 
@@ -59,6 +61,8 @@ class Freshness:
             names[table.full_name()] = self._rows(table, _read_for(table, date))
         for table in job.earlier:
             names[table.full_name() + _EARLIER] = self._rows(table, Condition(table.dated_by or "", "<", date))
+        for table in job.ahead:
+            names[table.full_name() + _AHEAD] = self._rows(table, _written_for(table, date))
         read = self._runs_of([rows for rows in names.values() if rows is not None])
         runs: dict[str, str] = {}
         versions: dict[str, int] = {}
@@ -76,7 +80,7 @@ class Freshness:
         `recorded` has the versions that the run is known to have read and written, `rows_out` the rows it wrote:
         what the run log knows of the run can only speak against it, but for a table in which it wrote no row.
         """
-        for table in (*job.reads, *job.optional, *job.earlier, *job.writes):
+        for table in (*job.reads, *job.optional, *job.earlier, *job.ahead, *job.writes):
             if self._changed_by_others(table, date, recorded.get(table.full_name())):
                 return False
         try:
@@ -103,7 +107,8 @@ class Freshness:
                 carried = True
             elif found or rows_out.get(table.full_name()) != 0:
                 return False
-        return carried
+        pages = [self._logs.page_run(name) for name in job.page_names(date)]
+        return all(run == run_id for run in pages) and (carried or bool(pages))
 
     def _changed_by_others(self, table: type[Table], date: datetime.date, since: int | None) -> bool:
         if since is None or self._logs.version(table) is None:
@@ -219,11 +224,11 @@ def code_version() -> str:
 
 
 def _sources(folder: Traversable, name: str) -> Iterator[tuple[str, bytes]]:
-    """Every module's text, in the same order in a checkout, an installation and a zip."""
+    """Every module's text, and those of pages, in the same order in a checkout, an installation and a zip."""
     for entry in sorted(folder.iterdir(), key=lambda e: e.name):
         if entry.is_dir() and entry.name != BUNDLE:
             yield from _sources(entry, f"{name}/{entry.name}")
-        elif entry.name.endswith(".py"):
+        elif entry.name.endswith(_SOURCES):
             yield f"{name}/{entry.name}", entry.read_bytes()
 
 

@@ -2,6 +2,6 @@
 
 from promo_spark.runtime.command_line import main
 from promo_spark.runtime.context import Context, SourceCounts
-from promo_spark.runtime.declaration import ByHand, Earlier, Everyone, Job, job
+from promo_spark.runtime.declaration import Ahead, ByHand, Earlier, Everyone, Job, job
 
-__all__ = ["ByHand", "Context", "Earlier", "Everyone", "Job", "SourceCounts", "job", "main"]
+__all__ = ["Ahead", "ByHand", "Context", "Earlier", "Everyone", "Job", "SourceCounts", "job", "main"]

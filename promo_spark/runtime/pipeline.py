@@ -65,9 +65,12 @@ class Pipeline:
 
 
 def dependencies(jobs: Sequence[Job]) -> dict[str, set[str]]:
-    """job → the jobs among the given ones that write what it reads. What is for the day after is read the day after."""
-    writer = {table: job.name for job in jobs for table in job.writes if not table.days_ahead}
-    return {job.name: {writer[t] for t in (*job.reads, *job.optional) if t in writer} - {job.name} for job in jobs}
+    """job → the jobs among the given ones that write what it reads.
+
+    What is for the day after is read the day after, but by who reads ahead.
+    """
+    read = {job.name: {t for t in (*job.reads, *job.optional) if not t.days_ahead} | {*job.ahead} for job in jobs}
+    return {name: {j.name for j in jobs if tables & {*j.writes}} - {name} for name, tables in read.items()}
 
 
 def run_in_order(

@@ -29,6 +29,7 @@ from promo_spark.settings.profile import ProfileSettings
 from promo_spark.settings.promote import PromoteSettings
 from promo_spark.settings.propensity import PropensitySettings
 from promo_spark.settings.recommend import RecommendSettings
+from promo_spark.settings.report import ReportSettings
 from promo_spark.settings.risk import RiskSettings
 from promo_spark.settings.sections import Section
 from promo_spark.settings.segment import SegmentSettings
@@ -64,6 +65,7 @@ class Settings(Section):
     promote: PromoteSettings
     evaluate: EvaluateSettings
     adjust: AdjustSettings
+    report: ReportSettings
     generate: GenerateSettings
     simulate: SimulateSettings
     pipeline: PipelineSettings

@@ -22,6 +22,7 @@ from promo_spark.contracts.schema import Table
 from promo_spark.storage.arrow_tables import UNREADABLE, dataset, folder_of
 from promo_spark.storage.commits import Commit, commit_in, partitions_in
 from promo_spark.storage.lake import REMOVED_BY, Lake
+from promo_spark.storage.pages import local_page_run
 from promo_spark.storage.table_logs import (
     COMPARISONS,
     Condition,
@@ -86,6 +87,9 @@ class LocalLogs:
             lambda: self._totals(table, conditions, totals) if self._exists(table) else [],
             lambda other: other.totals(table, conditions, totals),
         )
+
+    def page_run(self, name: str) -> str | None:
+        return local_page_run(self._folder, name)
 
     def _read(self, here: Callable[[], A], otherwise: Callable[[TableLogs], A]) -> A:
         try:

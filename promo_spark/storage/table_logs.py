@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from promo_spark.contracts.schema import Table
 from promo_spark.storage.commits import Commit
 from promo_spark.storage.lake import Lake
+from promo_spark.storage.pages import page_run
 
 Runs = tuple[str | None, ...]  # ids of runs, sorted; None: rows that name none, of version 0.1
 
@@ -73,6 +74,9 @@ class TableLogs(Protocol):
     def totals(self, table: type[Table], conditions: Sequence[Condition], totals: Totals) -> list[Row]:
         """One row per group; none where there is no table."""
 
+    def page_run(self, name: str) -> str | None:
+        """The id of the run that wrote a page; None where there is no such page, or none that a run wrote."""
+
 
 class SparkLogs:
     """The logs of a lake wherever it lies, by Spark."""
@@ -113,6 +117,9 @@ class SparkLogs:
         different = F.countDistinct(totals.different).alias(totals.different)
         sums = [F.sum(column).alias(column) for column in totals.sums]
         return frame.groupBy(*totals.by).agg(F.count(F.lit(1)).alias("rows"), different, *sums).collect()
+
+    def page_run(self, name: str) -> str | None:
+        return page_run(self._lake, name)
 
     def _frame(self, table: type[Table], conditions: Sequence[Condition]) -> DataFrame | None:
         if not self._lake.exists(table):

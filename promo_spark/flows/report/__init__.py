@@ -1,0 +1,1 @@
+"""The steps of report: what each section of the page of a date is made of, by tables as of the date."""

@@ -1,0 +1,35 @@
+"""The page of a date, from the tables that report may read."""
+
+from __future__ import annotations
+
+from promo_spark.flows.report.customers import customer_rows
+from promo_spark.flows.report.decided import decided_rows
+from promo_spark.flows.report.models import (
+    forecast_rows,
+    policy_rows,
+    quality_rows,
+    recommendation_metrics,
+    risk_groups,
+    strongest_rules,
+)
+from promo_spark.flows.report.outcomes import outcome_rows
+from promo_spark.flows.report.reading import Ctx
+from promo_spark.reports.daily_page import DailyRows, daily_page
+from promo_spark.reports.sections.told import Told
+from promo_spark.reports.wording import Wording
+from promo_spark.runtime.side_by_side import both
+from promo_spark.settings.promote import PromoteSettings
+
+
+def page_of_date(ctx: Ctx) -> str:
+    """The page as HTML. What a table does not hold, its section says."""
+    language = ctx.settings.language or ctx.beside(PromoteSettings).language
+    words = Wording(language, ctx.business.currency, ctx.settings.least_group)
+    tables = frozenset(table for table in ctx.job.optional if ctx.exists(table))
+    ctx.say("reading decisions, effects, segments and models")
+    (decided, outcomes, rules, risk, quality), (customers, forecasts, recommendations, policy) = both(
+        lambda: (decided_rows(ctx), outcome_rows(ctx), strongest_rules(ctx), risk_groups(ctx), quality_rows(ctx)),
+        lambda: (customer_rows(ctx), forecast_rows(ctx), recommendation_metrics(ctx), policy_rows(ctx)),
+    )
+    rows = DailyRows(decided, outcomes, customers, rules, forecasts, recommendations, risk, quality, policy)
+    return daily_page(rows, Told(words, ctx.date, ctx.settings.days, tables), ctx.run_id)

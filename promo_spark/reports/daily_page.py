@@ -1,0 +1,60 @@
+"""The page of a date for people: what was decided, what came of it, who the customers are, what is watched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from promo_spark.reports.rendering import page_templates
+from promo_spark.reports.sections.customers import CustomerRows, customers_section
+from promo_spark.reports.sections.decided import DecidedRows, decided_section, headline
+from promo_spark.reports.sections.forecasts import ForecastRows, forecasts_section
+from promo_spark.reports.sections.outcomes import OutcomeRows, alarms, outcomes_section
+from promo_spark.reports.sections.recommendations import recommendations_section
+from promo_spark.reports.sections.together import together_section
+from promo_spark.reports.sections.told import Row, Told
+from promo_spark.reports.sections.watched import PolicyRows, policy_section, quality_section, risk_section
+
+
+@dataclass(frozen=True)
+class DailyRows:
+    """The rows that the page is made of, section by section; few, however many users there are."""
+
+    decided: DecidedRows
+    outcomes: OutcomeRows
+    customers: CustomerRows
+    rules: Sequence[Row]
+    forecasts: ForecastRows
+    recommendations: Sequence[Row]
+    risk: Sequence[Row]
+    quality: Sequence[Row]
+    policy: PolicyRows
+
+
+def daily_page(of: DailyRows, told: Told, run_id: str) -> str:
+    """The page as HTML, whole and in one file: it needs nothing from elsewhere."""
+    w = told.words
+    sections = [
+        decided_section(of.decided, told),
+        outcomes_section(of.outcomes, told),
+        customers_section(of.customers, told),
+        together_section(of.rules, told),
+        forecasts_section(of.forecasts, told),
+        recommendations_section(of.recommendations, told),
+        risk_section(of.risk, told),
+        quality_section(of.quality, told),
+        policy_section(of.policy, told),
+    ]
+    return (
+        page_templates()
+        .get_template("daily_page.html.j2")
+        .render(
+            language=w.language,
+            title=w.say("page.title", date=w.day(told.date)),
+            lead=w.say("page.lead"),
+            contents=w.say("page.contents"),
+            facts=[*headline(of.decided, told), *alarms(of.outcomes, told)],
+            sections=sections,
+            footing=w.say("page.footing", run_id=run_id),
+        )
+    )
