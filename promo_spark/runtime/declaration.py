@@ -51,9 +51,13 @@ class Earlier:
 
 @dataclass(frozen=True)
 class ByHand:
-    """What people say of a date that is decided: read as it stands, and no reason to compute the date again."""
+    """What people say of a date that is decided: read as it stands, and no reason to compute the date again.
+
+    A job whose result `follows` it computes the date again once people have said something new.
+    """
 
     table: type[Table]
+    follows: bool = False
 
 
 Readable = type[Table] | Everyone | Earlier | ByHand
@@ -65,8 +69,9 @@ class Job:
 
     `reads` and `optional` hold the tables that are read for the date. `everyone` says why all users' rows of a
     table are read; `profiled` names the tables of which only users who may be profiled are read. `earlier` holds
-    the tables of which only earlier dates are read, `by_hand` those that people write. A job that `follows` may go
-    on from what it wrote itself for an earlier date, see earlier_runs. `beside`: sections of other jobs that it needs.
+    the tables of which only earlier dates are read, `by_hand` those that people write, `said` those of them that the
+    result follows. A job that `follows` may go on from what it wrote itself for an earlier date, see earlier_runs.
+    `beside`: sections of other jobs that it needs. `idle` says why the settings give it nothing to do, or nothing.
     """
 
     name: str
@@ -83,6 +88,8 @@ class Job:
     profiled: tuple[type[Table], ...] = ()
     earlier: tuple[type[Table], ...] = ()
     by_hand: tuple[type[Table], ...] = ()
+    said: tuple[type[Table], ...] = ()
+    idle: Callable[[Any], str] | None = None
     follows: bool = False
     beside: tuple[type[Section], ...] = ()
 
@@ -96,6 +103,7 @@ def job(
     inputs: Callable[[S, SparkSession | None, datetime.date], str] | None = None,
     look: Callable[[Context[S]], str] | None = None,
     refuse: Callable[[S, BusinessSettings], None] | None = None,
+    idle: Callable[[S], str] | None = None,
     follows: bool = False,
     beside: Sequence[type[Section]] = (),
 ) -> Callable[[Callable[[Context[S]], None]], Job]:
@@ -106,6 +114,7 @@ def job(
     `refuse` raises SettingsError for settings that cannot be right; it is called before Spark starts.
     A job that `follows` may go on from its own tables of an earlier date where that gives the same rows, to the bit, as
     without them. So they are no inputs: neither the run's id nor whether the date is current depends on them.
+    `idle` says why settings give the job nothing to do, "" where they do; the pipeline then leaves it out.
     `beside` names sections of other jobs, of which the result depends too: `ctx.beside(PromoteSettings)`.
     `look` is what --check shows: what the job would make of its inputs, without writing anything.
     Raises ContractError for a restricted table in a job that is not to know who a user is, and for Everyone of a
@@ -127,6 +136,7 @@ def job(
             where_there.append(Users)  # it says who may be profiled
         earlier = tuple(r.table for r in (*reads, *optional) if isinstance(r, Earlier))
         by_hand = tuple(r.table for r in (*reads, *optional) if isinstance(r, ByHand))
+        said = tuple(r.table for r in (*reads, *optional) if isinstance(r, ByHand) and r.follows)
         _refuse_restricted(name, [*current, *where_there, *earlier, *by_hand, *writes])
         return Job(
             name=name,
@@ -143,6 +153,8 @@ def job(
             profiled=profiled,
             earlier=earlier,
             by_hand=by_hand,
+            said=said,
+            idle=idle,
             follows=follows,
             beside=tuple(beside),
         )

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
 _EARLIER = " earlier"  # after the name of a table of which earlier dates are read
+_SAID = " by hand"  # after the name of a table in which people say what a job follows
 NO_ROWS = "no rows"  # nor a table: what a run writes first, it does not read
 
 
@@ -66,6 +67,8 @@ class Freshness:
             runs[name] = NO_ROWS if rows is None else _together(read[rows], self._logs.removed_by(rows.table))
             if rows is not None:
                 versions[rows.table.full_name()] = rows.version
+        for table in job.said:  # its rows name no run
+            runs[table.full_name() + _SAID] = str(self._logs.version(table))
         return Inputs(runs, versions)
 
     def is_current(
