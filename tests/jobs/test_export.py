@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from jobs.export import run as export
+from jobs.pipeline import run as daily_run
 from promo_spark.contracts.decisions import Actions
 from promo_spark.contracts.exports import Exported, Exports
 from promo_spark.contracts.restricted import Identities
@@ -200,6 +201,7 @@ def test_without_targets_and_without_decisions_it_says_so(
     assert "nothing to do: no place is named in [export.targets]" in capsys.readouterr().err
     assert not lake.exists(Exports)
     settings = settings_of(lake, {"crm": {"kind": "csv", "path": f"{tmp_path}/crm"}})
+    assert "export" in daily_run.named(settings) and "export" not in daily_run.named(load())
     with pytest.raises(MissingDataError, match=r"decisions\.promotions has no rows for 2017-12-02: run the job that"):
         send(lake, settings, NEXT_DAY)
     assert not (tmp_path / "crm").exists()
