@@ -8,6 +8,7 @@
     ├── MissingDataError  a job has nothing to work on: table, date or history not there
     ├── RequirementError  Java, Python, memory, JARs or a cluster are not as needed
     ├── BusyError         another run holds the tables that a job is about to write
+    ├── TargetError       where an export goes cannot be reached, or is not as the export needs it
     └── Alarm             what is measured needs somebody's attention; nothing failed
 
 Each message names the table, column, key or setting, what was found, and what to do.
@@ -79,6 +80,12 @@ class BusyError(PromoSparkError):
     """Raised when another run holds the tables of a job and date for longer than lake.wait_seconds."""
 
     exit_code = 8
+
+
+class TargetError(PromoSparkError):
+    """Raised when a target of an export cannot be reached or written, or has other columns than the export."""
+
+    exit_code = 9
 
 
 # What may raise an alarm, as measurement.checks names it, and the exit code of its kind.

@@ -19,6 +19,8 @@ from promo_spark.settings import load, validated
 from promo_spark.settings.promote import WITHOUT_DEPTH
 from promo_spark.submission.spark_submit import submit
 
+DATABASE = 'kind="mysql", url="jdbc:postgresql://h/d", user_secret="env:U", password_secret="env:P"'
+TOPIC = 'kind="kafka", servers="h:9092", topic="t"'
 WRONG = [
     ('business.timezone="Europe/Berln"', r"business\.timezone: there is no time zone 'Europe/Berln'; write a name of"),
     ('business.timezone="Europe"', r"business\.timezone: there is no time zone 'Europe'"),  # a folder of zones
@@ -113,6 +115,37 @@ WRONG = [
     ("recommend.alpha=1e300", r"recommend\.alpha: input should be less than or equal to"),
     ("risk.medium_score=0.6", r"risk: medium_score, high_score and blocked_score have to rise, found \[0\.6, 0\.55"),
     ("risk.prior_share=0.0", r"risk\.prior_share: input should be greater than 0"),
+    *(
+        (f"export.targets.crm={{{given}}}", rf"export\.targets\.crm.*: {told}")
+        for given, told in (
+            ('kind="ftp"', "input should be 'csv', 'jsonl', 'postgresql', 'mysql' or 'kafka'"),
+            ('kind="csv"', 'kind = "csv" needs path'),
+            ('kind="csv", path="/x", table="offers"', 'table is not for kind = "csv"'),
+            ('kind="csv", path="/x", what="summary", ids="channel"', "a summary has rows of groups, no users"),
+            ('kind="csv", path="/x", parts=0', "input should be greater than 0"),
+            ('kind="csv", path="/x{1}"', "Hadoop reads"),
+            ('kind="mysql", url="jdbc:mysql://h/d"', 'kind = "mysql" needs user_secret and password_secret and table'),
+            ('kind="mysql", url="jdbc:mysql://me:hunter2@h/d"', "no user and no password in a url"),
+            ('kind="mysql", url="jdbc:oracle:thin"', "write it as jdbc:postgresql://"),
+            (f'{DATABASE}, table="x"', 'kind = "mysql" needs a url that begins with jdbc:mysql://'),
+            (f'{DATABASE}, table="a; DROP TABLE b"', "string should match pattern"),
+            (
+                f'{DATABASE.replace("mysql", "postgresql")}, table="{41 * "t"}"',
+                "the name of a table has 40 letters at most",
+            ),
+            ('kind="kafka", servers="h:9092", topic="a b"', "string should match pattern"),
+            ('kind="kafka", servers="h:9092", topic="t", parts=2', 'parts is not for kind = "kafka"'),
+            (f'{TOPIC}, options={{acks="1"}}', "acks is set by the suite: without it offers could be lost"),
+            (f'{TOPIC}, options={{"sasl.jaas.config"="hunter2"}}', "sasl.jaas.config is a secret: give a reference"),
+            (f'{TOPIC}, options_secret={{"sasl.jaas.config"="hunter2"}}', ".*a value that is not shown"),
+            ('kind="csv", path="/x", pw="hunter2"', "there is no such setting, found a value that is not shown"),
+        )
+    ),
+    ("export.least_group=4", r"export\.least_group: input should be greater than or equal to 5, found 4"),
+    (
+        'export.targets={a={kind="csv", path="/x"}, b={kind="jsonl", path="/x/"}}',
+        r"export: targets a and b both go to /x/: give each its own",
+    ),
     ('lake.catalog="x; DROP TABLE y"', r"lake\.catalog: string should match pattern"),
     *(
         (f'{key}="/data/{folder}"', rf"{key}: Hadoop reads .* as a pattern or an escape: rename the folder")
@@ -127,8 +160,9 @@ WRONG = [
 @pytest.mark.parametrize(("override", "message"), WRONG, ids=[override for override, _ in WRONG])
 def test_a_setting_that_makes_no_sense_is_refused_before_spark_starts(override: str, message: str) -> None:
     """The error names the key; nothing is written, no JVM is started."""
-    with pytest.raises(SettingsError, match=message):
+    with pytest.raises(SettingsError, match=message) as refused:
         submit(["pipeline", "--date", "2024-06-01", "--set", override, "--dry-run"])
+    assert "hunter2" not in str(refused.value)
 
 
 def test_a_scenario_without_its_depth_is_refused_by_name() -> None:

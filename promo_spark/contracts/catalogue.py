@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from promo_spark.contracts.decisions import DECISIONS
 from promo_spark.contracts.effects import EFFECTS
+from promo_spark.contracts.exports import EXPORTS
 from promo_spark.contracts.features import FEATURES
 from promo_spark.contracts.measurement import MEASUREMENT
 from promo_spark.contracts.models import MODELS
@@ -33,6 +34,7 @@ ALL_TABLES: tuple[type[Table], ...] = (
     *RISKS,
     *DECISIONS,
     Withheld,
+    *EXPORTS,
     *POLICIES,
     *MEASUREMENT,
     *OPS,
@@ -42,6 +44,7 @@ ALL_TABLES: tuple[type[Table], ...] = (
 __all__ = [
     "ALL_TABLES",
     "DECISIONS",
+    "EXPORTS",
     "FEATURES",
     "MODELS",
     "OPS",

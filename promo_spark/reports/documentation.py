@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from promo_spark.contracts.schema import Table
+from promo_spark.contracts.schema import Frame, Table
 from promo_spark.runtime.declaration import Job, has_users
 from promo_spark.runtime.pipeline import dependencies
 from promo_spark.storage.pages import FOLDER
@@ -71,6 +71,13 @@ def consent_table(jobs: Mapping[str, Job]) -> str:
                 lines.append(f"| {name} | {table.full_name()} | users who may be profiled, and nobody in particular |")
             if table in job.everyone:
                 lines.append(f"| {name} | {table.full_name()} | everyone: {job.everyone[table]} |")
+    return "\n".join(lines) + "\n"
+
+
+def columns_table(frame: type[Frame]) -> str:
+    """One row per column of a frame: name, type and meaning."""
+    lines = ["| column | type | meaning |", "|---|---|---|"]
+    lines += [f"| {n} | {c.type.simpleString()} | {c.comment} |" for n, c in frame.columns().items()]
     return "\n".join(lines) + "\n"
 
 

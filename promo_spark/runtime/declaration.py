@@ -51,9 +51,13 @@ class Earlier:
 
 @dataclass(frozen=True)
 class ByHand:
-    """What people say of a date that is decided: read as it stands, and no reason to compute the date again."""
+    """What people say of a date that is decided: read as it stands, and no reason to compute the date again.
+
+    A job whose result `follows` it computes the date again once people have said something new.
+    """
 
     table: type[Table]
+    follows: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,9 +76,10 @@ class Job:
 
     `reads` and `optional` hold the tables that are read for the date. `everyone` says why all users' rows of a
     table are read; `profiled` names the tables of which only users who may be profiled are read. `earlier` holds
-    the tables of which only earlier dates are read, `by_hand` those that people write, `ahead` those of which the rows
-    of the day after are read. A job that `follows` may go on from what it wrote itself for an earlier date, see
-    earlier_runs. `beside`: sections of other jobs that it needs. `pages`: what it writes for people, see page_names.
+    the tables of which only earlier dates are read, `by_hand` those that people write, `said` those of them that the
+    result follows, `ahead` those of which the rows of the day after are read. A job that `follows` may go on from what
+    it wrote itself for an earlier date, see earlier_runs. `beside`: sections of other jobs that it needs. `idle` says
+    why the settings give it nothing to do, or nothing. `pages`: what it writes for people, see page_names.
     """
 
     name: str
@@ -92,6 +97,8 @@ class Job:
     earlier: tuple[type[Table], ...] = ()
     by_hand: tuple[type[Table], ...] = ()
     ahead: tuple[type[Table], ...] = ()
+    said: tuple[type[Table], ...] = ()
+    idle: Callable[[Any], str] | None = None
     follows: bool = False
     beside: tuple[type[Section], ...] = ()
     pages: tuple[str, ...] = ()
@@ -110,6 +117,7 @@ def job(
     inputs: Callable[[S, SparkSession | None, datetime.date], str] | None = None,
     look: Callable[[Context[S]], str] | None = None,
     refuse: Callable[[S, BusinessSettings], None] | None = None,
+    idle: Callable[[S], str] | None = None,
     follows: bool = False,
     beside: Sequence[type[Section]] = (),
     pages: Sequence[str] = (),
@@ -121,6 +129,7 @@ def job(
     `refuse` raises SettingsError for settings that cannot be right; it is called before Spark starts.
     A job that `follows` may go on from its own tables of an earlier date where that gives the same rows, to the bit, as
     without them. So they are no inputs: neither the run's id nor whether the date is current depends on them.
+    `idle` says why settings give the job nothing to do, "" where they do; the pipeline then leaves it out.
     `beside` names sections of other jobs, of which the result depends too: `ctx.beside(PromoteSettings)`.
     `pages` are the names of the pages that it writes beside the tables, with {date} for the date. Like rows of tables
     they carry the run's id, by which the date is known to be current.
@@ -145,6 +154,7 @@ def job(
         earlier = tuple(r.table for r in (*reads, *optional) if isinstance(r, Earlier))
         by_hand = tuple(r.table for r in (*reads, *optional) if isinstance(r, ByHand))
         ahead = tuple(r.table for r in (*reads, *optional) if isinstance(r, Ahead))
+        said = tuple(r.table for r in (*reads, *optional) if isinstance(r, ByHand) and r.follows)
         _refuse_restricted(name, [*current, *where_there, *earlier, *by_hand, *ahead, *writes])
         return Job(
             name=name,
@@ -162,6 +172,8 @@ def job(
             earlier=earlier,
             by_hand=by_hand,
             ahead=ahead,
+            said=said,
+            idle=idle,
             follows=follows,
             beside=tuple(beside),
             pages=tuple(pages),

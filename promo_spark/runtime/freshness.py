@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _EARLIER = " earlier"  # after the name of a table of which earlier dates are read
 _AHEAD = " ahead"  # of which the day after is read
 _SOURCES = (".py", ".j2", ".css", ".toml")  # what results are made by: the code, the pages' templates and words
+_SAID = " by hand"  # after the name of a table in which people say what a job follows
 NO_ROWS = "no rows"  # nor a table: what a run writes first, it does not read
 
 
@@ -70,6 +71,8 @@ class Freshness:
             runs[name] = NO_ROWS if rows is None else _together(read[rows], self._logs.removed_by(rows.table))
             if rows is not None:
                 versions[rows.table.full_name()] = rows.version
+        for table in job.said:  # its rows name no run
+            runs[table.full_name() + _SAID] = str(self._logs.version(table))
         return Inputs(runs, versions)
 
     def is_current(

@@ -56,12 +56,16 @@ class Pipeline:
         return ended
 
     def named(self, settings: Settings) -> dict[str, Job]:
-        """The jobs that the settings name. Raises SettingsError for one that there is not."""
+        """The jobs that the settings name and give something to do. Raises SettingsError for one that there is not."""
         jobs = self.jobs()
         unknown = [name for name in settings.pipeline.jobs if name not in jobs]
         if unknown:
             raise SettingsError(f"pipeline.jobs names {', '.join(unknown)}; the jobs are: {', '.join(jobs)}")
-        return {name: jobs[name] for name in settings.pipeline.jobs}
+        return {n: jobs[n] for n in settings.pipeline.jobs if not _why_idle(jobs[n], settings)}
+
+
+def _why_idle(job: Job, settings: Settings) -> str:
+    return job.idle(getattr(settings, job.name)) if job.idle else ""
 
 
 def dependencies(jobs: Sequence[Job]) -> dict[str, set[str]]:

@@ -44,6 +44,8 @@ SESSION_CONF: dict[str, str] = {
     "spark.cleaner.referenceTracking.cleanCheckpoints": "true",
     # What Spark takes out of event logs and pages: its own words, and those of the object stores' keys.
     "spark.redaction.regex": "(?i)secret|password|token|access[.]?key|account[.]key|passphrase",
+    # And out of the options of what is written elsewhere, as plans show them: addresses, users, log-ins.
+    "spark.sql.redaction.options.regex": "(?i)url|user|jaas",
     # A check of Spark's own optimiser after each rule: a twentieth of the time of small queries.
     "spark.sql.lightweightPlanChangeValidation": "false",
     # Else each call on a column or a frame first asks the JVM four things and walks the stack, to tell in an error

@@ -20,6 +20,7 @@ from promo_spark.settings.baskets import BasketsSettings
 from promo_spark.settings.business import BusinessSettings
 from promo_spark.settings.elasticity import ElasticitySettings
 from promo_spark.settings.evaluate import EvaluateSettings
+from promo_spark.settings.export import ExportSettings
 from promo_spark.settings.forecast import ForecastSettings
 from promo_spark.settings.generate import GenerateSettings
 from promo_spark.settings.ingest import IngestSettings
@@ -66,6 +67,7 @@ class Settings(Section):
     evaluate: EvaluateSettings
     adjust: AdjustSettings
     report: ReportSettings
+    export: ExportSettings
     generate: GenerateSettings
     simulate: SimulateSettings
     pipeline: PipelineSettings
@@ -148,7 +150,7 @@ def _sentence(kind: str, message: str) -> str:
 
 
 _BYTE_ORDER_MARK = "\ufeff"  # which Windows' editor writes first
-_SENSITIVE = re.compile(r"secret|passw|token|credential|api_?key|connections\.", re.IGNORECASE)
+_SENSITIVE = re.compile(r"secret|passw|token|credential|api_?key|connections\.|targets\.", re.IGNORECASE)
 
 
 def _found(problem: Any) -> str:

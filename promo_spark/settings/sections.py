@@ -68,7 +68,7 @@ def each_once_of(what: str, names: Sequence[str]) -> AfterValidator:
     return AfterValidator(judged)
 
 
-def _plain_folder(path: str) -> str:
+def plain_folder(path: str) -> str:
     """Refuses characters that Hadoop reads as patterns or escapes, and folders of which Delta would write two."""
     strange = sorted({c for c in path if c in "{}[]*?%\\" or not c.isprintable()})
     if strange:
@@ -95,7 +95,7 @@ def _spark_time_pattern(text: str) -> str:
     return text
 
 
-Folder = Annotated[str, AfterValidator(_plain_folder), Location()]
+Folder = Annotated[str, AfterValidator(plain_folder), Location()]
 TimeZone = Annotated[str, AfterValidator(_timezone)]
 OwnTimeZone = Annotated[str, AfterValidator(lambda name: name and _timezone(name))]  # "": that of the business
 TimePattern = Annotated[str, AfterValidator(_spark_time_pattern)]

@@ -23,25 +23,27 @@ FILE_FORMATS = ("csv", "json", "parquet", "orc")
 READ_BY_FILE = (*FILE_FORMATS, "delta")  # what read = "new" is for
 
 
+def address_alone(url: str) -> str:
+    """Refuses a url that names a user or a password: Spark and the drivers print urls."""
+    if not re.match(r"jdbc:(postgresql|mysql)://", url):
+        raise ValueError("write it as jdbc:postgresql://HOST:PORT/DATABASE or jdbc:mysql://HOST:PORT/DATABASE")
+    address, _, parameters = url.partition("?")
+    named = [p.partition("=")[0].lower() for p in parameters.split("&")]
+    if "@" in address or "(" in address or any(n == "user" or "passw" in n for n in named):
+        raise ValueError("no user and no password in a url: give them as user_secret and password_secret")
+    return url
+
+
+DatabaseAddress = Annotated[str, AfterValidator(address_alone)]
+
+
 class ConnectionSettings(Section):
     """A database that sources are read from; who reads it is said by reference only."""
 
-    url: str
+    url: DatabaseAddress
     user_secret: SecretReference
     password_secret: SecretReference
     fetch_rows: Positive = 10_000
-
-    @field_validator("url")
-    @classmethod
-    def _address_alone(cls, url: str) -> str:
-        """Refuses a url that names a user or a password: Spark and the drivers print urls."""
-        if not re.match(r"jdbc:(postgresql|mysql)://", url):
-            raise ValueError("write it as jdbc:postgresql://HOST:PORT/DATABASE or jdbc:mysql://HOST:PORT/DATABASE")
-        address, _, parameters = url.partition("?")
-        named = [p.partition("=")[0].lower() for p in parameters.split("&")]
-        if "@" in address or "(" in address or any(n == "user" or "passw" in n for n in named):
-            raise ValueError("no user and no password in a url: give them as user_secret and password_secret")
-        return url
 
     @property
     def database(self) -> Literal["postgresql", "mysql"]:

@@ -19,7 +19,7 @@ class SparkSettings(Section):
     executor_cores: Positive
     executor_instances: Positive
     packages: list[str]
-    drivers: dict[Literal["postgresql", "mysql"], Annotated[str, Field(pattern=r"^[^:\s]+:[^:\s]+:[^:\s]+$")]]
+    drivers: dict[Literal["postgresql", "mysql", "kafka"], Annotated[str, Field(pattern=r"^[^:\s]+:[^:\s]+:[^:\s]+$")]]
     excludes: list[str]
     jars: list[str]
     repositories: list[str]

@@ -11,7 +11,6 @@ import datetime
 import decimal
 import hashlib
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -24,49 +23,11 @@ from promo_spark.contracts.schema import COMPARISONS
 from promo_spark.errors import SettingsError, SourceError
 from promo_spark.secret_references import resolved
 from promo_spark.settings.sources import ConnectionSettings, Extraction
+from promo_spark.storage.jdbc import DRIVER, PROPERTIES, explained, quoted
 from promo_spark.storage.jvm import SparkFailure
 from promo_spark.storage.watermarks import CLOCK_TIME, INSTANT, NUMBER, NUMBERS_IN_A_RANGE, TIME, Watermark, kind_of
 
 R = TypeVar("R")
-
-_DRIVER = {"postgresql": "org.postgresql.Driver", "mysql": "com.mysql.cj.jdbc.Driver"}
-_QUOTE = {"postgresql": '"', "mysql": "`"}
-_PROPERTIES: dict[str, dict[str, str]] = {
-    "postgresql": {"connectTimeout": "30"},
-    "mysql": {
-        "connectTimeout": "30000",
-        "useCursorFetch": "true",  # else the whole result is held in memory, whatever the fetch size
-        "connectionTimeZone": "UTC",  # instants are instants, whatever the zone of the server
-        "forceConnectionTimeZoneToSession": "true",
-        "tinyInt1isBit": "false",  # else a number kept as tinyint(1) comes as true
-        "zeroDateTimeBehavior": "CONVERT_TO_NULL",  # 0000-00-00 is no date; one such row must not stop the load
-    },
-}
-
-# What the drivers say, and what it means to who configured the source.
-_CAUSES: tuple[tuple[str, str], ...] = (
-    (
-        r"ClassNotFoundException|No suitable driver",
-        "its JDBC driver is not on the class path; it comes with spark.drivers, or its JAR has to stand in spark.jars",
-    ),
-    (
-        r"password authentication failed|Access denied for user .* \(using password|no password was provided",
-        "user or password is wrong; they are looked up at user_secret and password_secret of the connection",
-    ),
-    (
-        r"database \"[^\"]*\" does not exist|Unknown database|Access denied for user .* to database",
-        "the database that its url names is not there, or not for this user",
-    ),
-    (
-        r"(relation|column) \"[^\"]*\" does not exist|Table '[^']*' doesn't exist|Unknown column",
-        "there is no such table or column; names are taken as they are written, capitals included",
-    ),
-    (r"permission denied|command denied to user", "the user of the connection may not read it"),
-    (
-        r"Connection to \S+ refused|link failure|connection attempt failed|UnknownHostException|timed? ?out",
-        "the database cannot be reached: is it running, and does the connection's url name it?",
-    ),
-)
 
 
 def table_rows(
@@ -122,8 +83,8 @@ def newest_watermark(
 
     None where no row has one. Raises SourceError for a column that is not there or is neither a time nor a number.
     """
-    column, table = source.watermark_column, _quoted(source.db_table, connection)
-    quoted = _quoted(column, connection)
+    column, table = source.watermark_column, quoted(source.db_table, connection.database)
+    name_of_column = quoted(column, connection.database)
 
     def load(query: Mapping[str, str]) -> DataFrame:
         reader = spark.read.format("jdbc").options(**_options(source, connection), **query)
@@ -135,8 +96,8 @@ def newest_watermark(
             f"source {name}: {source.db_table} lacks the watermark_column {column}; it has: {', '.join(schema.names)}"
         )
     kind = kind_of(name, column, schema[column].dataType)
-    until = "" if kind == NUMBER else f" WHERE {quoted} <= CURRENT_TIMESTAMP"
-    highest = load({"query": f"SELECT MAX({quoted}) AS highest FROM {table}{until}"})
+    until = "" if kind == NUMBER else f" WHERE {name_of_column} <= CURRENT_TIMESTAMP"
+    highest = load({"query": f"SELECT MAX({name_of_column}) AS highest FROM {table}{until}"})
     value = F.date_format("highest", TIME) if kind in (INSTANT, CLOCK_TIME) else F.col("highest").cast("string")
     found = refusing_unreadable(name, source, connection, highest.select(value).first)
     return Watermark(found[0], kind) if found and found[0] is not None else None
@@ -153,14 +114,10 @@ def refusing_unreadable(name: str, source: Extraction, connection: ConnectionSet
     try:
         return read()
     except SparkFailure as error:
-        text = _whole_text(error)
-        for secret in _credentials(source, connection).values():
-            text = text.replace(secret, "***")
+        why = explained(error, _credentials(source, connection).values())
     # Outside the handler: the error itself, which may hold what was just taken out, is not to be seen behind it.
-    why = next((meaning for pattern, meaning in _CAUSES if re.search(pattern, text)), None)
     raise SourceError(
-        f"source {name}: {source.db_table} cannot be read by ingest.connections.{source.connection}: "
-        f"{why or 'the database refused'}. What it said: {_said(text)}"
+        f"source {name}: {source.db_table} cannot be read by ingest.connections.{source.connection}: {why}"
     )
 
 
@@ -178,9 +135,9 @@ def _reached(
         reader = spark.read.format("jdbc").options(**options, **more)
         return refusing_unreadable(name, source, connection, reader.load)
 
-    rows = _quoted(source.db_table, connection)
+    rows = quoted(source.db_table, connection.database)
     if since is not None:
-        column = _quoted(source.watermark_column, connection)
+        column = quoted(source.watermark_column, connection.database)
         newer = f"{column} IS NULL OR {column} >= {since.literal(connection.database)}"
         rows = f"(SELECT * FROM {rows} WHERE {newer}) AS newer"
     df = load({"dbtable": rows})
@@ -195,11 +152,11 @@ def _reached(
 
 
 def _options(source: Extraction, connection: ConnectionSettings) -> dict[str, str]:
-    own = {k: v for k, v in _PROPERTIES[connection.database].items() if f"{k}=" not in connection.url}
+    own = {k: v for k, v in PROPERTIES[connection.database].items() if f"{k}=" not in connection.url}
     return {
         **own,
         "url": connection.url,
-        "driver": _DRIVER[connection.database],
+        "driver": DRIVER[connection.database],
         "fetchsize": str(connection.fetch_rows),
         "preferTimestampNTZ": "true",  # else a time without a zone is taken in the zone of each machine
         **_credentials(source, connection),
@@ -242,8 +199,8 @@ def _partitioning(
                 wanted = wanted.filter(_condition(name, df.schema, condition))
             ends = wanted.agg(F.min(f"`{column}`"), F.max(f"`{column}`"))
         else:  # the database knows its ends by an index
-            quoted = _quoted(column, connection)
-            ends = load({"query": f"SELECT MIN({quoted}) AS lowest, MAX({quoted}) AS highest FROM {rows}"})
+            bounded = quoted(column, connection.database)
+            ends = load({"query": f"SELECT MIN({bounded}) AS lowest, MAX({bounded}) AS highest FROM {rows}"})
         both = refusing_unreadable(name, source, connection, ends.first)
         bounds = _bounds(both) if both else None
     if bounds is None:
@@ -302,14 +259,6 @@ def _typed(literal: str | int, kind: T.DataType) -> Any:
     return str(literal)
 
 
-def _quoted(identifier: str, connection: ConnectionSettings) -> str:
-    """A name as the database quotes it, part by part; the settings let letters, digits, _ and $ through alone."""
-    quote = _QUOTE[connection.database]
-    if quote in identifier:
-        raise SettingsError(f"{identifier!r} is no name of a table or column")
-    return ".".join(f"{quote}{part}{quote}" for part in identifier.split("."))
-
-
 def _file(source: Extraction, rows: DataFrame) -> Column:
     """What stands for a row's file; with a watermark, its day or range of numbers, which is read as a whole."""
     if not source.watermark_column:
@@ -320,21 +269,3 @@ def _file(source: Extraction, rows: DataFrame) -> Column:
     else:
         part = (F.floor(value / number) * number).cast("string")
     return F.concat(F.lit(f"{origin(source)}@"), F.coalesce(part, F.lit("null")))
-
-
-def _whole_text(error: BaseException) -> str:
-    """What an error says, with its causes: of a refused connection Spark itself only says that there was none."""
-    texts = []
-    cause: BaseException | None = error
-    while cause is not None:
-        texts.append(str(cause))
-        cause = getattr(cause, "_cause", None)  # PySpark keeps what lies behind an error of the JVM here
-    return "\n".join(texts)
-
-
-def _said(text: str) -> str:
-    """The line that tells most: the database's own words before those of the layers around it."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    telling = re.compile(r"(SQL|JDBC|Communications|ClassNotFound)\w*Exception: |FATAL|ERROR: ")
-    own = [line for line in lines if telling.search(line)]
-    return re.sub(r"^(Caused by: |: )+", "", (own or lines or ["nothing"])[0])[:300]

@@ -84,6 +84,28 @@ def exception_class(error: Py4JJavaError) -> str:
     return str(error.java_exception.getClass().getName())
 
 
+def java_array(spark: SparkSession, kind: Any, values: Sequence[Any]) -> Any:
+    """An array of Java objects, for calls that take any number of them."""
+    gateway: Any = spark.sparkContext._gateway
+    array = gateway.new_array(kind, len(values))
+    for place, value in enumerate(values):
+        array[place] = value
+    return array
+
+
+def jdbc_connection(spark: SparkSession, driver: str, url: str, properties: Mapping[str, str]) -> Any:
+    """A connection to a database, of java.sql: for statements that Spark has no call for. None: no url of the driver.
+
+    The driver is asked itself: java.sql's own manager does not find one among JARs that came after the start.
+    """
+    java = jvm(spark).java
+    loader = java.lang.Thread.currentThread().getContextClassLoader()
+    given = java.util.Properties()
+    for name, value in properties.items():
+        given.setProperty(name, value)
+    return loader.loadClass(driver).newInstance().connect(url, given)
+
+
 def has_class(name: str) -> bool:
     """Whether the JVM that spark-submit or a session has started finds a class among its JARs."""
     SparkContext._ensure_initialized()

@@ -1,4 +1,4 @@
-"""Delta's JARs and databases' drivers: fetched once from Maven Central by Spark's own Ivy, then used from the cache."""
+"""Delta's JARs, drivers of databases and Kafka: fetched once from Maven Central by Spark's Ivy, then from the cache."""
 
 from __future__ import annotations
 
@@ -21,25 +21,42 @@ from promo_spark.settings.spark import SparkSettings
 PROXY_AND_IVY = ("spark.driver.extraJavaOptions", "spark.jars.ivySettings")  # how a closed network is left
 # What drivers name beside themselves and do not need for reading tables.
 NOT_FOR_DRIVERS = ("com.google.protobuf:protobuf-java", "org.checkerframework:checker-qual")
+KAFKA = "kafka"
+IN_SPARK = (  # what Kafka's connector names beside itself and Spark brings
+    "org.apache.hadoop:hadoop-client-api",
+    "org.apache.hadoop:hadoop-client-runtime",
+    "org.slf4j:slf4j-api",
+    "org.scala-lang.modules:scala-parallel-collections_2.13",
+    "com.google.code.findbugs:jsr305",
+    "at.yawk.lz4:lz4-java",
+    "org.xerial.snappy:snappy-java",
+)
 
 
 def suite_jars(settings: Settings, cache: Path | None = None) -> list[str]:
-    """All JARs that a job of these settings needs: Delta's, and the drivers of the databases its sources name.
+    """All JARs that a job of these settings needs: Delta's, and the drivers of what its sources and targets name.
 
     Raises RequirementError saying which file to place where when they cannot be had.
     """
-    return delta_jars(settings.spark, cache) + driver_jars(settings.spark, settings.ingest.databases(), cache)
+    needed = {*settings.ingest.databases(), *settings.export.drivers()}
+    return delta_jars(settings.spark, cache) + driver_jars(settings.spark, sorted(needed), cache)
 
 
-def driver_jars(spark: SparkSettings, databases: Sequence[str], cache: Path | None = None) -> list[str]:
-    """Paths of the drivers' JARs, fetched where needed; none with `spark.jars`, which lists every JAR there is."""
-    if spark.jars or not databases:
+def driver_jars(spark: SparkSettings, kinds: Sequence[str], cache: Path | None = None) -> list[str]:
+    """Paths of the drivers' JARs, fetched where needed; none with `spark.jars`, which lists every JAR there is.
+
+    `kinds` are keys of spark.drivers: databases, and kafka.
+    """
+    if spark.jars or not kinds:
         return []
-    drivers = [coordinates for kind, coordinates in sorted(spark.drivers.items()) if kind in databases]
-    missing = sorted(set(databases) - set(spark.drivers))
+    missing = sorted(set(kinds) - set(spark.drivers))
     if missing:
         raise RequirementError(f"spark.drivers names no driver for {', '.join(missing)}: see conf/base.toml")
-    return _fetched(spark, drivers, NOT_FOR_DRIVERS, cache)
+    wanted = {kind: coordinates for kind, coordinates in sorted(spark.drivers.items()) if kind in kinds}
+    kafka = [coordinates for kind, coordinates in wanted.items() if kind == KAFKA]
+    databases = [coordinates for kind, coordinates in wanted.items() if kind != KAFKA]
+    found = _fetched(spark, databases, NOT_FOR_DRIVERS, cache) if databases else []
+    return found + (_fetched(spark, kafka, IN_SPARK, cache) if kafka else [])
 
 
 def delta_jars(spark: SparkSettings, cache: Path | None = None) -> list[str]:

@@ -23,7 +23,7 @@ from promo_spark.contracts.raw_rows import RawRow
 from promo_spark.errors import SettingsError, SourceError
 from promo_spark.settings import load, validated
 from promo_spark.settings.sources import ConnectionSettings, Extraction
-from promo_spark.storage import databases, landing
+from promo_spark.storage import jdbc, landing
 from promo_spark.storage.databases import table_digest, table_rows
 from tests.jobs.delivered_files import LINE_COLUMNS
 from tests.storage import database_servers
@@ -156,7 +156,7 @@ def test_what_is_wrong_is_named_without_a_secret(
         monkeypatch.setenv("WRONG", wrong.pop("password"))
         connection = connection.model_copy(update={"password_secret": "env:WRONG"})
     if "driver" in wrong:
-        monkeypatch.setitem(databases._DRIVER, server.kind, wrong.pop("driver"))
+        monkeypatch.setitem(jdbc.DRIVER, server.kind, wrong.pop("driver"))
     columns = wrong.pop("columns", ["id"])
     with pytest.raises(SourceError) as error:
         table_rows(spark, "orders", source(server, **wrong), connection, columns)
