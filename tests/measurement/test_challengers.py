@@ -98,20 +98,17 @@ CANDIDATES = [
     candidate("discount 0.1", 1, 1, chosen=True),  # 0.5
     candidate("discount 0.3", 2, 4),  # 0
 ]
+NOT_DEEP = {"value": {DAY: {"mechanic:discount": 2.0}}, "depth_most": {"scenario:of_discount": 0.2}}
 
 
 @pytest.mark.parametrize(
     ("challenger", "more", "drew"),
     [
         ({}, 0.0, 0.0),
-        ({"value": {DAY: {"mechanic:coupon": 0.5}}}, -1.5, 4.0),  # 5 × 0.5 − 2 × 1.5 < 0: the discount of 0.1
+        ({"value": {DAY: {"mechanic:coupon": 0.5}}}, -1.5, 4.0),  # 5 × 0.5 − 2 × 1.5 < 0
         ({"paused": frozenset({"mechanic:coupon"})}, -1.5, 4.0),
         ({"value": {DAY: {"mechanic:discount": 2.0}}}, -2.0, 0.0),  # of 0.3: 6 × 2 − 4 × 1.5 = 6
-        (
-            {"value": {DAY: {"mechanic:discount": 2.0}}, "depth_most": {"scenario:of_discount": 0.2}},
-            0.0,
-            0.0,
-        ),  # 2.5 − …
+        (NOT_DEEP, -1.5, 4.0),  # without that of 0.3: of 0.1, 2 × 2 − 1 × 1.5 = 2.5
         ({"cost": {DAY: {"scenario:of_coupon": 4.0}}}, -1.5, 4.0),  # 5 − 8 × 1.5 < 0
         ({"value": {DAY: {"mechanic:coupon": 0.2}}, "paused": frozenset({"scenario:of_discount"})}, -2.0, 0.0),  # none
     ],

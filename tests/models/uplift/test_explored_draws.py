@@ -121,14 +121,29 @@ def test_what_was_bought_of_it_is_told(spark: SparkSession) -> None:
     frames = Explored.frame(spark, explored), Promotions.frame(spark, promotions)
     drawn = explored_draws(*frames, since=SINCE, as_of=AS_OF, most_days=28)
     bought = [
-        ("a", -9, "tea", 30), ("a", -9, "milk", 10), ("b", -5, "milk", 30), ("b", -3, "tea", 10), ("d", -2, "tea", 20),
-        ("b", 2, "milk", 25), ("a", 3, "tea", 5), ("e", 3, "tea", 5), ("a", 8, "tea", 50),
-    ]  # fmt: skip
+        ("a", -9, "tea", 30),
+        ("a", -9, "milk", 10),
+        ("b", -5, "milk", 30),
+        ("b", -3, "tea", 10),
+        ("d", -2, "tea", 20),
+        ("b", 2, "milk", 25),
+        ("a", 3, "tea", 5),
+        ("e", 3, "tea", 5),
+        ("a", 8, "tea", 50),
+    ]
     lines = [
-        {"order_id": f"{n}", "line_no": 1, "user_id": user, "product_id": product, "quantity": 1, "amount_paid": paid,
-         "list_amount": paid, "order_date": day(on)}
+        {
+            "order_id": f"{n}",
+            "line_no": 1,
+            "user_id": user,
+            "product_id": product,
+            "quantity": 1,
+            "amount_paid": paid,
+            "list_amount": paid,
+            "order_date": day(on),
+        }
         for n, (user, on, product, paid) in enumerate(bought)
-    ]  # fmt: skip
+    ]
     rows = draw_messages(OrderLines.frame(spark, lines), drawn).collect()
     of = {row["user_id"]: row.asDict() for row in rows}
     assert set(of) == {"a", "b", "d"}
