@@ -126,7 +126,8 @@ def test_a_sample_is_generated_and_decided_on_two_cores_by_one_file_of_settings(
         return DeltaTable(str(shop / table)).to_pyarrow_table()
 
     done = [run["job"] for run in rows("ops/runs").to_pylist() if run["outcome"] == "succeeded"]
-    assert {"generate", *settings.pipeline.jobs} <= set(done)
+    # Without a target there is nothing to export.
+    assert {"generate", *settings.pipeline.jobs} - {"export"} <= set(done)
     assert rows("silver/order_lines").num_rows > 500 and rows("silver/events").num_rows > 500
     users = set(rows("features/user_profile")["user_id"].to_pylist())
     decided = {row["user_id"]: row["reason_codes"] for row in rows("decisions/promotions").to_pylist()}
