@@ -13,13 +13,14 @@ import polars as pl
 import pytest
 from pyspark.sql import functions as F
 
+from jobs.pipeline import run as pipeline
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.models import Forecasts, Metrics, Recommendations, Segments
 from promo_spark.contracts.ops import Runs
 from promo_spark.reports.screen import print_summary
 from promo_spark.runtime.pipeline import run_in_order
 from promo_spark.runtime.progress import Progress
-from promo_spark.runtime.registry import all_commands, single_jobs
+from promo_spark.runtime.registry import all_commands
 from promo_spark.runtime.run_log import RunLog
 from promo_spark.settings import load
 from promo_spark.storage.lake import Lake
@@ -131,7 +132,7 @@ def test_one_call_runs_every_job_keeps_every_promise_and_a_second_changes_nothin
     folder.mkdir()
     retailer(folder)
     settings = load("demo", [f"ingest.folder={folder}", *SMALL])
-    jobs = list(single_jobs().values())
+    jobs = list(pipeline.named(settings).values())
 
     def outcomes() -> Mapping[str, str]:
         ended = run_in_order(jobs, lake, settings, DATE, Progress())

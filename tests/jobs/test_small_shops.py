@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from pyspark.sql import functions as F
 
+from jobs.pipeline import run as pipeline
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.features import UserProfile
 from promo_spark.contracts.models import BasketRules, Forecasts, Recommendations
 from promo_spark.runtime.pipeline import run_in_order
 from promo_spark.runtime.progress import Progress
-from promo_spark.runtime.registry import single_jobs
 from promo_spark.settings import load, validated
 from promo_spark.storage.lake import Lake
 
@@ -53,7 +53,7 @@ def files(folder: Path, **tables: list[str]) -> Any:
 
 def run_daily(lake: Lake, settings: Any, date: datetime.date = DATE) -> dict[str, str]:
     """The daily run; job → how it ended."""
-    jobs = [job for name, job in single_jobs().items() if name in settings.pipeline.jobs]
+    jobs = list(pipeline.named(settings).values())
     return {name: done.outcome for name, done in run_in_order(jobs, lake, settings, date, Progress()).items()}
 
 
