@@ -25,6 +25,7 @@ from promo_spark.settings.forecast import ForecastSettings
 from promo_spark.settings.generate import GenerateSettings
 from promo_spark.settings.ingest import IngestSettings
 from promo_spark.settings.lake import LakeSettings
+from promo_spark.settings.maintain import MaintainSettings
 from promo_spark.settings.pipeline import PipelineSettings
 from promo_spark.settings.profile import ProfileSettings
 from promo_spark.settings.promote import PromoteSettings
@@ -70,6 +71,7 @@ class Settings(Section):
     export: ExportSettings
     generate: GenerateSettings
     simulate: SimulateSettings
+    maintain: MaintainSettings
     pipeline: PipelineSettings
 
     @model_validator(mode="before")
