@@ -13,7 +13,7 @@ from promo_spark.contracts.ops import OPS
 from promo_spark.contracts.policy import POLICIES
 from promo_spark.contracts.predictions import PREDICTIONS
 from promo_spark.contracts.responses import RESPONSES
-from promo_spark.contracts.restricted import RESTRICTED_QUARANTINE, RESTRICTED_TABLES
+from promo_spark.contracts.restricted import RESTRICTED_QUARANTINE, RESTRICTED_TABLES, Suppressed
 from promo_spark.contracts.risk import RISKS
 from promo_spark.contracts.schema import Table
 from promo_spark.contracts.silver import QUARANTINE as SILVER_QUARANTINE
@@ -26,6 +26,7 @@ QUARANTINE = {**SILVER_QUARANTINE, **RESTRICTED_QUARANTINE}
 ALL_TABLES: tuple[type[Table], ...] = (
     *SILVER,
     *RESTRICTED_TABLES,
+    Suppressed,
     *QUARANTINE.values(),
     *FEATURES,
     *MODELS,

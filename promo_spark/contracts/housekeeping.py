@@ -8,9 +8,9 @@ from promo_spark.contracts.schema import Check, Col, Table, WriteMode
 
 _TEXT, _LONG = T.StringType(), T.LongType()
 
-RETENTION, ORPHANS, OPTIMIZE, VACUUM = "retention", "orphans", "optimize", "vacuum"
-TAKING_OUT = (RETENTION,)
-STEPS = (RETENTION, ORPHANS, OPTIMIZE, VACUUM)
+RETENTION, ORPHANS, OPTIMIZE, VACUUM, ERASURE = "retention", "orphans", "optimize", "vacuum", "erasure"
+TAKING_OUT = (RETENTION, ERASURE)
+STEPS = (RETENTION, ORPHANS, OPTIMIZE, VACUUM, ERASURE)
 
 
 class Maintenance(Table):

@@ -13,17 +13,19 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from promo_spark.contracts.housekeeping import RemovedRuns
 from promo_spark.contracts.schema import Table
+from promo_spark.storage import pages
 from promo_spark.storage.commits import Mark, marked
 from promo_spark.storage.files import Files, FileStatus
 from promo_spark.storage.lake import Lake
 from promo_spark.storage.literals import literal
 
+CHECKPOINTS = ".checkpoints"  # a folder of the lake, on a cluster
 _LOG = "/_delta_log/"
 _HOUR = 3_600_000  # in milliseconds
 _NAMED = T.StructType([T.StructField("path", T.StringType())])
@@ -40,6 +42,10 @@ class Stored:
     @property
     def bytes(self) -> int:
         return sum(file.size for file in self.files)
+
+    def of_newest(self) -> Stored:
+        """Those that the newest version needs."""
+        return Stored([f for f in self.files if _name(f.path) in self.current], self.current)
 
     def not_needed(self, since: int) -> list[FileStatus]:
         """Files of earlier versions, and of none, that were written before a time in milliseconds."""
@@ -65,6 +71,11 @@ def rows_of_runs(table: type[Table], rows: DataFrame) -> DataFrame:
     return grouped.agg(F.count(F.lit(1)).alias("n"))
 
 
+def run_of(row: Row) -> tuple[str, str, str]:
+    """The day, job and run of a row of `rows_of_runs`."""
+    return row.day, row.job, row.removed_run
+
+
 def without_days_before(lake: Lake, table: type[Table], limit: datetime.date, mark: Mark, step: str) -> int:
     """Takes the days or dates before the limit out of a table; how many rows these were.
 
@@ -73,7 +84,7 @@ def without_days_before(lake: Lake, table: type[Table], limit: datetime.date, ma
     column = table.day_column() or ""
     old = rows_of_runs(table, lake.read(table).filter(F.col(column) < F.lit(limit))).collect()  # a row per day and run
     if old:
-        note_removed(lake, table, [(r.day, r.job, r.removed_run) for r in old], mark, step)
+        note_removed(lake, table, [run_of(r) for r in old], mark, step)
         with marked(lake.spark, mark):
             lake.spark.sql(f"DELETE FROM {lake.address(table)} WHERE {column} < {literal(table, limit)}")
     return sum(r.n for r in old)
@@ -109,6 +120,20 @@ def delete_orphans(lake: Lake, table: type[Table], found: Stored, hours: int, no
     for file in unnamed:
         Files(lake.spark).delete(file.path)
     return unnamed
+
+
+def delete_leftovers(lake: Lake, hours: int, now: int) -> None:
+    """Deletes what killed runs left beside the tables: what fits iterate on, and pages that were half written."""
+    if lake.catalog:
+        return
+    files, checkpoints = Files(lake.spark), f"{lake.root}/{CHECKPOINTS}"
+    own = lake.spark.sparkContext.getCheckpointDir() or ""
+    for name in files.names(checkpoints):
+        if not own.endswith(f"/{name}"):
+            files.delete_folder(f"{checkpoints}/{name}")
+    for file in list(files.below(f"{lake.root}/{pages.FOLDER}")):
+        if file.path.endswith(pages.UNFINISHED) and file.modified < now - hours * _HOUR:
+            files.delete(file.path)
 
 
 def vacuum(lake: Lake, table: type[Table], found: Stored, hours: int, now: int) -> bool:

@@ -86,7 +86,7 @@ def test_no_job_that_models_or_decides_knows_who_a_user_is() -> None:
     """N03: strategy jobs do not reference the restricted layer, and could not: declaring it is refused."""
     for name, known in JOBS.items():
         declared = {t.layer for t in (*known.reads, *known.optional, *known.writes)}
-        assert (RESTRICTED in declared) == (name in ("ingest", "export")), name
+        assert (RESTRICTED in declared) == (name in ("ingest", "export", "maintain")), name
 
     def run(_ctx: Context[PromoteSettings]) -> None:
         raise AssertionError("never runs")

@@ -25,6 +25,7 @@ from promo_spark.settings import load
 from promo_spark.storage.lake import Lake
 from promo_spark.storage.local_logs import logs_of
 from promo_spark.storage.locks import held
+from promo_spark.submission.arguments import parser, resolved_settings
 from tests.jobs.export_rows import decide, offer
 
 DAY = datetime.date(2024, 4, 8)
@@ -111,7 +112,13 @@ def test_files_of_killed_runs_are_deleted_and_earlier_versions_can_be_read(lake:
     maintain({})
     assert {file.name for file in files(lake) - named} == {"part-of-another.snappy.parquet"}
     assert named <= files(lake)
+    half = Path(lake.root, "reports", "tmp1.part")
+    fit = Path(lake.root, ".checkpoints", "of-a-killed-run", "rdd-1")
+    for left in (half, fit):
+        left.parent.mkdir(parents=True)
+        left.touch()
     maintain({"maintain.orphan_hours": 0})
+    assert not half.exists() and not fit.parent.exists()
     assert files(lake) == named
     assert promotions(lake) == rows
     assert [r.rank for r in lake.read(Promotions, version=0).collect()] == [1]
@@ -140,6 +147,12 @@ def test_an_open_run_is_named_and_nothing_is_done(spark: SparkSession, lake: Lak
     ):
         maintain({"maintain.retention": {"decisions.promotions": 30}})
     assert len(promotions(lake)) == 1
+
+
+def test_the_files_of_persons_are_settings_in_fewer_letters() -> None:
+    asked = parser("maintain", "").parse_args(["--persons", 'of "may".txt', "--set", "lake.wait_seconds=0"])
+    settings = resolved_settings(asked)
+    assert (settings.maintain.persons, settings.maintain.readmit, settings.lake.wait_seconds) == ('of "may".txt', "", 0)
 
 
 @pytest.mark.parametrize(

@@ -113,9 +113,7 @@ def test_who_wants_the_lake_alone_waits_for_all_and_keeps_all_out(
     with locks.held(spark, root, "promote 2024-04-08", "the run of promote", 0, print):
         with locks.held(spark, root, "ingest", "the run of ingest", 0, print):
             pass  # another name, beside it
-        with pytest.raises(
-            BusyError, match=r"the run of promote is open, and the run of maintain wants the lake alone"
-        ):
+        with pytest.raises(BusyError, match="the run of promote is open, and the run of maintain wants the lake"):
             alone().__enter__()
     with alone(), pytest.raises(BusyError, match=r"the run of maintain holds the tables of promote 2024-04-08"):
         hold(spark, root)

@@ -15,6 +15,7 @@ from promo_spark.settings.maintain import MaintainSettings
 from promo_spark.storage.commits import Mark
 from promo_spark.storage.maintenance import (
     Stored,
+    delete_leftovers,
     delete_orphans,
     merge_files,
     stored,
@@ -42,6 +43,7 @@ def kept_house(ctx: Context[MaintainSettings]) -> None:
         if ctx.every_table.exists(table):
             ctx.say(table.full_name())
             done += _kept(ctx, table)
+    delete_leftovers(ctx.every_table, ctx.settings.orphan_hours, ctx.began)
     rows = sum(row[Maintenance.rows_removed] for row in done)
     freed = sum((row[Maintenance.bytes_before] - row[Maintenance.bytes_after]) for row in done if _deletes(row))
     merged = sum(row[Maintenance.step] == OPTIMIZE for row in done)
@@ -62,11 +64,11 @@ def _kept(ctx: Context[MaintainSettings], table: type[Table]) -> list[dict[str, 
         rows = without_days_before(lake, table, ctx.date - datetime.timedelta(days), mark, RETENTION)
         if rows:
             after = stored(lake, table)
-            done.append(row_of(ctx, RETENTION, table, _current(before), _current(after), rows))
+            done.append(row_of(ctx, RETENTION, table, before.of_newest(), after.of_newest(), rows))
             before = after
     if merge_files(lake, table, before, settings.optimize_files, mark):
         after = stored(lake, table)
-        done.append(row_of(ctx, OPTIMIZE, table, _current(before), _current(after)))
+        done.append(row_of(ctx, OPTIMIZE, table, before.of_newest(), after.of_newest()))
         before = after
     if delete_orphans(lake, table, before, settings.orphan_hours, ctx.began):
         after = stored(lake, table)
@@ -94,11 +96,6 @@ def row_of(
         Maintenance.bytes_before: before.bytes,
         Maintenance.bytes_after: after.bytes,
     }
-
-
-def _current(found: Stored) -> Stored:
-    """What the newest version needs."""
-    return Stored([f for f in found.files if f.path.rsplit("/", 1)[-1] in found.current], found.current)
 
 
 def _deletes(row: dict[str, Any]) -> bool:
