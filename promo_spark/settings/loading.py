@@ -125,7 +125,8 @@ def validated(values: Mapping[str, Any]) -> Settings:
         return Settings.model_validate(values)
     except ValidationError as error:
         problems = [
-            f"  {'.'.join(str(p) for p in e['loc'] if p != '[key]')}: {_sentence(e['type'], e['msg'])}{_found(e)}{_near(e)}"
+            f"  {'.'.join(str(p) for p in e['loc'] if p != '[key]')}: "
+            f"{_sentence(e['type'], e['msg'])}{_found(e)}{_near(e)}"
             for e in error.errors()
         ]
         raise SettingsError("these settings are wrong (see conf/base.toml):\n" + "\n".join(problems)) from None
