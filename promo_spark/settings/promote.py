@@ -13,6 +13,7 @@ from promo_spark.contracts.vocabulary import (
     OFFERING,
     POLICIES,
     RISK_TIERS,
+    USER_ATTRIBUTES,
     USER_GROUPS,
 )
 from promo_spark.settings.sections import Days, Factor, Money, Positive, Section, Share, each_once_of, one_of
@@ -31,6 +32,17 @@ Bounds = Annotated[list[Share], Field(min_length=2, max_length=2), AfterValidato
 
 
 Hour = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+
+
+class FairnessSettings(Section):
+    """Which groups of users are compared, and when their offers are too unequal."""
+
+    gate: Literal["warn", "stop"]
+    attributes: Annotated[list[str], each_once_of("attribute of users", USER_ATTRIBUTES)]
+    loyal_lifecycles: Annotated[list[str], each_once_of("lifecycle", LIFECYCLES)]
+    least_ratio: Share
+    least_users: Annotated[int, Field(ge=5, le=2_000_000_000)]
+    alpha: Annotated[float, Field(gt=0, lt=0.5)]
 
 
 class PromoteSettings(Section):
@@ -92,6 +104,7 @@ class PromoteSettings(Section):
     welcome_min_spend: Money
     language: Literal["en-US", "zh-CN"]
     policy_version: str
+    fairness: FairnessSettings
 
     @field_validator("quiet_hours")
     @classmethod
