@@ -13,10 +13,19 @@ from promo_spark.contracts.vocabulary import (
     OFFERING,
     POLICIES,
     RISK_TIERS,
-    USER_ATTRIBUTES,
     USER_GROUPS,
 )
-from promo_spark.settings.sections import Days, Factor, Money, Positive, Section, Share, each_once_of, one_of
+from promo_spark.settings.sections import (
+    Attributes,
+    Days,
+    Factor,
+    Money,
+    Positive,
+    Section,
+    Share,
+    each_once_of,
+    one_of,
+)
 
 FACE_MECHANICS = ("coupon", "threshold")  # those that take an amount off
 WITHOUT_DEPTH = ("new_user_welcome", "gift_with_purchase")  # they give an amount, and a product
@@ -38,7 +47,7 @@ class FairnessSettings(Section):
     """Which groups of users are compared, and when their offers are too unequal."""
 
     gate: Literal["warn", "stop"]
-    attributes: Annotated[list[str], each_once_of("attribute of users", USER_ATTRIBUTES)]
+    attributes: Attributes
     loyal_lifecycles: Annotated[list[str], each_once_of("lifecycle", LIFECYCLES)]
     least_ratio: Share
     least_users: Annotated[int, Field(ge=5, le=2_000_000_000)]
