@@ -11,7 +11,8 @@ written down too, for what is measured, and given to nobody. Where approval is r
 until `approve` runs. What was adjusted by what earlier offers did, the version of decisions.policy in force, changes
 depths, budgets and expectations within bounds; without one the settings alone decide. What earlier offers of points and
 rebates earned is booked in decisions.points. All promises of decisions.promotions are checked before anything is
-written.
+written, and groups of users are compared: measurement.fairness says who gets offers, and how deep. Where a group gets
+them too seldom, that is said, or nothing is decided (promote.fairness.gate).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from __future__ import annotations
 from promo_spark.contracts.decisions import Actions, Budget, Explored, Frontier, Points, Promotions
 from promo_spark.contracts.effects import Elasticity
 from promo_spark.contracts.features import ProductProfile, UserProfile
+from promo_spark.contracts.measurement import Fairness
 from promo_spark.contracts.models import BasketRules, Forecasts, Metrics, Recommendations, Segments
 from promo_spark.contracts.policy import Policy
 from promo_spark.contracts.predictions import ItemPropensity, Opportunities, Propensity
@@ -41,6 +43,7 @@ from promo_spark.decisions.metrics import decision_metrics
 from promo_spark.decisions.users import with_profile
 from promo_spark.flows import policy as policies
 from promo_spark.flows import promote as flow
+from promo_spark.flows.fairness import fairness_of_date
 from promo_spark.flows.points import booked_points
 from promo_spark.runtime.job import ByHand, Context, Earlier, Everyone, job, main
 from promo_spark.settings.promote import PromoteSettings
@@ -75,7 +78,7 @@ from promo_spark.settings.promote import PromoteSettings
         ByHand(Actions),
         Everyone(Users, why="whoever may not be profiled gets a `none` that says so"),
     ],
-    writes=[Promotions, Budget, Frontier, Explored, Withheld, Points, Metrics],
+    writes=[Promotions, Budget, Frontier, Explored, Withheld, Points, Fairness, Metrics],
     settings=PromoteSettings,
 )
 def run(ctx: Context[PromoteSettings]) -> None:
@@ -84,11 +87,13 @@ def run(ctx: Context[PromoteSettings]) -> None:
     of = flow.considered(ctx, flow.users_of_the_day(ctx), policy, with_held_out=True)
     decided = flow.decided(ctx, of, flow.allocated(ctx, of))
     flow.checked(ctx, decided, of)
+    fairness = fairness_of_date(ctx, of.users, of.held, decided.promotions)
     ctx.metrics(
         decision_metrics(
             promotions=decided.promotions, budget=decided.budget, offers=of.offers, users=with_profile(of.users)
         )
     )
+    ctx.write(Fairness, fairness)
     ctx.write(Points, booked_points(ctx))
     ctx.write(Explored, decided.explored)
     ctx.write(Withheld, decided.withheld)

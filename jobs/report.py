@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from promo_spark.contracts.decisions import Budget, Frontier, Promotions
 from promo_spark.contracts.features import DailySales, ProductProfile, UserProfile
-from promo_spark.contracts.measurement import Checks, Effects, KpiDaily, PromotionPnl
+from promo_spark.contracts.measurement import Checks, Effects, Fairness, KpiDaily, PromotionPnl
 from promo_spark.contracts.models import BasketRules, Forecasts, Metrics, SegmentPortraits, Segments
 from promo_spark.contracts.ops import DataQuality
 from promo_spark.contracts.policy import Policy
@@ -30,6 +30,7 @@ from promo_spark.settings.report import ReportSettings
         Effects,
         Checks,
         KpiDaily,
+        Fairness,
         PromotionPnl,
         SegmentPortraits,
         Segments,

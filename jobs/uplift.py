@@ -19,6 +19,7 @@ from promo_spark.contracts.silver import (
     Exposures,
     OrderLines,
     Redemptions,
+    Users,
 )
 from promo_spark.flows.registry import registry_rows
 from promo_spark.flows.uplift import (
@@ -44,6 +45,7 @@ from promo_spark.settings.uplift import UpliftSettings
         Coupons,
         Exposures,
         Redemptions,
+        Users,
         Earlier(Explored),
         Earlier(Promotions),
         Earlier(ResponseModels),

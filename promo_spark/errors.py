@@ -100,6 +100,7 @@ ALARM_CODES = {
     "effect": 24,
     "placebo": 25,
     "aa": 25,
+    "fairness": 26,
 }
 _OTHER_ALARM = 29  # of a check that is not known here, as of another version
 

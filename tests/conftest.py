@@ -37,6 +37,7 @@ AS_FOR_LARGER_INPUTS = {
     "spark.sql.codegen.wholeStage": "true",
     "spark.sql.codegen.factoryMode": "FALLBACK",
     "spark.sql.adaptive.enabled": "true",
+    "spark.sql.constraintPropagation.enabled": "true",
     "spark.sql.shuffle.partitions": "2",
 }
 

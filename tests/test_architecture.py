@@ -10,8 +10,18 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from promo_spark.contracts.catalogue import ALL_TABLES
+from promo_spark.contracts.schema import Personal
+from promo_spark.contracts.sensitive import SENSITIVE_ATTRIBUTES, declared_features
+from promo_spark.contracts.vocabulary import PROFILE_NUMBERS, USER_ATTRIBUTES
+from promo_spark.errors import ContractError
+from promo_spark.features.labels.pairs import PAIR_FEATURES
+from promo_spark.features.labels.users import USER_FEATURES
+from promo_spark.learners.tables import FeatureTable
+from promo_spark.models.uplift.response_model import FEATURES as RESPONSE_FEATURES
 from tests.conftest import LONGEST
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -137,6 +147,62 @@ def test_storage_is_reached_through_what_a_job_declares() -> None:
                 if opens or (node.attr == "lake" and not of_ingest and whole.startswith("ctx")):
                     found.append(f"{place}:{node.lineno} {whole}")
     assert not found
+
+
+# What offers, values and prices are made by; and where a region may be named: it says which store is meant, and what of
+# the budget a group of users may have.
+PRICING = [
+    ("promo_spark", "decisions"),
+    ("promo_spark", "models"),
+    ("promo_spark", "learners"),
+    ("promo_spark", "features"),
+]
+REGION_MAY_BE_NAMED = {
+    "promo_spark/decisions/users.py",
+    "promo_spark/decisions/scenarios/store_coupon.py",
+    "promo_spark/features/users/profile.py",
+}
+
+
+def sensitive_names(tree: ast.AST) -> set[str]:
+    """The sensitive attributes that code names, as a column of a contract or as a text; docstrings do not count."""
+    attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    texts = {str(node.value) for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    targets = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return (attributes | texts | targets) & SENSITIVE_ATTRIBUTES
+
+
+def test_no_price_follows_from_who_somebody_is() -> None:
+    """N07: neither what learns and values nor what decides names gender, age, income or the like, but for a region."""
+    found = {}
+    for file in PRODUCT_FILES:
+        place = file.relative_to(PROJECT)
+        if place.parts[:2] in PRICING:
+            named = sensitive_names(ast.parse(file.read_text(encoding="utf-8")))
+            found[str(place)] = named - ({"region"} if str(place) in REGION_MAY_BE_NAMED else set())
+    assert len(found) > 100 and not {place: named for place, named in found.items() if named}
+    assert sensitive_names(ast.parse("users.select(Users.age_band, 'gender')\nregion = 1")) == {
+        "age_band",
+        "gender",
+        "region",
+    }
+    assert not SENSITIVE_ATTRIBUTES & {*PROFILE_NUMBERS, *USER_FEATURES, *PAIR_FEATURES, *RESPONSE_FEATURES}
+    with_them = {
+        (table.full_name(), name)
+        for table in ALL_TABLES
+        for name, kind in table.personal().items()
+        if kind is Personal.ATTRIBUTE and table.layer in ("features", "models", "decisions")
+    }
+    assert with_them == {("features.user_profile", "region")}
+
+
+def test_a_sensitive_feature_is_refused_where_it_is_declared_and_where_it_is_learnt() -> None:
+    """N07: a model that declares one cannot be imported, and a learner that is given one fits nothing."""
+    with pytest.raises(ContractError, match=r"gender is a sensitive attribute of silver\.users: .* Take it out"):
+        declared_features("recency_days", "gender")
+    with pytest.raises(ContractError, match=r"age_band, region are sensitive attributes"):
+        FeatureTable(("region", "order_days", "age_band"), np.zeros((1, 3)))
+    assert set(USER_ATTRIBUTES) - SENSITIVE_ATTRIBUTES == {"member_tier"}  # what the shop gave, not who somebody is
 
 
 def test_no_file_outgrows_one_idea() -> None:

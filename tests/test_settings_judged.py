@@ -85,6 +85,14 @@ WRONG = [
     ),
     ("report.days=0", r"report\.days: input should be greater than 0"),
     ("report.least_group=0", r"report\.least_group: input should be greater than 0"),
+    ('promote.fairness.gate="block"', r"promote\.fairness\.gate: input should be 'warn' or 'stop', found 'block'"),
+    (
+        'promote.fairness.attributes=["age"]',
+        r"promote\.fairness\.attributes: there is no attribute of users age; there are",
+    ),
+    ('uplift.represented=["town"]', r"uplift\.represented: there is no attribute of users town; there are: gender"),
+    ("propensity.reweight_above=0.0", r"propensity\.reweight_above: input should be greater than 0"),
+    ("promote.fairness.least_users=4", r"promote\.fairness\.least_users: input should be greater than or equal to 5"),
     ("promote.store_coupon_spend=0.0", r"promote\.store_coupon_spend: input should be greater than 0"),
     ("promote.flash_days=8", r"promote\.flash_days: a flash sale holds no longer than promote\.valid_days, which is 7"),
     (

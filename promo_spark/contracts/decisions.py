@@ -30,7 +30,8 @@ class Promotions(Table):
     """One row per date, user and promotion: an offer to execute, or `none` with its reason.
 
     Always true: every eligible user has exactly one decision set; no constraint of decisions.budget is
-    exceeded; every price is below what is charged now, at or above the margin floor, and in the currency's own digits;
+    exceeded; every price is below what is charged now, which is one price for all users, at or above the margin floor,
+    and in the currency's own digits;
     an offer that still holds is not made again, and counts against the most offers per user; a user's offers, those of
     earlier dates that still hold too, may be used together: no product is in two of them, and an offer on the whole
     basket, such as a coupon or a gift, stands alone; a gift is in stock, and costs promote.gift_max_cost at most;

@@ -18,6 +18,8 @@ METRICS = ("conversion", "orders", "paid", "margin", "given", "roi", "redeemed",
 METHODS = ("holdout", "explore", "withheld", "dr_policy", "snips_policy", "observational", "counted")
 VERDICTS = ("ship", "hold", "stop", "insufficient", "pending")
 OUTCOMES = ("ok", "alarm", "insufficient")
+FAIRNESS_METRICS = ("offer_rate", "coverage", "mean_depth", "disparate_impact", "gap", "depth_gap")
+FAIRNESS_OUTCOMES = ("ok", "warn", "stop", "insufficient")
 
 
 class Measured(AsOf):
@@ -188,4 +190,53 @@ class KpiDaily(Evaluated):
     n = Col(_LONG, "users, orders or rows that it rests on", required=True)
 
 
-MEASUREMENT: tuple[type[Table], ...] = (PromotionPnl, Effects, Checks, KpiDaily)
+class Fairness(Table):
+    """One row per date, attribute, group and metric: who gets the date's offers, group by group.
+
+    Of users with a profile; promote writes it of the very offers that it is about to write. Groups are compared with
+    the group of the attribute that gets offers most often, loyal customers with all others. A group of fewer than
+    promote.fairness.least_users is `insufficient`, and nothing is told of it.
+    """
+
+    layer, name = "measurement", "fairness"
+    key = ("date", "attribute", "group_name", "metric")
+    partition: ClassVar[tuple[str, ...]] = ("date",)
+    dated_by = "date"
+    trailing = ("run_id",)
+    checks = (
+        Check("fairness_metric_known", "metric", "in", FAIRNESS_METRICS),
+        Check("fairness_outcome_known", "outcome", "in", FAIRNESS_OUTCOMES),
+    )
+    date = Col(_DATE, "the date of the offers", required=True)
+    attribute = Col(_TEXT, "a column of silver.users, or loyalty: by promote.fairness.loyal_lifecycles", required=True)
+    group_name = Col(_TEXT, "a value of it; unknown: no value; other groups: all but the fifty largest", required=True)
+    metric = Col(
+        _TEXT,
+        "offer_rate: users with an offer, made on the date or held from before, as a share of those who may get offers "
+        "(consent, channel, not held out, not blocked, not explored on an earlier date); coverage: the same as a share "
+        "of all; mean_depth: of users who get an offer on the date, the mean share that it takes off the price or the "
+        "minimum spend; disparate_impact: offer_rate over that of the reference; gap: offer_rate less that; "
+        "depth_gap: mean_depth less that of the reference",
+        required=True,
+    )
+    estimate = Col(_DOUBLE, "the figure; null: too few users", unit="share")
+    ci_low = Col(
+        _DOUBLE,
+        "lower end of its interval (Wilson, Newcombe; normal of a depth; of disparate_impact normal on the log, so "
+        "wide that all comparisons of the date hold together); null: no estimate",
+        unit="share",
+    )
+    ci_high = Col(_DOUBLE, "upper end; null: the same", unit="share")
+    n = Col(_LONG, "users of the group that it rests on", required=True)
+    reference = Col(_TEXT, "the group that it is compared with; null: with none")
+    outcome = Col(
+        _TEXT,
+        "ok; warn: below promote.fairness.least_ratio, which may be chance, or loyal customers get less; stop: below "
+        "it for sure; insufficient: too few users",
+        required=True,
+    )
+    message = Col(_TEXT, "in a sentence, what was found; null: nothing is wrong")
+    run_id = Col(_TEXT, "the run that wrote the row", required=True)
+
+
+MEASUREMENT: tuple[type[Table], ...] = (PromotionPnl, Effects, Checks, KpiDaily, Fairness)

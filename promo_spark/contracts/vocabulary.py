@@ -41,6 +41,19 @@ _OWN_POLICIES = ("prices", "greedy")
 POLICIES = (*_OWN_POLICIES, *sorted({entry.name for entry in entry_points(group=POLICIES_GROUP)} - {*_OWN_POLICIES}))
 # Attributes that tell groups of users.
 USER_GROUPS = ("region", "member_tier", "lifecycle", "segment_name", "main_channel")
+# What silver.users knows of a person beside ids: whether groups by it are treated alike can be looked at.
+USER_ATTRIBUTES = (
+    "gender",
+    "age_band",
+    "income_band",
+    "region",
+    "home_ownership",
+    "marital_status",
+    "household_size",
+    "household_composition",
+    "kids_count",
+    "member_tier",
+)
 # What offers are chosen for.
 OBJECTIVES = ("profit", "revenue", "clearance", "retention")
 # What a user did, beside buying. try_on: looked at on oneself, as in a virtual fitting room.

@@ -27,7 +27,7 @@ from promo_spark.decisions.mechanics import GIFT, OFF_BASKETS, ON_BASKETS
 from promo_spark.decisions.offers.pricing import most_basket_amount
 from promo_spark.decisions.offers.topics import WHOLE_SHOP
 from promo_spark.decisions.policy import InForce, is_paused
-from promo_spark.decisions.product_promises import of_excluded, of_gifts, of_stock
+from promo_spark.decisions.product_promises import of_excluded, of_gifts, of_prices, of_stock
 from promo_spark.decisions.scenarios.inputs import last_valid_day
 from promo_spark.errors import InvariantError
 from promo_spark.measures.money import minor_per_unit
@@ -105,6 +105,7 @@ def check_invariants(
         ),
         _unstated(budget, limits),
         of_excluded(promotions, excluded, key),
+        of_prices(promotions),
         of_gifts(promotions, products, settings, digits, key),
         of_stock(promotions, stock),
         of_rings(promotions, users, held, settings.max_offers_per_ring),

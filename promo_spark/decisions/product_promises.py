@@ -1,4 +1,4 @@
-"""The promises of decisions.promotions about products: what is kept out, gifts, and the stock."""
+"""The promises of decisions.promotions about products: what is kept out, one price for all, gifts, and the stock."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from promo_spark.decisions.stock import ExpectedUnits, StockLeft, expected_units
 from promo_spark.decisions.valuation import MILLI
 from promo_spark.settings.promote import PromoteSettings
 
-_KEY = "key"
+_KEY, _LEAST, _MOST = "key", "least", "most"
 
 
 def of_excluded(promotions: DataFrame, excluded: DataFrame, key: Column) -> DataFrame:
@@ -24,6 +24,19 @@ def of_excluded(promotions: DataFrame, excluded: DataFrame, key: Column) -> Data
     offered = promotions.select(key.alias(_KEY), F.explode(Promotions.product_ids).alias(ExcludedProduct.product_id))
     breaching = offered.join(F.broadcast(excluded), ExcludedProduct.product_id, "left_semi")
     return breaches(breaching, [("no product of silver.promotion_exclusions is offered", F.count("*"), F.min(_KEY))])
+
+
+def of_prices(promotions: DataFrame) -> DataFrame:
+    """One row: the products that cost some users more than others before any offer. Promotions → RuleBreach.
+
+    A price of one's own would let an offer stand for what others pay anyway, or loyal customers pay more.
+    """
+    charged = F.col(Promotions.charged_price)
+    of_products = promotions.groupBy(F.array_join(Promotions.product_ids, ", ").alias(_KEY)).agg(
+        F.min(charged).alias(_LEAST), F.max(charged).alias(_MOST)
+    )
+    rule = "what is charged for a product is one price, to whomever it is offered"
+    return counted(of_products, {rule: F.col(_LEAST) < F.col(_MOST)}, F.col(_KEY))
 
 
 def of_gifts(

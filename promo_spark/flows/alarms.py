@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 
-from promo_spark.contracts.measurement import Checks, Effects
+from promo_spark.contracts.measurement import Checks, Effects, Fairness
 from promo_spark.errors import Alarm, MissingDataError, SettingsError
 from promo_spark.installation import launcher
 from promo_spark.measurement.alarms import Finding, findings
@@ -29,7 +29,12 @@ def told(asked: Asked) -> str:
             f"measurement.checks has no row for {date}, so that nobody knows whether all is well: run "
             f"{launcher()} evaluate --date {date} first"
         )
-    found = findings(checks, lake.read(Effects, date=date) if lake.exists(Effects) else None)
+    found = findings(
+        checks,
+        lake.read(Effects, date=date) if lake.exists(Effects) else None,
+        lake.read(Fairness, date=date) if lake.exists(Fairness) else None,
+        asked.settings.promote.fairness.least_ratio,
+    )
     if not found:
         return ""
     _post(asked, date, found)

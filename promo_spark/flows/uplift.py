@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -21,10 +21,13 @@ from promo_spark.contracts.silver import (
     Exposures,
     OrderLines,
     Redemptions,
+    Users,
 )
 from promo_spark.flows.registry import Fit
+from promo_spark.flows.representation import groups_of_users
 from promo_spark.flows.scored_records import record, unstamped
 from promo_spark.learners.boosting import BoostingEffort
+from promo_spark.learners.representation import representation
 from promo_spark.learners.samples import hashed_sample
 from promo_spark.learners.stored_text import sha256_of
 from promo_spark.measures.metric_rows import Figure
@@ -139,7 +142,7 @@ def responses_of_date(ctx: Context[UpliftSettings], histories: DataFrame) -> Res
             levels = day_levels(_batch(ctx, rows, kept.basket).histories)
             return ResponsesOfDate(kept, levels, text, trained_on, made_by, [], "")
     basket = usual_basket(rows)
-    batch = _batch(ctx, rows, basket)
+    batch, shares = _represented(ctx, _batch(ctx, rows, basket), drawn)
     levels = day_levels(batch.histories)
     ctx.say(f"fitting responses on {len(batch):,} users, {len(batch.trials):,} rows of experiments")
     effort = BoostingEffort(settings.trees, settings.leaves, rows_of_leaf=settings.rows_of_leaf)
@@ -150,8 +153,30 @@ def responses_of_date(ctx: Context[UpliftSettings], histories: DataFrame) -> Res
             f"too few rows of experiments for uplift.engine = {settings.engine!r}: {len(fitted.evidence):,}, "
             f"uplift.least_rows is {settings.least_rows:,}; the curve of engine 'response' is told"
         )
-    figures = _figures(fitted, len(batch), fitting)
+    figures = [*_figures(fitted, len(batch), fitting), *shares]
     return ResponsesOfDate(fitted.model, levels, fitted.model.to_text(), ctx.date, ctx.made_by, figures, reason or "")
+
+
+def _represented(ctx: Context[UpliftSettings], batch: Batch, drawn: DataFrame) -> tuple[Batch, list[Figure]]:
+    """The users with the rows of their experiments counting as shares of groups ask for, and what these are.
+
+    Rows that count unequally tell less: they count together for (Σw)² / Σw² rows (Kish 1965), so that errors hold.
+    """
+    if not ctx.settings.represented or not ctx.exists(Users) or not len(batch.trials):
+        return batch, []
+    shares = representation(
+        MODEL,
+        groups_of_users(drawn, ctx.read_optional(Users), ctx.settings.represented),
+        examples=batch.trials.user,
+        population=np.arange(len(batch)),
+        above=ctx.settings.reweight_above,
+    )
+    if shares.weight is None:
+        return batch, shares.figures
+    ctx.note(shares.sentence())
+    of_rows = shares.weight * shares.weight.sum() / (shares.weight**2).sum()
+    trials = replace(batch.trials, weight=batch.trials.weight * of_rows)
+    return replace(batch, trials=trials), shares.figures
 
 
 def fit_of_date(ctx: Context[UpliftSettings], of_date: ResponsesOfDate | None) -> Fit | None:

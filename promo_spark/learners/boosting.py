@@ -72,11 +72,12 @@ def fitted_trees(
     effort: BoostingEffort,
     *,
     rising: tuple[str, ...] = (),
+    weight: Floats | None = None,
 ) -> BoostedTrees:
     """Trees that lower the objective's loss one after the other.
 
-    `rising`: features with which the prediction may only rise, the others held fixed. One thread and a fixed seed:
-    the same rows in the same order give the same text.
+    `rising`: features with which the prediction may only rise, the others held fixed. `weight`: how many rows each row
+    counts for; None: one. One thread and a fixed seed: the same rows in the same order give the same text.
     """
     parameters = {
         "objective": objective,
@@ -92,7 +93,9 @@ def fitted_trees(
         "verbosity": -1,
     }
     library = lightgbm()
-    rows = library.Dataset(table.values, label=target, feature_name=list(table.names), free_raw_data=True)
+    rows = library.Dataset(
+        table.values, label=target, weight=weight, feature_name=list(table.names), free_raw_data=True
+    )
     booster = library.train(parameters, rows, num_boost_round=effort.trees)
     return BoostedTrees(table.names, objective, booster.model_to_string())
 

@@ -77,12 +77,19 @@ _STORED = ("names", "columns", "mean", "deviation", "coefficients", "intercept",
 
 
 def fitted_linear(
-    table: FeatureTable, target: Floats, *, logit: bool, ridge: float = 1.0, rising: tuple[str, ...] = ()
+    table: FeatureTable,
+    target: Floats,
+    *,
+    logit: bool,
+    ridge: float = 1.0,
+    rising: tuple[str, ...] = (),
+    weight: Floats | None = None,
 ) -> LinearModel:
     """The regression that fits the target best, with a ridge of so many rows' weight on each coefficient.
 
     `rising`: features whose coefficient must not be negative; one that would be is set to 0, and the rest fitted
-    again. Newton steps on all rows at once: the same rows in the same order give the same numbers.
+    again. `weight`: how many rows each row counts for; None: one. Newton steps on all rows at once: the same rows in
+    the same order give the same numbers.
     """
     columns = _columns(table)
     values = _expanded(table, columns)
@@ -91,8 +98,9 @@ def fitted_linear(
     deviation = np.where(deviation > _CLOSE, deviation, 1.0)
     scaled = (values - mean) / deviation
     free = np.ones(len(columns), bool)
+    counts = np.ones(len(table)) if weight is None else weight
     while True:
-        intercept, coefficients = _solved(scaled[:, free], target, logit, ridge)
+        intercept, coefficients = _solved(scaled[:, free], target, counts, logit, ridge)
         whole = np.zeros(len(columns))
         whole[free] = coefficients
         wrong = np.array([c in rising for c in columns]) & (whole < 0)
@@ -137,7 +145,7 @@ def _expanded(table: FeatureTable, columns: tuple[str, ...]) -> Floats:
     return np.column_stack([known, *indicators]).astype(np.float64)
 
 
-def _solved(x: Floats, target: Floats, is_logit: bool, ridge: float) -> tuple[float, Floats]:
+def _solved(x: Floats, target: Floats, counts: Floats, is_logit: bool, ridge: float) -> tuple[float, Floats]:
     """Intercept and coefficients by Newton's method with step halving; of a linear one after a single step."""
     whole = np.column_stack([np.ones(len(x)), x])
     penalty = np.full(whole.shape[1], ridge)
@@ -145,16 +153,16 @@ def _solved(x: Floats, target: Floats, is_logit: bool, ridge: float) -> tuple[fl
     beta = np.zeros(whole.shape[1])
     if is_logit:
         beta[0] = float(logit(np.array([np.clip(target.mean(), 1e-6, 1 - 1e-6)]))[0])
-    best = _loss(whole, target, beta, penalty, is_logit)
+    best = _loss(whole, target, counts, beta, penalty, is_logit)
     for _ in range(_STEPS):
         score = whole @ beta
         mean = sigmoid(score) if is_logit else score
-        weight = np.maximum(mean * (1 - mean), 1e-9) if is_logit else np.ones(len(mean))
-        slope = whole.T @ (target - mean) - penalty * beta
-        curve = (whole * weight[:, None]).T @ whole + np.diag(penalty)
+        bend = counts * (np.maximum(mean * (1 - mean), 1e-9) if is_logit else 1.0)
+        slope = whole.T @ (counts * (target - mean)) - penalty * beta
+        curve = (whole * bend[:, None]).T @ whole + np.diag(penalty)
         step = np.linalg.solve(curve, slope)
         for _ in range(_STEPS):
-            loss = _loss(whole, target, beta + step, penalty, is_logit)
+            loss = _loss(whole, target, counts, beta + step, penalty, is_logit)
             if loss <= best + _CLOSE:
                 break
             step = step / 2
@@ -164,7 +172,7 @@ def _solved(x: Floats, target: Floats, is_logit: bool, ridge: float) -> tuple[fl
     return float(beta[0]), beta[1:]
 
 
-def _loss(x: Floats, target: Floats, beta: Floats, penalty: Floats, is_logit: bool) -> float:
+def _loss(x: Floats, target: Floats, counts: Floats, beta: Floats, penalty: Floats, is_logit: bool) -> float:
     score = x @ beta
     error = np.logaddexp(0.0, score) - target * score if is_logit else (target - score) ** 2 / 2
-    return float(error.sum() + (penalty * beta**2).sum() / 2)
+    return float((counts * error).sum() + (penalty * beta**2).sum() / 2)

@@ -8,16 +8,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from promo_spark.contracts.sensitive import refuse_sensitive
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """One row per thing to be judged, one column per feature."""
+    """One row per thing to be judged, one column per feature. Raises ContractError for a sensitive attribute.
+
+    So whatever declares its features, no learner is ever given one.
+    """
 
     names: tuple[str, ...]
     values: Floats
+
+    def __post_init__(self) -> None:
+        refuse_sensitive(self.names)
 
     def __len__(self) -> int:
         return len(self.values)

@@ -10,12 +10,12 @@ from typing import Any
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
-from promo_spark.contracts.measurement import Checks, Effects
+from promo_spark.contracts.measurement import Checks, Effects, Fairness
 from promo_spark.errors import ALARM_CODES, printable
 from promo_spark.measurement.check_rows import ALARM
 
 MONEY_METRICS = ("margin", "roi")  # of these an effect below 0 is an alarm
-_EFFECT, _ALL, _STOP = "effect", "all", "stop"
+_EFFECT, _FAIRNESS, _ALL, _STOP = "effect", "fairness", "all", "stop"
 _ORDER = list(ALARM_CODES)
 
 
@@ -49,11 +49,14 @@ class Finding:
         }
 
 
-def findings(checks: DataFrame, effects: DataFrame | None) -> list[Finding]:
-    """The alarms of a date, those with the lowest exit code first. Checks and Effects of the date → alarms.
+def findings(
+    checks: DataFrame, effects: DataFrame | None, fairness: DataFrame | None = None, least_ratio: float | None = None
+) -> list[Finding]:
+    """The alarms of a date, those with the lowest exit code first. Checks, Effects, Fairness of the date → alarms.
 
-    A metric of money whose effect is below 0 for sure is one alarm, however many windows and methods say so, and
-    however often: where a check says it of the metric already, that is it.
+    A group that gets offers too seldom for sure is an alarm. A metric of money whose effect is below 0 for sure is one
+    alarm, however many windows and methods say so, and however often: where a check says it of the metric already, that
+    is it.
     """
     rows = checks.filter(F.col(Checks.outcome) == ALARM).collect()  # a row per check and slice
     found = [
@@ -63,7 +66,24 @@ def findings(checks: DataFrame, effects: DataFrame | None) -> list[Finding]:
     if effects is not None:
         told = {f.slice for f in found if f.check == _EFFECT}
         found += [f for f in _losses(effects) if f.slice not in told]
+    if fairness is not None:
+        found += _unequal(fairness, least_ratio)
     return sorted(found, key=lambda f: (_ORDER.index(f.check) if f.check in _ORDER else len(_ORDER), f.check, f.slice))
+
+
+def _unequal(fairness: DataFrame, least_ratio: float | None) -> list[Finding]:
+    """One alarm per group that is treated too unequally for sure. Fairness → alarms."""
+    rows = fairness.filter(F.col(Fairness.outcome) == _STOP).collect()  # 51 groups of an attribute at most
+    return [
+        Finding(
+            _FAIRNESS,
+            f"{r[Fairness.attribute]}={r[Fairness.group_name]}",
+            r[Fairness.estimate],
+            least_ratio,
+            r[Fairness.message] or "",
+        )
+        for r in rows
+    ]
 
 
 def _losses(effects: DataFrame) -> list[Finding]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from promo_spark.reports.rendering import page_templates
 from promo_spark.reports.sections.customers import CustomerRows, customers_section
 from promo_spark.reports.sections.decided import DecidedRows, decided_section, headline
+from promo_spark.reports.sections.fairness import FairnessRows, fairness_section
 from promo_spark.reports.sections.forecasts import ForecastRows, forecasts_section
 from promo_spark.reports.sections.outcomes import OutcomeRows, alarms, outcomes_section
 from promo_spark.reports.sections.recommendations import recommendations_section
@@ -23,6 +24,7 @@ class DailyRows:
     decided: DecidedRows
     outcomes: OutcomeRows
     customers: CustomerRows
+    fairness: FairnessRows
     rules: Sequence[Row]
     forecasts: ForecastRows
     recommendations: Sequence[Row]
@@ -38,6 +40,7 @@ def daily_page(of: DailyRows, told: Told, run_id: str) -> str:
         decided_section(of.decided, told),
         outcomes_section(of.outcomes, told),
         customers_section(of.customers, told),
+        fairness_section(of.fairness, told),
         together_section(of.rules, told),
         forecasts_section(of.forecasts, told),
         recommendations_section(of.recommendations, told),

@@ -15,7 +15,17 @@ from promo_spark.contracts.vocabulary import (
     RISK_TIERS,
     USER_GROUPS,
 )
-from promo_spark.settings.sections import Days, Factor, Money, Positive, Section, Share, each_once_of, one_of
+from promo_spark.settings.sections import (
+    Attributes,
+    Days,
+    Factor,
+    Money,
+    Positive,
+    Section,
+    Share,
+    each_once_of,
+    one_of,
+)
 
 FACE_MECHANICS = ("coupon", "threshold")  # those that take an amount off
 WITHOUT_DEPTH = ("new_user_welcome", "gift_with_purchase")  # they give an amount, and a product
@@ -31,6 +41,17 @@ Bounds = Annotated[list[Share], Field(min_length=2, max_length=2), AfterValidato
 
 
 Hour = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+
+
+class FairnessSettings(Section):
+    """Which groups of users are compared, and when their offers are too unequal."""
+
+    gate: Literal["warn", "stop"]
+    attributes: Attributes
+    loyal_lifecycles: Annotated[list[str], each_once_of("lifecycle", LIFECYCLES)]
+    least_ratio: Share
+    least_users: Annotated[int, Field(ge=5, le=2_000_000_000)]
+    alpha: Annotated[float, Field(gt=0, lt=0.5)]
 
 
 class PromoteSettings(Section):
@@ -92,6 +113,7 @@ class PromoteSettings(Section):
     welcome_min_spend: Money
     language: Literal["en-US", "zh-CN"]
     policy_version: str
+    fairness: FairnessSettings
 
     @field_validator("quiet_hours")
     @classmethod

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from promo_spark.settings.sections import Count, Days, Factor, Positive, Refit, Section, Seed, Share
+from promo_spark.settings.sections import Attributes, Count, Days, Factor, Positive, Refit, Section, Seed, Share
 
 
 class PropensitySettings(Section):
@@ -20,6 +20,8 @@ class PropensitySettings(Section):
     training_every_days: Days
     sample_users: Positive
     sample_rows: Positive
+    represented: Attributes
+    reweight_above: Factor
     least_rows: Positive
     calibration_rows: Positive
     tie_margin: Share

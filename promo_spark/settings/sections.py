@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from promo_spark.contracts.vocabulary import USER_ATTRIBUTES
 from promo_spark.secret_references import REFERENCE
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -95,6 +96,7 @@ def _spark_time_pattern(text: str) -> str:
     return text
 
 
+Attributes = Annotated[list[str], each_once_of("attribute of users", USER_ATTRIBUTES)]
 Folder = Annotated[str, AfterValidator(plain_folder), Location()]
 TimeZone = Annotated[str, AfterValidator(_timezone)]
 OwnTimeZone = Annotated[str, AfterValidator(lambda name: name and _timezone(name))]  # "": that of the business

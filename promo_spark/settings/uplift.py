@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from promo_spark.settings.sections import Days, Positive, Section, Seed, Share
+from promo_spark.settings.sections import Attributes, Days, Factor, Positive, Section, Seed, Share
 
 
 class UpliftSettings(Section):
@@ -17,6 +17,8 @@ class UpliftSettings(Section):
     most_days: Days
     unknown_saving: Share
     sample_users: Positive
+    represented: Attributes
+    reweight_above: Factor
     least_rows: Positive
     classes: Annotated[int, Field(ge=2, le=20)]
     rounds: Positive

@@ -35,6 +35,9 @@ SMALL_INPUT_CONF: dict[str, str] = {
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.adaptive.enabled": "false",  # a query of few rows is planned once, and not again after each shuffle
     "spark.sql.shuffle.partitions": "1",
+    # What follows from filters and joins, such as that a key is not null: found again for each part of each plan,
+    # and of few rows it spares next to nothing.
+    "spark.sql.constraintPropagation.enabled": "false",
     # The least that an aggregation or a join takes of the memory. Spark's own choice of 64 MB is cleared thousands of
     # times, and collected as garbage.
     "spark.buffer.pageSize": "1m",

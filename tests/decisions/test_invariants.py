@@ -156,8 +156,12 @@ def test_every_breach_is_named_with_its_rows_and_an_example(spark: SparkSession,
     users = users_of_the_day(
         spark,
         *[(u, consent.get(u, True), tiers.get(u), arms.get(u, "treatment")) for u in wrong if u != "stranger"],
+        *[(u, True, None, "treatment") for u in ("loyal", "new")],
     )
     rows = [row | {"user_id": user} for user, (_, given) in wrong.items() for row in given]
+    # each right by itself: who is loyal is charged 10 for bread, who is new 9
+    bread = OFFER | {"product_ids": ["bread"]}
+    rows += [bread | {"user_id": "loyal"}, bread | {"user_id": "new", "charged_price": 9, "offer_price": "8.10"}]
     with pytest.raises(InvariantError) as caught:
         check(settings, rows, users, reserved="0.10", planned="0.10", held=HELD)
     lines = [line.strip() for line in str(caught.value).splitlines()]
@@ -176,6 +180,8 @@ def test_every_breach_is_named_with_its_rows_and_an_example(spark: SparkSession,
         [count] = [broken[name] for name in broken if name.startswith(rule)]
         assert any(f"such as {u}" in count for u in breakers), (rule, count)
         assert count.startswith(f"{len(breakers)}, ")
+    # N07: loyal customers are never charged more
+    assert broken["what is charged for a product is one price, to whomever it is offered"] == "1, such as bread"
     sums = "a budget reserves the sum of its offers' costs, or of the pieces that they sell"
     assert {"no budget is exceeded", sums} <= set(broken)
 

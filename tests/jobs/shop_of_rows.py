@@ -23,6 +23,7 @@ from promo_spark.contracts.responses import Uplift, UpliftCurves
 from promo_spark.contracts.schema import Table
 from promo_spark.contracts.silver import Holidays, OrderLines, PromotionExclusions, Users
 from promo_spark.contracts.vocabulary import MECHANICS
+from promo_spark.runtime.freshness import NO_ROWS
 from promo_spark.runtime.job import Context
 from promo_spark.runtime.progress import Progress, Step
 from promo_spark.settings import Settings
@@ -234,7 +235,8 @@ def decide(
     """The job run once; its tables of the date as written, through an independent reader."""
     chosen = settings.promote.model_copy(update=changes)
     inputs = LakeOfRows(lake, rows, date=date, parts=parts)
-    ctx = Context(run, date, chosen, settings.business, "r1", inputs, Step(Progress(), "promote"))
+    there = {table.full_name(): "r0" if of_table else NO_ROWS for table, of_table in rows.items()}
+    ctx = Context(run, date, chosen, settings.business, "r1", inputs, Step(Progress(), "promote"), runs_in=there)
     try:
         run.function(ctx)
     finally:

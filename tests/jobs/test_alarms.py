@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from promo_spark.contracts.measurement import Checks, Effects
+from promo_spark.contracts.measurement import Checks, Effects, Fairness
 from promo_spark.contracts.ops import Runs
 from promo_spark.errors import ALARM_CODES, Alarm, MissingDataError
 from promo_spark.runtime import command_line
@@ -122,10 +122,25 @@ def test_money_that_was_lost_for_sure_is_one_alarm_per_metric(lake: Lake) -> Non
     assert "not distributed" in str(told.alarm).split("\n")[0]
 
 
+def test_a_group_that_gets_offers_too_seldom_for_sure_is_an_alarm(lake: Lake) -> None:
+    """N07 (part): what may be chance is none, and where another date has one, this one has none."""
+    measured(lake, [WELL])
+    unequal = {"attribute": "region", "metric": "disparate_impact", "run_id": "p", "outcome": "stop", "n": 400}
+    unequal |= {"group_name": "South", "estimate": 0.2, "message": "10.0% of region=South have an offer"}
+    rows = [unequal, unequal | {"group_name": "East", "outcome": "warn"}]
+    for day, own in ((DATE, rows[1:]), (DATE + datetime.timedelta(1), rows)):
+        lake.write(Fairness, [{"date": day, **row} for row in own], {"date": day})
+    assert ask(lake).alarm is None
+    lake.write(Fairness, [{"date": DATE, **row} for row in rows], {"date": DATE})
+    told = ask(lake)
+    assert told.alarm is not None and told.alarm.exit_code == 26
+    assert str(told.alarm) == "alarm: fairness of region=South: 0.2, limit 0.8: 10.0% of region=South have an offer"
+
+
 def test_every_check_of_the_contract_has_an_exit_code() -> None:
     named = re.findall(r"(\w+): ", Checks.columns()[Checks.check].comment)
-    assert set(named) == set(ALARM_CODES)
-    assert {Alarm("", [check]).exit_code for check in named} == set(range(20, 26))
+    assert {*named, "fairness"} == set(ALARM_CODES)  # fairness has a table of its own
+    assert {Alarm("", [check]).exit_code for check in ALARM_CODES} == set(range(20, 27))
     assert Alarm("", ["drift", "aa"]).exit_code == 22
     assert Alarm("", ["of_another_version", "aa"]).exit_code == 25 and Alarm("", ["of_another_version"]).exit_code == 29
 

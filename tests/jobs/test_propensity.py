@@ -62,6 +62,11 @@ def bought(days_after: int = 0) -> list[tuple[int, int, int]]:
     return [one for one in dict.fromkeys(found) if one[1] > -days_after]
 
 
+def region(user: int) -> str:
+    """Two in five live in the South: all whom no campaign reaches, and one in ten of those whom campaigns reach."""
+    return "South" if user % 3 == 0 or user % 15 == 1 else "North"
+
+
 def lines(rows: Sequence[tuple[int, int, int]]) -> list[dict[str, object]]:
     return [
         {
@@ -109,7 +114,10 @@ def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Lake:
     given_back = [r for r in rows if r["user_id"] == "u001" and r["product_id"] == "p11"]
     back = {"order_id": "back", "quantity": -len(given_back), "amount_paid": -1, "order_date": "2017-11-30"}
     prepare(spark, lake, [*rows, given_back[0] | back])
-    users = [{"user_id": f"u{u:03}", "consent_profiling": u != 5, "registered_at": "2017-01-01"} for u in range(USERS)]
+    users = [
+        {"user_id": f"u{u:03}", "consent_profiling": u != 5, "registered_at": "2017-01-01", "region": region(u)}
+        for u in range(USERS)
+    ]
     lake.write(Users, Users.frame(spark, [*users, {"user_id": "new", "registered_at": "2017-11-20"}]))
     starts = {f"c{n}": DAY - datetime.timedelta(28 * n + 28) for n in range(6)}
     campaigns = [{"campaign_id": c, "start_date": s, "end_date": s + datetime.timedelta(14)} for c, s in starts.items()]
@@ -288,3 +296,19 @@ def test_models_are_kept_until_they_are_a_week_old(spark: SparkSession, lake: La
     assert figures["order_14d:stored", "auc"] > 0.6
     assert outcome(lake, FEWER, days[1], force=True) == "written"
     assert [r.text for r in of_date(lake, FittedModels, "model", day=days[1])] == texts[0]
+
+
+def test_a_region_of_few_examples_is_told_and_counts_as_its_users_do(shop: Lake) -> None:
+    """N06: of those whom campaigns reach a tenth live in the South, of all users two fifths. Told, then counted so.
+
+    Index: (0.4 − 0.1) · ln(0.4 / 0.1) + (0.9 − 0.6) · ln(0.9 / 0.6) = 0.538. Of orders everybody is an example.
+    """
+    outcome(shop, FEW)
+    figures = {(row.metric, row.slice): row.value for row in of_date(shop, Metrics, Metrics.slice)}
+    of = {name: figures["training_share", f"{name}:region=South"] for name in ("redemption", "order_14d")}
+    assert of["redemption"] == pytest.approx(0.1, abs=0.01) and of["order_14d"] == pytest.approx(0.4, abs=0.02)
+    assert figures["population_share", "redemption:region=South"] == pytest.approx(0.4, abs=0.01)
+    assert figures["training_psi", "redemption:region"] == pytest.approx(0.538, abs=0.04)
+    assert figures["training_psi_weighted", "redemption:region"] < 0.1
+    assert figures["training_psi_weighted", "order_14d:region"] == figures["training_psi", "order_14d:region"] < 0.02
+    assert not [slice_ for _, slice_ in figures if "gender" in slice_ or "age_band" in slice_]  # nobody's is known

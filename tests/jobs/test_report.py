@@ -22,16 +22,18 @@ from jobs.recommend import run as recommend
 from jobs.report import run as report
 from promo_spark.contracts.decisions import Budget, Frontier, Promotions
 from promo_spark.contracts.features import DailySales, ProductProfile, UserProfile
-from promo_spark.contracts.measurement import Checks, Effects, KpiDaily, PromotionPnl
+from promo_spark.contracts.measurement import Checks, Effects, Fairness, KpiDaily, PromotionPnl
 from promo_spark.contracts.models import BasketRules, Forecasts, Metrics, SegmentPortraits, Segments
 from promo_spark.contracts.ops import DataQuality
 from promo_spark.contracts.policy import Policy
 from promo_spark.contracts.risk import Risk, RiskActions
 from promo_spark.contracts.schema import Table
 from promo_spark.contracts.silver import Users
+from promo_spark.reports.blocks import Sentence
 from promo_spark.reports.daily_page import DailyRows, daily_page
 from promo_spark.reports.sections.customers import CustomerRows
 from promo_spark.reports.sections.decided import DecidedRows
+from promo_spark.reports.sections.fairness import FairnessRows, fairness_section
 from promo_spark.reports.sections.forecasts import ForecastRows
 from promo_spark.reports.sections.outcomes import OutcomeRows
 from promo_spark.reports.sections.told import Told
@@ -179,6 +181,27 @@ def write_tables(lake: Lake) -> None:
     recall = {"metric": "recall@10", "slice": "published", "n": 50}
     write(Metrics, {**recall, "value": 0.125}, job="recommend")
     write(Metrics, {**recall, "value": 0.0625}, day=WEEK_BEFORE, job="recommend")
+    group = {"attribute": "gender", "metric": "offer_rate", "n": 400, "outcome": "ok"}
+    impact = {"metric": "disparate_impact", "ci_low": 0.125, "ci_high": 0.25, "reference": "m", "outcome": "stop"}
+    write(
+        Fairness,
+        {**group, "group_name": "m", "estimate": 0.5},
+        {**group, "group_name": "m", "metric": "mean_depth", "estimate": 0.125, "n": 200},
+        {**group, "group_name": "f", "estimate": 0.1},
+        {**group, "group_name": "f", **impact, "estimate": 0.2, "message": f"10.0% of gender=f have an offer {EVIL}"},
+        {**group, "group_name": "x", "n": 7, "outcome": "insufficient", "message": "7 users may get offers"},
+        {**group, "attribute": "loyalty", "group_name": "others", "estimate": 0.25},
+    )
+    # fitted a week ago, and before: the newest is told
+    far = {"metric": "training_psi", "slice": "redemption:region", "n": 900}
+    write(
+        Metrics,
+        {**far, "value": 0.538},
+        {**far, "metric": "training_psi_weighted", "value": 0.03125},
+        day=WEEK_BEFORE,
+        job="propensity",
+    )
+    write(Metrics, {**far, "value": 0.75}, day=WEEK_BEFORE - datetime.timedelta(7), job="propensity")
     tiers = ["low"] * 7 + ["high"] * 5 + ["blocked"] * 2
     advice = {"low": "none", "high": "review", "blocked": "suspend"}
     write(Risk, *[{"user_id": f"user-{n:04}", "tier": t} for n, t in enumerate(tiers)])
@@ -259,6 +282,12 @@ ROWS = [
     ["25-34", "6", "6", "12", "10.00", "1.14"],  # 20.00 a user, of 140.00 / 8 = 17.50
     ["35-44", "<5", "–", "–", "–", "–"],
     ["all", "8", "8", "14", "10.00", "1.00"],
+    # of measurement.fairness, and of the newest fit in models.metrics
+    ["gender", "f", "400", "10.0%", "–", "0.20", "0.12 to 0.25", "unequal for sure"],
+    ["gender", "m", "400", "50.0%", "12.5%", "–", "–", "fine"],
+    ["gender", "x", "7", "–", "–", "–", "–", "cannot be told"],
+    ["loyalty", "all others", "400", "25.0%", "–", "–", "–", "fine"],
+    ["redeeming a coupon", "region", "2024-06-08", "900", "0.538", "0.031"],
     ["TEA", EVIL, "30", "40.0%", "2.5"],
     ["TEA", "2024-06-13", "2", "20", "26", "30.0%", "50%"],
     ["champions, all series", "0.875", "–", "–", "–", "40"],
@@ -284,6 +313,7 @@ def test_the_page_has_every_section_and_begins_with_what_was_decided(page: Page)
         "decided",
         "outcomes",
         "customers",
+        "fairness",
         "together",
         "forecasts",
         "recommendations",
@@ -404,6 +434,7 @@ def test_a_date_without_rows_has_a_page_that_says_why() -> None:
         DecidedRows([], [], [], []),
         OutcomeRows([], [], [], [], [], [], []),
         CustomerRows([], [], []),
+        FairnessRows([], []),
         [],
         ForecastRows([], [], [], [], []),
         [],
@@ -417,6 +448,16 @@ def test_a_date_without_rows_has_a_page_that_says_why() -> None:
     assert "measurement.effects has no rows of 2024-06-15." in text
     assert "Effects are told from the day on which the first offers have ended." in text
     assert "the lake has no table models.risk." in text
+
+
+def test_where_nobodys_attributes_are_known_one_line_says_so() -> None:
+    """N07 (part): loyal customers are compared all the same, and here get as many offers as others."""
+    told = Told(Wording("en-US", "USD", 5), DATE, 28, frozenset({Fairness}))
+    row = {"attribute": "loyalty", "metric": "offer_rate", "n": 400, "outcome": "ok", "estimate": 0.5, "message": None}
+    section = fairness_section(FairnessRows([{**row, "group_name": "loyal"}], []), told)
+    lines = [block for block in section.blocks if isinstance(block, Sentence)]
+    assert lines[1].text.startswith("silver.users tells of nothing else by which groups")
+    assert lines[2].text.startswith("No group gets offers less often") and lines[2].tone == "good"
 
 
 def test_the_pipeline_ends_with_the_address_of_the_page(

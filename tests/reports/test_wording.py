@@ -8,11 +8,12 @@ import pytest
 
 from promo_spark.contracts import vocabulary
 from promo_spark.contracts.decisions import ARMS, EXCLUSIONS, STATUSES
-from promo_spark.contracts.measurement import METRICS, OUTCOMES, VERDICTS
+from promo_spark.contracts.measurement import FAIRNESS_OUTCOMES, METRICS, OUTCOMES, VERDICTS
 from promo_spark.contracts.policy import PARAMETERS
 from promo_spark.contracts.risk import ACTIONS
 from promo_spark.measurement.kpis.key_figures import UNKNOWN
 from promo_spark.models.segments.names import AVERAGE, NO_ORDERS, PHRASES
+from promo_spark.reports.sections.fairness import LOYALTY
 from promo_spark.reports.wording import Wording, texts
 
 LANGUAGES = ("en-US", "zh-CN")
@@ -27,7 +28,8 @@ WORDS = {
     "none": EXCLUSIONS,
     "metric": METRICS,
     "verdict": VERDICTS,
-    "outcome": OUTCOMES,
+    "outcome": {*OUTCOMES, *FAIRNESS_OUTCOMES},
+    "attribute": [*vocabulary.USER_ATTRIBUTES, LOYALTY],
     "advice": ACTIONS,
     "parameter": [p.name for p in PARAMETERS],
     "kpi": list(UNKNOWN),

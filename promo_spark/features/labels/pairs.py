@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from promo_spark.contracts.sensitive import declared_features
 from promo_spark.features.labels.histories import Floats, Histories, Ints, stacked
 from promo_spark.features.labels.users import USER_FEATURES, Rows, user_features
 
@@ -39,7 +40,7 @@ _OF_PAIR = (
     "category_recency_days",
 )
 _OF_PRODUCT = ("product_buyers", "product_repeat_share", "product_gap_days", "product_regularity", "product_trend")
-PAIR_FEATURES = (*_OF_USER, *_OF_PAIR, *_OF_PRODUCT)
+PAIR_FEATURES = declared_features(*_OF_USER, *_OF_PAIR, *_OF_PRODUCT)
 PAIR_KINDS = ("never bought", "bought on one day", "bought on several days")
 _RECENT, _MONTH = 91, 28
 _FEW = 5.0  # pairs' worth of all products' mean, that a product's own figures are drawn to

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from promo_spark.contracts.sensitive import declared_features
 from promo_spark.features.labels.histories import Floats, Histories, Ints, stacked
 
-USER_FEATURES = (
+USER_FEATURES = declared_features(
     "recency_days",
     "second_recency_days",
     "fourth_recency_days",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from promo_spark.contracts.predictions import TARGETS
 from promo_spark.features.labels.batches import Batch
 from promo_spark.features.labels.histories import Floats, Ints
 from promo_spark.features.labels.pairs import (
@@ -34,6 +35,7 @@ from promo_spark.features.labels.users import (
     spent_within,
     user_features,
 )
+from promo_spark.learners.representation import Groups
 from promo_spark.learners.tables import FeatureTable
 from promo_spark.models.propensity.fitting import Examples, joined
 from promo_spark.models.propensity.questions import (
@@ -53,11 +55,15 @@ from promo_spark.settings.propensity import PropensitySettings
 
 @dataclass(frozen=True)
 class Sample:
-    """The sampled users, sorted by id; a number drawn from each id; the date as a day since 1970."""
+    """The sampled users, sorted by id; a number drawn from each id; the date as a day since 1970.
+
+    `groups`: by attribute, which group each of them is in.
+    """
 
     batch: Batch
     drawn: NDArray[np.uint64]
     day: int
+    groups: Mapping[str, Groups] = field(default_factory=dict)
 
     @staticmethod
     def of(batch: Batch, day: int, seed: int) -> Sample:
@@ -108,6 +114,17 @@ def users_as_of(batch: Batch, day: int, target: str, settings: PropensitySetting
     if target == REDEMPTION:
         about &= batch.of.contacts.count(everyone.user, everyone.day - settings.lookback_days, everyone.day) > 0
     return Rows(everyone.user[about], everyone.day[about], settings.lookback_days)
+
+
+def population(sample: Sample, model: str, settings: PropensitySettings) -> Ints:
+    """Of whom a model is asked on the date: users as numbers, one for each pair of a model of pairs.
+
+    Whom a campaign reaches is chosen, so that the model of redemptions is held to all users that are known.
+    """
+    if model in TARGETS:
+        target = ORDER if model == REDEMPTION else model
+        return users_as_of(sample.batch, sample.day, target, settings).user
+    return own_pairs(sample.batch.of, sample.day, settings.lookback_days).user
 
 
 def pair_examples(sample: Sample, model: str, settings: PropensitySettings) -> tuple[Examples, Examples]:

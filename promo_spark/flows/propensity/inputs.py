@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -14,6 +15,7 @@ from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Redemp
 from promo_spark.features.labels.batches import Catalogue, batch_of
 from promo_spark.features.labels.user_histories import user_histories
 from promo_spark.flows.propensity.examples import Sample
+from promo_spark.flows.representation import groups_of_users
 from promo_spark.learners.samples import hashed_sample
 from promo_spark.models.propensity.questions import CHURN_DAYS
 from promo_spark.runtime.job import Context
@@ -56,4 +58,7 @@ def sample_of_date(ctx: Context[PropensitySettings], histories: DataFrame, catal
     rows = drawn.toArrow().sort_by(UserHistory.user_id)
     if not len(rows):
         ctx.note(f"nobody who may be profiled bought or registered before {ctx.date}: there is nothing to predict")
-    return Sample.of(batch_of(rows, catalogue), (ctx.date - datetime.date(1970, 1, 1)).days, settings.seed)
+    sample = Sample.of(batch_of(rows, catalogue), (ctx.date - datetime.date(1970, 1, 1)).days, settings.seed)
+    if not settings.represented or not ctx.exists(Users):
+        return sample
+    return replace(sample, groups=groups_of_users(drawn, ctx.read_optional(Users), settings.represented))

@@ -11,9 +11,10 @@ from pyspark.sql import DataFrame, SparkSession
 from promo_spark.contracts.predictions import FittedModels
 from promo_spark.features.labels.pairs import PAIR_KINDS
 from promo_spark.features.labels.users import KINDS
-from promo_spark.flows.propensity.examples import Sample, pair_examples, user_examples
+from promo_spark.flows.propensity.examples import Sample, pair_examples, population, user_examples
 from promo_spark.flows.registry import Fit
 from promo_spark.learners.boosting import BoostingEffort
+from promo_spark.learners.representation import representation
 from promo_spark.learners.stored_text import sha256_of
 from promo_spark.measures.metric_rows import Figure
 from promo_spark.measures.refitting import newest_rows, refit_reason
@@ -133,6 +134,18 @@ def _fitted(
     reason: str,
 ) -> tuple[ModelOfDate, Fit, list[Figure]]:
     settings, (past, latest) = ctx.settings, examples
+    learnt = joined(past, latest) if question.in_waves else past
+    shares = representation(
+        question.model,
+        sample.groups,
+        examples=learnt.user,
+        population=population(sample, question.model, settings) if sample.groups else learnt.user,
+        above=settings.reweight_above,
+    )
+    if shares.weight is not None:
+        ctx.note(shares.sentence())
+        past, rest = past.weighted(shares.weight[: len(past)]), shares.weight[len(past) :]
+        latest = latest.weighted(rest) if question.in_waves else latest
     fitted = fitted_question(question, past, latest, effort_of(settings))
     if fitted.instead:
         ctx.note(f"{question.model}: all get the base rate, since {fitted.instead}")
@@ -153,7 +166,8 @@ def _fitted(
         metrics={f.metric: f.value for f in fitted.figures if f.slice == question.model and f.value is not None},
         sha256=sha256_of(text),
     )
-    return ModelOfDate(fitted.answer, text, fitted.rules, ctx.date, ctx.made_by), fit, fitted.figures
+    figures = [*fitted.figures, *shares.figures]
+    return ModelOfDate(fitted.answer, text, fitted.rules, ctx.date, ctx.made_by), fit, figures
 
 
 def effort_of(settings: PropensitySettings) -> Effort:

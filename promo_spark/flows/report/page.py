@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from promo_spark.flows.report.customers import customer_rows
 from promo_spark.flows.report.decided import decided_rows
+from promo_spark.flows.report.fairness import fairness_rows
 from promo_spark.flows.report.models import (
     forecast_rows,
     policy_rows,
@@ -27,9 +28,15 @@ def page_of_date(ctx: Ctx) -> str:
     words = Wording(language, ctx.business.currency, ctx.settings.least_group)
     tables = frozenset(table for table in ctx.job.optional if ctx.exists(table))
     ctx.say("reading decisions, effects, segments and models")
-    (decided, outcomes, rules, risk, quality), (customers, forecasts, recommendations, policy) = both(
+    (decided, outcomes, rules, risk, quality), (customers, fairness, forecasts, recommendations, policy) = both(
         lambda: (decided_rows(ctx), outcome_rows(ctx), strongest_rules(ctx), risk_groups(ctx), quality_rows(ctx)),
-        lambda: (customer_rows(ctx), forecast_rows(ctx), recommendation_metrics(ctx), policy_rows(ctx)),
+        lambda: (
+            customer_rows(ctx),
+            fairness_rows(ctx),
+            forecast_rows(ctx),
+            recommendation_metrics(ctx),
+            policy_rows(ctx),
+        ),
     )
-    rows = DailyRows(decided, outcomes, customers, rules, forecasts, recommendations, risk, quality, policy)
+    rows = DailyRows(decided, outcomes, customers, fairness, rules, forecasts, recommendations, risk, quality, policy)
     return daily_page(rows, Told(words, ctx.date, ctx.settings.days, tables), ctx.run_id)

@@ -7,7 +7,7 @@ that is taken is calibrated. Its figures there are those of halves of the users,
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,13 +31,17 @@ _DEPTH = 3
 
 @dataclass(frozen=True)
 class Examples:
-    """What was known of each row as of a day, what happened next, which kind it is of, and the number of its user."""
+    """What was known of each row as of a day, what happened next, which kind it is of, and the number of its user.
+
+    `weight`: how many rows each counts for where models are fitted; None: one.
+    """
 
     table: FeatureTable
     happened: Floats
     kind: Ints
     user: Ints
     day: Ints
+    weight: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.happened)
@@ -45,7 +49,12 @@ class Examples:
     def rows(self, chosen: NDArray[np.bool_]) -> Examples:
         """Some of them, in their order."""
         table, happened = self.table.rows(chosen), self.happened[chosen]
-        return Examples(table, happened, self.kind[chosen], self.user[chosen], self.day[chosen])
+        weight = None if self.weight is None else self.weight[chosen]
+        return Examples(table, happened, self.kind[chosen], self.user[chosen], self.day[chosen], weight)
+
+    def weighted(self, weight: Floats | None) -> Examples:
+        """The same, each counting for so many."""
+        return replace(self, weight=weight)
 
 
 @dataclass(frozen=True)
@@ -157,10 +166,11 @@ def fitted_question(question: Question, past: Examples, latest: Examples, effort
 
 
 def _learner(engine: str, question: Question, examples: Examples, effort: Effort) -> Learner:
-    table, happened = examples.table, examples.happened
+    table, happened, weight = examples.table, examples.happened, examples.weight
     if engine == "boosting":
-        return fitted_trees(table, happened, question.objective, effort.boosting, rising=question.rising)
-    return fitted_linear(table, happened, logit=not question.is_amount, ridge=effort.ridge, rising=question.rising)
+        return fitted_trees(table, happened, question.objective, effort.boosting, rising=question.rising, weight=weight)
+    is_logit = not question.is_amount
+    return fitted_linear(table, happened, logit=is_logit, ridge=effort.ridge, rising=question.rising, weight=weight)
 
 
 def _by_halves(engine: str, question: Question, examples: Examples, effort: Effort) -> Floats:
@@ -182,7 +192,10 @@ def joined(*parts: Examples) -> Examples:
     """The examples of all parts, one after the other; they have the same features, and there is at least one part."""
     values = np.concatenate([part.table.values for part in parts])
     rest = (np.concatenate([getattr(part, n) for part in parts]) for n in ("happened", "kind", "user", "day"))
-    return Examples(FeatureTable(parts[0].table.names, values), *rest)
+    weighted = any(part.weight is not None for part in parts)
+    weights = [np.ones(len(part)) if part.weight is None else part.weight for part in parts]
+    whole = Examples(FeatureTable(parts[0].table.names, values), *rest)
+    return whole.weighted(np.concatenate(weights) if weighted else None)
 
 
 def readable_tree(examples: Examples, effort: Effort) -> DecisionTree:

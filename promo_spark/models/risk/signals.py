@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from promo_spark.contracts.sensitive import declared_features
 from promo_spark.models.risk.chances import binomial_tail, geometric_tail, poisson_tail, robust_z, tail_of_z
 from promo_spark.models.risk.frames import AccountEvidence as Evidence
 from promo_spark.models.risk.shop import Shop
@@ -21,7 +22,7 @@ NUMBERS = tuple(
     for n, c in Evidence.columns().items()
     if c.type.typeName() in ("integer", "long", "double") and n != Evidence.ring
 )
-FEATURES = (  # that the forest cuts by
+FEATURES = declared_features(  # that the forest cuts by
     "orders",
     "lines_per_order",
     "basket",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from promo_spark.contracts.responses import OFFER_MECHANICS
+from promo_spark.contracts.sensitive import declared_features
 from promo_spark.learners.base_rates import BaseRate
 from promo_spark.learners.boosting import BoostingEffort, fitted_trees
 from promo_spark.learners.stored_text import Learner, learner_of, plain_learner, plain_text, read_plain
@@ -26,7 +27,7 @@ from promo_spark.models.uplift.histories import HABITS, TRAITS, Floats, Historie
 from promo_spark.models.uplift.judgement import OutOfSample
 from promo_spark.models.uplift.latent_classes import LatentClasses, fitted_classes
 
-FEATURES = (*TRAITS, *HABITS, "pull", "readiness", "mention")
+FEATURES = declared_features(*TRAITS, *HABITS, "pull", "readiness", "mention")
 _PULL = FEATURES.index("pull")
 _OTHERS = tuple(name for name in FEATURES if name != "pull")  # what usual visits, and refined pulls, are told from
 _FORM = 2  # of the text; another one is fitted again

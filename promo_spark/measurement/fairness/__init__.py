@@ -1,0 +1,1 @@
+"""Whether groups of users are treated alike: who gets offers, how deep."""
