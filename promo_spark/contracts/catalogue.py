@@ -6,6 +6,7 @@ from promo_spark.contracts.decisions import DECISIONS
 from promo_spark.contracts.effects import EFFECTS
 from promo_spark.contracts.exports import EXPORTS
 from promo_spark.contracts.features import FEATURES
+from promo_spark.contracts.intraday import INTRADAY
 from promo_spark.contracts.measurement import MEASUREMENT
 from promo_spark.contracts.models import MODELS
 from promo_spark.contracts.ops import OPS
@@ -38,6 +39,7 @@ ALL_TABLES: tuple[type[Table], ...] = (
     *POLICIES,
     *MEASUREMENT,
     *OPS,
+    *INTRADAY,
     *TRUTH,
 )
 

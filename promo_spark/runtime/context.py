@@ -21,6 +21,7 @@ from promo_spark.measures.consent import profiled
 from promo_spark.runtime.declaration import Job
 from promo_spark.runtime.earlier_runs import EarlierRun, earlier_run
 from promo_spark.runtime.freshness import NO_ROWS
+from promo_spark.runtime.own_lake import OwnLake
 from promo_spark.runtime.progress import Step
 from promo_spark.settings import Section
 from promo_spark.settings.business import BusinessSettings
@@ -51,40 +52,6 @@ class SourceCounts:
 
     def balanced(self) -> bool:
         return self.rows_in == self.accepted + self.quarantined + self.blank
-
-
-class OwnLake:
-    """The lake, for the tables that the job itself writes: what else a job reads, it reads by its declaration."""
-
-    def __init__(self, lake: Lake, job: Job) -> None:
-        self._lake = lake
-        self._job = job
-
-    @property
-    def root(self) -> str:
-        return self._lake.root
-
-    @property
-    def catalog(self) -> str:
-        return self._lake.catalog
-
-    @property
-    def spark(self) -> SparkSession:
-        return self._lake.spark
-
-    def exists(self, table: type[Table]) -> bool:
-        return self._lake.exists(self._own(table))
-
-    def read(self, table: type[Table]) -> DataFrame:
-        return self._lake.read(self._own(table))
-
-    def _own(self, table: type[Table]) -> type[Table]:
-        if table not in self._job.writes:
-            raise ContractError(
-                f"job {self._job.name} reads {table.full_name()} from the lake, which it does not write: declare it "
-                "and use ctx.read"
-            )
-        return table
 
 
 @dataclass
@@ -334,6 +301,18 @@ class Context(Generic[S]):
         """Every table that this run wrote, as it was before the run: the rows of its date, or the whole table."""
         for table, version in reversed(self.versions_before.items()):
             self.whole_lake.take_back(table, version, self._slices[table], self.run_id)
+
+    def checkpoints(self) -> str:
+        """The folder of the lake in which a job that goes on may write down how far it came."""
+        return f"{self.whole_lake.root}/_checkpoints/{self.job.name}"
+
+    def settle(self) -> None:
+        """Ends a step of a job that goes on: what is written stays, whatever becomes of the steps after it."""
+        if not self.job.goes_on:
+            raise ContractError(f"job {self.job.name} keeps a part of its work, but is not declared with goes_on")
+        self.versions_before.clear()
+        self._slices.clear()
+        self.release()
 
     def _going_on(self) -> None:
         """Raises KeyboardInterrupt in a job's own thread once the call is asked to stop."""

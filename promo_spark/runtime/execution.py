@@ -58,7 +58,8 @@ def execute(job: Job, run: Run, date: datetime.date, step: Step) -> Executed:
         attempt.inputs = run.freshness.inputs(job, date)
         attempt.run_id = run_id(job, date, run.settings, attempt.inputs, outside)
         recorded, rows_out = run.run_log.recorded(job, attempt.run_id)
-        if not run.force and run.freshness.is_current(job, date, attempt.run_id, recorded, rows_out):
+        done = not (run.force or job.goes_on)
+        if done and run.freshness.is_current(job, date, attempt.run_id, recorded, rows_out):
             return Executed("current", attempt.run_id)
         ctx: Context[Any] = Context(
             job,
