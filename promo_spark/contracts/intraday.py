@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from pyspark.sql import types as T
 
+from promo_spark.contracts import vocabulary
+from promo_spark.contracts.predictions import TARGETS
 from promo_spark.contracts.schema import MONEY, Check, Col, Personal, Table, WriteMode
 from promo_spark.contracts.silver import Events, Feedback, OrderLines
 
@@ -76,6 +78,54 @@ class IntradayActivity(Table):
     run_id = Col(_TEXT, "the run that last counted something new", required=True)
 
 
+class IntradayRisk(Table):
+    """One row per date and user who ordered on it and may be profiled: how likely the account is no customer's now."""
+
+    layer, name = "intraday", "risk"
+    key = ("date", "user_id")
+    partition = ("date",)
+    dated_by = "date"
+    trailing = ("run_id",)
+    checks = (
+        Check("score_is_share", "score", "between", (0.0, 1.0)),
+        Check("tier_known", "tier", "in", vocabulary.RISK_TIERS),
+        Check("verification_level_known", "verification_level", "between", (0, 3)),
+    )
+    date = Col(_DATE, "the business day", required=True)
+    user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
+    score = Col(T.DoubleType(), "as in models.risk, with the orders of the date so far", unit="share", required=True)
+    tier = Col(_TEXT, "one of: " + ", ".join(vocabulary.RISK_TIERS), required=True)
+    reasons = Col(T.ArrayType(_TEXT), "as in models.risk", required=True)
+    independent_signals = Col(_INT, "as in models.risk", required=True)
+    verification_level = Col(
+        _INT, "how thoroughly to ask who it is: 0 not, 1 at new devices, 2 at each order, 3 in person", required=True
+    )
+    run_id = Col(_TEXT, "the run that last found something new", required=True)
+
+
+class IntradayPropensity(Table):
+    """One row per date, user who bought on it and may be profiled, and target: what the user is likely to do next."""
+
+    layer, name = "intraday", "propensity"
+    key = ("date", "user_id", "target")
+    partition = ("date",)
+    dated_by = "date"
+    trailing = ("run_id",)
+    checks = (
+        Check("target_known", "target", "in", TARGETS),
+        Check("p_is_share", "p", "between", (0.0, 1.0)),
+        Check("amount_not_negative", "amount", ">=", 0.0),
+    )
+    date = Col(_DATE, "the business day", required=True)
+    user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
+    target = Col(_TEXT, "as in models.propensity, from the day after the date on", required=True)
+    p = Col(T.DoubleType(), "as in models.propensity, by the model of the date's morning", unit="share")
+    amount = Col(T.DoubleType(), "as in models.propensity", unit="currency")
+    reasons = Col(T.ArrayType(_TEXT), "as in models.propensity", required=True)
+    model = Col(_TEXT, "as in models.propensity", required=True)
+    run_id = Col(_TEXT, "the run that last found something new", required=True)
+
+
 class StreamBatches(Table):
     """One row per date, source and micro-batch: what came, and what became of it.
 
@@ -114,4 +164,10 @@ INTRADAY_OF: dict[type[Table], type[Table]] = {
     Feedback: IntradayFeedback,
 }
 
-INTRADAY: tuple[type[Table], ...] = (*INTRADAY_OF.values(), IntradayActivity, StreamBatches)
+INTRADAY: tuple[type[Table], ...] = (
+    *INTRADAY_OF.values(),
+    IntradayActivity,
+    IntradayRisk,
+    IntradayPropensity,
+    StreamBatches,
+)

@@ -158,6 +158,12 @@ def stored_rows(ctx: Ctx, table: type[Table]) -> DataFrame:
     return ctx.own(INTRADAY_OF[table]).filter(F.col(_DATE) == F.lit(ctx.date))
 
 
+def lines_so_far(ctx: Ctx, users: DataFrame) -> DataFrame:
+    """The order lines of users, those of the date so far among them. → OrderLines"""
+    today = OrderLines.conform(stored_rows(ctx, OrderLines))
+    return ctx.read(OrderLines).unionByName(today).join(users, OrderLines.user_id, "left_semi")
+
+
 def rows_of_batch(ctx: Ctx, source: StreamSource, batch: streams.Batch) -> DataFrame:
     """The stored rows that a batch brought."""
     return stored_rows(ctx, source.table).filter(_is_of(query_name(source, batch), batch.number))
