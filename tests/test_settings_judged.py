@@ -163,6 +163,15 @@ WRONG = [
         'export.targets={a={kind="csv", path="/x"}, b={kind="jsonl", path="/x/"}}',
         r"export: targets a and b both go to /x/: give each its own",
     ),
+    ('stream.trigger="often"', r"stream\.trigger: write \"available_now\", or how often as \"60 seconds\""),
+    (
+        'stream.sources.a={mapping="clicks", format="csv", path="/in"}',
+        "clicks, which is not in ingest.sources; there are",
+    ),
+    (
+        'stream.sources={a={mapping="x", format="csv", path="/in"}, b={mapping="y", format="csv", path="/in/"}}',
+        "stream: sources a and b both read /in: name one of them",
+    ),
     ('lake.catalog="x; DROP TABLE y"', r"lake\.catalog: string should match pattern"),
     *(
         (f'{key}="/data/{folder}"', rf"{key}: Hadoop reads .* as a pattern or an escape: rename the folder")

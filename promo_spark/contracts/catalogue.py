@@ -7,6 +7,7 @@ from promo_spark.contracts.effects import EFFECTS
 from promo_spark.contracts.exports import EXPORTS
 from promo_spark.contracts.features import FEATURES
 from promo_spark.contracts.housekeeping import HOUSEKEEPING
+from promo_spark.contracts.intraday import INTRADAY
 from promo_spark.contracts.measurement import MEASUREMENT
 from promo_spark.contracts.models import MODELS
 from promo_spark.contracts.ops import OPS
@@ -41,6 +42,7 @@ ALL_TABLES: tuple[type[Table], ...] = (
     *MEASUREMENT,
     *OPS,
     *HOUSEKEEPING,
+    *INTRADAY,
     *TRUTH,
 )
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -82,6 +83,7 @@ class Context(Generic[S]):
     stop_asked: threading.Event = field(default_factory=threading.Event)
     _slices: dict[type[Table], Mapping[str, SliceValue]] = field(default_factory=dict)
     _kept: list[DataFrame] = field(default_factory=list)
+    _lasting: list[DataFrame] = field(default_factory=list)  # those of them that outlive a step
     _inputs: dict[str, TableVersion] = field(default_factory=dict)  # of a job that follows
 
     @property
@@ -128,6 +130,12 @@ class Context(Generic[S]):
         if not isinstance(found, section):
             raise ContractError(f"job {self.job.name} reads {section.__name__}: declare it with beside")
         return found
+
+    def under(self, section: type[B], date: datetime.date | None = None) -> Context[B]:
+        """The same run as a step of another job sees it: under its settings, if need be for another date."""
+        changed: Any = replace(self, date=date or self.date)
+        changed.settings = self.beside(section)
+        return cast("Context[B]", changed)
 
     def exists(self, table: type[Table]) -> bool:
         """Whether an optional table is there at all."""
@@ -298,6 +306,7 @@ class Context(Generic[S]):
         for df in self._kept:
             df.unpersist()
         self._kept.clear()
+        self._lasting.clear()
 
     def make_room(self) -> None:
         """Deletes what this run's unfinished writes left on the disk."""
@@ -308,6 +317,29 @@ class Context(Generic[S]):
         """Every table that this run wrote, as it was before the run: the rows of its date, or the whole table."""
         for table, version in reversed(self.versions_before.items()):
             self.whole_lake.take_back(table, version, self._slices[table], self.run_id)
+
+    def checkpoints(self) -> str:
+        """The folder of the lake in which a job that goes on may write down how far it came."""
+        return f"{self.whole_lake.root}/_checkpoints/{self.job.name}"
+
+    def settle(self) -> None:
+        """Ends a step of a job that goes on: what is written stays, whatever becomes of the steps after it."""
+        if not self.job.goes_on:
+            raise ContractError(f"job {self.job.name} keeps a part of its work, but is not declared with goes_on")
+        self.versions_before.clear()
+        self._slices.clear()
+        lasting = {id(df) for df in self._lasting}
+        for df in self._kept:
+            if id(df) not in lasting:
+                df.unpersist()
+        self._kept[:] = self._lasting
+
+    @contextlib.contextmanager
+    def kept_for_all_steps(self) -> Iterator[None]:
+        """What the block keeps is held until the job ends, and not only until its step does."""
+        before = len(self._kept)
+        yield
+        self._lasting += self._kept[before:]
 
     def _going_on(self) -> None:
         """Raises KeyboardInterrupt in a job's own thread once the call is asked to stop."""

@@ -80,7 +80,8 @@ class Job:
     result follows, `ahead` those of which the rows of the day after are read. A job that `follows` may go on from what
     it wrote itself for an earlier date, see earlier_runs. `beside`: sections of other jobs that it needs. `idle` says
     why the settings give it nothing to do, or nothing. `pages`: what it writes for people, see page_names. A job that
-    `keeps_house` has all tables in hand, runs while no other run does, and is never current.
+    `keeps_house` has all tables in hand, runs while no other run does, and is never current. One
+    that `goes_on` takes what came since it last ran: no date of it is ever done.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Job:
     beside: tuple[type[Section], ...] = ()
     pages: tuple[str, ...] = ()
     keeps_house: bool = False
+    goes_on: bool = False
 
     def page_names(self, date: datetime.date) -> list[str]:
         """What its pages of a date are called, below the folder of pages."""
@@ -124,6 +126,7 @@ def job(
     beside: Sequence[type[Section]] = (),
     pages: Sequence[str] = (),
     keeps_house: bool = False,
+    goes_on: bool = False,
 ) -> Callable[[Callable[[Context[S]], None]], Job]:
     """Declares the function as the job that its file is named after.
 
@@ -138,6 +141,7 @@ def job(
     they carry the run's id, by which the date is known to be current.
     A job that `keeps_house` may take every table in hand (`ctx.every_table`), with files that no run's id names: it
     runs each time it is asked to, and while no other run is open.
+    A job that `goes_on` takes what came since it last ran, in steps that stay: see Context.settle.
     `look` is what --check shows: what the job would make of its inputs, without writing anything.
     Raises ContractError for a restricted table in a job that is not to know who a user is, and for Everyone of a
     table without users.
@@ -183,6 +187,7 @@ def job(
             beside=tuple(beside),
             pages=tuple(pages),
             keeps_house=keeps_house,
+            goes_on=goes_on,
         )
 
     return declared

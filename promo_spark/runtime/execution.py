@@ -58,7 +58,7 @@ def execute(job: Job, run: Run, date: datetime.date, step: Step) -> Executed:
         attempt.inputs = run.freshness.inputs(job, date)
         attempt.run_id = run_id(job, date, run.settings, attempt.inputs, outside)
         recorded, rows_out = run.run_log.recorded(job, attempt.run_id)
-        always = run.force or job.keeps_house
+        always = run.force or job.keeps_house or job.goes_on
         if not always and run.freshness.is_current(job, date, attempt.run_id, recorded, rows_out):
             return Executed("current", attempt.run_id)
         ctx: Context[Any] = Context(

@@ -42,6 +42,8 @@ def _in_order(job: Job | Pipeline, settings: Settings) -> list[Job]:
 
 
 def _is_current(job: Job, date: datetime.date, settings: Settings, past: PastRuns, freshness: Freshness) -> bool:
+    if job.goes_on:
+        return False
     outside = job.inputs(getattr(settings, job.name), None, date) if job.inputs else ""
     run = run_id(job, date, settings, freshness.inputs(job, date), outside)
     return freshness.is_current(job, date, run, *past.recorded(job, run))

@@ -38,6 +38,7 @@ from promo_spark.settings.sections import Section
 from promo_spark.settings.segment import SegmentSettings
 from promo_spark.settings.simulate import SimulateSettings
 from promo_spark.settings.spark import SparkSettings
+from promo_spark.settings.stream import StreamSettings
 from promo_spark.settings.uplift import UpliftSettings
 
 if sys.version_info >= (3, 11):
@@ -70,6 +71,7 @@ class Settings(Section):
     adjust: AdjustSettings
     report: ReportSettings
     export: ExportSettings
+    stream: StreamSettings
     generate: GenerateSettings
     simulate: SimulateSettings
     maintain: MaintainSettings
@@ -83,6 +85,20 @@ class Settings(Section):
         if isinstance(generate, Mapping) and isinstance(ingest, Mapping) and generate.get("folder") == "":
             return {**values, "generate": {**generate, "folder": ingest.get("folder", "")}}
         return values  # what is wrong with them is told of each section
+
+    @model_validator(mode="after")
+    def _streams_read_as_ingest(self) -> Settings:
+        """Refuses sources of stream that no source of ingest describes, and checkpoints that would lie nowhere."""
+        known = self.ingest.sources if self.ingest.adapter == "files" else {}
+        for name, source in self.stream.sources.items():
+            if source.mapping not in known:
+                raise ValueError(
+                    f"stream.sources.{name}.mapping is {source.mapping}, which is not in ingest.sources; there are: "
+                    f"{', '.join(known) or 'none'}"
+                )
+        if self.stream.sources and self.lake.catalog and not self.stream.checkpoints:
+            raise ValueError("stream.checkpoints is empty, and a lake in a catalog has no folder: name one")
+        return self
 
 
 def environments(conf: str | None = None) -> list[str]:

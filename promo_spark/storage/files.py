@@ -38,6 +38,11 @@ class Files:
         file_system, there = self._of(path)
         return bool(file_system.exists(there))
 
+    def matches(self, pattern: str) -> bool:
+        """Whether there is anything that a path, or a pattern, names."""
+        file_system, there = self._of(pattern)
+        return bool(file_system.globStatus(there))
+
     def names(self, folder: str) -> list[str]:
         """The names of what lies in a folder; none where there is no folder."""
         file_system, there = self._of(folder)

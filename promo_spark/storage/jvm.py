@@ -69,6 +69,11 @@ def data_files(spark: SparkSession, snapshot: Any) -> DataFrame:
     return DataFrame(snapshot.allFiles().toDF(), spark)
 
 
+def in_session(spark: SparkSession, rows: DataFrame) -> DataFrame:
+    """The rows of a frame that Spark handed over in a session of its own, as a frame of this one."""
+    return DataFrame(rows._jdf, spark)
+
+
 def rows_of_data_files(table: DeltaTable, snapshot: Any, chosen: Column | None) -> DataFrame:
     """The rows of a version that lie in the data files of which a condition holds; None: in all."""
     spark, files = table._spark, snapshot.allFiles()

@@ -24,7 +24,7 @@ from promo_spark.submission.arguments import parser, required_date
 
 JOBS = single_jobs()
 OF_SYNTHETIC_RETAILERS = {"generate", "simulate"}
-BY_THEMSELVES = {*OF_SYNTHETIC_RETAILERS, "maintain"}
+BY_THEMSELVES = {*OF_SYNTHETIC_RETAILERS, "maintain", "stream"}
 
 
 @pytest.mark.parametrize("name", all_jobs())

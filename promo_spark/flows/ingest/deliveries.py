@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from promo_spark.contracts.schema import Table
 from promo_spark.contracts.silver import Events, OrderLines, PromoCalendar
 from promo_spark.errors import SettingsError, SourceError
+from promo_spark.flows.ingest.candidates import candidates, file_rows, lookup_rows
 from promo_spark.flows.ingest.paths import in_folder
 from promo_spark.flows.ingest.readings import Reading, listed_files, reading, readings, with_files
 from promo_spark.flows.ingest.stored_rows import with_files_of_same_keys
@@ -23,13 +24,12 @@ from promo_spark.runtime.freshness import code_version
 from promo_spark.runtime.job import Context
 from promo_spark.runtime.session import cores
 from promo_spark.settings.ingest import IngestSettings
-from promo_spark.settings.sources import LookupSettings, SourceSettings
+from promo_spark.settings.sources import SourceSettings
 from promo_spark.sources import changes
 from promo_spark.sources.gate import verdicts as gate
 from promo_spark.sources.gate.source_columns import Columns
 from promo_spark.sources.incoming import of_source, together
 from promo_spark.sources.mapping import complete_journey, mappings
-from promo_spark.sources.persons import pseudonyms
 from promo_spark.storage import change_feed, databases, landing
 from promo_spark.storage.delta_files import row_file
 from promo_spark.storage.file_digests import files_digest, required
@@ -218,16 +218,14 @@ def _delivery(
     elif files and files.of_table:
         raw = landing.with_raw(path, files.of_table.rows(files.read), wanted, unpivoted, row_file(path))
     else:
-        raw = _file_rows(ctx, source, wanted, unpivoted, files.paths if files else ())
+        raw = file_rows(ctx.spark, path, source, wanted, unpivoted, files.paths if files else ())
     types = landing.columns_of(path, raw)
     columns = Columns(types, frozenset(c for c in types if c in wanted or unpivoted(c)))
     seconds = [
-        _file_rows(ctx, lookup, list(dict.fromkeys([*lookup.keys.values(), *lookup.columns.values()])))
-        for lookup in source.lookups
+        lookup_rows(ctx.spark, in_folder(ctx.settings, lookup.path, ctx.date), lookup) for lookup in source.lookups
     ]
-    rows = mappings.mapped(table, raw, source, seconds, ctx.business.timezone)
+    rows = candidates(table, raw, source, seconds, ctx.business.timezone, key)
     unread = functools.partial(mappings.unread_values, table, raw, source, seconds, ctx.business.timezone)
-    rows = pseudonyms.keyed(rows, mappings.columns_made_of_ids(table, source), key)
     text_paths = {name: path} if source.format in ("csv", "json") else {}
     delivery = Delivery(
         table,
@@ -245,21 +243,6 @@ def _delivery(
         rows, gone = changes.latest_changes(table, rows)
         delivery = replace(delivery, rows=rows, gone=gone, whole_feed=path if whole else "")
     return replace(delivery, rows=of_source(delivery.rows, name))
-
-
-def _file_rows(
-    ctx: Context[IngestSettings],
-    source: SourceSettings | LookupSettings,
-    columns: Sequence[str],
-    also: Callable[[str], bool] = landing.no_other,
-    files: Sequence[str] = (),
-) -> DataFrame:
-    path = in_folder(ctx.settings, source.path, ctx.date)
-    if source.format == "csv":
-        return landing.csv_rows(ctx.spark, path, columns, source.delimiter, also, source.encoding, files)
-    if source.format == "json":
-        return landing.json_rows(ctx.spark, path, columns, source.encoding, files)
-    return landing.typed_rows(ctx.spark, path, source.format, columns, also, files=files)
 
 
 def _changed_rows(

@@ -15,9 +15,10 @@ from promo_spark.contracts.restricted import Identities, Suppressed
 from promo_spark.contracts.schema import RESTRICTED, Personal, Table
 from promo_spark.contracts.silver import SILVER, IdentityMap
 from promo_spark.errors import SettingsError
+from promo_spark.flows.ingest.candidates import storable
 from promo_spark.flows.ingest.deliveries import Delivery, refuse_wrong_mappings
 from promo_spark.runtime.job import Context
-from promo_spark.settings.business import BusinessSettings
+from promo_spark.settings.business import BusinessSettings, PrivacySettings
 from promo_spark.settings.ingest import IngestSettings
 from promo_spark.sources import changes
 from promo_spark.sources.checks import predicates, rules
@@ -33,12 +34,18 @@ def lake_key(ctx: Context[IngestSettings]) -> bytes | None:
 
     Raises SettingsError where the lake's ids were made in another way: every user would become two.
     """
-    privacy = ctx.business.privacy
-    key = pseudonyms.pseudonym_key(privacy.key_secret) if privacy.pseudonymise else None
-    if key is None:
+    if not ctx.business.privacy.pseudonymise:
         _refuse_direct_identifiers(ctx.settings)
         ctx.say(f"keeping ids of users as they are ({_SETTING} = false)")
-    recorded = _recorded_key_id(ctx)
+    return matching_key(ctx.business.privacy, _recorded_key_id(ctx))
+
+
+def matching_key(privacy: PrivacySettings, recorded: str | None) -> bytes | None:
+    """The key of the settings, None where ids are kept as they are. `recorded`: the fingerprint that the lake has.
+
+    Raises SettingsError where that is of another key.
+    """
+    key = pseudonyms.pseudonym_key(privacy.key_secret) if privacy.pseudonymise else None
     if recorded not in (None, pseudonyms.key_id(key)):
         raise SettingsError(_refusal(recorded, key))
     return key
@@ -93,8 +100,7 @@ def with_pseudonyms(ctx: Context[IngestSettings], delivery: Delivery, key: bytes
 
     Of a change feed that was taken whole, rows of the lake that it no longer has count as deleted at the source.
     """
-    rows = predicates.with_test_users(delivery.rows, ctx.settings.test_users)
-    rows = pseudonyms.protected(delivery.table, rows, key)
+    rows = storable(delivery.table, delivery.rows, ctx.settings.test_users, key)
     if delivery.gone is None:
         return replace(delivery, rows=rows)
     gone = pseudonyms.protected(delivery.table, delivery.gone, key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from dataclasses import replace
 
 from pyspark.sql import DataFrame
@@ -34,21 +35,31 @@ def histories_of_date(ctx: Context[PropensitySettings]) -> DataFrame:
 
     As many days as the earliest training date looks back.
     """
+    recommendations = ctx.read_optional(Recommendations)
+    return ctx.keep(histories_with(ctx, ctx.read(OrderLines), recommendations, lambda rows: rows))
+
+
+def histories_with(
+    ctx: Context[PropensitySettings],
+    lines: DataFrame,
+    recommendations: DataFrame,
+    of_users: Callable[[DataFrame], DataFrame],
+) -> DataFrame:
+    """One row per user. OrderLines, Recommendations and tables of silver, cut to some users → UserHistory."""
     settings = ctx.settings
     whole_windows = 2 * max(CHURN_DAYS, settings.redemption_days)
     days = settings.lookback_days + whole_windows + settings.training_every_days * settings.training_dates
-    histories = user_histories(
-        ctx.read(OrderLines),
-        users=ctx.read_optional(Users),
+    return user_histories(
+        of_users(lines),
+        users=of_users(ctx.read_optional(Users)),
         campaigns=ctx.read_optional(Campaigns),
-        contacts=ctx.read_optional(Contacts),
-        redemptions=ctx.read_optional(Redemptions),
-        recommendations=ctx.read_optional(Recommendations),
+        contacts=of_users(ctx.read_optional(Contacts)),
+        redemptions=of_users(ctx.read_optional(Redemptions)),
+        recommendations=recommendations,
         as_of=ctx.date,
         days=days,
         timezone=ctx.business.timezone,
     )
-    return ctx.keep(histories)
 
 
 def sample_of_date(ctx: Context[PropensitySettings], histories: DataFrame, catalogue: Catalogue) -> Sample:

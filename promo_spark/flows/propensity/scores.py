@@ -39,6 +39,15 @@ Batches = Iterator[pa.RecordBatch]
 
 
 @dataclass(frozen=True)
+class PredictedOfUsers:
+    """Users of a batch by number, what is predicted of each (NaN: nobody knows), and from what."""
+
+    users: Ints
+    worth: Floats
+    table: FeatureTable
+
+
+@dataclass(frozen=True)
 class Scorer:
     """What scores users of a date: models by name, the cuts between tenths of the sample, the catalogue, the day."""
 
@@ -60,7 +69,8 @@ class Scorer:
     ) -> Scorer:
         """With cuts between tenths of the sampled users, which are tenths of all up to chance."""
         cuts = {
-            target: decile_cuts(_of_users(answers[target], sample.batch, sample.day, settings)[1]) for target in targets
+            target: decile_cuts(predicted_of_users(answers[target], sample.batch, sample.day, settings).worth)
+            for target in targets
         }
         return Scorer(answers, cuts, catalogue, products, sample.day, settings)
 
@@ -68,26 +78,13 @@ class Scorer:
         """One row per user and target. → Propensity, without the stamps of a write."""
         for target, cuts in self.cuts.items():
             answer = self.answers[target]
-            users, worth, table = _of_users(answer, batch, self.day, self.settings)
-            if not len(users):
+            of = predicted_of_users(answer, batch, self.day, self.settings)
+            if not len(of.users):
                 continue
-            unknown = np.isnan(worth)
-            amount = answer.question.is_amount
-            decile = np.where(unknown, 0, deciles(np.nan_to_num(worth), cuts))
-            nothing = pa.nulls(len(users), pa.float64())
-            known = pa.array(np.round(worth, _CENTS) if amount else worth, mask=unknown)
-            yield record(
-                Propensity,
-                {
-                    Propensity.user_id: batch.user_ids.take(pa.array(users)),
-                    Propensity.target: [target] * len(users),
-                    Propensity.p: nothing if amount else known,
-                    Propensity.amount: known if amount else nothing,
-                    Propensity.decile: pa.array(decile.astype(np.int32), mask=unknown),
-                    Propensity.reasons: reasons(table.names, answer.learner.contributions(table)),
-                    Propensity.model: [answer.learner.engine] * len(users),
-                },
-            )
+            unknown = np.isnan(of.worth)
+            decile = np.where(unknown, 0, deciles(np.nan_to_num(of.worth), cuts))
+            in_tenths = {Propensity.decile: pa.array(decile.astype(np.int32), mask=unknown)}
+            yield record(Propensity, user_columns(target, answer, batch, of) | in_tenths)
 
     def pair_rows(self, batch: Batch) -> Iterator[pa.RecordBatch]:
         """One row per user and candidate product. → ItemPropensity, without the stamps of a write."""
@@ -133,14 +130,29 @@ def scorer_of_date(
     return Scorer.of(answers, TARGETS, sample, catalogue, products, ctx.settings)
 
 
-def _of_users(
+def predicted_of_users(
     answer: FittedQuestion, batch: Batch, day: int, settings: PropensitySettings
-) -> tuple[Ints, Floats, FeatureTable]:
+) -> PredictedOfUsers:
     """Whom a target is about on the day, what is predicted, and from what."""
     rows = users_as_of(batch, day, answer.question.model, settings)
     values = user_features(batch.of, rows)
     table = FeatureTable(USER_FEATURES, values)
-    return rows.user, answer.predicted(table, kinds_of_users(batch.of, rows, values)), table
+    return PredictedOfUsers(rows.user, answer.predicted(table, kinds_of_users(batch.of, rows, values)), table)
+
+
+def user_columns(target: str, answer: FittedQuestion, batch: Batch, of: PredictedOfUsers) -> dict[str, object]:
+    """The columns of Propensity but the decile, which takes knowing all users."""
+    amount, count = answer.question.is_amount, len(of.users)
+    nothing = pa.nulls(count, pa.float64())
+    known = pa.array(np.round(of.worth, _CENTS) if amount else of.worth, mask=np.isnan(of.worth))
+    return {
+        Propensity.user_id: batch.user_ids.take(pa.array(of.users)),
+        Propensity.target: [target] * count,
+        Propensity.p: nothing if amount else known,
+        Propensity.amount: known if amount else nothing,
+        Propensity.reasons: reasons(of.table.names, answer.learner.contributions(of.table)),
+        Propensity.model: [answer.learner.engine] * count,
+    }
 
 
 def _or_null(values: Floats) -> pa.Array:

@@ -1,0 +1,59 @@
+"""Takes in what happens between the days: events, orders and answers of the date, in micro-batches, as they arrive.
+
+Each table [stream.sources.NAME] of the settings is a folder of files or a Delta table in which rows of the day arrive,
+read by a mapping of ingest. What is there is taken once (`trigger = "available_now"`), or every so many seconds until
+the run is stopped. A row counts once, however often it comes; a batch that was cut off comes again as it was. Who
+orders is judged anew: whether the account cheats, by the rules of job risk, and what the user is likely to do next, by
+the models of the morning. The silver tables stay what ingest makes of whole days.
+"""
+
+from __future__ import annotations
+
+from promo_spark.contracts.features import ProductProfile
+from promo_spark.contracts.intraday import (
+    INTRADAY_OF,
+    IntradayActivity,
+    IntradayPropensity,
+    IntradayRisk,
+    StreamBatches,
+)
+from promo_spark.contracts.ops import IdKey
+from promo_spark.contracts.predictions import FittedModels
+from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Products, Redemptions, Users
+from promo_spark.flows.stream.batches import streamed, why_idle
+from promo_spark.runtime.job import Context, Everyone, job, main
+from promo_spark.settings.ingest import IngestSettings
+from promo_spark.settings.propensity import PropensitySettings
+from promo_spark.settings.risk import RiskSettings
+from promo_spark.settings.stream import StreamSettings
+
+
+@job(
+    reads=[],
+    optional=[
+        IdKey,
+        Products,
+        Users,
+        OrderLines,
+        Campaigns,
+        Contacts,
+        Redemptions,
+        ProductProfile,
+        FittedModels,
+        Everyone(Users, why="whoever may not be profiled is left out of the counters"),
+    ],
+    writes=[*INTRADAY_OF.values(), IntradayActivity, IntradayRisk, IntradayPropensity, StreamBatches],
+    settings=StreamSettings,
+    beside=[IngestSettings, RiskSettings, PropensitySettings],
+    idle=why_idle,
+    goes_on=True,
+)
+def run(ctx: Context[StreamSettings]) -> None:
+    if not ctx.settings.sources:
+        ctx.note(why_idle(ctx.settings))
+        return
+    streamed(ctx)
+
+
+if __name__ == "__main__":
+    main(run)

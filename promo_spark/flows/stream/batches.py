@@ -1,0 +1,136 @@
+"""The batches of a date, one after the other: each is whole before the next one begins."""
+
+from __future__ import annotations
+
+import time
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from promo_spark.contracts.intraday import IntradayActivity, IntradayPropensity, IntradayRisk, StreamBatches
+from promo_spark.contracts.silver import Events, Feedback, OrderLines, Users
+from promo_spark.features.users.intraday import activity
+from promo_spark.flows.stream.intake import (
+    Ctx,
+    StreamSource,
+    Taken,
+    batches_done,
+    count_sources,
+    key_of_lake,
+    query_name,
+    rows_of_batch,
+    sources_of_date,
+    stored_rows,
+    taken,
+)
+from promo_spark.flows.stream.morning import Morning
+from promo_spark.flows.stream.propensity import propensity_so_far
+from promo_spark.flows.stream.risk import risk_so_far
+from promo_spark.measures.consent import profiled
+from promo_spark.settings.stream import StreamSettings
+from promo_spark.storage import streams
+
+
+def why_idle(settings: StreamSettings) -> str:
+    """Why there is nothing to do; empty: there is."""
+    return "" if settings.sources else "nothing to do: no source is named in [stream.sources], see docs/stream.md"
+
+
+def streamed(ctx: Ctx) -> None:
+    """Takes what arrived for the date: once, or again and again until the run is asked to stop."""
+    sources, key, done = sources_of_date(ctx), key_of_lake(ctx), batches_done(ctx)
+    morning = Morning()
+    began, every = time.monotonic(), ctx.settings.every_seconds
+    try:
+        while True:
+            round_began = time.monotonic()
+            for source in sources:
+                _take(ctx, source, done, key, morning)
+            if every is None or _stopped(ctx, began, round_began, every):
+                return
+    finally:
+        count_sources(ctx, done)
+
+
+def _stopped(ctx: Ctx, began: float, round_began: float, every: int) -> bool:
+    """Waits for the next round; whether the run is to end instead."""
+    most = ctx.settings.stop_after_seconds
+    wait = max(0.0, round_began + every - time.monotonic())
+    if most:
+        wait = min(wait, max(0.0, began + most - time.monotonic()))
+    return ctx.stop_asked.wait(wait) or bool(most and time.monotonic() >= began + most)
+
+
+def _take(ctx: Ctx, source: StreamSource, done: Taken, key: bytes | None, morning: Morning) -> None:
+    folder = ctx.settings.checkpoints.rstrip("/") or ctx.checkpoints()
+    checkpoint = f"{folder}/{ctx.date}/{source.name}"
+    read = streams.take_rows if source.mapping.format == "delta" else streams.take_files
+    read(
+        ctx.spark,
+        source.name,
+        source.path,
+        checkpoint,
+        ctx.settings.files_per_batch,
+        lambda batch: _batch(ctx, source, batch, done, key, morning),
+    )
+
+
+def _batch(
+    ctx: Ctx, source: StreamSource, batch: streams.Batch, done: Taken, key: bytes | None, morning: Morning
+) -> None:
+    """One batch, whole: its rows, what follows from them, and last its row in ops.stream_batches."""
+    place = (query_name(source, batch), batch.number)
+    if place in done.batches:
+        return  # it was done before Spark could write that down
+    ctx.say(f"{source.name}: batch {batch.number}")
+    row = taken(ctx, source, batch, done, key)
+    if row[StreamBatches.accepted]:
+        users = _users(ctx, rows_of_batch(ctx, source, batch))
+        _count_activity(ctx, users)
+        if source.table is OrderLines:
+            _score(ctx, users, morning)
+    ctx.write(StreamBatches, [row])
+    done.batches[place] = row
+    ctx.settle()
+    ctx.note(_told(source, row))
+
+
+def _users(ctx: Ctx, new: DataFrame) -> DataFrame:
+    """The users who may be profiled of whom a batch brought rows. Rows → user_id."""
+    named = new.select(IntradayActivity.user_id).filter(F.col(IntradayActivity.user_id).isNotNull()).distinct()
+    unknown = ctx.business.privacy.unknown_profiling_consent
+    return ctx.keep(profiled(named, ctx.read_everyone(Users), unknown_consent=unknown))
+
+
+def _count_activity(ctx: Ctx, users: DataFrame) -> None:
+    """Counts anew what users did on the date."""
+    rows = [stored_rows(ctx, table).join(users, IntradayActivity.user_id, "left_semi") for table in _TABLES]
+    ctx.write(IntradayActivity, activity(*rows), by_key=True)
+
+
+_TABLES = (Events, OrderLines, Feedback)
+
+
+def _score(ctx: Ctx, users: DataFrame, morning: Morning) -> None:
+    """Judges users who ordered anew: whether they cheat, and what they are likely to do next."""
+    risk, models = morning.risk(ctx), morning.models(ctx)
+    if risk is not None:
+        ctx.write(IntradayRisk, risk_so_far(ctx, users, risk), by_key=True)
+    if models is not None:
+        ctx.write(IntradayPropensity, propensity_so_far(ctx, users, models), by_key=True)
+
+
+def _told(source: StreamSource, row: dict[str, object]) -> str:
+    beside = [
+        f"{row[name]:,} {name.replace('_', ' ')}"
+        for name in (
+            StreamBatches.quarantined,
+            StreamBatches.blank,
+            StreamBatches.repeated,
+            StreamBatches.late,
+            StreamBatches.other_days,
+        )
+        if row[name]
+    ]
+    also = f" ({', '.join(beside)})" if beside else ""
+    return f"{source.name}, batch {row[StreamBatches.batch]}: {row[StreamBatches.accepted]:,} rows count{also}"
