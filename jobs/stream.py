@@ -19,9 +19,10 @@ from promo_spark.contracts.intraday import (
 )
 from promo_spark.contracts.ops import IdKey
 from promo_spark.contracts.predictions import FittedModels
+from promo_spark.contracts.restricted import Suppressed
 from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Products, Redemptions, Users
 from promo_spark.flows.stream.batches import streamed, why_idle
-from promo_spark.runtime.job import Context, Everyone, job, main
+from promo_spark.runtime.job import ByHand, Context, Everyone, job, main
 from promo_spark.settings.ingest import IngestSettings
 from promo_spark.settings.propensity import PropensitySettings
 from promo_spark.settings.risk import RiskSettings
@@ -40,6 +41,7 @@ from promo_spark.settings.stream import StreamSettings
         Redemptions,
         ProductProfile,
         FittedModels,
+        ByHand(Suppressed),
         Everyone(Users, why="whoever may not be profiled is left out of the counters"),
     ],
     writes=[*INTRADAY_OF.values(), IntradayActivity, IntradayRisk, IntradayPropensity, StreamBatches],

@@ -148,7 +148,11 @@ class StreamBatches(Table):
     rows_in = Col(_LONG, "rows that came", required=True)
     accepted = Col(_LONG, "rows that count", required=True)
     quarantined = Col(_LONG, "rows that a check rejects; ingest keeps them once it loads the day", required=True)
-    blank = Col(_LONG, "empty lines, repeated headers, rows that the mapping leaves out", required=True)
+    blank = Col(
+        _LONG,
+        "empty lines, headers again, rows that the mapping leaves out, those of erased persons",
+        required=True,
+    )
     repeated = Col(_LONG, "rows whose key came before, in this batch or an earlier one", required=True)
     late = Col(_LONG, "rows older than the watermark; ingest loads them with the day", required=True)
     other_days = Col(_LONG, "rows of other business days", required=True)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound=Section)
 
 # Jobs that may declare restricted tables: none of those that profile, model or decide.
-_MAY_KNOW_PERSONS = frozenset({"ingest", "export", "maintain"})
+_MAY_KNOW_PERSONS = frozenset({"ingest", "export", "maintain", "stream"})
 
 
 @dataclass(frozen=True)

@@ -85,15 +85,17 @@ def test_no_job_that_works_on_a_retailers_data_knows_the_truth_about_it() -> Non
 def test_no_job_that_models_or_decides_knows_who_a_user_is() -> None:
     """N03: strategy jobs do not reference the restricted layer, and could not: declaring it is refused."""
     for name, known in JOBS.items():
-        declared = {t.layer for t in (*known.reads, *known.optional, *known.writes)}
-        assert (RESTRICTED in declared) == (name in ("ingest", "export", "maintain")), name
+        declared = {t.layer for t in (*known.reads, *known.optional, *known.by_hand, *known.writes)}
+        assert (RESTRICTED in declared) == (name in ("ingest", "export", "maintain", "stream")), name
 
     def run(_ctx: Context[PromoteSettings]) -> None:
         raise AssertionError("never runs")
 
     reading: tuple[list[type[Table]], list[type[Table]]] = ([Persons], [])
     for reads, writes in (reading, reading[::-1]):
-        with pytest.raises(ContractError, match=r"declares restricted\.persons: only export, ingest, maintain may"):
+        with pytest.raises(
+            ContractError, match=r"declares restricted\.persons: only export, ingest, maintain, stream may"
+        ):
             declared_job(reads=reads, writes=writes, settings=PromoteSettings)(run)
 
 

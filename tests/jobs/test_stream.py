@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from promo_spark.contracts.intraday import (
     IntradayActivity,
@@ -15,7 +16,9 @@ from promo_spark.contracts.intraday import (
     IntradayOrderLines,
     StreamBatches,
 )
+from promo_spark.contracts.restricted import Suppressed
 from promo_spark.contracts.silver import Users
+from promo_spark.sources.persons.suppression import suppression_digest
 from promo_spark.storage.lake import Lake
 from tests.jobs.stream_rows import (
     DAY,
@@ -135,6 +138,20 @@ def test_who_may_not_be_profiled_is_not_counted(lake: Lake, tmp_path: Path) -> N
     arrive(tmp_path / "in", "events", "1.csv", *MORNING)
     take(lake, settings_of(lake, tmp_path / "in"))
     assert [row["user_id"] for row in rows_of(lake, IntradayActivity)] == ["bob"]
+
+
+def test_who_was_erased_does_not_come_back_within_the_day(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "a key of its own, of thirty-two bytes"
+    monkeypatch.setenv("ERASED_KEY", secret)
+    of_ann = {"digest": suppression_digest("ann", secret.encode()), "person": "1", "erased_on": DAY, "run_id": "r"}
+    lake.write(Suppressed, [of_ann])
+    arrive(tmp_path / "in", "events", "1.csv", *MORNING)
+    take(lake, settings_of(lake, tmp_path / "in", **{"business.privacy.suppression_key_secret": "env:ERASED_KEY"}))
+    assert [row["user_id"] for row in rows_of(lake, IntradayActivity)] == ["bob"]
+    counts = ["rows_in", "accepted", "quarantined", "blank"]
+    assert batches(lake).select(counts).rows() == [(6, 2, 0, 4)]  # e3 and e4; ann's e1, e2 and e5, and the header
 
 
 def test_rows_arrive_in_a_delta_table(lake: Lake, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -76,13 +77,12 @@ def with_persons(ctx: Context[IngestSettings], delivered: Sequence[Delivery]) ->
 
 def without_erased(ctx: Context[IngestSettings], delivered: Sequence[Delivery]) -> list[Delivery]:
     """The deliveries with the rows of erased persons as blank ones: counted, and kept nowhere."""
-    digests = frozenset(row.digest for row in ctx.read_by_hand(Suppressed).collect())  # as many as were erased
-    if not digests:
+    suppressed = suppressed_persons(ctx)
+    if suppressed is None:
         return list(delivered)
-    key = suppression.suppression_key(ctx.business.privacy.suppression_key_secret)
 
     def marked(delivery: Delivery) -> Delivery:
-        erased = suppression.of_erased(delivery.table, delivery.rows, digests, key)
+        erased = suppression.of_erased(delivery.table, delivery.rows, suppressed)
         if erased is None:
             return delivery
         counts = delivery.rows.filter(erased).groupBy(IncomingRow.source).agg(F.count(F.lit(1)))
@@ -93,6 +93,15 @@ def without_erased(ctx: Context[IngestSettings], delivered: Sequence[Delivery]) 
         return replace(delivery, rows=rows, erased=found)
 
     return [marked(delivery) for delivery in delivered]
+
+
+def suppressed_persons(ctx: Context[Any]) -> suppression.SuppressedPersons | None:
+    """Who was erased, and is to stay so; None: nobody. Raises SettingsError where the key of the digests is not set."""
+    digests = frozenset(row.digest for row in ctx.read_by_hand(Suppressed).collect())  # as many as were erased
+    if not digests:
+        return None
+    key = suppression.suppression_key(ctx.business.privacy.suppression_key_secret)
+    return suppression.SuppressedPersons(digests, key)
 
 
 def with_pseudonyms(ctx: Context[IngestSettings], delivery: Delivery, key: bytes | None) -> Delivery:

@@ -18,7 +18,7 @@ from promo_spark.contracts.schema import SourceCheck, Table
 from promo_spark.contracts.silver import IdentityMap, OrderLines, Products
 from promo_spark.errors import SettingsError
 from promo_spark.flows.ingest.candidates import candidates, file_rows, lookup_rows, storable
-from promo_spark.flows.ingest.identities import matching_key
+from promo_spark.flows.ingest.identities import matching_key, suppressed_persons
 from promo_spark.flows.ingest.paths import in_folder
 from promo_spark.runtime.job import Context, SourceCounts
 from promo_spark.settings.ingest import IngestSettings
@@ -27,6 +27,7 @@ from promo_spark.settings.stream import StreamSettings
 from promo_spark.sources.checks import own_checks, predicates, rules
 from promo_spark.sources.incoming import of_source
 from promo_spark.sources.mapping import mappings
+from promo_spark.sources.persons.suppression import of_erased
 from promo_spark.storage import landing, streams
 from promo_spark.storage.refused_rows import collected
 from promo_spark.storage.source_files import in_utc, without_pattern
@@ -197,6 +198,10 @@ def _screened(ctx: Ctx, source: StreamSource, batch: streams.Batch, key: bytes |
         raw = file_rows(ctx.spark, source.path, mapping, wanted, unpivoted, files)
     seconds = [lookup_rows(ctx.spark, in_folder(ingest, one.path, ctx.date), one) for one in mapping.lookups]
     rows = of_source(candidates(table, raw, mapping, seconds, ctx.business.timezone, key), source.name)
+    suppressed = suppressed_persons(ctx)
+    erased = None if suppressed is None else of_erased(table, rows, suppressed)
+    if erased is not None:  # such rows are counted, and kept nowhere
+        rows = rows.withColumn(RawRow.blank, F.col(RawRow.blank) | erased)
     rows = storable(table, rows, ingest.test_users, key)
     screened = rules.screened(table, rows, rules.rules(table, _compared(ctx), ingest.policies, _own(ingest, table)))
     screened = ctx.keep(screened)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass, field
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -12,6 +13,14 @@ from promo_spark.contracts.schema import Personal, Table
 from promo_spark.sources.persons.pseudonyms import hashed, keyed_digest, long_key
 
 ERASED_PERSON = "erased_person"  # why a row was left out, in the counts of a source
+
+
+@dataclass(frozen=True)
+class SuppressedPersons:
+    """Who was erased: digests of ids, and the key that they were made with."""
+
+    digests: frozenset[str]
+    key: bytes = field(repr=False)
 
 
 def suppression_key(key_secret: str) -> bytes:
@@ -27,7 +36,7 @@ def suppression_digest(an_id: str, key: bytes) -> str:
     return keyed_digest(key, "erased", an_id)
 
 
-def of_erased(table: type[Table], rows: DataFrame, digests: frozenset[str], key: bytes) -> Column | None:
+def of_erased(table: type[Table], rows: DataFrame, persons: SuppressedPersons) -> Column | None:
     """Whether a row, with ids as the shop has them, is about an erased person; None: the table has no persons.
 
     False of a row that cannot be taken apart: nobody knows whom it is about.
@@ -35,6 +44,7 @@ def of_erased(table: type[Table], rows: DataFrame, digests: frozenset[str], key:
     named = [c for c, kind in table.personal().items() if kind is Personal.IDENTIFIER and c in rows.columns]
     if not named:
         return None
-    digest, known = hashed(lambda value: suppression_digest(value, key)), sorted(digests)
+    key, known = persons.key, sorted(persons.digests)
+    digest = hashed(lambda value: suppression_digest(value, key))
     about = functools.reduce(Column.__or__, [F.coalesce(digest(F.col(c)).isin(known), F.lit(False)) for c in named])
     return about & ~F.col(RawRow.blank) & ~F.col(RawRow.broken)
