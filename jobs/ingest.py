@@ -12,16 +12,18 @@ from __future__ import annotations
 
 from promo_spark.contracts.catalogue import QUARANTINE, RESTRICTED_TABLES, SILVER
 from promo_spark.contracts.ops import DataQuality, IdKey, SourceColumns, SourceFiles
+from promo_spark.contracts.restricted import Suppressed
 from promo_spark.flows.ingest import identities, ledger, loading, quality_report
 from promo_spark.flows.ingest.deliveries import deliveries, sources_digest
 from promo_spark.flows.ingest.first_look import first_look
 from promo_spark.flows.ingest.judgement import judged
-from promo_spark.runtime.job import Context, job, main
+from promo_spark.runtime.job import ByHand, Context, job, main
 from promo_spark.settings.ingest import IngestSettings
 
 
 @job(
     reads=[],
+    optional=[ByHand(Suppressed)],
     writes=[*SILVER, *RESTRICTED_TABLES, *QUARANTINE.values(), DataQuality, SourceColumns, SourceFiles, IdKey],
     settings=IngestSettings,
     inputs=sources_digest,
@@ -32,7 +34,7 @@ def run(ctx: Context[IngestSettings]) -> None:
     key = identities.lake_key(ctx)
     found = deliveries(ctx, key)
     loading.refuse_missing_tables(found.tables)
-    delivered = identities.with_persons(ctx, found.deliveries)
+    delivered = identities.without_erased(ctx, identities.with_persons(ctx, found.deliveries))
     judgements = judged(ctx, [identities.with_pseudonyms(ctx, delivery, key) for delivery in delivered])
     columns = quality_report.known_columns(ctx)
     report = quality_report.pass_gate(ctx, judgements, columns, found.nothing_new)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import datetime
 import difflib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -20,7 +21,7 @@ from promo_spark.contracts.catalogue import ALL_TABLES
 from promo_spark.contracts.schema import Table
 from promo_spark.errors import MissingDataError, SettingsError
 from promo_spark.settings import Settings, load, parsed_date
-from promo_spark.storage.arrow_tables import arrow_table, flat
+from promo_spark.storage.arrow_tables import arrow_table, flat, folder_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,9 +35,11 @@ Date = datetime.date | str
 def open_lake(path: str | None = None, *, env: str | None = None, conf: str | None = None) -> LakeTables:
     """The tables of a lake: at a path, or where the settings of an environment say.
 
-    Raises SettingsError if there is no such environment.
+    Raises SettingsError if there is no such environment, MissingDataError if a path of this machine leads nowhere.
     """
     if path is not None:
+        if (folder := folder_of(path)) and not Path(folder).is_dir():
+            raise MissingDataError(f"there is no lake at {path}: {folder} is no folder")
         return LakeTables(path)
     lake = load(env, (), conf).lake
     return LakeTables(lake.root, lake.catalog, lake.schema_prefix)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from deltalake import DeltaTable
 
 from promo_spark.contracts.currencies import digits_of
 from promo_spark.contracts.decisions import EXCLUSIONS, WITHDRAWN, Promotions
@@ -450,7 +451,7 @@ def main() -> int:
         options.error(f"--date is missing: the settings of {chosen.env} name none")
     date = chosen.date or datetime.date.fromisoformat(settings.pipeline.date)
     table = lake / "decisions" / "promotions"
-    if not table.is_dir() or pl.read_delta(str(table)).filter(pl.col("date") == date).is_empty():
+    if not DeltaTable.is_deltatable(str(table)) or pl.read_delta(str(table)).filter(pl.col("date") == date).is_empty():
         options.error(
             f"{lake} holds no promotions for {date}: nothing can be checked. Folder and date are those of the settings "
             f"of {chosen.env}; --env, --date and the folder as an argument name others"

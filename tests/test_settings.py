@@ -39,6 +39,7 @@ def test_every_wrong_setting_is_named_at_once() -> None:
             [
                 "forecast.horizon_days=0",
                 "promote.budget=5.0",
+                "promote.daily_bugdet=5.0",
                 'baskets.level="shelf"',
                 "profile.top_products=2.5",
             ],
@@ -46,6 +47,7 @@ def test_every_wrong_setting_is_named_at_once() -> None:
     message = str(raised.value)
     assert "forecast.horizon_days: input should be greater than 0, found 0" in message
     assert "promote.budget: there is no such setting, found 5.0" in message
+    assert "promote.daily_bugdet: there is no such setting, found 5.0; is promote.daily_budget meant?" in message
     assert "baskets.level: input should be 'product', 'subcategory' or 'category', found 'shelf'" in message
     assert "profile.top_products: input should be a valid integer, found 2.5" in message
 

@@ -74,6 +74,15 @@ WRONG = [
     ("adjust.challengers.fewer.paused={'scenario:tea' = 1.0}", r"fewer: there is no scenario tea; there are: recom"),
     ("adjust.weekday=8", r"adjust\.weekday: input should be less than or equal to 7"),
     ('report.language="de-DE"', r"report\.language: input should be '', 'en-US' or 'zh-CN', found 'de-DE'"),
+    (
+        'business.privacy.encryption_key_secret="hunter2"',
+        r"privacy\.encryption_key_secret: .*found a value that is not shown",
+    ),
+    ("maintain.vacuum_hours=167", r"maintain\.vacuum_hours: input should be greater than or equal to 168, found 167"),
+    (
+        "maintain.retention={'silver.events' = 0}",
+        r"maintain\.retention\.silver\.events: input should be greater than 0",
+    ),
     ("report.days=0", r"report\.days: input should be greater than 0"),
     ("report.least_group=0", r"report\.least_group: input should be greater than 0"),
     ('promote.fairness.gate="block"', r"promote\.fairness\.gate: input should be 'warn' or 'stop', found 'block'"),

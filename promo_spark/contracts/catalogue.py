@@ -6,13 +6,14 @@ from promo_spark.contracts.decisions import DECISIONS
 from promo_spark.contracts.effects import EFFECTS
 from promo_spark.contracts.exports import EXPORTS
 from promo_spark.contracts.features import FEATURES
+from promo_spark.contracts.housekeeping import HOUSEKEEPING
 from promo_spark.contracts.measurement import MEASUREMENT
 from promo_spark.contracts.models import MODELS
 from promo_spark.contracts.ops import OPS
 from promo_spark.contracts.policy import POLICIES
 from promo_spark.contracts.predictions import PREDICTIONS
 from promo_spark.contracts.responses import RESPONSES
-from promo_spark.contracts.restricted import RESTRICTED_QUARANTINE, RESTRICTED_TABLES
+from promo_spark.contracts.restricted import RESTRICTED_QUARANTINE, RESTRICTED_TABLES, Suppressed
 from promo_spark.contracts.risk import RISKS
 from promo_spark.contracts.schema import Table
 from promo_spark.contracts.silver import QUARANTINE as SILVER_QUARANTINE
@@ -25,6 +26,7 @@ QUARANTINE = {**SILVER_QUARANTINE, **RESTRICTED_QUARANTINE}
 ALL_TABLES: tuple[type[Table], ...] = (
     *SILVER,
     *RESTRICTED_TABLES,
+    Suppressed,
     *QUARANTINE.values(),
     *FEATURES,
     *MODELS,
@@ -38,6 +40,7 @@ ALL_TABLES: tuple[type[Table], ...] = (
     *POLICIES,
     *MEASUREMENT,
     *OPS,
+    *HOUSEKEEPING,
     *TRUTH,
 )
 

@@ -60,6 +60,22 @@ class RawRows(Table):
     run_id = Col(_TEXT, "the ingest run that rejected it", required=True)
 
 
+class Suppressed(Table):
+    """One row per id of an erased person: what a source delivers of it again is left out.
+
+    A digest under a key of its own: it tells nobody who was erased, and whoever lost the key of the pseudonyms still
+    keeps to it.
+    """
+
+    layer, name = RESTRICTED, "suppressed"
+    key = ("digest",)
+    write_mode = WriteMode.MERGE
+    digest = Col(_TEXT, "keyed digest of an id as the shop has it, or of a pseudonym", required=True)
+    person = Col(_TEXT, "the same for all ids of a person", required=True)
+    erased_on = Col(T.DateType(), "the date of the run that erased the person", required=True)
+    run_id = Col(_TEXT, "the run of maintain", required=True)
+
+
 PERSONAL_SOURCES: tuple[type[Table], ...] = (Persons,)  # restricted tables that a mapping may feed
 
 RESTRICTED_QUARANTINE: dict[type[Table], type[Quarantined]] = {t: quarantine_of(t) for t in PERSONAL_SOURCES}

@@ -27,6 +27,7 @@ from promo_spark.errors import MissingDataError, TargetError
 from promo_spark.runtime.context import Context
 from promo_spark.runtime.freshness import digest
 from promo_spark.settings.export import ExportSettings, TargetSettings
+from promo_spark.sources.persons.encryption import decrypted, encryption_key
 from promo_spark.storage import sinks
 from promo_spark.storage.refused_rows import collected
 from promo_spark.storage.sinks import Batch
@@ -155,7 +156,10 @@ def _with_channel_ids(ctx: Context[ExportSettings], rows: DataFrame, name: str) 
     """The rows with the ids as the shop has them. Raises MissingDataError where a user has none."""
     if not ctx.business.privacy.pseudonymise:
         return rows  # they are those already
-    ids = ctx.read_optional(Identities).select(F.col(Identities.user_id).alias(_PSEUDONYM), Identities.raw_id)
+    key = encryption_key(ctx.business.privacy.encryption_key_secret)
+    ids = decrypted(Identities, ctx.read_optional(Identities), key).select(
+        F.col(Identities.user_id).alias(_PSEUDONYM), Identities.raw_id
+    )
     joined = ctx.keep(rows.join(ids, F.col(OutgoingOffer.user_id) == F.col(_PSEUDONYM), "left"))
     unknown = joined.filter(F.col(Identities.raw_id).isNull()).count()
     if unknown:

@@ -58,7 +58,8 @@ class Command:
         try:
             done = self.function(Asked(lake, settings, arguments, progress.note))
         except BaseException as error:
-            run_log.record(attempt, settings, error, asked=recorded)
+            personal = [given for name, given in arguments.items() if name in self.personal and given]
+            run_log.record(attempt, settings, error, asked=recorded, hidden=personal)
             raise
         run_log.record(attempt, settings, asked=recorded)
         if done:

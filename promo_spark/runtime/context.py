@@ -21,6 +21,7 @@ from promo_spark.measures.consent import profiled
 from promo_spark.runtime.declaration import Job
 from promo_spark.runtime.earlier_runs import EarlierRun, earlier_run
 from promo_spark.runtime.freshness import NO_ROWS
+from promo_spark.runtime.own_lake import OwnLake
 from promo_spark.runtime.progress import Step
 from promo_spark.settings import Section
 from promo_spark.settings.business import BusinessSettings
@@ -51,40 +52,6 @@ class SourceCounts:
 
     def balanced(self) -> bool:
         return self.rows_in == self.accepted + self.quarantined + self.blank
-
-
-class OwnLake:
-    """The lake, for the tables that the job itself writes: what else a job reads, it reads by its declaration."""
-
-    def __init__(self, lake: Lake, job: Job) -> None:
-        self._lake = lake
-        self._job = job
-
-    @property
-    def root(self) -> str:
-        return self._lake.root
-
-    @property
-    def catalog(self) -> str:
-        return self._lake.catalog
-
-    @property
-    def spark(self) -> SparkSession:
-        return self._lake.spark
-
-    def exists(self, table: type[Table]) -> bool:
-        return self._lake.exists(self._own(table))
-
-    def read(self, table: type[Table]) -> DataFrame:
-        return self._lake.read(self._own(table))
-
-    def _own(self, table: type[Table]) -> type[Table]:
-        if table not in self._job.writes:
-            raise ContractError(
-                f"job {self._job.name} reads {table.full_name()} from the lake, which it does not write: declare it "
-                "and use ctx.read"
-            )
-        return table
 
 
 @dataclass
@@ -124,6 +91,13 @@ class Context(Generic[S]):
     @property
     def lake(self) -> OwnLake:
         return OwnLake(self.whole_lake, self.job)
+
+    @property
+    def every_table(self) -> Lake:
+        """The lake as a whole, for a job that keeps house. Raises ContractError in any other."""
+        if not self.job.keeps_house:
+            raise ContractError(f"job {self.job.name} wants all tables in hand: only one declared with keeps_house may")
+        return self.whole_lake
 
     def read(self, table: type[Table]) -> DataFrame:
         """The table; of tables by date, the rows of the job's date; of tables with users, those who may be profiled.

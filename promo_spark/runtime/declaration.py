@@ -79,7 +79,8 @@ class Job:
     the tables of which only earlier dates are read, `by_hand` those that people write, `said` those of them that the
     result follows, `ahead` those of which the rows of the day after are read. A job that `follows` may go on from what
     it wrote itself for an earlier date, see earlier_runs. `beside`: sections of other jobs that it needs. `idle` says
-    why the settings give it nothing to do, or nothing. `pages`: what it writes for people, see page_names.
+    why the settings give it nothing to do, or nothing. `pages`: what it writes for people, see page_names. A job that
+    `keeps_house` has all tables in hand, runs while no other run does, and is never current.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Job:
     follows: bool = False
     beside: tuple[type[Section], ...] = ()
     pages: tuple[str, ...] = ()
+    keeps_house: bool = False
 
     def page_names(self, date: datetime.date) -> list[str]:
         """What its pages of a date are called, below the folder of pages."""
@@ -121,6 +123,7 @@ def job(
     follows: bool = False,
     beside: Sequence[type[Section]] = (),
     pages: Sequence[str] = (),
+    keeps_house: bool = False,
 ) -> Callable[[Callable[[Context[S]], None]], Job]:
     """Declares the function as the job that its file is named after.
 
@@ -133,6 +136,8 @@ def job(
     `beside` names sections of other jobs, of which the result depends too: `ctx.beside(PromoteSettings)`.
     `pages` are the names of the pages that it writes beside the tables, with {date} for the date. Like rows of tables
     they carry the run's id, by which the date is known to be current.
+    A job that `keeps_house` may take every table in hand (`ctx.every_table`), with files that no run's id names: it
+    runs each time it is asked to, and while no other run is open.
     `look` is what --check shows: what the job would make of its inputs, without writing anything.
     Raises ContractError for a restricted table in a job that is not to know who a user is, and for Everyone of a
     table without users.
@@ -177,6 +182,7 @@ def job(
             follows=follows,
             beside=tuple(beside),
             pages=tuple(pages),
+            keeps_house=keeps_house,
         )
 
     return declared

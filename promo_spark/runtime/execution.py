@@ -58,7 +58,8 @@ def execute(job: Job, run: Run, date: datetime.date, step: Step) -> Executed:
         attempt.inputs = run.freshness.inputs(job, date)
         attempt.run_id = run_id(job, date, run.settings, attempt.inputs, outside)
         recorded, rows_out = run.run_log.recorded(job, attempt.run_id)
-        if not run.force and run.freshness.is_current(job, date, attempt.run_id, recorded, rows_out):
+        always = run.force or job.keeps_house
+        if not always and run.freshness.is_current(job, date, attempt.run_id, recorded, rows_out):
             return Executed("current", attempt.run_id)
         ctx: Context[Any] = Context(
             job,
@@ -133,9 +134,8 @@ def _locked(job: Job, run: Run, date: datetime.date, step: Step) -> contextlib.A
     if lake.catalog or not (job.writes or job.pages):
         return contextlib.nullcontext(0)
     name = f"{job.name} {date}" if all(table.dated_by for table in job.writes) else job.name
-    return held(
-        lake.spark, lake.root, name, f"the run of {job.name} for {date}", run.settings.lake.wait_seconds, step.say
-    )
+    holder, wait = f"the run of {job.name} for {date}", run.settings.lake.wait_seconds
+    return held(lake.spark, lake.root, name, holder, wait, step.say, alone=job.keeps_house)
 
 
 def _now() -> datetime.datetime:

@@ -22,16 +22,19 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import promo_spark
+from promo_spark.contracts.housekeeping import RETENTION, RemovedRuns
 from promo_spark.contracts.schema import Table, WriteMode
 from promo_spark.installation import BUNDLE, jobs_folder
 from promo_spark.runtime.declaration import Job
 from promo_spark.settings import Section, Settings
 from promo_spark.storage.arrow_tables import UNREADABLE
 from promo_spark.storage.jvm import SparkFailure
-from promo_spark.storage.table_logs import Condition, RowsOf, Runs, TableLogs
+from promo_spark.storage.table_logs import COMPARISONS, Condition, RowsOf, Runs, TableLogs, sorted_runs
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
+
+    from pyspark.sql import Row
 
 _EARLIER = " earlier"  # after the name of a table of which earlier dates are read
 _AHEAD = " ahead"  # of which the day after is read
@@ -54,6 +57,7 @@ class Freshness:
     def __init__(self, logs: TableLogs) -> None:
         self._logs = logs
         self._runs: dict[RowsOf, Runs] = {}
+        self._removed: list[Row] | None = None
 
     def inputs(self, job: Job, date: datetime.date) -> Inputs:
         """What the job's inputs hold now. Raises ContractError where a table is damaged."""
@@ -68,7 +72,9 @@ class Freshness:
         runs: dict[str, str] = {}
         versions: dict[str, int] = {}
         for name, rows in names.items():
-            runs[name] = NO_ROWS if rows is None else _together(read[rows], self._logs.removed_by(rows.table))
+            runs[name] = (
+                NO_ROWS if rows is None else _together(self._ever(rows, read[rows]), self._logs.removed_by(rows.table))
+            )
             if rows is not None:
                 versions[rows.table.full_name()] = rows.version
         for table in job.said:  # its rows name no run
@@ -103,7 +109,7 @@ class Freshness:
                 if rows_out.get(table.full_name()):
                     return False
                 continue
-            found = runs[rows]
+            found = self._ever(rows, runs[rows])
             if not _tells_the_run(table):
                 continue  # facts of many runs; that their files are there is known now
             if found == (run_id,):
@@ -141,6 +147,32 @@ class Freshness:
         """The ids of the runs that wrote the rows, sorted; what was not asked yet is asked at once."""
         self._runs |= self._logs.runs_of([rows for rows in dict.fromkeys(wanted) if rows not in self._runs])
         return {rows: self._runs[rows] for rows in wanted}
+
+    def _ever(self, rows: RowsOf, found: Runs) -> Runs:
+        """The runs that wrote the rows, and those whose rows were taken out since: whoever read these need not again.
+
+        Of a single date only an erasure counts: without the rows that are too old, the date has to be computed anew.
+        """
+        if self._removed is None:
+            self._removed = self._logs.rows(RemovedRuns)
+        of_one_date = any(c.operator == "=" and c.column == rows.table.dated_by for c in rows.conditions)
+        removed = {
+            gone.removed_run or None
+            for gone in self._removed
+            if gone.table == rows.table.full_name()
+            and all(_meets(gone, rows.table, c) for c in rows.conditions)
+            and not (of_one_date and gone.step == RETENTION)
+        }
+        return sorted_runs([*{*found, *removed}]) if removed else found
+
+
+def _meets(gone: Row, table: type[Table], condition: Condition) -> bool:
+    """Whether rows that were taken out of a table met a condition."""
+    if condition.column == table.written_by:
+        return bool(gone.job == condition.value)
+    return condition.column == table.day_column() and bool(
+        COMPARISONS[condition.operator](gone.day, str(condition.value))
+    )
 
 
 def _read_for(table: type[Table], date: datetime.date) -> Condition | None:

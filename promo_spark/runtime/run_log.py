@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from pyspark.sql import Row
@@ -109,10 +109,16 @@ class RunLog(PastRuns):
         settings: Settings,
         error: BaseException | None = None,
         asked: Mapping[str, str] | None = None,
+        hidden: Collection[str] = (),
     ) -> None:
-        """Appends the attempt: of a job with its settings, of a command with what was asked."""
+        """Appends the attempt: of a job with its settings, of a command with what was asked.
+
+        No text that is `hidden`, such as a user's id, is written with an error.
+        """
         now = datetime.datetime.now(datetime.timezone.utc)
         message = redacted(str(error) or type(error).__name__)[:2000] if error else None
+        for text in hidden:
+            message = message and message.replace(text, "…")
         row = {
             Runs.run_id: attempt.run_id,
             Runs.job: attempt.job.name,

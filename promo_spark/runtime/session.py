@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -18,6 +20,7 @@ from promo_spark.settings import Settings
 from promo_spark.settings.spark import SparkSettings
 from promo_spark.storage.catalogs import refuse_unknown_catalog
 from promo_spark.storage.jvm import given_to_spark_submit, has_class, keep_looked_up
+from promo_spark.storage.maintenance import CHECKPOINTS
 from promo_spark.submission.jars import suite_jars
 from promo_spark.submission.local_mode import JAVA_OPTIONS, is_local, java_options, local_conf, refuse_unshared_lake
 
@@ -180,5 +183,7 @@ def _checkpoints(master: str, settings: Settings) -> str | None:
     With a catalog on a cluster there is no such place that is known; then they go without.
     """
     if is_local(master):
-        return tempfile.mkdtemp(prefix="promo_spark_checkpoints_")
-    return None if settings.lake.catalog else f"{settings.lake.root}/.checkpoints"
+        folder = tempfile.mkdtemp(prefix="promo_spark_checkpoints_")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)  # rows of users stand in it
+        return folder
+    return None if settings.lake.catalog else f"{settings.lake.root}/{CHECKPOINTS}"

@@ -23,7 +23,7 @@ def nothing_to_do(job: Job | Pipeline, settings: Settings, dates: Sequence[datet
     databases, damaged tables. What then starts finds it out.
     """
     folder = "" if settings.lake.catalog else folder_of(settings.lake.root)
-    if not folder:
+    if not folder or (isinstance(job, Job) and job.keeps_house):
         return False
     logs = LocalLogs(folder)
     try:

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from promo_spark.contracts.currencies import CURRENCIES, storable
-from promo_spark.settings.sections import SecretReference, Section, Share, TimeZone, one_of
+from promo_spark.secret_references import REFERENCE
+from promo_spark.settings.sections import SameResult, SecretReference, Section, Share, TimeZone, one_of
 
 
 def _countries_with_holidays(countries: list[str]) -> list[str]:
@@ -27,6 +28,8 @@ class PrivacySettings(Section):
 
     pseudonymise: bool
     key_secret: SecretReference
+    encryption_key_secret: Annotated[str, Field(pattern=rf"^$|{REFERENCE}"), SameResult()]
+    suppression_key_secret: Annotated[SecretReference, SameResult()]  # it is asked for once somebody was erased
     unknown_profiling_consent: Literal["eligible", "excluded"]
 
 

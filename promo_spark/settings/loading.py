@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import difflib
 import json
 import re
 import sys
@@ -25,6 +26,7 @@ from promo_spark.settings.forecast import ForecastSettings
 from promo_spark.settings.generate import GenerateSettings
 from promo_spark.settings.ingest import IngestSettings
 from promo_spark.settings.lake import LakeSettings
+from promo_spark.settings.maintain import MaintainSettings
 from promo_spark.settings.pipeline import PipelineSettings
 from promo_spark.settings.profile import ProfileSettings
 from promo_spark.settings.promote import PromoteSettings
@@ -70,6 +72,7 @@ class Settings(Section):
     export: ExportSettings
     generate: GenerateSettings
     simulate: SimulateSettings
+    maintain: MaintainSettings
     pipeline: PipelineSettings
 
     @model_validator(mode="before")
@@ -124,7 +127,8 @@ def validated(values: Mapping[str, Any]) -> Settings:
         return Settings.model_validate(values)
     except ValidationError as error:
         problems = [
-            f"  {'.'.join(str(p) for p in e['loc'] if p != '[key]')}: {_sentence(e['type'], e['msg'])}{_found(e)}"
+            f"  {'.'.join(str(p) for p in e['loc'] if p != '[key]')}: "
+            f"{_sentence(e['type'], e['msg'])}{_found(e)}{_near(e)}"
             for e in error.errors()
         ]
         raise SettingsError("these settings are wrong (see conf/base.toml):\n" + "\n".join(problems)) from None
@@ -147,6 +151,21 @@ def _sentence(kind: str, message: str) -> str:
     if kind == "missing":
         return kind
     return message.removeprefix("Value error, ") if kind == "value_error" else message[0].lower() + message[1:]
+
+
+def _near(problem: Any) -> str:
+    """The setting that was perhaps meant by one that there is not."""
+    if problem["type"] != "extra_forbidden":
+        return ""
+    *sections, name = map(str, problem["loc"])
+    model: Any = Settings
+    for section in sections:
+        field = model.model_fields.get(section)
+        if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, Section):
+            return ""
+        model = field.annotation
+    near = difflib.get_close_matches(name, model.model_fields, n=1)
+    return f"; is {'.'.join([*sections, *near])} meant?" if near else ""
 
 
 _BYTE_ORDER_MARK = "\ufeff"  # which Windows' editor writes first

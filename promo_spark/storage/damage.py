@@ -78,6 +78,12 @@ def _is_whole(lake: Lake, table: type[Table], version: int) -> bool:
     return all(Files(lake.spark).exists(_path(file)) for file in files)
 
 
+def files_of_day_are_there(lake: Lake, table: type[Table], version: int, partition: str) -> bool:
+    """Whether the files of a version that hold a day, as `order_date=2024-06-03`, have not been deleted."""
+    files = [file for file in lake.files(table, version) if f"/{partition}/" in file]
+    return all(Files(lake.spark).exists(_path(file)) for file in files)
+
+
 def _newest_is_readable(lake: Lake, table: type[Table]) -> bool:
     return not any(_cut_off(lake, table, v) for v in versions_of(lake, table))
 

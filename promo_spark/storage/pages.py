@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 FOLDER = "reports"
+UNFINISHED = ".part"
 _MARK = "promo_spark.run"
 _HEAD = 2_000  # characters of a page within which its mark stands
 
@@ -44,7 +45,7 @@ def write_page(lake: LakeAddress, name: str, html: str, run_id: str = "") -> str
     whole = page_path(lake, name)
     whole.parent.mkdir(parents=True, exist_ok=True)
     mark = f'<meta name="{_MARK}" content="{run_id}">'
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=whole.parent, suffix=".part", delete=False) as part:
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=whole.parent, suffix=UNFINISHED, delete=False) as part:
         part.write(html.replace("<head>", f"<head>\n{mark}", 1) if run_id else html)
     Path(part.name).chmod(0o644)
     Path(part.name).replace(whole)

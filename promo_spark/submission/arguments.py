@@ -11,12 +11,13 @@ import datetime
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from promo_spark.errors import SettingsError
 from promo_spark.installation import launcher
 from promo_spark.settings import Settings, environments, load, parsed_date, validated
 
-INGEST, PIPELINE = "ingest", "pipeline"
+INGEST, MAINTAIN, PIPELINE = "ingest", "maintain", "pipeline"
 LONGEST_SPAN = 1000  # days
 
 
@@ -56,10 +57,28 @@ def parser(name: str, description: str, command: Mapping[str, str] | None = None
     if name == INGEST:
         meaning = "show how each column is understood and what would be rejected, by the first rows; write nothing"
         options.add_argument("--check", action="store_true", help=meaning)
+    if name == MAINTAIN:  # each is a setting, in fewer letters
+        meaning = "erase the persons whose ids stand in FILE, one a line, and nothing else"
+        options.add_argument("--persons", metavar="FILE", action=_Setting, help=meaning)
+        meaning = "take in again what sources deliver of the persons whose ids stand in FILE, and nothing else"
+        options.add_argument("--readmit", metavar="FILE", action=_Setting, help=meaning)
     if name == PIPELINE:
         options.add_argument("--from", dest="first", help="the first date of a span that is run day by day, in order")
         options.add_argument("--to", dest="last", help="the last date of the span")
     return options
+
+
+class _Setting(argparse.Action):
+    """An option that sets a setting of maintain, as --set would."""
+
+    def __call__(
+        self,
+        _parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        value: Any,
+        _option: str | None = None,
+    ) -> None:
+        namespace.overrides = [*namespace.overrides, f"{MAINTAIN}.{self.dest}={json.dumps(value)}"]
 
 
 def argument_name(argument: str) -> str:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,24 @@ def test_where_the_system_keeps_no_locks_a_lease_does_and_a_stale_one_is_free(
     lease.write_text('{"run": "a run that was killed", "since": "yesterday", "process": "elsewhere"}')
     hold(spark, root, wait_seconds=30)
     assert not lease.exists()
+
+
+@pytest.mark.parametrize("local", [True, False])
+def test_who_wants_the_lake_alone_waits_for_all_and_keeps_all_out(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, local: bool
+) -> None:
+    if not local:
+        monkeypatch.setattr(locks, "_local_folder", lambda _root: None)
+    root = f"file:{tmp_path}"
+
+    def alone() -> AbstractContextManager[int]:
+        return locks.held(spark, root, "maintain", "the run of maintain", 0, print, alone=True)
+
+    with locks.held(spark, root, "promote 2024-04-08", "the run of promote", 0, print):
+        with locks.held(spark, root, "ingest", "the run of ingest", 0, print):
+            pass  # another name, beside it
+        with pytest.raises(BusyError, match="the run of promote is open, and the run of maintain wants the lake"):
+            alone().__enter__()
+    with alone(), pytest.raises(BusyError, match=r"the run of maintain holds the tables of promote 2024-04-08"):
+        hold(spark, root)
+    hold(spark, root)

@@ -88,6 +88,12 @@ class Table(Frame):
         return f"{cls.layer}.{cls.name}"
 
     @classmethod
+    def day_column(cls) -> str | None:
+        """The partition that makes rows older and newer: the date they were computed for, or their day; None: none."""
+        by_days = cls.write_mode is WriteMode.REPLACE_DAYS
+        return cls.dated_by or (cls.partition[0] if by_days and cls.partition else None)
+
+    @classmethod
     def schema(cls) -> T.StructType:
         """The Spark schema, column comments included; the first field carries the contract's version."""
         schema = super().schema()

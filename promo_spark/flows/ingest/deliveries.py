@@ -52,6 +52,7 @@ class Delivery:
     by_key: bool = False  # single rows, merged by their key, and not all rows of their days
     gone: DataFrame | None = None  # keys that were deleted at the source
     gone_rows: int = 0
+    erased: Mapping[str, int] = field(default_factory=dict)  # source → rows of erased persons, which count as blank
     whole_feed: str = ""  # the path of a change feed that was taken whole: what silver has of it beside is gone
     deletes: str = "apply"
     columns: Mapping[str, Columns] = field(default_factory=dict)  # source → its columns

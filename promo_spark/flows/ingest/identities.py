@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -11,7 +10,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.ops import IdKey
-from promo_spark.contracts.restricted import Identities
+from promo_spark.contracts.raw_rows import IncomingRow, RawRow
+from promo_spark.contracts.restricted import Identities, Suppressed
 from promo_spark.contracts.schema import RESTRICTED, Personal, Table
 from promo_spark.contracts.silver import SILVER, IdentityMap
 from promo_spark.errors import SettingsError
@@ -22,7 +22,7 @@ from promo_spark.settings.ingest import IngestSettings
 from promo_spark.sources import changes
 from promo_spark.sources.checks import predicates, rules
 from promo_spark.sources.mapping import mappings
-from promo_spark.sources.persons import channels, pseudonyms
+from promo_spark.sources.persons import channels, encryption, pseudonyms, suppression
 
 _SETTING = "business.privacy.pseudonymise"
 _UNKNOWN_KEY = "pseudonyms of an unknown key"
@@ -49,6 +49,7 @@ def refuse_before_reading(settings: IngestSettings, business: BusinessSettings) 
     refuse_wrong_mappings(settings)
     if business.privacy.pseudonymise:
         pseudonyms.pseudonym_key(business.privacy.key_secret)
+        encryption.encryption_key(business.privacy.encryption_key_secret)
 
 
 def with_persons(ctx: Context[IngestSettings], delivered: Sequence[Delivery]) -> list[Delivery]:
@@ -64,6 +65,27 @@ def with_persons(ctx: Context[IngestSettings], delivered: Sequence[Delivery]) ->
         entries.append(ctx.own(IdentityMap).select(*columns))
     persons = ctx.keep(functools.reduce(DataFrame.union, entries))
     return [replace(d, rows=channels.with_persons(d.table, d.rows, persons)) for d in delivered]
+
+
+def without_erased(ctx: Context[IngestSettings], delivered: Sequence[Delivery]) -> list[Delivery]:
+    """The deliveries with the rows of erased persons as blank ones: counted, and kept nowhere."""
+    digests = frozenset(row.digest for row in ctx.read_by_hand(Suppressed).collect())  # as many as were erased
+    if not digests:
+        return list(delivered)
+    key = suppression.suppression_key(ctx.business.privacy.suppression_key_secret)
+
+    def marked(delivery: Delivery) -> Delivery:
+        erased = suppression.of_erased(delivery.table, delivery.rows, digests, key)
+        if erased is None:
+            return delivery
+        counts = delivery.rows.filter(erased).groupBy(IncomingRow.source).agg(F.count(F.lit(1)))
+        found = {row[0]: row[1] for row in counts.collect()}  # a row per source
+        for source, rows in found.items():
+            ctx.note(f"source {source}: {rows:,} rows of erased persons were left out")
+        rows = delivery.rows.withColumn(RawRow.blank, F.col(RawRow.blank) | erased) if found else delivery.rows
+        return replace(delivery, rows=rows, erased=found)
+
+    return [marked(delivery) for delivery in delivered]
 
 
 def with_pseudonyms(ctx: Context[IngestSettings], delivery: Delivery, key: bytes | None) -> Delivery:
@@ -92,7 +114,9 @@ def write_key(ctx: Context[IngestSettings], key: bytes | None) -> None:
 def write_identities(ctx: Context[IngestSettings], delivered: Sequence[Delivery], key: bytes | None) -> None:
     """Writes who is behind the pseudonyms of the deliveries, given as they came: with ids as the shop has them."""
     if key is not None:
-        ctx.write(Identities, pseudonyms.identities([(d.table, d.rows) for d in delivered], key, ctx.run_id))
+        rows = pseudonyms.identities([(d.table, d.rows) for d in delivered], key, ctx.run_id)
+        sealing = encryption.encryption_key(ctx.business.privacy.encryption_key_secret)
+        ctx.write(Identities, encryption.encrypted(Identities, rows, sealing))
 
 
 def _refuse_direct_identifiers(settings: IngestSettings) -> None:
@@ -117,7 +141,7 @@ def _recorded_key_id(ctx: Context[IngestSettings]) -> str | None:
     user = next((user for user in users if user is not None), None)
     if user is None:
         return None
-    return _UNKNOWN_KEY if re.fullmatch(pseudonyms.PSEUDONYM, user) else pseudonyms.RAW_IDS
+    return _UNKNOWN_KEY if pseudonyms.is_pseudonym(user) else pseudonyms.RAW_IDS
 
 
 def _any_value(ctx: Context[IngestSettings], table: type[Table], column: str) -> str | None:

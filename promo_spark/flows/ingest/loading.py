@@ -20,7 +20,8 @@ from promo_spark.runtime.side_by_side import side_by_side
 from promo_spark.settings.ingest import IngestSettings
 from promo_spark.sources import holidays
 from promo_spark.sources.checks import rules
-from promo_spark.sources.persons import pseudonyms
+from promo_spark.sources.persons import encryption, pseudonyms
+from promo_spark.sources.persons.suppression import ERASED_PERSON
 from promo_spark.storage import landing
 from promo_spark.storage.literals import SliceValue
 
@@ -70,8 +71,9 @@ def _load(ctx: Context[IngestSettings], judged: Judged, key: bytes | None) -> No
         replaced_days = {table.partition[0]: stored.days}
     applied = delivery.gone_rows if delivery.deletes == "apply" else 0
     gone = delivery.gone if applied else None
+    rows = encryption.encrypted(table, rows, _encryption_key(ctx))
     written = ctx.write(table, rows, replaced_days, by_key=delivery.by_key, gone=gone)
-    balances = {source: _balance(judged, counted, applied) for source, counted in judged.counted.items()}
+    balances = {source: _balance(judged, source, counted, applied) for source, counted in judged.counted.items()}
     expected = sum(counts.accepted for counts in balances.values()) + (stored.kept_rows if stored else 0)
     if table.write_mode is not WriteMode.MERGE and not delivery.by_key and written.rows != expected:
         raise SourceError(
@@ -86,11 +88,13 @@ def _load(ctx: Context[IngestSettings], judged: Judged, key: bytes | None) -> No
         ctx.count_source(source, balances[source])
 
 
-def _balance(judged: Judged, counted: Counted, applied: int) -> SourceCounts:
+def _balance(judged: Judged, source: str, counted: Counted, applied: int) -> SourceCounts:
     """Rows of a source in, accepted, quarantined, blank; what was deleted there is a row in, too."""
     delivered, gone = counted.delivered, judged.delivery.gone_rows
     rejecting = [r.name for r in judged.rules if r.criticality == rules.REJECT]
     reasons = {name: counted.failed[name] for name in rejecting if counted.failed[name]}
+    if judged.delivery.erased.get(source):
+        reasons[ERASED_PERSON] = judged.delivery.erased[source]
     return SourceCounts(
         rows_in=delivered.rows_in + gone,
         accepted=delivered.rows_in - delivered.blank - delivered.rejected + applied,
@@ -139,4 +143,9 @@ def _set_aside(
     key: bytes,
 ) -> None:
     """Writes the raw rows of rejected rows in place of those whose rows in quarantine are `replaced`."""
-    ctx.write(RawRows, pseudonyms.raw_rows(table, rejected, key), {RawRows.table: table.name, **replaced})
+    rows = encryption.encrypted(RawRows, pseudonyms.raw_rows(table, rejected, key), _encryption_key(ctx))
+    ctx.write(RawRows, rows, {RawRows.table: table.name, **replaced})
+
+
+def _encryption_key(ctx: Context[IngestSettings]) -> bytes | None:
+    return encryption.encryption_key(ctx.business.privacy.encryption_key_secret)

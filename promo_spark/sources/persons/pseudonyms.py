@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import hmac
+import re
 from collections.abc import Callable, Iterable
 
 import pyarrow as pa
@@ -38,13 +39,20 @@ _SETTING = "business.privacy"
 
 def pseudonym_key(key_secret: str) -> bytes:
     """The key that a reference leads to. Raises SettingsError for a missing or short key."""
-    name = f"{_SETTING}.key_secret"
+    instead = f" For public data, whose ids mean nobody: {_SETTING}.pseudonymise = false"
+    return long_key(key_secret, f"{_SETTING}.key_secret", instead)
+
+
+def long_key(key_secret: str, name: str, instead: str = "") -> bytes:
+    """The key that the setting of a name leads to. Raises SettingsError for a missing or short one.
+
+    `instead` says what else can be set where there is none.
+    """
     try:
         key = resolved(key_secret, name).encode()
     except SettingsError as error:
         raise SettingsError(
-            f"{error}; a new key: openssl rand -hex 32. It must stay the same for the life of the lake. For public "
-            f"data, whose ids mean nobody: {_SETTING}.pseudonymise = false"
+            f"{error}; a new key: openssl rand -hex 32. It must stay the same for the life of the lake.{instead}"
         ) from None
     if len(key) < _SHORTEST_KEY:
         raise SettingsError(
@@ -55,7 +63,7 @@ def pseudonym_key(key_secret: str) -> bytes:
 
 def key_id(key: bytes | None) -> str:
     """Tells keys apart without telling anything of them; without a key, that ids are kept as they are."""
-    return RAW_IDS if key is None else _digest(key, "key", "")[:8]
+    return RAW_IDS if key is None else keyed_digest(key, "key", "")[:8]
 
 
 def pseudonym(raw_id: str, key: bytes) -> str:
@@ -64,7 +72,12 @@ def pseudonym(raw_id: str, key: bytes) -> str:
     >>> pseudonym("anna", b"a key of thirty-two bytes or more")
     'ubd4d07f9aeec288072d6d87bf13a5651'
     """
-    return "u" + _digest(key, "user", raw_id)
+    return "u" + keyed_digest(key, "user", raw_id)
+
+
+def is_pseudonym(an_id: str) -> bool:
+    """Whether an id looks as pseudonyms do."""
+    return re.fullmatch(PSEUDONYM, an_id) is not None
 
 
 def protected(table: type[Table], rows: DataFrame, key: bytes | None) -> DataFrame:
@@ -95,7 +108,7 @@ def keyed(rows: DataFrame, columns: Iterable[str], key: bytes | None) -> DataFra
     """
     if key is None:
         return rows
-    digest = _hashed(lambda value: _digest(key, "made of ids", value))
+    digest = hashed(lambda value: keyed_digest(key, "made of ids", value))
     return rows.withColumns({column: digest(F.col(column)) for column in columns})
 
 
@@ -145,29 +158,29 @@ def _plain(text: Column) -> Column:
 
 def _digests_of_shared(column: str, key: bytes | None) -> Callable[[Column], Column]:
     """Of equal values equal digests, within the column; without a key whoever guesses a value can tell it."""
-    return _hashed(lambda value: _digest(key or b"", f"shared {column}", value))
+    return hashed(lambda value: keyed_digest(key or b"", f"shared {column}", value))
 
 
 def _pseudonyms(key: bytes) -> Callable[[Column], Column]:
-    return _hashed(lambda value: pseudonym(value, key))
+    return hashed(lambda value: pseudonym(value, key))
 
 
 def _raw_digests(key: bytes) -> Callable[[Column], Column]:
-    return _hashed(lambda value: _digest(key, "raw", value))
+    return hashed(lambda value: keyed_digest(key, "raw", value))
 
 
-def _hashed(of_one: Callable[[str], str]) -> Callable[[Column], Column]:
+def hashed(of_one: Callable[[str], str]) -> Callable[[Column], Column]:
     """A column function that works each different value of a batch once: rows of a user come in runs."""
 
-    def hashed(values: pa.Array) -> pa.Array:
+    def of_each(values: pa.Array) -> pa.Array:
         encoded = values.dictionary_encode()
         different = pa.array([of_one(v) for v in encoded.dictionary.to_pylist()], pa.string())
         return different.take(encoded.indices)  # a null index takes a null
 
-    as_function: Callable[[Column], Column] = arrow_udf(hashed, T.StringType())  # type: ignore[call-overload]  # its stubs take no type object
+    as_function: Callable[[Column], Column] = arrow_udf(of_each, T.StringType())  # type: ignore[call-overload]  # its stubs take no type object
     return as_function
 
 
-def _digest(key: bytes, purpose: str, value: str) -> str:
+def keyed_digest(key: bytes, purpose: str, value: str) -> str:
     """128 bits in hex; the purpose keeps a digest of one kind from being looked up among another's."""
     return hmac.digest(key, f"{purpose}\0{value}".encode(), hashlib.sha256)[:16].hex()

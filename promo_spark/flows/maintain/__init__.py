@@ -1,0 +1,1 @@
+"""The steps of maintain: what is kept for how long, which files go."""

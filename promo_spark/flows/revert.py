@@ -1,0 +1,73 @@
+"""The steps of the command revert: a date's rows as a run wrote them, found in the table's log and put back."""
+
+from __future__ import annotations
+
+import datetime
+
+from pyspark.sql import functions as F
+
+from promo_spark.contracts.catalogue import ALL_TABLES
+from promo_spark.contracts.schema import Table
+from promo_spark.errors import MissingDataError, SettingsError
+from promo_spark.runtime.command import Asked
+from promo_spark.settings import parsed_date
+from promo_spark.storage.commits import Commit, Mark
+from promo_spark.storage.damage import files_of_day_are_there
+from promo_spark.storage.lake import Lake
+from promo_spark.storage.literals import SliceValue
+from promo_spark.storage.locks import held
+
+
+def reverted(asked: Asked) -> str:
+    """Puts the date back as the run wrote it; what was done, in one sentence.
+
+    Raises SettingsError for a table that is none or has no dates, MissingDataError where the log tells of no such run
+    for the date, or its files are deleted.
+    """
+    name, date, run = (asked.arguments[argument] for argument in ("table", "date", "run"))
+    lake, day = asked.lake, parsed_date(date)
+    table = next((t for t in ALL_TABLES if t.full_name() == name), None)
+    column = table.day_column() if table is not None else None
+    if table is None or column is None:
+        what = "there is no such table" if table is None else "it has no rows by date: restore takes it back as a whole"
+        raise SettingsError(f"revert {name}: {what}; docs/tables.md names all, as layer.table")
+    if lake.catalog:
+        raise SettingsError(
+            f"lake.catalog is {lake.catalog}: its folder for locks is not known; use your catalog's own"
+        )
+    with held(lake.spark, lake.root, "revert", f"revert of {name}", asked.settings.lake.wait_seconds, asked.say, True):
+        return _put_back(lake, table, column, day, run)
+
+
+def _put_back(lake: Lake, table: type[Table], column: str, day: datetime.date, run: str) -> str:
+    commits = [c for c in lake.commits_since(table, -1) if c is not None] if lake.exists(table) else []
+    found = next((c for c in reversed(commits) if _wrote(c, table, day, run)), None)
+    if found is None or found.mark is None:
+        marks = [c.mark for c in reversed(commits) if _wrote(c, table, day, "")]
+        runs = list(dict.fromkeys(mark.run for mark in marks if mark is not None))
+        there = f"its log tells of: {', '.join(runs[:10])}, the newest first" if runs else "its log tells of none"
+        raise MissingDataError(f"{table.full_name()}: no run {run} wrote {column} {day}; {there}")
+    if not files_of_day_are_there(lake, table, found.version, f"{column}={day}"):
+        raise MissingDataError(
+            f"{table.full_name()}: run {run} wrote {column} {day} in version {found.version}, whose files are deleted "
+            "(maintain.vacuum_hours): run its job for the date again instead"
+        )
+    rows = lake.read(table, found.version).filter(F.col(column) == F.lit(day))
+    values: dict[str, SliceValue] = {column: day} if table.dated_by else {column: [day]}
+    if table.written_by:
+        rows = rows.filter(F.col(table.written_by) == F.lit(found.mark.job))
+        values[table.written_by] = found.mark.job
+    lake.write(table, rows, values, mark=Mark(run="revert", job="revert", date=day.isoformat()))
+    return (
+        f"{table.full_name()} has for {column} {day} what run {run} wrote (version {found.version}). The next run of "
+        f"{found.mark.job} for the date computes it anew, unless all that it reads is again as it was for that run."
+    )
+
+
+def _wrote(commit: Commit, table: type[Table], day: datetime.date, run: str) -> bool:
+    """Whether a commit is of the run, or, with "", of any run of a job, and may have written the day."""
+    mark = commit.mark
+    if mark is None or not mark.job or not mark.date or mark.keeps_content or mark.job == "revert":
+        return False
+    for_day = not table.dated_by or mark.date == (day - datetime.timedelta(table.days_ahead)).isoformat()
+    return for_day and run in ("", mark.run)
