@@ -15,7 +15,7 @@ import numpy as np
 
 from promo_spark.learners.tables import Floats, Ints
 from promo_spark.measures.metric_rows import Figure
-from promo_spark.measures.population_stability import population_stability
+from promo_spark.measures.population_stability import population_stability, stability_by_chance
 
 LEAST_MEMBERS = 30  # of a group; smaller ones count together, so that no single user counts for many
 MOST_WEIGHT = 5.0  # and its reciprocal: how much more, or less, than the mean example one may count
@@ -83,14 +83,17 @@ def representation(
 ) -> Representation:
     """The examples of a model beside the population, both as numbers of users.
 
-    Where the index by an attribute is `above` or more, the examples count so that shares by all attributes are near the
-    population's. Nobody in one of the two: nothing is told.
+    Where the index by an attribute, less what chance makes of it with so many users, is `above` or more, the examples
+    count so that shares by all attributes are near the population's. Nobody in one of the two: nothing is told.
     """
     if not attributes or not len(examples) or not len(population):
         return Representation(model, [], {}, {}, None)
     wanted = {name: groups.counts(population) for name, groups in attributes.items()}
     before = {name: _index(groups, wanted[name], examples) for name, groups in attributes.items()}
-    weight = _raked(attributes, wanted, examples) if max(before.values()) >= above else None
+    users = len(np.unique(examples)), len(np.unique(population))  # a user has several examples, which are alike
+    by_chance = {name: stability_by_chance(len(groups.names), *users) for name, groups in attributes.items()}
+    apart = max(before[name] - by_chance[name] for name in attributes) >= above
+    weight = _raked(attributes, wanted, examples) if apart else None
     after = {name: _index(groups, wanted[name], examples, weight) for name, groups in attributes.items()}
     figures = []
     for name, groups in attributes.items():

@@ -9,7 +9,7 @@ from pyspark.sql import types as T
 from promo_spark.contracts.schema import Col, Frame
 from promo_spark.contracts.silver import Users
 
-_USERS, _COULD = Users.columns(), "could"
+_USERS, _COULD, _AGREED = Users.columns(), "could", "_agreed"
 
 
 def profiled(rows: DataFrame, users: DataFrame, *, unknown_consent: str) -> DataFrame:
@@ -23,8 +23,8 @@ def profiled(rows: DataFrame, users: DataFrame, *, unknown_consent: str) -> Data
     if unknown_consent == "eligible":
         refused = users.filter(~consent).select(Users.user_id)
         return rows.join(refused, Users.user_id, "left_anti")
-    agreed = users.filter(consent).select(Users.user_id, F.lit(True).alias("_agreed"))
-    kept = F.col(Users.user_id).isNull() | F.col("_agreed").isNotNull()
+    agreed = users.filter(consent).select(Users.user_id, F.lit(True).alias(_AGREED))
+    kept = F.col(Users.user_id).isNull() | F.col(_AGREED).isNotNull()
     return rows.join(agreed, Users.user_id, "left").filter(kept).select(rows.columns)
 
 

@@ -257,13 +257,23 @@ def test_what_is_no_evidence_is_refused_by_name(
 def test_a_coupon_for_some_products_moves_by_its_share_and_who_refuses_profiling_has_no_row(
     lake: Lake, made: Shop, inputs: Lake
 ) -> None:
-    """The same coupons, good for p0 only, which is all that every seventh user buys: the share is told from that."""
-    copied(inputs, lake, made.assignments)
+    """The same coupons, good for p0 only, which is all that every seventh user buys: the share is told from that.
+
+    N06 (part): a third of the users live in the South, where experiments had one in eight of them: 25 of 425 rows each.
+    (1/3 − 1/17) · ln(17/3) + (16/17 − 2/3) · ln(24/17) = 0.57: told, and the rows count so that it is below 0.1.
+    """
+    reached = [row for row in made.assignments if int(row["user_id"][1:]) % 3 or int(row["user_id"][1:]) % 24 == 0]
+    copied(inputs, lake, reached)
     scopes = [{"campaign_id": f"c{s}", "coupon_id": "k", "product_id": "p0"} for s in STARTS]
     lake.write(Coupons, scopes)
-    lake.write(Users, [{"user_id": "u3", "consent_profiling": False}])
+    regions = {f"u{user}": "North" if user % 3 else "South" for user in range(USERS)}
+    lake.write(Users, [{"user_id": u, "region": r, "consent_profiling": u != "u3"} for u, r in regions.items()])
     assert outcome(lake) == "written"
     assert set(effects(lake)) == {f"u{user}" for user in range(USERS)} - {"u3"}
+    figures = {(r["metric"], r["slice"]): r["value"] for r in lake.read(Metrics).collect()}
+    assert figures["training_psi", "responses:region"] == pytest.approx(0.57, abs=0.02)
+    assert figures["training_psi_weighted", "responses:region"] < 0.1
+    assert figures["training_share", "responses:region=South"] == pytest.approx(1 / 17, abs=1e-6)
 
 
 def test_what_chance_drew_on_earlier_dates_is_evidence_as_experiments_are(lake: Lake, made: Shop, inputs: Lake) -> None:

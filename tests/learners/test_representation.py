@@ -41,6 +41,11 @@ def test_examples_that_are_as_the_population_count_as_they_are() -> None:
     found = representation("m", GROUPS, examples=alike, population=USERS, above=0.1)
     assert found.weight is None and found.after == found.before and found.sentence() == ""
     assert representation("m", {}, examples=alike, population=USERS, above=0.1).figures == []
+    # 12 of the South among 24 examples: index 0.17, of which chance makes 1 / 24 + 1 / 1000, and so below 0.15
+    few = np.r_[USERS[USERS % 10 < 3][:12], USERS[USERS % 10 >= 3][:12]]
+    region = {"region": GROUPS["region"]}
+    by_chance = representation("m", region, examples=few, population=USERS, above=0.15)
+    assert by_chance.before["region"] > 0.15 and by_chance.weight is None
     nobody = np.zeros(0, np.int64)
     assert representation("m", GROUPS, examples=nobody, population=USERS, above=0.1).weight is None
 
