@@ -2,7 +2,8 @@
 
 One HTML file, <lake.root>/reports/<date>.html, that needs nothing from elsewhere: it opens on a telephone, and can be
 printed or sent on. Every figure is that of a table; of people only groups of report.least_group or more are told of.
-A section whose table is missing or empty says so.
+A section whose table is missing or empty says so. Beside it lies models-<date>.html, a card of each model in use: what
+it is for and not for, when and on what it was fitted, how good it was, by which features and settings.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from __future__ import annotations
 from promo_spark.contracts.decisions import Budget, Frontier, Promotions
 from promo_spark.contracts.features import DailySales, ProductProfile, UserProfile
 from promo_spark.contracts.measurement import Checks, Effects, Fairness, KpiDaily, PromotionPnl
-from promo_spark.contracts.models import BasketRules, Forecasts, Metrics, SegmentPortraits, Segments
+from promo_spark.contracts.models import BasketRules, Forecasts, Metrics, Registry, SegmentPortraits, Segments
 from promo_spark.contracts.ops import DataQuality
 from promo_spark.contracts.policy import Policy
 from promo_spark.contracts.risk import Risk, RiskActions
 from promo_spark.contracts.silver import Users
-from promo_spark.flows.report.page import page_of_date
+from promo_spark.flows.report.cards import FITTED_BY
+from promo_spark.flows.report.page import pages_of_date
 from promo_spark.runtime.job import Ahead, Context, Earlier, job, main
 from promo_spark.settings.promote import PromoteSettings
 from promo_spark.settings.report import ReportSettings
@@ -41,6 +43,7 @@ from promo_spark.settings.report import ReportSettings
         DailySales,
         Forecasts,
         Metrics,
+        Registry,
         Risk,
         RiskActions,
         DataQuality,
@@ -49,20 +52,22 @@ from promo_spark.settings.report import ReportSettings
         Earlier(Segments),
         Earlier(Forecasts),
         Earlier(Metrics),
+        Earlier(Registry),
         Earlier(Policy),
         Ahead(Policy),
     ],
     writes=[],
-    pages=["{date}"],
+    pages=["{date}", "models-{date}"],
     settings=ReportSettings,
-    beside=[PromoteSettings],
+    beside=[PromoteSettings, *FITTED_BY.values()],
 )
 def run(ctx: Context[ReportSettings]) -> None:
     why_not = ctx.why_no_pages()
     if why_not:
         ctx.note(f"no page is written, as {why_not}")
         return
-    ctx.note(f"written: {ctx.write_page(f'{ctx.date}', page_of_date(ctx))}")
+    for name, html in pages_of_date(ctx).items():
+        ctx.note(f"written: {ctx.write_page(name, html)}")
 
 
 if __name__ == "__main__":

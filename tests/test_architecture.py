@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from promo_spark.contracts.catalogue import ALL_TABLES
+from promo_spark.contracts.model_features import meaning_of
 from promo_spark.contracts.schema import Personal
 from promo_spark.contracts.sensitive import SENSITIVE_ATTRIBUTES, declared_features
 from promo_spark.contracts.vocabulary import PROFILE_NUMBERS, USER_ATTRIBUTES
@@ -202,6 +203,8 @@ def test_a_sensitive_feature_is_refused_where_it_is_declared_and_where_it_is_lea
         declared_features("recency_days", "gender")
     with pytest.raises(ContractError, match=r"age_band, region are sensitive attributes"):
         FeatureTable(("region", "order_days", "age_band"), np.zeros((1, 3)))
+    for job, names in (("propensity", {*USER_FEATURES, *PAIR_FEATURES}), ("uplift", {*RESPONSE_FEATURES})):
+        assert not [name for name in names if meaning_of(job, name) is None]  # each has a contract that says what it is
     assert set(USER_ATTRIBUTES) - SENSITIVE_ATTRIBUTES == {"member_tier"}  # what the shop gave, not who somebody is
 
 

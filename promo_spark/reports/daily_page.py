@@ -1,15 +1,17 @@
-"""The page of a date for people: what was decided, what came of it, who the customers are, what is watched."""
+"""The pages of a date for people: what was decided, what came of it, who the customers are; and cards of models."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from promo_spark.reports.blocks import Section
 from promo_spark.reports.rendering import page_templates
 from promo_spark.reports.sections.customers import CustomerRows, customers_section
 from promo_spark.reports.sections.decided import DecidedRows, decided_section, headline
 from promo_spark.reports.sections.fairness import FairnessRows, fairness_section
 from promo_spark.reports.sections.forecasts import ForecastRows, forecasts_section
+from promo_spark.reports.sections.models import ModelRows, card_sections, models_section
 from promo_spark.reports.sections.outcomes import OutcomeRows, alarms, outcomes_section
 from promo_spark.reports.sections.recommendations import recommendations_section
 from promo_spark.reports.sections.together import together_section
@@ -28,6 +30,7 @@ class DailyRows:
     rules: Sequence[Row]
     forecasts: ForecastRows
     recommendations: Sequence[Row]
+    models: ModelRows
     risk: Sequence[Row]
     quality: Sequence[Row]
     policy: PolicyRows
@@ -44,19 +47,35 @@ def daily_page(of: DailyRows, told: Told, run_id: str) -> str:
         together_section(of.rules, told),
         forecasts_section(of.forecasts, told),
         recommendations_section(of.recommendations, told),
+        models_section(of.models, told),
         risk_section(of.risk, told),
         quality_section(of.quality, told),
         policy_section(of.policy, told),
     ]
+    facts = [*headline(of.decided, told), *alarms(of.outcomes, told)]
+    return _page(sections, facts, w.say("page.title", date=w.day(told.date)), w.say("page.lead"), told, run_id)
+
+
+def cards_page(of: ModelRows, told: Told, run_id: str) -> str:
+    """The cards of the models as a page of its own, in one file too."""
+    w = told.words
+    title = w.say("models.page_title", date=w.day(told.date))
+    return _page(card_sections(of, told), [], title, w.say("models.page_lead"), told, run_id)
+
+
+def _page(
+    sections: Sequence[Section], facts: Sequence[tuple[str, str]], title: str, lead: str, told: Told, run_id: str
+) -> str:
+    w = told.words
     return (
         page_templates()
         .get_template("daily_page.html.j2")
         .render(
             language=w.language,
-            title=w.say("page.title", date=w.day(told.date)),
-            lead=w.say("page.lead"),
+            title=title,
+            lead=lead,
             contents=w.say("page.contents"),
-            facts=[*headline(of.decided, told), *alarms(of.outcomes, told)],
+            facts=facts,
             sections=sections,
             footing=w.say("page.footing", run_id=run_id),
         )

@@ -23,7 +23,7 @@ from jobs.report import run as report
 from promo_spark.contracts.decisions import Budget, Frontier, Promotions
 from promo_spark.contracts.features import DailySales, ProductProfile, UserProfile
 from promo_spark.contracts.measurement import Checks, Effects, Fairness, KpiDaily, PromotionPnl
-from promo_spark.contracts.models import BasketRules, Forecasts, Metrics, SegmentPortraits, Segments
+from promo_spark.contracts.models import BasketRules, Forecasts, Metrics, Registry, SegmentPortraits, Segments
 from promo_spark.contracts.ops import DataQuality
 from promo_spark.contracts.policy import Policy
 from promo_spark.contracts.risk import Risk, RiskActions
@@ -35,6 +35,7 @@ from promo_spark.reports.sections.customers import CustomerRows
 from promo_spark.reports.sections.decided import DecidedRows
 from promo_spark.reports.sections.fairness import FairnessRows, fairness_section
 from promo_spark.reports.sections.forecasts import ForecastRows
+from promo_spark.reports.sections.models import ModelRows
 from promo_spark.reports.sections.outcomes import OutcomeRows
 from promo_spark.reports.sections.told import Told
 from promo_spark.reports.sections.watched import PolicyRows
@@ -192,16 +193,36 @@ def write_tables(lake: Lake) -> None:
         {**group, "group_name": "x", "n": 7, "outcome": "insufficient", "message": "7 users may get offers"},
         {**group, "attribute": "loyalty", "group_name": "others", "estimate": 0.25},
     )
-    # fitted a week ago, and before: the newest is told
-    far = {"metric": "training_psi", "slice": "redemption:region", "n": 900}
+    # fitted a week ago, and before that: the newest fit is told, with the figures of its own date
+    apart: dict[str, Any] = {"metric": "training_psi", "slice": "redemption:region", "value": 0.538, "n": 900}
+    south: dict[str, Any] = {"slice": "redemption:region=South", "n": 90}
     write(
         Metrics,
-        {**far, "value": 0.538},
-        {**far, "metric": "training_psi_weighted", "value": 0.03125},
+        apart,
+        {**apart, "metric": "training_psi_weighted", "value": 0.03125},
+        {**south, "metric": "training_share", "value": 0.1},
+        {**south, "metric": "population_share", "value": 0.4},
+        {"metric": "auc", "slice": "redemption", "value": 0.75, "n": 900},
+        {"metric": "log_loss", "slice": "redemption:boosting", "value": 0.625, "n": 900},
+        {"metric": "auc", "slice": "order_14d", "value": 0.875, "n": 800},
         day=WEEK_BEFORE,
         job="propensity",
     )
-    write(Metrics, {**far, "value": 0.75}, day=WEEK_BEFORE - datetime.timedelta(7), job="propensity")
+    before = WEEK_BEFORE - datetime.timedelta(7)
+    write(Metrics, {**apart, "value": 0.75}, day=before, job="propensity")
+    fit: dict[str, Any] = {
+        "model": "redemption",
+        "engine": "boosting",
+        "champion": True,
+        "refit": "weekly",
+        "trained_rows": 900,
+    }
+    fit |= {"features": ["recency_days", "pair_days", EVIL], "metrics": {"auc": 0.75}, "format": "table"}
+    fit |= {"trained_from": before, "trained_to": WEEK_BEFORE, "state": "models.fitted_models", "reason": EVIL}
+    other = {**fit, "model": "order_14d", "metrics": {"auc": 0.875}, "features": ["order_days"]}
+    for day, engine in ((before, "logistic"), (WEEK_BEFORE, "boosting")):
+        of_day = {"engine": engine, "version": day.isoformat()}
+        write(Registry, {**fit, **of_day}, {**other, **of_day}, day=day, job="propensity")
     tiers = ["low"] * 7 + ["high"] * 5 + ["blocked"] * 2
     advice = {"low": "none", "high": "review", "blocked": "suspend"}
     write(Risk, *[{"user_id": f"user-{n:04}", "tier": t} for n, t in enumerate(tiers)])
@@ -238,10 +259,16 @@ def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Lake:
 
 
 @pytest.fixture(scope="module")
-def html(shop: Lake) -> str:
+def pages(shop: Lake) -> tuple[str, str]:
+    """The page of the date, and that of the models' cards, as one run wrote them."""
     outcome, page = written(shop)
     assert outcome == "written"
-    return page
+    return page, page_path(shop, f"models-{DATE}").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def html(pages: tuple[str, str]) -> str:
+    return pages[0]
 
 
 @pytest.fixture(scope="module")
@@ -288,6 +315,8 @@ ROWS = [
     ["gender", "x", "7", "–", "–", "–", "–", "cannot be told"],
     ["loyalty", "all others", "400", "25.0%", "–", "–", "–", "fine"],
     ["redeeming a coupon", "region", "2024-06-08", "900", "0.538", "0.031"],
+    ["order within 14 days", "boosting", "2024-06-08", "900", EVIL],
+    ["redeeming a coupon", "boosting", "2024-06-08", "900", EVIL],
     ["TEA", EVIL, "30", "40.0%", "2.5"],
     ["TEA", "2024-06-13", "2", "20", "26", "30.0%", "50%"],
     ["champions, all series", "0.875", "–", "–", "–", "40"],
@@ -317,6 +346,7 @@ def test_the_page_has_every_section_and_begins_with_what_was_decided(page: Page)
         "together",
         "forecasts",
         "recommendations",
+        "models",
         "risk",
         "quality",
         "policy",
@@ -408,15 +438,16 @@ def test_the_page_is_in_the_language_of_the_offers_unless_set_otherwise(shop: La
 
 def test_a_page_that_is_there_is_left_and_one_that_is_not_is_made_with_the_same_bytes(shop: Lake, html: str) -> None:
     """Unchanged without Spark, too; written again where it was deleted, or where another run wrote it."""
-    there = page_path(shop, f"{DATE}")
-    there.write_text(html, encoding="utf-8")
+    there, cards = page_path(shop, f"{DATE}"), page_path(shop, f"models-{DATE}")
+    there.unlink(missing_ok=True)
+    assert written(shop) == ("written", html)
     assert written(shop) == ("current", html)
     assert nothing_to_do(report, settings_of(shop), [DATE])
     there.write_text(html.replace(page_run(shop, f"{DATE}") or "?", "another"), encoding="utf-8")
     assert not nothing_to_do(report, settings_of(shop), [DATE])
     assert written(shop) == ("written", html)
     assert not list(there.parent.glob("*.part"))
-    there.unlink()
+    cards.unlink()
     assert not nothing_to_do(report, settings_of(shop), [DATE])
 
 
@@ -438,6 +469,7 @@ def test_a_date_without_rows_has_a_page_that_says_why() -> None:
         [],
         ForecastRows([], [], [], [], []),
         [],
+        ModelRows([], [], {}),
         [],
         [],
         PolicyRows([], []),
@@ -448,6 +480,36 @@ def test_a_date_without_rows_has_a_page_that_says_why() -> None:
     assert "measurement.effects has no rows of 2024-06-15." in text
     assert "Effects are told from the day on which the first offers have ended." in text
     assert "the lake has no table models.risk." in text
+
+
+CARD = [
+    # of models.registry and models.metrics of the day of the fit, and of the contracts of the features
+    ["auc", "–", "0.7500", "–"],
+    ["log_loss", "redemption:boosting", "0.6250", "900"],
+    ["region", "South", "10.0%", "40.0%", "0.538", "0.031"],
+    ["recency_days", "days since the last order day [days]"],
+    ["pair_days", "days on which the user bought the product"],
+    [EVIL, "–"],
+    ["propensity.trees", "250"],
+    ["propensity.represented", '["gender", "age_band", "region"]'],
+]
+
+
+def test_each_model_has_a_card_whose_figures_are_those_of_its_tables(pages: tuple[str, str]) -> None:
+    """N08 (part): what it is for and not for, when and on what it was fitted, how good it was, whom it learnt from.
+
+    A card tells of its own model: 0.8750 is of another one. The page of the date leads to the cards.
+    """
+    assert f'href="models-{DATE}.html"' in pages[0]
+    cards = Page(pages[1])
+    assert [a["id"] for tag, a in cards.elements if tag == "h2"] == ["order_14d", "redemption"]
+    first, card = (part.split("<h2")[0] for part in cards.html.split('<h2 id="')[1:3])
+    assert [row for row in CARD if row not in Page(card).rows] == []
+    assert "0.8750" in first and "0.8750" not in card and "0.7500" not in first
+    for told in ("Tells how likely a customer redeems a coupon", "Whom earlier campaigns reached was chosen"):
+        assert told in card
+    assert "fitted on 2024-06-08 by boosting examples 900 of days from 2024-06-01" in Page(card).text
+    assert EVIL not in cards.html and {"src", "srcset"}.isdisjoint(a for _, given in cards.elements for a in given)
 
 
 def test_where_nobodys_attributes_are_known_one_line_says_so() -> None:

@@ -12,11 +12,14 @@ from promo_spark.contracts.measurement import FAIRNESS_OUTCOMES, METRICS, OUTCOM
 from promo_spark.contracts.policy import PARAMETERS
 from promo_spark.contracts.risk import ACTIONS
 from promo_spark.measurement.kpis.key_figures import UNKNOWN
+from promo_spark.models.propensity.questions import item_questions, user_questions
 from promo_spark.models.segments.names import AVERAGE, NO_ORDERS, PHRASES
 from promo_spark.reports.sections.fairness import LOYALTY
 from promo_spark.reports.wording import Wording, texts
 
+QUESTIONS = (*user_questions([]), *item_questions([]))
 LANGUAGES = ("en-US", "zh-CN")
+MODELS = ("segments", "itemsets", "recommender", "forecasts", "responses", *QUESTIONS)
 WORDS = {
     "scenario": vocabulary._OWN_SCENARIOS,
     "mechanic": vocabulary.MECHANICS,
@@ -30,6 +33,9 @@ WORDS = {
     "verdict": VERDICTS,
     "outcome": {*OUTCOMES, *FAIRNESS_OUTCOMES},
     "attribute": [*vocabulary.USER_ATTRIBUTES, LOYALTY],
+    "model": MODELS,
+    "card.for": MODELS,
+    "card.limits": MODELS,
     "advice": ACTIONS,
     "parameter": [p.name for p in PARAMETERS],
     "kpi": list(UNKNOWN),

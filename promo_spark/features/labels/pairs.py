@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from promo_spark.contracts.model_features import PairFeatures
 from promo_spark.contracts.sensitive import declared_features
 from promo_spark.features.labels.histories import Floats, Histories, Ints, stacked
 from promo_spark.features.labels.users import USER_FEATURES, Rows, user_features
@@ -23,24 +24,7 @@ _OF_USER = (
     "silence",
     "basket_lines",
 )
-_OF_PAIR = (
-    "pair_days",
-    "pair_recency_days",
-    "pair_second_recency_days",
-    "pair_tenure_days",
-    "pair_days_28",
-    "pair_days_91",
-    "pair_gap_days",
-    "pair_gap_spread",
-    "pair_silence",
-    "pair_units",
-    "pair_share",
-    "pair_orders_since",
-    "category_days",
-    "category_recency_days",
-)
-_OF_PRODUCT = ("product_buyers", "product_repeat_share", "product_gap_days", "product_regularity", "product_trend")
-PAIR_FEATURES = declared_features(*_OF_USER, *_OF_PAIR, *_OF_PRODUCT)
+PAIR_FEATURES = declared_features(*_OF_USER, *PairFeatures.columns())
 PAIR_KINDS = ("never bought", "bought on one day", "bought on several days")
 _RECENT, _MONTH = 91, 28
 _FEW = 5.0  # pairs' worth of all products' mean, that a product's own figures are drawn to
@@ -66,7 +50,10 @@ class Pairs:
 
 @dataclass(frozen=True)
 class ProductFigures:
-    """What the users of a sample tell of each product as of a day, by _OF_PRODUCT; and each one's category."""
+    """What the users of a sample tell of each product as of a day, and each one's category.
+
+    `values` has the columns of PairFeatures that are called product_….
+    """
 
     values: Floats
     category: Ints

@@ -7,37 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from promo_spark.contracts.model_features import UserFeatures
 from promo_spark.contracts.sensitive import declared_features
 from promo_spark.features.labels.histories import Floats, Histories, Ints, stacked
 
-USER_FEATURES = declared_features(
-    "recency_days",
-    "second_recency_days",
-    "fourth_recency_days",
-    "tenure_days",
-    "account_days",
-    "order_days",
-    "order_days_7",
-    "order_days_14",
-    "order_days_28",
-    "order_days_56",
-    "order_days_91",
-    "order_rate",
-    "gap_days",
-    "gap_spread",
-    "silence",
-    "spend_28",
-    "spend_91",
-    "basket_value",
-    "basket_lines",
-    "discounted_share",
-    "weekend_share",
-    "contacts_14",
-    "contacts_28",
-    "contacts_91",
-    "redemptions",
-    "redeemed_share",
-)
+USER_FEATURES = declared_features(*UserFeatures.columns())
 WINDOWS = (7, 14, 28, 56, 91)
 # of users: predictions of each kind are calibrated by themselves
 KINDS = ("never ordered", "ordered long ago", "one order day", "active", "silent")

@@ -1,7 +1,8 @@
-"""The page of a date, from the tables that report may read."""
+"""The pages of a date, from the tables that report may read."""
 
 from __future__ import annotations
 
+from promo_spark.flows.report.cards import model_rows
 from promo_spark.flows.report.customers import customer_rows
 from promo_spark.flows.report.decided import decided_rows
 from promo_spark.flows.report.fairness import fairness_rows
@@ -15,21 +16,29 @@ from promo_spark.flows.report.models import (
 )
 from promo_spark.flows.report.outcomes import outcome_rows
 from promo_spark.flows.report.reading import Ctx
-from promo_spark.reports.daily_page import DailyRows, daily_page
+from promo_spark.reports.daily_page import DailyRows, cards_page, daily_page
+from promo_spark.reports.sections.models import cards_page_name
 from promo_spark.reports.sections.told import Told
 from promo_spark.reports.wording import Wording
 from promo_spark.runtime.side_by_side import both
 from promo_spark.settings.promote import PromoteSettings
 
 
-def page_of_date(ctx: Ctx) -> str:
-    """The page as HTML. What a table does not hold, its section says."""
+def pages_of_date(ctx: Ctx) -> dict[str, str]:
+    """By name the page of the date and that of the models' cards, as HTML. What a table does not hold, they say."""
     language = ctx.settings.language or ctx.beside(PromoteSettings).language
     words = Wording(language, ctx.business.currency, ctx.settings.least_group)
     tables = frozenset(table for table in ctx.job.optional if ctx.exists(table))
     ctx.say("reading decisions, effects, segments and models")
-    (decided, outcomes, rules, risk, quality), (customers, fairness, forecasts, recommendations, policy) = both(
-        lambda: (decided_rows(ctx), outcome_rows(ctx), strongest_rules(ctx), risk_groups(ctx), quality_rows(ctx)),
+    (decided, outcomes, rules, risk, quality, models), (customers, fairness, forecasts, recommendations, policy) = both(
+        lambda: (
+            decided_rows(ctx),
+            outcome_rows(ctx),
+            strongest_rules(ctx),
+            risk_groups(ctx),
+            quality_rows(ctx),
+            model_rows(ctx),
+        ),
         lambda: (
             customer_rows(ctx),
             fairness_rows(ctx),
@@ -38,5 +47,11 @@ def page_of_date(ctx: Ctx) -> str:
             policy_rows(ctx),
         ),
     )
-    rows = DailyRows(decided, outcomes, customers, fairness, rules, forecasts, recommendations, risk, quality, policy)
-    return daily_page(rows, Told(words, ctx.date, ctx.settings.days, tables), ctx.run_id)
+    told = Told(words, ctx.date, ctx.settings.days, tables)
+    rows = DailyRows(
+        decided, outcomes, customers, fairness, rules, forecasts, recommendations, models, risk, quality, policy
+    )
+    return {
+        f"{ctx.date}": daily_page(rows, told, ctx.run_id),
+        cards_page_name(ctx.date): cards_page(models, told, ctx.run_id),
+    }
