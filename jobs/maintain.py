@@ -13,7 +13,7 @@ from __future__ import annotations
 from promo_spark.contracts.housekeeping import Maintenance, RemovedRuns
 from promo_spark.contracts.restricted import Suppressed
 from promo_spark.flows.maintain.erasure import erased, readmitted
-from promo_spark.flows.maintain.housekeeping import kept_house, refuse_unknown_tables
+from promo_spark.flows.maintain.housekeeping import kept_house, refuse_impossible
 from promo_spark.runtime.job import Context, job, main
 from promo_spark.settings.export import ExportSettings
 from promo_spark.settings.maintain import MaintainSettings
@@ -24,7 +24,7 @@ from promo_spark.settings.maintain import MaintainSettings
     writes=[Maintenance, RemovedRuns, Suppressed],
     settings=MaintainSettings,
     beside=[ExportSettings],
-    refuse=refuse_unknown_tables,
+    refuse=refuse_impossible,
     keeps_house=True,
 )
 def run(ctx: Context[MaintainSettings]) -> None:

@@ -21,7 +21,7 @@ from promo_spark.storage.arrow_tables import folder_of
 from promo_spark.storage.commits import Mark, marked
 from promo_spark.storage.files import Files
 from promo_spark.storage.lake import Lake
-from promo_spark.storage.maintenance import note_removed, rows_of_runs, run_of, stored
+from promo_spark.storage.maintenance import note_removed, number_of, rows_of_runs, run_of, stored
 
 ID, PATTERN = "_id", "_pattern"
 
@@ -80,7 +80,7 @@ def delete_rows(lake: Lake, table: type[Table], rows: DataFrame, by: Sequence[st
     with marked(lake.spark, mark):
         delta = DeltaTable.forPath(lake.spark, lake.path(table))
         delta.alias("old").merge(keys.alias("gone"), on).whenMatchedDelete().execute()
-    return sum(r.n for r in gone)
+    return number_of(gone)
 
 
 def delete_earlier_versions(lake: Lake, table: type[Table]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -27,8 +27,9 @@ from promo_spark.storage.literals import literal
 
 CHECKPOINTS = ".checkpoints"  # a folder of the lake, on a cluster
 _LOG = "/_delta_log/"
+_PATH, _ROWS = "path", "rows_of_run"
 _HOUR = 3_600_000  # in milliseconds
-_NAMED = T.StructType([T.StructField("path", T.StringType())])
+_NAMED = T.StructType([T.StructField(_PATH, T.StringType())])
 _ACTIONS = ("add", "remove", "cdc")  # of a commit: those that name a file
 
 
@@ -68,7 +69,12 @@ def rows_of_runs(table: type[Table], rows: DataFrame) -> DataFrame:
     run = F.col(RemovedRuns.run_id) if RemovedRuns.run_id in table.columns() else F.lit("")
     named = {RemovedRuns.day: day, RemovedRuns.job: job, RemovedRuns.removed_run: F.coalesce(run, F.lit(""))}
     grouped = rows.select(*[column.alias(name) for name, column in named.items()]).groupBy(*named)
-    return grouped.agg(F.count(F.lit(1)).alias("n"))
+    return grouped.agg(F.count(F.lit(1)).alias(_ROWS))
+
+
+def number_of(rows: Iterable[Row]) -> int:
+    """How many rows there are of all runs of `rows_of_runs`."""
+    return sum(row[_ROWS] for row in rows)
 
 
 def run_of(row: Row) -> tuple[str, str, str]:
@@ -87,7 +93,7 @@ def without_days_before(lake: Lake, table: type[Table], limit: datetime.date, ma
         note_removed(lake, table, [run_of(r) for r in old], mark, step)
         with marked(lake.spark, mark):
             lake.spark.sql(f"DELETE FROM {lake.address(table)} WHERE {column} < {literal(table, limit)}")
-    return sum(r.n for r in old)
+    return number_of(old)
 
 
 def note_removed(lake: Lake, table: type[Table], runs: Sequence[tuple[str, str, str]], mark: Mark, step: str) -> None:
@@ -163,8 +169,8 @@ def _names(actions: DataFrame) -> set[str]:
     paths = [F.col(f"{action}.path") for action in _ACTIONS if action in actions.columns]
     if not paths:
         return set()
-    rows = actions.select(F.explode(F.array(*paths)).alias("path")).filter(F.col("path").isNotNull()).collect()
-    return {_name(unquote(row.path)) for row in rows}
+    rows = actions.select(F.explode(F.array(*paths)).alias(_PATH)).filter(F.col(_PATH).isNotNull()).collect()
+    return {_name(unquote(row[_PATH])) for row in rows}
 
 
 def _name(path: str) -> str:

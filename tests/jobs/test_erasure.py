@@ -19,6 +19,7 @@ from promo_spark.contracts.restricted import Identities, Persons, Suppressed
 from promo_spark.contracts.silver import QUARANTINE, Events, OrderLines
 from promo_spark.errors import MissingDataError, SettingsError
 from promo_spark.reports.sections.decided import shortened_id
+from promo_spark.runtime.freshness import Freshness
 from promo_spark.runtime.invocation import Ran, invoked
 from promo_spark.runtime.progress import Progress
 from promo_spark.runtime.registry import all_commands, single_jobs
@@ -26,6 +27,7 @@ from promo_spark.settings import load
 from promo_spark.sources.persons.pseudonyms import pseudonym
 from promo_spark.storage import erasure
 from promo_spark.storage.lake import Lake
+from promo_spark.storage.local_logs import logs_of
 from promo_spark.storage.pages import write_page
 from tests.jobs.export_rows import decide, offer
 
@@ -121,6 +123,7 @@ def test_an_erased_person_is_in_no_byte_of_the_lake_and_does_not_come_back(run: 
     """N04: after erasing, the id is in no data file, nor in pages, exports and checkpoints; the dates stay current."""
     run("ingest")
     run("profile")
+    decide(lake, [offer(3, of=1, user_id=ANN)], DAY - datetime.timedelta(1), run="hers-alone")
     decide(lake, [offer(1, of=1, user_id=ANN), offer(2, of=2, user_id=BEN)], DAY)
     run("export")
     write_page(lake, str(DAY), f"<html><head></head>{shortened_id(ANN)} gets tea</html>", "r1")
@@ -128,6 +131,8 @@ def test_an_erased_person_is_in_no_byte_of_the_lake_and_does_not_come_back(run: 
     left = Path(lake.root, ".checkpoints", "of-a-killed-run")
     left.mkdir(parents=True)
     (left / "part").write_text(ANN)
+    promote = single_jobs()["promote"]
+    read = Freshness(logs_of(lake)).inputs(promote, DAY).runs
     held = naming(lake.root, IDS)
     assert {"silver/order_lines", "silver/events", "restricted/persons"} <= held
     assert {
@@ -148,8 +153,9 @@ def test_an_erased_person_is_in_no_byte_of_the_lake_and_does_not_come_back(run: 
     assert len(lake.read(QUARANTINE[OrderLines]).collect()) == 1
     assert Path(lake.root, "reports", "other.html").exists()
     removed = {r.table: r.rows_removed for r in lake.read(Maintenance).collect()}
-    assert (removed["silver.order_lines"], removed["silver.events"], removed["decisions.promotions"]) == (1, 1, 1)
+    assert (removed["silver.order_lines"], removed["silver.events"], removed["decisions.promotions"]) == (1, 1, 2)
 
+    assert Freshness(logs_of(lake)).inputs(promote, DAY).runs == read  # of the date of hers alone, too
     assert outcome(run("ingest")) == "current"
     assert outcome(run("profile")) == "current"
     # The source still has her: what it delivers is left out, and counted.

@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.housekeeping import Maintenance, RemovedRuns
 from promo_spark.contracts.ops import Runs
-from promo_spark.errors import BusyError, SettingsError
+from promo_spark.errors import BusyError, MissingDataError, SettingsError
 from promo_spark.runtime.freshness import Freshness
 from promo_spark.runtime.invocation import invoked, refuse_settings
 from promo_spark.runtime.progress import Progress
@@ -156,12 +156,28 @@ def test_the_files_of_persons_are_settings_in_fewer_letters() -> None:
 
 
 @pytest.mark.parametrize(
-    ("retention", "message"),
+    ("overrides", "message"),
     [
-        ({"decisions.promotion": 30}, r"maintain\.retention: there is no table decisions\.promotion; docs/tables\.md"),
-        ({"silver.users": 30}, r"maintain\.retention: silver\.users has no rows by day or date"),
+        (
+            {"maintain.persons": "a", "maintain.readmit": "b"},
+            r"maintain\.persons and maintain\.readmit: .* in two runs",
+        ),
+        ({"maintain.persons": "a"}, r"business\.privacy\.suppression_key_secret = 'env:PROMO_SPARK_SUPPRESSION_KEY'"),
+        (
+            {"maintain.retention": {"decisions.promotion": 30}},
+            r"maintain\.retention: there is no table decisions\.promotion; docs/tables\.md",
+        ),
+        (
+            {"maintain.retention": {"silver.users": 30}},
+            r"maintain\.retention: silver\.users has no rows by day or date",
+        ),
     ],
 )
-def test_retention_of_what_has_no_days_is_refused(retention: Mapping[str, int], message: str) -> None:
+def test_what_cannot_be_done_is_refused_before_spark_starts(overrides: Mapping[str, Any], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
-        refuse_settings(single_jobs()["maintain"], load(None, {"maintain.retention": retention}))
+        refuse_settings(single_jobs()["maintain"], load(None, overrides))
+
+
+def test_a_lake_without_a_table_is_told(maintain: Maintain) -> None:
+    with pytest.raises(MissingDataError, match=r"the lake \S+ has no table: there is no house to keep"):
+        maintain({})

@@ -58,7 +58,8 @@ def erased(ctx: Context[MaintainSettings]) -> None:
     _without_exports(ctx, meant)
     rows = sum(row[Maintenance.rows_removed] for row in done)
     ctx.note(f"{len(meant.ids):,} persons are erased: {rows:,} rows of {len(done)} tables")
-    ctx.write(Maintenance, done)
+    if done:
+        ctx.write(Maintenance, done)
 
 
 def readmitted(ctx: Context[MaintainSettings]) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 from promo_spark.contracts.catalogue import ALL_TABLES
 from promo_spark.contracts.housekeeping import OPTIMIZE, ORPHANS, RETENTION, VACUUM, Maintenance
 from promo_spark.contracts.schema import Table
-from promo_spark.errors import SettingsError
+from promo_spark.errors import MissingDataError, SettingsError
 from promo_spark.runtime.context import Context
 from promo_spark.settings.business import BusinessSettings
 from promo_spark.settings.maintain import MaintainSettings
+from promo_spark.sources.persons.suppression import suppression_key
 from promo_spark.storage.commits import Mark
 from promo_spark.storage.maintenance import (
     Stored,
@@ -26,8 +27,14 @@ from promo_spark.storage.maintenance import (
 _JOB = "maintain"
 
 
-def refuse_unknown_tables(settings: MaintainSettings, _business: BusinessSettings) -> None:
-    """Raises SettingsError where retention names what is no table, or one without days."""
+def refuse_impossible(settings: MaintainSettings, business: BusinessSettings) -> None:
+    """Raises SettingsError where retention names no table by days, or a file of persons cannot be made sense of."""
+    if settings.persons and settings.readmit:
+        raise SettingsError(
+            "maintain.persons and maintain.readmit: erase and readmit persons in two runs, one after the other"
+        )
+    if settings.persons or settings.readmit:
+        suppression_key(business.privacy.suppression_key_secret)
     tables = {table.full_name(): table for table in ALL_TABLES}
     for name in settings.retention:
         if name not in tables:
@@ -38,17 +45,20 @@ def refuse_unknown_tables(settings: MaintainSettings, _business: BusinessSetting
 
 def kept_house(ctx: Context[MaintainSettings]) -> None:
     """Takes each table that there is in hand, and writes down what was done where something was."""
-    done: list[dict[str, Any]] = []
-    for table in ALL_TABLES:
-        if ctx.every_table.exists(table):
-            ctx.say(table.full_name())
-            done += _kept(ctx, table)
-    delete_leftovers(ctx.every_table, ctx.settings.orphan_hours, ctx.began)
+    lake, done = ctx.every_table, list[dict[str, Any]]()
+    there = [table for table in ALL_TABLES if lake.exists(table)]
+    if not there:
+        raise MissingDataError(f"the lake {lake.catalog or lake.root} has no table: there is no house to keep")
+    for table in there:
+        ctx.say(table.full_name())
+        done += _kept(ctx, table)
+    delete_leftovers(lake, ctx.settings.orphan_hours, ctx.began)
     rows = sum(row[Maintenance.rows_removed] for row in done)
     freed = sum((row[Maintenance.bytes_before] - row[Maintenance.bytes_after]) for row in done if _deletes(row))
     merged = sum(row[Maintenance.step] == OPTIMIZE for row in done)
     ctx.note(f"{rows:,} rows taken out, {merged} tables merged, {freed / 1e6:,.1f} MB of files deleted")
-    ctx.write(Maintenance, done)
+    if done:
+        ctx.write(Maintenance, done)
 
 
 def mark_of(ctx: Context[MaintainSettings]) -> Mark:
