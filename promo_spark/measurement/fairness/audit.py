@@ -140,10 +140,12 @@ def _compared(group: Group, other: Group, by: Unequal, alpha: float) -> list[Row
 
 
 def _outcome(group: Group, ratio: float, around: Interval, least: float) -> str:
-    """Loyal customers may need no offer to come: that they get fewer is told, and stops nothing."""
+    """Loyal customers may need no offer to come, and of whom nothing is known may be a customer seldom seen: that these
+    get fewer is told, and stops nothing."""
     if ratio >= least:
         return OK
-    return STOP if around.high < least and group.attribute != LOYALTY else WARN
+    may_stop = group.attribute != LOYALTY and group.group_name != UNKNOWN
+    return STOP if around.high < least and may_stop else WARN
 
 
 def _row(

@@ -30,6 +30,12 @@ def figure(rows: list[dict[str, Any]], name: str, metric: str) -> dict[str, Any]
     return row
 
 
+def test_of_whom_nothing_is_known_stops_nothing() -> None:
+    """10% of unknown users have an offer, 50% of the others: 0.2 for sure."""
+    rows = fairness_rows([group("North", 400, 200), group("unknown", 400, 40)], BY)
+    assert figure(rows, "unknown", "disparate_impact")[Fairness.outcome] == "warn"
+
+
 def test_a_group_below_four_fifths_is_told_and_stops_only_where_it_is_for_sure() -> None:
     """N07: of the North 50% have an offer. West 45%: 0.9, ok. East 38%: 0.76, may be chance. South 10%: 0.2, sure.
 
