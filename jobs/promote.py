@@ -42,6 +42,7 @@ from promo_spark.decisions.users import with_profile
 from promo_spark.flows import policy as policies
 from promo_spark.flows import promote as flow
 from promo_spark.flows.points import booked_points
+from promo_spark.flows.stream.offers import refreshed_by_stream
 from promo_spark.runtime.job import ByHand, Context, Earlier, Everyone, job, main
 from promo_spark.settings.promote import PromoteSettings
 
@@ -77,6 +78,7 @@ from promo_spark.settings.promote import PromoteSettings
     ],
     writes=[Promotions, Budget, Frontier, Explored, Withheld, Points, Metrics],
     settings=PromoteSettings,
+    leaves=refreshed_by_stream,
 )
 def run(ctx: Context[PromoteSettings]) -> None:
     policy = policies.policy_in_force(ctx)
