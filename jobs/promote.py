@@ -45,6 +45,7 @@ from promo_spark.flows import policy as policies
 from promo_spark.flows import promote as flow
 from promo_spark.flows.fairness import fairness_of_date
 from promo_spark.flows.points import booked_points
+from promo_spark.flows.stream.offers import refreshed_by_stream
 from promo_spark.runtime.job import ByHand, Context, Earlier, Everyone, job, main
 from promo_spark.settings.promote import PromoteSettings
 
@@ -80,6 +81,7 @@ from promo_spark.settings.promote import PromoteSettings
     ],
     writes=[Promotions, Budget, Frontier, Explored, Withheld, Points, Fairness, Metrics],
     settings=PromoteSettings,
+    leaves=refreshed_by_stream,
 )
 def run(ctx: Context[PromoteSettings]) -> None:
     policy = policies.policy_in_force(ctx)

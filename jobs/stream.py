@@ -4,11 +4,15 @@ Each table [stream.sources.NAME] of the settings is a folder of files or a Delta
 read by a mapping of ingest. What is there is taken once (`trigger = "available_now"`), or every so many seconds until
 the run is stopped. A row counts once, however often it comes; a batch that was cut off comes again as it was. Who
 orders is judged anew: whether the account cheats, by the rules of job risk, and what the user is likely to do next, by
-the models of the morning. The silver tables stay what ingest makes of whole days.
+the models of the morning. Offers are paused whose budget is spent, whose scores are bad, or whose account cheats; the
+decisions of the date are then left as they are, unless promote is forced. The silver tables stay what ingest makes of
+whole days.
 """
 
 from __future__ import annotations
 
+from promo_spark.contracts.decisions import Actions, Budget, Promotions
+from promo_spark.contracts.exports import Exported
 from promo_spark.contracts.features import ProductProfile
 from promo_spark.contracts.intraday import (
     INTRADAY_OF,
@@ -23,7 +27,9 @@ from promo_spark.contracts.restricted import Suppressed
 from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Products, Redemptions, Users
 from promo_spark.flows.stream.batches import streamed, why_idle
 from promo_spark.runtime.job import ByHand, Context, Everyone, job, main
+from promo_spark.settings.adjust import AdjustSettings
 from promo_spark.settings.ingest import IngestSettings
+from promo_spark.settings.promote import PromoteSettings
 from promo_spark.settings.propensity import PropensitySettings
 from promo_spark.settings.risk import RiskSettings
 from promo_spark.settings.stream import StreamSettings
@@ -41,12 +47,16 @@ from promo_spark.settings.stream import StreamSettings
         Redemptions,
         ProductProfile,
         FittedModels,
+        Exported,
+        Budget,
+        ByHand(Actions),
         ByHand(Suppressed),
         Everyone(Users, why="whoever may not be profiled is left out of the counters"),
     ],
     writes=[*INTRADAY_OF.values(), IntradayActivity, IntradayRisk, IntradayPropensity, StreamBatches],
     settings=StreamSettings,
-    beside=[IngestSettings, RiskSettings, PropensitySettings],
+    refreshes=[Promotions, Actions],
+    beside=[IngestSettings, RiskSettings, PropensitySettings, PromoteSettings, AdjustSettings],
     idle=why_idle,
     goes_on=True,
 )

@@ -15,8 +15,9 @@ _DATE = T.DateType()
 
 SCENARIOS, MECHANICS, OBJECTIVES = vocabulary.SCENARIOS, vocabulary.MECHANICS, vocabulary.OBJECTIVES
 ARMS = ("treatment", "holdout", "explore")
-STATUSES = ("active", "proposed", "stopped")
-ACTIONS = ("approve", "stop")
+STATUSES = ("active", "proposed", "stopped", "paused")
+ENDED = ("stopped", "paused")  # before their time, on stopped_on
+ACTIONS = ("approve", "stop", "pause")
 # The share of explored users who get no offer: whom all others are compared with, however many offers there are.
 NONE_SHARE = Decimal("0.25")
 # Why somebody may get no offer, whatever could be offered. Offers that still hold end with the first of them.
@@ -186,10 +187,11 @@ class Promotions(Table):
     text = Col(_TEXT, "the offer as a sentence; empty: no offer", required=True)
     status = Col(
         _TEXT,
-        "active: to be executed; proposed: not before it is approved; stopped: by hand, see decisions.actions; "
+        "active: to be executed; proposed: not before it is approved; stopped: by hand, paused: by stream, see "
+        "decisions.actions; "
         "null: no offer, or written before 0.4",
     )
-    stopped_on = Col(_DATE, "first day on which a stopped offer does not hold any more; null: not stopped")
+    stopped_on = Col(_DATE, "first day on which a stopped or paused offer does not hold any more; null: neither")
     revokes = Col(
         _TEXTS,
         "promotions of earlier dates that end with this row, as the user may not be sent offers any more; null: none",
@@ -320,7 +322,7 @@ class Explored(Table):
 
 
 class Actions(Table):
-    """One row per thing that a person decided about offers by hand: a date that was approved, offers that were stopped.
+    """One row per thing that was decided about offers by hand, or by stream: a date approved, offers stopped or paused.
 
     A run of promote for the date, also a repeated one, gives its offers the status that these rows say.
     """
@@ -336,11 +338,13 @@ class Actions(Table):
         required=True,
     )
     day = Col(
-        _DATE, "approve: the date of the offers; stop: the first day on which they do not hold any more", required=True
+        _DATE,
+        "approve: the date of the offers; stop, pause: the first day on which they do not hold any more",
+        required=True,
     )
-    at = Col(T.TimestampType(), "when it was said, UTC", required=True)
-    by = Col(_TEXT, "who said it", required=True)
-    reason = Col(_TEXT, "in their own words; null: none given")
+    at = Col(T.TimestampType(), "when it was said, UTC; pause: the newest row that it follows from", required=True)
+    by = Col(_TEXT, "who said it; of a pause: stream", required=True)
+    reason = Col(_TEXT, "in their own words, of a pause in those of stream; null: none given")
 
 
 class Points(Table):

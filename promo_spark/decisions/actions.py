@@ -1,4 +1,4 @@
-"""What people decided about offers by hand, and the status that offers have by it."""
+"""What was decided about offers by hand and by stream, and the status that offers have by it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ _WHAT = re.compile(rf"{ALL}|[0-9a-f]{{32}}|({'|'.join(_GROUPS)}):.+")
 
 
 class StoppedOffer(Frame):
-    """One row per offer that was stopped by hand."""
+    """One row per offer that was stopped by hand, or paused by stream."""
 
     date = Col(T.DateType(), "as in Promotions", required=True)
     user_id = Col(T.StringType(), "as in Promotions", required=True, personal=Personal.IDENTIFIER)
     promotion_id = Col(T.StringType(), "as in Promotions", required=True)
     from_day = Col(T.DateType(), "first day on which it does not hold any more", required=True)
+    ended_as = Col(T.StringType(), "stopped or, where nobody stopped it, paused", required=True)
 
 
 def named_offers(text: str) -> str:
@@ -41,12 +42,12 @@ def named_offers(text: str) -> str:
 
 
 def stopped_offers(promotions: DataFrame, actions: DataFrame) -> DataFrame:
-    """One row per offer that is named by a stop on a day on which it holds. Promotions, Actions → StoppedOffer.
+    """One row per offer that a stop or a pause names on a day on which it holds. Promotions, Actions → StoppedOffer.
 
-    Of several stops the earliest counts. An offer that is made later than the stop is another one.
+    Of several the earliest day counts. An offer that is made later than the stop is another one.
     """
-    stops = actions.filter(F.col(Actions.action) == "stop").select(
-        F.col(Actions.what).alias(_NAME), F.col(Actions.day).alias(_DAY)
+    stops = actions.filter(F.col(Actions.action).isin("stop", "pause")).select(
+        F.col(Actions.what).alias(_NAME), F.col(Actions.day).alias(_DAY), Actions.action
     )
     of_products = F.transform(Promotions.product_ids, lambda product: F.concat(F.lit("product:"), product))
     names = F.concat(
@@ -67,7 +68,12 @@ def stopped_offers(promotions: DataFrame, actions: DataFrame) -> DataFrame:
         named.join(F.broadcast(stops), _NAME, "inner")
         .filter(F.col(_DAY).between(F.col(Promotions.date), F.col(Promotions.valid_to)))
         .groupBy(*key)
-        .agg(F.min(_DAY).alias(StoppedOffer.from_day))
+        .agg(
+            F.min(_DAY).alias(StoppedOffer.from_day),
+            F.when(F.bool_or(F.col(Actions.action) == "stop"), "stopped")
+            .otherwise("paused")
+            .alias(StoppedOffer.ended_as),
+        )
     )
 
 
@@ -75,9 +81,9 @@ _NAME, _DAY = "name_of_offers", "day_of_stop"
 
 
 def with_status(promotions: DataFrame, actions: DataFrame) -> DataFrame:
-    """The rows with the status that people's actions give them. Promotions, Actions → Promotions.
+    """The rows with the status that actions give them. Promotions, Actions → Promotions.
 
-    What is proposed stays so until its date is approved; what is stopped stays so.
+    What is proposed stays so until its date is approved; what is stopped or paused stays so.
     """
     key = [Promotions.date, Promotions.user_id, Promotions.promotion_id]
     approved = actions.filter(F.col(Actions.action) == "approve").select(
@@ -85,7 +91,7 @@ def with_status(promotions: DataFrame, actions: DataFrame) -> DataFrame:
     )
     status = (
         F.when(F.col(Promotions.mechanic) == "none", F.lit(None))
-        .when(F.col(StoppedOffer.from_day).isNotNull(), "stopped")
+        .when(F.col(StoppedOffer.from_day).isNotNull(), F.col(StoppedOffer.ended_as))
         .when((F.col(Promotions.status) == "proposed") & F.col(_APPROVED).isNull(), "proposed")
         .otherwise("active")
     )

@@ -7,7 +7,7 @@ import datetime
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from promo_spark.contracts.decisions import Promotions
+from promo_spark.contracts.decisions import ENDED, Promotions
 from promo_spark.contracts.exports import NONE, OTHER, REVOKE, SEND, Exported, OutgoingOffer, OutgoingSummary
 from promo_spark.decisions.actions import with_status
 from promo_spark.measures.offers_in_force import LAST_DAY, with_last_day
@@ -19,11 +19,11 @@ _SMALL = "users_of_group"
 def as_said(promotions: DataFrame, actions: DataFrame) -> DataFrame:
     """The rows with the status that people's actions give them by now. Promotions, Actions → Promotions.
 
-    What stands there as stopped stays so, whoever stopped it.
+    What stands there as stopped or paused stays so, whoever ended it.
     """
     was = promotions.withColumns({_WAS: F.col(Promotions.status), _WAS_STOPPED: F.col(Promotions.stopped_on)})
     said = with_status(was, actions)
-    stopped_before = F.when(F.col(_WAS) == "stopped", "stopped")
+    stopped_before = F.when(F.col(_WAS).isin(list(ENDED)), F.col(_WAS))
     return said.withColumns(
         {
             Promotions.status: F.coalesce(stopped_before, Promotions.status),
@@ -42,7 +42,7 @@ def offers_to_send(promotions: DataFrame, date: datetime.date) -> DataFrame:
     who is held out is among them.
     """
     status = F.coalesce(F.col(Promotions.status), F.lit("active"))  # null: written before there was one
-    still = (status == "active") | ((status == "stopped") & (F.col(Promotions.stopped_on) > F.lit(date)))
+    still = (status == "active") | (status.isin(list(ENDED)) & (F.col(Promotions.stopped_on) > F.lit(date)))
     offers = promotions.filter((F.col(Promotions.mechanic) != "none") & still & _not_held_out())
     last = F.least(F.col(Promotions.valid_to), F.date_sub(Promotions.stopped_on, 1))
     return offers.withColumn(Promotions.valid_to, last)

@@ -30,11 +30,13 @@ def lineage_page(jobs: Mapping[str, Job]) -> str:
         lines += [f"  {_node(t)} -. by hand .-> {job.name}" for t in job.by_hand]
         lines += [f"  {_node(t)} -. the day after .-> {job.name}" for t in job.ahead]
         lines += [f"  {job.name} --> {_node(t)}" for t in job.writes if t.layer != "quarantine"]
+        lines += [f"  {job.name} -. refreshes .-> {_node(t)}" for t in job.refreshes]
         lines += [f"  {job.name} --> {job.name}_page{n}[{name}]" for n, name in enumerate(_page_paths(job), start=1)]
     lines += [
         "```",
         "",
         'Dotted: read where it is there. "earlier dates": only rows of dates before the one that is written.',
+        '"refreshes": rows of another job\'s table that are changed, not made anew.',
         '"by hand": what people wrote by commands such as `stop`. "the day after": what jobs of the date write for it.',
         "",
     ]
@@ -57,6 +59,7 @@ def jobs_table(jobs: Mapping[str, Job]) -> str:
         reads += [f"({t.full_name()}, the day after)" for t in job.ahead]
         writes = [t.full_name() for t in job.writes if t.layer != "quarantine"]
         writes += ["quarantine.*"] if any(t.layer == "quarantine" for t in job.writes) else []
+        writes += [f"({t.full_name()}, refreshed)" for t in job.refreshes]
         writes += _page_paths(job)
         lines.append(f"| {name} | {what} | {', '.join(reads) or 'sources'} | {', '.join(writes)} |")
     return "\n".join(lines) + "\n"

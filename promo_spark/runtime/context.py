@@ -73,6 +73,7 @@ class Context(Generic[S]):
     versions_in: Mapping[str, int] = field(default_factory=dict)  # table → version to read
     runs_in: Mapping[str, str] = field(default_factory=dict)  # table → the run that wrote its rows of the date
     left_empty: AbstractSet[str] = field(default_factory=set)  # tables in which a run for the date wrote no row
+    wait_seconds: float = 120.0  # how long it waits for another run that writes the same rows
     made_by: str = ""  # digest of the code and the settings
     sections: Mapping[type[Section], Section] = field(default_factory=dict)  # those of other jobs that it names
     takes: dict[str, int] = field(default_factory=dict)  # change feed → version that this run takes

@@ -27,6 +27,7 @@ from promo_spark.settings.business import BusinessSettings
 
 if TYPE_CHECKING:
     from promo_spark.runtime.context import Context
+    from promo_spark.storage.table_logs import TableLogs
 
 S = TypeVar("S", bound=Section)
 
@@ -81,7 +82,9 @@ class Job:
     it wrote itself for an earlier date, see earlier_runs. `beside`: sections of other jobs that it needs. `idle` says
     why the settings give it nothing to do, or nothing. `pages`: what it writes for people, see page_names. A job that
     `keeps_house` has all tables in hand, runs while no other run does, and is never current. One
-    that `goes_on` takes what came since it last ran: no date of it is ever done.
+    that `goes_on` takes what came since it last ran: no date of it is ever done. `refreshes`: tables of other jobs in
+    which it changes rows of its date without making them anew. `leaves` says why a date is left as it is though its
+    inputs have changed, or nothing.
     """
 
     name: str
@@ -106,6 +109,8 @@ class Job:
     pages: tuple[str, ...] = ()
     keeps_house: bool = False
     goes_on: bool = False
+    refreshes: tuple[type[Table], ...] = ()
+    leaves: Callable[[TableLogs, datetime.date], str] | None = None
 
     def page_names(self, date: datetime.date) -> list[str]:
         """What its pages of a date are called, below the folder of pages."""
@@ -127,6 +132,8 @@ def job(
     pages: Sequence[str] = (),
     keeps_house: bool = False,
     goes_on: bool = False,
+    refreshes: Sequence[type[Table]] = (),
+    leaves: Callable[[TableLogs, datetime.date], str] | None = None,
 ) -> Callable[[Callable[[Context[S]], None]], Job]:
     """Declares the function as the job that its file is named after.
 
@@ -141,6 +148,8 @@ def job(
     they carry the run's id, by which the date is known to be current.
     A job that `keeps_house` may take every table in hand (`ctx.every_table`), with files that no run's id names: it
     runs each time it is asked to, and while no other run is open.
+    `refreshes` names tables of other jobs in which it changes rows, see refreshing. `leaves` says why the job leaves a
+    date as it is, whatever its inputs, unless it is forced: what has been done about it since would be undone.
     A job that `goes_on` takes what came since it last ran, in steps that stay: see Context.settle.
     `look` is what --check shows: what the job would make of its inputs, without writing anything.
     Raises ContractError for a restricted table in a job that is not to know who a user is, and for Everyone of a
@@ -164,7 +173,7 @@ def job(
         by_hand = tuple(r.table for r in (*reads, *optional) if isinstance(r, ByHand))
         ahead = tuple(r.table for r in (*reads, *optional) if isinstance(r, Ahead))
         said = tuple(r.table for r in (*reads, *optional) if isinstance(r, ByHand) and r.follows)
-        _refuse_restricted(name, [*current, *where_there, *earlier, *by_hand, *ahead, *writes])
+        _refuse_restricted(name, [*current, *where_there, *earlier, *by_hand, *ahead, *writes, *refreshes])
         return Job(
             name=name,
             description=(module.__doc__ or "").strip(),
@@ -188,6 +197,8 @@ def job(
             pages=tuple(pages),
             keeps_house=keeps_house,
             goes_on=goes_on,
+            refreshes=tuple(refreshes),
+            leaves=leaves,
         )
 
     return declared

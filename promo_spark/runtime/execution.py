@@ -20,6 +20,7 @@ from promo_spark.settings import Settings
 from promo_spark.storage.damage import damage_of
 from promo_spark.storage.jvm import SparkFailure
 from promo_spark.storage.lake import Lake
+from promo_spark.storage.local_logs import logs_of
 from promo_spark.storage.locks import held
 
 _NO_SPACE = re.compile(r"No space left|ENOSPC|Disk quota exceeded|DSQuotaExceeded")
@@ -28,10 +29,11 @@ _UNKNOWN = "unknown"  # the run of an attempt that ended before its inputs were 
 
 @dataclass(frozen=True)
 class Executed:
-    """How a job ended: `written`, or `current` when the tables held its result already."""
+    """How a job ended: `written`, or `current` when the tables held its result already, or `why` else it left them."""
 
     outcome: Literal["written", "current"]
     run_id: str
+    why: str = "its tables hold this result already"
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,10 @@ def execute(job: Job, run: Run, date: datetime.date, step: Step) -> Executed:
         attempt.inputs = run.freshness.inputs(job, date)
         attempt.run_id = run_id(job, date, run.settings, attempt.inputs, outside)
         recorded, rows_out = run.run_log.recorded(job, attempt.run_id)
-        always = run.force or job.keeps_house or job.goes_on
-        if not always and run.freshness.is_current(job, date, attempt.run_id, recorded, rows_out):
+        done = not (run.force or job.keeps_house or job.goes_on)
+        if done and job.leaves and (why := job.leaves(logs_of(run.lake), date)):
+            return Executed("current", attempt.run_id, why)
+        if done and run.freshness.is_current(job, date, attempt.run_id, recorded, rows_out):
             return Executed("current", attempt.run_id)
         ctx: Context[Any] = Context(
             job,
@@ -76,6 +80,7 @@ def execute(job: Job, run: Run, date: datetime.date, step: Step) -> Executed:
             versions_in=attempt.inputs.versions,
             runs_in=attempt.inputs.runs,
             left_empty=run.run_log.left_empty(date),
+            wait_seconds=run.settings.lake.wait_seconds,
             made_by=made_by(job, run.settings),
             sections=sections_beside(job, run.settings),
         )

@@ -95,7 +95,7 @@ def run_in_order(
         with progress.step(job.name, positions[job.name], len(jobs)) as step:
             done = execute(job, run, date, step)
             if done.outcome == "current":
-                step.outcome = "unchanged, its tables hold this result already"
+                step.outcome = f"unchanged, {done.why}"
             return done
 
     running: dict[Future[Executed], str] = {}

@@ -29,7 +29,7 @@ def nothing_to_do(job: Job | Pipeline, settings: Settings, dates: Sequence[datet
     try:
         past, freshness = PastRuns(logs), Freshness(logs)
         jobs = _in_order(job, settings)
-        return all(_is_current(one, date, settings, past, freshness) for date in dates for one in jobs)
+        return all(_is_current(one, date, settings, past, freshness, logs) for date in dates for one in jobs)
     except (SparkNeededError, *UNREADABLE):
         return False
 
@@ -41,9 +41,13 @@ def _in_order(job: Job | Pipeline, settings: Settings) -> list[Job]:
     return [by_name[name] for name in graphlib.TopologicalSorter(dependencies(list(by_name.values()))).static_order()]
 
 
-def _is_current(job: Job, date: datetime.date, settings: Settings, past: PastRuns, freshness: Freshness) -> bool:
+def _is_current(
+    job: Job, date: datetime.date, settings: Settings, past: PastRuns, freshness: Freshness, logs: LocalLogs
+) -> bool:
     if job.goes_on:
         return False
+    if job.leaves and job.leaves(logs, date):
+        return True
     outside = job.inputs(getattr(settings, job.name), None, date) if job.inputs else ""
     run = run_id(job, date, settings, freshness.inputs(job, date), outside)
     return freshness.is_current(job, date, run, *past.recorded(job, run))

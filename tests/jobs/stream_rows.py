@@ -20,7 +20,7 @@ from promo_spark.storage.lake import Lake
 
 DAY = datetime.date(2024, 6, 14)
 EVENTS = "event_id,user_id,event_type,product_id,ts"
-LINES = "order_id,line_no,user_id,product_id,quantity,amount_paid,discount_coupon,ts"
+LINES = "order_id,line_no,user_id,product_id,quantity,amount_paid,discount_coupon,coupon_id,ts"
 FEEDBACK = "feedback_id,user_id,promotion_id,score,ts"
 HEADERS = {"events": EVENTS, "order_lines": LINES, "feedback": FEEDBACK}
 _NOT_COMPARED = ("run_id", "batch", "query")

@@ -25,7 +25,7 @@ from tests.jobs.stream_rows import LINES, arrive, rows_of, settings_of, take
 
 
 def order(number: int, user: str, product: str, at: str, pieces: int = 1) -> str:
-    return f"{user}-{number},1,{user},{product},{pieces},10.00,0,{at}"
+    return f"{user}-{number},1,{user},{product},{pieces},10.00,0,,{at}"
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from promo_spark.contracts.decisions import Budget, Frontier, Promotions
+from promo_spark.contracts.decisions import ENDED, Budget, Frontier, Promotions
 from promo_spark.contracts.schema import MONEY
 from promo_spark.flows.report.reading import Ctx, rows_of
 from promo_spark.measures.best_rows import best_rows
@@ -63,7 +63,7 @@ def example_offers(promotions: DataFrame) -> DataFrame:
     Stopped ones, which nobody gets, are none of them, nor those that chance drew to learn from.
     """
     chosen = (F.col(Promotions.mechanic) != "none") & (F.col(Promotions.arm) != "explore")
-    offered = promotions.filter(chosen & (F.coalesce(Promotions.status, F.lit("active")) != "stopped"))
+    offered = promotions.filter(chosen & ~F.coalesce(Promotions.status, F.lit("active")).isin(list(ENDED)))
     gain = F.desc_nulls_last(Promotions.incremental_margin)
     order = (gain, Promotions.user_id, Promotions.promotion_id)
     of_each = best_rows(offered, of=[Promotions.scenario], by=order, keep=EXAMPLES, place=_PLACE)

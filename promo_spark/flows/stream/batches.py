@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import time
 
 from pyspark.sql import DataFrame
@@ -24,6 +25,7 @@ from promo_spark.flows.stream.intake import (
     taken,
 )
 from promo_spark.flows.stream.morning import Morning
+from promo_spark.flows.stream.offers import pause_offers
 from promo_spark.flows.stream.propensity import propensity_so_far
 from promo_spark.flows.stream.risk import risk_so_far
 from promo_spark.measures.consent import profiled
@@ -89,10 +91,18 @@ def _batch(
         _count_activity(ctx, users)
         if source.table is OrderLines:
             _score(ctx, users, morning)
+        if source.table is not Events:
+            _pause(ctx, source, row[StreamBatches.newest_at])
     ctx.write(StreamBatches, [row])
     done.batches[place] = row
     ctx.settle()
     ctx.note(_told(source, row))
+
+
+def _pause(ctx: Ctx, source: StreamSource, at: datetime.datetime) -> None:
+    count = pause_offers(ctx, source.table, at)
+    if count:
+        ctx.note(f"{source.name}: {count:,} pauses of offers, see decisions.actions")
 
 
 def _users(ctx: Ctx, new: DataFrame) -> DataFrame:

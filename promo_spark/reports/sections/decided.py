@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pyspark.sql import types as T
 
-from promo_spark.contracts.decisions import Budget, Frontier, Promotions
+from promo_spark.contracts.decisions import ENDED, Budget, Frontier, Promotions
 from promo_spark.contracts.schema import MONEY, Col, Frame
 from promo_spark.reports.blocks import Block, Card, Cards, Facts, Grid, Heading, Pictures, Section, Sentence
 from promo_spark.reports.charts import Series, bar_chart, line_chart
@@ -190,7 +190,7 @@ def _without_offers(of: DecidedRows, told: Told) -> list[Block]:
     w = told.words
     reasons = _sorted(of, "reason")
     blocks: list[Block] = [Heading(w.say("decided.withheld"))]
-    statuses = [g for g in _sorted(of, "status") if g[OfferGroup.name] in ("proposed", "stopped")]
+    statuses = [g for g in _sorted(of, "status") if g[OfferGroup.name] in ("proposed", *ENDED)]
     facts = [(w.word("status", g[OfferGroup.name]), w.count(g[OfferGroup.offers])) for g in statuses]
     if facts:
         blocks.append(Facts(facts))
