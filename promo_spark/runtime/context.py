@@ -24,6 +24,7 @@ from promo_spark.runtime.earlier_runs import EarlierRun, earlier_run
 from promo_spark.runtime.freshness import NO_ROWS
 from promo_spark.runtime.own_lake import OwnLake
 from promo_spark.runtime.progress import Step
+from promo_spark.runtime.source_counts import SourceCounts
 from promo_spark.settings import Section
 from promo_spark.settings.business import BusinessSettings
 from promo_spark.storage.commits import Mark, TableVersion
@@ -39,20 +40,6 @@ B = TypeVar("B", bound=Section)
 
 _RUN_ID = "run_id"  # of every table that jobs write: the run that wrote the row
 REFUSED = "-refused"  # ends the run_id of rows that only say why a delivery was refused
-
-
-@dataclass(frozen=True)
-class SourceCounts:
-    """Rows of one source: rows_in = accepted + quarantined + blank, and the rejected by reason."""
-
-    rows_in: int
-    accepted: int
-    quarantined: int
-    blank: int
-    reasons: Mapping[str, int]
-
-    def balanced(self) -> bool:
-        return self.rows_in == self.accepted + self.quarantined + self.blank
 
 
 @dataclass

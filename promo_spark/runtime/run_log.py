@@ -12,9 +12,9 @@ from pyspark.sql import Row
 from promo_spark.contracts.ops import Runs
 from promo_spark.contracts.schema.personal import redacted
 from promo_spark.errors import Alarm
-from promo_spark.runtime.context import SourceCounts
 from promo_spark.runtime.declaration import Job
 from promo_spark.runtime.freshness import Inputs, code_version, logged_settings
+from promo_spark.runtime.source_counts import SourceCounts
 from promo_spark.settings import Settings
 from promo_spark.storage.commits import Mark
 from promo_spark.storage.lake import Lake
