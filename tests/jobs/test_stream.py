@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from promo_spark.contracts.intraday import (
     IntradayActivity,
@@ -16,6 +17,7 @@ from promo_spark.contracts.intraday import (
     StreamBatches,
 )
 from promo_spark.contracts.silver import Users
+from promo_spark.errors import SourceError
 from promo_spark.storage.lake import Lake
 from tests.jobs.stream_rows import (
     DAY,
@@ -135,6 +137,27 @@ def test_who_may_not_be_profiled_is_not_counted(lake: Lake, tmp_path: Path) -> N
     arrive(tmp_path / "in", "events", "1.csv", *MORNING)
     take(lake, settings_of(lake, tmp_path / "in"))
     assert [row["user_id"] for row in rows_of(lake, IntradayActivity)] == ["bob"]
+
+
+def test_it_looks_again_until_its_time_is_over(lake: Lake, tmp_path: Path) -> None:
+    arrive(tmp_path / "in", "events", "1.csv", *MORNING)
+    take(lake, settings_of(lake, tmp_path / "in", **{"stream.trigger": "1 second", "stream.stop_after_seconds": 1}))
+    assert batches(lake)["accepted"].to_list() == [4]
+
+
+def test_a_file_that_cannot_be_read_stops_the_run_until_it_is_mended(lake: Lake, tmp_path: Path) -> None:
+    """Nothing of its batch is kept; mended under its name, the batch is taken whole."""
+    settings = settings_of(lake, tmp_path / "in")
+    arrive(tmp_path / "in", "events", "1.csv", *MORNING)
+    file = tmp_path / "in" / "day" / "events" / "1.csv"
+    whole = file.read_text(encoding="utf-8")
+    file.write_text(whole.replace("event_id", "number"), encoding="utf-8")
+    with pytest.raises(SourceError, match="event_id"):
+        take(lake, settings)
+    assert not lake.exists(StreamBatches)
+    file.write_text(whole, encoding="utf-8")
+    take(lake, settings)
+    assert batches(lake)["accepted"].to_list() == [4]
 
 
 def test_rows_arrive_in_a_delta_table(lake: Lake, tmp_path: Path) -> None:
