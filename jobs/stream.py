@@ -1,12 +1,12 @@
 """Takes in what happens between the days: events, orders and answers of the date, in micro-batches, as they arrive.
 
-Each table [stream.sources.NAME] of the settings is a folder of files or a Delta table in which rows of the day arrive,
-read by a mapping of ingest. What is there is taken once (`trigger = "available_now"`), or every so many seconds until
-the run is stopped. A row counts once, however often it comes; a batch that was cut off comes again as it was. Who
-orders is judged anew: whether the account cheats, by the rules of job risk, and what the user is likely to do next, by
-the models of the morning. Offers are paused whose budget is spent, whose scores are bad, or whose account cheats; the
-decisions of the date are then left as they are, unless promote is forced. The silver tables stay what ingest makes of
-whole days.
+Each table [stream.sources.NAME] of the settings is a folder of files, a Delta table or a topic of Kafka in which rows
+of the day arrive, read by a mapping of ingest. What is there is taken once (`trigger = "available_now"`), or every so
+many seconds until the run is stopped. A row counts once, however often; a batch that was cut off comes again as it
+was. Who orders is judged anew: whether the account cheats, by the rules of job risk, and what the user is likely to do
+next, by the models of the morning. Offers are paused whose budget is spent, whose scores are bad, or whose account
+cheats; the decisions of the date are then left as they are, unless promote is forced. The silver tables stay what
+ingest makes of whole days.
 """
 
 from __future__ import annotations

@@ -168,6 +168,19 @@ WRONG = [
         'stream.sources.a={mapping="clicks", format="csv", path="/in"}',
         "clicks, which is not in ingest.sources; there are",
     ),
+    *(
+        (f'stream.sources.a={{mapping="x", {given}}}', rf"stream\.sources\.a.*: {told}")
+        for given, told in (
+            ('format="csv"', 'format = "csv" needs a path'),
+            ('format="csv", path="/in", topic="t"', 'topic is for format = "kafka" only'),
+            ('format="kafka", topic="t"', 'format = "kafka" needs servers'),
+            ('format="kafka", topic="t", servers="h:9092", path="/in"', 'format = "kafka" needs no path'),
+            (
+                'format="kafka", topic="t", servers="h:9092", options={"sasl.jaas.config"="hunter2"}',
+                "sasl.jaas.config is a secret: give a reference to it in options_secret",
+            ),
+        )
+    ),
     (
         'stream.sources={a={mapping="x", format="csv", path="/in"}, b={mapping="y", format="csv", path="/in/"}}',
         "stream: sources a and b both read /in: name one of them",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -10,6 +9,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from promo_spark.secret_references import REFERENCE
 from promo_spark.settings.sections import Identifier, SecretReference, Section, plain_folder
 from promo_spark.settings.sources import address_alone
+from promo_spark.settings.topics import Topic, without_secrets
 
 Database = Literal["postgresql", "mysql"]
 Parts = Annotated[int, Field(gt=0, le=1000)]
@@ -23,7 +23,6 @@ _OF_KIND = {
     "kafka": ("servers", "topic"),
 }
 _OWN_OPTIONS = ("acks", "enable.idempotence", "transactional.id", "bootstrap.servers", "key.serializer")
-_SECRET_OPTION = re.compile(r"passw|secret|jaas|token|credential", re.IGNORECASE)
 
 
 class TargetSettings(Section):
@@ -40,7 +39,7 @@ class TargetSettings(Section):
     password_secret: Annotated[str, Field(pattern=rf"^$|{REFERENCE}")] = ""
     table: Annotated[str, Field(pattern=r"^([^\W\d][\w$]*(\.[^\W\d][\w$]*)?)?$")] = ""
     servers: str = ""
-    topic: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,249}$")] = ""
+    topic: Topic = ""
     options: dict[str, str] = Field(default_factory=dict)
     options_secret: dict[str, SecretReference] = Field(default_factory=dict)
 
@@ -50,9 +49,7 @@ class TargetSettings(Section):
         for name in options:
             if name.removeprefix("kafka.") in _OWN_OPTIONS:
                 raise ValueError(f"{name} is set by the suite: without it offers could be lost or doubled")
-            if _SECRET_OPTION.search(name):
-                raise ValueError(f"{name} is a secret: give a reference to it in options_secret")
-        return options
+        return without_secrets(options)
 
     @model_validator(mode="after")
     def _complete(self) -> TargetSettings:

@@ -34,13 +34,9 @@ _FILE_PATH, _BLOCK_START = "_metadata.file_path", "_metadata.file_block_start"
 _COLUMNS = "columns"  # in the metadata of a CSV source's raw lines: the columns that the headers name
 # Possessive, so that a field of megabytes neither backtracks nor deepens the stack.
 _QUOTED = ' *+"(?:[^"]++|"")*+" *+'
-# Half of a character that JSON writes as two.
-_LONE_SURROGATE = (
-    r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-)
 
 
-class _Line(RawRow):
+class Line(RawRow):
     """One line of a text file while it is taken apart."""
 
     value = Col(T.StringType(), "the line as Spark reads it")
@@ -145,60 +141,28 @@ def csv_rows(
 
     Raises SourceError for a missing or unreadable path, and when no file has a usable header.
     """
-    lines = _lines(spark, path, encoding, files)
+    lines = lines_of(spark, path, encoding, files)
     layouts = _layouts(path, lines, columns, delimiter, also, encoding)
     wanted = list(dict.fromkeys([*columns, *(n for one in layouts for n in one.names if also(n))]))
     text, no_layout = F.col(RawRow.raw), F.col(_FileLayout.width).isNull()
-    lines = _with_layout(lines, layouts, wanted).withColumn(_Line.quotes, F.contains(text, F.lit('"')))
-    lines = lines.withColumn(_Line.fields, _fields(text, F.col(_Line.quotes), delimiter))
-    misshapen = (F.size(_Line.fields) != F.col(_FileLayout.width)) | (
-        F.col(_Line.quotes) & _badly_quoted(text, delimiter)
+    lines = _with_layout(lines, layouts, wanted).withColumn(Line.quotes, F.contains(text, F.lit('"')))
+    lines = lines.withColumn(Line.fields, _fields(text, F.col(Line.quotes), delimiter))
+    misshapen = (F.size(Line.fields) != F.col(_FileLayout.width)) | (
+        F.col(Line.quotes) & _badly_quoted(text, delimiter)
     )
     fault = (
         F.when(F.col(RawRow.blank), None)
         .when(no_layout, BROKEN_HEADER)
-        .when(F.col(_Line.no_text), BROKEN_ENCODING)
+        .when(F.col(Line.no_text), BROKEN_ENCODING)
         .when(misshapen, BROKEN_ROW)
     )
-    values = [F.get(_Line.fields, F.get(_FileLayout.places, F.lit(i))).alias(f"_{i}") for i in range(len(wanted))]
+    values = [F.get(Line.fields, F.get(_FileLayout.places, F.lit(i))).alias(f"_{i}") for i in range(len(wanted))]
     lines = lines.select(
-        *values, RawRow.raw, RawRow.file, _Line.block, RawRow.blank, _Line.quotes, fault.alias(RawRow.fault)
+        *values, RawRow.raw, RawRow.file, Line.block, RawRow.blank, Line.quotes, fault.alias(RawRow.fault)
     )
     fields = {name: F.col(f"_{i}") for i, name in enumerate(wanted)}
-    rows = _placed(lines, {n: F.when(F.col(_Line.quotes), _unquoted(v)).otherwise(v) for n, v in fields.items()})
+    rows = placed(lines, {n: F.when(F.col(Line.quotes), _unquoted(v)).otherwise(v) for n, v in fields.items()})
     return rows.withMetadata(RawRow.raw, {_COLUMNS: list(dict.fromkeys(n for one in layouts for n in one.names))})
-
-
-def json_rows(
-    spark: SparkSession, path: str, columns: Sequence[str], encoding: str = UTF_8, files: Sequence[str] = ()
-) -> DataFrame:
-    """Lines of JSON-lines files with the named fields as text; a line that is not one JSON object is broken.
-
-    A number with a point is read in double precision, as JSON's are: ids belong in quotes. With `files` only these
-    of the path are read. Raises SourceError for a missing or unreadable path.
-    """
-    lines = _lines(spark, path, encoding, files)
-    # Spark reads the first object of a line and ignores what follows; in a list that we close, it must be alone.
-    closing = "$closing"
-    schema = f"array<struct<{', '.join(f'`{c}`: string' for c in columns)}, `{closing}`: string>>"
-    options = {"mode": "PERMISSIVE", "allowNonNumericNumbers": "false", "allowSingleQuotes": "false"}
-    text = F.col(RawRow.raw)
-    listed = F.concat(F.lit("["), text, F.lit(f',{{"{closing}":"1"}}]'))
-    lines = lines.withColumns({RawRow.blank: F.trim(text) == "", _Line.objects: F.from_json(listed, schema, options)})
-    lines = lines.withColumns({_Line.json: F.get(_Line.objects, F.lit(0)), _Line.fields: F.json_object_keys(text)})
-    alone = (F.size(_Line.objects) == 2) & (F.get(_Line.objects, F.lit(1))[closing] == "1")
-    named_twice = F.size(_Line.fields) != F.size(F.array_distinct(_Line.fields))
-    infinite = [F.col(_Line.json)[c].isin('"Infinity"', '"-Infinity"') for c in columns]  # what 1e400 becomes
-    whole = alone & ~named_twice & F.startswith(F.ltrim(text), F.lit("{"))
-    for value in infinite:
-        whole &= F.coalesce(~value, F.lit(True))
-    no_character = F.contains(text, F.lit("\\u0000")) | text.rlike(_LONE_SURROGATE)
-    fault = (
-        F.when(F.col(RawRow.blank), None)
-        .when(F.col(_Line.no_text) | no_character, BROKEN_ENCODING)
-        .when(~F.coalesce(whole, F.lit(False)), BROKEN_ROW)
-    )
-    return _placed(lines.withColumn(RawRow.fault, fault), {c: F.col(_Line.json)[c] for c in columns})
 
 
 def columns_of(path: str, rows: DataFrame) -> dict[str, str]:
@@ -225,7 +189,7 @@ def numbered(spark: SparkSession, path: str, rows: DataFrame, name: str, files: 
     """
     block, nth = (F.col(f"{RawRow.position}.{part}") for part in BLOCK_AND_NTH)
     blocks = (
-        _placed(_lines(spark, path, UTF_8, files), {})
+        placed(lines_of(spark, path, UTF_8, files), {})
         .groupBy(F.col(RawRow.file).alias(_Block.file), block.alias(_Block.start))
         .agg(F.count(F.lit(1)).alias(_Block.lines), F.min(nth).alias(_Block.first_nth))
     )
@@ -233,11 +197,11 @@ def numbered(spark: SparkSession, path: str, rows: DataFrame, name: str, files: 
     blocks = blocks.withColumn(_Block.before, F.coalesce(F.sum(_Block.lines).over(earlier), F.lit(0)))
     of_row = (F.col(RawRow.file) == F.col(_Block.file)) & (block == F.col(_Block.start))
     line = F.col(_Block.before) + nth - F.col(_Block.first_nth) + 1
-    placed = rows.join(F.broadcast(blocks.drop(_Block.lines)), of_row, how="left").withColumn(name, line)
-    return placed.drop(_Block.file, _Block.start, _Block.first_nth, _Block.before)
+    with_block = rows.join(F.broadcast(blocks.drop(_Block.lines)), of_row, how="left").withColumn(name, line)
+    return with_block.drop(_Block.file, _Block.start, _Block.first_nth, _Block.before)
 
 
-def _lines(spark: SparkSession, path: str, encoding: str, files: Sequence[str]) -> DataFrame:
+def lines_of(spark: SparkSession, path: str, encoding: str, files: Sequence[str]) -> DataFrame:
     """One row per line: its text, file, and the block of the file that it was read with.
 
     A byte order mark is cut off. A line with a zero byte, or that is not valid in the encoding, is `_no_text`;
@@ -245,39 +209,39 @@ def _lines(spark: SparkSession, path: str, encoding: str, files: Sequence[str]) 
     """
     reader = spark.read.option("recursiveFileLookup", "true")
     lines = opened(path, lambda: reader.text(list(files) or path)).select(
-        _Line.value, F.col(_FILE_PATH).alias(RawRow.file), F.col(_BLOCK_START).alias(_Line.block)
+        Line.value, F.col(_FILE_PATH).alias(RawRow.file), F.col(_BLOCK_START).alias(Line.block)
     )
-    value, utf8 = F.col(_Line.value), encoding == UTF_8
+    value, utf8 = F.col(Line.value), encoding == UTF_8
     text = value if utf8 else F.decode(value.cast("binary"), encoding)
     invalid = ~F.is_valid_utf8(value) if utf8 else F.contains(text, F.lit("\ufffd"))
-    lines = lines.select(RawRow.file, _Line.block, value, text.alias(RawRow.raw)).withColumn(_Line.no_text, invalid)
+    lines = lines.select(RawRow.file, Line.block, value, text.alias(RawRow.raw)).withColumn(Line.no_text, invalid)
     text = F.col(RawRow.raw)
     unmarked = F.when(F.startswith(text, F.lit(_BOM)), F.substr(text, F.lit(2))).otherwise(text)
     as_bytes = F.decode(value.cast("binary"), "ISO-8859-1")
-    raw = F.when(F.col(_Line.no_text), as_bytes).otherwise(unmarked)
-    no_text = F.col(_Line.no_text) | F.contains(value, F.lit("\0"))
-    return lines.select(RawRow.file, _Line.block, raw.alias(RawRow.raw), no_text.alias(_Line.no_text))
+    raw = F.when(F.col(Line.no_text), as_bytes).otherwise(unmarked)
+    no_text = F.col(Line.no_text) | F.contains(value, F.lit("\0"))
+    return lines.select(RawRow.file, Line.block, raw.alias(RawRow.raw), no_text.alias(Line.no_text))
 
 
 def _names_in(path: str, lines: DataFrame) -> list[str]:
     """The names in JSON lines, in a sample of them."""
     nth = F.monotonically_increasing_id().bitwiseAND((1 << 33) - 1)
-    sample = lines.withColumn(_Line.nth, nth).filter(
-        (F.col(_Line.nth) < 1000) | (F.pmod(F.xxhash64(RawRow.raw), F.lit(16)) == 0)
+    sample = lines.withColumn(Line.nth, nth).filter(
+        (F.col(Line.nth) < 1000) | (F.pmod(F.xxhash64(RawRow.raw), F.lit(16)) == 0)
     )
     with refusing_unreadable(path):
         named = sample.select(F.explode(F.json_object_keys(RawRow.raw))).distinct().collect()
     return sorted(row[0] for row in named)
 
 
-def _placed(lines: DataFrame, values: Mapping[str, Column]) -> DataFrame:
+def placed(lines: DataFrame, values: Mapping[str, Column]) -> DataFrame:
     """The values beside what rejects or finds a line; its position is the same in every reading of the same files.
 
     The numbers rise from line to line of a block only as long as no line was dropped before. They also keep
     Spark from moving later filters in front of the parsing: it would parse again for each of their conditions.
     """
     block, nth = BLOCK_AND_NTH
-    place = F.struct(F.col(_Line.block).alias(block), F.monotonically_increasing_id().alias(nth))
+    place = F.struct(F.col(Line.block).alias(block), F.monotonically_increasing_id().alias(nth))
     kept = [c for c in (RawRow.raw, RawRow.file, RawRow.blank, RawRow.fault) if c in lines.columns]
     broken = [F.col(RawRow.fault).isNotNull().alias(RawRow.broken)] if RawRow.fault in kept else []
     return lines.select(*[v.alias(n) for n, v in values.items()], *kept, *broken, place.alias(RawRow.position))
@@ -297,9 +261,9 @@ def _layouts(
     path: str, lines: DataFrame, columns: Sequence[str], delimiter: str, also: Callable[[str], bool], encoding: str
 ) -> list[_Layout]:
     """The layout of every file that has a line that is not empty; SourceError when none of them can be used."""
-    first = F.min_by(F.struct(RawRow.raw, _Line.no_text), F.struct(_Line.block, F.col(_Line.nth)))
+    first = F.min_by(F.struct(RawRow.raw, Line.no_text), F.struct(Line.block, F.col(Line.nth)))
     with refusing_unreadable(path):
-        written = lines.withColumn(_Line.nth, F.monotonically_increasing_id()).filter(F.trim(RawRow.raw) != "")
+        written = lines.withColumn(Line.nth, F.monotonically_increasing_id()).filter(F.trim(RawRow.raw) != "")
         headers = written.groupBy(RawRow.file).agg(first).orderBy(RawRow.file).collect()
     if not headers:
         raise SourceError(f"{path} is empty: not even a header line")

@@ -38,7 +38,7 @@ def suite_jars(settings: Settings, cache: Path | None = None) -> list[str]:
 
     Raises RequirementError saying which file to place where when they cannot be had.
     """
-    needed = {*settings.ingest.databases(), *settings.export.drivers()}
+    needed = {*settings.ingest.databases(), *settings.export.drivers(), *settings.stream.drivers()}
     return delta_jars(settings.spark, cache) + driver_jars(settings.spark, sorted(needed), cache)
 
 

@@ -28,7 +28,12 @@ _NOT_COMPARED = ("run_id", "batch", "query")
 
 def settings_of(lake: Lake, folder: Path, **overrides: Any) -> Settings:
     """Events, order lines and answers arrive as CSV files in a folder each."""
-    values: dict[str, Any] = {"lake.root": lake.root, "business.privacy.pseudonymise": False}
+    return settings_at(lake.root, folder, **overrides)
+
+
+def settings_at(root: str, folder: Path, **overrides: Any) -> Settings:
+    """The same for a lake that nobody has opened yet."""
+    values: dict[str, Any] = {"lake.root": root, "business.privacy.pseudonymise": False}
     for name, header in HEADERS.items():
         values[f"ingest.sources.{name}"] = {
             "path": f"{folder}/whole/{name}",

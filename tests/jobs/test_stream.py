@@ -18,6 +18,7 @@ from promo_spark.contracts.intraday import (
 )
 from promo_spark.contracts.restricted import Suppressed
 from promo_spark.contracts.silver import Users
+from promo_spark.errors import SourceError
 from promo_spark.sources.persons.suppression import suppression_digest
 from promo_spark.storage.lake import Lake
 from tests.jobs.stream_rows import (
@@ -152,6 +153,27 @@ def test_who_was_erased_does_not_come_back_within_the_day(
     assert [row["user_id"] for row in rows_of(lake, IntradayActivity)] == ["bob"]
     counts = ["rows_in", "accepted", "quarantined", "blank"]
     assert batches(lake).select(counts).rows() == [(6, 2, 0, 4)]  # e3 and e4; ann's e1, e2 and e5, and the header
+
+
+def test_it_looks_again_until_its_time_is_over(lake: Lake, tmp_path: Path) -> None:
+    arrive(tmp_path / "in", "events", "1.csv", *MORNING)
+    take(lake, settings_of(lake, tmp_path / "in", **{"stream.trigger": "1 second", "stream.stop_after_seconds": 1}))
+    assert batches(lake)["accepted"].to_list() == [4]
+
+
+def test_a_file_that_cannot_be_read_stops_the_run_until_it_is_mended(lake: Lake, tmp_path: Path) -> None:
+    """Nothing of its batch is kept; mended under its name, the batch is taken whole."""
+    settings = settings_of(lake, tmp_path / "in")
+    arrive(tmp_path / "in", "events", "1.csv", *MORNING)
+    file = tmp_path / "in" / "day" / "events" / "1.csv"
+    whole = file.read_text(encoding="utf-8")
+    file.write_text(whole.replace("event_id", "number"), encoding="utf-8")
+    with pytest.raises(SourceError, match="event_id"):
+        take(lake, settings)
+    assert not lake.exists(StreamBatches)
+    file.write_text(whole, encoding="utf-8")
+    take(lake, settings)
+    assert batches(lake)["accepted"].to_list() == [4]
 
 
 def test_rows_arrive_in_a_delta_table(lake: Lake, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from promo_spark.contracts.raw_rows import RawRow
 from promo_spark.errors import SourceError
-from promo_spark.storage import landing
+from promo_spark.storage import json_lines, landing
 
 
 def folder(of: Path, **files: bytes) -> str:
@@ -141,7 +141,9 @@ JSON_LINES: list[tuple[bytes, tuple[str | None, ...]]] = [
 def test_a_json_line_is_one_object_or_broken(spark: SparkSession, tmp_path: Path) -> None:
     """A13, B06: JSON lines; what stands behind the object is not forgotten."""
     path = folder(tmp_path, a_jsonl=b"\xef\xbb\xbf" + b"\n".join(raw for raw, _ in JSON_LINES))
-    assert lines(landing.json_rows(spark, path, ["a", "b"]), "a", "b") == {"a.jsonl": [told for _, told in JSON_LINES]}
+    assert lines(json_lines.json_rows(spark, path, ["a", "b"]), "a", "b") == {
+        "a.jsonl": [told for _, told in JSON_LINES]
+    }
 
 
 WORKBOOK = b"PK\x03\x04\x14\x00\x06\x00\x08\x00" + bytes(range(256))  # an .xlsx file is a zip

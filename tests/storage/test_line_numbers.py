@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.raw_rows import RawRow
-from promo_spark.storage import landing
+from promo_spark.storage import json_lines, landing
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_lines_are_numbered_as_an_editor_does(spark: SparkSession, tmp_path: Pat
     if reader == "csv":
         rows = landing.csv_rows(spark, str(folder), ["order"])
     else:
-        rows = landing.json_rows(spark, str(folder), ["order"])
+        rows = json_lines.json_rows(spark, str(folder), ["order"])
     assert rows.select(RawRow.file, f"{RawRow.position}.block").distinct().count() > 10  # the files were cut up
     # Filtered, moved and made anew as rejected rows are, they still find their places.
     some = rows.filter(F.length(RawRow.raw) < 100).repartition(3)

@@ -11,7 +11,7 @@ from promo_spark.settings.sources import LookupSettings, SourceSettings
 from promo_spark.sources.checks import predicates
 from promo_spark.sources.mapping import mappings
 from promo_spark.sources.persons import pseudonyms
-from promo_spark.storage import landing
+from promo_spark.storage import json_lines, landing
 
 
 def file_rows(
@@ -26,7 +26,7 @@ def file_rows(
     if source.format == "csv":
         return landing.csv_rows(spark, path, columns, source.delimiter, also, source.encoding, files)
     if source.format == "json":
-        return landing.json_rows(spark, path, columns, source.encoding, files)
+        return json_lines.json_rows(spark, path, columns, source.encoding, files)
     return landing.typed_rows(spark, path, source.format, columns, also, files=files)
 
 

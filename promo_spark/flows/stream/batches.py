@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.intraday import IntradayActivity, IntradayPropensity, IntradayRisk, StreamBatches
+from promo_spark.contracts.schema import Table
 from promo_spark.contracts.silver import Events, Feedback, OrderLines, Users
 from promo_spark.features.users.intraday import activity
 from promo_spark.flows.stream.intake import (
@@ -66,15 +67,17 @@ def _stopped(ctx: Ctx, began: float, round_began: float, every: int) -> bool:
 def _take(ctx: Ctx, source: StreamSource, done: Taken, key: bytes | None, morning: Morning) -> None:
     folder = ctx.settings.checkpoints.rstrip("/") or ctx.checkpoints()
     checkpoint = f"{folder}/{ctx.date}/{source.name}"
-    read = streams.take_rows if source.mapping.format == "delta" else streams.take_files
-    read(
-        ctx.spark,
-        source.name,
-        source.path,
-        checkpoint,
-        ctx.settings.files_per_batch,
-        lambda batch: _batch(ctx, source, batch, done, key, morning),
-    )
+    settings, place = ctx.settings, (ctx.spark, source.name)
+
+    def take(batch: streams.Batch) -> None:
+        _batch(ctx, source, batch, done, key, morning)
+
+    if source.settings.format == "kafka":
+        streams.take_messages(*place, source.settings, checkpoint, settings.messages_per_batch, take)
+    elif source.settings.format == "delta":
+        streams.take_rows(*place, source.path, checkpoint, settings.files_per_batch, take)
+    else:
+        streams.take_files(*place, source.path, checkpoint, settings.files_per_batch, take)
 
 
 def _batch(
@@ -115,7 +118,7 @@ def _users(ctx: Ctx, new: DataFrame) -> DataFrame:
 def _count_activity(ctx: Ctx, users: DataFrame) -> None:
     """Counts anew what users did on the date."""
     rows = [stored_rows(ctx, table).join(users, IntradayActivity.user_id, "left_semi") for table in _TABLES]
-    ctx.write(IntradayActivity, activity(*rows), by_key=True)
+    _merge(ctx, IntradayActivity, activity(*rows))
 
 
 _TABLES = (Events, OrderLines, Feedback)
@@ -125,9 +128,14 @@ def _score(ctx: Ctx, users: DataFrame, morning: Morning) -> None:
     """Judges users who ordered anew: whether they cheat, and what they are likely to do next."""
     risk, models = morning.risk(ctx), morning.models(ctx)
     if risk is not None:
-        ctx.write(IntradayRisk, risk_so_far(ctx, users, risk), by_key=True)
+        _merge(ctx, IntradayRisk, risk_so_far(ctx, users, risk))
     if models is not None:
-        ctx.write(IntradayPropensity, propensity_so_far(ctx, users, models), by_key=True)
+        _merge(ctx, IntradayPropensity, propensity_so_far(ctx, users, models))
+
+
+def _merge(ctx: Ctx, table: type[Table], rows: DataFrame) -> None:
+    """Writes the rows of some users in place of those that they had. A merge reads them several times."""
+    ctx.write(table, ctx.keep(rows), by_key=True)
 
 
 def _told(source: StreamSource, row: dict[str, object]) -> str:

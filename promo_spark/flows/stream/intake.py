@@ -23,12 +23,13 @@ from promo_spark.flows.ingest.paths import in_folder
 from promo_spark.runtime.job import Context, SourceCounts
 from promo_spark.settings.ingest import IngestSettings
 from promo_spark.settings.sources import SourceSettings
-from promo_spark.settings.stream import StreamSettings
+from promo_spark.settings.stream import StreamSettings, StreamSourceSettings
 from promo_spark.sources.checks import own_checks, predicates, rules
 from promo_spark.sources.incoming import of_source
 from promo_spark.sources.mapping import mappings
 from promo_spark.sources.persons.suppression import of_erased
 from promo_spark.storage import landing, streams
+from promo_spark.storage.json_lines import json_messages
 from promo_spark.storage.refused_rows import collected
 from promo_spark.storage.source_files import in_utc, without_pattern
 
@@ -48,7 +49,8 @@ class StreamSource:
     name: str
     table: type[Table]
     mapping: SourceSettings
-    path: str
+    settings: StreamSourceSettings
+    path: str  # "": a topic
 
     @property
     def stored_in(self) -> type[Table]:
@@ -71,9 +73,9 @@ def sources_of_date(ctx: Ctx) -> list[StreamSource]:
     for name, source in ctx.settings.sources.items():
         mapping = ingest.sources[source.mapping]
         table = _mapped_table(ingest, name, source.mapping)
-        path = in_folder(ingest, source.path, ctx.date)
+        path = in_folder(ingest, source.path, ctx.date) if source.path else ""
         as_here = mapping.model_copy(update={"path": path, "format": source.format})
-        found.append(StreamSource(name, table, as_here, path))
+        found.append(StreamSource(name, table, as_here, source, path))
     return found
 
 
@@ -191,7 +193,9 @@ def _screened(ctx: Ctx, source: StreamSource, batch: streams.Batch, key: bytes |
     ingest = ctx.beside(IngestSettings)
     table, mapping = source.table, source.mapping
     wanted, unpivoted = mappings.source_columns(mapping), mappings.unpivoted_column(mapping)
-    if batch.rows is not None:
+    if batch.rows is not None and source.settings.format == "kafka":
+        raw = json_messages(batch.rows, wanted)
+    elif batch.rows is not None:
         raw = landing.with_raw(source.path, batch.rows, wanted, unpivoted, F.lit(source.path))
     else:
         files = [without_pattern(file) for file in batch.files]

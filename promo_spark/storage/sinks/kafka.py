@@ -15,6 +15,7 @@ from promo_spark.contracts.exports import SCHEMA_VERSION
 from promo_spark.errors import TargetError
 from promo_spark.secret_references import resolved
 from promo_spark.settings.export import TargetSettings
+from promo_spark.settings.topics import kafka_options
 from promo_spark.storage.jvm import SparkFailure
 from promo_spark.storage.sinks.batch import INSTANT, Batch, Sent
 
@@ -47,8 +48,7 @@ def send(batch: Batch, target: TargetSettings) -> Sent:
         for name, reference in target.options_secret.items()
     }
     given = {**_DELIVERY, **target.options, **secrets, "enable.idempotence": "true", "acks": "all"}
-    options = {f"kafka.{name.removeprefix('kafka.')}": text for name, text in given.items()}
-    writer = messages.write.format("kafka").options(**options)
+    writer = messages.write.format("kafka").options(**kafka_options(given))
     try:
         writer.option("kafka.bootstrap.servers", target.servers).option("topic", target.topic).save()
         return Sent()

@@ -1,0 +1,154 @@
+"""Kills stream at random moments, and compares what it leaves in the end with a run that nobody disturbs.
+
+    .venv/bin/python scripts/kill_stream.py [--kills 10] [--rows 2000] [--seed 7]
+
+Files of events, order lines and answers lie ready, a batch each; offers with codes are decided, and the orders redeem
+them until the coupons' budget is spent. One lake is streamed in peace. In another the run's whole process group is
+killed with SIGKILL at moments between its start and its usual end, and begun again each time. After each kill no row
+stands twice, and offers that were used hold. In the end all tables are those of the first lake, but for run and batch.
+Exit code 1 where something is not so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # tests/ is part of no installation
+
+from promo_spark.contracts.decisions import Actions, Budget, Promotions
+from promo_spark.contracts.intraday import INTRADAY_OF, IntradayActivity, StreamBatches
+from promo_spark.contracts.schema import Table
+from promo_spark.runtime.session import started_session
+from promo_spark.storage.lake import Lake
+from tests.jobs.export_rows import decide, offer, user
+from tests.jobs.stream_rows import DAY, arrive, rows_of, settings_at
+
+ROOT = Path(__file__).resolve().parents[1]
+FILES, OFFERS = 3, 60
+TABLES: tuple[type[Table], ...] = (*INTRADAY_OF.values(), IntradayActivity, StreamBatches, Actions, Promotions)
+_BY_BATCH = {"watermark", "run_id"}
+
+
+def day_of_rows(folder: Path, rows: int) -> None:
+    """Three files of each kind; every third row of a file of events stood in the file before."""
+    for file in range(FILES):
+        first = file * rows * 2 // 3
+        clock = [f"2024-06-14 {8 + n * 8 // (rows * FILES):02}:{n % 60:02}:00" for n in range(rows * FILES)]
+        events = [f"e{n},{user(n % 200)},view,p{n % 9},{clock[n]}" for n in range(first, first + rows)]
+        arrive(folder, "events", f"{file}.csv", *events)
+        orders = [
+            f"o{file}-{n},1,{user(n)},p1,1,20.00,6.00,C{n},2024-06-14 {9 + file:02}:{n % 60:02}:00"
+            for n in range(file * 10, file * 10 + 10)
+        ]
+        arrive(folder, "order_lines", f"{file}.csv", *orders)
+        arrive(folder, "feedback", f"{file}.csv", f"f{file},{user(file)},{file:032x},5,2024-06-14 1{file}:00:00")
+
+
+def prepared(lake: Lake) -> None:
+    """Sixty coupons of six; their budget is spent by the twentieth."""
+    coupon: dict[str, Any] = {"mechanic": "coupon", "scenario": "likely_buyer", "product_ids": [], "valid_from": DAY}
+    amounts = {"discount_rate": None, "offer_price": None, "coupon_amount": Decimal("6.00"), "valid_to": DAY}
+    decide(lake, [offer(n, n, **coupon, **amounts, coupon_code=f"C{n}") for n in range(OFFERS)], DAY)
+    row = {"date": DAY, "constraint": "mechanic:coupon", "planned": 120, "unit": "currency"}
+    lake.write(Budget, [Budget.complete(row)], {Budget.date: DAY})
+
+
+def started(settings: Path, log: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "jobs", "stream", "--date", str(DAY), "--settings-file", str(settings)]
+    with log.open("ab") as out:
+        return subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out, start_new_session=True)
+
+
+def finished(settings: Path, log: Path) -> float:
+    began = time.monotonic()
+    if started(settings, log).wait() != 0:
+        sys.exit(f"stream failed: {log.read_text(errors='replace')[-3000:]}")
+    return time.monotonic() - began
+
+
+def doubled(lake: Lake) -> list[str]:
+    """The tables in which a key stands twice, and what the offers break."""
+    there = [table for table in TABLES if Path(lake.path(table), "_delta_log").is_dir()]
+    found = []
+    for table in there:
+        rows = pl.read_delta(lake.path(table))
+        if rows.select(table.key).is_duplicated().any():
+            found.append(table.full_name())
+    offers = pl.read_delta(lake.path(Promotions))
+    if offers.height != OFFERS:
+        found.append(f"{offers.height} offers")
+    used = offers.filter(pl.col("coupon_code").is_in([f"C{n}" for n in range(20)]) & (pl.col("status") != "active"))
+    return [*found, f"{used.height} used offers paused"] if used.height else found
+
+
+def held(lake: Lake) -> dict[str, list[dict[str, Any]]]:
+    return {
+        table.full_name(): [{k: v for k, v in row.items() if k not in _BY_BATCH} for row in rows_of(lake, table)]
+        for table in TABLES
+    }
+
+
+def main(argv: list[str] | None = None) -> int:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--kills", type=int, default=10)
+    options.add_argument("--rows", type=int, default=2000)
+    options.add_argument("--seed", type=int, default=7)
+    chosen = options.parse_args(argv)
+    folder, moments = Path(tempfile.mkdtemp(prefix="kill_stream_")), random.Random(chosen.seed)
+    day_of_rows(folder / "in", chosen.rows)
+    lakes, files = [], []
+    spark = None
+    for name in ("peace", "kills"):
+        root = str(folder / name)
+        changes = {"spark.master": "local[2]", "spark.driver_memory": "1g", "stream.files_per_batch": 1}
+        settings = settings_at(root, folder / "in", **changes)
+        spark = spark or started_session("kill_stream", settings)
+        lakes.append(Lake(spark, root))
+        prepared(lakes[-1])
+        files.append(folder / f"{name}.json")
+        files[-1].write_text(settings.model_dump_json(), encoding="utf-8")
+    assert spark is not None
+    spark.stop()  # what follows is read without it
+    log = folder / "stream.log"
+    length, wrong = finished(files[0], log), 0
+    print(f"undisturbed: {FILES * 3} batches in {length:.1f} s", flush=True)
+    for kill in range(chosen.kills):
+        moment = moments.uniform(0.2 * length, length)
+        process = started(files[1], log)
+        try:
+            process.wait(moment)
+            fate = "ended before"
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            fate = "killed at"
+        batches = Path(lakes[1].path(StreamBatches))
+        done = pl.read_delta(str(batches)).height if (batches / "_delta_log").is_dir() else 0
+        found = doubled(lakes[1])
+        wrong += bool(found)
+        print(f"{kill + 1:2}: {fate} {moment:4.1f} s, {done} batches done: {', '.join(found) or 'whole'}", flush=True)
+    finished(files[1], log)
+    peace, kills = (held(lake) for lake in lakes)
+    differing = [name for name in peace if peace[name] != kills[name]]
+    paused = sum(row["status"] == "paused" for row in peace[Promotions.full_name()])
+    print(
+        f"{chosen.kills} kills, {wrong} with something doubled; different in the end: {', '.join(differing) or 'none'}"
+    )
+    print(f"{paused} of {OFFERS} offers paused")
+    return 1 if wrong or differing or not paused else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
