@@ -88,7 +88,7 @@ def timed() -> None:
         untimed(ctx, source, *rest)
         print(f"{source.name}: {time.monotonic() - began:.1f} s", flush=True)
 
-    batches._batch = batch  # type: ignore[assignment]
+    batches._batch = batch  # type: ignore[assignment]  # for this one run
 
 
 if __name__ == "__main__":

@@ -20,31 +20,25 @@ _DATE = T.DateType()
 _TIME = T.TimestampType()
 
 
-class IntradayEvents(Events):
+class OfBatch(Table):
+    """What rows of the day have beside those of silver: which batch brought them."""
+
+    layer, partition, write_mode, dated_by = "intraday", ("date",), WriteMode.APPEND, "date"
+    date = Col(_DATE, "the business day that stream ran for", required=True)
+    query = Col(_TEXT, "the source, and which checkpoint counts its batches", required=True)
+    batch = Col(_LONG, "the number of the batch that brought it", required=True)
+
+
+class IntradayEvents(OfBatch, Events):
     """One row per event of the date that stream took, as silver.events will have it."""
 
-    layer, partition, write_mode, dated_by = "intraday", ("date",), WriteMode.APPEND, "date"
-    date = Col(_DATE, "the business day that stream ran for", required=True)
-    query = Col(_TEXT, "the source, and which checkpoint counts its batches", required=True)
-    batch = Col(_LONG, "the number of the batch that brought it", required=True)
 
-
-class IntradayOrderLines(OrderLines):
+class IntradayOrderLines(OfBatch, OrderLines):
     """One row per order line of the date that stream took, as silver.order_lines will have it."""
 
-    layer, partition, write_mode, dated_by = "intraday", ("date",), WriteMode.APPEND, "date"
-    date = Col(_DATE, "the business day that stream ran for", required=True)
-    query = Col(_TEXT, "the source, and which checkpoint counts its batches", required=True)
-    batch = Col(_LONG, "the number of the batch that brought it", required=True)
 
-
-class IntradayFeedback(Feedback):
+class IntradayFeedback(OfBatch, Feedback):
     """One row per answer of the date that stream took, as silver.feedback will have it."""
-
-    layer, partition, write_mode, dated_by = "intraday", ("date",), WriteMode.APPEND, "date"
-    date = Col(_DATE, "the business day that stream ran for", required=True)
-    query = Col(_TEXT, "the source, and which checkpoint counts its batches", required=True)
-    batch = Col(_LONG, "the number of the batch that brought it", required=True)
 
 
 class IntradayActivity(Table):

@@ -41,6 +41,8 @@ _OWN_POLICIES = ("prices", "greedy")
 POLICIES = (*_OWN_POLICIES, *sorted({entry.name for entry in entry_points(group=POLICIES_GROUP)} - {*_OWN_POLICIES}))
 # Attributes that tell groups of users.
 USER_GROUPS = ("region", "member_tier", "lifecycle", "segment_name", "main_channel")
+# The groups of those of whom an attribute is not known, and of all that are too small or too many to be named.
+UNKNOWN_GROUP, OTHER_GROUPS = "unknown", "other groups"
 # What silver.users knows of a person beside ids: whether groups by it are treated alike can be looked at.
 USER_ATTRIBUTES = (
     "gender",
@@ -54,6 +56,8 @@ USER_ATTRIBUTES = (
     "kids_count",
     "member_tier",
 )
+# Of scores from 1 to 5: what counts as satisfied from here on, and as negative up to here.
+SATISFIED_FROM, NEGATIVE_TO = 4, 2
 # What offers are chosen for.
 OBJECTIVES = ("profit", "revenue", "clearance", "retention")
 # What a user did, beside buying. try_on: looked at on oneself, as in a virtual fitting room.

@@ -10,13 +10,13 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from promo_spark.contracts.schema import Col
+from promo_spark.contracts.vocabulary import UNKNOWN_GROUP
 from promo_spark.decisions.allocation.limits import of_group
 from promo_spark.decisions.users import DailyUser
 from promo_spark.decisions.valuation import ValuedOffer
 from promo_spark.errors import SettingsError
 from promo_spark.measures.best_rows import best_rows
 
-UNKNOWN = "unknown"  # the group of those of whom the attribute is not known
 MOST_GROUPS = 50  # of an attribute
 
 
@@ -28,7 +28,7 @@ class GroupedOffer(ValuedOffer):
 
 def groups_of_user(attributes: Collection[str]) -> Column:
     """The constraints' names of the groups that a user is of. Of DailyUser."""
-    return F.array(*[of_group(name, F.coalesce(F.col(name), F.lit(UNKNOWN))) for name in sorted(attributes)])
+    return F.array(*[of_group(name, F.coalesce(F.col(name), F.lit(UNKNOWN_GROUP))) for name in sorted(attributes)])
 
 
 def user_groups(users: DataFrame, attributes: Collection[str]) -> DataFrame:

@@ -12,11 +12,12 @@ from pyspark.sql import types as T
 
 from promo_spark.contracts.decisions import ENDED, Actions, Budget, Promotions
 from promo_spark.contracts.schema import MONEY, Col, Frame, Personal
+from promo_spark.contracts.silver import Feedback
+from promo_spark.contracts.vocabulary import NEGATIVE_TO
 from promo_spark.decisions.allocation.limits import of_fund, uses_of_promotions
 from promo_spark.decisions.allocation.user_options import OptionUse
 
 _TEXT = T.StringType()
-LOW_SCORE = 2  # and less is bad
 _DIGITS = T.DecimalType(38, 12)
 _FACE = "face:"  # amounts on coupons, whether they are used or not: nothing that is spent
 _IS_BAD, _SCOPE, _COUNT, _BAD, _NOTHING = "is_bad", "scope", "scores", "bad_scores", Decimal(0)
@@ -94,20 +95,17 @@ def pauses_of_disliked(
     )
     offers = promotions.filter(F.col(Promotions.mechanic) != "none")
     told = offers.select(Promotions.promotion_id, F.explode(scopes).alias(_SCOPE)).distinct()
-    scored = feedback.filter(F.col(_SCORE).isNotNull()).select(Promotions.promotion_id, _SCORE)
+    scored = feedback.filter(F.col(Feedback.score).isNotNull()).select(Promotions.promotion_id, Feedback.score)
     found = (
         scored.join(told, Promotions.promotion_id, "inner")
         .groupBy(_SCOPE)
-        .agg(F.count(F.lit(1)).alias(_COUNT), F.count_if(F.col(_SCORE) <= LOW_SCORE).alias(_BAD))
+        .agg(F.count(F.lit(1)).alias(_COUNT), F.count_if(F.col(Feedback.score) <= NEGATIVE_TO).alias(_BAD))
         .filter((F.col(_COUNT) >= least_scores) & (F.col(_BAD) / F.col(_COUNT) >= negative_share))
     )
-    why = F.concat(_BAD, F.lit(" of "), _COUNT, F.lit(f" scores of the day are {LOW_SCORE} or less"))
+    why = F.concat(_BAD, F.lit(" of "), _COUNT, F.lit(f" scores of the day are {NEGATIVE_TO} or less"))
     there = _holding(promotions).select(F.explode(scopes).alias(_SCOPE)).distinct()
     rows = found.join(there, _SCOPE, "left_semi")
     return Pause.shaped(rows.select(F.col(_SCOPE).alias(Pause.what), why.alias(Pause.reason)))
-
-
-_SCORE = "score"
 
 
 def pauses_of_blocked(promotions: DataFrame, risk: DataFrame, *, blocked: Sequence[str]) -> DataFrame:

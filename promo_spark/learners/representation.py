@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from promo_spark.contracts.vocabulary import OTHER_GROUPS, UNKNOWN_GROUP
 from promo_spark.learners.tables import Floats, Ints
 from promo_spark.measures.metric_rows import Figure
 from promo_spark.measures.population_stability import population_stability, stability_by_chance
 
 LEAST_MEMBERS = 30  # of a group; smaller ones count together, so that no single user counts for many
 MOST_WEIGHT = 5.0  # and its reciprocal: how much more, or less, than the mean example one may count
-UNKNOWN, OTHER_GROUPS = "unknown", "other groups"
 _ROUNDS = 20
 _DECIMALS = 6
 
@@ -39,10 +39,10 @@ class Groups:
         >>> groups.names, np.bincount(groups.of_user).tolist()
         (('North', 'South', 'other groups'), [40, 30, 2])
         """
-        named = np.array([UNKNOWN if value is None else value for value in values], object)
+        named = np.array([UNKNOWN_GROUP if value is None else value for value in values], object)
         names, counts = np.unique(named.astype(str), return_counts=True)
         large = {str(name) for name, count in zip(names, counts, strict=True) if count >= LEAST_MEMBERS}
-        if not large - {UNKNOWN}:
+        if not large - {UNKNOWN_GROUP}:
             return None
         told = np.array([name if name in large else OTHER_GROUPS for name in named.astype(str)])
         groups, of_user = np.unique(told, return_inverse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 from collections.abc import Callable
 from typing import Any
@@ -39,10 +40,10 @@ def refresh(
     _declared(ctx, table)
     lake, run = ctx.whole_lake, f"{ctx.job.name} for {ctx.date}"
     mark = Mark(ctx.run_id, ctx.job.name, date.isoformat(), keeps_content=True)
-    if lake.catalog:  # Delta's own check remains
-        lake.write(table, change(lake.read(table, date=date)), {str(table.dated_by): date}, mark=mark)
-        return
-    with held(lake.spark, lake.root, f"{writer} {date}", run, ctx.wait_seconds, ctx.say):
+    alone: contextlib.AbstractContextManager[int] = contextlib.nullcontext(0)  # in a catalog Delta's own check remains
+    if not lake.catalog:
+        alone = held(lake.spark, lake.root, f"{writer} {date}", run, ctx.wait_seconds, ctx.say)
+    with alone:
         lake.write(table, change(lake.read(table, date=date)), {str(table.dated_by): date}, mark=mark)
 
 

@@ -7,12 +7,10 @@ from typing import Any
 
 from pyspark.sql import functions as F
 
-from promo_spark.contracts.catalogue import ALL_TABLES, QUARANTINE
-from promo_spark.contracts.restricted import RawRows
+from promo_spark.contracts.catalogue import ALL_TABLES
 from promo_spark.contracts.schema import Table
-from promo_spark.contracts.silver import Quarantined
 from promo_spark.errors import MissingDataError
-from promo_spark.flows.maintain.persons import Meant, meant_persons
+from promo_spark.flows.maintain.persons import TEXTS, Meant, meant_persons
 from promo_spark.runtime.command import Asked
 from promo_spark.sources.persons.encryption import decrypted, encryption_key
 from promo_spark.storage.erasure import id_columns, rows_about, rows_with_texts
@@ -47,9 +45,8 @@ def _rows(asked: Asked, table: type[Table], meant: Meant) -> list[Any]:
     key = encryption_key(asked.settings.business.privacy.encryption_key_secret)
     if id_columns(table):
         rows = decrypted(table, rows_about(asked.lake, table, meant.all_ids), key)
-    elif table is RawRows or table in QUARANTINE.values():
-        column = RawRows.raw if table is RawRows else Quarantined.raw
-        rows = rows_with_texts(decrypted(table, asked.lake.read(table), key), column, meant.texts)
+    elif table in TEXTS:
+        rows = rows_with_texts(decrypted(table, asked.lake.read(table), key), TEXTS[table], meant.texts)
     else:
         return []
     whole = F.to_json(F.struct(*table.columns()), {"ignoreNullFields": "false"}).alias(_ROW)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 from pyspark.sql import functions as F
@@ -12,10 +11,10 @@ from promo_spark.contracts.catalogue import ALL_TABLES, QUARANTINE
 from promo_spark.contracts.housekeeping import ERASURE, Maintenance
 from promo_spark.contracts.restricted import Identities, Persons, RawRows, Suppressed
 from promo_spark.contracts.schema import Table
-from promo_spark.contracts.silver import IdentityMap, Quarantined
+from promo_spark.contracts.silver import IdentityMap
 from promo_spark.errors import MissingDataError, SettingsError
 from promo_spark.flows.maintain.housekeeping import mark_of, row_of
-from promo_spark.flows.maintain.persons import Meant, lines_of, meant_persons, numbered, user_id_of
+from promo_spark.flows.maintain.persons import TEXTS, Meant, lines_of, meant_persons, numbered, user_id_of
 from promo_spark.reports.sections.decided import shortened_id
 from promo_spark.runtime.context import Context
 from promo_spark.settings.export import ExportSettings
@@ -156,8 +155,7 @@ def _without_raw_rows(ctx: Context[MaintainSettings], meant: Meant) -> Done:
     """Takes out rejected rows in whose text a person stands, and the rows of quarantine that name them."""
     lake, done, digests = ctx.every_table, Done(), list[str]()
     key = encryption_key(ctx.business.privacy.encryption_key_secret)
-    texts: Mapping[type[Table], str] = {RawRows: RawRows.raw, **dict.fromkeys(QUARANTINE.values(), Quarantined.raw)}
-    for table, column in texts.items():
+    for table, column in TEXTS.items():
         if not lake.exists(table):
             continue
         ctx.say(f"erasing from {table.full_name()}")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from promo_spark.contracts.restricted import Identities, Persons
-from promo_spark.contracts.silver import IdentityMap
+from promo_spark.contracts.catalogue import QUARANTINE
+from promo_spark.contracts.restricted import Identities, Persons, RawRows
+from promo_spark.contracts.schema import Table
+from promo_spark.contracts.silver import IdentityMap, Quarantined
 from promo_spark.errors import SettingsError
 from promo_spark.settings.business import PrivacySettings
 from promo_spark.sources.persons import pseudonyms
@@ -15,6 +17,8 @@ from promo_spark.storage import erasure
 from promo_spark.storage.files import Files
 from promo_spark.storage.lake import Lake
 
+# Where persons stand in texts: rejected rows as they came.
+TEXTS: Mapping[type[Table], str] = {RawRows: RawRows.raw, **dict.fromkeys(QUARANTINE.values(), Quarantined.raw)}
 _LEAST_CONTACT = 5  # characters; a shorter one would be found in the texts of others
 
 

@@ -14,11 +14,12 @@ from promo_spark.contracts.silver import Events, Feedback, OrderLines, Users
 from promo_spark.features.users.intraday import activity
 from promo_spark.flows.stream.intake import (
     Ctx,
+    KnownPersons,
     StreamSource,
     Taken,
     batches_done,
     count_sources,
-    key_of_lake,
+    known_persons,
     query_name,
     rows_of_batch,
     sources_of_date,
@@ -41,14 +42,14 @@ def why_idle(settings: StreamSettings) -> str:
 
 def streamed(ctx: Ctx) -> None:
     """Takes what arrived for the date: once, or again and again until the run is asked to stop."""
-    sources, key, done = sources_of_date(ctx), key_of_lake(ctx), batches_done(ctx)
+    sources, persons, done = sources_of_date(ctx), known_persons(ctx), batches_done(ctx)
     morning = Morning()
     began, every = time.monotonic(), ctx.settings.every_seconds
     try:
         while True:
             round_began = time.monotonic()
             for source in sources:
-                _take(ctx, source, done, key, morning)
+                _take(ctx, source, done, persons, morning)
             if every is None or _stopped(ctx, began, round_began, every):
                 return
     finally:
@@ -64,13 +65,13 @@ def _stopped(ctx: Ctx, began: float, round_began: float, every: int) -> bool:
     return ctx.stop_asked.wait(wait) or bool(most and time.monotonic() >= began + most)
 
 
-def _take(ctx: Ctx, source: StreamSource, done: Taken, key: bytes | None, morning: Morning) -> None:
+def _take(ctx: Ctx, source: StreamSource, done: Taken, persons: KnownPersons, morning: Morning) -> None:
     folder = ctx.settings.checkpoints.rstrip("/") or ctx.checkpoints()
     checkpoint = f"{folder}/{ctx.date}/{source.name}"
     settings, place = ctx.settings, (ctx.spark, source.name)
 
     def take(batch: streams.Batch) -> None:
-        _batch(ctx, source, batch, done, key, morning)
+        _batch(ctx, source, batch, done, persons, morning)
 
     if source.settings.format == "kafka":
         streams.take_messages(*place, source.settings, checkpoint, settings.messages_per_batch, take)
@@ -81,14 +82,14 @@ def _take(ctx: Ctx, source: StreamSource, done: Taken, key: bytes | None, mornin
 
 
 def _batch(
-    ctx: Ctx, source: StreamSource, batch: streams.Batch, done: Taken, key: bytes | None, morning: Morning
+    ctx: Ctx, source: StreamSource, batch: streams.Batch, done: Taken, persons: KnownPersons, morning: Morning
 ) -> None:
     """One batch, whole: its rows, what follows from them, and last its row in ops.stream_batches."""
     place = (query_name(source, batch), batch.number)
     if place in done.batches:
         return  # it was done before Spark could write that down
     ctx.say(f"{source.name}: batch {batch.number}")
-    row = taken(ctx, source, batch, done, key)
+    row = taken(ctx, source, batch, done, persons)
     if row[StreamBatches.accepted]:
         users = _users(ctx, rows_of_batch(ctx, source, batch))
         _count_activity(ctx, users)

@@ -27,7 +27,7 @@ from promo_spark.settings.stream import StreamSettings, StreamSourceSettings
 from promo_spark.sources.checks import own_checks, predicates, rules
 from promo_spark.sources.incoming import of_source
 from promo_spark.sources.mapping import mappings
-from promo_spark.sources.persons.suppression import of_erased
+from promo_spark.sources.persons.suppression import SuppressedPersons, of_erased
 from promo_spark.storage import landing, streams
 from promo_spark.storage.json_lines import json_messages
 from promo_spark.storage.refused_rows import collected
@@ -56,6 +56,14 @@ class StreamSource:
     def stored_in(self) -> type[Table]:
         """Where its rows are kept for the day."""
         return INTRADAY_OF[self.table]
+
+
+@dataclass(frozen=True)
+class KnownPersons:
+    """The key of the lake's pseudonyms, None where ids are kept as they are; and who was erased, None: nobody."""
+
+    key: bytes | None = field(repr=False)
+    erased: SuppressedPersons | None
 
 
 @dataclass
@@ -104,10 +112,11 @@ def _mapped_table(ingest: IngestSettings, name: str, described_by: str) -> type[
     return table
 
 
-def key_of_lake(ctx: Ctx) -> bytes | None:
-    """The key of the lake's pseudonyms; None: ids are kept. Raises SettingsError where the lake's is another."""
+def known_persons(ctx: Ctx) -> KnownPersons:
+    """How the run takes rows of persons. Raises SettingsError for a key that is not the lake's."""
     recorded = ctx.read_optional(IdKey).first()
-    return matching_key(ctx.business.privacy, recorded[IdKey.key_id] if recorded else None)
+    key = matching_key(ctx.business.privacy, recorded[IdKey.key_id] if recorded else None)
+    return KnownPersons(key, suppressed_persons(ctx))
 
 
 def batches_done(ctx: Ctx) -> Taken:
@@ -121,14 +130,14 @@ def query_name(source: StreamSource, batch: streams.Batch) -> str:
     return f"{source.name} {batch.checkpoint}"
 
 
-def taken(ctx: Ctx, source: StreamSource, batch: streams.Batch, done: Taken, key: bytes | None) -> dict[str, Any]:
+def taken(ctx: Ctx, source: StreamSource, batch: streams.Batch, done: Taken, persons: KnownPersons) -> dict[str, Any]:
     """The row of ops.stream_batches for a batch, whose accepted rows are stored by then.
 
     A batch that was cut off before its row was written comes again, with the same rows: they are not stored twice.
     """
     query = query_name(source, batch)
     watermark = _watermark(ctx, query, batch.number, done)
-    judged = ctx.keep(_with_fates(ctx, source, _screened(ctx, source, batch, key), query, batch.number, watermark))
+    judged = ctx.keep(_with_fates(ctx, source, _screened(ctx, source, batch, persons), query, batch.number, watermark))
     groups = judged.groupBy(_FATE, RawRow.blank, rules.REASONS).agg(
         F.count(F.lit(1)).alias(_ROWS), F.max(_TS).alias(_NEWEST)
     )
@@ -188,7 +197,7 @@ def count_sources(ctx: Ctx, done: Taken) -> None:
         )
 
 
-def _screened(ctx: Ctx, source: StreamSource, batch: streams.Batch, key: bytes | None) -> DataFrame:
+def _screened(ctx: Ctx, source: StreamSource, batch: streams.Batch, persons: KnownPersons) -> DataFrame:
     """The batch's rows, judged one by one as ingest does, and those that repeat a key of the batch."""
     ingest = ctx.beside(IngestSettings)
     table, mapping = source.table, source.mapping
@@ -201,12 +210,11 @@ def _screened(ctx: Ctx, source: StreamSource, batch: streams.Batch, key: bytes |
         files = [without_pattern(file) for file in batch.files]
         raw = file_rows(ctx.spark, source.path, mapping, wanted, unpivoted, files)
     seconds = [lookup_rows(ctx.spark, in_folder(ingest, one.path, ctx.date), one) for one in mapping.lookups]
-    rows = of_source(candidates(table, raw, mapping, seconds, ctx.business.timezone, key), source.name)
-    suppressed = suppressed_persons(ctx)
-    erased = None if suppressed is None else of_erased(table, rows, suppressed)
+    rows = of_source(candidates(table, raw, mapping, seconds, ctx.business.timezone, persons.key), source.name)
+    erased = None if persons.erased is None else of_erased(table, rows, persons.erased)
     if erased is not None:  # such rows are counted, and kept nowhere
         rows = rows.withColumn(RawRow.blank, F.col(RawRow.blank) | erased)
-    rows = storable(table, rows, ingest.test_users, key)
+    rows = storable(table, rows, ingest.test_users, persons.key)
     screened = rules.screened(table, rows, rules.rules(table, _compared(ctx), ingest.policies, _own(ingest, table)))
     screened = ctx.keep(screened)
     return rules.ranked(table, rules.good(screened)).unionByName(screened.filter(~_is_good()))

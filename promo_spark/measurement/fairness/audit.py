@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from promo_spark.contracts.measurement import Fairness
-from promo_spark.measurement.fairness.groups import MILLION, UNKNOWN
+from promo_spark.contracts.vocabulary import UNKNOWN_GROUP
+from promo_spark.measurement.fairness.groups import MILLION
 from promo_spark.measures.intervals import (
     Interval,
     fixed_interval,
@@ -74,7 +75,7 @@ def fairness_rows(groups: Iterable[Group], by: Unequal) -> list[Row]:
     of_attributes: dict[str, list[Group]] = {}
     for group in sorted(groups, key=lambda g: (g.attribute, g.group_name)):
         of_attributes.setdefault(group.attribute, []).append(group)
-    known = {a: own for a, own in of_attributes.items() if {g.group_name for g in own} != {UNKNOWN}}
+    known = {a: own for a, own in of_attributes.items() if {g.group_name for g in own} != {UNKNOWN_GROUP}}
     told = {a: [g for g in own if g.may >= by.least_users] for a, own in known.items()}
     pairs = sum(math.comb(len(own), 2) for own in told.values())
     rows = []
@@ -144,7 +145,7 @@ def _outcome(group: Group, ratio: float, around: Interval, least: float) -> str:
     get fewer is told, and stops nothing."""
     if ratio >= least:
         return OK
-    may_stop = group.attribute != LOYALTY and group.group_name != UNKNOWN
+    may_stop = group.attribute != LOYALTY and group.group_name != UNKNOWN_GROUP
     return STOP if around.high < least and may_stop else WARN
 
 

@@ -9,11 +9,11 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from promo_spark.contracts.schema import Col, Frame, Personal
+from promo_spark.contracts.vocabulary import OTHER_GROUPS, UNKNOWN_GROUP
 from promo_spark.measures.best_rows import best_rows
 from promo_spark.measures.exact_sums import whole_parts
 
 MOST_GROUPS = 50  # of an attribute; the others count together
-UNKNOWN, OTHER_GROUPS = "unknown", "other groups"
 MILLION = 1_000_000
 
 
@@ -47,7 +47,9 @@ _GROUP, _PLACE = "_group", "_place"
 def group_counts(users: DataFrame, attributes: Sequence[str]) -> DataFrame:
     """One row per attribute and group, the fifty largest and all others together. ServedUser with them → GroupCount."""
     groups = [
-        F.struct(F.lit(name).alias(GroupCount.attribute), F.coalesce(name, F.lit(UNKNOWN)).alias(GroupCount.group_name))
+        F.struct(
+            F.lit(name).alias(GroupCount.attribute), F.coalesce(name, F.lit(UNKNOWN_GROUP)).alias(GroupCount.group_name)
+        )
         for name in attributes
     ]
     depth, may, served = (F.col(name) for name in (ServedUser.depth, ServedUser.may, ServedUser.served))

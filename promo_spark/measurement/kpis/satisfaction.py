@@ -11,12 +11,12 @@ from pyspark.sql import types as T
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.schema import Col, Frame, Personal
 from promo_spark.contracts.silver import Exposures, Feedback
+from promo_spark.contracts.vocabulary import NEGATIVE_TO, SATISFIED_FROM
 from promo_spark.measurement.kpis.groups import PARTS, UserGroup
 from promo_spark.measurement.kpis.rows import ALL, Days, KpiRow, kpi_rows_of, kpi_struct, sliced_sums
 from promo_spark.measures.exact_sums import exact
 from promo_spark.measures.ratios import ratio
 
-SATISFIED_FROM, NEGATIVE_TO = 4, 2  # of 1 to 5
 _LOWEST, _HIGHEST = 1.0, 5.0
 _TEXT = T.StringType()
 _FEEDBACK = Feedback.columns()
