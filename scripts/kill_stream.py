@@ -5,7 +5,8 @@
 Files of events, order lines and answers lie ready, a batch each; offers with codes are decided, and the orders redeem
 them until the coupons' budget is spent. One lake is streamed in peace. In another the run's whole process group is
 killed with SIGKILL at moments between its start and its usual end, and begun again each time. After each kill no row
-stands twice, and offers that were used hold. In the end all tables are those of the first lake, but for run and batch.
+stands twice, and offers that were used hold. A lake that has come to its end holds what the first one does, but for run
+and batch; where more kills are asked for, they go on from the beginning.
 Exit code 1 where something is not so.
 """
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -93,6 +95,11 @@ def doubled(lake: Lake) -> list[str]:
     return [*found, f"{used.height} used offers paused"] if used.height else found
 
 
+def batches_done(lake: Lake) -> int:
+    path = lake.path(StreamBatches)
+    return pl.read_delta(path).height if Path(path, "_delta_log").is_dir() else 0
+
+
 def held(lake: Lake) -> dict[str, list[dict[str, Any]]]:
     return {
         table.full_name(): [{k: v for k, v in row.items() if k not in _BY_BATCH} for row in rows_of(lake, table)]
@@ -122,32 +129,39 @@ def main(argv: list[str] | None = None) -> int:
     assert spark is not None
     spark.stop()  # what follows is read without it
     log = folder / "stream.log"
-    length, wrong = finished(files[0], log), 0
-    print(f"undisturbed: {FILES * 3} batches in {length:.1f} s", flush=True)
-    for kill in range(chosen.kills):
-        moment = moments.uniform(0.2 * length, length)
+    untouched = folder / "untouched"
+    shutil.copytree(folder / "kills", untouched)
+    length = finished(files[0], log)
+    peace = held(lakes[0])
+    paused = sum(row["status"] == "paused" for row in peace[Promotions.full_name()])
+    print(f"undisturbed: {FILES * 3} batches in {length:.1f} s, {paused} of {OFFERS} offers paused", flush=True)
+    kills, ends, broken = 0, 0, 0
+    while kills < chosen.kills or not ends:
+        limit = moments.uniform(0.2 * length, length) if kills < chosen.kills else None
         process = started(files[1], log)
         try:
-            process.wait(moment)
-            fate = "ended before"
+            if process.wait(limit) != 0:
+                sys.exit(f"stream failed: {log.read_text(errors='replace')[-3000:]}")
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            fate = "killed at"
-        batches = Path(lakes[1].path(StreamBatches))
-        done = pl.read_delta(str(batches)).height if (batches / "_delta_log").is_dir() else 0
-        found = doubled(lakes[1])
-        wrong += bool(found)
-        print(f"{kill + 1:2}: {fate} {moment:4.1f} s, {done} batches done: {', '.join(found) or 'whole'}", flush=True)
-    finished(files[1], log)
-    peace, kills = (held(lake) for lake in lakes)
-    differing = [name for name in peace if peace[name] != kills[name]]
-    paused = sum(row["status"] == "paused" for row in peace[Promotions.full_name()])
-    print(
-        f"{chosen.kills} kills, {wrong} with something doubled; different in the end: {', '.join(differing) or 'none'}"
-    )
-    print(f"{paused} of {OFFERS} offers paused")
-    return 1 if wrong or differing or not paused else 0
+            kills += 1
+            wrong = doubled(lakes[1])
+            done = batches_done(lakes[1])
+            print(
+                f"{kills:2}: killed at {limit:4.1f} s, {done} batches done: {', '.join(wrong) or 'whole'}", flush=True
+            )
+        else:
+            ends += 1
+            mine = held(lakes[1])
+            wrong = [name for name in peace if peace[name] != mine[name]]
+            print(f"    came to its end; other than the first lake's: {', '.join(wrong) or 'nothing'}", flush=True)
+            if kills < chosen.kills:
+                shutil.rmtree(folder / "kills")
+                shutil.copytree(untouched, folder / "kills")
+        broken += bool(wrong)
+    print(f"{kills} kills and {ends} ends, {broken} with something wrong")
+    return 1 if broken or not paused else 0
 
 
 if __name__ == "__main__":
