@@ -82,9 +82,8 @@ def finished(settings: Path, log: Path) -> float:
 
 def doubled(lake: Lake) -> list[str]:
     """The tables in which a key stands twice, and what the offers break."""
-    there = [table for table in TABLES if Path(lake.path(table), "_delta_log").is_dir()]
     found = []
-    for table in there:
+    for table in (table for table in TABLES if has_commits(lake, table)):
         rows = pl.read_delta(lake.path(table))
         if rows.select(table.key).is_duplicated().any():
             found.append(table.full_name())
@@ -95,9 +94,13 @@ def doubled(lake: Lake) -> list[str]:
     return [*found, f"{used.height} used offers paused"] if used.height else found
 
 
+def has_commits(lake: Lake, table: type[Table]) -> bool:
+    """A kill while a table is made leaves a log without a commit."""
+    return any(Path(lake.path(table), "_delta_log").glob("*.json"))
+
+
 def batches_done(lake: Lake) -> int:
-    path = lake.path(StreamBatches)
-    return pl.read_delta(path).height if Path(path, "_delta_log").is_dir() else 0
+    return pl.read_delta(lake.path(StreamBatches)).height if has_commits(lake, StreamBatches) else 0
 
 
 def held(lake: Lake) -> dict[str, list[dict[str, Any]]]:
