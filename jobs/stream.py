@@ -5,9 +5,9 @@ of the day arrive, read by a mapping of ingest. What is there is taken once (`tr
 many seconds until the run is stopped. A row counts once, however often; a batch that was cut off comes again as it
 was. Who orders is judged anew: whether the account cheats, by the rules of job risk, and what the user is likely to do
 next, by the models of the morning. Offers are paused whose budget is spent, whose scores are bad, or whose account
-cheats. Who is new gets a welcome, as promote would give it, at the prices of its limits, of what these have left. The
-decisions of the date are then left as they are, unless promote is forced. The silver tables stay what ingest makes of
-whole days.
+cheats. Who is new gets a welcome, and who ordered is decided anew while nobody has the offers of the morning: as
+promote would, at the prices of its limits, of what these have left. The decisions of the date are then left as they
+are, unless promote is forced. The silver tables stay what ingest makes of whole days.
 """
 
 from __future__ import annotations

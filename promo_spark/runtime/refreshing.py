@@ -55,10 +55,14 @@ def replace_date(ctx: Context[Any], table: type[Table], date: datetime.date, row
     ctx.whole_lake.write(table, rows, {str(table.dated_by): date}, mark=mark)
 
 
-def merge_rows(ctx: Context[Any], table: type[Table], rows: DataFrame) -> None:
-    """Rows beside those that stand, by their key, in one commit: written again, they change nothing."""
+def merge_rows(ctx: Context[Any], table: type[Table], rows: DataFrame, gone: DataFrame | None = None) -> None:
+    """Rows beside those that stand, by their key, in one commit: written again, they change nothing.
+
+    `gone`: keys of rows that are taken out by the same commit, in whose place some of the rows come.
+    """
     _declared(ctx, table)
-    ctx.whole_lake.write(table, rows, by_key=True, mark=Mark(ctx.run_id, ctx.job.name, ctx.date.isoformat()))
+    mark = Mark(ctx.run_id, ctx.job.name, ctx.date.isoformat(), replaces=gone is not None)
+    ctx.whole_lake.write(table, rows, by_key=True, gone=gone, mark=mark)
 
 
 def _declared(ctx: Context[Any], table: type[Table]) -> None:

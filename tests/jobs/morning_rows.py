@@ -44,7 +44,14 @@ def decided_morning(lake: Lake, likely: Iterable[str], **planned: float) -> None
     product = {"product_id": "p1", "title": "Tea", "category": "tea", "promotable": True, "units_28d": 600}
     prices = {"list_price": Decimal(10), "charged_price": Decimal(10), "unit_cost": Decimal(5)}
     put(lake, ProductProfile, product | prices)
-    bought = {"orders": 3, "lifecycle": "repeat", "basket_value": 30.0, "basket_median": 25.0, "recency_days": 20}
+    bought: dict[str, Any] = {
+        "orders": 3,
+        "lifecycle": "repeat",
+        "basket_value": 30.0,
+        "basket_median": 25.0,
+        "discounted_lines_share": 0.5,
+        "recency_days": 20,
+    }
     put(lake, UserProfile, *({"user_id": name, "consent_marketing": True, **bought} for name in CUSTOMERS))
     put(lake, Segments, *({"user_id": name, "segment_id": 1, "segment_name": "all"} for name in CUSTOMERS))
     put(lake, Recommendations, {"user_id": "c1", "rank": 1, "product_id": "p1", "source": "als"})

@@ -12,7 +12,7 @@ import pytest
 
 from jobs.promote import run as promote
 from promo_spark.contracts.decisions import Actions, Budget, Promotions
-from promo_spark.contracts.intraday import StreamBatches
+from promo_spark.contracts.intraday import IntradayActivity, StreamBatches
 from promo_spark.contracts.schema import Table
 from promo_spark.contracts.silver import Users
 from promo_spark.runtime.pipeline import run_in_order
@@ -36,9 +36,9 @@ def reserved(lake: Lake) -> dict[str, Decimal]:
 
 
 def test_three_batches_welcome_whom_one_welcomes(lake: Lake, tmp_path: Path) -> None:
-    """O01 (part): decisions.promotions of three batches is that of one where the budget does not bind.
+    """O01: three batches make what one makes: counters, and offers where no limit binds; sent again, nothing changes.
 
-    O02 (part): who orders for the first time has an offer with the batch, by what promote would give.
+    O02: who orders for the first time has an offer with the batch, by what promote would give.
     """
     new, [held_out] = newcomers("treatment", 4), newcomers("holdout", 1)
     put(
@@ -76,8 +76,12 @@ def test_three_batches_welcome_whom_one_welcomes(lake: Lake, tmp_path: Path) -> 
     assert reserved(lake) == {"daily": costs, "mechanic:coupon": costs, "face:coupon": Decimal("6.00")}
 
     take(other, settings_of(other, tmp_path / "in", **EVERYONE_MAY))
-    for table in (Promotions, Budget):
-        assert rows_of(other, table) == rows_of(lake, table)
+    tables = (IntradayActivity, Promotions, Budget)
+    assert {table: rows_of(other, table) for table in tables} == {table: rows_of(lake, table) for table in tables}
+    before = {table: lake.version(table) for table in tables}
+    arrive(tmp_path / "in", "order_lines", "again.csv", *files[0])
+    take(lake, settings)
+    assert {table: lake.version(table) for table in tables} == before
 
     left = run_in_order([promote], lake, settings, DAY, Progress())["promote"]
     assert (left.outcome, left.why) == ("current", "refreshed by stream; --force decides it anew")
@@ -86,10 +90,10 @@ def test_three_batches_welcome_whom_one_welcomes(lake: Lake, tmp_path: Path) -> 
 def test_a_limit_that_binds_is_never_passed_wherever_a_batch_is_cut_off(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """O01 (part): a batch that was cut off between budget and offers, or after them, ends as one that was not."""
+    """O01: a batch that was cut off between budget and offers, or after them, ends as one that was not."""
     new = newcomers("treatment", 2)
     decided_morning(lake, new, daily=1, mechanic_coupon=50, face_coupon=1000)  # a welcome takes 0.82 of the 1.00
-    settings = settings_of(lake, tmp_path / "in", **EVERYONE_MAY)
+    settings = settings_of(lake, tmp_path / "in", **EVERYONE_MAY, **{"stream.offers": "new_users"})
     arrive(tmp_path / "in", "order_lines", "1.csv", *(order(name, 9) for name in new))
     write = Lake.write
 
@@ -124,7 +128,7 @@ def test_what_is_stopped_spent_or_switched_off_is_given_to_nobody_new(lake: Lake
     decided_morning(lake, [name, later], daily=100, mechanic_coupon=50, face_coupon=1000)
     stop = {"action": "stop", "what": "mechanic:coupon", "day": DAY, "by": "ann", "at": datetime.datetime(2024, 6, 14)}
     arrive(tmp_path / "in", "order_lines", "1.csv", order(name, 9))
-    take(lake, settings_of(lake, tmp_path / "in", **EVERYONE_MAY, **{"stream.offers": False}))
+    take(lake, settings_of(lake, tmp_path / "in", **EVERYONE_MAY, **{"stream.offers": "none"}))
     assert len(rows_of(lake, Promotions)) == 2
     lake.write(Actions, [Actions.complete(stop)])
     arrive(tmp_path / "in", "order_lines", "2.csv", order(later, 10))

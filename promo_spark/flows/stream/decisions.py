@@ -60,13 +60,13 @@ class MorningDecisions:
 
 
 @dataclass(frozen=True)
-class _Standing:
-    """What stands when a batch decides: users of the date up to now, its rows, and what limits have left."""
+class Standing:
+    """What stands when a batch decides: users of the date up to now, rows of the date, and what its budget states."""
 
     users: DataFrame  # UserEligibility of all, those who are new on the date among them
     new: DataFrame  # UserEligibility of those who are new
-    promotions: DataFrame  # of the date
-    budget: list[dict[str, Any]]  # of the date
+    promotions: DataFrame
+    budget: list[dict[str, Any]]
 
     @property
     def constraints(self) -> list[str]:
@@ -97,22 +97,35 @@ def welcome(ctx: Ctx, users: DataFrame, run: str, morning: MorningDecisions) -> 
     if NEW_USER_WELCOME.name not in morning.ctx.settings.scenarios:
         return 0
     with alone(ctx, ctx.date, WRITER):
-        standing = _standing(ctx, morning)
+        standing = standing_now(ctx, morning)
         asked = standing.new.join(users, DailyUser.user_id, "left_semi")
         asked = computed(asked.join(standing.promotions, DailyUser.user_id, "left_anti"))
         count = asked.count()
         if count:
             only = morning.ctx.settings.model_copy(update={"scenarios": [NEW_USER_WELCOME.name]})
             here = replace(morning, ctx=replace(morning.ctx, settings=only))
-            _write(ctx, standing, _decided(ctx, asked, standing, here), run)
+            rows = decided_rows(ctx, asked, standing, newest(ctx, Actions), here)
+            # What is reserved follows from the offers that stand: run again after this commit, it comes out the same.
+            reserve(ctx, standing, standing.promotions.unionByName(rows), run)
+            merge_rows(ctx, Promotions, rows.withColumn(Promotions.run_id, F.lit(run)))
     return count
 
 
-def _standing(ctx: Ctx, morning: MorningDecisions) -> _Standing:
+def standing_now(ctx: Ctx, morning: MorningDecisions) -> Standing:
+    """What stands before a batch decides."""
     new = computed(_new_users(ctx, morning))
-    promotions = newest(ctx, Promotions).filter(F.col(Promotions.date) == F.lit(ctx.date))
+    return Standing(morning.users.unionByName(new), new, ctx.keep(promotions_of_date(ctx)), budget_of_date(ctx))
+
+
+def promotions_of_date(ctx: Ctx) -> DataFrame:
+    """The rows of the date as they stand. → Promotions"""
+    return newest(ctx, Promotions).filter(F.col(Promotions.date) == F.lit(ctx.date))
+
+
+def budget_of_date(ctx: Ctx) -> list[dict[str, Any]]:
+    """The rows of decisions.budget of the date, by constraint."""
     rows = newest(ctx, Budget).filter(F.col(Budget.date) == F.lit(ctx.date)).collect()  # a row per limit
-    return _Standing(morning.users.unionByName(new), new, ctx.keep(promotions), [row.asDict() for row in sorted(rows)])
+    return [row.asDict() for row in sorted(rows, key=lambda row: str(row[Budget.constraint]))]
 
 
 def _new_users(ctx: Ctx, morning: MorningDecisions) -> DataFrame:
@@ -135,12 +148,13 @@ def _new_users(ctx: Ctx, morning: MorningDecisions) -> DataFrame:
     return with_eligibility(reachable, promote.settings, ctx.date)
 
 
-def _decided(ctx: Ctx, asked: DataFrame, standing: _Standing, morning: MorningDecisions) -> DataFrame:
-    """The rows of users, checked. UserEligibility → Promotions"""
+def decided_rows(
+    ctx: Ctx, asked: DataFrame, standing: Standing, actions: DataFrame, morning: MorningDecisions
+) -> DataFrame:
+    """The rows of users, checked, beside those that stay. UserEligibility, Actions → Promotions"""
     promote, digits = morning.ctx, digits_of(ctx.business.currency)
     today = Today(standing.promotions, _propensity(ctx, promote), _left(ctx, standing, digits))
     found = considered(promote, asked, morning.policy, standing.users, today=today)
-    actions = newest(ctx, Actions)
     found = replace(found, offers=computed(closed_by_actions(found.offers, actions, ctx.date)))
     ctx.say("giving what is left of the budget")
     options = computed(options_of(promote, found.offers, found.rooms, found.limits))
@@ -160,14 +174,14 @@ def _propensity(ctx: Ctx, promote: PromoteCtx) -> DataFrame:
     return of_morning.unionByName(today.select(columns), allowMissingColumns=True)
 
 
-def _reserved(ctx: Ctx, promotions: DataFrame, standing: _Standing) -> Mapping[str, tuple[Decimal, int]]:
+def _reserved(ctx: Ctx, promotions: DataFrame, standing: Standing) -> Mapping[str, tuple[Decimal, int]]:
     """What offers reserve and how many they are, by constraint. Promotions"""
     sums = reserved(promotions, standing.users, ctx.read_optional(ProductProfile), standing.constraints)
     columns = (ReservedBudget.constraint, ReservedBudget.reserved, ReservedBudget.offers)
     return {name: (amount, count) for name, amount, count in sums.select(*columns).collect()}  # a row per limit
 
 
-def _left(ctx: Ctx, standing: _Standing, digits: int) -> dict[str, int]:
+def _left(ctx: Ctx, standing: Standing, digits: int) -> dict[str, int]:
     """What is left of each limit but stock, in minor units; nothing where all that was planned is given already."""
     taken = _reserved(ctx, standing.promotions, standing)
     spent = {row[0] for row in spent_of_date(ctx, standing.promotions).select(Budget.constraint).collect()}  # the same
@@ -180,7 +194,7 @@ def _left(ctx: Ctx, standing: _Standing, digits: int) -> dict[str, int]:
     return left
 
 
-def _prices(standing: _Standing, digits: int) -> dict[str, float]:
+def _prices(standing: Standing, digits: int) -> dict[str, float]:
     """What a unit of each limit costs, in millionths of currency per whole unit, as the morning found it."""
     return {
         row[Budget.constraint]: row[Budget.dual_price] * MICRO / parts_of_unit(row[Budget.constraint], digits)
@@ -189,16 +203,18 @@ def _prices(standing: _Standing, digits: int) -> dict[str, float]:
     }
 
 
-def _write(ctx: Ctx, standing: _Standing, rows: DataFrame, run: str) -> None:
-    """Reserves first, then makes the offers, in one commit. Promotions
+def reserve(
+    ctx: Ctx, standing: Standing, promotions: DataFrame, run: str | None = None, *, at_least: bool = False
+) -> None:
+    """States what the offers reserve, unless that stands there already. Promotions of the date
 
-    What is reserved follows from the offers that stand: run again after the first commit, it comes out the same.
+    `run`: the batch that decides; None: none does. `at_least`: what is stated does not fall, as other offers stand
+    until these do.
     """
-    sums = _reserved(ctx, standing.promotions.unionByName(rows), standing)
-    nothing = (Decimal(0), 0)
-    stated = []
+    sums, stated = _reserved(ctx, promotions, standing), []
     for row in standing.budget:
-        amount, count = sums.get(row[Budget.constraint], nothing)
-        stated.append(row | {Budget.reserved: amount, Budget.offers: count, Budget.run_id: run})
-    replace_date(ctx, Budget, ctx.date, stated)
-    merge_rows(ctx, Promotions, rows.withColumn(Promotions.run_id, F.lit(run)))
+        amount, count = sums.get(row[Budget.constraint], (Decimal(0), 0))
+        amount = max(amount, row[Budget.reserved]) if at_least else amount
+        stated.append(row | {Budget.reserved: amount, Budget.offers: count, Budget.run_id: run or row[Budget.run_id]})
+    if stated != standing.budget:
+        replace_date(ctx, Budget, ctx.date, stated)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import functools
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.decisions import Actions, Budget, Promotions
@@ -50,6 +50,11 @@ def run_of_batch(ctx: Ctx, source: str, number: int) -> str:
     return f"{ctx.run_id}{_BY_STREAM}{source}-{number}"
 
 
+def written_by(batch: str) -> Column:
+    """Whether a batch of stream has written a row, in whichever run of it. Of Promotions; `batch`: SOURCE-NUMBER."""
+    return F.coalesce(F.endswith(F.col(Promotions.run_id), F.lit(f"{_BY_STREAM}{batch}")), F.lit(False))
+
+
 def by_stream(run_id: str | None) -> bool:
     """Whether a batch of stream has written the row.
 
@@ -88,13 +93,13 @@ def _offers_that_may_hold(ctx: Ctx) -> DataFrame:
 def spent_of_date(ctx: Ctx, promotions: DataFrame, given: DataFrame | None = None) -> DataFrame:
     """The budgets of which all that was planned is given. Promotions of the date, GivenToday → SpentBudget"""
     budget = newest(ctx, Budget).filter(F.col(Budget.date) == F.lit(ctx.date))
-    return spent_budgets(promotions, _given(ctx, promotions) if given is None else given, budget)
+    return spent_budgets(promotions, given_on_date(ctx, promotions) if given is None else given, budget)
 
 
 def _of_orders(ctx: Ctx, promotions: DataFrame) -> list[DataFrame]:
     """Pauses of accounts that cheat, and of budgets of the date that are spent. → Pause"""
     of_date = promotions.filter(F.col(Promotions.date) == F.lit(ctx.date))
-    given = ctx.keep(_given(ctx, of_date))
+    given = ctx.keep(given_on_date(ctx, of_date))
     sent = newest(ctx, Exported).filter(F.col(Exported.date) == F.lit(ctx.date))
     risk = ctx.own(IntradayRisk).filter(F.col(IntradayRisk.date) == F.lit(ctx.date))
     spent = spent_of_date(ctx, of_date, given)
@@ -112,7 +117,7 @@ def _of_feedback(ctx: Ctx, promotions: DataFrame) -> DataFrame:
     )
 
 
-def _given(ctx: Ctx, promotions: DataFrame) -> DataFrame:
+def given_on_date(ctx: Ctx, promotions: DataFrame) -> DataFrame:
     """What was given on the date for its offers, those paused since too. Promotions → GivenToday"""
     as_made = promotions.withColumn(Promotions.stopped_on, F.lit(None).cast("date"))
     lines = OrderLines.conform(stored_rows(ctx, OrderLines))
