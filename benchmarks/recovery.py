@@ -7,7 +7,7 @@
 Segments: adjusted Rand index against the planted ones, of honest users who order at least as often as the model
 asks; which planted segments come together; and how far the features go: a k-means of them and of others, and a
 random forest that is told the planted segments, which no clustering can be expected to beat. Rules: planted bundles
-that are called bundles, and what else is. Seasons: each category's true demand by weekday against the weekdays of its forecast.
+that are called bundles, and what else is. Seasons: each category's true demand by weekday against its forecast.
 Recommendations: the true chance of the staples that were recommended, against that of the same user's staples taken
 at random.
 """
