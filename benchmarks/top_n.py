@@ -66,7 +66,7 @@ def by_chunks(model: ALSModel) -> DataFrame:
         F.lit(None).cast(UserToRank.type_of(UserToRank.own)).alias(UserToRank.own),
         UserToRank.features,
     )
-    return recommended_items(users, items, recommender="als", repeat_weight=0.0, top_n=N)
+    return recommended_items(users, items, recommender="als", policy="keep", repeat_weight=0.0, top_n=N)
 
 
 def compared(model: ALSModel) -> str:

@@ -1,8 +1,8 @@
 """Rank products for every user: silver.order_lines, features.* and models.segments → models.recommendations.
 
 First each recommender is measured: fitted on all but the last `holdout_days`, asked what was bought in them
-(models.metrics: als, blend, buy_again, popularity; `:new` of products not bought before; as the policy
-`bought` would publish them). Then the best under the policy is fitted on everything and published. Users with
+(models.metrics: als, blend, buy_again, popularity; `:new` of products not bought before; as each policy for what was
+bought would publish them). Then the best under the policy `bought` is fitted on everything and published. Users with
 fewer than `min_orders` get what is popular in their segment, users without a segment what is popular. Users who
 may not be profiled get nothing, and nothing is learnt from what they bought.
 
@@ -33,7 +33,12 @@ def run(ctx: Context[RecommendSettings]) -> None:
     settings, of_date = ctx.settings, recommender_of_date(ctx)
     model, recommender = of_date.model, of_date.recommender
     entries = recommended_items(
-        model.users, model.items, recommender=recommender, repeat_weight=settings.repeat_weight, top_n=settings.top_n
+        model.users,
+        model.items,
+        recommender=recommender,
+        policy=settings.bought,
+        repeat_weight=settings.repeat_weight,
+        top_n=settings.top_n,
     )
     lists = recommendations(entries, model.catalogue, popular_days=settings.popular_days)
     rows = ctx.write(Recommendations, lists).rows

@@ -176,7 +176,7 @@ class ItemFactors(Predicted):
     key = ("as_of", "product_id")
     product_id = Col(_TEXT, "the product", required=True)
     factors = Col(T.ArrayType(T.FloatType()), "its vector, as it was fitted", required=True)
-    recommender = Col(_TEXT, "which was the best when it was fitted: als, blend, buy_again", required=True)
+    recommender = Col(_TEXT, "which was the best when it was fitted: als, blend, buy_again, popularity", required=True)
     trained_on = Col(
         T.DateType(), "the date as of which it was fitted: as_of of its row in models.registry", required=True
     )

@@ -22,9 +22,9 @@ from promo_spark.measures.stock import not_sold_out
 from promo_spark.models.recommenders import holdout
 from promo_spark.models.recommenders.als import Factors, als_factors
 from promo_spark.models.recommenders.fold_in import folded_in_factors
-from promo_spark.models.recommenders.lists import ItemModel, Recommender
+from promo_spark.models.recommenders.lists import ItemModel, Policy, Recommender
 from promo_spark.models.recommenders.ranking_metrics import sparsity
-from promo_spark.models.recommenders.recommendations import banned, item_model, users_with_purchases, with_segment
+from promo_spark.models.recommenders.recommendations import item_model, users_with_purchases, with_segment
 from promo_spark.models.recommenders.stored import (
     ModelledProducts,
     StoredModel,
@@ -34,7 +34,6 @@ from promo_spark.models.recommenders.stored import (
     stored_model,
 )
 from promo_spark.models.recommenders.strengths import (
-    DueProduct,
     ModelPair,
     Purchase,
     Strength,
@@ -141,7 +140,7 @@ def _measured_figures(ctx: Context[RecommendSettings], bought: DataFrame) -> lis
     per_user = holdout.user_metrics(
         model.users.join(F.broadcast(truth), Purchase.user_id),
         model.items,
-        contenders=holdout.contenders(settings.bought),
+        contenders=holdout.contenders(),
         repeat_weight=settings.repeat_weight,
     )
     metrics = holdout.holdout_metrics(per_user, model.catalogue.count())
@@ -197,7 +196,7 @@ def _model_figures(model: ListModel) -> Iterator[Figure]:
         yield Figure(metric, _OF_MODEL, float(count), count)
 
 
-def _published_figures(measured: Iterable[Figure], best: Recommender, policy: str) -> Iterator[Figure]:
+def _published_figures(measured: Iterable[Figure], best: Recommender, policy: Policy) -> Iterator[Figure]:
     """The figures of the recommender that is published, once more under the slice `published`."""
     return (figure._replace(slice=_OF_PUBLISHED) for figure in measured if figure.slice == f"{best}:{policy}")
 
@@ -281,7 +280,6 @@ def _list_model(
     factors = factors_of(modelled)
     popular_since = as_of - datetime.timedelta(days=settings.popular_days)
     popular = popularity(bought, items, segments, since=popular_since)
-    with_due = pairs.unionByName(refused).join(due, [Strength.user_id, DueProduct.product_id], "left")
-    own = own_products(with_due, items, banned(settings.bought))
+    own = own_products(pairs.unionByName(refused), items, due, as_of=as_of, days=settings.bought_days)
     ready = users_with_purchases(users, own, factors, blocks=settings.blocks)
     return ListModel(items, item_model(factors, popular), ready, modelled)

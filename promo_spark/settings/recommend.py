@@ -32,7 +32,8 @@ class RecommendSettings(Section):
     blocks: Positive
     min_orders: Positive
     min_buyers: Positive
-    bought: Literal["exclude", "keep", "due_again"]
+    bought: Literal["exclude", "keep", "due_again", "not_within_days"]
+    bought_days: Days
     due_lead_days: Annotated[int, Field(ge=0, le=3660)]
     repeat_weight: Weight
     popular_days: Days

@@ -6,11 +6,12 @@ A recommender is a way to score products for a user:
     blend       als plus `repeat_weight` × that strength
     popularity  how many users bought it lately
 Where the first three leave a list short, what is popular in the user's segment, then everywhere, fills it.
+Popularity is the same for all users: what is published by it is what was measured.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -26,6 +27,7 @@ from promo_spark.models.recommenders.strengths import OwnProduct, OwnProducts
 from promo_spark.models.recommenders.top_n import Floats, Integers, top_n
 
 Recommender = Literal["als", "buy_again", "blend", "popularity"]
+Policy = Literal["exclude", "keep", "due_again", "not_within_days"]
 SOURCES = ("als", "buy_again", "popular_in_segment", "popular")
 NO_ITEM = -1
 
@@ -71,10 +73,26 @@ class UserBatch:
     offsets: Integers
     items: Integers
     strengths: Floats
-    banned: NDArray[np.bool_]
+    orders: Integers
+    due: NDArray[np.bool_]
+    lately: NDArray[np.bool_]
 
     def own(self, user: int) -> slice:
         return slice(self.offsets[user], self.offsets[user + 1])
+
+    def banned(self, policy: Policy) -> NDArray[np.bool_]:
+        """Which of the entries must not be recommended. What a user took back, so that no order is left, never is.
+
+        exclude: nothing that was bought. keep: no ban. due_again: only what is due by the user's own cadence may come
+        back; a product bought once has none. not_within_days: what was bought lately is left out.
+        """
+        by_policy = {
+            "exclude": np.ones_like(self.due),
+            "keep": np.zeros_like(self.due),
+            "due_again": ~self.due,
+            "not_within_days": self.lately,
+        }
+        return np.asarray(by_policy[policy] | (self.orders == 0), bool)
 
 
 @dataclass(frozen=True)
@@ -105,7 +123,9 @@ def user_batch(batch: pa.RecordBatch, rank: int) -> UserBatch:
         offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         items=pc.struct_field(entries, OwnProduct.item).to_numpy().astype(np.int64),
         strengths=pc.struct_field(entries, OwnProduct.strength).to_numpy().astype(np.float32),
-        banned=pc.struct_field(entries, OwnProduct.banned).to_numpy(zero_copy_only=False).astype(bool),
+        orders=pc.struct_field(entries, OwnProduct.orders).to_numpy().astype(np.int64),
+        due=pc.struct_field(entries, OwnProduct.due).to_numpy(zero_copy_only=False).astype(bool),
+        lately=pc.struct_field(entries, OwnProduct.lately).to_numpy(zero_copy_only=False).astype(bool),
     )
 
 
@@ -137,10 +157,11 @@ def ranked_lists(
     >>> users = UserBatch(  # one user, who bought product 3
     ...     vectors=np.array([[1, 0]], np.float32), modelled=np.array([True]), segments=np.array([0]),
     ...     offsets=np.array([0, 1]), items=np.array([3]), strengths=np.array([2], np.float32),
-    ...     banned=np.array([False]),
+    ...     orders=np.array([1]), due=np.array([False]), lately=np.array([False]),
     ... )
     >>> blend = ranked_lists(
-    ...     model, users, preferences(model, users), recommender="blend", repeat_weight=0.4, banned=users.banned, n=3
+    ...     model, users, preferences(model, users), recommender="blend", repeat_weight=0.4,
+    ...     banned=users.banned("keep"), n=3,
     ... )
     >>> blend.items.tolist(), blend.scores.round(3).tolist(), [SOURCES[i] for i in blend.sources[0]]
     ([[0, 3, 2]], [[1.0, 0.8, 0.5]], ['als', 'buy_again', 'als'])
@@ -161,7 +182,8 @@ def ranked_lists(
         own = users.own(user)
         bought = users.items[own]
         lists.sources[user] = np.isin(lists.items[user], bought)  # als 0, buy_again 1
-        _fill(lists, user, model, int(users.segments[user]), bought[banned[own]])
+        of_segment = None if recommender == "popularity" else model.by_segment.get(int(users.segments[user]))
+        _fill(lists, user, ((2, of_segment), (3, model.overall)), bought[banned[own]])
     return lists
 
 
@@ -219,10 +241,10 @@ def _columns(model: ItemModel, items: Integers) -> tuple[Integers, NDArray[np.bo
     return columns[modelled], modelled
 
 
-def _fill(lists: Lists, user: int, model: ItemModel, segment: int, forbidden: Integers) -> None:
-    """Puts popular products into the free end of a user's list."""
+def _fill(lists: Lists, user: int, fillers: Sequence[tuple[int, PopularItems | None]], forbidden: Integers) -> None:
+    """Puts popular products, by their source, into the free end of a user's list."""
     items = lists.items[user]
-    for source, popular in ((2, model.by_segment.get(segment)), (3, model.overall)):
+    for source, popular in fillers:
         filled = int((items != NO_ITEM).sum())
         missing = len(items) - filled
         if not missing or popular is None:

@@ -26,6 +26,7 @@ from promo_spark.models.recommenders.lists import (
     SOURCES,
     ItemModel,
     Lists,
+    Policy,
     PopularItems,
     Recommender,
     UserBatch,
@@ -35,12 +36,7 @@ from promo_spark.models.recommenders.lists import (
     ranked_lists,
     user_batch,
 )
-from promo_spark.models.recommenders.strengths import (
-    CatalogueItem,
-    DueProduct,
-    ItemPopularity,
-    OwnProduct,
-)
+from promo_spark.models.recommenders.strengths import CatalogueItem, ItemPopularity, OwnProduct
 from promo_spark.models.recommenders.top_n import Integers
 
 _ALL_USERS = -1  # stands for the null segment
@@ -76,16 +72,6 @@ class CauseTitle(Frame):
     because_title = Col(T.StringType(), "its title")
 
 
-def banned(bought: str) -> Column:
-    """Whether a product bought before must not be recommended, by the policy `recommend.bought`. Of DueProduct rows.
-
-    exclude: never again. keep: no ban. due_again: only when the product is due by the user's own cadence; a product
-    bought once has none, and so does not come back. Products never bought are free under each.
-    """
-    due = F.coalesce(DueProduct.due, F.lit(False))
-    return {"exclude": F.lit(True), "keep": F.lit(False), "due_again": ~due}[bought]
-
-
 def item_model(factors: Factors, popularity: DataFrame) -> ItemModel:
     """Factors and ItemPopularity → arrays on the driver, bounded by segments × catalogue."""
     table = popularity.orderBy(
@@ -116,7 +102,7 @@ def users_with_purchases(users: DataFrame, own: DataFrame, factors: Factors, *, 
 
 
 def recommended_items(
-    users: DataFrame, model: ItemModel, *, recommender: Recommender, repeat_weight: float, top_n: int
+    users: DataFrame, model: ItemModel, *, recommender: Recommender, policy: Policy, repeat_weight: float, top_n: int
 ) -> DataFrame:
     """One row per user and rank. UserToRank → ListEntry.
 
@@ -133,7 +119,7 @@ def recommended_items(
                     preferences(model, arrays),
                     recommender=recommender,
                     repeat_weight=repeat_weight,
-                    banned=arrays.banned,
+                    banned=arrays.banned(policy),
                     n=top_n,
                 )
                 yield list_rows(chunk, arrays, lists, nearest_own(model, arrays, lists))
