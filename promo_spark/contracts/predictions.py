@@ -133,6 +133,15 @@ class FittedModels(Predicted):
     made_by = Col(_TEXT, "digest of the code and the settings that it was fitted by", required=True)
 
 
+class RankingModels(FittedModels):
+    """One row per model that users' products are ranked by: its state as text.
+
+    A date on which it is not fitted again has the row of the date before.
+    """
+
+    name = "ranking_models"
+
+
 class Opportunities(Predicted):
     """One row per user and sale that could be made: a cart left behind, a category not bought, an order that is due."""
 
@@ -179,4 +188,11 @@ class CustomerValue(Predicted):
     value = Col(_DOUBLE, "expected_orders × order_worth; no margin, no interest", unit="currency", required=True)
 
 
-PREDICTIONS: tuple[type[Table], ...] = (Propensity, ItemPropensity, Opportunities, CustomerValue, FittedModels)
+PREDICTIONS: tuple[type[Table], ...] = (
+    Propensity,
+    ItemPropensity,
+    Opportunities,
+    CustomerValue,
+    FittedModels,
+    RankingModels,
+)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from promo_spark.contracts.vocabulary import EVENT_TYPES
-from promo_spark.settings.sections import Days, Factor, Positive, Refit, Section, Seed, Share, Weight
+from promo_spark.settings.sections import Count, Days, Factor, Positive, Refit, Section, Seed, Share, Weight
 
 
 def _event_type(name: str) -> str:
@@ -17,6 +17,32 @@ def _event_type(name: str) -> str:
 
 
 EventType = Annotated[str, AfterValidator(_event_type)]
+
+
+class RankingSettings(Section):
+    """How candidates are found and judged."""
+
+    sample_users: Positive
+    judged_users: Positive
+    lookback_days: Days
+    least_history_days: Days
+    training_dates: Positive
+    training_every_days: Days
+    own_products: Positive
+    similar_products: Positive
+    popular_products: Count
+    neighbours: Positive
+    neighbour_days: Days
+    neighbour_ridge: Factor
+    negatives: Annotated[float, Field(gt=0, le=1)]
+    trees: Positive
+    leaves: Positive
+    rate: Share
+    rows_of_leaf: Positive
+    ridge: Factor
+    tie_margin: Share
+    least_rows: Positive
+    calibration_rows: Positive
 
 
 class RecommendSettings(Section):
@@ -44,3 +70,4 @@ class RecommendSettings(Section):
     refit_after_days: Days
     seed: Seed
     event_weights: dict[EventType, Weight]
+    ranking: RankingSettings

@@ -25,9 +25,13 @@ from promo_spark.settings.propensity import PropensitySettings
 
 def catalogue_of_date(ctx: Context[PropensitySettings]) -> Catalogue:
     """The products of the date by number, with their categories."""
+    return catalogue_of(ctx.read(ProductProfile))
+
+
+def catalogue_of(products: DataFrame) -> Catalogue:
+    """The products by number, with their categories. ProductProfile → arrays on the driver."""
     category = F.coalesce(ProductProfile.subcategory, ProductProfile.category, ProductProfile.department)
-    rows = ctx.read(ProductProfile).select(ProductProfile.product_id, category).collect()
-    return Catalogue.of(dict(rows))
+    return Catalogue.of(dict(products.select(ProductProfile.product_id, category).collect()))
 
 
 def histories_of_date(ctx: Context[PropensitySettings]) -> DataFrame:

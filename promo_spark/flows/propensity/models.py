@@ -67,7 +67,7 @@ def models_of_date(ctx: Context[PropensitySettings], sample: Sample) -> ModelsOf
     figures: list[Figure] = []
     if stored is not None:
         newest = {name: made(sample, name, ctx.settings)[1] for name, (_, made) in questions.items()}
-        figures = [f for name, model in stored.items() for f in _figures_of_stored(model, newest[name])]
+        figures = [f for name, model in stored.items() for f in figures_of_stored(model, newest[name])]
         oldest = min(stored.values(), key=lambda model: model.trained_on)
         reason = refit_reason(
             ctx.settings.refit,
@@ -109,8 +109,10 @@ def stored_models(rows: DataFrame | None, questions: Mapping[str, Question]) -> 
     return models
 
 
-def model_rows(spark: SparkSession, models: Mapping[str, ModelOfDate]) -> DataFrame:
-    """One row per model. ModelOfDate → FittedModels."""
+def model_rows(
+    spark: SparkSession, models: Mapping[str, ModelOfDate], table: type[FittedModels] = FittedModels
+) -> DataFrame:
+    """One row per model. ModelOfDate → FittedModels, or a table like it."""
     rows = [
         {
             FittedModels.model: name,
@@ -123,7 +125,7 @@ def model_rows(spark: SparkSession, models: Mapping[str, ModelOfDate]) -> DataFr
         }
         for name, model in models.items()
     ]
-    return FittedModels.frame(spark, rows)
+    return table.frame(spark, rows)
 
 
 def _fitted(
@@ -181,7 +183,8 @@ def effort_of(settings: PropensitySettings) -> Effort:
     )
 
 
-def _figures_of_stored(model: ModelOfDate, latest: Examples) -> list[Figure]:
+def figures_of_stored(model: ModelOfDate, latest: Examples) -> list[Figure]:
+    """How good a model of an earlier date is on the last whole window."""
     question = model.answer.question
     predicted = model.answer.predicted(latest.table, latest.kind)
     return figures_of(question, f"{question.model}:{_STORED}", predicted, latest)

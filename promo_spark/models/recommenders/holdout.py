@@ -40,9 +40,9 @@ from promo_spark.models.recommenders.strengths import CatalogueItem, Purchase
 
 DEPTH = 10  # the K of every @K
 _STRUCTS = "structs"
-RECOMMENDERS: tuple[Recommender, ...] = ("als", "blend", "buy_again", "popularity")
+RECOMMENDERS: tuple[Recommender, ...] = ("als", "blend", "buy_again", "popularity", "ranked")
 POLICIES: tuple[Policy, ...] = ("exclude", "keep", "due_again", "not_within_days")
-_KNOW_NEW = ("als", "popularity")
+_KNOW_NEW = ("als", "popularity", "ranked")
 UNMEASURED: Recommender = "blend"  # published where the holdout has no users to measure on
 
 
@@ -76,17 +76,20 @@ class Contender:
     of_new: bool = False
 
 
-def contenders() -> tuple[Contender, ...]:
+def contenders(*, ranked: bool) -> tuple[Contender, ...]:
     """All that is measured: each recommender by itself, on new products, and under each policy that it can answer to.
 
-    >>> [c.slice for c in contenders() if c.policy == "due_again"]
+    `ranked`: whether there is a second stage.
+
+    >>> [c.slice for c in contenders(ranked=False) if c.policy == "due_again"]
     ['als:due_again', 'blend:due_again', 'buy_again:due_again', 'popularity:due_again']
     """
-    return (
+    every = (
         *(Contender(r, r, "keep") for r in RECOMMENDERS),
         *(Contender(f"{r}:new", r, "exclude", of_new=True) for r in RECOMMENDERS if r in _KNOW_NEW),
         *(Contender(f"{r}:{policy}", r, policy) for policy in POLICIES for r in publishable(policy)),
     )
+    return tuple(c for c in every if ranked or c.recommender != "ranked")
 
 
 def publishable(policy: Policy) -> tuple[Recommender, ...]:

@@ -5,7 +5,8 @@ A recommender is a way to score products for a user:
     buy_again   the strength of the user's own purchases, nothing else
     blend       als plus `repeat_weight` × that strength
     popularity  how many users bought it lately
-Where the first three leave a list short, what is popular in the user's segment, then everywhere, fills it.
+    ranked      how likely the user buys it within 28 days: the second stage, among candidates
+Where others leave a list short, what is popular in the user's segment, then everywhere, fills it.
 Popularity is the same for all users: what is published by it is what was measured.
 """
 
@@ -23,12 +24,13 @@ from numpy.typing import NDArray
 
 from promo_spark.contracts.models import Segments
 from promo_spark.models.recommenders.als import UserVector
+from promo_spark.models.recommenders.candidates import RankedItems
 from promo_spark.models.recommenders.strengths import OwnProduct, OwnProducts
 from promo_spark.models.recommenders.top_n import Floats, Integers, top_n
 
-Recommender = Literal["als", "buy_again", "blend", "popularity"]
+Recommender = Literal["als", "buy_again", "blend", "popularity", "ranked"]
 Policy = Literal["exclude", "keep", "due_again", "not_within_days"]
-SOURCES = ("als", "buy_again", "popular_in_segment", "popular")
+SOURCES = ("als", "buy_again", "popular_in_segment", "popular", "ranked")
 NO_ITEM = -1
 
 _TILE_SCORES = 1 << 23  # users × products scored at once: 32 MB
@@ -64,6 +66,15 @@ class ItemModel:
 
 
 @dataclass(frozen=True)
+class Ranked:
+    """What the second stage says: of user i the entries from offsets[i] up to offsets[i + 1], best first."""
+
+    offsets: Integers
+    items: Integers
+    likelihood: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
 class UserBatch:
     """A batch of users. User i bought the entries from offsets[i] up to offsets[i + 1], rising by item."""
 
@@ -76,6 +87,7 @@ class UserBatch:
     orders: Integers
     due: NDArray[np.bool_]
     lately: NDArray[np.bool_]
+    ranked: Ranked | None = None
 
     def own(self, user: int) -> slice:
         return slice(self.offsets[user], self.offsets[user + 1])
@@ -126,6 +138,7 @@ def user_batch(batch: pa.RecordBatch, rank: int) -> UserBatch:
         orders=pc.struct_field(entries, OwnProduct.orders).to_numpy().astype(np.int64),
         due=pc.struct_field(entries, OwnProduct.due).to_numpy(zero_copy_only=False).astype(bool),
         lately=pc.struct_field(entries, OwnProduct.lately).to_numpy(zero_copy_only=False).astype(bool),
+        ranked=_ranked(batch) if RankedItems.ranked in batch.schema.names else None,
     )
 
 
@@ -171,7 +184,9 @@ def ranked_lists(
         np.zeros((len(users.modelled), n)),
         np.zeros((len(users.modelled), n), np.int8),
     )
-    if recommender != "popularity" and len(model.items):
+    if recommender == "ranked":
+        _take_ranked(lists, users, banned)
+    elif recommender != "popularity" and len(model.items):
         _score_own(model, users, scores, recommender, repeat_weight, banned)
         columns, values = top_n(scores, n)
         allowed = np.isfinite(values)
@@ -181,7 +196,8 @@ def ranked_lists(
     for user in range(len(users.modelled)):
         own = users.own(user)
         bought = users.items[own]
-        lists.sources[user] = np.isin(lists.items[user], bought)  # als 0, buy_again 1
+        new = 4 if recommender == "ranked" else 0
+        lists.sources[user] = np.where(np.isin(lists.items[user], bought), 1, new)
         of_segment = None if recommender == "popularity" else model.by_segment.get(int(users.segments[user]))
         _fill(lists, user, ((2, of_segment), (3, model.overall)), bought[banned[own]])
     return lists
@@ -230,6 +246,29 @@ def _score_own(
         scores[rows, columns] += np.float32(repeat_weight) * strengths
     forbidden = banned[modelled]
     scores[rows[forbidden], columns[forbidden]] = -np.inf
+
+
+def _take_ranked(lists: Lists, users: UserBatch, banned: NDArray[np.bool_]) -> None:
+    """Puts the users' likeliest items that are not banned into their lists."""
+    ranked = users.ranked
+    if ranked is None:
+        return
+    for user in range(len(users.modelled)):
+        own, of_user = users.own(user), slice(ranked.offsets[user], ranked.offsets[user + 1])
+        free = ~np.isin(ranked.items[of_user], users.items[own][banned[own]])
+        items = ranked.items[of_user][free][: lists.items.shape[1]]
+        lists.items[user, : len(items)] = items
+        lists.scores[user, : len(items)] = ranked.likelihood[of_user][free][: len(items)]
+
+
+def _ranked(batch: pa.RecordBatch) -> Ranked:
+    items, likelihood = batch.column(RankedItems.ranked), batch.column(RankedItems.likelihood)
+    counts = pc.list_value_length(items).fill_null(0).to_numpy(zero_copy_only=False)
+    return Ranked(
+        np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        items.flatten().to_numpy().astype(np.int64),
+        likelihood.flatten().to_numpy().astype(np.float64),
+    )
 
 
 def _columns(model: ItemModel, items: Integers) -> tuple[Integers, NDArray[np.bool_]]:

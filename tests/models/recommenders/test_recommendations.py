@@ -18,6 +18,7 @@ from promo_spark.models.recommenders import holdout
 from promo_spark.models.recommenders import recommendations as lists
 from promo_spark.models.recommenders import strengths as purchase
 from promo_spark.models.recommenders.als import als_factors, dense_ids
+from promo_spark.models.recommenders.candidates import RankedItems
 from promo_spark.models.recommenders.strengths import CatalogueItem, ModelPair
 from promo_spark.settings import load
 
@@ -198,14 +199,14 @@ def test_planted_tastes_are_found_three_times_better_than_by_popularity(spark: S
         everyone = past.select("user_id").distinct().withColumn("segment_id", F.lit(0))
         nothing_due = purchase.DueProduct.frame(spark)
         own = purchase.own_products(pairs, items, nothing_due, as_of=cutoff, days=3)
-        users = lists.users_with_purchases(everyone, own, factors, blocks=2)
+        users = lists.users_with_purchases(everyone, own, factors, RankedItems.frame(spark), blocks=2)
         truth = holdout.holdout_purchases(later, catalogue, items, everyone)
         no_segments = everyone.filter("false")
         popular = purchase.popularity(past, items, no_segments, since=cutoff - datetime.timedelta(days=28))
         per_user = holdout.user_metrics(
             users.join(truth, "user_id"),
             lists.item_model(factors, popular),
-            contenders=holdout.contenders(),
+            contenders=holdout.contenders(ranked=False),
             repeat_weight=0.7,
         )
         return {(r.slice, r.metric): r.value for r in holdout.holdout_metrics(per_user, len(ids)).collect()}

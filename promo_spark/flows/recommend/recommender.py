@@ -12,8 +12,18 @@ from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import ItemFactors, Segments
+from promo_spark.contracts.predictions import RankingModels
 from promo_spark.contracts.silver import Events, OrderLines
 from promo_spark.features.users.tastes import most_repurchases, user_repurchases
+from promo_spark.flows.propensity.models import model_rows
+from promo_spark.flows.recommend.ranking import (
+    RANKED,
+    RankingOfDate,
+    Stage,
+    fitted_ranking,
+    ranking_of_stored,
+    stage_of_date,
+)
 from promo_spark.flows.registry import Fit
 from promo_spark.measures.kept_purchases import repeated_days
 from promo_spark.measures.metric_rows import Figure
@@ -21,6 +31,7 @@ from promo_spark.measures.refitting import refit_reason
 from promo_spark.measures.stock import not_sold_out
 from promo_spark.models.recommenders import holdout
 from promo_spark.models.recommenders.als import Factors, als_factors
+from promo_spark.models.recommenders.candidates import RankedItems
 from promo_spark.models.recommenders.fold_in import folded_in_factors
 from promo_spark.models.recommenders.lists import ItemModel, Policy, Recommender
 from promo_spark.models.recommenders.ranking_metrics import sparsity
@@ -66,7 +77,7 @@ class ListModel:
 
 @dataclass(frozen=True)
 class RecommenderOfDate:
-    """What the lists of the date are made by, and what of it is stored (ItemFactors).
+    """What the lists of the date are made by, and what of it is stored (ItemFactors, RankingModels).
 
     `figures` tell how good it is; `reason` is why it was fitted, "" if it was kept.
     """
@@ -74,8 +85,14 @@ class RecommenderOfDate:
     model: ListModel
     recommender: Recommender
     factors: DataFrame
+    ranking: RankingOfDate
     figures: list[Figure]
     reason: str
+
+    @property
+    def ranking_models(self) -> DataFrame:
+        """One row per model of the second stage. → RankingModels."""
+        return model_rows(self.factors.sparkSession, {RANKED.model: self.ranking.model}, RankingModels)
 
 
 def recommender_of_date(ctx: Context[RecommendSettings]) -> RecommenderOfDate:
@@ -84,26 +101,29 @@ def recommender_of_date(ctx: Context[RecommendSettings]) -> RecommenderOfDate:
     days = settings.history_days + settings.holdout_days
     bought = ctx.keep(purchases(ctx.read(OrderLines), before=ctx.date, days=days))
     items = _catalogue_of_date(ctx, bought)
+    stage = stage_of_date(ctx)
     stored = stored_model(ctx.earlier(ItemFactors))
     reason: str | None = "there was none of an earlier date"
     figures: list[Figure] = []
     if stored is not None:
         products = modelled_products(stored.factors, items, min_buyers=settings.min_buyers, rank=settings.rank)
         reason, figures = _judged(ctx, stored, products)
-        if reason is None:
+        ranking = ranking_of_stored(ctx, stage) if reason is None else None
+        if ranking is not None:
             ctx.say(f"recommending by {stored.recommender}, with the product vectors of {stored.trained_on}")
             fold_in = partial(folded_in_factors, items=products.items, vectors=products.vectors, settings=settings)
-            model = _model_of_date(ctx, bought, items, fold_in)
-            return RecommenderOfDate(model, stored.recommender, stored.factors, [*figures, *_model_figures(model)], "")
-    return _newly_fitted(ctx, bought, items, figures, reason or "")
+            model = _model_of_date(ctx, bought, items, fold_in, stage, ranking)
+            figures += [*ranking.figures, *_model_figures(model)]
+            return RecommenderOfDate(model, stored.recommender, stored.factors, ranking, figures, "")
+    return _newly_fitted(ctx, bought, items, stage, figures, reason or "the second stage was not stored")
 
 
-def fit_of_date(ctx: Context[RecommendSettings], of_date: RecommenderOfDate) -> Fit | None:
-    """What was fitted on the date; None: nothing."""
+def fits_of_date(ctx: Context[RecommendSettings], of_date: RecommenderOfDate) -> list[Fit]:
+    """What was fitted on the date."""
     if not of_date.reason:
-        return None
+        return []
     settings, figures = ctx.settings, of_date.figures
-    return Fit(
+    recommender = Fit(
         "recommender",
         of_date.recommender,
         settings.refit,
@@ -114,9 +134,12 @@ def fit_of_date(ctx: Context[RecommendSettings], of_date: RecommenderOfDate) -> 
         state=ItemFactors,
         metrics={f.metric: f.value for f in figures if f.slice == _OF_PUBLISHED and f.value is not None},
     )
+    return [recommender, *of_date.ranking.fits]
 
 
-def _measured_figures(ctx: Context[RecommendSettings], bought: DataFrame) -> list[Figure]:
+def _measured_figures(
+    ctx: Context[RecommendSettings], bought: DataFrame, stage: Stage, ranking: RankingOfDate
+) -> list[Figure]:
     """The metrics of all contenders on the holdout; none where the holdout has no users."""
     settings, cutoff = ctx.settings, ctx.date - datetime.timedelta(days=ctx.settings.holdout_days)
     past, later = holdout.split_at(bought, cutoff)
@@ -125,11 +148,13 @@ def _measured_figures(ctx: Context[RecommendSettings], bought: DataFrame) -> lis
         return []
     days = repeated_days(past.join(measured, Purchase.user_id, "left_semi"))
     repurchases = user_repurchases(days, kept=most_repurchases(ctx.read(UserProfile)))
+    items = _catalogue(ctx, past, cutoff)
     model = _list_model(
         ctx,
         past,
         partial(als_factors, settings=settings),
-        items=_catalogue(ctx, past, cutoff),
+        items=items,
+        ranked=_ranked(ctx, stage, ranking, cutoff, measured, items),
         users=measured.withColumn(Segments.segment_id, F.lit(0)),
         due=due_again(repurchases, as_of=cutoff, lead_days=settings.due_lead_days),
         refused=Strength.frame(ctx.spark),
@@ -140,7 +165,7 @@ def _measured_figures(ctx: Context[RecommendSettings], bought: DataFrame) -> lis
     per_user = holdout.user_metrics(
         model.users.join(F.broadcast(truth), Purchase.user_id),
         model.items,
-        contenders=holdout.contenders(),
+        contenders=holdout.contenders(ranked=ranking.answer is not None),
         repeat_weight=settings.repeat_weight,
     )
     metrics = holdout.holdout_metrics(per_user, model.catalogue.count())
@@ -168,14 +193,21 @@ def _judged(
 
 
 def _newly_fitted(
-    ctx: Context[RecommendSettings], bought: DataFrame, items: DataFrame, figures: list[Figure], reason: str
+    ctx: Context[RecommendSettings],
+    bought: DataFrame,
+    items: DataFrame,
+    stage: Stage,
+    figures: list[Figure],
+    reason: str,
 ) -> RecommenderOfDate:
     """The best recommender of the holdout, fitted on all purchases before the date."""
     settings = ctx.settings
+    ctx.say("fitting the second stage")
+    ranking = fitted_ranking(ctx, stage, reason)
     ctx.say(f"fitting, and measuring recommenders on the last {settings.holdout_days} days")
     measured, model = both(
-        lambda: _measured_figures(ctx, bought),
-        lambda: _model_of_date(ctx, bought, items, partial(als_factors, settings=settings)),
+        lambda: _measured_figures(ctx, bought, stage, ranking),
+        lambda: _model_of_date(ctx, bought, items, partial(als_factors, settings=settings), stage, ranking),
     )
     best = holdout.best_recommender(measured, settings.bought)
     ctx.say(f"recommending by {best}")
@@ -183,7 +215,8 @@ def _newly_fitted(
         items, model.items.items, model.items.vectors, recommender=best, trained_on=ctx.date, made_by=ctx.made_by
     )
     published = _published_figures(measured, best, settings.bought)
-    return RecommenderOfDate(model, best, factors, [*figures, *measured, *published, *_model_figures(model)], reason)
+    figures = [*figures, *ranking.figures, *measured, *published, *_model_figures(model)]
+    return RecommenderOfDate(model, best, factors, ranking, figures, reason)
 
 
 def _model_figures(model: ListModel) -> Iterator[Figure]:
@@ -218,6 +251,8 @@ def _model_of_date(
     bought: DataFrame,
     items: DataFrame,
     factors_of: Callable[[DataFrame], Factors],
+    stage: Stage,
+    ranking: RankingOfDate,
 ) -> ListModel:
     """What the day's lists are made from: all purchases before the date, vectors by `factors_of` (ModelPair)."""
     settings, profiles, segments = ctx.settings, ctx.read(UserProfile), ctx.read(Segments)
@@ -231,8 +266,23 @@ def _model_of_date(
         due=due_again(profiles, as_of=ctx.date, lead_days=settings.due_lead_days),
         refused=taken_back(ctx.read(OrderLines), bought, before=ctx.date, days=days),
         segments=segments,
+        ranked=_ranked(ctx, stage, ranking, ctx.date, profiles, items),
         as_of=ctx.date,
     )
+
+
+def _ranked(
+    ctx: Context[RecommendSettings],
+    stage: Stage,
+    ranking: RankingOfDate,
+    as_of: datetime.date,
+    users: DataFrame,
+    items: DataFrame,
+) -> DataFrame:
+    """One row per user with a history: what the second stage says as of a date. → RankedItems."""
+    if ranking.answer is None:
+        return RankedItems.frame(ctx.spark)
+    return stage.ranked(ranking.answer, (as_of - datetime.date(1970, 1, 1)).days, users, items)
 
 
 def _catalogue(ctx: Context[RecommendSettings], bought: DataFrame, as_of: datetime.date) -> DataFrame:
@@ -262,6 +312,7 @@ def _list_model(
     due: DataFrame,
     refused: DataFrame,
     segments: DataFrame,
+    ranked: DataFrame,
     as_of: datetime.date,
 ) -> ListModel:
     """Vectors by the purchases before a date, and all that turns them into lists.
@@ -281,5 +332,5 @@ def _list_model(
     popular_since = as_of - datetime.timedelta(days=settings.popular_days)
     popular = popularity(bought, items, segments, since=popular_since)
     own = own_products(pairs.unionByName(refused), items, due, as_of=as_of, days=settings.bought_days)
-    ready = users_with_purchases(users, own, factors, blocks=settings.blocks)
+    ready = users_with_purchases(users, own, factors, ranked, blocks=settings.blocks)
     return ListModel(items, item_model(factors, popular), ready, modelled)
