@@ -14,9 +14,9 @@ from promo_spark.contracts.schema import Col, Frame
 from promo_spark.contracts.silver import PromoCalendar
 from promo_spark.features.labels.batches import Catalogue
 from promo_spark.features.labels.histories import Floats, Ints
+from promo_spark.features.series.promo_exposure import CalendarStores, PromoCount, displays
 from promo_spark.measures.arrow_lists import in_one_piece
 
-_PERIOD = [PromoCalendar.start_date, PromoCalendar.end_date]
 _FIRST = datetime.date(1970, 1, 1)
 
 
@@ -32,17 +32,19 @@ class PlannedPeriod(Frame):
 
 def planned_periods(calendar: DataFrame, *, since: datetime.date, until: datetime.date) -> DataFrame:
     """One row per product and period that touches the days. PromoCalendar → PlannedPeriod."""
-    touched = calendar.filter((F.col(_PERIOD[0]) <= F.lit(until)) & (F.col(_PERIOD[1]) >= F.lit(since)))
-    places = touched.groupBy(*_PERIOD).agg(F.count_distinct(PromoCalendar.store_id).alias("stores"))
-    of_products = touched.groupBy(PromoCalendar.product_id, *_PERIOD).agg(
-        F.count(PromoCalendar.display).alias("displayed"), F.count(PromoCalendar.mailer).alias("mailed")
-    )
-    return of_products.join(F.broadcast(places), _PERIOD).select(
-        PromoCalendar.product_id,
-        F.date_diff(_PERIOD[0], F.lit(_FIRST)).alias(PlannedPeriod.first),
-        F.date_diff(_PERIOD[1], F.lit(_FIRST)).alias(PlannedPeriod.last),
-        (F.col("displayed") / F.col("stores")).alias(PlannedPeriod.display_share),
-        (F.col("mailed") / F.col("stores")).alias(PlannedPeriod.mailer_share),
+    first, last = PromoCalendar.start_date, PromoCalendar.end_date
+    touched = calendar.filter((F.col(first) <= F.lit(until)) & (F.col(last) >= F.lit(since)))
+    stores = touched.groupBy(first, last).agg(F.count_distinct(PromoCalendar.store_id).alias(CalendarStores.stores))
+    return (
+        displays(touched, PromoCalendar.product_id)
+        .join(F.broadcast(stores), [first, last])
+        .select(
+            PromoCalendar.product_id,
+            F.date_diff(first, F.lit(_FIRST)).alias(PlannedPeriod.first),
+            F.date_diff(last, F.lit(_FIRST)).alias(PlannedPeriod.last),
+            (F.col(PromoCount.displayed) / F.col(CalendarStores.stores)).alias(PlannedPeriod.display_share),
+            (F.col(PromoCount.mailed) / F.col(CalendarStores.stores)).alias(PlannedPeriod.mailer_share),
+        )
     )
 
 
