@@ -18,24 +18,12 @@ them too seldom, that is said, or nothing is decided (promote.fairness.gate).
 from __future__ import annotations
 
 from promo_spark.contracts.decisions import Actions, Budget, Explored, Frontier, Points, Promotions
-from promo_spark.contracts.effects import Elasticity
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.measurement import Fairness
-from promo_spark.contracts.models import BasketRules, Forecasts, Metrics, Recommendations, Segments
-from promo_spark.contracts.policy import Policy
-from promo_spark.contracts.predictions import ItemPropensity, Opportunities, Propensity
-from promo_spark.contracts.responses import Uplift, UpliftCurves
-from promo_spark.contracts.risk import Risk
+from promo_spark.contracts.models import Forecasts, Metrics, Recommendations, Segments
 from promo_spark.contracts.silver import (
-    ChannelConsents,
-    Events,
-    Holidays,
     OrderLines,
     PointRedemptions,
-    PromotionCalendar,
-    PromotionExclusions,
-    PromotionFunds,
-    SegmentStrategies,
     Users,
 )
 from promo_spark.contracts.withheld import Withheld
@@ -45,6 +33,7 @@ from promo_spark.flows import policy as policies
 from promo_spark.flows import promote as flow
 from promo_spark.flows.fairness import fairness_of_date
 from promo_spark.flows.points import booked_points
+from promo_spark.flows.promote_inputs import DECIDED_BY
 from promo_spark.flows.stream.offers import refreshed_by_stream
 from promo_spark.runtime.job import ByHand, Context, Earlier, Everyone, job, main
 from promo_spark.settings.promote import PromoteSettings
@@ -53,25 +42,7 @@ from promo_spark.settings.promote import PromoteSettings
 @job(
     reads=[UserProfile, ProductProfile, Segments, Recommendations, Forecasts],
     optional=[
-        BasketRules,
-        Uplift,
-        UpliftCurves,
-        Propensity,
-        ItemPropensity,
-        Opportunities,
-        Elasticity,
-        Risk,
-        ChannelConsents,
-        Holidays,
-        Events,
-        OrderLines,
-        PromotionExclusions,
-        SegmentStrategies,
-        PromotionFunds,
-        PromotionCalendar,
-        Policy,
-        Earlier(Policy),
-        Earlier(Promotions),
+        *DECIDED_BY,
         Earlier(Points),
         Earlier(Withheld),
         Everyone(OrderLines, why="points and rebates that were promised are booked, whoever has withdrawn since"),

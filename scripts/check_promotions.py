@@ -31,6 +31,7 @@ from promo_spark.decisions import policy as policies
 from promo_spark.decisions.mechanics import OFF_BASKETS, ON_BASKETS
 from promo_spark.decisions.offers.gifts import most_gift_cost
 from promo_spark.decisions.offers.pricing import most_basket_amount
+from promo_spark.flows.stream.offers import by_stream
 from promo_spark.settings import Settings, load
 
 
@@ -144,10 +145,16 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
     may = pl.col("consent_marketing").fill_null(settings.promote.unknown_consent == "eligible")
     # Who may not be profiled stands in no profile, and gets one `none` that says so.
     unprofiled = none.filter(pl.col("reason_codes").list.contains("not_profiled"))["user_id"].implode()
+    # Who is new on the date has no profile of it either: stream decided.
+    runs, of_budget = set(rows["run_id"]), set(budget["run_id"])
+    within_the_day = {run for run in runs if by_stream(run)}
+    new = rows.filter(pl.col("run_id").is_in(list(within_the_day)))["user_id"].implode()
     refused = users.filter(~may)["user_id"].implode()
     return {
         "every user of the day has exactly one decision set": users.join(per_user, on="user_id", how="anti").height
-        + per_user.join(users, on="user_id", how="anti").filter(~pl.col("user_id").is_in(unprofiled)).height
+        + per_user.join(users, on="user_id", how="anti")
+        .filter(~(pl.col("user_id").is_in(unprofiled) | pl.col("user_id").is_in(new)))
+        .height
         + per_user.filter((pl.col("nones") > 0) & (pl.col("rows") > 1)).height,
         "ranks count from 1 without a gap": per_user.filter(
             (pl.col("last") != pl.col("rows")) | (pl.col("ranks") != pl.col("rows"))
@@ -185,7 +192,9 @@ def broken_promises(lake: Path, date: datetime.date, settings: Settings) -> dict
         ).height,
         "keys are unique": rows.height - rows.select(Promotions.key).n_unique(),
         "no budget is exceeded by a cent": budget.filter(pl.col("reserved") > pl.col("planned")).height,
-        "promotions and budget are of one run": int(set(rows["run_id"]) != set(budget["run_id"])),
+        "promotions are of one run and batches of stream, and the budget is of the last": int(
+            len(of_budget) != 1 or not of_budget <= runs or len(runs - within_the_day) != 1
+        ),
         "each budget row is the sum of its offers": sum(
             spent.get(r["constraint"], 0) != r["reserved"] for r in budget.to_dicts()
         ),

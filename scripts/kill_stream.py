@@ -3,9 +3,12 @@
     .venv/bin/python scripts/kill_stream.py [--kills 10] [--rows 2000] [--seed 7]
 
 Files of events, order lines and answers lie ready, a batch each; offers with codes are decided, and the orders redeem
-them until the coupons' budget is spent. One lake is streamed in peace. In another the run's whole process group is
+them until the coupons' budget is spent. Orders of users whom nobody knows come between them: they are welcomed as long
+as the limits last, which is not for all. One lake is streamed in peace. In another the run's whole process group is
 killed with SIGKILL at moments between its start and its usual end, and begun again each time. After each kill no row
-stands twice, and offers that were used hold. In the end all tables are those of the first lake, but for run and batch.
+stands twice, offers that were used hold, and no limit is passed, nor is less reserved than the offers take. A lake that
+has come to its end holds what the first one does, but for run and batch; where more kills are asked for, they go on
+from the beginning.
 Exit code 1 where something is not so.
 """
 
@@ -14,6 +17,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -33,11 +37,13 @@ from promo_spark.contracts.schema import Table
 from promo_spark.runtime.session import started_session
 from promo_spark.storage.lake import Lake
 from tests.jobs.export_rows import decide, offer, user
+from tests.jobs.morning_rows import EVERYONE_MAY, decided_morning, newcomers
 from tests.jobs.stream_rows import DAY, arrive, rows_of, settings_at
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES, OFFERS = 3, 60
-TABLES: tuple[type[Table], ...] = (*INTRADAY_OF.values(), IntradayActivity, StreamBatches, Actions, Promotions)
+NEW, WELCOMES = 4, 3  # users in a file whom nobody knows; how many of all the limits last for
+TABLES: tuple[type[Table], ...] = (*INTRADAY_OF.values(), IntradayActivity, StreamBatches, Actions, Budget, Promotions)
 _BY_BATCH = {"watermark", "run_id"}
 
 
@@ -52,17 +58,19 @@ def day_of_rows(folder: Path, rows: int) -> None:
             f"o{file}-{n},1,{user(n)},p1,1,20.00,6.00,C{n},2024-06-14 {9 + file:02}:{n % 60:02}:00"
             for n in range(file * 10, file * 10 + 10)
         ]
-        arrive(folder, "order_lines", f"{file}.csv", *orders)
+        new = newcomers("treatment", NEW * FILES)[file * NEW : file * NEW + NEW]
+        first_orders = [f"o-{name},1,{name},p1,1,20.00,0,,2024-06-14 {9 + file:02}:30:00" for name in new]
+        arrive(folder, "order_lines", f"{file}.csv", *orders, *first_orders)
         arrive(folder, "feedback", f"{file}.csv", f"f{file},{user(file)},{file:032x},5,2024-06-14 1{file}:00:00")
 
 
 def prepared(lake: Lake) -> None:
-    """Sixty coupons of six; their budget is spent by the twentieth."""
+    """Sixty coupons of six; their budget is spent by the twentieth. Beside their faces there is room for three of 3."""
+    face = 6 * OFFERS + 3 * WELCOMES
+    decided_morning(lake, newcomers("treatment", NEW * FILES), daily=1000, mechanic_coupon=120, face_coupon=face)
     coupon: dict[str, Any] = {"mechanic": "coupon", "scenario": "likely_buyer", "product_ids": [], "valid_from": DAY}
     amounts = {"discount_rate": None, "offer_price": None, "coupon_amount": Decimal("6.00"), "valid_to": DAY}
     decide(lake, [offer(n, n, **coupon, **amounts, coupon_code=f"C{n}") for n in range(OFFERS)], DAY)
-    row = {"date": DAY, "constraint": "mechanic:coupon", "planned": 120, "unit": "currency"}
-    lake.write(Budget, [Budget.complete(row)], {Budget.date: DAY})
 
 
 def started(settings: Path, log: Path) -> subprocess.Popen[bytes]:
@@ -80,17 +88,42 @@ def finished(settings: Path, log: Path) -> float:
 
 def doubled(lake: Lake) -> list[str]:
     """The tables in which a key stands twice, and what the offers break."""
-    there = [table for table in TABLES if Path(lake.path(table), "_delta_log").is_dir()]
     found = []
-    for table in there:
+    for table in (table for table in TABLES if has_commits(lake, table)):
         rows = pl.read_delta(lake.path(table))
         if rows.select(table.key).is_duplicated().any():
             found.append(table.full_name())
     offers = pl.read_delta(lake.path(Promotions))
-    if offers.height != OFFERS:
-        found.append(f"{offers.height} offers")
+    coded = offers.filter(pl.col("coupon_code").is_in([f"C{n}" for n in range(OFFERS)]))
+    if coded.height != OFFERS:
+        found.append(f"{coded.height} of the morning's offers")
+    if offers.filter(pl.col("scenario") != "none").height > OFFERS + WELCOMES:
+        found.append("more offers than the limits last for")
+    found += passed(lake, offers)
     used = offers.filter(pl.col("coupon_code").is_in([f"C{n}" for n in range(20)]) & (pl.col("status") != "active"))
     return [*found, f"{used.height} used offers paused"] if used.height else found
+
+
+def has_commits(lake: Lake, table: type[Table]) -> bool:
+    """A kill while a table is made leaves a log without a commit."""
+    return any(Path(lake.path(table), "_delta_log").glob("*.json"))
+
+
+def batches_done(lake: Lake) -> int:
+    return pl.read_delta(lake.path(StreamBatches)).height if has_commits(lake, StreamBatches) else 0
+
+
+def passed(lake: Lake, offers: pl.DataFrame) -> list[str]:
+    """The limits of which offers take more than is reserved, or of which more is reserved than was planned."""
+    cost, face = (offers[name].sum() or 0 for name in ("expected_cost", "coupon_amount"))
+    taken = {"daily": cost, "mechanic:coupon": cost, "face:coupon": face}
+    stated = pl.read_delta(lake.path(Budget)).to_dicts()
+    streamed = any("-stream-" in row["run_id"] for row in stated)  # the morning's rows of this test state nothing
+    return [
+        f"{row['constraint']}: {taken[row['constraint']]} taken, {row['reserved']} reserved of {row['planned']}"
+        for row in stated
+        if streamed and not taken[row["constraint"]] <= row["reserved"] <= row["planned"]
+    ]
 
 
 def held(lake: Lake) -> dict[str, list[dict[str, Any]]]:
@@ -112,7 +145,8 @@ def main(argv: list[str] | None = None) -> int:
     spark = None
     for name in ("peace", "kills"):
         root = str(folder / name)
-        changes = {"spark.master": "local[2]", "spark.driver_memory": "1g", "stream.files_per_batch": 1}
+        changes: dict[str, Any] = {"spark.master": "local[2]", "spark.driver_memory": "1g", "stream.files_per_batch": 1}
+        changes |= EVERYONE_MAY
         settings = settings_at(root, folder / "in", **changes)
         spark = spark or started_session("kill_stream", settings)
         lakes.append(Lake(spark, root))
@@ -122,32 +156,41 @@ def main(argv: list[str] | None = None) -> int:
     assert spark is not None
     spark.stop()  # what follows is read without it
     log = folder / "stream.log"
-    length, wrong = finished(files[0], log), 0
-    print(f"undisturbed: {FILES * 3} batches in {length:.1f} s", flush=True)
-    for kill in range(chosen.kills):
-        moment = moments.uniform(0.2 * length, length)
+    untouched = folder / "untouched"
+    shutil.copytree(folder / "kills", untouched)
+    length = finished(files[0], log)
+    peace = held(lakes[0])
+    paused = sum(row["status"] == "paused" for row in peace[Promotions.full_name()])
+    welcomed = sum(row["scenario"] == "new_user_welcome" for row in peace[Promotions.full_name()])
+    did = f"{paused} of {OFFERS} offers paused, {welcomed} users welcomed"
+    print(f"undisturbed: {FILES * 3} batches in {length:.1f} s, {did}", flush=True)
+    kills, ends, broken = 0, 0, 0
+    while kills < chosen.kills or not ends:
+        limit = moments.uniform(0.2 * length, length) if kills < chosen.kills else None
         process = started(files[1], log)
         try:
-            process.wait(moment)
-            fate = "ended before"
+            if process.wait(limit) != 0:
+                sys.exit(f"stream failed: {log.read_text(errors='replace')[-3000:]}")
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            fate = "killed at"
-        batches = Path(lakes[1].path(StreamBatches))
-        done = pl.read_delta(str(batches)).height if (batches / "_delta_log").is_dir() else 0
-        found = doubled(lakes[1])
-        wrong += bool(found)
-        print(f"{kill + 1:2}: {fate} {moment:4.1f} s, {done} batches done: {', '.join(found) or 'whole'}", flush=True)
-    finished(files[1], log)
-    peace, kills = (held(lake) for lake in lakes)
-    differing = [name for name in peace if peace[name] != kills[name]]
-    paused = sum(row["status"] == "paused" for row in peace[Promotions.full_name()])
-    print(
-        f"{chosen.kills} kills, {wrong} with something doubled; different in the end: {', '.join(differing) or 'none'}"
-    )
-    print(f"{paused} of {OFFERS} offers paused")
-    return 1 if wrong or differing or not paused else 0
+            kills += 1
+            wrong = doubled(lakes[1])
+            done = batches_done(lakes[1])
+            print(
+                f"{kills:2}: killed at {limit:4.1f} s, {done} batches done: {', '.join(wrong) or 'whole'}", flush=True
+            )
+        else:
+            ends += 1
+            mine = held(lakes[1])
+            wrong = [name for name in peace if peace[name] != mine[name]]
+            print(f"    came to its end; other than the first lake's: {', '.join(wrong) or 'nothing'}", flush=True)
+            if kills < chosen.kills:
+                shutil.rmtree(folder / "kills")
+                shutil.copytree(untouched, folder / "kills")
+        broken += bool(wrong)
+    print(f"{kills} kills and {ends} ends, {broken} with something wrong")
+    return 1 if broken or not paused or not welcomed else 0
 
 
 if __name__ == "__main__":

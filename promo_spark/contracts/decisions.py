@@ -84,7 +84,10 @@ class Promotions(Table):
         "currency",
     )
     offer_price = Col(
-        MONEY, "price with the offer, from margin floor to below charged; null: no products, or a gift", "currency"
+        MONEY,
+        "price with the offer, from margin floor to below charged; of points and rebates what is left after them: "
+        "charged_price is paid at the till; null: no products, or a gift",
+        "currency",
     )
     margin_floor = Col(
         MONEY, "the lowest price that keeps the minimum margin; null: no products, or a gift", "currency"
@@ -177,7 +180,8 @@ class Promotions(Table):
         _TEXTS,
         "why this offer, or why none (offers_held: those of earlier dates still hold; no_gain: none brings "
         "promote.least_gain; strategy: what does is of a mechanic that is not measured and that "
-        "silver.segment_strategies does not name for the user; paused: what does is paused by decisions.policy; "
+        "silver.segment_strategies does not name for the user; paused: what does is paused by decisions.policy, or, "
+        "within the day, was stopped or paused; "
         "budget_exhausted: others bring more for it; ring_cap: "
         "linked accounts have what they may have together; explored: "
         "chance gave none; exploring: chance drew on an earlier day, and nothing else is given while what it drew from "
@@ -199,14 +203,19 @@ class Promotions(Table):
     policy_version = Col(
         _TEXT, "promote.policy_version, and where one is in force, + and the version of decisions.policy", required=True
     )
-    run_id = Col(_TEXT, "the run that decided", required=True)
+    run_id = Col(
+        _TEXT,
+        "the run that decided; RUN-stream-SOURCE-BATCH: the batch of stream that did, within the day",
+        required=True,
+    )
 
 
 class Budget(Table):
     """One row per date and constraint: what was planned, what the decisions reserve.
 
-    Read it together with the offers: rows of the same date and run_id belong to one decision. The offers are
-    written last, so where no row has the run_id of the date's offers, a run is replacing both.
+    Read it together with the offers: rows of the same date and run_id belong to one decision; offers that stream made
+    within the day carry the run_id of its batch, and the budget that of the last batch that decided. The offers are
+    written last, so where no offer of the date has the budget's run_id, a run is replacing both, or adding to them.
     """
 
     layer, name = "decisions", "budget"

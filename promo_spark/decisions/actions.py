@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from promo_spark.contracts.decisions import Actions, Promotions
+from promo_spark.contracts.policy import CLOSED
 from promo_spark.contracts.schema import Col, Frame, Personal
+from promo_spark.decisions.offers.targets import product_ids
+from promo_spark.decisions.valuation import ValuedOffer
 from promo_spark.errors import SettingsError
 
 ALL = "all"
@@ -49,17 +53,7 @@ def stopped_offers(promotions: DataFrame, actions: DataFrame) -> DataFrame:
     stops = actions.filter(F.col(Actions.action).isin("stop", "pause")).select(
         F.col(Actions.what).alias(_NAME), F.col(Actions.day).alias(_DAY), Actions.action
     )
-    of_products = F.transform(Promotions.product_ids, lambda product: F.concat(F.lit("product:"), product))
-    names = F.concat(
-        F.array(
-            F.lit(ALL),
-            F.col(Promotions.promotion_id),
-            F.concat(F.lit("scenario:"), Promotions.scenario),
-            F.concat(F.lit("mechanic:"), Promotions.mechanic),
-            F.concat(F.lit("campaign:"), Promotions.campaign_id),
-        ),
-        of_products,
-    )
+    names = _names_of_offer(F.col(Promotions.product_ids))
     key = [Promotions.date, Promotions.user_id, Promotions.promotion_id]
     named = promotions.filter(F.col(Promotions.mechanic) != "none").select(
         *key, Promotions.valid_to, F.explode(names).alias(_NAME)
@@ -78,6 +72,36 @@ def stopped_offers(promotions: DataFrame, actions: DataFrame) -> DataFrame:
 
 
 _NAME, _DAY = "name_of_offers", "day_of_stop"
+
+
+def closed_by_actions(offers: DataFrame, actions: DataFrame, date: datetime.date) -> DataFrame:
+    """The offers, where nobody gets what a stop or a pause of the date names. ValuedOffer, Actions → ValuedOffer."""
+    ends = actions.filter(F.col(Actions.action).isin("stop", "pause") & (F.col(Actions.day) == F.lit(date)))
+    key = [ValuedOffer.user_id, ValuedOffer.promotion_id]
+    names = _names_of_offer(product_ids(F.col(ValuedOffer.parts)))
+    named = offers.select(*key, F.explode(names).alias(_NAME)).join(
+        F.broadcast(ends.select(F.col(Actions.what).alias(_NAME))), _NAME, "left_semi"
+    )
+    marked = offers.join(named.select(*key, F.lit(True).alias(_NAMED)).distinct(), key, "left")
+    closed = F.when(F.col(_NAMED), F.lit(CLOSED)).otherwise(F.col(ValuedOffer.paused))
+    return marked.withColumn(ValuedOffer.paused, closed).select(offers.columns)
+
+
+_NAMED = "named_by_action"
+
+
+def _names_of_offer(product_ids: Column) -> Column:
+    """All that names an offer. Of Promotions, and of ValuedOffer, which has the same columns."""
+    return F.concat(
+        F.array(
+            F.lit(ALL),
+            F.col(Promotions.promotion_id),
+            F.concat(F.lit("scenario:"), Promotions.scenario),
+            F.concat(F.lit("mechanic:"), Promotions.mechanic),
+            F.concat(F.lit("campaign:"), Promotions.campaign_id),
+        ),
+        F.transform(product_ids, lambda product: F.concat(F.lit("product:"), product)),
+    )
 
 
 def with_status(promotions: DataFrame, actions: DataFrame) -> DataFrame:

@@ -34,7 +34,9 @@ class DailyUser(Frame):
     lifecycle = Col(_TEXT, "as in the profile; null: no profile")
     member_tier = Col(_TEXT, "tier of the loyalty programme; null: no member, or not known")
     orders = Col(T.LongType(), "orders ever; null: no profile")
-    recency_days = Col(T.LongType(), "days since the last order; null: no order", unit="days")
+    recency_days = Col(
+        T.LongType(), "days since the last order, 0: a new user's first, on the date; null: no order", unit="days"
+    )
     basket_value = Col(T.DoubleType(), "mean amount paid per order that was kept; null: none", unit="currency")
     basket_median = Col(T.DoubleType(), "median amount paid per order that was kept; null: none", unit="currency")
     discounted_lines_share = Col(T.DoubleType(), "share of lines bought at a discount; null: no order", unit="share")
@@ -113,6 +115,45 @@ def users_without_profile(unprofiled: DataFrame, *, date: datetime.date, timezon
         F.lit(False).alias(DailyUser.profiled),
         F.array().cast("array<string>").alias(DailyUser.refused_channels),
     )
+
+
+def new_users(
+    seen: DataFrame, known: DataFrame, users: DataFrame, risk: DataFrame, *, date: datetime.date, timezone: str
+) -> DataFrame:
+    """One row per user of whom nothing was known before the date. → DailyUser, of users without an order before it.
+
+    `seen`: who did something on the date and may be profiled, with `main_channel` and whether there was an `ordered`.
+    DailyUser of who is known, Users, user_id and tier of the date. Whoever registered before the date (a day in
+    `timezone`), or nobody says when, is not new.
+    """
+    registered_on = F.to_date(F.from_utc_timestamp(Users.registered_at, timezone))
+    before = users.filter(F.coalesce(registered_on < F.lit(date), F.lit(True)))
+    new = seen.join(known, DailyUser.user_id, "left_anti").join(before, DailyUser.user_id, "left_anti")
+    told = users.select(Users.user_id, Users.consent_marketing, Users.region, Users.member_tier)
+    tiers = risk.select(DailyUser.user_id, F.col(Risk.tier).alias(DailyUser.risk_tier))
+    nothing = {name: F.array().cast(DailyUser.type_of(name)) for name in (DailyUser.interests, DailyUser.repurchases)}
+    lacking = (DailyUser.ring, DailyUser.basket_value, DailyUser.basket_median, DailyUser.discounted_lines_share)
+    return DailyUser.shaped(
+        new.join(told, DailyUser.user_id, "left")
+        .join(tiers, DailyUser.user_id, "left")
+        .withColumns(
+            {
+                DailyUser.profiled: F.lit(True),
+                DailyUser.segment_id: F.lit(0),
+                DailyUser.segment_name: F.lit("unknown"),
+                DailyUser.channel: F.col(DailyUser.main_channel),  # see channels.py
+                DailyUser.refused_channels: F.array().cast("array<string>"),
+                DailyUser.lifecycle: F.lit("new"),
+                DailyUser.orders: F.lit(0).cast("long"),
+                DailyUser.recency_days: F.when(F.col(ORDERED), F.lit(0).cast("long")),
+                **nothing,
+                **{name: F.lit(None).cast(DailyUser.type_of(name)) for name in lacking},
+            }
+        )
+    )
+
+
+ORDERED = "ordered"  # on the date
 
 
 def with_profile(users: DataFrame) -> DataFrame:

@@ -30,6 +30,7 @@ from promo_spark.errors import MissingDataError
 from promo_spark.flows.policy import by_policy, policy_in_force
 from promo_spark.flows.promote import considered, users_of_the_day
 from promo_spark.flows.promote_context import promote_context
+from promo_spark.flows.stream.offers import by_stream
 from promo_spark.measures.money import minor_per_unit
 from promo_spark.runtime.job import Job
 from promo_spark.settings import Section, Settings, parsed_date
@@ -63,6 +64,8 @@ def explained(lake: Lake, settings: Settings, promote: Job, *, user: str, date: 
     rows = _decided(lake, user, day)
     if rows[0][Promotions.arm] == "explore" and "exploring" not in rows[0][Promotions.reason_codes]:
         return "\n".join([_heading(rows), *_drawn(lake, user, day)])
+    if by_stream(rows[0][Promotions.run_id]):
+        return "\n".join([_heading(rows), *_made_within_the_day(rows)])
     logged = _logged(lake, rows[0][Promotions.run_id], settings)
     ctx = promote_context(
         lake,
@@ -173,6 +176,17 @@ def _heading(rows: list[Row]) -> str:
     if first[Promotions.scenario] == "none":
         return f"{who}: no offer ({', '.join(first[Promotions.reason_codes])})"
     return f"{who}: {len(rows)} offer{'s' * (len(rows) > 1)}"
+
+
+def _made_within_the_day(rows: list[Row]) -> list[str]:
+    """What the rows say: how much the limits had left when the batch came is not kept, so nothing is decided again."""
+    told = []
+    for row in rows:
+        if row[Promotions.scenario] != "none":
+            gain, cost = row[Promotions.objective_value], row[Promotions.expected_cost]
+            why = ", ".join(row[Promotions.reason_codes])
+            told.append(f"  {row[Promotions.scenario]} ({why}): a gain of {gain} at a cost of {cost}")
+    return [*told, "  decided within the day by stream, at the prices of the morning, of what its limits had left"]
 
 
 def _drawn(lake: Lake, user: str, day: datetime.date) -> list[str]:

@@ -14,7 +14,7 @@ from promo_spark.decisions.eligibility import UserEligibility
 from promo_spark.decisions.held import HeldOffers
 from promo_spark.decisions.users import with_profile
 from promo_spark.errors import InvariantError, printable
-from promo_spark.flows.promote import Ctx
+from promo_spark.flows.promote_inputs import Ctx
 from promo_spark.measurement.fairness.audit import LOYAL, LOYALTY, OTHERS, STOP, WARN, Group, Unequal, fairness_rows
 from promo_spark.measurement.fairness.groups import ServedUser, group_counts
 

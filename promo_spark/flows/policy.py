@@ -24,7 +24,7 @@ from promo_spark.decisions.policy import (
     version_rows,
 )
 from promo_spark.errors import SettingsError
-from promo_spark.flows.promote import Ctx
+from promo_spark.flows.promote_inputs import Ctx
 from promo_spark.runtime.command import Asked
 from promo_spark.settings import parsed_date
 from promo_spark.storage.commits import Mark

@@ -33,8 +33,6 @@ from promo_spark.contracts.withheld import Withheld
 from promo_spark.decisions.actions import with_status
 from promo_spark.decisions.allocation.limits import (
     DAILY,
-    limits_in_minor_units,
-    limits_of_lists,
     parts_of_unit,
 )
 from promo_spark.decisions.allocation.policies import by_policy, policy
@@ -43,14 +41,14 @@ from promo_spark.decisions.budgets import budget, reserved_by_draws, with_bound
 from promo_spark.decisions.channels import allowed_by_channel, sending_hours, with_channels
 from promo_spark.decisions.eligibility import UserEligibility, eligible, exploring_users, with_eligibility
 from promo_spark.decisions.exploration import Draw, drawable_offers, draws, with_arms_as_drawn
-from promo_spark.decisions.groups import group_limits, with_groups
+from promo_spark.decisions.groups import with_groups
 from promo_spark.decisions.held import held_offers, with_held_offers
 from promo_spark.decisions.invariants import check_invariants
 from promo_spark.decisions.offers.campaigns import campaigns_in_force, with_campaigns
 from promo_spark.decisions.offers.exclusions import excluded_products
 from promo_spark.decisions.offers.funds import funds_in_force, product_funds, with_funds
 from promo_spark.decisions.offers.pricing import margin_of_shop
-from promo_spark.decisions.offers.products import OfferableProduct, offerable_products
+from promo_spark.decisions.offers.products import offerable_products
 from promo_spark.decisions.offers.strategies import user_strategies
 from promo_spark.decisions.offers.targets import best_per_scenario
 from promo_spark.decisions.options import user_options
@@ -68,17 +66,13 @@ from promo_spark.decisions.rooms import rooms, rooms_of_holders
 from promo_spark.decisions.scenarios import all_targets, scenarios_with_funds_only
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs, last_valid_day, lines_of_late, shares_of_yesterday
 from promo_spark.decisions.shoppers import shoppers
-from promo_spark.decisions.stock import StockLeft, stock_left, stock_limits
+from promo_spark.decisions.stock import stock_limits
 from promo_spark.decisions.users import daily_users
 from promo_spark.decisions.valuation import MICRO, ValuedOffer, Valuing, could_be_chosen, curves_of, valued_offers
 from promo_spark.decisions.withheld import as_promotions, held_and_withheld, is_held_out, withheld_offers
+from promo_spark.flows.promote_inputs import Ctx, Today, computed, limits_of_the_day, stock_of_the_day
 from promo_spark.measures.consent import unprofiled_users
 from promo_spark.measures.money import minor_per_unit
-from promo_spark.measures.offers_in_force import offers_in_force
-from promo_spark.runtime.job import Context
-from promo_spark.settings.promote import PromoteSettings
-
-Ctx = Context[PromoteSettings]
 
 
 @dataclass(frozen=True)
@@ -90,15 +84,6 @@ class Decided:
     explored: DataFrame
     withheld: DataFrame
     frontier: list[Mapping[str, Any]]
-
-
-def computed(df: DataFrame) -> DataFrame:
-    """The frame computed now, once, without the plan that led to it.
-
-    So what was checked is what is written. A persisted frame would do that too, but its whole plan stands in
-    the plan of every frame that uses it, twice at each use; after the six steps here plans outgrow the driver.
-    """
-    return df.localCheckpoint(eager=True)
 
 
 def users_of_the_day(ctx: Ctx) -> DataFrame:
@@ -125,11 +110,13 @@ def considered(
     everyone: DataFrame | None = None,
     *,
     with_held_out: bool = False,
+    today: Today | None = None,
 ) -> Considered:
     """All that could be offered to users today, with what it would bring; and what explored users draw.
 
     UserEligibility. `policy`: the one whose settings the context has, see flows/policy.py. `everyone`: all users of the
-    day, where `users` are some of them. `with_held_out`: also what those who are held out could be offered.
+    day, where `users` are some of them. `with_held_out`: also what those who are held out could be offered. `today`:
+    the date is decided already, and these users are decided within it: what is left counts, and nothing is drawn.
     """
     settings = ctx.settings
     asked, earlier = eligible(users), ctx.read_earlier(Promotions)
@@ -148,20 +135,21 @@ def considered(
     )
     funds = funds_in_force(ctx.read_optional(PromotionFunds), ctx.date)
     campaigns = campaigns_in_force(ctx.read_optional(PromotionCalendar), ctx.date)
-    budgets = limits_of_the_day(ctx, products, funds, campaigns, users if everyone is None else everyone)
+    everyone = users if everyone is None else everyone
+    budgets = today.limits if today else limits_of_the_day(ctx, products, funds, campaigns, everyone)
     inputs = ScenarioInputs(
         date=ctx.date,
         currency=ctx.business.currency,
         settings=settings,
         users=asked,
-        everyone=eligible(users if everyone is None else everyone),
+        everyone=eligible(everyone),
         products=computed(offerable_products(products, excluded, min_margin=settings.min_margin, digits=_digits(ctx))),
         funds=computed(product_funds(products, funds)),
         item_propensity=ctx.read_optional(ItemPropensity),
         recommendations=ctx.read(Recommendations),
         rules=ctx.read_optional(BasketRules),
         forecasts=ctx.read(Forecasts),
-        propensity=ctx.read_optional(Propensity),
+        propensity=today.propensity if today else ctx.read_optional(Propensity),
         opportunities=ctx.read_optional(Opportunities),
         holidays=ctx.read_optional(Holidays),
         shares=shares_of_yesterday(ctx.read_optional(Events), ctx.date),
@@ -216,9 +204,9 @@ def considered(
     if out:
         rooms_of_held_out = rooms_of_holders(held_by_asked, max_offers=settings.max_offers_per_user)
         held_out_offers = HeldOutOffers(every.join(held_out, ValuedOffer.user_id, "left_semi"), rooms_of_held_out)
-    stock = stock_of_the_day(ctx, inputs.products)
-    limits = budgets | limits_of_stock(ctx, offers, users, stock, budgets)
-    drawn = computed(explored_users(ctx, offers, users, room, limits))
+    stock = stock_of_the_day(ctx, inputs.products, today.promotions if today else None)
+    limits = {**budgets, **limits_of_stock(ctx, offers, users, stock, budgets)}
+    drawn = Draw.frame(ctx.spark) if today else computed(explored_users(ctx, offers, users, room, limits))
     return Considered(
         targets=targets,
         offers=offers,
@@ -233,37 +221,6 @@ def considered(
         policy=policy,
         held_out=held_out_offers,
     )
-
-
-def limits_of_the_day(
-    ctx: Ctx, products: DataFrame, funds: DataFrame, campaigns: DataFrame, users: DataFrame
-) -> dict[str, int]:
-    """What the day's offers may reserve of each budget at most, in minor units, by constraint.
-
-    ProductProfile, PromotionFunds and PromotionCalendar in force, UserEligibility. A campaign's budget lies within all
-    others. Says which departments no product has: a typing error bounds nothing.
-    """
-    named = ctx.settings.department_budgets
-    if named:
-        of_named = products.filter(F.col(ProductProfile.department).isin(list(named)))
-        there = {name for (name,) in of_named.select(ProductProfile.department).distinct().collect()}
-        if missing := sorted(named.keys() - there):
-            ctx.note(
-                f"no product of features.product_profile has a department of promote.department_budgets: "
-                f"{', '.join(missing)}. Nothing falls under it; names must be written as the products have them"
-            )
-    of_lists = limits_of_lists(funds, campaigns, ctx.read_earlier(Promotions), _digits(ctx))
-    of_settings = limits_in_minor_units(ctx.settings, _digits(ctx))
-    of_groups = group_limits(eligible(users), ctx.settings.group_shares, of_settings[DAILY])
-    return of_settings | of_groups | of_lists
-
-
-def stock_of_the_day(ctx: Ctx, products: DataFrame) -> DataFrame:
-    """One row per product whose stock is known; none where it is to bound nothing. OfferableProduct → StockLeft."""
-    share = ctx.settings.stock_share
-    if not share or products.filter(F.col(OfferableProduct.on_hand).isNotNull()).isEmpty():
-        return StockLeft.frame(ctx.spark)  # earlier promotions need not be read
-    return computed(stock_left(products, offers_in_force(ctx.read_earlier(Promotions), ctx.date), share))
 
 
 def limits_of_stock(
@@ -307,14 +264,14 @@ def allocated(ctx: Ctx, of: Considered) -> Allocation:
     settings = ctx.settings
     spent = reserved_by_draws(of, _digits(ctx))
     others = of.offers.join(of.draws, Draw.user_id, "left_anti")
-    options = computed(_options(ctx, others, of.rooms, of.limits))
+    options = computed(options_of(ctx, others, of.rooms, of.limits))
     left = {name: limit - spent.get(name, 0) for name, limit in of.limits.items()}
     best = allocated_by_prices(options, left, sample_users=settings.sample_users, frontier_of=DAILY)
     chooses = policy(settings.policy)
     return best if chooses is None else by_policy(best, chooses(options, left), options, settings.policy)
 
 
-def _options(ctx: Ctx, offers: DataFrame, rooms: DataFrame, limits: Mapping[str, int]) -> DataFrame:
+def options_of(ctx: Ctx, offers: DataFrame, rooms: DataFrame, limits: Mapping[str, int]) -> DataFrame:
     """What users could be given where nothing is drawn for them. ValuedOffer, Room → UserOptions."""
     return user_options(
         offers.filter(could_be_chosen()),
@@ -328,22 +285,9 @@ def _options(ctx: Ctx, offers: DataFrame, rooms: DataFrame, limits: Mapping[str,
 
 def decided(ctx: Ctx, of: Considered, allocation: Allocation) -> Decided:
     """The day's promotions, what they reserve, what was explored, and what other budgets would bring."""
-    hours = sending_hours(ctx.date, ctx.settings.quiet_hours, ctx.business.timezone) or (None, None)
-    decision = Decision(
-        date=ctx.date,
-        currency=ctx.business.currency,
-        policy_version=ctx.settings.policy_version,
-        language=ctx.settings.language,
-        code_key=ctx.settings.holdout_key,
-        objective=ctx.settings.objective,
-        send_from=hours[0],
-        send_until=hours[1],
-        status="proposed" if ctx.settings.approval == "required" else "active",
-        explore_budget_share=ctx.settings.explore_budget_share,
-    )
+    decision = decision_of_date(ctx)
     unit = minor_per_unit(_digits(ctx))
-    made = promotions(of, chosen_offers(allocation.offers, of.draws), decision)
-    rows = computed(with_status(made, ctx.read_by_hand(Actions)))
+    rows = promotions_of(ctx, of, allocation.offers, decision)
     prices = {
         one.name: one.price * parts_of_unit(one.name, _digits(ctx)) / MICRO
         for one in allocation.limits
@@ -362,6 +306,29 @@ def decided(ctx: Ctx, of: Considered, allocation: Allocation) -> Decided:
     return Decided(rows, computed(bounded), explored(of, decision), _withheld(ctx, of, allocation, decision), frontier)
 
 
+def decision_of_date(ctx: Ctx) -> Decision:
+    """What every row of the date carries."""
+    hours = sending_hours(ctx.date, ctx.settings.quiet_hours, ctx.business.timezone) or (None, None)
+    return Decision(
+        date=ctx.date,
+        currency=ctx.business.currency,
+        policy_version=ctx.settings.policy_version,
+        language=ctx.settings.language,
+        code_key=ctx.settings.holdout_key,
+        objective=ctx.settings.objective,
+        send_from=hours[0],
+        send_until=hours[1],
+        status="proposed" if ctx.settings.approval == "required" else "active",
+        explore_budget_share=ctx.settings.explore_budget_share,
+    )
+
+
+def promotions_of(ctx: Ctx, of: Considered, offers: DataFrame, decision: Decision) -> DataFrame:
+    """The offers that are made, and `none` for the other users, with their status. AllocatedOffer → Promotions."""
+    made = promotions(of, chosen_offers(offers, of.draws), decision)
+    return computed(with_status(made, ctx.read_by_hand(Actions)))
+
+
 def _withheld(ctx: Ctx, of: Considered, allocation: Allocation, decision: Decision) -> DataFrame:
     """What users who are held out would be given at the allocation's prices. → Withheld.
 
@@ -369,16 +336,21 @@ def _withheld(ctx: Ctx, of: Considered, allocation: Allocation, decision: Decisi
     """
     if of.held_out is None or ctx.settings.policy != "prices":
         return Withheld.frame(ctx.spark)
-    options = _options(ctx, of.held_out.offers, of.held_out.rooms, of.limits)
+    options = options_of(ctx, of.held_out.offers, of.held_out.rooms, of.limits)
     return withheld_offers(of, of.held_out, allocation.offers_beside(options), decision)
 
 
 def checked(ctx: Ctx, decided: Decided, of: Considered) -> None:
     """Every promise of decisions.promotions, before anything is written. Raises InvariantError."""
+    check_promises(ctx, decided.promotions, decided.budget, of)
+
+
+def check_promises(ctx: Ctx, made: DataFrame, reserved: DataFrame, of: Considered) -> None:
+    """The same of some rows, and what they reserve. Promotions, Budget."""
     ctx.say("checking every promise of decisions.promotions")
     check_invariants(
-        decided.promotions,
-        decided.budget,
+        made,
+        reserved,
         of.users,
         of.held,
         of.excluded,

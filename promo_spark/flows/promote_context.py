@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 
-from promo_spark.flows.promote import Ctx
+from promo_spark.flows.promote_inputs import Ctx
 from promo_spark.runtime.declaration import Job
 from promo_spark.runtime.job import Context
 from promo_spark.runtime.progress import Progress, Step

@@ -13,6 +13,7 @@ from promo_spark.contracts.schema import Table
 from promo_spark.errors import ContractError
 from promo_spark.runtime.context import Context
 from promo_spark.storage.commits import Mark
+from promo_spark.storage.driver_rows import Rows
 from promo_spark.storage.locks import held
 
 
@@ -24,27 +25,44 @@ def newest(ctx: Context[Any], table: type[Table]) -> DataFrame:
     return ctx.whole_lake.read(table) if ctx.whole_lake.exists(table) else table.frame(ctx.spark)
 
 
-def add_rows(ctx: Context[Any], table: type[Table], rows: DataFrame) -> None:
-    """Rows beside those of others, merged by their key: a run that was cut off writes them again, and once."""
-    _declared(ctx, table)
-    ctx.whole_lake.write(table, rows, mark=Mark(ctx.run_id, ctx.job.name, ctx.date.isoformat()))
-
-
 def refresh(
     ctx: Context[Any], table: type[Table], date: datetime.date, writer: str, change: Callable[[DataFrame], DataFrame]
 ) -> None:
     """The rows of a date changed, in a commit that says that they are still those of the job that writes them.
 
-    That job does not run meanwhile: the other waits, and raises BusyError in the end.
+    That job does not run meanwhile, see `alone`.
     """
     _declared(ctx, table)
-    lake, run = ctx.whole_lake, f"{ctx.job.name} for {ctx.date}"
+    lake = ctx.whole_lake
     mark = Mark(ctx.run_id, ctx.job.name, date.isoformat(), keeps_content=True)
-    alone: contextlib.AbstractContextManager[int] = contextlib.nullcontext(0)  # in a catalog Delta's own check remains
-    if not lake.catalog:
-        alone = held(lake.spark, lake.root, f"{writer} {date}", run, ctx.wait_seconds, ctx.say)
-    with alone:
+    with alone(ctx, date, writer):
         lake.write(table, change(lake.read(table, date=date)), {str(table.dated_by): date}, mark=mark)
+
+
+def alone(ctx: Context[Any], date: datetime.date, writer: str) -> contextlib.AbstractContextManager[int]:
+    """While the job that writes the rows of a date does not run: the other waits, and raises BusyError in the end."""
+    lake = ctx.whole_lake
+    if lake.catalog:
+        return contextlib.nullcontext(0)  # Delta's own check remains
+    run = f"{ctx.job.name} for {ctx.date}"
+    return held(lake.spark, lake.root, f"{writer} {date}", run, ctx.wait_seconds, ctx.say)
+
+
+def replace_date(ctx: Context[Any], table: type[Table], date: datetime.date, rows: Rows) -> None:
+    """The few rows of a date in place of those that stand there."""
+    _declared(ctx, table)
+    mark = Mark(ctx.run_id, ctx.job.name, date.isoformat())
+    ctx.whole_lake.write(table, rows, {str(table.dated_by): date}, mark=mark)
+
+
+def merge_rows(ctx: Context[Any], table: type[Table], rows: DataFrame, gone: DataFrame | None = None) -> None:
+    """Rows beside those that stand, by their key, in one commit: written again, they change nothing.
+
+    `gone`: keys of rows that are taken out by the same commit, in whose place some of the rows come.
+    """
+    _declared(ctx, table)
+    mark = Mark(ctx.run_id, ctx.job.name, ctx.date.isoformat(), replaces=gone is not None)
+    ctx.whole_lake.write(table, rows, by_key=True, gone=gone, mark=mark)
 
 
 def _declared(ctx: Context[Any], table: type[Table]) -> None:

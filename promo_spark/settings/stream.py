@@ -68,6 +68,7 @@ class StreamSettings(Section):
     checkpoints: Folder
     files_per_batch: Annotated[Positive, SameResult()]
     messages_per_batch: Annotated[Positive, SameResult()]
+    offers: Literal["all", "new_users", "none"]
     watermark_minutes: Annotated[int, Field(gt=0, le=1440)]
     sources: dict[Identifier, StreamSourceSettings]
 

@@ -51,14 +51,16 @@ class Mark:
     """What a commit of the suite says of itself.
 
     `keeps_content`: rows were rewritten or taken out in a way that leaves the results of the dates as they are,
-    such as an erasure. `made_by` and `inputs` are there where a later run may go on from the rows: a digest of the
-    code and the settings that made them, and the versions of the tables that they were made of.
+    such as an erasure. `replaces`: in place of the rows that are taken out come others, which name the run.
+    `made_by` and `inputs` are there where a later run may go on from the rows: a digest of the code and the settings
+    that made them, and the versions of the tables that they were made of.
     """
 
     run: str = ""
     job: str = ""
     date: str = ""
     keeps_content: bool = False
+    replaces: bool = False
     made_by: str = ""
     inputs: Mapping[str, TableVersion] = field(default_factory=dict)
 

@@ -319,7 +319,7 @@ class Lake:
             merge = merge.whenMatchedDelete(condition=f"new.{_GONE}")
         merge = merge.whenMatchedUpdateAll(condition=changed)
         merge = merge.whenNotMatchedInsertAll(condition=None if gone is None else f"NOT new.{_GONE}")
-        if gone is not None and mark is not None:
+        if gone is not None and mark is not None and not mark.replaces:
             # First, so that a run which is killed between the two is run again and not taken for done.
             properties = f"'{REMOVED_BY}' = '{mark.run}'"
             with marked(self.spark, mark):

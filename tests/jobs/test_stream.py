@@ -59,7 +59,7 @@ ANSWERS = ["f1,bob,,2,2024-06-14 16:00:00", "f2,bob,,5,2024-06-14 17:00:00"]
 
 
 def test_three_batches_of_files_make_what_one_makes(lake: Lake, tmp_path: Path) -> None:
-    """O01 (part): three micro-batches give the same tables as one; a late event within the watermark counts."""
+    """O01: three micro-batches give the same tables as one; a late event within the watermark counts."""
     settings = settings_of(lake, tmp_path / "in")
     arrive(tmp_path / "in", "order_lines", "1.csv", *ORDERS)
     arrive(tmp_path / "in", "feedback", "1.csv", *ANSWERS)
@@ -96,7 +96,7 @@ def test_three_batches_of_files_make_what_one_makes(lake: Lake, tmp_path: Path) 
 
 
 def test_a_batch_that_comes_again_changes_nothing(lake: Lake, tmp_path: Path) -> None:
-    """O01 (part): the replay of a batch is idempotent, wherever it was cut off."""
+    """O01: the replay of a batch is idempotent, wherever it was cut off."""
     settings = settings_of(lake, tmp_path / "in")
     arrive(tmp_path / "in", "events", "1.csv", *MORNING)
     take(lake, settings)

@@ -1,8 +1,8 @@
-"""A coupon for the first order of users who have not ordered yet; once per user, and once per ring of accounts."""
+"""A coupon for users who had not ordered before the date; once per user, and once per ring of accounts."""
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.decisions import Promotions
@@ -19,7 +19,7 @@ from promo_spark.measures.offers_in_force import approved_offers
 
 
 def candidates(inputs: ScenarioInputs) -> DataFrame:
-    """One row per user without orders who was never welcomed on an earlier date. → ProposedOffer.
+    """One row per user without orders before the date who was never welcomed on an earlier one. → ProposedOffer.
 
     The amount is `welcome_amount`, or less where the shop's margin floor on `welcome_min_spend` asks for it, or the
     most that one coupon may take off.
@@ -49,8 +49,13 @@ def candidates(inputs: ScenarioInputs) -> DataFrame:
         .withColumn(ProposedOffer.min_spend, min_spend)
         .withColumn(ProposedOffer.rungs, F.array(rung))
         .withColumn(ProposedOffer.appeal, F.lit(0.0))
-        .withColumn(ProposedOffer.reason_codes, F.array(F.lit("no_order_yet")))
+        .withColumn(ProposedOffer.reason_codes, F.array(_reason()))
     )
+
+
+def _reason() -> Column:
+    """Of DailyUser: within the day a user may have ordered for the first time already."""
+    return F.when(F.col(DailyUser.recency_days).isNull(), "no_order_yet").otherwise("first_order_today")
 
 
 def one_per_ring(new_users: DataFrame, welcomed: DataFrame) -> DataFrame:
@@ -67,7 +72,7 @@ NEW_USER_WELCOME = Scenario(
     mechanic="coupon",
     candidates=candidates,
     texts={
-        "en-US": "Welcome! {amount} off your first order of {min_spend} or more, until {valid_to}.",
-        "zh-CN": "欢迎！首单满{min_spend}减{amount}，有效期至{valid_to}。",
+        "en-US": "Welcome! {amount} off when you spend {min_spend} or more, until {valid_to}.",
+        "zh-CN": "欢迎！单笔满{min_spend}减{amount}，有效期至{valid_to}。",
     },
 )

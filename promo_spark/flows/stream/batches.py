@@ -12,6 +12,7 @@ from promo_spark.contracts.intraday import IntradayActivity, IntradayPropensity,
 from promo_spark.contracts.schema import Table
 from promo_spark.contracts.silver import Events, Feedback, OrderLines, Users
 from promo_spark.features.users.intraday import activity
+from promo_spark.flows.stream.decisions import welcome
 from promo_spark.flows.stream.intake import (
     Ctx,
     KnownPersons,
@@ -27,8 +28,9 @@ from promo_spark.flows.stream.intake import (
     taken,
 )
 from promo_spark.flows.stream.morning import Morning
-from promo_spark.flows.stream.offers import pause_offers
+from promo_spark.flows.stream.offers import pause_offers, run_of_batch
 from promo_spark.flows.stream.propensity import propensity_so_far
+from promo_spark.flows.stream.renewals import renew
 from promo_spark.flows.stream.risk import risk_so_far
 from promo_spark.measures.consent import profiled
 from promo_spark.settings.stream import StreamSettings
@@ -97,6 +99,8 @@ def _batch(
             _score(ctx, users, morning)
         if source.table is not Events:
             _pause(ctx, source, row[StreamBatches.newest_at])
+        if ctx.settings.offers != "none" and source.table is not Feedback:
+            _make_offers(ctx, source, batch, row[StreamBatches.newest_at], users, morning)
     ctx.write(StreamBatches, [row])
     done.batches[place] = row
     ctx.settle()
@@ -107,6 +111,21 @@ def _pause(ctx: Ctx, source: StreamSource, at: datetime.datetime) -> None:
     count = pause_offers(ctx, source.table, at)
     if count:
         ctx.note(f"{source.name}: {count:,} pauses of offers, see decisions.actions")
+
+
+def _make_offers(
+    ctx: Ctx, source: StreamSource, batch: streams.Batch, at: datetime.datetime, users: DataFrame, morning: Morning
+) -> None:
+    decisions = morning.decisions(ctx)
+    if decisions is None:
+        return
+    count = welcome(ctx, users, run_of_batch(ctx, source.name, batch.number), decisions)
+    if count:
+        ctx.note(f"{source.name}: {count:,} new users are decided for, see decisions.promotions")
+    if ctx.settings.offers == "all" and source.table is OrderLines:
+        count = renew(ctx, users, source.name, batch.number, at, decisions)
+        if count:
+            ctx.note(f"{source.name}: {count:,} users are given something else, see decisions.promotions")
 
 
 def _users(ctx: Ctx, new: DataFrame) -> DataFrame:

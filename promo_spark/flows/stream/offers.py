@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import functools
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.decisions import Actions, Budget, Promotions
@@ -26,20 +26,42 @@ from promo_spark.decisions.pauses import (
 from promo_spark.flows.stream.intake import Ctx, stored_rows
 from promo_spark.measurement.offers import sent_offers
 from promo_spark.measurement.uses import OfferUse, offer_uses
-from promo_spark.runtime.refreshing import add_rows, newest, refresh
+from promo_spark.runtime.refreshing import merge_rows, newest, refresh
 from promo_spark.settings.adjust import AdjustSettings
 from promo_spark.settings.promote import PromoteSettings
 from promo_spark.storage.table_logs import Condition, TableLogs, Totals
 
 _PAUSE = "pause"
+_BY_STREAM = "-stream-"  # in the run_id of rows that a batch has written
 
 
 def refreshed_by_stream(logs: TableLogs, date: datetime.date) -> str:
-    """Why promote leaves a date: stream has paused offers of it, which may have been told to others; "": it has not."""
+    """Why promote leaves a date: stream has paused or made offers of it, which others may know of; "": it has not."""
     paused = (Condition(Actions.action, "=", _PAUSE), Condition(Actions.day, "=", date))
-    if logs.totals(Actions, paused, Totals((Actions.action,), Actions.what, ())):
+    limits = logs.rows(Budget, [Condition(Budget.date, "=", date)])
+    made = any(by_stream(row[Budget.run_id]) for row in limits)
+    if made or logs.totals(Actions, paused, Totals((Actions.action,), Actions.what, ())):
         return "refreshed by stream; --force decides it anew"
     return ""
+
+
+def run_of_batch(ctx: Ctx, source: str, number: int) -> str:
+    """What rows of promote's tables carry that a batch has written. Another batch has another, so export sees them."""
+    return f"{ctx.run_id}{_BY_STREAM}{source}-{number}"
+
+
+def written_by(batch: str) -> Column:
+    """Whether a batch of stream has written a row, in whichever run of it. Of Promotions; `batch`: SOURCE-NUMBER."""
+    return F.coalesce(F.endswith(F.col(Promotions.run_id), F.lit(f"{_BY_STREAM}{batch}")), F.lit(False))
+
+
+def by_stream(run_id: str | None) -> bool:
+    """Whether a batch of stream has written the row.
+
+    >>> by_stream("4f1c2ab09d3e5f67-stream-orders-0"), by_stream("4f1c2ab09d3e5f67")
+    (True, False)
+    """
+    return _BY_STREAM in (run_id or "")
 
 
 def pause_offers(ctx: Ctx, table: type[Table], at: datetime.datetime) -> int:
@@ -57,7 +79,7 @@ def pause_offers(ctx: Ctx, table: type[Table], at: datetime.datetime) -> int:
     new = ctx.keep(as_actions(pauses, ctx.date, at, ctx.job.name).join(said, Actions.what, "left_anti"))
     count = new.count()
     if count:
-        add_rows(ctx, Actions, Actions.conform(new))
+        merge_rows(ctx, Actions, Actions.conform(new))
     _give_status(ctx, promotions)
     return count
 
@@ -68,14 +90,19 @@ def _offers_that_may_hold(ctx: Ctx) -> DataFrame:
     return rows.filter((F.col(Promotions.mechanic) != "none") & (F.col(Promotions.valid_to) >= F.lit(ctx.date)))
 
 
+def spent_of_date(ctx: Ctx, promotions: DataFrame, given: DataFrame | None = None) -> DataFrame:
+    """The budgets of which all that was planned is given. Promotions of the date, GivenToday → SpentBudget"""
+    budget = newest(ctx, Budget).filter(F.col(Budget.date) == F.lit(ctx.date))
+    return spent_budgets(promotions, given_on_date(ctx, promotions) if given is None else given, budget)
+
+
 def _of_orders(ctx: Ctx, promotions: DataFrame) -> list[DataFrame]:
     """Pauses of accounts that cheat, and of budgets of the date that are spent. → Pause"""
     of_date = promotions.filter(F.col(Promotions.date) == F.lit(ctx.date))
-    given = ctx.keep(_given(ctx, of_date))
-    budget = newest(ctx, Budget).filter(F.col(Budget.date) == F.lit(ctx.date))
+    given = ctx.keep(given_on_date(ctx, of_date))
     sent = newest(ctx, Exported).filter(F.col(Exported.date) == F.lit(ctx.date))
     risk = ctx.own(IntradayRisk).filter(F.col(IntradayRisk.date) == F.lit(ctx.date))
-    spent = spent_budgets(of_date, given, budget)
+    spent = spent_of_date(ctx, of_date, given)
     return [
         pauses_of_spent(of_date, spent, given, sent),
         pauses_of_blocked(promotions, risk, blocked=ctx.beside(PromoteSettings).blocked_risk_tiers),
@@ -90,7 +117,7 @@ def _of_feedback(ctx: Ctx, promotions: DataFrame) -> DataFrame:
     )
 
 
-def _given(ctx: Ctx, promotions: DataFrame) -> DataFrame:
+def given_on_date(ctx: Ctx, promotions: DataFrame) -> DataFrame:
     """What was given on the date for its offers, those paused since too. Promotions → GivenToday"""
     as_made = promotions.withColumn(Promotions.stopped_on, F.lit(None).cast("date"))
     lines = OrderLines.conform(stored_rows(ctx, OrderLines))
