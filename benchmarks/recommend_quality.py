@@ -26,9 +26,10 @@ from promo_spark.features.labels.pairs import bought_within, kinds_of_pairs
 from promo_spark.features.products.planned import Planned
 from promo_spark.flows.propensity.examples import Sample
 from promo_spark.flows.recommend.pairs import RANKING, AsOf, Shelf
-from promo_spark.flows.recommend.ranking import RANKED, Learning, effort_of
+from promo_spark.flows.recommend.ranking import QUESTIONS, Learning, effort_of
 from promo_spark.learners.tables import FeatureTable, Floats
 from promo_spark.models.propensity.fitting import FittedQuestion, fitted_question
+from promo_spark.models.propensity.questions import ITEM_28D
 from promo_spark.models.recommenders.ranking_metrics import Hits, ndcg_at
 from promo_spark.settings import load
 from promo_spark.settings.recommend import RecommendSettings
@@ -60,11 +61,12 @@ def main() -> None:
         # as the job would on the day that the window ends: the model of earlier windows, calibrated on this one
         sample = Sample.of(batch, day + DAYS, loaded.recommend.seed)
         past, latest = Learning(sample, shelf, loaded.recommend).examples()
-        fitted = fitted_question(RANKED, past, latest, effort_of(loaded.recommend))
+        known_before, newest = past[ITEM_28D], latest[ITEM_28D]
+        fitted = fitted_question(QUESTIONS[ITEM_28D], known_before, newest, effort_of(loaded.recommend))
         fit = time.process_time() - began
         row = judged(AsOf.of(sample, shelf, day, loaded.recommend), sample, fitted.answer, shelf, loaded.recommend)
         rows.append(row)
-        said = {"origin": str(origin), "examples": len(past), "engine": fitted.answer.learner.engine}
+        said = {"origin": str(origin), "examples": len(known_before), "engine": fitted.answer.learner.engine}
         print(
             json.dumps({**said, **row, "fit_cpu_s": round(fit), "cpu_s": round(time.process_time() - began)}),
             flush=True,

@@ -8,6 +8,9 @@ published. Users with fewer than `min_orders` get what is popular in their segme
 popular; the second stage knows both by what is popular of late. Users who may not be profiled get nothing, and nothing
 is learnt from what they bought.
 
+The same models, and one of the days of an offer, say of each user's own and recommended products how likely they are
+bought without an offer (models.item_propensity).
+
 On dates without a fit (recommend.refit) products keep their stored vectors, and the recommender stays. The lists
 are made anew, from what users have bought by then.
 """
@@ -16,8 +19,9 @@ from __future__ import annotations
 
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import ItemFactors, Metrics, Recommendations, Registry, Segments
-from promo_spark.contracts.predictions import RankingModels
+from promo_spark.contracts.predictions import ItemPropensity, RankingModels
 from promo_spark.contracts.silver import Events, OrderLines, PromoCalendar, Users
+from promo_spark.flows.recommend.item_propensities import item_propensities
 from promo_spark.flows.recommend.recommender import fits_of_date, recommender_of_date
 from promo_spark.flows.registry import registry_rows
 from promo_spark.measures.metric_rows import Figure, figure_entries
@@ -29,7 +33,7 @@ from promo_spark.settings.recommend import RecommendSettings
 @job(
     reads=[OrderLines, UserProfile, ProductProfile, Segments],
     optional=[Users, Events, PromoCalendar, Earlier(ItemFactors), Earlier(RankingModels)],
-    writes=[Recommendations, ItemFactors, RankingModels, Registry, Metrics],
+    writes=[Recommendations, ItemPropensity, ItemFactors, RankingModels, Registry, Metrics],
     settings=RecommendSettings,
 )
 def run(ctx: Context[RecommendSettings]) -> None:
@@ -45,6 +49,7 @@ def run(ctx: Context[RecommendSettings]) -> None:
     )
     lists = recommendations(entries, model.catalogue, popular_days=settings.popular_days)
     rows = ctx.write(Recommendations, lists).rows
+    ctx.write(ItemPropensity, item_propensities(ctx, of_date.stage, of_date.ranking))
     ctx.write(ItemFactors, of_date.factors)
     ctx.write(RankingModels, of_date.ranking_models)
     ctx.write(Registry, registry_rows(ctx, *fits_of_date(ctx, of_date)))

@@ -96,7 +96,7 @@ class ItemPropensity(Predicted):
     source = Col(_TEXT, "own: bought and kept; recommended: not, but in the user's list of the date", required=True)
     p_offer = Col(
         _DOUBLE,
-        "probability that it is bought within the days that an offer holds (propensity.offer_days), without an offer; "
+        "probability that it is bought within the days that an offer holds (recommend.offer_days), without an offer; "
         "null: no such pair was in the last whole window",
         unit="share",
     )

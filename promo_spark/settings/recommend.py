@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from promo_spark.contracts.vocabulary import EVENT_TYPES
-from promo_spark.settings.sections import Count, Days, Factor, Positive, Refit, Section, Seed, Share, Weight
+from promo_spark.settings.sections import Attributes, Count, Days, Factor, Positive, Refit, Section, Seed, Share, Weight
 
 
 def _event_type(name: str) -> str:
@@ -24,6 +24,8 @@ class RankingSettings(Section):
 
     sample_users: Positive
     judged_users: Positive
+    represented: Attributes
+    reweight_above: Factor
     lookback_days: Days
     least_history_days: Days
     training_dates: Positive
@@ -66,7 +68,10 @@ class RecommendSettings(Section):
     holdout_days: Days
     evaluation_users: Positive
     refit: Refit
+    offer_days: Days
+    item_products: Positive
     refit_without_vector: Share
+    refit_worst_decile: Share
     refit_after_days: Days
     seed: Seed
     event_weights: dict[EventType, Weight]

@@ -11,8 +11,9 @@ from pyspark.sql import Row, SparkSession
 from jobs.recommend import run as recommend
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import Metrics, Recommendations, Registry, Segments
-from promo_spark.contracts.predictions import RankingModels
+from promo_spark.contracts.predictions import ItemPropensity, RankingModels
 from promo_spark.contracts.silver import OrderLines
+from promo_spark.models.recommenders import holdout
 from promo_spark.runtime.pipeline import run_in_order
 from promo_spark.runtime.progress import Progress
 from promo_spark.settings import load
@@ -86,35 +87,47 @@ def test_the_second_stage_is_measured_published_and_kept(shop: Lake) -> None:
     assert outcomes == ["written", "written"]
 
     figures = {(r.metric, r.slice): r.value for r in shop.read(Metrics).filter(f"as_of = '{FRIDAY}'").collect()}
-    published = {
-        r.recommender
-        for r in shop.read(Registry)
-        .selectExpr("engine AS recommender", "model")
-        .filter("model = 'recommender'")
-        .collect()
-    }
     best = max(figures["ndcg@10", f"{r}:keep"] for r in ("als", "blend", "buy_again", "popularity", "ranked"))
     assert figures["ndcg@10", "published"] == best
     assert figures["ndcg@10", "ranked"] > figures["ndcg@10", "popularity"]
-    assert figures["auc", "ranking"] > 0.7
-    assert published <= {"als", "blend", "buy_again", "popularity", "ranked"}
+    assert figures["auc", "item_28d"] > 0.7
 
-    models = shop.read(RankingModels).orderBy("as_of").collect()
+    models = shop.read(RankingModels).filter("model = 'item_28d'").orderBy("as_of").collect()
     assert [(m.as_of, m.trained_on) for m in models] == [(FRIDAY, FRIDAY), (SATURDAY, FRIDAY)]
     assert models[0].text == models[1].text
-    [fit] = shop.read(Registry).filter("model = 'ranking'").collect()
-    assert (fit.as_of, fit.sha256) == (FRIDAY, models[0].sha256)
+    fits = {r.model: r for r in shop.read(Registry).collect()}
+    assert set(fits) == {"recommender", "item_offer", "item_28d", "item_units", "item_28d_rival"}
+    assert {r.as_of for r in fits.values()} == {FRIDAY}
+    assert [name for name, r in fits.items() if not r.champion] == ["item_28d_rival"]
+    assert fits["item_28d"].sha256 == models[0].sha256
 
 
-def test_lists_are_the_likeliest_whatever_the_partitions(spark: SparkSession, shop: Lake, run_job: RunJob) -> None:
-    """G14, G20: probabilities that fall with the rank; a user who bought nothing has what is popular of late."""
-    only_ranked = (*SMALL, 'recommend.bought="keep"', "recommend.repeat_weight=0.0", "recommend.alpha=0.001")
-    run_job(recommend, FRIDAY, *only_ranked)
+def test_lists_are_the_likeliest_whatever_the_partitions(
+    spark: SparkSession, shop: Lake, run_job: RunJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """G14, G20: lists by the probabilities of models.item_propensity; who bought nothing has what is popular."""
+    monkeypatch.setattr(holdout, "best_recommender", lambda *_: "ranked")
+    settings = (*SMALL, 'recommend.bought="keep"')
+    run_job(recommend, FRIDAY, *settings)
     found = lists(shop, FRIDAY)
     by_user = {user: [r for r in found if r.user_id == user] for user in {r.user_id for r in found}}
     assert len(by_user) == USERS + 1
     assert all([r.rank for r in rows] == [1, 2, 3, 4, 5] for rows in by_user.values())
     assert "p19" not in {r.product_id for r in found}  # not promotable
+    pairs = {(r.user_id, r.product_id): r for r in shop.read(ItemPropensity).drop("run_id").collect()}
+    listed = {(r.user_id, r.product_id) for r in found}
+    assert listed - {("new", r.product_id) for r in by_user["new"]} <= set(pairs)  # of `new` there is no history
+    assert {pair for pair, r in pairs.items() if r.source == "recommended"} <= listed
+    of_fans = [r for r in found if r.user_id != "new"]
+    assert {r.source for r in of_fans} <= {"buy_again", "ranked"}
+    assert {r.source for r in by_user["new"]} <= {"popular_in_segment", "popular"}
+    assert all(r.score == pairs[r.user_id, r.product_id].p_28d for r in of_fans)
+    assert all([r.score for r in rows] == sorted([r.score for r in rows], reverse=True) for rows in by_user.values())
+    assert all(0 <= r.p_offer <= r.p_28d <= 1 and r.units_28d >= 0 for r in pairs.values())
+    staple = [r.p_28d for (u, p), r in pairs.items() if p == PRODUCTS[int(u[1:]) % 10]]
+    other = [r.p_28d for (u, p), r in pairs.items() if p != PRODUCTS[int(u[1:]) % 10] and r.source == "own"]
+    assert len(staple) == USERS and np.mean(staple) > np.mean(other) + 0.2
     shop.write(OrderLines, OrderLines.frame(spark, orders()[::-1]).repartition(5))
-    run_job(recommend, FRIDAY, *only_ranked)
+    run_job(recommend, FRIDAY, *settings)
     assert lists(shop, FRIDAY) == found
+    assert {(r.user_id, r.product_id): r for r in shop.read(ItemPropensity).drop("run_id").collect()} == pairs

@@ -18,7 +18,7 @@ from promo_spark.features.labels.pairs import PAIR_FEATURES, Pairs, ProductFigur
 from promo_spark.features.labels.strengths import purchase_matrix, ties
 from promo_spark.features.products.planned import Planned
 from promo_spark.flows.propensity.examples import Sample
-from promo_spark.models.recommenders.candidates import Breadth, Candidates, Own, candidates
+from promo_spark.models.recommenders.candidates import Breadth, Own, Scored, Shoppers, candidates, scored_users
 from promo_spark.models.recommenders.neighbours import Neighbours
 from promo_spark.settings.recommend import RecommendSettings
 
@@ -96,27 +96,38 @@ class AsOf:
 
     def judged(self, batch: Batch) -> Iterator[tuple[Pairs, Floats]]:
         """The candidates of the users, a part of them at a time, and their features: the columns of RANKING."""
-        settings, ranking = self.settings, self.settings.ranking
-        tied = ties(batch.of, self.day, days=settings.history_days, half_life=settings.half_life_days)
-        may = self.shelf.allowed[tied.product]
-        own = Own(tied.user[may], tied.product[may], tied.strength[may])
-        strength = Strengths(own.user * len(self.shelf.allowed) + own.product, own.strength, len(self.shelf.allowed))
-        found = candidates(
-            self.neighbours,
-            purchase_matrix(batch.of, self.day, days=settings.history_days, allowed=self.shelf.allowed),
-            _places(batch.user_ids, self.sampled),
-            own,
-            self.popular,
-            Breadth(ranking.own_products, ranking.similar_products, ranking.popular_products),
-        )
-        for part in found:
-            pairs = Pairs(part.user, part.product, np.full(len(part.user), self.day), ranking.lookback_days)
-            yield pairs, np.column_stack([pair_features(batch.of, pairs, self.figures), self._beside(part, strength)])
+        ranking, own = self.settings.ranking, self._own(batch)
+        strengths = Strengths.of(own, len(self.shelf.allowed))
+        breadth = Breadth(ranking.own_products, ranking.similar_products, ranking.popular_products)
+        for scored, user, product in candidates(self.neighbours, self._shoppers(batch), own, self.popular, breadth):
+            pairs = Pairs(user, product, np.full(len(user), self.day), ranking.lookback_days)
+            yield pairs, self._features(batch, pairs, scored, strengths)
 
-    def _beside(self, part: Candidates, strength: Strengths) -> Floats:
-        """The columns of RankingFeatures."""
-        of_pair = (strength.of(part.user, part.product), part.together, part.similar)
-        return np.column_stack([*of_pair, self.of_products[part.product]]).astype(np.float64)
+    def told(self, batch: Batch, user: Ints, product: Ints) -> Iterator[tuple[NDArray[np.intp], Floats]]:
+        """Of pairs, a part of their users at a time, which rows it has and their features: the columns of RANKING."""
+        strengths = Strengths.of(self._own(batch), len(self.shelf.allowed))
+        order = np.argsort(user, kind="stable")
+        for scored in scored_users(self.neighbours, self._shoppers(batch)):
+            first, end = np.searchsorted(user[order], (scored.first, scored.end))
+            rows = order[first:end]
+            days = np.full(len(rows), self.day)
+            pairs = Pairs(user[rows], product[rows], days, self.settings.ranking.lookback_days)
+            yield rows, self._features(batch, pairs, scored, strengths)
+
+    def _own(self, batch: Batch) -> Own:
+        """What the users bought and may be recommended."""
+        tied = ties(batch.of, self.day, days=self.settings.history_days, half_life=self.settings.half_life_days)
+        may = self.shelf.allowed[tied.product]
+        return Own(tied.user[may], tied.product[may], tied.strength[may])
+
+    def _shoppers(self, batch: Batch) -> Shoppers:
+        bought = purchase_matrix(batch.of, self.day, days=self.settings.history_days, allowed=self.shelf.allowed)
+        return Shoppers(bought, _places(batch.user_ids, self.sampled))
+
+    def _features(self, batch: Batch, pairs: Pairs, scored: Scored, strengths: Strengths) -> Floats:
+        of_pair = (strengths.looked_up(pairs.user, pairs.product), *scored.of(pairs.user, pairs.product))
+        beside = np.column_stack([*of_pair, self.of_products[pairs.product]]).astype(np.float64)
+        return np.column_stack([pair_features(batch.of, pairs, self.figures), beside])
 
 
 @dataclass(frozen=True)
@@ -127,7 +138,12 @@ class Strengths:
     value: Floats
     products: int
 
-    def of(self, user: Ints, product: Ints) -> Floats:
+    @staticmethod
+    def of(own: Own, products: int) -> Strengths:
+        """Of rows by user and product."""
+        return Strengths(own.user * products + own.product, own.strength, products)
+
+    def looked_up(self, user: Ints, product: Ints) -> Floats:
         """The strength of each pair; 0 where the user did not buy it."""
         wanted = user * self.products + product
         if not len(self.key):

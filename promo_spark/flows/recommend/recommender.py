@@ -15,9 +15,8 @@ from promo_spark.contracts.models import ItemFactors, Segments
 from promo_spark.contracts.predictions import RankingModels
 from promo_spark.contracts.silver import Events, OrderLines
 from promo_spark.features.users.tastes import most_repurchases, user_repurchases
-from promo_spark.flows.propensity.models import model_rows
+from promo_spark.flows.propensity.models import model_rows, worst_decile_drift
 from promo_spark.flows.recommend.ranking import (
-    RANKED,
     RankingOfDate,
     Stage,
     fitted_ranking,
@@ -59,7 +58,6 @@ from promo_spark.models.recommenders.strengths import (
     with_events,
 )
 from promo_spark.runtime.job import Context
-from promo_spark.runtime.side_by_side import both
 from promo_spark.settings.recommend import RecommendSettings
 
 _OF_MODEL, _OF_STORED, _OF_PUBLISHED = "model", "stored", "published"  # slices of figures
@@ -85,6 +83,7 @@ class RecommenderOfDate:
     model: ListModel
     recommender: Recommender
     factors: DataFrame
+    stage: Stage
     ranking: RankingOfDate
     figures: list[Figure]
     reason: str
@@ -92,7 +91,7 @@ class RecommenderOfDate:
     @property
     def ranking_models(self) -> DataFrame:
         """One row per model of the second stage. → RankingModels."""
-        return model_rows(self.factors.sparkSession, {RANKED.model: self.ranking.model}, RankingModels)
+        return model_rows(self.factors.sparkSession, self.ranking.models, RankingModels)
 
 
 def recommender_of_date(ctx: Context[RecommendSettings]) -> RecommenderOfDate:
@@ -102,20 +101,19 @@ def recommender_of_date(ctx: Context[RecommendSettings]) -> RecommenderOfDate:
     bought = ctx.keep(purchases(ctx.read(OrderLines), before=ctx.date, days=days))
     items = _catalogue_of_date(ctx, bought)
     stage = stage_of_date(ctx)
-    stored = stored_model(ctx.earlier(ItemFactors))
+    stored, ranking = stored_model(ctx.earlier(ItemFactors)), ranking_of_stored(ctx, stage)
     reason: str | None = "there was none of an earlier date"
     figures: list[Figure] = []
-    if stored is not None:
+    if stored is not None and ranking is not None:
         products = modelled_products(stored.factors, items, min_buyers=settings.min_buyers, rank=settings.rank)
-        reason, figures = _judged(ctx, stored, products)
-        ranking = ranking_of_stored(ctx, stage) if reason is None else None
-        if ranking is not None:
+        reason, figures = _judged(ctx, stored, products, ranking)
+        if reason is None:
             ctx.say(f"recommending by {stored.recommender}, with the product vectors of {stored.trained_on}")
             fold_in = partial(folded_in_factors, items=products.items, vectors=products.vectors, settings=settings)
             model = _model_of_date(ctx, bought, items, fold_in, stage, ranking)
-            figures += [*ranking.figures, *_model_figures(model)]
-            return RecommenderOfDate(model, stored.recommender, stored.factors, ranking, figures, "")
-    return _newly_fitted(ctx, bought, items, stage, figures, reason or "the second stage was not stored")
+            figures += _model_figures(model)
+            return RecommenderOfDate(model, stored.recommender, stored.factors, stage, ranking, figures, "")
+    return _newly_fitted(ctx, bought, items, stage, figures, reason or "")
 
 
 def fits_of_date(ctx: Context[RecommendSettings], of_date: RecommenderOfDate) -> list[Fit]:
@@ -137,15 +135,15 @@ def fits_of_date(ctx: Context[RecommendSettings], of_date: RecommenderOfDate) ->
     return [recommender, *of_date.ranking.fits]
 
 
-def _measured_figures(
+def _measured(
     ctx: Context[RecommendSettings], bought: DataFrame, stage: Stage, ranking: RankingOfDate
-) -> list[Figure]:
-    """The metrics of all contenders on the holdout; none where the holdout has no users."""
+) -> tuple[list[Figure], ListModel | None]:
+    """The metrics of all contenders on the holdout, and what was fitted before it; nothing where it has no users."""
     settings, cutoff = ctx.settings, ctx.date - datetime.timedelta(days=ctx.settings.holdout_days)
     past, later = holdout.split_at(bought, cutoff)
     measured = ctx.keep(holdout.users_on_both_sides(past, later, at_most=settings.evaluation_users))
     if measured.isEmpty():
-        return []
+        return [], None
     days = repeated_days(past.join(measured, Purchase.user_id, "left_semi"))
     repurchases = user_repurchases(days, kept=most_repurchases(ctx.read(UserProfile)))
     items = _catalogue(ctx, past, cutoff)
@@ -165,17 +163,17 @@ def _measured_figures(
     per_user = holdout.user_metrics(
         model.users.join(F.broadcast(truth), Purchase.user_id),
         model.items,
-        contenders=holdout.contenders(ranked=ranking.answer is not None),
+        contenders=holdout.contenders(ranked=ranking.ranker is not None),
         repeat_weight=settings.repeat_weight,
     )
     metrics = holdout.holdout_metrics(per_user, model.catalogue.count())
-    return [Figure(*row) for row in metrics.collect()]  # a few per contender
+    return [Figure(*row) for row in metrics.collect()], model  # a few per contender
 
 
 def _judged(
-    ctx: Context[RecommendSettings], stored: StoredModel, products: ModelledProducts
+    ctx: Context[RecommendSettings], stored: StoredModel, products: ModelledProducts, ranking: RankingOfDate
 ) -> tuple[str | None, list[Figure]]:
-    """Why stored vectors are fitted again, None if they are kept; and how much is bought that has none."""
+    """Why stored vectors and models are fitted again, None if they are kept; and figures of how well they still do."""
     settings, without_vector = ctx.settings, products.share_without_vector()
     reason = refit_reason(
         settings.refit,
@@ -185,11 +183,13 @@ def _judged(
         drifted=drift(
             without_vector,
             (ctx.date - stored.trained_on).days,
-            most_without_vector=settings.refit_without_vector,
+            most_without_vector=1.0 if stored.recommender == "ranked" else settings.refit_without_vector,
             most_days=settings.refit_after_days,
-        ),
+        )
+        or worst_decile_drift(ranking.figures, settings.refit_worst_decile),
     )
-    return reason, [Figure("without_vector", _OF_STORED, without_vector, int(products.recent_buyers.sum()))]
+    figure = Figure("without_vector", _OF_STORED, without_vector, int(products.recent_buyers.sum()))
+    return reason, [figure, *ranking.figures]
 
 
 def _newly_fitted(
@@ -200,23 +200,36 @@ def _newly_fitted(
     figures: list[Figure],
     reason: str,
 ) -> RecommenderOfDate:
-    """The best recommender of the holdout, fitted on all purchases before the date."""
+    """The best recommender of the holdout, fitted on all purchases before the date.
+
+    Where that is the second stage, products keep the vectors of the holdout: they are for reasons in words alone, and
+    fitting them costs more than all the rest.
+    """
     settings = ctx.settings
     ctx.say("fitting the second stage")
     ranking = fitted_ranking(ctx, stage, reason)
     ctx.say(f"fitting, and measuring recommenders on the last {settings.holdout_days} days")
-    measured, model = both(
-        lambda: _measured_figures(ctx, bought, stage, ranking),
-        lambda: _model_of_date(ctx, bought, items, partial(als_factors, settings=settings), stage, ranking),
-    )
+    measured, past = _measured(ctx, bought, stage, ranking)
     best = holdout.best_recommender(measured, settings.bought)
     ctx.say(f"recommending by {best}")
-    factors = factor_rows(
-        items, model.items.items, model.items.vectors, recommender=best, trained_on=ctx.date, made_by=ctx.made_by
-    )
+    factors_of: Callable[[DataFrame], Factors] = partial(als_factors, settings=settings)
+    factors = _factor_rows(ctx, past, best) if best == "ranked" and past is not None else None
+    if factors is not None:
+        products = modelled_products(factors, items, min_buyers=settings.min_buyers, rank=settings.rank)
+        factors_of = partial(folded_in_factors, items=products.items, vectors=products.vectors, settings=settings)
+    model = _model_of_date(ctx, bought, items, factors_of, stage, ranking)
+    factors = factors if factors is not None else _factor_rows(ctx, model, best)
     published = _published_figures(measured, best, settings.bought)
     figures = [*figures, *ranking.figures, *measured, *published, *_model_figures(model)]
-    return RecommenderOfDate(model, best, factors, ranking, figures, reason)
+    return RecommenderOfDate(model, best, factors, stage, ranking, figures, reason)
+
+
+def _factor_rows(ctx: Context[RecommendSettings], of: ListModel, best: Recommender) -> DataFrame:
+    """One row per product with a vector. → ItemFactors, of a fit on the date."""
+    vectors = of.items.vectors
+    return factor_rows(
+        of.catalogue, of.items.items, vectors, recommender=best, trained_on=ctx.date, made_by=ctx.made_by
+    )
 
 
 def _model_figures(model: ListModel) -> Iterator[Figure]:
@@ -280,9 +293,9 @@ def _ranked(
     items: DataFrame,
 ) -> DataFrame:
     """One row per user with a history: what the second stage says as of a date. → RankedItems."""
-    if ranking.answer is None:
+    if ranking.ranker is None:
         return RankedItems.frame(ctx.spark)
-    return stage.ranked(ranking.answer, (as_of - datetime.date(1970, 1, 1)).days, users, items)
+    return stage.ranked(ranking.ranker, (as_of - datetime.date(1970, 1, 1)).days, users, items)
 
 
 def _catalogue(ctx: Context[RecommendSettings], bought: DataFrame, as_of: datetime.date) -> DataFrame:

@@ -26,16 +26,35 @@ class RankedItems(Frame):
 
 
 @dataclass(frozen=True)
-class Candidates:
-    """One row per user and product that is judged, by user and product; users and products by number.
+class Shoppers:
+    """Some users: what each bought, as users × all products, and each one's place among the neighbours, or −1."""
 
-    `together`, `similar`: the scores of Neighbours; NaN where the product has too few buyers.
-    """
+    bought: sparse.csr_array
+    places: Integers
 
-    user: Integers
-    product: Integers
+
+@dataclass(frozen=True)
+class Scored:
+    """The users from `first` on and before `end`, and the scores of Neighbours of them: users × scored products."""
+
+    neighbours: Neighbours
+    first: int
+    end: int
     together: Floats
     similar: Floats
+
+    def of(self, user: Integers, product: Integers) -> tuple[Floats, Floats]:
+        """Both scores of pairs of these users; NaN where the product has too few buyers."""
+        products = self.neighbours.products
+        if not len(products):
+            return np.full(len(user), np.nan, np.float32), np.full(len(user), np.nan, np.float32)
+        place = np.minimum(np.searchsorted(products, product), len(products) - 1)
+        known = products[place] == product
+        together, similar = (
+            np.where(known, scores[user - self.first, place], np.nan).astype(np.float32)
+            for scores in (self.together, self.similar)
+        )
+        return together, similar
 
 
 @dataclass(frozen=True)
@@ -56,49 +75,41 @@ class Breadth:
     popular: int
 
 
-def candidates(
-    neighbours: Neighbours,
-    bought: sparse.csr_array,
-    places: Integers,
-    own: Own,
-    popular: Integers,
-    breadth: Breadth,
-) -> Iterator[Candidates]:
-    """A part of the users at a time.
+def scored_users(neighbours: Neighbours, shoppers: Shoppers) -> Iterator[Scored]:
+    """A part of the users at a time."""
+    columns = neighbours.columns(shoppers.bought)
+    for first in range(0, columns.shape[0], _AT_ONCE):
+        end = min(first + _AT_ONCE, columns.shape[0])
+        part = columns[first:end]
+        similar = neighbours.similar(part, shoppers.places[first:end])
+        yield Scored(neighbours, first, end, neighbours.together(part), similar)
 
-    `bought`: users × all products; `places`: where users stand among the neighbours, −1 where not. Of `own` the
-    strongest are judged, of `popular`, most popular first, those that the user did not buy.
+
+def candidates(
+    neighbours: Neighbours, shoppers: Shoppers, own: Own, popular: Integers, breadth: Breadth
+) -> Iterator[tuple[Scored, Integers, Integers]]:
+    """A part of the users at a time: their scores, and the pairs of user and product that are judged, in order.
+
+    Of `own` the strongest are judged, of `popular`, most popular first, those that the user did not buy.
     """
-    users, products = bought.shape
+    products = shoppers.bought.shape[1]
     strongest = _strongest(own, breadth.own, products)
-    columns = neighbours.columns(bought)
-    place_of = np.full(products, -1)
-    place_of[neighbours.products] = np.arange(len(neighbours.products))
-    for first in range(0, users, _AT_ONCE):
-        end = min(first + _AT_ONCE, users)
-        of_users = columns[first:end]
-        together = neighbours.together(of_users)
-        similar = neighbours.similar(of_users, places[first:end])
-        row, column = of_users.nonzero()
+    for scored in scored_users(neighbours, shoppers):
+        first, end = scored.first, scored.end
+        bought = shoppers.bought[first:end]
+        row, column = neighbours.columns(bought).nonzero()
         keys = [strongest[(strongest >= first * products) & (strongest < end * products)]]
-        for scores in (together, similar):
+        for scores in (scored.together, scored.similar):
             unknown = scores.copy()
             unknown[row, column] = -np.inf
             best, value = top_n(unknown, min(breadth.similar, unknown.shape[1]))
             user = np.broadcast_to(np.arange(first, end)[:, None], best.shape)
             keys.append((user * products + neighbours.products[best])[np.isfinite(value)])
         everyone = np.arange(first, end)[:, None] * products + popular[None, : breadth.popular]
-        keys.append(np.setdiff1d(everyone, _keys(bought[first:end], first)))
-        user, product = np.divmod(np.unique(np.concatenate(keys)), products)
-        place = place_of[product]
-        known = place >= 0
-        values = [
-            np.where(known, scores[user - first, np.maximum(place, 0)], np.nan).astype(np.float32)
-            if len(neighbours.products)
-            else np.full(len(user), np.nan, np.float32)
-            for scores in (together, similar)
-        ]
-        yield Candidates(user, product, values[0], values[1])
+        row, column = bought.nonzero()
+        keys.append(np.setdiff1d(everyone, (row + first) * products + column))
+        judged, product = np.divmod(np.unique(np.concatenate(keys)), products)
+        yield scored, judged, product
 
 
 def _strongest(own: Own, most: int, products: int) -> Integers:
@@ -107,9 +118,3 @@ def _strongest(own: Own, most: int, products: int) -> Integers:
     user = own.user[order]
     place = np.arange(len(user)) - np.searchsorted(user, user)
     return np.sort((user * products + own.product[order])[place < most])
-
-
-def _keys(bought: sparse.csr_array, first: int) -> Integers:
-    """What the users bought, as one key each."""
-    row, column = bought.nonzero()
-    return np.asarray((row + first) * bought.shape[1] + column, np.int64)

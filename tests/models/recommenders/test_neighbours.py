@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from promo_spark.models.recommenders.candidates import Breadth, Own, candidates
+from promo_spark.models.recommenders.candidates import Breadth, Own, Shoppers, candidates
 from promo_spark.models.recommenders.neighbours import Neighbours
 
 # Users A to G × products 1 to 6.
@@ -66,27 +66,20 @@ def test_products_with_too_few_buyers_have_no_score() -> None:
 def test_candidates_are_own_products_then_what_neighbours_buy_then_what_is_popular() -> None:
     """G bought 1, twice as strongly as 2, of which one may come back; 5 is the best of both scores, 4 popular."""
     own = Own(np.array([G, G]), np.array([0, 1]), np.array([2.0, 1.0]))
-    found = list(
-        candidates(
-            neighbours(),
-            matrix(BOUGHT),
-            np.arange(7),
-            own,
-            popular=np.array([0, 3]),
-            breadth=Breadth(own=1, similar=1, popular=2),
-        )
+    shoppers = Shoppers(matrix(BOUGHT), np.arange(7))
+    [(scored, user, product)] = candidates(
+        neighbours(), shoppers, own, popular=np.array([0, 3]), breadth=Breadth(own=1, similar=1, popular=2)
     )
-    of_g = found[0].user == G
-    assert found[0].product[of_g].tolist() == [0, 3, 4]
-    assert found[0].similar[of_g][1:] == pytest.approx([0.2317, 0.3165], abs=1e-4)
+    assert product[user == G].tolist() == [0, 3, 4]
+    _, similar = scored.of(user, product)
+    assert similar[user == G][1:] == pytest.approx([0.2317, 0.3165], abs=1e-4)
 
 
 def test_nobody_and_nothing_give_no_candidates_but_popular_ones() -> None:
     """A new user has what is popular, without scores where no product has enough buyers."""
     none = Neighbours.of(matrix(BOUGHT), matrix(BOUGHT), ridge=1.0, nearest=3, least_buyers=9)
     nobody = Own(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
-    [found] = candidates(
-        none, matrix(np.zeros((1, 6))), np.array([-1]), nobody, np.array([3]), Breadth(own=5, similar=5, popular=5)
-    )
-    assert (found.user.tolist(), found.product.tolist()) == ([0], [3])
-    assert np.isnan(found.together).all() and np.isnan(found.similar).all()
+    stranger = Shoppers(matrix(np.zeros((1, 6))), np.array([-1]))
+    [(scored, user, product)] = candidates(none, stranger, nobody, np.array([3]), Breadth(own=5, similar=5, popular=5))
+    assert (user.tolist(), product.tolist()) == ([0], [3])
+    assert np.isnan(scored.of(user, product)).all()
