@@ -62,8 +62,7 @@ def main() -> None:
 
 def households(data: dict[str, pd.DataFrame]) -> Batch:
     """What all households did up to the end of November."""
-    bought = data["transactions"]
-    bought = bought[(bought.quantity > 0) & (bought.transaction_timestamp < pd.Timestamp(LAST) + pd.Timedelta(days=1))]
+    bought = purchases(data)
     ids, user = np.unique(bought.household_id.to_numpy(np.int64), return_inverse=True)
     known = data["products"].set_index("product_id").product_category.fillna("")
     product_ids, product = np.unique(bought.product_id.to_numpy(np.int64), return_inverse=True)
@@ -86,6 +85,12 @@ def households(data: dict[str, pd.DataFrame]) -> Batch:
     )
     nobody = np.zeros(0, np.int64)
     return Batch(pa.array([str(one) for one in ids]), made, (nobody, nobody), (nobody, nobody), category)
+
+
+def purchases(data: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """The order lines up to the end of November, but those of nothing."""
+    lines = data["transactions"]
+    return lines[(lines.quantity > 0) & (lines.transaction_timestamp < pd.Timestamp(LAST) + pd.Timedelta(days=1))]
 
 
 def orders(batch: Batch, section: PropensitySettings) -> list[dict[str, object]]:

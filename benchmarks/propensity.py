@@ -1,4 +1,4 @@
-"""How well it is told who orders, who leaves and what is bought again, on a generated retailer whose future is known.
+"""How well it is told who orders and who leaves, on a generated retailer whose future is known.
 
     PYTHONPATH=. .venv/bin/python benchmarks/propensity.py [--seeds 1,2,3] [--users 20000] [--json FILE]
 
@@ -14,7 +14,6 @@ import argparse
 import datetime
 import json
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +21,8 @@ import pyarrow as pa
 
 from promo_spark.features.labels.batches import Batch
 from promo_spark.features.labels.histories import Histories, Ints, OrderDays, Purchases, histories
-from promo_spark.features.labels.pairs import PAIR_FEATURES, PAIR_KINDS, bought_within, own_pairs, product_figures
-from promo_spark.features.labels.pairs import kinds_of_pairs as pair_kinds
-from promo_spark.features.labels.pairs import pair_features as features_of_pairs
 from promo_spark.features.labels.users import KINDS, USER_FEATURES, kinds_of_users, ordered_within, user_features
-from promo_spark.flows.propensity.examples import Sample, pair_examples, user_examples, users_as_of
+from promo_spark.flows.propensity.examples import Sample, user_examples, users_as_of
 from promo_spark.flows.propensity.models import effort_of
 from promo_spark.learners.boosting import fitted_trees
 from promo_spark.learners.judgement import Judgement, auc, judged
@@ -35,11 +31,8 @@ from promo_spark.models.propensity.fitting import fitted_question
 from promo_spark.models.propensity.questions import (
     CHURN,
     CHURN_DAYS,
-    ITEM_28D,
-    ITEM_DAYS,
     ORDER,
     ORDER_DAYS,
-    item_questions,
     user_questions,
 )
 from promo_spark.settings import Settings, load
@@ -57,7 +50,6 @@ from promo_spark.worlds.spec import WorldSpec, world_spec
 DATE = datetime.date(2024, 6, 1)
 FUTURE = 60  # days
 _EPOCH = 10_000  # days since 1970 on which the world begins; which ones does not matter
-_PAIRS = 300_000  # that are judged
 
 
 def main() -> None:
@@ -84,7 +76,6 @@ def figures(settings: Settings) -> list[dict[str, object]]:
     sample = Sample.of(users, _EPOCH + spec.days, settings.propensity.seed)
     rows: list[dict[str, object]] = [{"what": "world", "seconds": round(time.perf_counter() - began, 1)}]
     rows += of_users(sample, settings, ceiling)
-    rows.append(of_pairs(sample, settings))
     return rows
 
 
@@ -109,23 +100,6 @@ def of_users(sample: Sample, settings: Settings, ceiling: Floats) -> list[dict[s
             found = auc(blind.predicted(FeatureTable(USER_FEATURES, values)), draw.permutation(happened))
             rows.append({"what": "order_14d:shuffled", "auc": found and round(found, 4)})
     return rows
-
-
-def of_pairs(sample: Sample, settings: Settings) -> dict[str, object]:
-    """Products that the user bought on two days or more, bought again within 28 days."""
-    section, batch, began = settings.propensity, sample.batch, time.perf_counter()
-    past, latest = pair_examples(sample, ITEM_28D, section)
-    fitted = fitted_question(item_questions(PAIR_KINDS)[ITEM_28D], past, latest, effort_of(section))
-    own = own_pairs(batch.of, sample.day, section.lookback_days)
-    step = max(1, len(own.user) // _PAIRS)
-    rows = replace(own, user=own.user[::step], product=own.product[::step], day=own.day[::step])
-    values = features_of_pairs(batch.of, rows, product_figures(batch.of, batch.category, sample.day, own.lookback))
-    kind = pair_kinds(values)
-    repeated = kind == PAIR_KINDS.index("bought on several days")
-    p = fitted.answer.predicted(FeatureTable(PAIR_FEATURES, values), kind)[repeated]
-    happened = bought_within(batch.of, rows, ITEM_DAYS)[repeated]
-    seconds = round(time.perf_counter() - began, 1)
-    return {"what": ITEM_28D, **told(p, happened), "model": fitted.answer.learner.engine, "seconds": seconds}
 
 
 def told(p: Floats, happened: Floats) -> dict[str, object]:

@@ -65,8 +65,9 @@ def by_chunks(model: ALSModel) -> DataFrame:
         F.lit(0).alias(UserToRank.segment_id),
         F.lit(None).cast(UserToRank.type_of(UserToRank.own)).alias(UserToRank.own),
         UserToRank.features,
+        *(F.lit(None).cast(UserToRank.type_of(c)).alias(c) for c in (UserToRank.ranked, UserToRank.likelihood)),
     )
-    return recommended_items(users, items, recommender="als", repeat_weight=0.0, top_n=N)
+    return recommended_items(users, items, recommender="als", policy="keep", repeat_weight=0.0, top_n=N)
 
 
 def compared(model: ALSModel) -> str:

@@ -1,4 +1,4 @@
-"""What every user is likely to do: orders, leaving, spend, redemptions, purchases of single products.
+"""What every user is likely to do: orders, leaving, spend, redemptions.
 
 Models are fitted on a hashed sample of users as of earlier dates, whose next days are known. A regression and boosted
 trees are compared on the last whole window; the regression wins ties. On dates without a fit (propensity.refit) the
@@ -10,7 +10,7 @@ order days what each user is worth.
 from __future__ import annotations
 
 from promo_spark.contracts.features import ProductProfile
-from promo_spark.contracts.models import Metrics, Recommendations, Registry, Segments
+from promo_spark.contracts.models import Metrics, Registry, Segments
 from promo_spark.contracts.predictions import CustomerValue, FittedModels, ItemPropensity, Opportunities, Propensity
 from promo_spark.contracts.silver import Campaigns, Contacts, Events, OrderLines, Redemptions, Users
 from promo_spark.flows.propensity.inputs import catalogue_of_date, histories_of_date, sample_of_date
@@ -25,8 +25,8 @@ from promo_spark.settings.propensity import PropensitySettings
 
 @job(
     reads=[OrderLines, ProductProfile],
-    optional=[Users, Events, Campaigns, Contacts, Redemptions, Recommendations, Segments, Earlier(FittedModels)],
-    writes=[Propensity, ItemPropensity, Opportunities, CustomerValue, FittedModels, Registry, Metrics],
+    optional=[Users, Events, Campaigns, Contacts, Redemptions, Segments, ItemPropensity, Earlier(FittedModels)],
+    writes=[Propensity, Opportunities, CustomerValue, FittedModels, Registry, Metrics],
     settings=PropensitySettings,
 )
 def run(ctx: Context[PropensitySettings]) -> None:
@@ -35,9 +35,8 @@ def run(ctx: Context[PropensitySettings]) -> None:
     sample = sample_of_date(ctx, histories, catalogue)
     of_date = models_of_date(ctx, sample)
     scorer = scorer_of_date(ctx, of_date.models, sample, catalogue)
-    ctx.say("scoring users and their products")
-    ctx.write(Propensity, scored(histories, scorer, Propensity))
-    ctx.write(ItemPropensity, scored(histories, scorer, ItemPropensity))
+    ctx.say("scoring users")
+    ctx.write(Propensity, scored(histories, scorer))
     ctx.say("looking for opportunities, and what users are worth")
     ctx.write(Opportunities, opportunities_of_date(ctx, histories))
     ctx.write(CustomerValue, values_of_date(ctx, histories))

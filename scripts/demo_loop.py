@@ -91,7 +91,7 @@ SEEN: dict[str, object] = {
     "promote.valid_days": VALID_DAYS,
     "promote.flash_days": VALID_DAYS,
     "promote.holiday_lead_days": VALID_DAYS - 1,
-    "propensity.offer_days": VALID_DAYS,
+    "recommend.offer_days": VALID_DAYS,
     "promote.holdout_share": 0.25,
     "promote.explore_share": 0.1,
     "promote.explore_budget_share": 0.4,

@@ -68,6 +68,21 @@ class PairFeatures(Frame):
     product_trend = Col(_DOUBLE, "days bought in the last 28 days over those in the 28 before")
 
 
+class RankingFeatures(Frame):
+    """One row per user, product and day: beside PairFeatures, what ranks products for a user."""
+
+    pair_strength = Col(_DOUBLE, "days on which the user bought it, each counting less with its age")
+    goes_together = Col(_DOUBLE, "how well it goes with what the user bought: EASE on a sample of users")
+    bought_by_similar = Col(_DOUBLE, "weighted share of the most similar users who bought it lately", unit="share")
+    product_buyers_28 = Col(_DOUBLE, "share of users who bought it in the last 28 days", unit="share")
+    planned_display = Col(_DOUBLE, "mean share of stores that display it in the next 28 days", unit="share")
+    planned_mailer = Col(_DOUBLE, "mean share of stores in whose mailer it stands in them", unit="share")
+    past_display = Col(_DOUBLE, "mean share of stores that displayed it in the last 28 days", unit="share")
+    past_mailer = Col(_DOUBLE, "mean share of stores in whose mailer it stood in them", unit="share")
+    planned_display_7 = Col(_DOUBLE, "mean share of stores that display it in the next 7 days", unit="share")
+    planned_mailer_7 = Col(_DOUBLE, "mean share of stores in whose mailer it stands in them", unit="share")
+
+
 class ResponseFeatures(Frame):
     """One row per user: what the effects of offers are told from."""
 
@@ -91,6 +106,7 @@ class ResponseFeatures(Frame):
 # By the job that fits the model.
 FEATURES_OF: dict[str, tuple[type[Frame], ...]] = {
     "propensity": (UserFeatures, PairFeatures),
+    "recommend": (UserFeatures, PairFeatures, RankingFeatures),
     "uplift": (ResponseFeatures,),
     "segment": (UserProfile,),
     "forecast": (DailySales,),

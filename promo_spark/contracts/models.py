@@ -170,15 +170,21 @@ class Recommendations(Predicted):
     key = ("as_of", "user_id", "rank")
     checks = (
         Check("rank_from_1", "rank", ">=", 1),
-        Check("source_known", "source", "in", ("als", "buy_again", "popular_in_segment", "popular")),
+        Check("source_known", "source", "in", ("als", "ranked", "buy_again", "popular_in_segment", "popular")),
     )
     user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
     rank = Col(T.IntegerType(), "1 = best", required=True)
     product_id = Col(_TEXT, "the product", required=True)
-    score = Col(_DOUBLE, "the recommender's own score, comparable within a source only", required=True)
+    score = Col(
+        _DOUBLE,
+        "where the second stage ranks, the probability of a purchase within 28 days; else the recommender's own score, "
+        "comparable within a source only",
+        required=True,
+    )
     source = Col(
         _TEXT,
-        "als: not bought before; buy_again: bought before; popular_in_segment, popular: the fallback",
+        "als, ranked: not bought before, by the vectors of products or by the second stage; buy_again: bought before; "
+        "popular_in_segment, popular: the fallback",
         required=True,
     )
     reason = Col(_TEXT, "why, in words a customer could read", required=True)
@@ -194,7 +200,9 @@ class ItemFactors(Predicted):
     key = ("as_of", "product_id")
     product_id = Col(_TEXT, "the product", required=True)
     factors = Col(T.ArrayType(T.FloatType()), "its vector, as it was fitted", required=True)
-    recommender = Col(_TEXT, "which was the best when it was fitted: als, blend, buy_again", required=True)
+    recommender = Col(
+        _TEXT, "which was the best when it was fitted: als, blend, buy_again, popularity, ranked", required=True
+    )
     trained_on = Col(
         T.DateType(), "the date as of which it was fitted: as_of of its row in models.registry", required=True
     )

@@ -96,7 +96,7 @@ class ItemPropensity(Predicted):
     source = Col(_TEXT, "own: bought and kept; recommended: not, but in the user's list of the date", required=True)
     p_offer = Col(
         _DOUBLE,
-        "probability that it is bought within the days that an offer holds (propensity.offer_days), without an offer; "
+        "probability that it is bought within the days that an offer holds (recommend.offer_days), without an offer; "
         "null: no such pair was in the last whole window",
         unit="share",
     )
@@ -131,6 +131,15 @@ class FittedModels(Predicted):
         T.DateType(), "the date as of which it was fitted: as_of of its row in models.registry", required=True
     )
     made_by = Col(_TEXT, "digest of the code and the settings that it was fitted by", required=True)
+
+
+class RankingModels(FittedModels):
+    """One row per model that users' products are ranked by: its state as text.
+
+    A date on which it is not fitted again has the row of the date before.
+    """
+
+    name = "ranking_models"
 
 
 class Opportunities(Predicted):
@@ -179,4 +188,11 @@ class CustomerValue(Predicted):
     value = Col(_DOUBLE, "expected_orders × order_worth; no margin, no interest", unit="currency", required=True)
 
 
-PREDICTIONS: tuple[type[Table], ...] = (Propensity, ItemPropensity, Opportunities, CustomerValue, FittedModels)
+PREDICTIONS: tuple[type[Table], ...] = (
+    Propensity,
+    ItemPropensity,
+    Opportunities,
+    CustomerValue,
+    FittedModels,
+    RankingModels,
+)

@@ -27,6 +27,7 @@ class Fit:
     state: type[Table]
     metrics: Mapping[str, float] = field(default_factory=dict)
     sha256: str | None = None  # of the text that the table holds; None: the state is rows of numbers
+    champion: bool = True  # False: it was compared with the one in use and was no better
 
 
 def registry_rows(ctx: Context[Any], *fits: Fit | None) -> list[dict[str, Any]]:
@@ -39,7 +40,7 @@ def _row(ctx: Context[Any], fit: Fit) -> dict[str, Any]:
         Registry.model: fit.model,
         Registry.model_version: ctx.date.isoformat(),
         Registry.engine: fit.engine,
-        Registry.champion: True,
+        Registry.champion: fit.champion,
         Registry.refit: fit.refit,
         Registry.reason: fit.reason,
         Registry.made_by: ctx.made_by,

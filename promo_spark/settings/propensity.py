@@ -13,7 +13,6 @@ class PropensitySettings(Section):
     """How it is learnt what users do by themselves."""
 
     redemption_days: Days
-    offer_days: Days
     lookback_days: Days
     least_history_days: Days
     training_dates: Positive
@@ -27,8 +26,6 @@ class PropensitySettings(Section):
     tie_margin: Share
     regular_days: Positive
     regular_silence: Factor
-    own_products: Positive
-    new_products: Count
     cart_days: Days
     idle_days: Days
     idle_share: Share

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from promo_spark.contracts.vocabulary import EVENT_TYPES
-from promo_spark.settings.sections import Days, Factor, Positive, Refit, Section, Seed, Share, Weight
+from promo_spark.settings.sections import Attributes, Count, Days, Factor, Positive, Refit, Section, Seed, Share, Weight
 
 
 def _event_type(name: str) -> str:
@@ -17,6 +17,34 @@ def _event_type(name: str) -> str:
 
 
 EventType = Annotated[str, AfterValidator(_event_type)]
+
+
+class RankingSettings(Section):
+    """How candidates are found and judged."""
+
+    sample_users: Positive
+    judged_users: Positive
+    represented: Attributes
+    reweight_above: Factor
+    lookback_days: Days
+    least_history_days: Days
+    training_dates: Positive
+    training_every_days: Days
+    own_products: Positive
+    similar_products: Positive
+    popular_products: Count
+    neighbours: Positive
+    neighbour_days: Days
+    neighbour_ridge: Factor
+    negatives: Annotated[float, Field(gt=0, le=1)]
+    trees: Positive
+    leaves: Positive
+    rate: Share
+    rows_of_leaf: Positive
+    ridge: Factor
+    tie_margin: Share
+    least_rows: Positive
+    calibration_rows: Positive
 
 
 class RecommendSettings(Section):
@@ -32,14 +60,19 @@ class RecommendSettings(Section):
     blocks: Positive
     min_orders: Positive
     min_buyers: Positive
-    bought: Literal["exclude", "keep", "due_again"]
+    bought: Literal["exclude", "keep", "due_again", "not_within_days"]
+    bought_days: Days
     due_lead_days: Annotated[int, Field(ge=0, le=3660)]
     repeat_weight: Weight
     popular_days: Days
     holdout_days: Days
     evaluation_users: Positive
     refit: Refit
+    offer_days: Days
+    item_products: Positive
     refit_without_vector: Share
+    refit_worst_decile: Share
     refit_after_days: Days
     seed: Seed
     event_weights: dict[EventType, Weight]
+    ranking: RankingSettings

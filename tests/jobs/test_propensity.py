@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from jobs.propensity import run
 from promo_spark.contracts.features import ProductProfile
-from promo_spark.contracts.models import Metrics, Recommendations, Registry
+from promo_spark.contracts.models import Metrics, Registry
 from promo_spark.contracts.predictions import CustomerValue, FittedModels, ItemPropensity, Opportunities, Propensity
 from promo_spark.contracts.schema import Table
 from promo_spark.contracts.silver import Campaigns, Contacts, Events, OrderLines, Redemptions, Users
@@ -35,7 +35,6 @@ FEW = (
     "propensity.rows_of_leaf=15",
     "propensity.calibration_rows=40",
     "propensity.lookback_days=120",
-    "propensity.new_products=3",
 )
 RunJob = Callable[..., Context[Any]]
 
@@ -144,11 +143,8 @@ def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Lake:
         | {"event_date": DAY - datetime.timedelta(4)},
     ]
     lake.write(Events, Events.frame(spark, carts))
-    recommended = [
-        {"as_of": DAY, "user_id": "u001", "rank": 1, "product_id": "p11", "source": "als", "score": 1.0},
-        {"as_of": DAY, "user_id": "u002", "rank": 1, "product_id": "p02", "source": "buy_again", "score": 1.0},
-    ]
-    lake.write(Recommendations, Recommendations.frame(spark, recommended), {"as_of": DAY})
+    pair = {"as_of": DAY, "user_id": "u001", "product_id": "p11", "source": "own", "p_28d": 0.25}
+    lake.write(ItemPropensity, [pair], {"as_of": DAY})
     assert outcome(lake, FEW) == "written"
     return lake
 
@@ -187,24 +183,11 @@ def test_the_figures_stand_beside_those_of_the_base_rate(shop: Lake) -> None:
     assert {("order_14d:logistic", "log_loss"), ("order_14d:boosting", "log_loss")} <= set(figures)
 
 
-def test_products_that_come_again_are_likelier_than_others(shop: Lake) -> None:
-    """A user's own product is bought at every visit, others by chance; what was given back whole is no candidate."""
-    pairs = of_date(shop, ItemPropensity, "user_id", "product_id")
-    found = {(r.user_id, r.product_id): r for r in pairs}
-    assert found["u001", "p11"].source == "recommended"
-    assert found["u002", "p02"].source == "own"
-    assert all(0 <= r.p_offer <= r.p_28d <= 1 for r in pairs)
-    own = np.array([PRODUCTS.index(r.product_id) == int(r.user_id[1:]) % 4 for r in pairs])
-    p = np.array([r.p_28d for r in pairs])
-    assert p[own].mean() > p[~own].mean() + 0.2
-    figures = {(r.slice, r.metric): r.value for r in of_date(shop, Metrics, "metric")}
-    assert figures["item_28d", "auc"] > 0.7
-
-
 def test_opportunities_and_values_follow_from_what_was_predicted(shop: Lake) -> None:
     """u001 left p11 behind in the cart, which u001 had given back; u003 has bought of late what was in the cart."""
-    found = {(r.user_id, r.kind, r.item) for r in of_date(shop, Opportunities, "user_id", "kind", "item")}
-    assert {(u, i) for u, kind, i in found if kind == "cart"} == {("u001", "p11")}
+    rows = of_date(shop, Opportunities, "user_id", "kind", "item")
+    found = {(r.user_id, r.kind, r.item) for r in rows}
+    assert {(r.user_id, r.item, r.strength) for r in rows if r.kind == "cart"} == {("u001", "p11", 0.25)}
     idle = {u for u, kind, _ in found if kind == "not_yet_buying"}
     ordered_of_late = {f"u{user:03}" for user, ago, _ in bought() if ago <= 28}
     assert idle and not idle & ordered_of_late
@@ -218,7 +201,7 @@ def test_opportunities_and_values_follow_from_what_was_predicted(shop: Lake) -> 
 
 def test_users_who_refuse_profiling_have_no_row_and_the_contacted_a_chance_to_redeem(shop: Lake) -> None:
     rows = of_date(shop, Propensity, "user_id", "target")
-    assert "u005" not in {r.user_id for r in rows} | {r.user_id for r in of_date(shop, ItemPropensity, "user_id")}
+    assert "u005" not in {r.user_id for r in rows}
     redeems = {int(r.user_id[1:]): r.p for r in rows if r.target == "redemption"}
     assert set(redeems) == {u for u in range(USERS) if u % 3 and u != 5}
     assert min(p for u, p in redeems.items() if u % 2 == 0) > max(p for u, p in redeems.items() if u % 2)
@@ -249,7 +232,7 @@ def test_a_shop_without_a_past_has_no_rows(spark: SparkSession, lake: Lake, run_
     """All that was bought was bought on the date itself, which counts for nothing."""
     prepare(spark, lake, lines([(1, 0, 1)]))
     run_job(run, DAY, *FEW)
-    assert of_date(lake, Propensity, "user_id") == of_date(lake, ItemPropensity, "user_id") == []
+    assert of_date(lake, Propensity, "user_id") == []
     assert {r.engine for r in of_date(lake, FittedModels, "model")} == {"base_rate"}
 
 
@@ -267,11 +250,11 @@ def test_the_same_rows_give_the_same_bytes_whatever_the_partitions(spark: SparkS
         prepare(spark, lake, given)
         spark.conf.set("spark.sql.shuffle.partitions", str(partitions))
         outcome(lake, FEWER, force=True)
-        tables = ((Propensity, "user_id", "target"), (ItemPropensity, "user_id", "product_id"), (FittedModels, "model"))
+        tables = ((Propensity, "user_id", "target"), (FittedModels, "model"))
         rows = [lake.read(table).drop("run_id").orderBy(*order).collect() for table, *order in tables]
         written.append(rows)
     assert written[0] == written[1]
-    assert {r.engine for r in written[0][2]} > {"base_rate"}
+    assert {r.engine for r in written[0][1]} > {"base_rate"}
 
 
 def test_models_are_kept_until_they_are_a_week_old(spark: SparkSession, lake: Lake) -> None:
@@ -284,7 +267,7 @@ def test_models_are_kept_until_they_are_a_week_old(spark: SparkSession, lake: La
     scores = [[r.p for r in of_date(lake, Propensity, "user_id", "target", day=day)] for day in days]
     assert scores[0] != scores[1]
     registered = [of_date(lake, Registry, "model", day=day) for day in days]
-    assert [len(rows) for rows in registered] == [7, 0, 7]
+    assert [len(rows) for rows in registered] == [4, 0, 4]
     of_order = next(r for r in registered[0] if r.model == "order_14d")
     assert (of_order.format, of_order.state, of_order.version) == ("table", "models.fitted_models", "2017-12-01")
     stored = {r.model: r for r in of_date(lake, FittedModels, "model")}

@@ -28,6 +28,7 @@ SMALL = (
     "recommend.iterations=3",
     "recommend.blocks=2",
     "recommend.min_buyers=2",
+    'recommend.bought="due_again"',
     "recommend.due_lead_days=3",
 )
 RunJob = Callable[..., Context[Any]]
@@ -129,8 +130,8 @@ def test_every_user_gets_a_full_list_with_reasons_and_figures(spark: SparkSessio
     assert figures["sparsity", "model"] == (pytest.approx(1 - 112 / 256), 112)
     assert figures["recall@10", "als:new"][1] == 16
     assert figures["recall@10", "als:new"][0] == 1.0  # 3 tea products are left, and 10 places
-    assert {s for _, s in figures} >= {"als", "popularity", "buy_again", "blend", "published", "blend:due_again"}
-    under_policy = [figures["ndcg@10", f"{r}:due_again"][0] for r in ("als", "blend", "buy_again")]
+    assert {s for _, s in figures} >= {"als", "popularity", "buy_again", "blend", "published", "blend:not_within_days"}
+    under_policy = [figures["ndcg@10", f"{r}:due_again"][0] for r in ("als", "blend", "buy_again", "popularity")]
     assert figures["ndcg@10", "published"][0] == max(under_policy)
 
     lake.write(OrderLines, OrderLines.frame(spark, orders()[::-1]).repartition(5))

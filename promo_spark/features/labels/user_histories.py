@@ -7,7 +7,6 @@ import datetime
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from promo_spark.contracts.models import Recommendations
 from promo_spark.contracts.predictions import BOUGHT, BoughtEntry, UserHistory
 from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Redemptions, Users
 from promo_spark.measures.kept_purchases import TakenBack, taken_back
@@ -30,7 +29,6 @@ def user_histories(
     campaigns: DataFrame,
     contacts: DataFrame,
     redemptions: DataFrame,
-    recommendations: DataFrame,
     as_of: datetime.date,
     days: int,
     timezone: str,
@@ -38,7 +36,7 @@ def user_histories(
     """One row per user who bought in the `days` before `as_of`, or had registered by then. OrderLines → UserHistory.
 
     What happened on `as_of` or later, or before the days, is not in it. A contact without a day is of its campaign's
-    first day. Recommendations are those for `as_of`.
+    first day. Nothing is recommended yet.
     """
     since = as_of - datetime.timedelta(days)
     past = lines.filter((F.col(OrderLines.order_date) >= F.lit(since)) & (F.col(OrderLines.order_date) < F.lit(as_of)))
@@ -53,11 +51,9 @@ def user_histories(
         _returned(past),
         _days(_sent(contacts, campaigns), Contacts.contacted_on, UserHistory.contacts, since, as_of),
         _days(redemptions, Redemptions.redeemed_on, UserHistory.redemptions, since, as_of),
-        recommendations.groupBy(Recommendations.user_id).agg(
-            F.array_sort(F.collect_set(Recommendations.product_id)).alias(UserHistory.recommended)
-        ),
     ):
         rows = rows.join(part, UserHistory.user_id, "left")
+    rows = rows.withColumn(UserHistory.recommended, F.lit(None).cast(_LISTS[UserHistory.recommended]))
     empty = {name: F.coalesce(name, F.array().cast(kind)) for name, kind in _LISTS.items()}
     return UserHistory.conform(rows.withColumns(empty))
 

@@ -52,14 +52,14 @@ def with_promo_exposure(
     and only the counts of wanted series are spread over days.
     """
     past = calendar.filter(F.col(PromoCalendar.start_date) < F.lit(as_of))
-    per_store = _displays(past, PromoCalendar.store_id)
+    per_store = displays(past, PromoCalendar.store_id)
     stores = per_store.groupBy(*_PERIOD).agg(F.count("*").alias(CalendarStores.stores))
     counts = []
     if "store" in levels:
         of_stores = _per_series(per_store, products, wanted, ["store"])
         counts.append(of_stores.withColumn(PromoCount.places, F.col(PromoCount.listed)))
     if of_products := [level for level in levels if level != "store"]:
-        per_product = _displays(past, PromoCalendar.product_id).withColumn(PromoCount.listed, F.lit(1))
+        per_product = displays(past, PromoCalendar.product_id).withColumn(PromoCount.listed, F.lit(1))
         per_item = _per_series(per_product, products, wanted, of_products).join(F.broadcast(stores), _PERIOD, "inner")
         places = F.col(PromoCount.listed) * F.col(CalendarStores.stores)
         counts.append(per_item.withColumn(PromoCount.places, places).drop(CalendarStores.stores))
@@ -83,7 +83,7 @@ def with_promo_exposure(
     )
 
 
-def _displays(calendar: DataFrame, item: str) -> DataFrame:
+def displays(calendar: DataFrame, item: str) -> DataFrame:
     """One row per item and period: calendar rows, and those on display and in the mailer."""
     return calendar.groupBy(item, *_PERIOD).agg(
         F.count("*").alias(PromoCount.listed),

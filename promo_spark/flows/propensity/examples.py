@@ -10,20 +10,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from promo_spark.contracts.predictions import TARGETS
 from promo_spark.features.labels.batches import Batch
 from promo_spark.features.labels.histories import Floats, Ints
-from promo_spark.features.labels.pairs import (
-    PAIR_FEATURES,
-    Pairs,
-    ProductFigures,
-    bought_within,
-    kinds_of_pairs,
-    own_pairs,
-    pair_features,
-    product_figures,
-    units_within,
-)
 from promo_spark.features.labels.users import (
     USER_FEATURES,
     Rows,
@@ -37,13 +25,10 @@ from promo_spark.features.labels.users import (
 )
 from promo_spark.learners.representation import Groups
 from promo_spark.learners.tables import FeatureTable
-from promo_spark.models.propensity.fitting import Examples, joined
+from promo_spark.models.propensity.fitting import Examples
 from promo_spark.models.propensity.questions import (
     CHURN,
     CHURN_DAYS,
-    ITEM_DAYS,
-    ITEM_OFFER,
-    ITEM_UNITS,
     ORDER,
     ORDER_DAYS,
     REDEMPTION,
@@ -117,25 +102,12 @@ def users_as_of(batch: Batch, day: int, target: str, settings: PropensitySetting
 
 
 def population(sample: Sample, model: str, settings: PropensitySettings) -> Ints:
-    """Of whom a model is asked on the date: users as numbers, one for each pair of a model of pairs.
+    """Of whom a model is asked on the date: users as numbers.
 
     Whom a campaign reaches is chosen, so that the model of redemptions is held to all users that are known.
     """
-    if model in TARGETS:
-        target = ORDER if model == REDEMPTION else model
-        return users_as_of(sample.batch, sample.day, target, settings).user
-    return own_pairs(sample.batch.of, sample.day, settings.lookback_days).user
-
-
-def pair_examples(sample: Sample, model: str, settings: PropensitySettings) -> tuple[Examples, Examples]:
-    """Of a model of pairs the examples before the last whole window, and those of it: own products, and some new."""
-    days = settings.offer_days if model == ITEM_OFFER else ITEM_DAYS
-    found = windows(sample, days, settings)
-    room = settings.sample_rows // max(len(found.past), 1)
-    past = [_pairs_of_day(sample, day, days, model, room, settings) for day in found.past]
-    latest = found.latest
-    newest = [] if latest is None else [_pairs_of_day(sample, latest, days, model, settings.sample_rows // 3, settings)]
-    return _stacked_examples(past), _stacked_examples(newest)
+    target = ORDER if model == REDEMPTION else model
+    return users_as_of(sample.batch, sample.day, target, settings).user
 
 
 def drawn_numbers(ids: pa.Array, seed: int) -> NDArray[np.uint64]:
@@ -209,46 +181,3 @@ def _joined(parts: Sequence[Rows], settings: PropensitySettings) -> Rows:
     user = np.concatenate(nothing + [p.user for p in parts])[: settings.sample_rows]
     day = np.concatenate(nothing + [p.day for p in parts])[: settings.sample_rows]
     return Rows(user, day, settings.lookback_days)
-
-
-def _pairs_of_day(sample: Sample, day: int, days: int, model: str, room: int, settings: PropensitySettings) -> Examples:
-    """The pairs of as many users as there is room for, in the order of their drawn numbers."""
-    batch = sample.batch
-    figures = product_figures(batch.of, batch.category, day, settings.lookback_days)
-    own = own_pairs(batch.of, day, settings.lookback_days)
-    new = new_pairs(sample, own, figures, day, settings.new_products)
-    user, product = np.r_[own.user, new.user], np.r_[own.product, new.product]
-    of_user = np.bincount(user, minlength=len(batch))
-    order = np.argsort(sample.drawn, kind="stable")
-    fits = np.zeros(len(batch), bool)
-    fits[order] = np.cumsum(of_user[order]) <= room
-    chosen = fits[user]
-    rows = Pairs(user[chosen], product[chosen], np.full(int(chosen.sum()), day), settings.lookback_days)
-    values = pair_features(batch.of, rows, figures)
-    happened = units_within(batch.of, rows, days) if model == ITEM_UNITS else bought_within(batch.of, rows, days)
-    return Examples(FeatureTable(PAIR_FEATURES, values), happened, kinds_of_pairs(values), rows.user, rows.day)
-
-
-def new_pairs(sample: Sample, own: Pairs, figures: ProductFigures, day: int, count: int) -> Pairs:
-    """Each user who bought before with some products that the user did not: drawn by how many users buy them."""
-    products = len(figures.category)
-    users = np.unique(own.user)
-    popularity = np.cumsum(np.rint(figures.values[:, 0] * 1_000_000))
-    if not products or not len(users) or not popularity[-1]:
-        return Pairs(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64), own.lookback)
-    tries = []
-    for number in range(count):
-        share = mixed(sample.drawn[users], number).astype(np.float64) / 2.0**64
-        product = np.searchsorted(popularity, share * popularity[-1], side="right")
-        tries.append(users * products + np.minimum(product, products - 1))
-    drawn = np.setdiff1d(np.concatenate(tries), own.user * products + own.product)
-    return Pairs(drawn // products, drawn % products, np.full(len(drawn), day), own.lookback)
-
-
-def _stacked_examples(parts: Sequence[Examples]) -> Examples:
-    if not parts:
-        empty = np.zeros(0, np.int64)
-        return Examples(
-            FeatureTable(PAIR_FEATURES, np.zeros((0, len(PAIR_FEATURES)))), np.zeros(0), empty, empty, empty
-        )
-    return joined(*parts)

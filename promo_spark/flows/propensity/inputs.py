@@ -10,7 +10,6 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import ProductProfile
-from promo_spark.contracts.models import Recommendations
 from promo_spark.contracts.predictions import UserHistory
 from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Redemptions, Users
 from promo_spark.features.labels.batches import Catalogue, batch_of
@@ -25,9 +24,13 @@ from promo_spark.settings.propensity import PropensitySettings
 
 def catalogue_of_date(ctx: Context[PropensitySettings]) -> Catalogue:
     """The products of the date by number, with their categories."""
+    return catalogue_of(ctx.read(ProductProfile))
+
+
+def catalogue_of(products: DataFrame) -> Catalogue:
+    """The products by number, with their categories. ProductProfile → arrays on the driver."""
     category = F.coalesce(ProductProfile.subcategory, ProductProfile.category, ProductProfile.department)
-    rows = ctx.read(ProductProfile).select(ProductProfile.product_id, category).collect()
-    return Catalogue.of(dict(rows))
+    return Catalogue.of(dict(products.select(ProductProfile.product_id, category).collect()))
 
 
 def histories_of_date(ctx: Context[PropensitySettings]) -> DataFrame:
@@ -35,17 +38,15 @@ def histories_of_date(ctx: Context[PropensitySettings]) -> DataFrame:
 
     As many days as the earliest training date looks back.
     """
-    recommendations = ctx.read_optional(Recommendations)
-    return ctx.keep(histories_with(ctx, ctx.read(OrderLines), recommendations, lambda rows: rows))
+    return ctx.keep(histories_with(ctx, ctx.read(OrderLines), lambda rows: rows))
 
 
 def histories_with(
     ctx: Context[PropensitySettings],
     lines: DataFrame,
-    recommendations: DataFrame,
     of_users: Callable[[DataFrame], DataFrame],
 ) -> DataFrame:
-    """One row per user. OrderLines, Recommendations and tables of silver, cut to some users → UserHistory."""
+    """One row per user. OrderLines and tables of silver, cut to some users → UserHistory."""
     settings = ctx.settings
     whole_windows = 2 * max(CHURN_DAYS, settings.redemption_days)
     days = settings.lookback_days + whole_windows + settings.training_every_days * settings.training_dates
@@ -55,7 +56,6 @@ def histories_with(
         campaigns=ctx.read_optional(Campaigns),
         contacts=of_users(ctx.read_optional(Contacts)),
         redemptions=of_users(ctx.read_optional(Redemptions)),
-        recommendations=recommendations,
         as_of=ctx.date,
         days=days,
         timezone=ctx.business.timezone,

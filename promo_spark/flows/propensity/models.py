@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
 
 from promo_spark.contracts.predictions import FittedModels
-from promo_spark.features.labels.pairs import PAIR_KINDS
 from promo_spark.features.labels.users import KINDS
-from promo_spark.flows.propensity.examples import Sample, pair_examples, population, user_examples
+from promo_spark.flows.propensity.examples import Sample, population, user_examples
 from promo_spark.flows.registry import Fit
 from promo_spark.learners.boosting import BoostingEffort
 from promo_spark.learners.representation import representation
@@ -27,13 +26,12 @@ from promo_spark.models.propensity.fitting import (
     fitted_question,
     joined,
 )
-from promo_spark.models.propensity.questions import item_questions, user_questions
+from promo_spark.models.propensity.questions import user_questions
 from promo_spark.runtime.job import Context
 from promo_spark.settings.propensity import PropensitySettings
 
 _STORED = "stored"  # slice of figures: the models of an earlier date on the last whole window
 _WORST_DECILE = "worst_decile"
-ExamplesOf = Callable[[Sample, str, PropensitySettings], tuple[Examples, Examples]]
 
 
 @dataclass(frozen=True)
@@ -58,31 +56,28 @@ class ModelsOfDate:
 
 def models_of_date(ctx: Context[PropensitySettings], sample: Sample) -> ModelsOfDate:
     """Each model kept or fitted. All are of the same date, so that predictions of a date belong together."""
-    questions: dict[str, tuple[Question, ExamplesOf]] = {
-        **{name: (question, user_examples) for name, question in user_questions(KINDS).items()},
-        **{name: (question, pair_examples) for name, question in item_questions(PAIR_KINDS).items()},
-    }
-    stored = stored_models(ctx.earlier(FittedModels), {name: q for name, (q, _) in questions.items()})
+    questions = user_questions(KINDS)
+    stored = stored_models(ctx.earlier(FittedModels), questions)
     reason: str | None = "there were none of an earlier date with these features"
     figures: list[Figure] = []
     if stored is not None:
-        newest = {name: made(sample, name, ctx.settings)[1] for name, (_, made) in questions.items()}
-        figures = [f for name, model in stored.items() for f in _figures_of_stored(model, newest[name])]
+        newest = {name: user_examples(sample, name, ctx.settings)[1] for name in questions}
+        figures = [f for name, model in stored.items() for f in figures_of_stored(model, newest[name])]
         oldest = min(stored.values(), key=lambda model: model.trained_on)
         reason = refit_reason(
             ctx.settings.refit,
             date=ctx.date,
             trained_on=oldest.trained_on,
             same_maker=all(model.made_by == ctx.made_by for model in stored.values()),
-            drifted=_drift(figures, ctx.settings.refit_worst_decile),
+            drifted=worst_decile_drift(figures, ctx.settings.refit_worst_decile),
         )
         if reason is None:
             ctx.say(f"keeps the models of {oldest.trained_on}")
             return ModelsOfDate(stored, [], figures)
     models, fits = {}, []
-    for name, (question, made) in questions.items():
+    for name, question in questions.items():
         ctx.say(f"fitting {name}")
-        model, fit, measured = _fitted(ctx, sample, question, made(sample, name, ctx.settings), reason or "")
+        model, fit, measured = _fitted(ctx, sample, question, user_examples(sample, name, ctx.settings), reason or "")
         models[name] = model
         fits += [fit]
         figures += measured
@@ -109,8 +104,10 @@ def stored_models(rows: DataFrame | None, questions: Mapping[str, Question]) -> 
     return models
 
 
-def model_rows(spark: SparkSession, models: Mapping[str, ModelOfDate]) -> DataFrame:
-    """One row per model. ModelOfDate → FittedModels."""
+def model_rows(
+    spark: SparkSession, models: Mapping[str, ModelOfDate], table: type[FittedModels] = FittedModels
+) -> DataFrame:
+    """One row per model. ModelOfDate → FittedModels, or a table like it."""
     rows = [
         {
             FittedModels.model: name,
@@ -123,7 +120,7 @@ def model_rows(spark: SparkSession, models: Mapping[str, ModelOfDate]) -> DataFr
         }
         for name, model in models.items()
     ]
-    return FittedModels.frame(spark, rows)
+    return table.frame(spark, rows)
 
 
 def _fitted(
@@ -181,14 +178,15 @@ def effort_of(settings: PropensitySettings) -> Effort:
     )
 
 
-def _figures_of_stored(model: ModelOfDate, latest: Examples) -> list[Figure]:
+def figures_of_stored(model: ModelOfDate, latest: Examples) -> list[Figure]:
+    """How good a model of an earlier date is on the last whole window."""
     question = model.answer.question
     predicted = model.answer.predicted(latest.table, latest.kind)
     return figures_of(question, f"{question.model}:{_STORED}", predicted, latest)
 
 
-def _drift(figures: list[Figure], most: float) -> str:
-    """What is farther off than the settings allow; "": nothing."""
+def worst_decile_drift(figures: Sequence[Figure], most: float) -> str:
+    """Of figures of stored models, what is farther off than the settings allow; "": nothing."""
     off = [f for f in figures if f.metric == _WORST_DECILE and f.value is not None and f.value > most]
     if not off:
         return ""

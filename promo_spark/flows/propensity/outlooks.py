@@ -10,7 +10,6 @@ from pyspark.sql import functions as F
 from promo_spark.contracts.features import ProductProfile
 from promo_spark.contracts.models import Segments
 from promo_spark.contracts.predictions import CustomerValue, ItemPropensity, Propensity
-from promo_spark.contracts.schema import Table
 from promo_spark.contracts.silver import Events
 from promo_spark.models.propensity.customer_value import (
     customer_values,
@@ -30,8 +29,8 @@ def opportunities_of_date(ctx: Context[PropensitySettings], histories: DataFrame
         events=ctx.read_optional(Events),
         products=ctx.read(ProductProfile),
         segments=ctx.read_optional(Segments),
-        users=_of_date(ctx, Propensity),
-        pairs=_of_date(ctx, ItemPropensity),
+        users=ctx.own(Propensity).filter(F.col(Propensity.as_of) == F.lit(ctx.date)),
+        pairs=ctx.read_optional(ItemPropensity),
         as_of=ctx.date,
         settings=ctx.settings,
     )
@@ -47,8 +46,3 @@ def values_of_date(ctx: Context[PropensitySettings], histories: DataFrame) -> Da
         ctx.note(f"no customer values: fewer than {settings.least_rows} users ordered on two days or more")
         return CustomerValue.frame(ctx.spark)
     return customer_values(summaries, groups, model, weeks=settings.value_weeks)
-
-
-def _of_date(ctx: Context[PropensitySettings], table: type[Table]) -> DataFrame:
-    assert table.dated_by is not None
-    return ctx.own(table).filter(F.col(table.dated_by) == F.lit(ctx.date))

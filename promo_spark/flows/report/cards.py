@@ -29,7 +29,7 @@ FITTED_BY: dict[str, type[Section]] = {  # sections of the jobs that fit models
 def model_rows(ctx: Ctx) -> ModelRows:
     """What the section of the models and their cards are made of. Registry, Metrics → the few rows of them."""
     fits = ctx.read_optional(Registry).unionByName(ctx.read_earlier(Registry)).filter(Registry.champion)
-    newest = best_rows(fits, of=[Registry.job, Registry.model], by=[F.desc(Registry.as_of)], keep=1)
+    newest = best_rows(fits, of=[Registry.model], by=[F.desc(Registry.as_of), Registry.job], keep=1)
     dates = newest.select(Registry.job, Registry.as_of).distinct()
     measured = ctx.read_optional(Metrics).unionByName(ctx.read_earlier(Metrics))
     return ModelRows(

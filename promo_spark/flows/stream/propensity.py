@@ -10,7 +10,6 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from promo_spark.contracts.intraday import IntradayPropensity
-from promo_spark.contracts.models import Recommendations
 from promo_spark.contracts.predictions import FittedModels, UserHistory
 from promo_spark.features.labels.batches import Catalogue, batch_of
 from promo_spark.features.labels.users import KINDS
@@ -53,7 +52,6 @@ def propensity_so_far(ctx: Ctx, users: DataFrame, morning: MorningModels) -> Dat
     histories = histories_with(
         after,
         lines_so_far(ctx, users),
-        Recommendations.frame(ctx.spark),
         lambda rows: rows.join(users, UserHistory.user_id, "left_semi"),
     )
     settings, day = after.settings, (after.date - _EPOCH).days

@@ -2,7 +2,8 @@
 
 Two questions matter in a shop where people buy the same things again: what of all a user bought was in the
 list (a slice such as `als`), and what of the products the user had not bought before (`als:new`, whose lists
-leave out all that was). A third kind, `blend:due_again`, has the lists as the policy would publish them.
+leave out all that was). A third kind, `blend:due_again`, has the lists as a policy for what was bought would publish
+them: so the policies can be compared, too.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from promo_spark.models.recommenders.lists import (
     NO_ITEM,
     ItemModel,
     Lists,
+    Policy,
     Recommender,
     UserBatch,
     chunks,
@@ -38,6 +40,9 @@ from promo_spark.models.recommenders.strengths import CatalogueItem, Purchase
 
 DEPTH = 10  # the K of every @K
 _STRUCTS = "structs"
+RECOMMENDERS: tuple[Recommender, ...] = ("als", "blend", "buy_again", "popularity", "ranked")
+POLICIES: tuple[Policy, ...] = ("exclude", "keep", "due_again", "not_within_days")
+_KNOW_NEW = ("als", "popularity", "ranked")
 UNMEASURED: Recommender = "blend"  # published where the holdout has no users to measure on
 
 
@@ -63,26 +68,33 @@ class UserMetrics(Frame):
 
 @dataclass(frozen=True)
 class Contender:
-    """A recommender and what it may not show: nothing is banned, all bought before, or what the policy bans."""
+    """A recommender, and the policy for what was bought. `of_new`: asked only about what the users had not bought."""
 
     slice: str
     recommender: Recommender
-    bans: str  # none, bought, policy
+    policy: Policy
+    of_new: bool = False
 
 
-def contenders(policy: str) -> tuple[Contender, ...]:
-    """All that is measured; those with bans = "policy" are what the job may publish.
+def contenders(*, ranked: bool) -> tuple[Contender, ...]:
+    """All that is measured: each recommender by itself, on new products, and under each policy that it can answer to.
 
-    >>> [c.slice for c in contenders("keep") if c.bans == "policy"]
-    ['als:keep', 'blend:keep', 'buy_again:keep']
+    `ranked`: whether there is a second stage.
+
+    >>> [c.slice for c in contenders(ranked=False) if c.policy == "due_again"]
+    ['als:due_again', 'blend:due_again', 'buy_again:due_again', 'popularity:due_again']
     """
-    publishable: tuple[Recommender, ...] = ("als", "blend", "buy_again") if policy != "exclude" else ("als",)
-    return (
-        *(Contender(r, r, "none") for r in ("als", "blend", "buy_again", "popularity")),
-        Contender("als:new", "als", "bought"),
-        Contender("popularity:new", "popularity", "bought"),
-        *(Contender(f"{r}:{policy}", r, "policy") for r in publishable),
+    every = (
+        *(Contender(r, r, "keep") for r in RECOMMENDERS),
+        *(Contender(f"{r}:new", r, "exclude", of_new=True) for r in RECOMMENDERS if r in _KNOW_NEW),
+        *(Contender(f"{r}:{policy}", r, policy) for policy in POLICIES for r in publishable(policy)),
     )
+    return tuple(c for c in every if ranked or c.recommender != "ranked")
+
+
+def publishable(policy: Policy) -> tuple[Recommender, ...]:
+    """The recommenders that may be published under a policy: where nothing comes back, those that know new products."""
+    return tuple(r for r in RECOMMENDERS if policy != "exclude" or r in _KNOW_NEW)
 
 
 def holdout_purchases(later: DataFrame, products: DataFrame, items: DataFrame, users: DataFrame) -> DataFrame:
@@ -145,11 +157,11 @@ def user_metrics(
                         scores.copy(),
                         recommender=contender.recommender,
                         repeat_weight=repeat_weight,
-                        banned=_bans(arrays, contender),
+                        banned=arrays.banned(contender.policy),
                         n=DEPTH,
                     )
                     of_interest = relevant
-                    if contender.bans == "bought":
+                    if contender.of_new:
                         of_interest = relevant - _bought_before(arrays, truths)
                     yield _metrics(contender.slice, lists, truths, of_interest)
 
@@ -171,22 +183,16 @@ def holdout_metrics(per_user: DataFrame, catalogue_size: int) -> DataFrame:
     return measured.select(F.inline(_STRUCTS))
 
 
-def best_recommender(measured: Iterable[Figure], policy: str) -> Recommender:
-    """The recommender with the highest nDCG under the policy; the name decides a tie.
+def best_recommender(measured: Iterable[Figure], policy: Policy) -> Recommender:
+    """The recommender with the highest nDCG under the policy, popularity included; the name decides a tie.
 
-    >>> figures = [Figure("ndcg@10", "als:keep", 0.2, 9), Figure("ndcg@10", "buy_again:keep", 0.3, 9)]
+    >>> figures = [Figure("ndcg@10", "als:keep", 0.2, 9), Figure("ndcg@10", "popularity:keep", 0.3, 9)]
     >>> best_recommender(figures, "keep"), best_recommender([], "keep")
-    ('buy_again', 'blend')
+    ('popularity', 'blend')
     """
     ndcg = {f.slice: f.value for f in measured if f.metric == f"ndcg@{DEPTH}" and f.value is not None}
-    rivals = {c.slice: c.recommender for c in contenders(policy) if c.bans == "policy" and c.slice in ndcg}
-    return rivals[min(rivals, key=lambda name: (-ndcg[name], name))] if rivals else UNMEASURED
-
-
-def _bans(users: UserBatch, contender: Contender) -> np.ndarray:
-    if contender.bans == "policy":
-        return users.banned
-    return np.full(len(users.items), contender.bans == "bought")
+    rivals = [r for r in publishable(policy) if f"{r}:{policy}" in ndcg]
+    return min(rivals, key=lambda r: (-ndcg[f"{r}:{policy}"], r)) if rivals else UNMEASURED
 
 
 def _truths(chunk: pa.RecordBatch) -> tuple[list[np.ndarray], np.ndarray]:

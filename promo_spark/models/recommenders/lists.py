@@ -5,12 +5,14 @@ A recommender is a way to score products for a user:
     buy_again   the strength of the user's own purchases, nothing else
     blend       als plus `repeat_weight` × that strength
     popularity  how many users bought it lately
-Where the first three leave a list short, what is popular in the user's segment, then everywhere, fills it.
+    ranked      how likely the user buys it within 28 days: the second stage, among candidates
+Where others leave a list short, what is popular in the user's segment, then everywhere, fills it.
+Popularity is the same for all users: what is published by it is what was measured.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -22,11 +24,13 @@ from numpy.typing import NDArray
 
 from promo_spark.contracts.models import Segments
 from promo_spark.models.recommenders.als import UserVector
+from promo_spark.models.recommenders.candidates import RankedItems
 from promo_spark.models.recommenders.strengths import OwnProduct, OwnProducts
 from promo_spark.models.recommenders.top_n import Floats, Integers, top_n
 
-Recommender = Literal["als", "buy_again", "blend", "popularity"]
-SOURCES = ("als", "buy_again", "popular_in_segment", "popular")
+Recommender = Literal["als", "buy_again", "blend", "popularity", "ranked"]
+Policy = Literal["exclude", "keep", "due_again", "not_within_days"]
+SOURCES = ("als", "buy_again", "popular_in_segment", "popular", "ranked")
 NO_ITEM = -1
 
 _TILE_SCORES = 1 << 23  # users × products scored at once: 32 MB
@@ -62,6 +66,15 @@ class ItemModel:
 
 
 @dataclass(frozen=True)
+class Ranked:
+    """What the second stage says: of user i the entries from offsets[i] up to offsets[i + 1], best first."""
+
+    offsets: Integers
+    items: Integers
+    likelihood: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
 class UserBatch:
     """A batch of users. User i bought the entries from offsets[i] up to offsets[i + 1], rising by item."""
 
@@ -71,10 +84,27 @@ class UserBatch:
     offsets: Integers
     items: Integers
     strengths: Floats
-    banned: NDArray[np.bool_]
+    orders: Integers
+    due: NDArray[np.bool_]
+    lately: NDArray[np.bool_]
+    ranked: Ranked | None = None
 
     def own(self, user: int) -> slice:
         return slice(self.offsets[user], self.offsets[user + 1])
+
+    def banned(self, policy: Policy) -> NDArray[np.bool_]:
+        """Which of the entries must not be recommended. What a user took back, so that no order is left, never is.
+
+        exclude: nothing that was bought. keep: no ban. due_again: only what is due by the user's own cadence may come
+        back; a product bought once has none. not_within_days: what was bought lately is left out.
+        """
+        by_policy = {
+            "exclude": np.ones_like(self.due),
+            "keep": np.zeros_like(self.due),
+            "due_again": ~self.due,
+            "not_within_days": self.lately,
+        }
+        return np.asarray(by_policy[policy] | (self.orders == 0), bool)
 
 
 @dataclass(frozen=True)
@@ -105,7 +135,10 @@ def user_batch(batch: pa.RecordBatch, rank: int) -> UserBatch:
         offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         items=pc.struct_field(entries, OwnProduct.item).to_numpy().astype(np.int64),
         strengths=pc.struct_field(entries, OwnProduct.strength).to_numpy().astype(np.float32),
-        banned=pc.struct_field(entries, OwnProduct.banned).to_numpy(zero_copy_only=False).astype(bool),
+        orders=pc.struct_field(entries, OwnProduct.orders).to_numpy().astype(np.int64),
+        due=pc.struct_field(entries, OwnProduct.due).to_numpy(zero_copy_only=False).astype(bool),
+        lately=pc.struct_field(entries, OwnProduct.lately).to_numpy(zero_copy_only=False).astype(bool),
+        ranked=_ranked(batch) if RankedItems.ranked in batch.schema.names else None,
     )
 
 
@@ -137,10 +170,11 @@ def ranked_lists(
     >>> users = UserBatch(  # one user, who bought product 3
     ...     vectors=np.array([[1, 0]], np.float32), modelled=np.array([True]), segments=np.array([0]),
     ...     offsets=np.array([0, 1]), items=np.array([3]), strengths=np.array([2], np.float32),
-    ...     banned=np.array([False]),
+    ...     orders=np.array([1]), due=np.array([False]), lately=np.array([False]),
     ... )
     >>> blend = ranked_lists(
-    ...     model, users, preferences(model, users), recommender="blend", repeat_weight=0.4, banned=users.banned, n=3
+    ...     model, users, preferences(model, users), recommender="blend", repeat_weight=0.4,
+    ...     banned=users.banned("keep"), n=3,
     ... )
     >>> blend.items.tolist(), blend.scores.round(3).tolist(), [SOURCES[i] for i in blend.sources[0]]
     ([[0, 3, 2]], [[1.0, 0.8, 0.5]], ['als', 'buy_again', 'als'])
@@ -150,7 +184,9 @@ def ranked_lists(
         np.zeros((len(users.modelled), n)),
         np.zeros((len(users.modelled), n), np.int8),
     )
-    if recommender != "popularity" and len(model.items):
+    if recommender == "ranked":
+        _take_ranked(lists, users, banned)
+    elif recommender != "popularity" and len(model.items):
         _score_own(model, users, scores, recommender, repeat_weight, banned)
         columns, values = top_n(scores, n)
         allowed = np.isfinite(values)
@@ -160,8 +196,10 @@ def ranked_lists(
     for user in range(len(users.modelled)):
         own = users.own(user)
         bought = users.items[own]
-        lists.sources[user] = np.isin(lists.items[user], bought)  # als 0, buy_again 1
-        _fill(lists, user, model, int(users.segments[user]), bought[banned[own]])
+        new = 4 if recommender == "ranked" else 0
+        lists.sources[user] = np.where(np.isin(lists.items[user], bought), 1, new)
+        of_segment = None if recommender == "popularity" else model.by_segment.get(int(users.segments[user]))
+        _fill(lists, user, ((2, of_segment), (3, model.overall)), bought[banned[own]])
     return lists
 
 
@@ -210,6 +248,29 @@ def _score_own(
     scores[rows[forbidden], columns[forbidden]] = -np.inf
 
 
+def _take_ranked(lists: Lists, users: UserBatch, banned: NDArray[np.bool_]) -> None:
+    """Puts the users' likeliest items that are not banned into their lists."""
+    ranked = users.ranked
+    if ranked is None:
+        return
+    for user in range(len(users.modelled)):
+        own, of_user = users.own(user), slice(ranked.offsets[user], ranked.offsets[user + 1])
+        free = ~np.isin(ranked.items[of_user], users.items[own][banned[own]])
+        items = ranked.items[of_user][free][: lists.items.shape[1]]
+        lists.items[user, : len(items)] = items
+        lists.scores[user, : len(items)] = ranked.likelihood[of_user][free][: len(items)]
+
+
+def _ranked(batch: pa.RecordBatch) -> Ranked:
+    items, likelihood = batch.column(RankedItems.ranked), batch.column(RankedItems.likelihood)
+    counts = pc.list_value_length(items).fill_null(0).to_numpy(zero_copy_only=False)
+    return Ranked(
+        np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        items.flatten().to_numpy().astype(np.int64),
+        likelihood.flatten().to_numpy().astype(np.float64),
+    )
+
+
 def _columns(model: ItemModel, items: Integers) -> tuple[Integers, NDArray[np.bool_]]:
     """The columns of those items that are modelled, and which of the items these are."""
     if not len(model.items):
@@ -219,10 +280,10 @@ def _columns(model: ItemModel, items: Integers) -> tuple[Integers, NDArray[np.bo
     return columns[modelled], modelled
 
 
-def _fill(lists: Lists, user: int, model: ItemModel, segment: int, forbidden: Integers) -> None:
-    """Puts popular products into the free end of a user's list."""
+def _fill(lists: Lists, user: int, fillers: Sequence[tuple[int, PopularItems | None]], forbidden: Integers) -> None:
+    """Puts popular products, by their source, into the free end of a user's list."""
     items = lists.items[user]
-    for source, popular in ((2, model.by_segment.get(segment)), (3, model.overall)):
+    for source, popular in fillers:
         filled = int((items != NO_ITEM).sum())
         missing = len(items) - filled
         if not missing or popular is None:

@@ -21,11 +21,13 @@ from promo_spark.contracts.features import UserProfile
 from promo_spark.contracts.models import Recommendations, Segments
 from promo_spark.contracts.schema import Col, Frame
 from promo_spark.models.recommenders.als import Factors
+from promo_spark.models.recommenders.candidates import RankedItems
 from promo_spark.models.recommenders.lists import (
     NO_ITEM,
     SOURCES,
     ItemModel,
     Lists,
+    Policy,
     PopularItems,
     Recommender,
     UserBatch,
@@ -35,16 +37,11 @@ from promo_spark.models.recommenders.lists import (
     ranked_lists,
     user_batch,
 )
-from promo_spark.models.recommenders.strengths import (
-    CatalogueItem,
-    DueProduct,
-    ItemPopularity,
-    OwnProduct,
-)
+from promo_spark.models.recommenders.strengths import CatalogueItem, ItemPopularity, OwnProduct
 from promo_spark.models.recommenders.top_n import Integers
 
 _ALL_USERS = -1  # stands for the null segment
-_RECOMMENDATION = Recommendations.columns()
+_RECOMMENDATION, _RANKED = Recommendations.columns(), RankedItems.columns()
 
 
 class UserToRank(Frame):
@@ -54,6 +51,8 @@ class UserToRank(Frame):
     segment_id = Col(T.IntegerType(), "the user's segment; null or 0: none")
     own = Col(T.ArrayType(OwnProduct.schema()), "what the user bought, sorted by item; null: nothing")
     features = Col(T.ArrayType(T.FloatType()), "the user's vector; null: not modelled")
+    ranked = _RANKED[RankedItems.ranked]
+    likelihood = _RANKED[RankedItems.likelihood]
 
 
 class ListEntry(Frame):
@@ -76,16 +75,6 @@ class CauseTitle(Frame):
     because_title = Col(T.StringType(), "its title")
 
 
-def banned(bought: str) -> Column:
-    """Whether a product bought before must not be recommended, by the policy `recommend.bought`. Of DueProduct rows.
-
-    exclude: never again. keep: no ban. due_again: only when the product is due by the user's own cadence; a product
-    bought once has none, and so does not come back. Products never bought are free under each.
-    """
-    due = F.coalesce(DueProduct.due, F.lit(False))
-    return {"exclude": F.lit(True), "keep": F.lit(False), "due_again": ~due}[bought]
-
-
 def item_model(factors: Factors, popularity: DataFrame) -> ItemModel:
     """Factors and ItemPopularity → arrays on the driver, bounded by segments × catalogue."""
     table = popularity.orderBy(
@@ -102,21 +91,24 @@ def item_model(factors: Factors, popularity: DataFrame) -> ItemModel:
     return ItemModel(factors.items, factors.vectors, overall, popular)
 
 
-def users_with_purchases(users: DataFrame, own: DataFrame, factors: Factors, *, blocks: int) -> DataFrame:
-    """One row per user. Users with a segment, OwnProducts, factors → UserToRank and what else the users have.
+def users_with_purchases(
+    users: DataFrame, own: DataFrame, factors: Factors, ranked: DataFrame, *, blocks: int
+) -> DataFrame:
+    """One row per user. Users with a segment, OwnProducts, factors, RankedItems → UserToRank and what else users have.
 
     Chunks of users are the same, whatever the input's partitions.
     """
     return (
         users.join(own, UserProfile.user_id, "left")
         .join(factors.users, UserProfile.user_id, "left")
+        .join(ranked, UserProfile.user_id, "left")
         .repartition(blocks, UserProfile.user_id)
         .sortWithinPartitions(UserProfile.user_id)
     )
 
 
 def recommended_items(
-    users: DataFrame, model: ItemModel, *, recommender: Recommender, repeat_weight: float, top_n: int
+    users: DataFrame, model: ItemModel, *, recommender: Recommender, policy: Policy, repeat_weight: float, top_n: int
 ) -> DataFrame:
     """One row per user and rank. UserToRank → ListEntry.
 
@@ -133,7 +125,7 @@ def recommended_items(
                     preferences(model, arrays),
                     recommender=recommender,
                     repeat_weight=repeat_weight,
-                    banned=arrays.banned,
+                    banned=arrays.banned(policy),
                     n=top_n,
                 )
                 yield list_rows(chunk, arrays, lists, nearest_own(model, arrays, lists))
@@ -144,8 +136,9 @@ def recommended_items(
 def recommendations(entries: DataFrame, items: DataFrame, *, popular_days: int) -> DataFrame:
     """One row per user and rank. ListEntry, CatalogueItem → Recommendations.
 
-    The score is ALS preference + repeat_weight × strength for als and buy_again, and the number of recent
-    buyers for the popular ones: comparable within a source only.
+    The score is the probability of a purchase within 28 days where the second stage ranks, else ALS preference +
+    repeat_weight × strength for als and buy_again, and the number of recent buyers for the popular ones: comparable
+    within a source only.
     """
     ids = items.select(CatalogueItem.item, CatalogueItem.product_id)
     causes = items.select(
@@ -184,7 +177,7 @@ def _reason(popular_days: int) -> Column:
         F.lit("Bought by customers who buy what you buy"),
     )
     return (
-        F.when(source == "als", taste)
+        F.when(source.isin("als", "ranked"), taste)
         .when(source == "buy_again", F.when(orders > 1, again).otherwise(once))
         .when(
             source == "popular_in_segment",
@@ -199,7 +192,7 @@ def list_rows(chunk: pa.RecordBatch, users: UserBatch, lists: Lists, nearest: In
     """One row per user and rank. UserToRank, the users' lists → ListEntry."""
     row, rank = np.nonzero(lists.items != NO_ITEM)
     items, sources = lists.items[row, rank], lists.sources[row, rank]
-    because = np.where(sources == 0, nearest[row, rank], NO_ITEM)
+    because = np.where((sources == 0) | (sources == 4), nearest[row, rank], NO_ITEM)
     entries = chunk.column(UserToRank.own).flatten()
     positions = [
         int(users.offsets[u] + np.searchsorted(users.items[users.own(int(u))], i)) if s == 1 else None

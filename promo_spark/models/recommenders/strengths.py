@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -76,7 +76,8 @@ class OwnProduct(Frame):
     strength = Col(T.DoubleType(), "how strongly purchases tie the two", required=True)
     orders = Col(T.LongType(), "orders with the product", required=True)
     last_bought = Col(T.DateType(), "the day of the last one", required=True)
-    banned = Col(T.BooleanType(), "whether the product must not be recommended to the user", required=True)
+    due = Col(T.BooleanType(), "whether the user is due to buy it again by the user's own cadence", required=True)
+    lately = Col(T.BooleanType(), "whether it was bought in the last recommend.bought_days days", required=True)
 
 
 class OwnProducts(Frame):
@@ -201,17 +202,21 @@ def model_pairs(
     )
 
 
-def own_products(pairs: DataFrame, items: DataFrame, banned: Column) -> DataFrame:
-    """One row per user. Strength, CatalogueItem → OwnProducts.
+def own_products(pairs: DataFrame, items: DataFrame, due: DataFrame, *, as_of: datetime.date, days: int) -> DataFrame:
+    """One row per user. Strength, CatalogueItem, DueProduct → OwnProducts.
 
-    `banned` says of each pair whether the product must not be recommended to the user; one of no orders, which the
-    user took back, must not be in any case.
+    What was bought in so many `days` before the date was bought lately.
     """
-    banned = banned | (F.col(Strength.orders) == 0)
     positions = F.broadcast(items.select(CatalogueItem.product_id, CatalogueItem.item))
-    entry = F.struct(*list(OwnProduct.columns())[:-1], banned.alias(OwnProduct.banned))
+    lately = F.col(Strength.last_bought) >= F.lit(as_of - datetime.timedelta(days=days))
+    entry = F.struct(
+        *list(OwnProduct.columns())[:-2],
+        F.coalesce(DueProduct.due, F.lit(False)).alias(OwnProduct.due),
+        lately.alias(OwnProduct.lately),
+    )
     return (
-        pairs.join(positions, Strength.product_id)
+        pairs.join(due, [Strength.user_id, DueProduct.product_id], "left")
+        .join(positions, Strength.product_id)
         .groupBy(Strength.user_id)
         .agg(F.sort_array(F.collect_list(entry)).alias(OwnProducts.own))
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ from promo_spark.models.recommenders.lists import (
     SOURCES,
     ItemModel,
     Lists,
+    Policy,
     PopularItems,
     Recommender,
     UserBatch,
@@ -47,13 +49,21 @@ def one_user(
         offsets=np.array([0, len(own)]),
         items=np.array(list(own), np.int64),
         strengths=np.array(list(own.values()), np.float32),
-        banned=np.array([i in banned for i in own], bool),
+        orders=np.ones(len(own), np.int64),
+        due=np.array([i not in banned for i in own], bool),
+        lately=np.zeros(len(own), bool),
     )
 
 
 def lists(who: UserBatch, recommender: Recommender, n: int = 4, weight: float = 0.5) -> Lists:
     return ranked_lists(
-        MODEL, who, preferences(MODEL, who), recommender=recommender, repeat_weight=weight, banned=who.banned, n=n
+        MODEL,
+        who,
+        preferences(MODEL, who),
+        recommender=recommender,
+        repeat_weight=weight,
+        banned=who.banned("due_again"),
+        n=n,
     )
 
 
@@ -91,6 +101,27 @@ def test_what_is_banned_is_never_shown_and_the_list_stays_full(recommender: Reco
     assert not {0, 4} & set(items)
 
 
+@pytest.mark.parametrize(
+    ("policy", "banned"),
+    [("exclude", [0, 1, 2, 3]), ("keep", [3]), ("due_again", [1, 2, 3]), ("not_within_days", [0, 2, 3])],
+)
+def test_the_policy_says_what_may_come_back(policy: Policy, banned: list[int]) -> None:
+    """G14: 0 is due and was bought lately, 1 is neither, 2 was bought lately; 3 was taken back, and stays away."""
+    who = replace(
+        one_user(None, own={0: 1.0, 1: 1.0, 2: 1.0, 3: 0.0}),
+        orders=np.array([1, 1, 1, 0]),
+        due=np.array([True, False, False, True]),
+        lately=np.array([True, False, True, False]),
+    )
+    assert np.flatnonzero(who.banned(policy)).tolist() == banned
+
+
+def test_popularity_is_the_same_for_every_segment() -> None:
+    """What the segment buys most, 3, comes first only where another recommender left the list short."""
+    who = one_user((1, 0), segment=1)
+    assert shown(lists(who, "popularity", n=2)) == [(4, "popular"), (0, "popular")]
+
+
 def test_a_user_without_a_vector_gets_the_segments_popular_then_the_shops() -> None:
     """G13: user side; the segment's two products first, then what all buy, nothing twice."""
     assert shown(lists(one_user(None, segment=1), "blend")) == [
@@ -124,7 +155,9 @@ def test_a_product_without_a_vector_is_shown_for_what_the_user_bought_or_what_is
 
     def found(user: UserBatch, recommender: Recommender, n: int = 4) -> Lists:
         scores = preferences(model, user)
-        return ranked_lists(model, user, scores, recommender=recommender, repeat_weight=0.5, banned=user.banned, n=n)
+        return ranked_lists(
+            model, user, scores, recommender=recommender, repeat_weight=0.5, banned=user.banned("keep"), n=n
+        )
 
     # −1, −1 and −1 by the vectors of 0, 2 and 3; 5 has half its strength of 3, and is never nearest to another
     assert shown(found(who, "blend")) == [(5, "buy_again"), (0, "als"), (2, "als"), (3, "als")]
@@ -140,7 +173,7 @@ def test_a_model_without_products_gives_empty_lists() -> None:
     empty = ItemModel(np.empty(0, np.int64), np.empty((0, 2), np.float32), none, {})
     who = one_user((1, 0))
     found = ranked_lists(
-        empty, who, preferences(empty, who), recommender="blend", repeat_weight=1, banned=who.banned, n=3
+        empty, who, preferences(empty, who), recommender="blend", repeat_weight=1, banned=who.banned("due_again"), n=3
     )
     assert shown(found) == []
 
@@ -154,7 +187,8 @@ def test_rows_of_spark_become_users_and_lists_become_rows() -> None:
             ("strength", pa.float64()),
             ("orders", pa.int64()),
             ("last_bought", pa.date32()),
-            ("banned", pa.bool_()),
+            ("due", pa.bool_()),
+            ("lately", pa.bool_()),
         ]
     )
     batch = pa.RecordBatch.from_arrays(
@@ -163,10 +197,10 @@ def test_rows_of_spark_become_users_and_lists_become_rows() -> None:
             pa.array([2, 1, None], pa.int32()),
             pa.array(
                 [
-                    [{"item": 3, "strength": 1.0, "orders": 1, "last_bought": day, "banned": False}],
+                    [{"item": 3, "strength": 1.0, "orders": 1, "last_bought": day, "due": True, "lately": True}],
                     [
-                        {"item": 0, "strength": 3.0, "orders": 7, "last_bought": day, "banned": False},
-                        {"item": 2, "strength": 1.0, "orders": 1, "last_bought": day, "banned": True},
+                        {"item": 0, "strength": 3.0, "orders": 7, "last_bought": day, "due": True, "lately": False},
+                        {"item": 2, "strength": 1.0, "orders": 1, "last_bought": day, "due": False, "lately": True},
                     ],
                     None,
                 ],
@@ -177,7 +211,8 @@ def test_rows_of_spark_become_users_and_lists_become_rows() -> None:
         names=["user_id", "segment_id", "own", "features"],
     ).slice(1)
     group = user_batch(batch, rank=2)
-    assert (group.offsets.tolist(), group.items.tolist(), group.banned.tolist()) == ([0, 2, 2], [0, 2], [False, True])
+    assert (group.offsets.tolist(), group.items.tolist(), group.orders.tolist()) == ([0, 2, 2], [0, 2], [7, 1])
+    assert (group.due.tolist(), group.lately.tolist()) == ([True, False], [False, True])
     found = lists(group, "als", n=2)
     rows = list_rows(batch, group, found, nearest_own(MODEL, group, found)).to_pylist()
     assert [(r["user_id"], r["rank"], r["item"], r["source"]) for r in rows] == [

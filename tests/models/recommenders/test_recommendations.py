@@ -8,7 +8,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
-import pytest
 from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -19,6 +18,7 @@ from promo_spark.models.recommenders import holdout
 from promo_spark.models.recommenders import recommendations as lists
 from promo_spark.models.recommenders import strengths as purchase
 from promo_spark.models.recommenders.als import als_factors, dense_ids
+from promo_spark.models.recommenders.candidates import RankedItems
 from promo_spark.models.recommenders.strengths import CatalogueItem, ModelPair
 from promo_spark.settings import load
 
@@ -143,27 +143,29 @@ def test_ids_have_no_gaps_and_do_not_depend_on_partitions(spark: SparkSession) -
     assert_df_equality(dense_ids(keys.coalesce(1), "user_id", "id"), ids, ignore_row_order=True)
 
 
-@pytest.mark.parametrize(("policy", "free"), [("exclude", set()), ("keep", {"a", "b"}), ("due_again", {"a"})])
-def test_the_policy_says_what_may_come_back(spark: SparkSession, policy: str, free: set[str]) -> None:
-    tastes = UserProfile.frame(
+def test_what_a_user_bought_is_due_or_was_bought_lately(spark: SparkSession) -> None:
+    """a is due within the lead of two days, b a day later; b was bought in the 3 days before the date."""
+    of_user = {"user_id": "u", "lifecycle": "repeat"}
+    due_dates = [("a", 3, 10.0, DAY, DAY + datetime.timedelta(2)), ("b", 2, 40.0, DAY, DAY + datetime.timedelta(3))]
+    due = purchase.due_again(UserProfile.frame(spark, [of_user | {"repurchases": due_dates}]), as_of=DAY, lead_days=2)
+    pairs = purchase.Strength.frame(
         spark,
         [
             {
                 "user_id": "u",
-                "lifecycle": "repeat",
-                "repurchases": [
-                    ("a", 3, 10.0, DAY, DAY + datetime.timedelta(days=2)),  # due within the lead of two days
-                    ("b", 2, 40.0, DAY, DAY + datetime.timedelta(days=3)),  # a day later
-                ],
+                "product_id": p,
+                "strength": 1.0,
+                "orders": 1,
+                "last_bought": DAY - datetime.timedelta(ago),
             }
+            for p, ago in (("a", 4), ("b", 3))
         ],
     )
-    due = purchase.due_again(tastes, as_of=DAY, lead_days=2)
-    pairs = spark.createDataFrame([("u", "a"), ("u", "b")], "user_id string, product_id string")
-    judged = pairs.join(due, ["user_id", "product_id"], "left").select(
-        "product_id", lists.banned(policy).alias("banned")
+    items = purchase.CatalogueItem.frame(
+        spark, [{"product_id": p, "item": n, "buyers": 1, "recent_buyers": 1} for n, p in enumerate("ab")]
     )
-    assert {r.product_id for r in judged.collect() if not r.banned} == free
+    [row] = purchase.own_products(pairs, items, due, as_of=DAY, days=3).collect()
+    assert [(own.item, own.due, own.lately) for own in row.own] == [(0, True, False), (1, False, True)]
 
 
 def checkerboard(
@@ -195,15 +197,16 @@ def test_planted_tastes_are_found_three_times_better_than_by_popularity(spark: S
         pairs = purchase.strengths(past, as_of=cutoff, half_life_days=90).persist()
         factors = als_factors(purchase.model_pairs(pairs, past, items, min_orders=2, min_buyers=2), ALS)
         everyone = past.select("user_id").distinct().withColumn("segment_id", F.lit(0))
-        own = purchase.own_products(pairs, items, F.lit(True))
-        users = lists.users_with_purchases(everyone, own, factors, blocks=2)
+        nothing_due = purchase.DueProduct.frame(spark)
+        own = purchase.own_products(pairs, items, nothing_due, as_of=cutoff, days=3)
+        users = lists.users_with_purchases(everyone, own, factors, RankedItems.frame(spark), blocks=2)
         truth = holdout.holdout_purchases(later, catalogue, items, everyone)
         no_segments = everyone.filter("false")
         popular = purchase.popularity(past, items, no_segments, since=cutoff - datetime.timedelta(days=28))
         per_user = holdout.user_metrics(
             users.join(truth, "user_id"),
             lists.item_model(factors, popular),
-            contenders=holdout.contenders("exclude"),
+            contenders=holdout.contenders(ranked=False),
             repeat_weight=0.7,
         )
         return {(r.slice, r.metric): r.value for r in holdout.holdout_metrics(per_user, len(ids)).collect()}

@@ -12,8 +12,17 @@ from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import ItemFactors, Segments
+from promo_spark.contracts.predictions import RankingModels
 from promo_spark.contracts.silver import Events, OrderLines
 from promo_spark.features.users.tastes import most_repurchases, user_repurchases
+from promo_spark.flows.propensity.models import model_rows, worst_decile_drift
+from promo_spark.flows.recommend.ranking import (
+    RankingOfDate,
+    Stage,
+    fitted_ranking,
+    ranking_of_stored,
+    stage_of_date,
+)
 from promo_spark.flows.registry import Fit
 from promo_spark.measures.kept_purchases import repeated_days
 from promo_spark.measures.metric_rows import Figure
@@ -21,10 +30,11 @@ from promo_spark.measures.refitting import refit_reason
 from promo_spark.measures.stock import not_sold_out
 from promo_spark.models.recommenders import holdout
 from promo_spark.models.recommenders.als import Factors, als_factors
+from promo_spark.models.recommenders.candidates import RankedItems
 from promo_spark.models.recommenders.fold_in import folded_in_factors
-from promo_spark.models.recommenders.lists import ItemModel, Recommender
+from promo_spark.models.recommenders.lists import ItemModel, Policy, Recommender
 from promo_spark.models.recommenders.ranking_metrics import sparsity
-from promo_spark.models.recommenders.recommendations import banned, item_model, users_with_purchases, with_segment
+from promo_spark.models.recommenders.recommendations import item_model, users_with_purchases, with_segment
 from promo_spark.models.recommenders.stored import (
     ModelledProducts,
     StoredModel,
@@ -34,7 +44,6 @@ from promo_spark.models.recommenders.stored import (
     stored_model,
 )
 from promo_spark.models.recommenders.strengths import (
-    DueProduct,
     ModelPair,
     Purchase,
     Strength,
@@ -49,7 +58,6 @@ from promo_spark.models.recommenders.strengths import (
     with_events,
 )
 from promo_spark.runtime.job import Context
-from promo_spark.runtime.side_by_side import both
 from promo_spark.settings.recommend import RecommendSettings
 
 _OF_MODEL, _OF_STORED, _OF_PUBLISHED = "model", "stored", "published"  # slices of figures
@@ -67,7 +75,7 @@ class ListModel:
 
 @dataclass(frozen=True)
 class RecommenderOfDate:
-    """What the lists of the date are made by, and what of it is stored (ItemFactors).
+    """What the lists of the date are made by, and what of it is stored (ItemFactors, RankingModels).
 
     `figures` tell how good it is; `reason` is why it was fitted, "" if it was kept.
     """
@@ -75,8 +83,15 @@ class RecommenderOfDate:
     model: ListModel
     recommender: Recommender
     factors: DataFrame
+    stage: Stage
+    ranking: RankingOfDate
     figures: list[Figure]
     reason: str
+
+    @property
+    def ranking_models(self) -> DataFrame:
+        """One row per model of the second stage. → RankingModels."""
+        return model_rows(self.factors.sparkSession, self.ranking.models, RankingModels)
 
 
 def recommender_of_date(ctx: Context[RecommendSettings]) -> RecommenderOfDate:
@@ -85,26 +100,28 @@ def recommender_of_date(ctx: Context[RecommendSettings]) -> RecommenderOfDate:
     days = settings.history_days + settings.holdout_days
     bought = ctx.keep(purchases(ctx.read(OrderLines), before=ctx.date, days=days))
     items = _catalogue_of_date(ctx, bought)
-    stored = stored_model(ctx.earlier(ItemFactors))
+    stage = stage_of_date(ctx)
+    stored, ranking = stored_model(ctx.earlier(ItemFactors)), ranking_of_stored(ctx, stage)
     reason: str | None = "there was none of an earlier date"
     figures: list[Figure] = []
-    if stored is not None:
+    if stored is not None and ranking is not None:
         products = modelled_products(stored.factors, items, min_buyers=settings.min_buyers, rank=settings.rank)
-        reason, figures = _judged(ctx, stored, products)
+        reason, figures = _judged(ctx, stored, products, ranking)
         if reason is None:
             ctx.say(f"recommending by {stored.recommender}, with the product vectors of {stored.trained_on}")
             fold_in = partial(folded_in_factors, items=products.items, vectors=products.vectors, settings=settings)
-            model = _model_of_date(ctx, bought, items, fold_in)
-            return RecommenderOfDate(model, stored.recommender, stored.factors, [*figures, *_model_figures(model)], "")
-    return _newly_fitted(ctx, bought, items, figures, reason or "")
+            model = _model_of_date(ctx, bought, items, fold_in, stage, ranking)
+            figures += _model_figures(model)
+            return RecommenderOfDate(model, stored.recommender, stored.factors, stage, ranking, figures, "")
+    return _newly_fitted(ctx, bought, items, stage, figures, reason or "")
 
 
-def fit_of_date(ctx: Context[RecommendSettings], of_date: RecommenderOfDate) -> Fit | None:
-    """What was fitted on the date; None: nothing."""
+def fits_of_date(ctx: Context[RecommendSettings], of_date: RecommenderOfDate) -> list[Fit]:
+    """What was fitted on the date."""
     if not of_date.reason:
-        return None
+        return []
     settings, figures = ctx.settings, of_date.figures
-    return Fit(
+    recommender = Fit(
         "recommender",
         of_date.recommender,
         settings.refit,
@@ -115,22 +132,27 @@ def fit_of_date(ctx: Context[RecommendSettings], of_date: RecommenderOfDate) -> 
         state=ItemFactors,
         metrics={f.metric: f.value for f in figures if f.slice == _OF_PUBLISHED and f.value is not None},
     )
+    return [recommender, *of_date.ranking.fits]
 
 
-def _measured_figures(ctx: Context[RecommendSettings], bought: DataFrame) -> list[Figure]:
-    """The metrics of all contenders on the holdout; none where the holdout has no users."""
+def _measured(
+    ctx: Context[RecommendSettings], bought: DataFrame, stage: Stage, ranking: RankingOfDate
+) -> tuple[list[Figure], ListModel | None]:
+    """The metrics of all contenders on the holdout, and what was fitted before it; nothing where it has no users."""
     settings, cutoff = ctx.settings, ctx.date - datetime.timedelta(days=ctx.settings.holdout_days)
     past, later = holdout.split_at(bought, cutoff)
     measured = ctx.keep(holdout.users_on_both_sides(past, later, at_most=settings.evaluation_users))
     if measured.isEmpty():
-        return []
+        return [], None
     days = repeated_days(past.join(measured, Purchase.user_id, "left_semi"))
     repurchases = user_repurchases(days, kept=most_repurchases(ctx.read(UserProfile)))
+    items = _catalogue(ctx, past, cutoff)
     model = _list_model(
         ctx,
         past,
         partial(als_factors, settings=settings),
-        items=_catalogue(ctx, past, cutoff),
+        items=items,
+        ranked=_ranked(ctx, stage, ranking, cutoff, measured, items),
         users=measured.withColumn(Segments.segment_id, F.lit(0)),
         due=due_again(repurchases, as_of=cutoff, lead_days=settings.due_lead_days),
         refused=Strength.frame(ctx.spark),
@@ -141,17 +163,17 @@ def _measured_figures(ctx: Context[RecommendSettings], bought: DataFrame) -> lis
     per_user = holdout.user_metrics(
         model.users.join(F.broadcast(truth), Purchase.user_id),
         model.items,
-        contenders=holdout.contenders(settings.bought),
+        contenders=holdout.contenders(ranked=ranking.ranker is not None),
         repeat_weight=settings.repeat_weight,
     )
     metrics = holdout.holdout_metrics(per_user, model.catalogue.count())
-    return [Figure(*row) for row in metrics.collect()]  # a few per contender
+    return [Figure(*row) for row in metrics.collect()], model  # a few per contender
 
 
 def _judged(
-    ctx: Context[RecommendSettings], stored: StoredModel, products: ModelledProducts
+    ctx: Context[RecommendSettings], stored: StoredModel, products: ModelledProducts, ranking: RankingOfDate
 ) -> tuple[str | None, list[Figure]]:
-    """Why stored vectors are fitted again, None if they are kept; and how much is bought that has none."""
+    """Why stored vectors and models are fitted again, None if they are kept; and figures of how well they still do."""
     settings, without_vector = ctx.settings, products.share_without_vector()
     reason = refit_reason(
         settings.refit,
@@ -161,30 +183,53 @@ def _judged(
         drifted=drift(
             without_vector,
             (ctx.date - stored.trained_on).days,
-            most_without_vector=settings.refit_without_vector,
+            most_without_vector=1.0 if stored.recommender == "ranked" else settings.refit_without_vector,
             most_days=settings.refit_after_days,
-        ),
+        )
+        or worst_decile_drift(ranking.figures, settings.refit_worst_decile),
     )
-    return reason, [Figure("without_vector", _OF_STORED, without_vector, int(products.recent_buyers.sum()))]
+    figure = Figure("without_vector", _OF_STORED, without_vector, int(products.recent_buyers.sum()))
+    return reason, [figure, *ranking.figures]
 
 
 def _newly_fitted(
-    ctx: Context[RecommendSettings], bought: DataFrame, items: DataFrame, figures: list[Figure], reason: str
+    ctx: Context[RecommendSettings],
+    bought: DataFrame,
+    items: DataFrame,
+    stage: Stage,
+    figures: list[Figure],
+    reason: str,
 ) -> RecommenderOfDate:
-    """The best recommender of the holdout, fitted on all purchases before the date."""
+    """The best recommender of the holdout, fitted on all purchases before the date.
+
+    Where that is the second stage, products keep the vectors of the holdout: they are for reasons in words alone, and
+    fitting them costs more than all the rest.
+    """
     settings = ctx.settings
+    ctx.say("fitting the second stage")
+    ranking = fitted_ranking(ctx, stage, reason)
     ctx.say(f"fitting, and measuring recommenders on the last {settings.holdout_days} days")
-    measured, model = both(
-        lambda: _measured_figures(ctx, bought),
-        lambda: _model_of_date(ctx, bought, items, partial(als_factors, settings=settings)),
-    )
+    measured, past = _measured(ctx, bought, stage, ranking)
     best = holdout.best_recommender(measured, settings.bought)
     ctx.say(f"recommending by {best}")
-    factors = factor_rows(
-        items, model.items.items, model.items.vectors, recommender=best, trained_on=ctx.date, made_by=ctx.made_by
-    )
+    factors_of: Callable[[DataFrame], Factors] = partial(als_factors, settings=settings)
+    factors = _factor_rows(ctx, past, best) if best == "ranked" and past is not None else None
+    if factors is not None:
+        products = modelled_products(factors, items, min_buyers=settings.min_buyers, rank=settings.rank)
+        factors_of = partial(folded_in_factors, items=products.items, vectors=products.vectors, settings=settings)
+    model = _model_of_date(ctx, bought, items, factors_of, stage, ranking)
+    factors = factors if factors is not None else _factor_rows(ctx, model, best)
     published = _published_figures(measured, best, settings.bought)
-    return RecommenderOfDate(model, best, factors, [*figures, *measured, *published, *_model_figures(model)], reason)
+    figures = [*figures, *ranking.figures, *measured, *published, *_model_figures(model)]
+    return RecommenderOfDate(model, best, factors, stage, ranking, figures, reason)
+
+
+def _factor_rows(ctx: Context[RecommendSettings], of: ListModel, best: Recommender) -> DataFrame:
+    """One row per product with a vector. → ItemFactors, of a fit on the date."""
+    vectors = of.items.vectors
+    return factor_rows(
+        of.catalogue, of.items.items, vectors, recommender=best, trained_on=ctx.date, made_by=ctx.made_by
+    )
 
 
 def _model_figures(model: ListModel) -> Iterator[Figure]:
@@ -197,7 +242,7 @@ def _model_figures(model: ListModel) -> Iterator[Figure]:
         yield Figure(metric, _OF_MODEL, float(count), count)
 
 
-def _published_figures(measured: Iterable[Figure], best: Recommender, policy: str) -> Iterator[Figure]:
+def _published_figures(measured: Iterable[Figure], best: Recommender, policy: Policy) -> Iterator[Figure]:
     """The figures of the recommender that is published, once more under the slice `published`."""
     return (figure._replace(slice=_OF_PUBLISHED) for figure in measured if figure.slice == f"{best}:{policy}")
 
@@ -219,6 +264,8 @@ def _model_of_date(
     bought: DataFrame,
     items: DataFrame,
     factors_of: Callable[[DataFrame], Factors],
+    stage: Stage,
+    ranking: RankingOfDate,
 ) -> ListModel:
     """What the day's lists are made from: all purchases before the date, vectors by `factors_of` (ModelPair)."""
     settings, profiles, segments = ctx.settings, ctx.read(UserProfile), ctx.read(Segments)
@@ -232,8 +279,23 @@ def _model_of_date(
         due=due_again(profiles, as_of=ctx.date, lead_days=settings.due_lead_days),
         refused=taken_back(ctx.read(OrderLines), bought, before=ctx.date, days=days),
         segments=segments,
+        ranked=_ranked(ctx, stage, ranking, ctx.date, profiles, items),
         as_of=ctx.date,
     )
+
+
+def _ranked(
+    ctx: Context[RecommendSettings],
+    stage: Stage,
+    ranking: RankingOfDate,
+    as_of: datetime.date,
+    users: DataFrame,
+    items: DataFrame,
+) -> DataFrame:
+    """One row per user with a history: what the second stage says as of a date. → RankedItems."""
+    if ranking.ranker is None:
+        return RankedItems.frame(ctx.spark)
+    return stage.ranked(ranking.ranker, (as_of - datetime.date(1970, 1, 1)).days, users, items)
 
 
 def _catalogue(ctx: Context[RecommendSettings], bought: DataFrame, as_of: datetime.date) -> DataFrame:
@@ -263,6 +325,7 @@ def _list_model(
     due: DataFrame,
     refused: DataFrame,
     segments: DataFrame,
+    ranked: DataFrame,
     as_of: datetime.date,
 ) -> ListModel:
     """Vectors by the purchases before a date, and all that turns them into lists.
@@ -281,7 +344,6 @@ def _list_model(
     factors = factors_of(modelled)
     popular_since = as_of - datetime.timedelta(days=settings.popular_days)
     popular = popularity(bought, items, segments, since=popular_since)
-    with_due = pairs.unionByName(refused).join(due, [Strength.user_id, DueProduct.product_id], "left")
-    own = own_products(with_due, items, banned(settings.bought))
-    ready = users_with_purchases(users, own, factors, blocks=settings.blocks)
+    own = own_products(pairs.unionByName(refused), items, due, as_of=as_of, days=settings.bought_days)
+    ready = users_with_purchases(users, own, factors, ranked, blocks=settings.blocks)
     return ListModel(items, item_model(factors, popular), ready, modelled)
