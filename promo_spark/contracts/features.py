@@ -180,7 +180,10 @@ class ProductProfile(AsOf):
 
 
 class DailySales(AsOf):
-    """One row per series and day, on a full calendar from the series' first sale to the day before as_of."""
+    """One row per series and day, on a full calendar from the series' first sale to the day before as_of.
+
+    Products of business.excluded_departments and business.excluded_categories are in no series of any level.
+    """
 
     name = "daily_sales"
     key = ("as_of", "series_id", "day")

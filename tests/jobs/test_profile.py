@@ -30,7 +30,9 @@ def execute(lake: Lake, settings: Settings, date: datetime.date, step: Step | No
 def test_the_three_tables_are_written_from_products_and_orders_alone(
     spark: SparkSession, lake: Lake, settings: Settings
 ) -> None:
-    lake.write(Products, [{"product_id": "milk", "category": "dairy"}, {"product_id": "tea"}])
+    """With each milk ten litres of fuel are bought, of an excluded category: it has a profile, and no series."""
+    catalogue = [("milk", "dairy"), ("fuel", "petrol"), ("tea", None)]
+    lake.write(Products, [{"product_id": product, "category": category} for product, category in catalogue])
     lake.write(
         OrderLines,
         OrderLines.frame(
@@ -38,19 +40,20 @@ def test_the_three_tables_are_written_from_products_and_orders_alone(
             [
                 {
                     "order_id": f"o{n}",
-                    "line_no": 1,
+                    "line_no": line_no,
                     "user_id": "u1",
-                    "product_id": "milk",
-                    "quantity": 1,
+                    "product_id": product,
+                    "quantity": quantity,
                     "amount_paid": 2,
                     "list_amount": 2,
                     "order_date": datetime.date(2017, 6, n),
                 }
                 for n in (1, 4, 10)
+                for line_no, product, quantity in ((1, "milk", 1), (2, "fuel", 10))
             ],
         ),
     )
-    business = settings.business.model_copy(update={"excluded_categories": ["dairy", "diary"]})
+    business = settings.business.model_copy(update={"excluded_categories": ["petrol", "diary"]})
     notes: list[str] = []
     step = Step(Progress(), "profile")
     step.note = notes.append  # type: ignore[assignment, method-assign]  # what stays on the screen
@@ -59,7 +62,7 @@ def test_the_three_tables_are_written_from_products_and_orders_alone(
     assert "has a category of business.excluded_categories: diary. Nothing is left out" in note
     [user] = lake.read(UserProfile).collect()
     assert (user.as_of, user.orders, user.recency_days, user.due_date) == (DAY, 2, 6, datetime.date(2017, 6, 7))
-    assert {r.product_id: r.units for r in lake.read(ProductProfile).collect()} == {"milk": 2, "tea": 0}
+    assert {r.product_id: r.units for r in lake.read(ProductProfile).collect()} == {"milk": 2, "fuel": 20, "tea": 0}
     sales = lake.read(DailySales).orderBy("series_id", "day").collect()
     assert [(r.series_id, r.day.day) for r in sales] == [
         (series, n) for series in ("category:dairy", "product:milk") for n in range(1, 10)

@@ -37,6 +37,7 @@ SMALL = (
     "profile.top_products=3",
     "profile.top_stores=2",
     'profile.series_levels=["product", "category", "store"]',
+    'business.excluded_categories=["shoes"]',
 )
 USERS, PRODUCTS, STORES = "abcdefgh", ["milk", "tea", "cap", "boots", "unlisted", "rare"], ["s1", "s2", "s3", None]
 CATALOGUE = {"milk": "dairy", "tea": None, "cap": "hats", "boots": "shoes", "rare": "hats", "never": "none sold"}
@@ -210,6 +211,16 @@ def test_a_gap_with_late_and_corrected_days_and_a_catalogue_that_changes(shop: S
         gone=[{"product_id": "rare"}],
     )
     shop.follows(day(18), since=BASE)
+
+
+def test_products_that_come_to_what_is_excluded_and_leave_it(shop: Shop) -> None:
+    """Boots were excluded, and caps will be: the series of stores change on all their days."""
+    assert not {"product:boots", "category:shoes"} & {row["series_id"] for row in shop.stored(DailySales, BASE)}
+    shop.know(Products, {"product_id": "boots", "category": "hats"}, {"product_id": "cap", "category": "shoes"})
+    shop.follows(day(15), since=BASE)
+    series = {row["series_id"] for row in shop.stored(DailySales, day(15))}
+    assert "category:hats" in series and "store" in {one.split(":")[0] for one in series}
+    assert not {"product:cap", "category:shoes"} & series
 
 
 def test_consent_given_and_withdrawn_and_a_user_erased(shop: Shop) -> None:

@@ -11,10 +11,12 @@ from promo_spark.contracts.features import ProductProfile
 from promo_spark.contracts.silver import OrderLines, Products
 from promo_spark.features.products.charged_prices import LAST_DAYS, LEAST_SALES
 from promo_spark.features.products.sales import COMPARED_DAYS, ProductBuyers, ProductSales, product_buyers, together
+from promo_spark.measures.exclusions import is_excluded
 from promo_spark.measures.order_lines import is_purchase
+from promo_spark.settings.business import BusinessSettings
 
 _ID, _HIGHEST = ProductProfile.product_id, "highest"
-_CATEGORY_THEN, _WAS_THERE = "category_then", "was_there"
+_CATEGORY_THEN, _PROMOTABLE_NOW = "category_then", "promotable_now"
 
 
 def sold_products(profiles: DataFrame) -> DataFrame:
@@ -22,15 +24,30 @@ def sold_products(profiles: DataFrame) -> DataFrame:
     return profiles.filter((F.col(ProductProfile.purchases) > 0) | (F.col(ProductProfile.units) != 0)).select(_ID)
 
 
-def moved_products(profiles: DataFrame, products: DataFrame) -> DataFrame:
-    """One row per product that is new in the catalogue, or in another category: product_id.
+def moved_products(profiles: DataFrame, products: DataFrame, business: BusinessSettings) -> DataFrame:
+    """One row per product that is new in the catalogue, in another category, or excluded as it was not: product_id.
 
-    ProductProfile of an earlier date, Products. A product that left the catalogue has no category any more.
+    Also one that is not excluded any more. ProductProfile of an earlier date, Products. A product that left the
+    catalogue has no category any more.
     """
-    then = profiles.select(_ID, F.col(ProductProfile.category).alias(_CATEGORY_THEN), F.lit(True).alias(_WAS_THERE))
-    both = products.select(_ID, Products.category).join(then, _ID, "outer")
-    same = F.col(Products.category).eqNullSafe(F.col(_CATEGORY_THEN)) & F.col(_WAS_THERE).isNotNull()
+    promotable = (~is_excluded(business)).alias(_PROMOTABLE_NOW)
+    then = profiles.select(_ID, F.col(ProductProfile.category).alias(_CATEGORY_THEN), ProductProfile.promotable)
+    both = products.select(_ID, Products.category, promotable).join(then, _ID, "outer")
+    same = F.col(Products.category).eqNullSafe(F.col(_CATEGORY_THEN)) & F.col(ProductProfile.promotable).eqNullSafe(
+        F.col(_PROMOTABLE_NOW)
+    )
     return both.filter(~same).select(_ID)
+
+
+def crossing_products(then: DataFrame, now: DataFrame, business: BusinessSettings) -> DataFrame:
+    """One row per product that is excluded and was not, or the other way round. ProductProfile, Products → product_id.
+
+    A product without a row in one of them was, or is, not excluded.
+    """
+    now = now.select(_ID, (~is_excluded(business)).alias(_PROMOTABLE_NOW))
+    both = then.select(_ID, ProductProfile.promotable).join(now, _ID, "outer")
+    was, is_now = (F.coalesce(F.col(c), F.lit(True)) for c in (ProductProfile.promotable, _PROMOTABLE_NOW))
+    return both.filter(was != is_now).select(_ID)
 
 
 def carried_sales(profiles: DataFrame, *more: DataFrame) -> DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 
 from pyspark.sql import Column, DataFrame, Window
@@ -17,6 +17,7 @@ from promo_spark.contracts.silver import OrderLines, Products
 from promo_spark.features.products.charged_prices import with_charged_price
 from promo_spark.features.products.sales import ProductSales
 from promo_spark.features.products.stock import stock_on_hand
+from promo_spark.measures.exclusions import is_excluded
 from promo_spark.measures.fifths import fifth, fifths
 from promo_spark.measures.money import half_up
 from promo_spark.measures.order_lines import is_purchase
@@ -93,10 +94,6 @@ def product_profile(
         .fillna(0, subset=list(_COUNTS))
         .withColumn(ProductProfile.list_price, half_up(F.coalesce(_CATALOGUE_PRICE, SoldPrice.sold_list_price), digits))
     )
-    promotable = ~(
-        _is_one_of(Products.department, business.excluded_departments)
-        | _is_one_of(Products.category, business.excluded_categories)
-    )
     price, charged = F.col(ProductProfile.list_price), F.col(ProductProfile.charged_price)
     rows = with_charged_price(rows, priced, calendar, as_of=as_of, recent_days=settings.recent_days, digits=digits)
     margin = _margin(business.assumed_margin, business.assumed_margin_by_department)
@@ -106,7 +103,7 @@ def product_profile(
             ProductProfile.title: F.coalesce(
                 F.nullif(F.trim(Products.title), F.lit("")), Products.category, Products.product_id
             ),
-            ProductProfile.promotable: promotable,
+            ProductProfile.promotable: ~is_excluded(business),
             ProductProfile.discount_depth: share(F.col(ProductSales.discount), F.col(ProductSales.list_amount)),
             ProductProfile.discounted_units_share: share(
                 F.col(ProductSales.discounted_purchases), F.col(ProductSales.purchases)
@@ -150,10 +147,6 @@ def _recent_else_ever(price: str, digits: int) -> Column:
     """The price of the recent lines; where none is recent, the lines that are not recent are all lines."""
     recent = F.max(F.when(F.col(PricePoint.recent), F.col(price)))
     return half_up(F.coalesce(recent, F.max(price)), digits)
-
-
-def _is_one_of(column: str, names: Sequence[str]) -> Column:
-    return F.coalesce(F.col(column).isin(list(names)), F.lit(False))
 
 
 def _margin(default: float, by_department: Mapping[str, float]) -> Column:

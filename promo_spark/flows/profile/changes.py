@@ -93,7 +93,7 @@ def _moved(ctx: Context[ProfileSettings], since: EarlierRun, products: DataFrame
     pairs = past.select(OrderLines.user_id, OrderLines.product_id)
     if ctx.unchanged(Products, since):
         return pairs.limit(0)
-    moved = settled(moved_products(ctx.own_rows(ProductProfile, since), products))
+    moved = settled(moved_products(ctx.own_rows(ProductProfile, since), products, ctx.business))
     return settled(pairs.join(F.broadcast(moved), Products.product_id, "left_semi").distinct())
 
 

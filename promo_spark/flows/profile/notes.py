@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import UserProfile
 from promo_spark.contracts.silver import OrderLines, Products, Users
+from promo_spark.measures.exclusions import is_excluded
 from promo_spark.runtime.job import Context
 from promo_spark.settings.profile import ProfileSettings
 
@@ -33,8 +32,9 @@ def note_unknown_exclusions(ctx: Context[ProfileSettings], products: DataFrame) 
     }
     if not any(names for _, names in excluded.values()):
         return
-    is_excluded = functools.reduce(Column.__or__, (F.col(column).isin(names) for column, names in excluded.values()))
-    there = products.filter(is_excluded).select(Products.department, Products.category).distinct().collect()
+    there = (
+        products.filter(is_excluded(ctx.business)).select(Products.department, Products.category).distinct().collect()
+    )
     for setting, (column, names) in excluded.items():
         missing = sorted(set(names) - {row[column] for row in there})
         if missing:

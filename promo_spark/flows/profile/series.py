@@ -7,10 +7,12 @@ from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import DailySales, ProductProfile
 from promo_spark.contracts.silver import OrderLines, Products, PromoCalendar
+from promo_spark.features.products.carried import crossing_products
 from promo_spark.features.series.daily_sales import carried_days, daily_sales, sales_days
 from promo_spark.features.series.wanted import SERIES, lines_of_few, series_of_categories, wanted_series
 from promo_spark.features.sold_days import product_days, store_days
 from promo_spark.flows.profile.changes import Changes, settled
+from promo_spark.measures.exclusions import without_excluded
 from promo_spark.runtime.job import Context
 from promo_spark.settings.profile import ProfileSettings
 
@@ -22,8 +24,14 @@ def sales_series(
     products: DataFrame,
     changes: Changes | None,
 ) -> DataFrame:
-    """One row per wanted series and day. PastLine, SoldDay of products, …, an earlier DailySales → DailySales."""
+    """One row per wanted series and day. PastLine, SoldDay of products, …, an earlier DailySales → DailySales.
+
+    Products of excluded departments and categories are in none: fuel by the litre would be most of a grocer's units.
+    """
     as_of, levels = ctx.date, ctx.settings.series_levels
+    lines, by_product, calendar = (
+        without_excluded(rows, products, ctx.business) for rows in (lines, by_product, ctx.read_optional(PromoCalendar))
+    )
     by_store = store_days(lines)
     if changes is None:
         by_store = ctx.keep(by_store)
@@ -32,7 +40,6 @@ def sales_series(
         per_day = sales_days(by_product, by_store, products, wanted, levels)
     else:
         per_day = _followed(ctx, lines, products, wanted, changes)
-    calendar = ctx.read_optional(PromoCalendar)
     return daily_sales(per_day, products=products, calendar=calendar, wanted=wanted, as_of=as_of, levels=levels)
 
 
@@ -41,7 +48,8 @@ def _followed(
 ) -> DataFrame:
     """One row per wanted series and day. → SalesDay: earlier days as they stand, the days since the first change anew.
 
-    Series that were not made for the earlier date, and categories that a product came to or left, are made whole.
+    Series that were not made for the earlier date, and categories that a product came to or left, are made whole;
+    stores too, where a product has come to what is excluded or left it.
     """
     levels, first = ctx.settings.series_levels, F.lit(changes.first_day)
     before = F.col(OrderLines.order_date) < first
@@ -49,6 +57,9 @@ def _followed(
     left = ctx.own_rows(ProductProfile, changes.since).join(moved, Products.product_id, "left_semi")
     came = products.join(moved, Products.product_id, "left_semi")
     moved_series = series_of_categories(left.select(Products.category).union(came.select(Products.category)))
+    crossed = crossing_products(left, came, ctx.business).limit(1)
+    of_stores = wanted.filter(F.col(DailySales.level) == "store").crossJoin(crossed).select(*SERIES)
+    moved_series = moved_series.unionByName(of_stores)
     sales = ctx.own_rows(DailySales, changes.since)
     known = sales.join(F.broadcast(wanted), SERIES, "left_semi").join(moved_series, SERIES, "left_anti")
     new = settled(wanted.join(known.select(*SERIES).distinct(), SERIES, "left_anti"))

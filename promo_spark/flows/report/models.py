@@ -36,9 +36,9 @@ def forecast_rows(ctx: Ctx) -> ForecastRows:
     """Sales and forecasts of the categories that sold most; of products where there are no categories."""
     sales = ctx.read_optional(DailySales).filter(F.col(DailySales.day) >= F.lit(_first_day(ctx)))
     metrics = rows_of(ctx.read_optional(Metrics).filter(F.col(Metrics.job) == "forecast"))
-    level, items = "category", _largest(ctx, sales, "category")
+    level, items = "category", _largest(sales, "category")
     if not items:
-        level, items = "product", _largest(ctx, sales, "product")
+        level, items = "product", _largest(sales, "product")
     if not items:
         return ForecastRows([], [], [], [], metrics)
     champions = F.col(Forecasts.champion) & (F.col(Forecasts.level) == level) & F.col(Forecasts.item_id).isin(items)
@@ -53,10 +53,9 @@ def forecast_rows(ctx: Ctx) -> ForecastRows:
     )
 
 
-def _largest(ctx: Ctx, sales: DataFrame, level: str) -> list[str]:
-    """The items of a level with the most revenue in the days that are told of, those left out that no offer is of."""
-    excluded = ctx.business.excluded_categories if level == "category" else []
-    of_level = sales.filter((F.col(DailySales.level) == level) & ~F.col(DailySales.item_id).isin(excluded))
+def _largest(sales: DataFrame, level: str) -> list[str]:
+    """The items of a level with the most revenue in the days that are told of."""
+    of_level = sales.filter(F.col(DailySales.level) == level)
     revenue = F.sum(DailySales.revenue).alias(DailySales.revenue)
     items = of_level.groupBy(DailySales.item_id).agg(revenue).filter(F.col(DailySales.revenue) > 0)
     largest = items.orderBy(F.desc(DailySales.revenue), DailySales.item_id).limit(SERIES)

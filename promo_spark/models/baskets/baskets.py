@@ -14,6 +14,7 @@ from pyspark.sql import types as T
 
 from promo_spark.contracts.schema import Col, Frame
 from promo_spark.contracts.silver import OrderLines, Products
+from promo_spark.measures.exclusions import is_excluded
 from promo_spark.measures.order_lines import is_purchase
 from promo_spark.settings.baskets import BasketsSettings
 from promo_spark.settings.business import BusinessSettings
@@ -76,11 +77,7 @@ def product_items(products: DataFrame, level: str, business: BusinessSettings) -
     excluded department or category, are none.
     """
     item = F.col(LEVELS[level])
-    eligible = products.filter(
-        F.coalesce(~F.col(Products.department).isin(list(business.excluded_departments)), F.lit(True))
-        & F.coalesce(~F.col(Products.category).isin(list(business.excluded_categories)), F.lit(True))
-        & item.isNotNull()
-    )
+    eligible = products.filter(~is_excluded(business) & item.isNotNull())
     return eligible.select(Products.product_id, item.alias(Item.item))
 
 
