@@ -105,6 +105,16 @@ class Wording:
             shown = shown.lstrip("+-")
         return shown.replace("-", "−")
 
+    def figure(self, value: float | None) -> str:
+        """A figure of which nobody knows whether it counts: a large whole number as one that does.
+
+        >>> w = Wording("en-US", "USD", 5)
+        >>> w.figure(3930.0), w.figure(0.875), w.figure(1.0)
+        ('3,930', '0.8750', '1.0000')
+        """
+        counts = value is not None and abs(value) >= 2 and float(value).is_integer()
+        return self.number(value, 0 if counts else 4)
+
     def day(self, day: datetime.date | None) -> str:
         return NOTHING if day is None else day.isoformat()
 

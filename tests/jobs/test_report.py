@@ -296,7 +296,7 @@ ROWS = [
     ["Bought together", "2", "<5", "1.00", "6.50"],
     ["bundle", "2", "<5", "1.00", "6.50"],
     ["store", "7", "7", "7.10", "15.25"],
-    ["gets offers", "11", "8", "8", "7.60"],
+    ["may get offers", "11", "8", "8", "7.60"],
     ["held out", "5", "0", "0", "0.00"],
     ["no offer would bring enough", "<5"],
     ["held out, to measure what offers change", "5"],

@@ -117,12 +117,12 @@ def _quality(fit: Row, own: Sequence[Row], told: Told) -> list[Block]:
     w = told.words
     whole = fit[Registry.metrics] or {}
     cells: list[list[Cell]] = [
-        [metric, NOTHING, w.number(value, 4), NOTHING] for metric, value in sorted(whole.items())
+        [metric, NOTHING, w.figure(value), NOTHING] for metric, value in sorted(whole.items())
     ]
     parts = [r for r in own if r[Metrics.metric] not in (*SHARES, PSI, PSI_WEIGHTED)]
     told_already = {(metric, fit[Registry.model]) for metric in whole}
     cells += [
-        [r[Metrics.metric], r[Metrics.slice], w.number(r[Metrics.value], 4), w.count(r[Metrics.n])]
+        [r[Metrics.metric], r[Metrics.slice], w.figure(r[Metrics.value]), w.count(r[Metrics.n])]
         for r in sorted(parts, key=lambda r: (r[Metrics.metric], r[Metrics.slice]))
         if (r[Metrics.metric], r[Metrics.slice]) not in told_already
     ]
