@@ -83,6 +83,12 @@ WRONG = [
         "maintain.retention={'silver.events' = 0}",
         r"maintain\.retention\.silver\.events: input should be greater than 0",
     ),
+    (
+        "maintain.retention.silver.events=0",  # without the quotes that TOML asks for
+        r"maintain\.retention\.silver\.events: input should be greater than 0",
+    ),
+    ("maintain.retention=7", r"maintain\.retention: write a table, such as { \"a\" = 1 }, found 7"),
+    ('promote.fairness.attributes="age"', r"fairness\.attributes: write a list, such as \[\"a\", \"b\"\], found 'age'"),
     ("report.days=0", r"report\.days: input should be greater than 0"),
     ("report.least_group=0", r"report\.least_group: input should be greater than 0"),
     ('promote.fairness.gate="block"', r"promote\.fairness\.gate: input should be 'warn' or 'stop', found 'block'"),
@@ -150,6 +156,7 @@ WRONG = [
                 f'{DATABASE.replace("mysql", "postgresql")}, table="{41 * "t"}"',
                 "the name of a table has 40 letters at most",
             ),
+            ('kind="xlsx", path="/x"', "input should be .* found 'xlsx'"),
             ('kind="kafka", servers="h:9092", topic="a b"', "string should match pattern"),
             ('kind="kafka", servers="h:9092", topic="t", parts=2', 'parts is not for kind = "kafka"'),
             (f'{TOPIC}, options={{acks="1"}}', "acks is set by the suite: without it offers could be lost"),

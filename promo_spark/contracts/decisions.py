@@ -84,7 +84,10 @@ class Promotions(Table):
         "currency",
     )
     offer_price = Col(
-        MONEY, "price with the offer, from margin floor to below charged; null: no products, or a gift", "currency"
+        MONEY,
+        "price with the offer, from margin floor to below charged; of points and rebates what is left after them: "
+        "charged_price is paid at the till; null: no products, or a gift",
+        "currency",
     )
     margin_floor = Col(
         MONEY, "the lowest price that keeps the minimum margin; null: no products, or a gift", "currency"

@@ -102,6 +102,12 @@ class ItemsetCounts(Predicted):
     items = Col(_TEXTS, "the items, sorted; none: the row of all baskets", required=True)
     baskets = Col(_LONG, "baskets that hold all of them", required=True)
     fitted_baskets = Col(_LONG, "how many held them when the sets were mined", required=True)
+    expected_share = Col(
+        _DOUBLE,
+        "of all baskets, those that would have held both then, were each user's purchases shuffled among the "
+        "user's own baskets; null: not two items",
+        "share",
+    )
     giant_baskets = Col(_LONG, "baskets cut out as they hold too many items; null but in the row of all baskets")
     largest_basket = Col(T.IntegerType(), "items in the largest basket that counts, as of the fit", required=True)
     trained_on = Col(
@@ -120,6 +126,11 @@ class FrequentItemsets(Predicted):
     size = Col(T.IntegerType(), "number of items", required=True)
     baskets = Col(_LONG, "baskets that hold all of them", required=True)
     support = Col(_DOUBLE, "those as a share of all baskets, one-item baskets included", "share", required=True)
+    expected_baskets = Col(
+        _DOUBLE,
+        "baskets that would hold both, were each user's purchases shuffled among the user's own baskets; null: not two "
+        "items",
+    )
 
 
 class BasketRules(Predicted):
@@ -140,8 +151,15 @@ class BasketRules(Predicted):
     lift = Col(_DOUBLE, "confidence / share of baskets with the consequent; 1 = no association", required=True)
     leverage = Col(_DOUBLE, "support − product of the two supports", required=True)
     conviction = Col(_DOUBLE, "(1 − consequent support) / (1 − confidence); null where confidence is 1")
-    p_value = Col(_DOUBLE, "one-sided p that the association is chance, normal approximation", required=True)
-    is_bundle = Col(T.BooleanType(), "strong enough for a bundle: lift above 1 and significant", required=True)
+    expected_baskets = FrequentItemsets.columns()[FrequentItemsets.expected_baskets]
+    lift_within_users = Col(
+        _DOUBLE, "baskets / expected baskets: what tastes and full baskets do not explain; 1 = no association"
+    )
+    p_value = Col(_DOUBLE, "one-sided p that so many baskets hold both by habit and chance; null: not two items")
+    q_value = Col(_DOUBLE, "share of false ones among the pairs of such a p or less; null: not two items", "share")
+    is_bundle = Col(
+        T.BooleanType(), "two items that belong together: more often in one basket than habit explains", required=True
+    )
     sentence = Col(_TEXT, "the rule in words", required=True)
 
 

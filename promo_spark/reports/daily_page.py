@@ -14,7 +14,7 @@ from promo_spark.reports.sections.forecasts import ForecastRows, forecasts_secti
 from promo_spark.reports.sections.models import ModelRows, card_sections, models_section
 from promo_spark.reports.sections.outcomes import OutcomeRows, alarms, outcomes_section
 from promo_spark.reports.sections.recommendations import recommendations_section
-from promo_spark.reports.sections.together import together_section
+from promo_spark.reports.sections.together import TogetherRows, together_section
 from promo_spark.reports.sections.told import Row, Told
 from promo_spark.reports.sections.watched import PolicyRows, policy_section, quality_section, risk_section
 
@@ -27,7 +27,7 @@ class DailyRows:
     outcomes: OutcomeRows
     customers: CustomerRows
     fairness: FairnessRows
-    rules: Sequence[Row]
+    together: TogetherRows
     forecasts: ForecastRows
     recommendations: Sequence[Row]
     models: ModelRows
@@ -44,7 +44,7 @@ def daily_page(of: DailyRows, told: Told, run_id: str) -> str:
         outcomes_section(of.outcomes, told),
         customers_section(of.customers, told),
         fairness_section(of.fairness, told),
-        together_section(of.rules, told),
+        together_section(of.together, told),
         forecasts_section(of.forecasts, told),
         recommendations_section(of.recommendations, told),
         models_section(of.models, told),

@@ -14,13 +14,14 @@ class BasketsSettings(Section):
 
     level: Literal["product", "subcategory", "category"]
     history_days: Days
-    miner: Literal["levels", "fpgrowth"]
+    miner: Literal["auto", "levels", "fpgrowth"]
     min_baskets: Positive
     min_support: Share
     min_confidence: Share
     max_items_quantile: Share
     max_antecedent: Annotated[int, Field(ge=1, le=4)]
-    max_p_value: Share
+    min_lift_within_users: Annotated[float, Field(ge=1)]
+    max_q_value: Share
     min_improvement: Share
     max_rules: Positive
     refit: Refit

@@ -142,11 +142,7 @@ def validated(values: Mapping[str, Any]) -> Settings:
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        problems = [
-            f"  {'.'.join(str(p) for p in e['loc'] if p != '[key]')}: "
-            f"{_sentence(e['type'], e['msg'])}{_found(e)}{_near(e)}"
-            for e in error.errors()
-        ]
+        problems = [f"  {_named(e)}{_sentence(e['type'], e['msg'])}{_found(e)}{_near(e)}" for e in error.errors()]
         raise SettingsError("these settings are wrong (see conf/base.toml):\n" + "\n".join(problems)) from None
 
 
@@ -161,11 +157,24 @@ def parsed_date(text: str) -> datetime.date:
     return date
 
 
+def _named(problem: Any) -> str:
+    """Which setting has the problem; "" where its sentence names it, as it is of several."""
+    name = ".".join(str(part) for part in problem["loc"] if part != "[key]")
+    return f"{name}: " if name else ""
+
+
+_SENTENCES = {
+    "extra_forbidden": "there is no such setting",
+    "missing": "missing",
+    "list_type": 'write a list, such as ["a", "b"]',
+    "dict_type": 'write a table, such as { "a" = 1 }',
+    "model_type": 'write a table, such as { "a" = 1 }',
+}
+
+
 def _sentence(kind: str, message: str) -> str:
-    if kind == "extra_forbidden":
-        return "there is no such setting"
-    if kind == "missing":
-        return kind
+    if kind in _SENTENCES:
+        return _SENTENCES[kind]
     return message.removeprefix("Value error, ") if kind == "value_error" else message[0].lower() + message[1:]
 
 
@@ -193,6 +202,8 @@ def _found(problem: Any) -> str:
     if problem["type"] in ("missing", "value_error"):
         return ""
     named = ".".join(str(p) for p in problem["loc"])
+    if problem["type"] == "literal_error" and not _SENSITIVE.search(str(problem["loc"][-1])):
+        return f", found {problem['input']!r}"  # one of a few words, also in a section that may hold secrets
     if _SENSITIVE.search(named):
         return f", found a value that is not shown; a secret is given by reference: {HOW_TO_WRITE}"
     shown = repr(problem["input"])

@@ -341,6 +341,8 @@ def refusing_unreadable(source: str, only: str = "") -> Iterator[None]:
     except SparkFailure as error:  # a footer's error comes as the JVM's own
         if only not in str(error):
             raise
+        if "[PATH_NOT_FOUND]" in str(error):
+            raise SourceError(f"source {source}: there is no such file or folder; check its path") from error
         lines = str(error).splitlines()
         reason = next((line for line in lines if "FAILED_READ_FILE" in line or "Exception: " in line), lines[0])
         if contrary := re.search(r"\[CANNOT_MERGE_SCHEMAS\].*?(?=SQLSTATE)", str(error), re.DOTALL):

@@ -37,6 +37,7 @@ from promo_spark.reports.sections.fairness import FairnessRows, fairness_section
 from promo_spark.reports.sections.forecasts import ForecastRows
 from promo_spark.reports.sections.models import ModelRows
 from promo_spark.reports.sections.outcomes import OutcomeRows
+from promo_spark.reports.sections.together import TogetherRows, together_section
 from promo_spark.reports.sections.told import Told
 from promo_spark.reports.sections.watched import PolicyRows
 from promo_spark.reports.wording import Wording
@@ -163,7 +164,14 @@ def write_tables(lake: Lake) -> None:
     known = {"lifecycle": "repeat"}
     write(UserProfile, *[{**known, "user_id": u, "orders_90d": n, "spend_90d": Decimal(10 * n)} for u, n in bought])
     write(Users, *[{"user_id": u, "age_band": "25-34" if n == 2 else "35-44"} for u, n in bought])
-    rule = {"level": "category", "baskets": 30, "confidence": 0.4, "lift": 2.5, "is_bundle": True}
+    rule = {
+        "level": "category",
+        "baskets": 30,
+        "confidence": 0.4,
+        "lift": 2.5,
+        "lift_within_users": 1.8,
+        "is_bundle": True,
+    }
     write(BasketRules, {**rule, "antecedent": ["TEA"], "consequent": [EVIL], "sentence": f"Who buys tea: {EVIL}."})
     days = [DATE - datetime.timedelta(n) for n in (2, 1)]
     series = {"series_id": "category:TEA", "level": "category", "item_id": "TEA"}
@@ -317,7 +325,7 @@ ROWS = [
     ["redeeming a coupon", "region", "2024-06-08", "900", "0.538", "0.031"],
     ["order within 14 days", "boosting", "2024-06-08", "900", EVIL],
     ["redeeming a coupon", "boosting", "2024-06-08", "900", EVIL],
-    ["TEA", EVIL, "30", "40.0%", "2.5"],
+    ["TEA", EVIL, "30", "40.0%", "2.5", "1.8"],
     ["TEA", "2024-06-13", "2", "20", "26", "30.0%", "50%"],
     ["champions, all series", "0.875", "–", "–", "–", "40"],
     ["2024-06-15", "0.125", "–", "–", "–", "50"],
@@ -466,7 +474,7 @@ def test_a_date_without_rows_has_a_page_that_says_why() -> None:
         OutcomeRows([], [], [], [], [], [], []),
         CustomerRows([], [], []),
         FairnessRows([], []),
-        [],
+        TogetherRows([], 0),
         ForecastRows([], [], [], [], []),
         [],
         ModelRows([], [], {}),
@@ -519,7 +527,16 @@ def test_where_nobodys_attributes_are_known_one_line_says_so() -> None:
     section = fairness_section(FairnessRows([{**row, "group_name": "loyal"}], []), told)
     lines = [block for block in section.blocks if isinstance(block, Sentence)]
     assert lines[1].text.startswith("silver.users tells of nothing else by which groups")
-    assert lines[2].text.startswith("No group gets offers less often") and lines[2].tone == "good"
+    assert lines[2].text.startswith("No group of which it can be told gets offers less") and lines[2].tone == "good"
+    few = {**row, "group_name": "loyal", "n": 40, "outcome": "insufficient"}
+    untold = [block for block in fairness_section(FairnessRows([few], []), told).blocks if isinstance(block, Sentence)]
+    assert untold[2].text.endswith("none has enough customers.") and untold[2].tone == "quiet"
+
+
+def test_rules_none_of_which_is_a_bundle_are_no_empty_table() -> None:
+    told = Told(Wording("en-US", "USD", 5), DATE, 28, frozenset({BasketRules}))
+    [text] = together_section(TogetherRows([], 42), told).blocks
+    assert isinstance(text, Sentence) and "The 42 rules of the day are in models.basket_rules." in text.text
 
 
 def test_the_pipeline_ends_with_the_address_of_the_page(

@@ -32,6 +32,7 @@ class Personal(Enum):
 
 # Read alike by Java and Python. Each starts only where a word starts and repeats a group a bounded number of
 # times, so that a field of megabytes costs one pass and no stack.
+MASKS = r"\[(?:email|phone)\]"  # what stands in a text where something personal stood
 EMAIL = r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+){1,8}"
 PHONE = r"(?<![A-Za-z0-9_.,])\+?\(?[0-9](?:[ ./()-]{0,2}[0-9]){8,14}(?![A-Za-z0-9_])"
 _MARKED_PHONE = r"\+\(?[0-9](?:[ ./()-]{0,2}[0-9]){7,14}"

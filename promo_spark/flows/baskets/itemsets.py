@@ -45,6 +45,7 @@ class CountedItemsets:
     baskets: BasketCounts
     level: str
     reason: str
+    miner: str  # by which they were mined; "": they were kept
     figures: list[Figure]
 
 
@@ -64,7 +65,7 @@ def counted_itemsets(ctx: Context[BasketsSettings], products: DataFrame, setting
         reason = f"{risen:.3f} of the itemsets were rarer when they were mined, {limit}"
         return _mined(ctx, products, settings, reason, figures)
     ctx.say(f"keeps the {len(fitted.sets):,} sets that were mined on {fitted.trained_on}")
-    return CountedItemsets(ctx.keep(count_rows(ctx.spark, fitted, counts)), baskets, fitted.level, "", figures)
+    return CountedItemsets(ctx.keep(count_rows(ctx.spark, fitted, counts)), baskets, fitted.level, "", "", figures)
 
 
 def fit_of_date(ctx: Context[BasketsSettings], itemsets: CountedItemsets) -> Fit | None:
@@ -74,7 +75,7 @@ def fit_of_date(ctx: Context[BasketsSettings], itemsets: CountedItemsets) -> Fit
     window = ctx.date - datetime.timedelta(ctx.settings.history_days), ctx.date - datetime.timedelta(1)
     return Fit(
         "itemsets",
-        ctx.settings.miner,
+        itemsets.miner,
         ctx.settings.refit,
         itemsets.reason,
         rows=itemsets.baskets.kept,
@@ -120,8 +121,8 @@ def _mined(
     lower = math.ceil(Decimal(baskets.fewest) * (1 - Decimal(str(settings.refit_margin))))
     counted = dataclasses.replace(baskets, fewest=max(lower, 1))
     mined = frequent_itemsets(items, baskets=counted, settings=settings, keep=ctx.keep)
-    rows = mined_counts(mined, baskets, trained_on=ctx.date, made_by=ctx.made_by, level=settings.level)
-    return CountedItemsets(ctx.keep(rows), baskets, settings.level, reason, figures)
+    rows = mined_counts(mined.rows, baskets, trained_on=ctx.date, made_by=ctx.made_by, level=settings.level)
+    return CountedItemsets(ctx.keep(rows), baskets, settings.level, reason, mined.miner, figures)
 
 
 def _baskets(counts: SetCounts, fitted: FittedItemsets, settings: BasketsSettings) -> BasketCounts:

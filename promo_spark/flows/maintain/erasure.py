@@ -56,7 +56,7 @@ def erased(ctx: Context[MaintainSettings]) -> None:
     _without_pages(ctx, meant)
     _without_exports(ctx, meant)
     rows = sum(row[Maintenance.rows_removed] for row in done)
-    ctx.note(f"{len(meant.ids):,} persons are erased: {rows:,} rows of {len(done)} tables")
+    ctx.note(f"persons erased: {len(meant.ids):,}; {rows:,} of their rows in {len(done)} tables")
     if done:
         ctx.write(Maintenance, done)
 

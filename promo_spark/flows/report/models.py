@@ -16,6 +16,7 @@ from promo_spark.contracts.risk import Risk, RiskActions
 from promo_spark.flows.report.reading import Ctx, rows_of
 from promo_spark.reports.sections.forecasts import ForecastRows
 from promo_spark.reports.sections.recommendations import NDCG, POPULAR, PUBLISHED, RECALL
+from promo_spark.reports.sections.together import TogetherRows
 from promo_spark.reports.sections.watched import PolicyRows, RiskGroup
 
 SERIES = 4
@@ -23,11 +24,12 @@ RULES = 20
 _FIRST = "_first"
 
 
-def strongest_rules(ctx: Ctx) -> list[dict[str, Any]]:
-    """The rules that are strong enough for a bundle, the strongest first. → BasketRules."""
-    rules = ctx.read_optional(BasketRules).filter(BasketRules.is_bundle)
-    order = (F.desc(BasketRules.lift), BasketRules.antecedent, BasketRules.consequent)
-    return rows_of(rules.orderBy(*order).limit(RULES))
+def together_rows(ctx: Ctx) -> TogetherRows:
+    """The bundles that their buyers' habits explain least, and how many rules there are."""
+    rules = ctx.read_optional(BasketRules)
+    order = (F.desc_nulls_last(BasketRules.lift_within_users), F.desc(BasketRules.confidence))
+    bundles = rules.filter(BasketRules.is_bundle).orderBy(*order, BasketRules.antecedent, BasketRules.consequent)
+    return TogetherRows(rows_of(bundles.limit(RULES)), rules.count())
 
 
 def forecast_rows(ctx: Ctx) -> ForecastRows:

@@ -12,7 +12,7 @@ from promo_spark.flows.report.models import (
     quality_rows,
     recommendation_metrics,
     risk_groups,
-    strongest_rules,
+    together_rows,
 )
 from promo_spark.flows.report.outcomes import outcome_rows
 from promo_spark.flows.report.reading import Ctx
@@ -30,11 +30,11 @@ def pages_of_date(ctx: Ctx) -> dict[str, str]:
     words = Wording(language, ctx.business.currency, ctx.settings.least_group)
     tables = frozenset(table for table in ctx.job.optional if ctx.exists(table))
     ctx.say("reading decisions, effects, segments and models")
-    (decided, outcomes, rules, risk, quality, models), (customers, fairness, forecasts, recommendations, policy) = both(
+    (decided, outcomes, together, risk, quality, models), of_customers = both(
         lambda: (
             decided_rows(ctx),
             outcome_rows(ctx),
-            strongest_rules(ctx),
+            together_rows(ctx),
             risk_groups(ctx),
             quality_rows(ctx),
             model_rows(ctx),
@@ -47,9 +47,10 @@ def pages_of_date(ctx: Ctx) -> dict[str, str]:
             policy_rows(ctx),
         ),
     )
+    customers, fairness, forecasts, recommendations, policy = of_customers
     told = Told(words, ctx.date, ctx.settings.days, tables)
     rows = DailyRows(
-        decided, outcomes, customers, fairness, rules, forecasts, recommendations, models, risk, quality, policy
+        decided, outcomes, customers, fairness, together, forecasts, recommendations, models, risk, quality, policy
     )
     return {
         f"{ctx.date}": daily_page(rows, told, ctx.run_id),

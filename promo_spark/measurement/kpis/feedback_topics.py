@@ -9,6 +9,7 @@ from typing import Final
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from promo_spark.contracts.schema.personal import MASKS
 from promo_spark.contracts.silver import Feedback
 from promo_spark.measurement.kpis.rows import kpi_rows_of, kpi_struct
 from promo_spark.measurement.kpis.satisfaction import has_text
@@ -71,7 +72,7 @@ def topic_of(text: Column) -> Column:
     can read why a text is where it is, and it is there on every date. They know no denial and no irony, which tell how
     users feel and not what about; how they feel, scores tell. Chinese is read in simplified characters.
     """
-    lower = F.lower(text)
+    lower = F.lower(F.regexp_replace(text, MASKS, " "))  # a telephone number that was left out is no topic
     hits = [F.regexp_count(lower, F.lit(_pattern(words))) for words in KEYWORDS.values()]
     counts = F.array(F.lit(0), *hits)  # of `other` 0: it is the first that has the most where there is no other
     most = F.array_position(counts, F.array_max(counts)).cast("int")

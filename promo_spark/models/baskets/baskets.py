@@ -37,6 +37,7 @@ class BasketItem(Frame):
     order_id = Col(T.StringType(), "the order", required=True)
     order_date = Col(T.DateType(), "the day", required=True)
     item = Col(T.StringType(), "the item: a product, subcategory or category", required=True)
+    user_id = Col(T.StringType(), "whose basket it is; null: not known")
     basket_items = Col(T.LongType(), "different items in the basket", required=True)
 
 
@@ -55,14 +56,16 @@ def basket_items(lines: DataFrame, items: DataFrame) -> DataFrame:
     Bought twice in a basket an item counts once, as MLlib's FPGrowth refuses a basket with a repeated item. Returns
     do not count; an order of nothing but products that are no item is no basket.
     """
+    basket = Window.partitionBy(*BASKET)
     return (
         lines.filter(is_purchase())
-        .select(*BASKET, OrderLines.product_id)
+        .select(*BASKET, OrderLines.user_id, OrderLines.product_id)
         .join(items, on=Products.product_id, how="inner")
-        .select(*BASKET, BasketItem.item)
         .repartition(*BASKET)  # serves the two steps below and the collection of baskets
-        .dropDuplicates([*BASKET, BasketItem.item])
-        .withColumn(BasketItem.basket_items, F.count("*").over(Window.partitionBy(*BASKET)))
+        .groupBy(*BASKET, BasketItem.item)
+        .agg(F.max(OrderLines.user_id).alias(BasketItem.user_id))
+        .withColumn(BasketItem.user_id, F.max(BasketItem.user_id).over(basket))
+        .withColumn(BasketItem.basket_items, F.count("*").over(basket))
     )
 
 

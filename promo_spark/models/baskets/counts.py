@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
@@ -19,13 +18,12 @@ from promo_spark.contracts.models import FrequentItemsets, ItemsetCounts
 from promo_spark.contracts.schema import Col, Frame
 from promo_spark.measures.refitting import newest_rows
 from promo_spark.models.baskets.baskets import BASKET, BasketCounts, BasketItem
+from promo_spark.models.baskets.bitmaps import BASKETS_AT_ONCE, Floats, Integers, counts_of_sets
 
 MOST_SETS = 200_000  # more are not counted one by one: they are mined again
-_CELLS = 1 << 24  # baskets × sets looked at in one piece: 16 MB
 _ALL, _GIANTS = -1, -2  # in place of a set's position: all baskets that count, and those that are cut out
 
 Itemset = tuple[str, ...]
-Integers = npt.NDArray[np.int64]
 
 
 class CodedBasket(Frame):
@@ -49,6 +47,7 @@ class FittedItemsets:
     level: str
     sets: tuple[Itemset, ...]
     fitted: Integers
+    expected_shares: Floats  # not a number: the set is no pair
     all_fitted: int
     largest: int  # items in the largest basket that counts
     trained_on: datetime.date
@@ -87,6 +86,7 @@ def fitted_itemsets(counts: DataFrame | None) -> FittedItemsets | None:
         whole[ItemsetCounts.level],
         tuple(tuple(row[ItemsetCounts.items]) for row in sets),
         np.array([row[ItemsetCounts.fitted_baskets] for row in sets], np.int64),
+        np.array([row[ItemsetCounts.expected_share] for row in sets], np.float64),
         whole[ItemsetCounts.fitted_baskets],
         whole[ItemsetCounts.largest_basket],
         whole[ItemsetCounts.trained_on],
@@ -133,7 +133,7 @@ def set_counts(
 ) -> Iterator[pa.RecordBatch]:
     """One row per set: the baskets that hold it; one for all baskets, one for giants. CodedBasket → SetCount.
 
-    Codes are below `items`; a set has at least one.
+    Codes are below `items`; a set has at least one, ascending; sets are sorted.
 
     >>> codes = pa.array([[0, 1], [1], [0, 1, 2]], pa.list_(pa.int32()))
     >>> baskets = pa.RecordBatch.from_arrays([pa.array([2, 1, 9]), codes], ["basket_items", "codes"])
@@ -141,23 +141,15 @@ def set_counts(
     >>> [tuple(row.values()) for row in counts.to_pylist()]  # the basket of nine items is a giant
     [(-2, 1), (-1, 2), (0, 1), (1, 2)]
     """
-    longest = max(map(len, sets), default=1)
-    # a set that is shorter than the longest names its last item again: to hold it twice is to hold it
-    members = np.array([(*one, *[one[-1]] * (longest - len(one))) for one in sets], np.int64).reshape(-1, longest).T
-    rows_at_once = max(1, _CELLS // max(len(sets), items, 1))
-    counts, whole, giants = np.zeros(len(sets), np.int64), 0, 0
-    for batch in batches:
-        counts_here = batch.filter(pc.less_equal(batch.column(0), largest))
-        whole, giants = whole + counts_here.num_rows, giants + batch.num_rows - counts_here.num_rows
-        for start in range(0, counts_here.num_rows if sets else 0, rows_at_once):
-            codes = counts_here.column(1).slice(start, rows_at_once)
-            held = np.zeros((len(codes), items), bool)
-            of_basket = np.repeat(np.arange(len(codes)), np.diff(codes.offsets.to_numpy()))
-            held[of_basket, codes.flatten().to_numpy()] = True
-            sets_held = held[:, members[0]]
-            for place in members[1:]:
-                sets_held &= held[:, place]
-            counts += np.count_nonzero(sets_held, axis=0)
+    whole = giants = 0
+    counts = np.zeros(len(sets), np.int64)
+    of_size = {size: np.flatnonzero([len(one) == size for one in sets]) for size in {len(one) for one in sets}}
+    for block in _blocks(batches):
+        counts_here = block.filter(pc.less_equal(block.column(0), largest))
+        whole, giants = whole + counts_here.num_rows, giants + block.num_rows - counts_here.num_rows
+        for size, positions in of_size.items():
+            some = np.array([sets[int(position)] for position in positions], np.int64).reshape(-1, size)
+            counts[positions] += counts_of_sets(counts_here.column(1), some, items)
     found = np.flatnonzero(counts)
     yield pa.RecordBatch.from_arrays(
         [
@@ -168,6 +160,18 @@ def set_counts(
     )
 
 
+def _blocks(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The batches, small ones put together."""
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        waiting.append(batch)
+        if sum(one.num_rows for one in waiting) >= BASKETS_AT_ONCE:
+            yield pa.concat_batches(waiting)
+            waiting = []
+    if waiting:
+        yield pa.concat_batches(waiting)
+
+
 def mined_counts(
     mined: DataFrame, baskets: BasketCounts, *, trained_on: datetime.date, made_by: str, level: str
 ) -> DataFrame:
@@ -176,13 +180,15 @@ def mined_counts(
         FrequentItemsets.items,
         FrequentItemsets.baskets,
         F.lit(None).cast("long").alias(ItemsetCounts.giant_baskets),
+        (F.col(FrequentItemsets.expected_baskets) / F.lit(max(baskets.kept, 1))).alias(ItemsetCounts.expected_share),
     )
-    whole = mined.sparkSession.createDataFrame([([], baskets.kept, baskets.giants)], of_sets.schema)
+    whole = mined.sparkSession.createDataFrame([([], baskets.kept, baskets.giants, None)], of_sets.schema)
     return of_sets.unionByName(whole).select(
         F.lit(level).alias(ItemsetCounts.level),
         ItemsetCounts.items,
         ItemsetCounts.baskets,
         F.col(ItemsetCounts.baskets).alias(ItemsetCounts.fitted_baskets),
+        ItemsetCounts.expected_share,
         ItemsetCounts.giant_baskets,
         F.lit(baskets.largest).alias(ItemsetCounts.largest_basket),
         F.lit(trained_on).alias(ItemsetCounts.trained_on),
@@ -204,9 +210,14 @@ def count_rows(spark: SparkSession, fitted: FittedItemsets, counts: SetCounts) -
         ItemsetCounts.fitted_baskets: fitted.all_fitted,
         ItemsetCounts.giant_baskets: counts.giants,
     }
-    of_sets = [
-        {ItemsetCounts.items: list(one), ItemsetCounts.baskets: int(n), ItemsetCounts.fitted_baskets: int(then)}
-        for one, n, then in zip(fitted.sets, counts.of_sets, fitted.fitted, strict=True)
+    of_sets: list[dict[str, object]] = [
+        {
+            ItemsetCounts.items: list(one),
+            ItemsetCounts.baskets: int(n),
+            ItemsetCounts.fitted_baskets: int(then),
+            ItemsetCounts.expected_share: None if np.isnan(share) else float(share),
+        }
+        for one, n, then, share in zip(fitted.sets, counts.of_sets, fitted.fitted, fitted.expected_shares, strict=True)
     ]
     return ItemsetCounts.frame(spark, [same | row for row in (whole, *of_sets)])
 
@@ -220,6 +231,7 @@ def itemsets_of(counts: DataFrame, baskets: BasketCounts) -> DataFrame:
         size.cast("int").alias(FrequentItemsets.size),
         FrequentItemsets.baskets,
         (n / F.lit(baskets.kept)).alias(FrequentItemsets.support),
+        (F.col(ItemsetCounts.expected_share) * F.lit(baskets.kept)).alias(FrequentItemsets.expected_baskets),
     )
 
 

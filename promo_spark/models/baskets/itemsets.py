@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -11,38 +12,48 @@ from pyspark.ml.fpm import FPGrowth
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
+from scipy import sparse
 
 from promo_spark.contracts.models import FrequentItemsets
 from promo_spark.contracts.schema import Col, Frame
 from promo_spark.errors import SettingsError
-from promo_spark.models.baskets.baskets import BASKET, BasketCounts, BasketItem
+from promo_spark.models.baskets.baskets import BasketCounts, BasketItem
+from promo_spark.models.baskets.bitmaps import PARTS, Integers, counts_of_sets, joined_sets, joins, pairs_of
+from promo_spark.models.baskets.counts import SetCount
+from promo_spark.models.baskets.shoppers import ShopperBaskets, shopper_baskets
 from promo_spark.settings.baskets import BasketsSettings
 
-MOST_COUNTS = 50_000_000  # sets × items: 400 MB of counts in a worker
-_BLOCK = 2048  # baskets to a matrix product
-
-
-class CodedItem(Frame):
-    """One row per basket and frequent item in it."""
-
-    order_id = BasketItem.columns()[BasketItem.order_id]
-    order_date = BasketItem.columns()[BasketItem.order_date]
-    code = Col(T.IntegerType(), "the item's code: its position among the frequent items, from 0", required=True)
+MOST_SETS = 20_000_000  # that are looked at for one more item: half a gigabyte on the driver
+_MOST_PAIRS = 10_000_000  # held in a worker before they are handed on: 300 MB
 
 
 class CodedItemset(Frame):
-    """One row per frequent set of items; where FPGrowth reads them, per basket."""
+    """One row per frequent set of items."""
 
-    codes = Col(T.ArrayType(T.IntegerType()), "the codes of the items", required=True)
+    codes = Col(T.ArrayType(T.IntegerType()), "the codes of the items, ascending", required=True)
     baskets = Col(T.LongType(), "baskets that hold all of them", required=True)
+    expected_baskets = FrequentItemsets.columns()[FrequentItemsets.expected_baskets]
 
 
-class ExtendedCount(Frame):
-    """One row per set, item and batch of baskets: the baskets that hold the set and the item."""
+class PairCount(Frame):
+    """One row per pair of items and part of the shoppers."""
 
-    position = Col(T.LongType(), "the set's position among the sets that are extended", required=True)
-    code = Col(T.LongType(), "the code of the item, higher than all codes of the set", required=True)
-    baskets = Col(T.LongType(), "baskets that hold them all", required=True)
+    first = Col(T.LongType(), "the code of one", required=True)
+    second = Col(T.LongType(), "the code of the other, a higher one", required=True)
+    baskets = Col(T.LongType(), "baskets that hold both", required=True)
+    expected = Col(T.LongType(), "baskets that would by habit (bitmaps.pairs_of)", unit="1/PARTS", required=True)
+
+
+@dataclass(frozen=True)
+class MinedItemsets:
+    """The frequent sets (FrequentItemsets), and which miner found them."""
+
+    rows: DataFrame
+    miner: str
+
+
+class _TooManySetsError(Exception):
+    """More sets than can be looked at one by one."""
 
 
 def frequent_items(items: DataFrame, fewest: int) -> dict[str, int]:
@@ -61,116 +72,145 @@ def frequent_itemsets(
     baskets: BasketCounts,
     settings: BasketsSettings,
     keep: Callable[[DataFrame], DataFrame],
-) -> DataFrame:
+) -> MinedItemsets:
     """One row per set of items in enough of the baskets that are not giants. BasketItem → FrequentItemsets.
 
     A set has up to `max_antecedent` + 1 items: those of the longest rule. The support's denominator is all
     baskets, those with one item or without a frequent one included. Rare
-    items go before anything is built, and numbers stand for names: both miners then have half the work.
-    Both find the same. `levels` (Apriori by matrix products) is for sets of two or three of some hundreds of
-    frequent items; `fpgrowth` (MLlib) for longer sets and more items. `keep` persists what is used twice.
-    Raises SettingsError where `levels` would have too many sets to count.
+    items go before anything is built, and numbers stand for names.
+    All miners find the same. `levels` (Apriori) counts pairs by sparse products, and longer sets, candidates that the
+    driver joins, by bitmaps; `fpgrowth` (MLlib) is for when these are too many. `auto` is `levels`, and `fpgrowth`
+    where a level would look at more than MOST_SETS sets. `keep` persists what is used twice.
+    Raises SettingsError where `levels` would.
     """
     spark = items.sparkSession
-    items = items.filter(F.col(BasketItem.basket_items) <= baskets.largest)
-    frequent = frequent_items(items, baskets.fewest)
+    frequent = frequent_items(items.filter(F.col(BasketItem.basket_items) <= baskets.largest), baskets.fewest)
     if not frequent:
-        return FrequentItemsets.frame(spark).drop(FrequentItemsets.as_of)
-    codes = spark.createDataFrame(list(enumerate(frequent)), [CodedItem.code, BasketItem.item])
-    coded = items.join(F.broadcast(codes), on=BasketItem.item, how="inner").select(
-        *BASKET, F.col(CodedItem.code).cast("int").alias(CodedItem.code)
-    )
-    miner, largest = {"levels": _by_levels, "fpgrowth": _by_fpgrowth}[settings.miner], settings.max_antecedent + 1
-    mined = miner(keep(coded), list(frequent.values()), baskets.fewest, largest, keep)
+        return MinedItemsets(FrequentItemsets.frame(spark).drop(FrequentItemsets.as_of), settings.miner)
+    codes = {item: code for code, item in enumerate(frequent)}
+    shoppers = keep(shopper_baskets(items, codes, largest=baskets.largest))
+    longest, singles = settings.max_antecedent + 1, np.array(list(frequent.values()), np.int64)
+    pairs = frequent_pairs(shoppers, len(codes), baskets.fewest) if longest > 1 else {}
+    if (miner := settings.miner) != "fpgrowth":
+        try:
+            mined, miner = _by_levels(shoppers, singles, pairs, baskets.fewest, longest), "levels"
+        except _TooManySetsError as error:
+            if miner == "levels":
+                raise SettingsError(
+                    f"baskets: {error}, more than {MOST_SETS:,}; raise baskets.min_support or baskets.min_baskets, "
+                    'or set baskets.miner = "auto" or "fpgrowth"'
+                ) from None
+            miner = "fpgrowth"
+    if miner == "fpgrowth":
+        mined = _by_fpgrowth(shoppers, pairs, baskets.fewest, longest, keep)
     names = F.broadcast(spark.createDataFrame([(list(frequent),)], [FrequentItemsets.items]))
     set_codes, count = F.col(CodedItemset.codes), F.col(CodedItemset.baskets)
     items_of_set = F.array_sort(F.transform(set_codes, lambda code: F.get(FrequentItemsets.items, code)))
-    return mined.crossJoin(names).select(
+    rows = mined.crossJoin(names).select(
         F.lit(settings.level).alias(FrequentItemsets.level),
         items_of_set.alias(FrequentItemsets.items),
         F.size(set_codes).cast(T.IntegerType()).alias(FrequentItemsets.size),
         count.alias(FrequentItemsets.baskets),
         (count / F.lit(baskets.kept)).alias(FrequentItemsets.support),
+        FrequentItemsets.expected_baskets,
     )
+    return MinedItemsets(rows, miner)
+
+
+def frequent_pairs(shoppers: DataFrame, items: int, fewest: int) -> dict[tuple[int, int], tuple[int, float]]:
+    """ShopperBaskets → pairs of codes in enough baskets: in how many, and in how many they would be by habit."""
+    counts = shoppers.mapInArrow(functools.partial(pair_counts, items=items), PairCount.schema())
+    sums = counts.groupBy(PairCount.first, PairCount.second).agg(
+        F.sum(PairCount.baskets).alias(PairCount.baskets), F.sum(PairCount.expected).alias(PairCount.expected)
+    )
+    rows = sums.filter(F.col(PairCount.baskets) >= fewest).collect()
+    return {(int(a), int(b)): (int(n), parts / PARTS) for a, b, n, parts in sorted(map(tuple, rows))}
+
+
+def pair_counts(batches: Iterator[pa.RecordBatch], *, items: int) -> Iterator[pa.RecordBatch]:
+    """One row per pair of items that a shopper buys. ShopperBaskets → PairCount."""
+    nothing = sparse.csr_matrix((items, items), dtype=np.int64)
+    together = expected = nothing
+    for batch in batches:
+        for more_together, more_expected in pairs_of(batch.column(0), items):
+            together, expected = together + more_together, expected + more_expected
+            if expected.nnz > _MOST_PAIRS:
+                yield _pair_rows(together, expected)
+                together = expected = nothing
+    yield _pair_rows(together, expected)
+
+
+def candidate_counts(batches: Iterator[pa.RecordBatch], *, sets: Integers, items: int) -> Iterator[pa.RecordBatch]:
+    """One row per set that is in a basket. ShopperBaskets → SetCount. Sets as for bitmaps.counts_of_sets."""
+    counts = np.zeros(len(sets), np.int64)
+    for batch in batches:
+        counts += counts_of_sets(batch.column(0).flatten().field("codes"), sets, items)
+    found = np.flatnonzero(counts)
+    yield pa.RecordBatch.from_arrays([pa.array(found), pa.array(counts[found])], names=list(SetCount.columns()))
+
+
+def _pair_rows(together: sparse.csr_matrix, expected: sparse.csr_matrix) -> pa.RecordBatch:
+    pairs = expected.tocoo()  # two items of one basket are of one shopper: every pair is among them
+    found = np.asarray(together[pairs.row, pairs.col]).ravel() if pairs.nnz else np.zeros(0)
+    columns = [pairs.row, pairs.col, found, pairs.data]
+    return pa.RecordBatch.from_arrays([pa.array(c.astype(np.int64)) for c in columns], names=list(PairCount.columns()))
 
 
 def _by_levels(
-    coded: DataFrame, singles: Sequence[int], fewest: int, largest: int, keep: Callable[[DataFrame], DataFrame]
+    shoppers: DataFrame,
+    singles: Integers,
+    pairs: Mapping[tuple[int, int], tuple[int, float]],
+    fewest: int,
+    longest: int,
 ) -> DataFrame:
-    """One row per frequent set, found level by level (Agrawal & Srikant 1994). CodedItem → CodedItemset.
+    """One row per frequent set, found level by level (Agrawal & Srikant 1994). ShopperBaskets → CodedItemset.
 
-    `singles` has the number of baskets of each item, by its code.
-    The baskets that hold a set and one more item, for all sets and items at once, are a matrix product: sets
-    held (baskets × sets) transposed, times items held (baskets × items). Only counts leave a partition. The
-    frequent sets of a level come to the driver: there are as many as rows in the table that is made of them.
+    `singles` has the number of baskets of each item, by its code. Only counts leave a partition. The frequent sets of
+    a level come to the driver: there are as many as rows in the table that is made of them.
     """
-    spark, items = coded.sparkSession, len(singles)
-    codes = F.collect_list(CodedItem.code).alias(CodedItemset.codes)
-    baskets = keep(coded.groupBy(*BASKET).agg(codes).select(CodedItemset.codes))
-    sets: list[tuple[int, ...]] = [(code,) for code in range(items)]
-    frequent: list[tuple[tuple[int, ...], int]] = [((code,), n) for code, n in enumerate(singles)]
-    for _ in range(2, largest + 1):
-        if len(sets) * items > MOST_COUNTS:
-            raise SettingsError(
-                f"baskets: {len(sets):,} frequent sets × {items:,} frequent items are more counts than fit in "
-                'memory; raise baskets.min_support or baskets.min_baskets, or set baskets.miner = "fpgrowth"'
-            )
-        counts = baskets.mapInArrow(functools.partial(extended_counts, sets=sets, items=items), ExtendedCount.schema())
-        sums = counts.groupBy(ExtendedCount.position, ExtendedCount.code).agg(
-            F.sum(ExtendedCount.baskets).alias(ExtendedCount.baskets)
-        )
-        rows = sums.filter(F.col(ExtendedCount.baskets) >= fewest).collect()
-        longer = {(*sets[position], int(code)): int(n) for position, code, n in rows}
-        sets = sorted(longer)
-        frequent += sorted(longer.items())
-        if not sets:
+    items = len(singles)
+    found: list[tuple[list[int], int, float | None]] = [([code], int(n), None) for code, n in enumerate(singles)]
+    found += [(list(pair), n, expected) for pair, (n, expected) in pairs.items()]
+    sets = np.array(list(pairs), np.int64).reshape(-1, 2)
+    for size in range(3, longest + 1):
+        if (looked_at := joins(sets)) > MOST_SETS:
+            raise _TooManySetsError(f"{len(sets):,} sets of {size - 1} items make {looked_at:,} of {size}")
+        try:
+            candidates = joined_sets(sets, items)
+        except OverflowError as error:
+            raise _TooManySetsError(str(error)) from error
+        if not len(candidates):
             break
-    return spark.createDataFrame([(list(set_codes), n) for set_codes, n in frequent], CodedItemset.schema())
-
-
-def extended_counts(
-    batches: Iterator[pa.RecordBatch], *, sets: Sequence[tuple[int, ...]], items: int
-) -> Iterator[pa.RecordBatch]:
-    """One row per set and item with a higher code: the baskets that hold them all. Baskets → ExtendedCount.
-
-    Baskets are lists of different codes below `items`. The sums of a block are whole numbers far below 2^24,
-    so that float32 holds them exactly.
-
-    >>> baskets = pa.RecordBatch.from_arrays([pa.array([[0, 1, 2], [0, 2], [1]], pa.list_(pa.int32()))], ["codes"])
-    >>> [counts] = extended_counts(iter([baskets]), sets=[(0,), (1,)], items=3)
-    >>> [tuple(row.values()) for row in counts.to_pylist()]  # position of the set, code of the item, baskets
-    [(0, 1, 1), (0, 2, 2), (1, 2, 1)]
-    """
-    members = np.array(sets, dtype=np.int64).T  # one row of codes per place in the set
-    counts = np.zeros((len(sets), items), dtype=np.int64)
-    for batch in batches:
-        codes = batch.column(0)
-        for start in range(0, len(codes), _BLOCK):
-            block = codes.slice(start, _BLOCK)
-            of_basket = np.repeat(np.arange(len(block)), np.diff(block.offsets.to_numpy()))
-            held = np.zeros((len(block), items), dtype=np.float32)
-            held[of_basket, block.flatten().to_numpy()] = 1.0
-            sets_held = held[:, members[0]]
-            for place in members[1:]:
-                sets_held *= held[:, place]
-            counts += (sets_held.T @ held).astype(np.int64)
-    higher = np.arange(items) > members[-1][:, None]
-    position, code = np.nonzero(higher & (counts > 0))
-    yield pa.RecordBatch.from_arrays(
-        [pa.array(position), pa.array(code), pa.array(counts[position, code])], names=list(ExtendedCount.columns())
-    )
+        count = functools.partial(candidate_counts, sets=candidates, items=items)
+        counts = shoppers.mapInArrow(count, SetCount.schema()).groupBy(SetCount.position)
+        sums = counts.agg(F.sum(SetCount.baskets).alias(SetCount.baskets))
+        rows = sorted(map(tuple, sums.filter(F.col(SetCount.baskets) >= fewest).collect()))
+        sets = candidates[[position for position, _ in rows]]
+        found += [(one, int(n), None) for one, (_, n) in zip(sets.tolist(), rows, strict=True)]
+    return shoppers.sparkSession.createDataFrame(found, CodedItemset.schema())
 
 
 def _by_fpgrowth(
-    coded: DataFrame, _singles: Sequence[int], fewest: int, largest: int, keep: Callable[[DataFrame], DataFrame]
+    shoppers: DataFrame,
+    pairs: Mapping[tuple[int, int], tuple[int, float]],
+    fewest: int,
+    longest: int,
+    keep: Callable[[DataFrame], DataFrame],
 ) -> DataFrame:
-    """One row per frequent set, found by MLlib's FPGrowth (PFP, Li et al. 2008). CodedItem → CodedItemset.
+    """One row per frequent set, found by MLlib's FPGrowth (PFP, Li et al. 2008). ShopperBaskets → CodedItemset.
 
     It mines again at each action, so its result is kept. Its own rules are not used: they have no counts.
     """
-    codes = F.sort_array(F.collect_list(CodedItem.code)).alias(CodedItemset.codes)
-    baskets = keep(coded.groupBy(*BASKET).agg(codes))
+    baskets = keep(shoppers.select(F.inline(ShopperBaskets.baskets)).filter(F.size(CodedItemset.codes) > 0))
     # MLlib takes ceil(share × rows) as its count; half a basket less keeps that at `fewest`, whatever the float
     miner = FPGrowth(itemsCol=CodedItemset.codes, minSupport=(fewest - 0.5) / baskets.count())
-    sets = miner.fit(baskets).freqItemsets.toDF(*CodedItemset.columns())
-    return keep(sets.filter(F.size(CodedItemset.codes) <= largest))
+    sets = miner.fit(baskets).freqItemsets.toDF(CodedItemset.codes, CodedItemset.baskets)
+    shorter = keep(
+        sets.filter(F.size(CodedItemset.codes) <= longest).withColumn(
+            CodedItemset.codes, F.array_sort(CodedItemset.codes)
+        )
+    )
+    expected: Sequence[tuple[list[int], float]] = [(list(pair), e) for pair, (_, e) in pairs.items()]
+    schema = T.StructType([CodedItemset.schema()[name] for name in (CodedItemset.codes, CodedItemset.expected_baskets)])
+    of_pairs = shoppers.sparkSession.createDataFrame(expected, schema)
+    return shorter.join(F.broadcast(of_pairs), CodedItemset.codes, "left")

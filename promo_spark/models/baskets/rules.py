@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
-from pyspark.sql.pandas.functions import pandas_udf
-from scipy.stats import norm
 
 from promo_spark.contracts.models import BasketRules, FrequentItemsets
 from promo_spark.contracts.schema import Col, Frame
 from promo_spark.contracts.silver import Products
+from promo_spark.models.baskets.chance import with_chance
 from promo_spark.settings.baskets import BasketsSettings
-
-Floats = npt.NDArray[np.float64]
 
 
 class ItemName(Frame):
@@ -44,19 +38,24 @@ def basket_rules(itemsets: DataFrame, *, all_baskets: int, settings: BasketsSett
 
     With n, a, c the baskets with all items, the antecedent, the consequent, and N all baskets:
     support n/N; confidence n/a, kept from the least confidence on, inclusive; lift nN/(ac); leverage n/N − ac/N²;
-    conviction (1 − c/N)/(1 − n/a), null where confidence is 1. `p_value` is the chance of n or more baskets
-    if the two had nothing to do with each other: the hypergeometric law (margins fixed) by the normal
-    approximation with continuity correction. It is per rule, not corrected for the number of rules.
-    `is_bundle` needs a lift above 1 and a p of at most the largest that is allowed.
+    conviction (1 − c/N)/(1 − n/a), null where confidence is 1.
+    Lift asks whether all of a shop's customers are one: who likes both buys both, and who fills a cart has much in it.
+    `lift_within_users` does not: n over the baskets that would hold both if each user's purchases were shuffled among
+    the user's own baskets. A bundle is a pair that this lift and its significance (with_chance) call one, whose lift is
+    above 1 as well.
     """
     counts = itemsets.select(FrequentItemsets.items, FrequentItemsets.baskets)
     item = F.col(ItemName.item)
     sides = (
-        itemsets.filter(F.col(FrequentItemsets.size).between(2, settings.max_antecedent + 1))
+        with_chance(itemsets)
+        .filter(F.col(FrequentItemsets.size).between(2, settings.max_antecedent + 1))
         .withColumn(ItemName.item, F.explode(FrequentItemsets.items))
         .select(
             BasketRules.level,
             BasketRules.baskets,
+            BasketRules.expected_baskets,
+            BasketRules.p_value,
+            BasketRules.q_value,
             F.array_remove(FrequentItemsets.items, item).alias(BasketRules.antecedent),
             F.array(item).alias(BasketRules.consequent),
         )
@@ -67,20 +66,28 @@ def basket_rules(itemsets: DataFrame, *, all_baskets: int, settings: BasketsSett
     everything = F.lit(all_baskets).cast("bigint")
     confidence, expected = n / a, c / everything
     lift = (n * everything) / (a * c)  # the same number for both directions, to the last bit
-    confident = (
+    within_users = n / F.col(BasketRules.expected_baskets)
+    belong_together = (
+        (lift > 1)
+        & (within_users >= settings.min_lift_within_users)
+        & (F.col(BasketRules.q_value) <= settings.max_q_value)
+    )
+    return (
         sides.join(antecedents, on=BasketRules.antecedent, how="inner")
         .join(consequents, on=BasketRules.consequent, how="inner")
         .filter(confidence >= settings.min_confidence)
-    )
-    return (
-        _with_chance(confident, all_baskets)
-        .withColumn(BasketRules.all_baskets, everything)
-        .withColumn(BasketRules.support, n / everything)
-        .withColumn(BasketRules.confidence, confidence)
-        .withColumn(BasketRules.lift, lift)
-        .withColumn(BasketRules.leverage, n / everything - a / everything * expected)
-        .withColumn(BasketRules.conviction, F.when(n < a, (1 - expected) / (1 - confidence)))
-        .withColumn(BasketRules.is_bundle, (lift > 1) & (F.col(BasketRules.p_value) <= settings.max_p_value))
+        .withColumns(
+            {
+                BasketRules.all_baskets: everything,
+                BasketRules.support: n / everything,
+                BasketRules.confidence: confidence,
+                BasketRules.lift: lift,
+                BasketRules.leverage: n / everything - a / everything * expected,
+                BasketRules.conviction: F.when(n < a, (1 - expected) / (1 - confidence)),
+                BasketRules.lift_within_users: within_users,
+                BasketRules.is_bundle: F.coalesce(belong_together, F.lit(False)),
+            }
+        )
     )
 
 
@@ -108,17 +115,18 @@ def improving_rules(rules: DataFrame, min_improvement: float) -> DataFrame:
 
 
 def best_rules(rules: DataFrame, max_rules: int) -> DataFrame:
-    """The `max_rules` rules of highest lift; ties by more baskets, then by the items' names."""
-    return rules.orderBy(F.desc(BasketRules.lift), F.desc(BasketRules.baskets), *_SIDES).limit(max_rules)
+    """Bundles, then rules of highest lift, `max_rules` in all; ties by more baskets, then by the items' names."""
+    order = F.desc(BasketRules.is_bundle), F.desc(BasketRules.lift), F.desc(BasketRules.baskets)
+    return rules.orderBy(*order, *_SIDES).limit(max_rules)
 
 
 def item_names(products: DataFrame, level: str) -> DataFrame:
     """One row per item of the level. Products → ItemName.
 
-    Category names are put in lower case. A subcategory says its category too ("mainstream (pasta sauce)"),
+    Category names in capitals are put in lower case. A subcategory says its category too ("mainstream (pasta sauce)"),
     the one in which most of its products are. A product is its title, else its subcategory, else its id.
     """
-    category, subcategory = F.lower(Products.category), F.lower(Products.subcategory)
+    category, subcategory = _quiet(Products.category), _quiet(Products.subcategory)
     within = F.when(category != subcategory, F.format_string("%s (%s)", subcategory, category))
     column, name = {
         "category": (Products.category, category),
@@ -133,6 +141,10 @@ def item_names(products: DataFrame, level: str) -> DataFrame:
     )
     commonest = F.max_by(ItemName.name, F.struct(_PRODUCTS, ItemName.name))
     return counts.groupBy(ItemName.item).agg(commonest.alias(ItemName.name))
+
+
+def _quiet(name: str) -> Column:
+    return F.when(F.col(name) == F.upper(name), F.lower(name)).otherwise(F.col(name))
 
 
 def with_sentences(rules: DataFrame, names: DataFrame) -> DataFrame:
@@ -156,30 +168,3 @@ def with_sentences(rules: DataFrame, names: DataFrame) -> DataFrame:
         F.col(BasketRules.lift),
     )
     return rules.crossJoin(F.broadcast(entries)).withColumn(BasketRules.sentence, sentence).drop(_NAMES)
-
-
-def _with_chance(rules: DataFrame, all_baskets: int) -> DataFrame:
-    """The rules with `p_value`: P(N ≥ n) under independence; 1 where a side is in every basket."""
-
-    @pandas_udf(T.DoubleType())  # type: ignore[call-overload, untyped-decorator]  # its stubs take no type object
-    def chance(n: pd.Series, a: pd.Series, c: pd.Series) -> pd.Series:
-        return pd.Series(chances(n.to_numpy(float), a.to_numpy(float), c.to_numpy(float), all_baskets))
-
-    return rules.withColumn(BasketRules.p_value, chance(*_COUNTS))
-
-
-def chances(n: Floats, a: Floats, c: Floats, all_baskets: int) -> Floats:
-    """P(N ≥ n) for N hypergeometric with a of `all_baskets` drawn and c marked.
-
-    By the normal approximation with continuity correction; 1 where either side is in every basket, as nothing can
-    be learnt there.
-
-    >>> n, a, c = np.array([200.0, 260.0, 30.0]), np.array([2000.0, 2000.0, 10_000.0]), np.array([1000.0, 1000.0, 30.0])
-    >>> chances(n, a, c, 10_000).round(6).tolist()  # as many as by chance, many more, and one side in every basket
-    [0.516617, 0.0, 1.0]
-    """
-    total = float(all_baskets)
-    mean = a * c / total
-    spread = np.sqrt(mean * ((total - a) / total) * ((total - c) / max(total - 1, 1)))
-    z = (n - 0.5 - mean) / np.where(spread > 0, spread, 1.0)
-    return np.where(spread > 0, norm.sf(z), 1.0)

@@ -40,8 +40,10 @@ def fairness_section(of: FairnessRows, told: Told) -> Section:
         verdict = w.say("fairness.unequal", n=len(unequal), surely=surely)
         blocks.append(Sentence(verdict, "bad" if surely else "warn"))
         blocks.append(Sentences([r[Fairness.message] for r in sorted(unequal, key=_worst)]))
-    else:
+    elif any(r[Fairness.outcome] == "ok" for r in of.groups):
         blocks.append(Sentence(w.say("fairness.equal"), "good"))
+    else:
+        blocks.append(Sentence(w.say("fairness.untold"), "quiet"))
     columns = told.columns("of", "group", "#users", "#offer_rate", "#mean_depth", "#ratio", "#interval", "outcome")
     blocks.append(Grid(columns, _by_group(of.groups, told)))
     return Section("fairness", title, [*blocks, *_training(of.training, told)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from promo_spark.contracts.models import BasketRules
 from promo_spark.reports.blocks import Block, Grid, Pictures, Section, Sentence, Sentences
@@ -13,12 +14,23 @@ _SENTENCES = 10
 _CONNECTIONS = 10
 
 
-def together_section(rules: Sequence[Row], told: Told) -> Section:
-    """BasketRules of the date, the strongest first → the section."""
+@dataclass(frozen=True)
+class TogetherRows:
+    """What the section is made of: the strongest bundles of the date (BasketRules), and how many rules it has."""
+
+    bundles: Sequence[Row]
+    rules: int
+
+
+def together_section(of: TogetherRows, told: Told) -> Section:
+    """TogetherRows → the section."""
     w = told.words
     title = w.say("together.title")
-    if not rules:
+    if not of.rules:
         return Section("together", title, [told.why_empty(BasketRules)])
+    if not (rules := of.bundles):
+        nothing = w.say("together.no_bundles", n=w.count(of.rules), table=BasketRules.full_name())
+        return Section("together", title, [Sentence(nothing, "quiet")])
     blocks: list[Block] = [Sentence(w.say("together.lead"), "quiet")]
     sentences = Sentences([_sentence(r, told) for r in rules[:_SENTENCES]])
     connections = _connections(rules, told)
@@ -34,10 +46,11 @@ def together_section(rules: Sequence[Row], told: Told) -> Section:
             w.count(r[BasketRules.baskets]),
             w.share(r[BasketRules.confidence]),
             w.number(r[BasketRules.lift], 1),
+            w.number(r[BasketRules.lift_within_users], 1),
         ]
         for r in rules
     ]
-    columns = told.columns("bought", "bought_too", "#baskets", "#confidence", "#lift")
+    columns = told.columns("bought", "bought_too", "#baskets", "#confidence", "#lift", "#lift_within_users")
     return Section("together", title, [*blocks, Grid(columns, rows, folded=w.say("page.numbers"))])
 
 

@@ -130,6 +130,8 @@ def test_topics_are_those_that_a_reader_tells(judged: list[tuple[str, str, str]]
         ("benefit", "other"),  # `fit` is a word of its own
         ("快递parcel坏了", "delivery"),  # English words beside Chinese characters: two against one
         ("PRICES", "price"),
+        ("too many coupons, call me at [phone]", "promo"),  # what was left out is no telephone service
+        ("[phone]", "other"),
     ],
 )
 def test_most_words_win_and_the_more_particular_topic_wins_a_tie(spark: SparkSession, text: str, topic: str) -> None:

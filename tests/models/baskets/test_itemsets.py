@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import combinations
 
+import pytest
 from chispa import assert_df_equality
 from hypothesis import HealthCheck, example, given
 from hypothesis import settings as budget
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
 from promo_spark.contracts.silver import OrderLines, Products
+from promo_spark.models.baskets import shoppers
 from promo_spark.models.baskets.baskets import (
     BasketCounts,
     BasketItem,
@@ -25,6 +27,7 @@ from promo_spark.models.baskets.baskets import (
     product_items,
 )
 from promo_spark.models.baskets.itemsets import frequent_itemsets
+from promo_spark.models.baskets.shoppers import shopper_baskets
 from promo_spark.settings import Settings, load
 
 DAY = datetime.date(2017, 12, 1)
@@ -46,7 +49,11 @@ def apriori(baskets: Sequence[frozenset[str]], fewest: int, largest: int) -> dic
 
 
 def items_of(spark: SparkSession, baskets: Sequence[Sequence[str]]) -> DataFrame:
-    rows = [(f"o{i}", DAY, item, len(set(basket))) for i, basket in enumerate(baskets) for item in sorted(set(basket))]
+    rows = [
+        (f"o{i}", DAY, item, f"u{i % 3}", len(set(basket)))
+        for i, basket in enumerate(baskets)
+        for item in sorted(set(basket))
+    ]
     return spark.createDataFrame(rows, BasketItem.schema())
 
 
@@ -59,7 +66,7 @@ def mined(
         settings=load().baskets.model_copy(update={"max_antecedent": largest - 1, "level": "product", "miner": miner}),
         keep=DataFrame.persist,
     )
-    return {tuple(r["items"]): (r["baskets"], r["support"]) for r in found.collect()}
+    return {tuple(r["items"]): (r["baskets"], r["support"]) for r in found.rows.collect()}
 
 
 def test_a_basket_is_the_different_items_sold_in_the_window(spark: SparkSession, settings: Settings) -> None:
@@ -105,11 +112,11 @@ def test_a_basket_is_the_different_items_sold_in_the_window(spark: SparkSession,
     expected = BasketItem.frame(
         spark,
         [
-            {"order_id": "o1", "order_date": "2017-11-30", "item": "BREAD", "basket_items": 2},
-            {"order_id": "o1", "order_date": "2017-11-30", "item": "DAIRY", "basket_items": 2},
-            {"order_id": "o2", "order_date": "2017-11-01", "item": "DAIRY", "basket_items": 1},
-            {"order_id": "o7", "order_date": "2017-11-29", "item": "DAIRY", "basket_items": 1},
-            {"order_id": "o7", "order_date": "2017-11-30", "item": "BREAD", "basket_items": 1},
+            {"order_id": "o1", "order_date": "2017-11-30", "item": "BREAD", "user_id": None, "basket_items": 2},
+            {"order_id": "o1", "order_date": "2017-11-30", "item": "DAIRY", "user_id": None, "basket_items": 2},
+            {"order_id": "o2", "order_date": "2017-11-01", "item": "DAIRY", "user_id": None, "basket_items": 1},
+            {"order_id": "o7", "order_date": "2017-11-29", "item": "DAIRY", "user_id": None, "basket_items": 1},
+            {"order_id": "o7", "order_date": "2017-11-30", "item": "BREAD", "user_id": None, "basket_items": 1},
         ],
     )
     assert_df_equality(found, expected, ignore_row_order=True, ignore_nullable=True, ignore_metadata=True)
@@ -152,7 +159,7 @@ def test_baskets_with_other_items_lower_support_in_proportion(spark: SparkSessio
     baskets=st.lists(st.frozensets(st.sampled_from("ABCDEF"), min_size=1), min_size=1, max_size=12),
     fewest=st.integers(1, 4),
     largest=st.integers(1, 4),
-    miner=st.sampled_from(["fpgrowth", "levels"]),
+    miner=st.sampled_from(["fpgrowth", "levels", "auto"]),
 )
 @example(baskets=[frozenset("ABCD")] * 2, fewest=2, largest=3, miner="levels")
 @example(baskets=[frozenset("A")], fewest=2, largest=3, miner="levels")  # nothing is frequent
@@ -165,6 +172,45 @@ def test_both_miners_find_what_apriori_finds(
     found = {items: n for items, (n, _) in counted.items()}
     assert found == apriori(baskets, fewest, largest)
     assert all(subset in found for items in found for subset in combinations(items, len(items) - 1) if subset)
+
+
+def test_what_is_expected_follows_from_each_users_own_baskets(spark: SparkSession) -> None:
+    """Two users in three baskets each, and three baskets of nobody known, who count as one shopper."""
+    of_users = {
+        "u1": ["AB", "AB", "C"],  # 5 items; two of them meet with chance (2 + 2 + 0) / (5 × 4) = 0.2
+        "u2": ["A", "B", "CD"],  # 4 items: 2 / (4 × 3) = 1/6
+        None: ["AB", "A", "B"],  # 4 items: 2 / 12 = 1/6
+    }
+    rows = [
+        (f"{user}-{n}", DAY, item, user, len(basket))
+        for user, baskets in of_users.items()
+        for n, basket in enumerate(baskets)
+        for item in basket
+    ]
+    settings = load().baskets.model_copy(update={"max_antecedent": 1, "level": "product"})
+    for partitions in (1, 5):
+        found = frequent_itemsets(
+            spark.createDataFrame(rows, BasketItem.schema()).repartition(partitions),
+            baskets=BasketCounts(kept=9, giants=0, largest=99, fewest=1),
+            settings=settings,
+            keep=DataFrame.persist,
+        ).rows
+        expected = {"".join(r["items"]): (r.baskets, r.expected_baskets) for r in found.collect()}
+        # A and B: 2 × 2 ways of u1, 1 × 1 of u2, 2 × 2 of nobody known
+        assert expected["AB"] == (3, pytest.approx(4 * 0.2 + 1 / 6 + 4 / 6, abs=1e-6))
+        assert expected["CD"] == (1, pytest.approx(1 / 6, abs=1e-6))
+        assert expected["A"] == (5, None)
+
+
+def test_a_shopper_with_very_many_baskets_is_looked_at_in_parts(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shoppers, "MOST_BASKETS", 10)
+    items = items_of(spark, ["AB"] * 90)  # three users of thirty baskets
+    rows = shopper_baskets(items, {"A": 0, "B": 1}, largest=9).collect()
+    sizes = [len(row["baskets"]) for row in rows]
+    assert sum(sizes) == 90 and len(sizes) > 3 and max(sizes) < 30
+    assert {tuple(b.codes) for row in rows for b in row["baskets"]} == {(0, 1)}
 
 
 def test_apriori_itself_counts_right() -> None:

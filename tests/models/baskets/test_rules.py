@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from itertools import combinations
 from typing import Any
@@ -28,21 +27,37 @@ from promo_spark.settings import load
 SEED_COUNTS = {items: 4 - size for size in (1, 2, 3) for items in combinations("ABCD", size)}
 
 
-def itemsets(spark: SparkSession, counts: Mapping[tuple[str, ...], int]) -> DataFrame:
-    return FrequentItemsets.frame(
-        spark,
-        [{"level": "product", "items": list(items), "size": len(items), "baskets": n} for items, n in counts.items()],
-    )
+def itemsets(
+    spark: SparkSession, counts: Mapping[tuple[str, ...], int], all_baskets: int, expected: Mapping[str, float]
+) -> DataFrame:
+    """Of pairs so many are expected as if all shoppers were one, but where `expected` says otherwise."""
+    rows = []
+    for items, n in counts.items():
+        row = {"level": "product", "items": list(items), "size": len(items), "baskets": n}
+        if len(items) == 2:
+            usual = counts[items[:1]] * counts[items[1:]] / all_baskets
+            row["expected_baskets"] = expected.get("".join(items), usual)
+        rows.append(row)
+    return FrequentItemsets.frame(spark, rows)
 
 
 def rules_of(
-    spark: SparkSession, counts: Mapping[tuple[str, ...], int], all_baskets: int, min_confidence: float = 0.0
+    spark: SparkSession,
+    counts: Mapping[tuple[str, ...], int],
+    all_baskets: int,
+    min_confidence: float = 0.0,
+    expected: Mapping[str, float] | None = None,
 ) -> DataFrame:
     return basket_rules(
-        itemsets(spark, counts),
+        itemsets(spark, counts, all_baskets, expected or {}),
         all_baskets=all_baskets,
         settings=load().baskets.model_copy(
-            update={"min_confidence": min_confidence, "max_antecedent": 2, "max_p_value": 0.001}
+            update={
+                "min_confidence": min_confidence,
+                "max_antecedent": 2,
+                "min_lift_within_users": 1.5,
+                "max_q_value": 0.01,
+            }
         ),
     )
 
@@ -114,22 +129,37 @@ def test_the_confidence_threshold_is_inclusive(spark: SparkSession) -> None:
     assert [sides(r) for r in rules_of(spark, counts, 1000, min_confidence=0.7).collect()] == ["a⇒b"]
 
 
-def test_p_values_are_those_of_the_hypergeometric_law(spark: SparkSession) -> None:
-    """By its normal approximation: to 1e-6 of that far into the tail, near the exact law in the middle."""
-    total = 10_000
-    pairs = [(2000, 1000, n) for n in (150, 199, 200, 201, 230, 260, 330)] + [(50, 40, 12), (total, 30, 30)]
-    counts: dict[tuple[str, ...], int] = {}
-    for i, (a, c, n) in enumerate(pairs):
-        counts |= {(f"a{i}",): a, (f"c{i}",): c, (f"a{i}", f"c{i}"): n}
-    found = {r.antecedent[0]: r.p_value for r in rules_of(spark, counts, total).collect()}
-    for i, (a, c, n) in enumerate(pairs[:-1]):
-        mean = a * c / total
-        spread = math.sqrt(mean * (1 - a / total) * (total - c) / (total - 1))
-        assert found[f"a{i}"] == found[f"c{i}"]  # which side is which says nothing about chance
-        assert found[f"a{i}"] == pytest.approx(stats.norm.sf((n - 0.5 - mean) / spread), rel=1e-6)
-        if i < 5:
-            assert found[f"a{i}"] == pytest.approx(stats.hypergeom.sf(n - 1, total, a, c), abs=0.003)
-    assert found[f"a{len(pairs) - 1}"] == 1.0  # in every basket: says nothing
+def test_p_and_q_values_are_those_of_the_poisson_law_and_of_benjamini_and_hochberg(spark: SparkSession) -> None:
+    """By hand: four pairs of four items, of six that were tried; longer rules have neither."""
+    counts: dict[tuple[str, ...], int] = {(item,): 500 for item in "abcd"}
+    counts |= {("a", "b"): 60, ("a", "c"): 25, ("b", "d"): 25, ("c", "d"): 9}
+    counts |= {("a", "b", "c"): 9}
+    expected = {"ab": 30.0, "ac": 20.0, "bd": 20.0, "cd": 12.0}
+    found = {sides(r): r for r in rules_of(spark, counts, 10_000, expected=expected).collect()}
+    p = {pair: stats.poisson.sf(counts[tuple(pair)] - 1, mean) for pair, mean in expected.items()}
+    q = {
+        "ab": p["ab"] * 6 / 1,
+        "ac": p["ac"] * 6 / 3,  # two have this p: three have it or less
+        "bd": p["bd"] * 6 / 3,
+        "cd": 1.0,  # 0.84 × 6 / 4 is more than all
+    }
+    for pair in expected:
+        for rule in (found[f"{pair[0]}⇒{pair[1]}"], found[f"{pair[1]}⇒{pair[0]}"]):  # chance knows no direction
+            assert rule.p_value == pytest.approx(p[pair], rel=1e-9)
+            assert rule.q_value == pytest.approx(q[pair], rel=1e-9)
+            assert rule.lift_within_users == pytest.approx(counts[tuple(pair)] / expected[pair])
+    assert {name: r.is_bundle for name, r in found.items() if r.is_bundle} == {"a⇒b": True, "b⇒a": True}
+    assert {r.p_value for name, r in found.items() if len(name) == 4} == {None}
+
+
+def test_what_the_same_users_like_or_buy_in_full_carts_is_no_bundle(spark: SparkSession) -> None:
+    """A lift of 4, all of it by habit: 40 baskets, where 35 are expected of these users; pasta and sauce meet more."""
+    counts: dict[tuple[str, ...], int] = {(item,): 100 for item in ("pasta", "sauce", "quinoa", "tofu")}
+    counts |= {("pasta", "sauce"): 40, ("quinoa", "tofu"): 40}
+    expected = {"pastasauce": 15.0, "quinoatofu": 35.0}
+    found = {sides(r): (r.lift, r.is_bundle) for r in rules_of(spark, counts, 1000, expected=expected).collect()}
+    assert found["pasta⇒sauce"] == (4.0, True)
+    assert found["quinoa⇒tofu"] == (4.0, False)
 
 
 def test_only_strong_rules_become_bundles_and_the_best_come_first(spark: SparkSession) -> None:
@@ -210,6 +240,7 @@ def test_a_subcategory_says_its_commonest_category(spark: SparkSession) -> None:
             {"product_id": "2", "subcategory": "MAINSTREAM", "category": "PASTA SAUCE"},
             {"product_id": "3", "subcategory": "MAINSTREAM", "category": "BEER"},
             {"product_id": "4", "subcategory": "PEARS", "category": "PEARS"},
+            {"product_id": "5", "subcategory": "Seife", "category": "Drogerie"},  # a language's own capitals stay
         ],
     )
     expected = ItemName.frame(
@@ -217,9 +248,15 @@ def test_a_subcategory_says_its_commonest_category(spark: SparkSession) -> None:
         [
             {"item": "MAINSTREAM", "name": "mainstream (pasta sauce)"},  # of two products, beer is one
             {"item": "PEARS", "name": "pears"},  # the category says nothing more
+            {"item": "Seife", "name": "Seife (Drogerie)"},
         ],
     )
     assert_df_equality(
         item_names(products, "subcategory"), expected, ignore_row_order=True, ignore_nullable=True, ignore_metadata=True
     )
-    assert {r["name"] for r in item_names(products, "category").collect()} == {"pasta sauce", "beer", "pears"}
+    assert {r["name"] for r in item_names(products, "category").collect()} == {
+        "pasta sauce",
+        "beer",
+        "pears",
+        "Drogerie",
+    }
