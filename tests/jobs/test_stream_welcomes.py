@@ -24,7 +24,7 @@ from tests.jobs.stream_rows import DAY, arrive, batches, forget_batches, forget_
 
 
 def order(name: str, hour: int) -> str:
-    return f"o-{name},1,{name},p1,1,10.00,0,,2024-06-14 {hour:02}:00:00"
+    return f"o{hour}-{name},1,{name},p1,1,10.00,0,,2024-06-14 {hour:02}:00:00"
 
 
 def of_user(lake: Lake, name: str) -> dict[str, Any]:
