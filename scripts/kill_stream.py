@@ -3,12 +3,12 @@
     .venv/bin/python scripts/kill_stream.py [--kills 10] [--rows 2000] [--seed 7]
 
 Files of events, order lines and answers lie ready, a batch each; offers with codes are decided, and the orders redeem
-them until the coupons' budget is spent. Orders of users whom nobody knows come between them: they are welcomed as long
-as the limits last, which is not for all. One lake is streamed in peace. In another the run's whole process group is
-killed with SIGKILL at moments between its start and its usual end, and begun again each time. After each kill no row
-stands twice, offers that were used hold, and no limit is passed, nor is less reserved than the offers take. A lake that
-has come to its end holds what the first one does, but for run and batch; where more kills are asked for, they go on
-from the beginning.
+them until the coupons' budget is spent. Between them order users whom nobody knows, and two customers who were given
+nothing: they get offers while the limits last, which is not for all. One lake is streamed in peace. In another the
+run's whole process group is killed with SIGKILL at moments between its start and its usual end, and begun again each
+time. After each kill no row stands twice, offers that were used hold, and no limit is passed, nor is less reserved than
+the offers take. A lake that has come to its end holds what the first one does, but for run and batch; where more kills
+are asked for, they go on from the beginning.
 Exit code 1 where something is not so.
 """
 
@@ -36,13 +36,13 @@ from promo_spark.contracts.intraday import INTRADAY_OF, IntradayActivity, Stream
 from promo_spark.contracts.schema import Table
 from promo_spark.runtime.session import started_session
 from promo_spark.storage.lake import Lake
-from tests.jobs.export_rows import decide, offer, user
-from tests.jobs.morning_rows import EVERYONE_MAY, decided_morning, newcomers
+from tests.jobs.export_rows import decide, no_offer, offer, user
+from tests.jobs.morning_rows import CUSTOMERS, SETTINGS, decided_morning, newcomers
 from tests.jobs.stream_rows import DAY, arrive, rows_of, settings_at
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES, OFFERS = 3, 60
-NEW, WELCOMES = 4, 3  # users in a file whom nobody knows; how many of all the limits last for
+NEW, STRANGERS = 4, 20  # users whom nobody knows: of a file of orders, of all files of events
 TABLES: tuple[type[Table], ...] = (*INTRADAY_OF.values(), IntradayActivity, StreamBatches, Actions, Budget, Promotions)
 _BY_BATCH = {"watermark", "run_id"}
 
@@ -52,25 +52,28 @@ def day_of_rows(folder: Path, rows: int) -> None:
     for file in range(FILES):
         first = file * rows * 2 // 3
         clock = [f"2024-06-14 {8 + n * 8 // (rows * FILES):02}:{n % 60:02}:00" for n in range(rows * FILES)]
-        events = [f"e{n},{user(n % 200)},view,p{n % 9},{clock[n]}" for n in range(first, first + rows)]
+        events = [f"e{n},{user(n % (OFFERS + STRANGERS))},view,p{n % 9},{clock[n]}" for n in range(first, first + rows)]
         arrive(folder, "events", f"{file}.csv", *events)
         orders = [
             f"o{file}-{n},1,{user(n)},p1,1,20.00,6.00,C{n},2024-06-14 {9 + file:02}:{n % 60:02}:00"
             for n in range(file * 10, file * 10 + 10)
         ]
         new = newcomers("treatment", NEW * FILES)[file * NEW : file * NEW + NEW]
-        first_orders = [f"o-{name},1,{name},p1,1,20.00,0,,2024-06-14 {9 + file:02}:30:00" for name in new]
-        arrive(folder, "order_lines", f"{file}.csv", *orders, *first_orders)
+        others = [*new, CUSTOMERS[0]] if file == 0 else [*new, CUSTOMERS[1]]
+        orders += [f"o{file}-{name},1,{name},p1,1,20.00,0,,2024-06-14 {9 + file:02}:30:00" for name in others]
+        arrive(folder, "order_lines", f"{file}.csv", *orders)
         arrive(folder, "feedback", f"{file}.csv", f"f{file},{user(file)},{file:032x},5,2024-06-14 1{file}:00:00")
 
 
 def prepared(lake: Lake) -> None:
-    """Sixty coupons of six; their budget is spent by the twentieth. Beside their faces there is room for three of 3."""
-    face = 6 * OFFERS + 3 * WELCOMES
-    decided_morning(lake, newcomers("treatment", NEW * FILES), daily=1000, mechanic_coupon=120, face_coupon=face)
+    """Sixty coupons of six; their budget is spent by the twentieth. Two customers got none."""
+    budgets = {"daily": 1000, "mechanic_coupon": 120, "face_coupon": 6 * OFFERS + 100}
+    decided_morning(lake, [*newcomers("treatment", NEW * FILES), *CUSTOMERS], **budgets)
     coupon: dict[str, Any] = {"mechanic": "coupon", "scenario": "likely_buyer", "product_ids": [], "valid_from": DAY}
     amounts = {"discount_rate": None, "offer_price": None, "coupon_amount": Decimal("6.00"), "valid_to": DAY}
-    decide(lake, [offer(n, n, **coupon, **amounts, coupon_code=f"C{n}") for n in range(OFFERS)], DAY)
+    coupons = [offer(n, n, **coupon, **amounts, coupon_code=f"C{n}") for n in range(OFFERS)]
+    nothing = [no_offer(OFFERS + n, 0) | {"user_id": name} for n, name in enumerate(CUSTOMERS)]
+    decide(lake, [*coupons, *nothing], DAY)
 
 
 def started(settings: Path, log: Path) -> subprocess.Popen[bytes]:
@@ -97,20 +100,9 @@ def doubled(lake: Lake) -> list[str]:
     coded = offers.filter(pl.col("coupon_code").is_in([f"C{n}" for n in range(OFFERS)]))
     if coded.height != OFFERS:
         found.append(f"{coded.height} of the morning's offers")
-    if offers.filter(pl.col("scenario") != "none").height > OFFERS + WELCOMES:
-        found.append("more offers than the limits last for")
     found += passed(lake, offers)
     used = offers.filter(pl.col("coupon_code").is_in([f"C{n}" for n in range(20)]) & (pl.col("status") != "active"))
     return [*found, f"{used.height} used offers paused"] if used.height else found
-
-
-def has_commits(lake: Lake, table: type[Table]) -> bool:
-    """A kill while a table is made leaves a log without a commit."""
-    return any(Path(lake.path(table), "_delta_log").glob("*.json"))
-
-
-def batches_done(lake: Lake) -> int:
-    return pl.read_delta(lake.path(StreamBatches)).height if has_commits(lake, StreamBatches) else 0
 
 
 def passed(lake: Lake, offers: pl.DataFrame) -> list[str]:
@@ -124,6 +116,15 @@ def passed(lake: Lake, offers: pl.DataFrame) -> list[str]:
         for row in stated
         if streamed and not taken[row["constraint"]] <= row["reserved"] <= row["planned"]
     ]
+
+
+def has_commits(lake: Lake, table: type[Table]) -> bool:
+    """A kill while a table is made leaves a log without a commit."""
+    return any(Path(lake.path(table), "_delta_log").glob("*.json"))
+
+
+def batches_done(lake: Lake) -> int:
+    return pl.read_delta(lake.path(StreamBatches)).height if has_commits(lake, StreamBatches) else 0
 
 
 def held(lake: Lake) -> dict[str, list[dict[str, Any]]]:
@@ -146,7 +147,7 @@ def main(argv: list[str] | None = None) -> int:
     for name in ("peace", "kills"):
         root = str(folder / name)
         changes: dict[str, Any] = {"spark.master": "local[2]", "spark.driver_memory": "1g", "stream.files_per_batch": 1}
-        changes |= EVERYONE_MAY
+        changes |= SETTINGS
         settings = settings_at(root, folder / "in", **changes)
         spark = spark or started_session("kill_stream", settings)
         lakes.append(Lake(spark, root))
@@ -161,9 +162,10 @@ def main(argv: list[str] | None = None) -> int:
     length = finished(files[0], log)
     peace = held(lakes[0])
     paused = sum(row["status"] == "paused" for row in peace[Promotions.full_name()])
-    welcomed = sum(row["scenario"] == "new_user_welcome" for row in peace[Promotions.full_name()])
-    did = f"{paused} of {OFFERS} offers paused, {welcomed} users welcomed"
-    print(f"undisturbed: {FILES * 3} batches in {length:.1f} s, {did}", flush=True)
+    made = [row["scenario"] for row in peace[Promotions.full_name()] if row["user_id"] not in map(user, range(OFFERS))]
+    offers = ", ".join(f"{made.count(name)} {name}" for name in sorted(set(made)))
+    print(f"undisturbed: {FILES * 3} batches in {length:.1f} s, {paused} offers paused", flush=True)
+    print(f"decided within the day: {offers}", flush=True)
     kills, ends, broken = 0, 0, 0
     while kills < chosen.kills or not ends:
         limit = moments.uniform(0.2 * length, length) if kills < chosen.kills else None
@@ -190,7 +192,7 @@ def main(argv: list[str] | None = None) -> int:
                 shutil.copytree(untouched, folder / "kills")
         broken += bool(wrong)
     print(f"{kills} kills and {ends} ends, {broken} with something wrong")
-    return 1 if broken or not paused or not welcomed else 0
+    return 1 if broken or not paused or not {"new_user_welcome", "likely_buyer", "none"} <= set(made) else 0
 
 
 if __name__ == "__main__":

@@ -70,7 +70,14 @@ from promo_spark.decisions.stock import stock_limits
 from promo_spark.decisions.users import daily_users
 from promo_spark.decisions.valuation import MICRO, ValuedOffer, Valuing, could_be_chosen, curves_of, valued_offers
 from promo_spark.decisions.withheld import as_promotions, held_and_withheld, is_held_out, withheld_offers
-from promo_spark.flows.promote_inputs import Ctx, Today, computed, limits_of_the_day, stock_of_the_day
+from promo_spark.flows.promote_inputs import (
+    Ctx,
+    Today,
+    computed,
+    limits_of_the_day,
+    limits_within_the_day,
+    stock_of_the_day,
+)
 from promo_spark.measures.consent import unprofiled_users
 from promo_spark.measures.money import minor_per_unit
 
@@ -136,7 +143,10 @@ def considered(
     funds = funds_in_force(ctx.read_optional(PromotionFunds), ctx.date)
     campaigns = campaigns_in_force(ctx.read_optional(PromotionCalendar), ctx.date)
     everyone = users if everyone is None else everyone
-    budgets = today.limits if today else limits_of_the_day(ctx, products, funds, campaigns, everyone)
+    if today:
+        budgets = limits_within_the_day(ctx, today, funds, campaigns)
+    else:
+        budgets = limits_of_the_day(ctx, products, funds, campaigns, everyone)
     inputs = ScenarioInputs(
         date=ctx.date,
         currency=ctx.business.currency,
@@ -205,7 +215,7 @@ def considered(
         rooms_of_held_out = rooms_of_holders(held_by_asked, max_offers=settings.max_offers_per_user)
         held_out_offers = HeldOutOffers(every.join(held_out, ValuedOffer.user_id, "left_semi"), rooms_of_held_out)
     stock = stock_of_the_day(ctx, inputs.products, today.promotions if today else None)
-    limits = {**budgets, **limits_of_stock(ctx, offers, users, stock, budgets)}
+    limits = budgets | limits_of_stock(ctx, offers, users, stock, budgets)
     drawn = Draw.frame(ctx.spark) if today else computed(explored_users(ctx, offers, users, room, limits))
     return Considered(
         targets=targets,

@@ -106,6 +106,15 @@ def limits_of_the_day(
     return of_settings | of_groups | of_lists
 
 
+def limits_within_the_day(ctx: Ctx, today: Today, funds: DataFrame, campaigns: DataFrame) -> dict[str, int]:
+    """What is left of the limits of the morning; nothing of funds and campaigns that were listed since.
+
+    PromotionFunds and PromotionCalendar in force.
+    """
+    of_lists = limits_of_lists(funds, campaigns, ctx.read_earlier(Promotions), digits_of(ctx.business.currency))
+    return {**dict.fromkeys(of_lists, 0), **today.limits}
+
+
 def stock_of_the_day(ctx: Ctx, products: DataFrame, made: DataFrame | None = None) -> DataFrame:
     """One row per product whose stock is known; none where it is to bound nothing. OfferableProduct → StockLeft.
 

@@ -21,7 +21,8 @@ from tests.jobs.stream_rows import DAY
 
 KEY, SHARE = "promo_spark-2017", 0.1  # of the holdout, as in conf/base.toml
 CUSTOMERS = ("c1", "c2")
-EVERYONE_MAY = {"promote.unknown_consent": "eligible"}
+# Users of whom the shop knows nothing may be sent offers; of two scenarios, as each takes its time.
+SETTINGS = {"promote.unknown_consent": "eligible", "promote.scenarios": ["new_user_welcome", "likely_buyer"]}
 
 
 def newcomers(arm: str, count: int) -> list[str]:

@@ -15,7 +15,7 @@ from promo_spark.contracts.intraday import StreamBatches
 from promo_spark.contracts.schema import Table
 from promo_spark.storage.lake import Lake
 from tests.jobs.export_rows import decide, offer
-from tests.jobs.morning_rows import CUSTOMERS, EVERYONE_MAY, decided_morning
+from tests.jobs.morning_rows import CUSTOMERS, SETTINGS, decided_morning
 from tests.jobs.stream_rows import DAY, arrive, forget_batches, forget_commit, rows_of, settings_of, take
 
 HOLDS = {"valid_from": DAY, "valid_to": DAY + datetime.timedelta(6)}
@@ -45,7 +45,7 @@ def exported(number: int, name: str, date: datetime.date) -> dict[str, Any]:
 def test_who_was_given_none_gets_what_is_worth_giving_now(lake: Lake, tmp_path: Path) -> None:
     """O02: offers follow from the propensity of the day's orders; equal decisions leave all as it is."""
     decided_morning(lake, ["c1"], **MORNING)  # c1 is likely to come again, of c2 nothing is known
-    settings = settings_of(lake, tmp_path / "in", **EVERYONE_MAY)
+    settings = settings_of(lake, tmp_path / "in", **SETTINGS)
     arrive(tmp_path / "in", "order_lines", "1.csv", order("c1"), order("c2"))
     take(lake, settings)
     assert offered(lake) == {"c1": "likely_buyer", "c2": "none"}
@@ -74,7 +74,7 @@ def test_an_offer_that_nobody_has_gives_way_and_one_that_left_stays(
     takes = ("daily", "mechanic:discount")
     lake.write(Budget, [row for row in budget if row["constraint"] in takes] + _others(budget, takes), {"date": DAY})
     lake.write(Exported, [exported(2, "c2", DAY)], {"date": DAY})  # c2 has the offer already
-    settings = settings_of(lake, tmp_path / "in", **EVERYONE_MAY)
+    settings = settings_of(lake, tmp_path / "in", **SETTINGS)
     arrive(tmp_path / "in", "order_lines", "1.csv", order("c1"), order("c2"))
     write = Lake.write
 

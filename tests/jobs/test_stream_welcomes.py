@@ -15,15 +15,16 @@ from promo_spark.contracts.decisions import Actions, Budget, Promotions
 from promo_spark.contracts.intraday import IntradayActivity, StreamBatches
 from promo_spark.contracts.schema import Table
 from promo_spark.contracts.silver import Users
+from promo_spark.flows.explain import explained
 from promo_spark.runtime.pipeline import run_in_order
 from promo_spark.runtime.progress import Progress
 from promo_spark.storage.lake import Lake
-from tests.jobs.morning_rows import EVERYONE_MAY, decided_morning, newcomers, put
-from tests.jobs.stream_rows import DAY, arrive, forget_batches, forget_commit, rows_of, settings_of, take
+from tests.jobs.morning_rows import SETTINGS, decided_morning, newcomers, put
+from tests.jobs.stream_rows import DAY, arrive, batches, forget_batches, forget_commit, rows_of, settings_of, take
 
 
 def order(name: str, hour: int) -> str:
-    return f"o-{name},1,{name},p1,1,10.00,0,,2024-06-14 {hour:02}:00:00"
+    return f"o{hour}-{name},1,{name},p1,1,10.00,0,,2024-06-14 {hour:02}:00:00"
 
 
 def of_user(lake: Lake, name: str) -> dict[str, Any]:
@@ -57,11 +58,12 @@ def test_three_batches_welcome_whom_one_welcomes(lake: Lake, tmp_path: Path) -> 
         [order(held_out, 10), order(new[2], 10), order(new[3], 10)],
         [order(new[1], 11), order(new[0], 11)],  # who was welcomed is not welcomed again
     ]
-    settings = settings_of(lake, tmp_path / "in", **EVERYONE_MAY)
+    settings = settings_of(lake, tmp_path / "in", **SETTINGS, **{"stream.files_per_batch": 1})
     arrive(tmp_path / "in", "events", "1.csv", f"e1,{new[1]},view,p1,2024-06-14 07:00:00")
     for number, rows in enumerate(files):
         arrive(tmp_path / "in", "order_lines", f"{number}.csv", *rows)
-        take(lake, settings)
+    take(lake, settings)
+    assert batches(lake).height == 4
 
     welcome = of_user(lake, new[0])
     assert (welcome["scenario"], welcome["reason_codes"]) == ("new_user_welcome", ["first_order_today"])
@@ -75,7 +77,7 @@ def test_three_batches_welcome_whom_one_welcomes(lake: Lake, tmp_path: Path) -> 
     costs = welcome["expected_cost"] + visitor["expected_cost"]
     assert reserved(lake) == {"daily": costs, "mechanic:coupon": costs, "face:coupon": Decimal("6.00")}
 
-    take(other, settings_of(other, tmp_path / "in", **EVERYONE_MAY))
+    take(other, settings_of(other, tmp_path / "in", **SETTINGS))
     tables = (IntradayActivity, Promotions, Budget)
     assert {table: rows_of(other, table) for table in tables} == {table: rows_of(lake, table) for table in tables}
     before = {table: lake.version(table) for table in tables}
@@ -93,7 +95,7 @@ def test_a_limit_that_binds_is_never_passed_wherever_a_batch_is_cut_off(
     """O01: a batch that was cut off between budget and offers, or after them, ends as one that was not."""
     new = newcomers("treatment", 2)
     decided_morning(lake, new, daily=1, mechanic_coupon=50, face_coupon=1000)  # a welcome takes 0.82 of the 1.00
-    settings = settings_of(lake, tmp_path / "in", **EVERYONE_MAY, **{"stream.offers": "new_users"})
+    settings = settings_of(lake, tmp_path / "in", **SETTINGS, **{"stream.offers": "new_users"})
     arrive(tmp_path / "in", "order_lines", "1.csv", *(order(name, 9) for name in new))
     write = Lake.write
 
@@ -114,6 +116,9 @@ def test_a_limit_that_binds_is_never_passed_wherever_a_batch_is_cut_off(
     assert sorted(row["scenario"] for row in decided.values()) == ["new_user_welcome", "none"]
     [none] = [row for row in decided.values() if row["scenario"] == "none"]
     assert none["reason_codes"] == ["budget_exhausted"]
+    told = explained(lake, settings, promote, user=none["user_id"], date=str(DAY))
+    assert told.startswith(f"{none['user_id']} on {DAY}, arm treatment: no offer (budget_exhausted)")
+    assert told.endswith("decided within the day by stream, at the prices of the morning, of what its limits had left")
     assert reserved(lake) == {"daily": Decimal("0.82"), "mechanic:coupon": Decimal("0.82"), "face:coupon": 3}
 
     before = {table: (lake.version(table), rows_of(lake, table)) for table in (Promotions, Budget)}
@@ -128,10 +133,10 @@ def test_what_is_stopped_spent_or_switched_off_is_given_to_nobody_new(lake: Lake
     decided_morning(lake, [name, later], daily=100, mechanic_coupon=50, face_coupon=1000)
     stop = {"action": "stop", "what": "mechanic:coupon", "day": DAY, "by": "ann", "at": datetime.datetime(2024, 6, 14)}
     arrive(tmp_path / "in", "order_lines", "1.csv", order(name, 9))
-    take(lake, settings_of(lake, tmp_path / "in", **EVERYONE_MAY, **{"stream.offers": "none"}))
+    take(lake, settings_of(lake, tmp_path / "in", **SETTINGS, **{"stream.offers": "none"}))
     assert len(rows_of(lake, Promotions)) == 2
     lake.write(Actions, [Actions.complete(stop)])
     arrive(tmp_path / "in", "order_lines", "2.csv", order(later, 10))
-    take(lake, settings_of(lake, tmp_path / "in", **EVERYONE_MAY))
+    take(lake, settings_of(lake, tmp_path / "in", **SETTINGS))
     assert of_user(lake, later)["reason_codes"] == ["paused"]
     assert reserved(lake)["daily"] == 0

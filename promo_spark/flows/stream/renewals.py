@@ -122,8 +122,8 @@ def _changed(own: DataFrame, rows: DataFrame) -> DataFrame:
     """One row per user who is given something else. Promotions as they stand, and as decided anew → user_id"""
 
     def of_users(promotions: DataFrame, name: str) -> DataFrame:
-        ids = F.array_sort(F.collect_set(Promotions.promotion_id)).alias(name)
-        return promotions.groupBy(Promotions.user_id).agg(ids)
+        offers = F.when(F.col(Promotions.mechanic) != "none", F.col(Promotions.promotion_id))
+        return promotions.groupBy(Promotions.user_id).agg(F.array_sort(F.collect_set(offers)).alias(name))
 
     both = of_users(own, _IDS).join(of_users(rows, _IDS_NOW), Promotions.user_id, "inner")
     return both.filter(F.col(_IDS) != F.col(_IDS_NOW)).select(Promotions.user_id)
