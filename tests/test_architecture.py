@@ -19,8 +19,8 @@ from promo_spark.contracts.schema import Personal
 from promo_spark.contracts.sensitive import SENSITIVE_ATTRIBUTES, declared_features
 from promo_spark.contracts.vocabulary import PROFILE_NUMBERS, USER_ATTRIBUTES
 from promo_spark.errors import ContractError
-from promo_spark.features.labels.pairs import PAIR_FEATURES
 from promo_spark.features.labels.users import USER_FEATURES
+from promo_spark.flows.recommend.pairs import RANKING
 from promo_spark.learners.tables import FeatureTable
 from promo_spark.models.uplift.response_model import FEATURES as RESPONSE_FEATURES
 from tests.conftest import LONGEST
@@ -187,7 +187,7 @@ def test_no_price_follows_from_who_somebody_is() -> None:
         "gender",
         "region",
     }
-    assert not SENSITIVE_ATTRIBUTES & {*PROFILE_NUMBERS, *USER_FEATURES, *PAIR_FEATURES, *RESPONSE_FEATURES}
+    assert not SENSITIVE_ATTRIBUTES & {*PROFILE_NUMBERS, *USER_FEATURES, *RANKING, *RESPONSE_FEATURES}
     with_them = {
         (table.full_name(), name)
         for table in ALL_TABLES
@@ -203,7 +203,7 @@ def test_a_sensitive_feature_is_refused_where_it_is_declared_and_where_it_is_lea
         declared_features("recency_days", "gender")
     with pytest.raises(ContractError, match=r"age_band, region are sensitive attributes"):
         FeatureTable(("region", "order_days", "age_band"), np.zeros((1, 3)))
-    for job, names in (("propensity", {*USER_FEATURES, *PAIR_FEATURES}), ("uplift", {*RESPONSE_FEATURES})):
+    for job, names in (("propensity", USER_FEATURES), ("recommend", RANKING), ("uplift", RESPONSE_FEATURES)):
         assert not [name for name in names if meaning_of(job, name) is None]  # each has a contract that says what it is
     assert set(USER_ATTRIBUTES) - SENSITIVE_ATTRIBUTES == {"member_tier"}  # what the shop gave, not who somebody is
 

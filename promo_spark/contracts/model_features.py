@@ -105,7 +105,7 @@ class ResponseFeatures(Frame):
 
 # By the job that fits the model.
 FEATURES_OF: dict[str, tuple[type[Frame], ...]] = {
-    "propensity": (UserFeatures, PairFeatures),
+    "propensity": (UserFeatures,),
     "recommend": (UserFeatures, PairFeatures, RankingFeatures),
     "uplift": (ResponseFeatures,),
     "segment": (UserProfile,),

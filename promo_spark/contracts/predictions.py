@@ -81,7 +81,7 @@ class Propensity(Predicted):
 
 
 class ItemPropensity(Predicted):
-    """One row per user and product that the user has bought and kept of late or is recommended."""
+    """One row per user and promotable product that the user has bought and kept of late, or is recommended."""
 
     name = "item_propensity"
     key = ("as_of", "user_id", "product_id")

@@ -12,7 +12,7 @@ from jobs.recommend import run as recommend
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import Metrics, Recommendations, Registry, Segments
 from promo_spark.contracts.predictions import ItemPropensity, RankingModels
-from promo_spark.contracts.silver import OrderLines
+from promo_spark.contracts.silver import OrderLines, Users
 from promo_spark.models.recommenders import holdout
 from promo_spark.runtime.pipeline import run_in_order
 from promo_spark.runtime.progress import Progress
@@ -71,6 +71,8 @@ def shop(spark: SparkSession, lake: Lake) -> Lake:
         lake.write(ProductProfile, products, {"as_of": day})
         lake.write(Segments, [{"as_of": day, "user_id": u, "segment_id": 1} for u in users], {"as_of": day})
     lake.write(OrderLines, OrderLines.frame(spark, orders()))
+    regions = [{"user_id": u, "region": ("North", "South")[n % 2]} for n, u in enumerate(users[:USERS])]
+    lake.write(Users, Users.frame(spark, regions))
     return lake
 
 
@@ -91,6 +93,7 @@ def test_the_second_stage_is_measured_published_and_kept(shop: Lake) -> None:
     assert figures["ndcg@10", "published"] == best
     assert figures["ndcg@10", "ranked"] > figures["ndcg@10", "popularity"]
     assert figures["auc", "item_28d"] > 0.7
+    assert figures["training_share", "item_28d:region=South"] == pytest.approx(0.5, abs=0.02)  # half of the users
 
     models = shop.read(RankingModels).filter("model = 'item_28d'").orderBy("as_of").collect()
     assert [(m.as_of, m.trained_on) for m in models] == [(FRIDAY, FRIDAY), (SATURDAY, FRIDAY)]
@@ -123,6 +126,7 @@ def test_lists_are_the_likeliest_whatever_the_partitions(
     assert {r.source for r in by_user["new"]} <= {"popular_in_segment", "popular"}
     assert all(r.score == pairs[r.user_id, r.product_id].p_28d for r in of_fans)
     assert all([r.score for r in rows] == sorted([r.score for r in rows], reverse=True) for rows in by_user.values())
+    assert "p19" not in {product for _, product in pairs}
     assert all(0 <= r.p_offer <= r.p_28d <= 1 and r.units_28d >= 0 for r in pairs.values())
     staple = [r.p_28d for (u, p), r in pairs.items() if p == PRODUCTS[int(u[1:]) % 10]]
     other = [r.p_28d for (u, p), r in pairs.items() if p != PRODUCTS[int(u[1:]) % 10] and r.source == "own"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -26,17 +27,19 @@ from promo_spark.settings.recommend import RecommendSettings
 def item_propensities(ctx: Context[RecommendSettings], stage: Stage, ranking: RankingOfDate) -> DataFrame:
     """One row per user and own or recommended product. UserHistory, Recommendations → ItemPropensity, unstamped.
 
-    Recommended is what this run has written. Of a user's own products those bought on most days are there; what was
-    taken back whole only where it is recommended.
+    Recommended is what this run has written. Of a user's own products those that may be promoted are there, and of
+    these the ones bought on most days; what was taken back whole only where it is recommended.
     """
     learning, answers = stage.learning, ranking.answers
     day, settings = learning.sample.day, learning.settings
-    as_of, catalogue = learning.as_of(day), learning.shelf.catalogue
+    as_of, catalogue, allowed = learning.as_of(day), learning.shelf.catalogue, learning.shelf.allowed
 
     def of_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for rows in batches:
             batch = batch_of(rows, catalogue)
-            own = own_pairs(batch.of, day, settings.ranking.lookback_days)
+            every = own_pairs(batch.of, day, settings.ranking.lookback_days)
+            may = allowed[every.product]
+            own = replace(every, user=every.user[may], product=every.product[may], day=every.day[may])
             days = batch.of.bought.count(batch.of.pair(own.user, own.product), own.day - own.lookback, own.day)
             pairs, source = candidate_pairs(batch, own, days, day=day, most_own=settings.item_products)
             for part, values in as_of.told(batch, pairs.user, pairs.product):

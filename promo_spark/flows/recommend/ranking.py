@@ -117,7 +117,8 @@ class Learning:
         parts: list[Learnt] = []
         for pairs, values in as_of.judged(batch):
             bought = bought_within(batch.of, pairs, ITEM_DAYS)
-            number = mixed(self.sample.drawn[pairs.user] ^ mixed(pairs.product.astype(np.uint64), 1), 2)
+            of_pair = mixed(pairs.product.astype(np.uint64), 1) ^ mixed(pairs.day.astype(np.uint64), 2)
+            number = mixed(self.sample.drawn[pairs.user] ^ of_pair, 3)
             kept = users[pairs.user] & ((bought > 0) | (number < np.uint64(negatives * (2**64 - 2**12))))
             happened = {
                 ITEM_28D: bought,
@@ -271,7 +272,8 @@ def fitted_ranking(ctx: Ctx, stage: Stage, reason: str) -> RankingOfDate:
 def _representative(ctx: Ctx, learning: Learning, past: Learnt) -> tuple[Learnt, list[Figure]]:
     """The examples, counting for so much that shares of groups are those of users with products of their own."""
     sample, settings = learning.sample, ctx.settings.ranking
-    asked = own_pairs(sample.batch.of, sample.day, settings.lookback_days).user
+    own = own_pairs(sample.batch.of, sample.day, settings.lookback_days)
+    asked = np.unique(own.user)  # each has as many candidates
     users = past[ITEM_28D].user
     shares = representation(ITEM_28D, sample.groups, examples=users, population=asked, above=settings.reweight_above)
     if shares.weight is None:

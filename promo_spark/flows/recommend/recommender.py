@@ -202,8 +202,8 @@ def _newly_fitted(
 ) -> RecommenderOfDate:
     """The best recommender of the holdout, fitted on all purchases before the date.
 
-    Where that is the second stage, products keep the vectors of the holdout: they are for reasons in words alone, and
-    fitting them costs more than all the rest.
+    Where that is the second stage, products keep the vectors of the holdout: they are for reasons in words alone, which
+    are not worth a second fit.
     """
     settings = ctx.settings
     ctx.say("fitting the second stage")
