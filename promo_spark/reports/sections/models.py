@@ -116,9 +116,7 @@ def _quality(fit: Row, own: Sequence[Row], told: Told) -> list[Block]:
     """What was measured when it was fitted: figures of the registry, then those of parts of it."""
     w = told.words
     whole = fit[Registry.metrics] or {}
-    cells: list[list[Cell]] = [
-        [metric, NOTHING, w.figure(value), NOTHING] for metric, value in sorted(whole.items())
-    ]
+    cells: list[list[Cell]] = [[metric, NOTHING, w.figure(value), NOTHING] for metric, value in sorted(whole.items())]
     parts = [r for r in own if r[Metrics.metric] not in (*SHARES, PSI, PSI_WEIGHTED)]
     told_already = {(metric, fit[Registry.model]) for metric in whole}
     cells += [
