@@ -162,7 +162,7 @@ def test_a_job_on_a_standalone_cluster_writes_what_another_engine_reads(
     }
     conf = ", ".join(f'"{key}"="{value}"' for key, value in loopback.items())
     rules_of_all = ["baskets.level=product", "baskets.min_baskets=2", "baskets.min_support=0.1"]
-    rules_of_all += ["baskets.max_items_quantile=1.0", "baskets.max_p_value=1.0", "baskets.max_antecedent=1"]
+    rules_of_all += ["baskets.max_items_quantile=1.0", "baskets.max_q_value=1.0", "baskets.max_antecedent=1"]
     job = ["--date", "2017-12-01", "--env", "standalone", *options(f"lake.root={lake.root}", *rules_of_all)]
     with standalone_cluster(tmp_path, workers=2) as master:
         resources = ["spark.driver_memory=1g", "spark.executor_memory=512m", "spark.executor_cores=1"]
