@@ -175,6 +175,8 @@ def _series_rows(
         if not len(windows):
             return place if place in works else (works[0] if works else None)
         by = settings.champion_by_intermittent if series.kind == "intermittent" else settings.champion_by_regular
+        if len(ensembles) > 1:  # of a series with a trend the Theta models' mean is the standard
+            place = champion(windows[:, : len(ensembles)], by, standard=place, margin=settings.champion_margin)
         return champion(windows, by, standard=place, margin=settings.champion_margin)
 
     def relative_error(m: int, since: int) -> float:

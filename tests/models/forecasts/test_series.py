@@ -170,3 +170,12 @@ def test_monthly_series_have_models_without_a_season(plan: ForecastSettings) -> 
     rows = forecast(plan.model_copy(update={"season_days": 1, "models_top": ["AutoETS"]}), top=True, grows=grows)
     assert rows.failure.isna().all() and {"AutoETS", "ThetaEnsemble"} <= set(rows.model)
     assert rows[rows.champion].units.iloc[0][-1] == pytest.approx(100 + 3 * 66, rel=0.02)
+
+
+def test_of_series_with_a_trend_the_mean_of_the_theta_models_is_the_standard(plan: ForecastSettings) -> None:
+    """F11 (part: what grows is not forecast by means that keep a level)."""
+    random = np.random.default_rng(6)
+    walks = {f"s{i}": 100 + random.normal(4, 4, 90).cumsum() for i in range(12)}
+    rows = forecast_of(plan.model_copy(update={"season_days": 1, "horizon_days": 12}), walks)
+    champions = rows[rows.champion].model.value_counts()
+    assert champions["ThetaEnsemble"] >= 4 and "Ensemble" not in champions.index
