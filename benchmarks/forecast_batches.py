@@ -19,8 +19,9 @@ from local_session import local_session
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from promo_spark.models.forecasts.batches import sales_series, series_models
-from promo_spark.models.forecasts.series import SeriesModel, forecast_batch
+from promo_spark.models.forecasts.batches import sales_series, tried_models
+from promo_spark.models.forecasts.fitting import forecast_batch
+from promo_spark.models.forecasts.series import SeriesModel
 from promo_spark.settings import load
 from promo_spark.settings.forecast import ForecastSettings
 
@@ -69,7 +70,7 @@ def one_call_per_series(sales: DataFrame, settings: ForecastSettings) -> DataFra
 
 def in_batches(sales: DataFrame, settings: ForecastSettings) -> DataFrame:
     series = sales_series(sales, as_of=AS_OF, partitions=settings.partitions)
-    return series_models(series, settings)
+    return tried_models(series, settings)
 
 
 def seconds(run: Callable[[], DataFrame]) -> float:

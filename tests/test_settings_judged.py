@@ -118,6 +118,8 @@ WRONG = [
     ('promote.blocked_risk_tiers=["bad"]', r"promote\.blocked_risk_tiers: there is no risk tier bad; there are: low"),
     ('forecast.models_top=["Prophet"]', r"forecast\.models_top: there is no model Prophet; there are: SeasonalNaive"),
     ('forecast.models_regular=["TSB", "TSB"]', r"forecast\.models_regular: TSB stands there twice"),
+    ("forecast.champion_margin=1", r"forecast\.champion_margin: input should be less than 1"),
+    ('forecast.ensemble_regular=["Mean"]', r"forecast\.ensemble_regular: there is no model Mean; there are: SeasonalN"),
     ("forecast.intermittent_gap=inf", r"forecast\.intermittent_gap: input should be"),
     ("forecast.refit_outside_95=1.5", r"forecast\.refit_outside_95: input should be less than or equal to 1"),
     (

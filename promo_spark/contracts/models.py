@@ -11,6 +11,7 @@ _TEXT = T.StringType()
 _LONG = T.LongType()
 _DOUBLE = T.DoubleType()
 _TEXTS = T.ArrayType(_TEXT)
+_DOUBLES = T.ArrayType(_DOUBLE)
 
 
 class Predicted(AsOf):
@@ -225,15 +226,41 @@ class Forecasts(Predicted):
     level = Col(_TEXT, "product, category or store; null: written before version 0.2")
     item_id = Col(_TEXT, "the product, category or store; null: written before version 0.2")
     day = Col(T.DateType(), "the day forecast, as_of being the first", required=True)
-    model = Col(_TEXT, "the model", required=True)
+    model = Col(_TEXT, "the model, an ensemble of models, or a rule", required=True)
     units = Col(_DOUBLE, "point forecast, never negative", unit="units", required=True)
     lower_80 = Col(_DOUBLE, "lower end of the 80% interval", unit="units", required=True)
     upper_80 = Col(_DOUBLE, "upper end of the 80% interval", unit="units", required=True)
     lower_95 = Col(_DOUBLE, "lower end of the 95% interval", unit="units", required=True)
     upper_95 = Col(_DOUBLE, "upper end of the 95% interval", unit="units", required=True)
-    champion = Col(T.BooleanType(), "the series' best model in the backtest", required=True)
+    champion = Col(
+        T.BooleanType(),
+        "what the series is forecast by: an ensemble, or what was clearly better in the backtest",
+        required=True,
+    )
     profile = Col(_TEXT, "what kind of series: regular, intermittent, short, dead", required=True)
     failure = Col(_TEXT, "of a rule's rows: which models failed on the series, and how; null: none did")
+
+
+class ForecastTotals(Predicted):
+    """One row per series: what its champion expects of all days of models.forecasts together, with intervals.
+
+    The ends of days do not add up to those of their sum, as errors of days partly cancel out. Of rare sales this is
+    the figure to reorder by.
+    """
+
+    name = "forecast_totals"
+    key = ("as_of", "series_id")
+    checks = (Check("units_not_negative", "units", ">=", 0.0), Check("days_positive", "days", ">", 0))
+    series_id = Col(_TEXT, "the series, as in features.daily_sales", required=True)
+    level = Col(_TEXT, "product, category or store", required=True)
+    item_id = Col(_TEXT, "the product, category or store", required=True)
+    days = Col(T.IntegerType(), "how many days are summed, as_of being the first", unit="days", required=True)
+    model = Col(_TEXT, "the champion", required=True)
+    units = Col(_DOUBLE, "sum of the champion's point forecasts", unit="units", required=True)
+    lower_80 = Col(_DOUBLE, "lower end of the sum's 80% interval", unit="units", required=True)
+    upper_80 = Col(_DOUBLE, "upper end of the sum's 80% interval", unit="units", required=True)
+    lower_95 = Col(_DOUBLE, "lower end of the sum's 95% interval", unit="units", required=True)
+    upper_95 = Col(_DOUBLE, "upper end of the sum's 95% interval", unit="units", required=True)
 
 
 class DemandHints(Predicted):
@@ -264,7 +291,7 @@ class DemandHints(Predicted):
 
 
 class ForecastModels(Predicted):
-    """One row per series: the champion that a fit chose, and the errors that its intervals are made of.
+    """One row per series: the champion that a fit chose, and what its intervals are made of.
 
     On a date on which the models are not fitted again, a series has its row of the date before; a series that is new,
     has changed its kind, or has no model that works is fitted for itself.
@@ -277,12 +304,17 @@ class ForecastModels(Predicted):
     model = Col(
         _TEXT, "the champion; of a short or dead series a rule, which is made anew on every date", required=True
     )
-    residual_lower_80 = Col(
-        _DOUBLE, "error of the backtest at the lower end of the 80% interval; null: a rule", unit="units"
+    error_scale = Col(_DOUBLE, "mean absolute error for each √(units a day forecast + 0.1); null: a rule")
+    ends_lower_80 = Col(
+        _DOUBLES,
+        "lower end of the 80% interval by season ahead, in mean absolute errors off the forecast; null: a rule",
     )
-    residual_upper_80 = Col(_DOUBLE, "the same at its upper end", unit="units")
-    residual_lower_95 = Col(_DOUBLE, "error at the lower end of the 95% interval; null: a rule", unit="units")
-    residual_upper_95 = Col(_DOUBLE, "the same at its upper end", unit="units")
+    ends_upper_80 = Col(_DOUBLES, "the same of its upper end")
+    ends_lower_95 = Col(_DOUBLES, "the same of the lower end of the 95% interval")
+    ends_upper_95 = Col(_DOUBLES, "the same of its upper end")
+    ends_of_total = Col(
+        _DOUBLES, "the same of the sum of all days: lower and upper end of 80%, lower and upper end of 95%"
+    )
     trained_on = Col(
         T.DateType(),
         "the date as of which the champion was chosen: as_of of the row in models.registry, or later, of a series that "
@@ -355,6 +387,7 @@ MODELS: tuple[type[Table], ...] = (
     Recommendations,
     ItemFactors,
     Forecasts,
+    ForecastTotals,
     DemandHints,
     ForecastModels,
     Registry,

@@ -98,6 +98,7 @@ FORECAST_MODELS = (
     "CrostonSBA",
     "TSB",
     "IMAPA",
+    "ADIDA",
     "Theta",
     "DynamicOptimizedTheta",
     "MFLES",

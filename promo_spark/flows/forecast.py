@@ -13,10 +13,11 @@ from promo_spark.contracts.models import BasketRules, ForecastModels, Forecasts
 from promo_spark.flows.registry import Fit
 from promo_spark.measures.metric_rows import Figure
 from promo_spark.measures.refitting import refit_reason
-from promo_spark.models.forecasts.batches import series_models
+from promo_spark.models.forecasts.batches import series_models, tried_models
 from promo_spark.models.forecasts.drift import drift
 from promo_spark.models.forecasts.hints import demand_hints, expected_sales
 from promo_spark.models.forecasts.metrics import CHAMPION, count_metrics, forecast_metrics
+from promo_spark.models.forecasts.pools import kept_ends, season_ends
 from promo_spark.models.forecasts.series import SalesSeries
 from promo_spark.models.forecasts.stored import StoredModels, stored_models
 from promo_spark.runtime.job import Context
@@ -47,7 +48,10 @@ def forecasts_of_date(ctx: Context[ForecastSettings], sales: DataFrame, series: 
         else f"testing the models on {settings.backtest_windows} windows"
     )
     ctx.say(f"forecasting {settings.horizon_days} days, {how}")
-    models = ctx.keep(series_models(series, settings, kept.rows if kept else None))
+    tried = ctx.keep(tried_models(series, settings, kept.rows if kept else None))
+    ends = collected(season_ends(tried, settings))  # a few per kind and level, as those that are kept
+    ends_kept = collected(kept_ends(tried)) if kept else []
+    models = ctx.keep(series_models(tried, ends, settings, ends_kept))
     measured = count_metrics(models) if kept else forecast_metrics(models)
     figures = [Figure(**row.asDict()) for row in collected(measured)]  # a few per model
     return ForecastsOfDate(models, [*figures, *drifted], reason or "")

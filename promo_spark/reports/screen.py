@@ -75,6 +75,7 @@ def daily_page_path(lake: LakeSettings, date: datetime.date) -> str | None:
 FORECAST_FIGURES = (
     ("MASE, champion models", "mase", "champion"),
     ("MASE, last week repeated (the baseline)", "mase", "SeasonalNaive"),
+    ("WAPE by revenue, champion models", "wape_revenue", "champion"),
     ("WAPE, categories", "wape", "champion:category"),
     ("WAPE, products", "wape", "champion:product"),
 )

@@ -25,6 +25,9 @@ class ForecastSettings(Section):
     models_regular: Annotated[Models, Field(min_length=1)]
     models_intermittent: Annotated[Models, Field(min_length=1)]
     models_top: Models
+    ensemble_regular: Models
+    ensemble_intermittent: Models
+    champion_margin: Annotated[float, Field(ge=0, lt=1)]
     champion_by_regular: Literal["mae", "rmse"]
     champion_by_intermittent: Literal["mae", "rmse"]
     refit: Refit

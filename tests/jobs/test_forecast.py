@@ -9,7 +9,7 @@ from chispa import assert_df_equality
 
 from jobs.forecast import run
 from promo_spark.contracts.features import DailySales
-from promo_spark.contracts.models import BasketRules, DemandHints, Forecasts, Metrics
+from promo_spark.contracts.models import BasketRules, DemandHints, Forecasts, ForecastTotals, Metrics
 from promo_spark.errors import ContractError, MissingDataError, SettingsError
 from promo_spark.runtime.job import Context
 from promo_spark.runtime.progress import Progress, Step
@@ -64,6 +64,9 @@ def test_every_series_is_forecast_and_the_figures_stand_beside_the_baseline(lake
     assert metrics["mae", "WindowAverage"] == (pytest.approx(172 / 7 / 7), 1)  # Σ |week − 53/7| = 172/7
     assert metrics["series", "short"] == (1.0, 1)
     assert metrics["failures", "all"][0] == 0.0
+    totals = {r.series_id: (r.days, r.model, r.units) for r in lake.read(ForecastTotals).collect()}
+    assert totals["category:tea"] == (7, "Ensemble", pytest.approx(53.0))  # Σ week
+    assert totals["product:new"] == (7, "Drift", 275.0 + 300 + 5 * 325)  # seven days grow on for three
     before = lake.read(Forecasts).localCheckpoint()
     assert lake.read(DemandHints).count() == 0  # nobody knows what is bought together
     # whoever buys the new one often buys the old one too

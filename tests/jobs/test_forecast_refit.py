@@ -86,19 +86,16 @@ def test_champions_are_kept_until_a_setting_changes_and_every_date_stays_as_it_i
     assert outcome(shop, MONDAY, WEEKLY) == "written"
     assert outcome(shop, TUESDAY, WEEKLY) == "written"
     stored = {
-        r.series_id: (r.profile, r.model, r.residual_upper_95, r.trained_on) for r in rows(shop, ForecastModels, MONDAY)
+        r.series_id: (r.profile, r.model, r.error_scale, r.trained_on) for r in rows(shop, ForecastModels, MONDAY)
     }
     assert stored == {
-        "category:tea": ("regular", "SeasonalNaive", 0.0, MONDAY),
-        "product:old": ("regular", "SeasonalNaive", 0.0, MONDAY),
+        "category:tea": ("regular", "SeasonalNaive", 0.001, MONDAY),
+        "product:old": ("regular", "SeasonalNaive", 0.001, MONDAY),
         "product:young": ("short", "Mean", None, MONDAY),
     }
-    kept = {
-        r.series_id: (r.profile, r.model, r.residual_upper_95, r.trained_on)
-        for r in rows(shop, ForecastModels, TUESDAY)
-    }
+    kept = {r.series_id: (r.profile, r.model, r.error_scale, r.trained_on) for r in rows(shop, ForecastModels, TUESDAY)}
     assert kept == stored | {
-        "product:young": ("regular", "SeasonalNaive", 0.0, TUESDAY),
+        "product:young": ("regular", "SeasonalNaive", 0.001, TUESDAY),
         "product:new": ("short", "Mean", None, TUESDAY),
     }
     on_tuesday = rows(shop, Forecasts, TUESDAY)

@@ -26,7 +26,7 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Errors of one forecast over a window; `mase` is NaN where the history's scale is 0."""
+    """Errors of one forecast over a window; `mase` is NaN where the history's scale is 0. `expected` is its sum."""
 
     mae: float
     rmse: float
@@ -34,8 +34,7 @@ class Accuracy:
     smape: float
     absolute_error: float
     actual: float
-    covered_80: float
-    covered_95: float
+    expected: float
 
 
 def windows_possible(days: int, *, horizon_days: int, season_days: int, at_most: int) -> int:
@@ -58,17 +57,16 @@ def seasonal_naive_scale(history: Floats, season_days: int) -> float:
     return float(np.abs(history[season_days:] - history[:-season_days]).mean())
 
 
-def accuracy(actual: Floats, forecast: Forecast, scale: float = float("nan")) -> Accuracy:
-    """MAE, RMSE, MASE, sMAPE (0–200; a day with nothing sold and nothing forecast counts 0), coverage.
+def accuracy(actual: Floats, units: Floats, scale: float = float("nan")) -> Accuracy:
+    """MAE, RMSE, MASE, sMAPE (0–200; a day with nothing sold and nothing forecast counts 0), sums.
 
-    >>> threes = np.array([3.0, 3.0])
-    >>> of_threes = accuracy(np.array([3.0, 5.0]), Forecast(threes, threes, threes, threes, threes), scale=2.0)
-    >>> of_threes.mae, round(of_threes.rmse, 4), of_threes.mase, of_threes.smape, of_threes.covered_80
-    (1.0, 1.4142, 0.5, 25.0, 0.5)
+    >>> of_threes = accuracy(np.array([3.0, 5.0]), np.array([3.0, 3.0]), scale=2.0)
+    >>> of_threes.mae, round(of_threes.rmse, 4), of_threes.mase, of_threes.smape
+    (1.0, 1.4142, 0.5, 25.0)
     """
-    error = np.abs(actual - forecast.units)
+    error = np.abs(actual - units)
     mae = float(error.mean())
-    size = np.abs(actual) + np.abs(forecast.units)
+    size = np.abs(actual) + np.abs(units)
     return Accuracy(
         mae=mae,
         rmse=float(np.sqrt((error**2).mean())),
@@ -76,8 +74,7 @@ def accuracy(actual: Floats, forecast: Forecast, scale: float = float("nan")) ->
         smape=float(200 * np.divide(error, size, out=np.zeros_like(error), where=size > 0).mean()),
         absolute_error=float(error.sum()),
         actual=float(actual.sum()),
-        covered_80=float(((forecast.lower_80 <= actual) & (actual <= forecast.upper_80)).mean()),
-        covered_95=float(((forecast.lower_95 <= actual) & (actual <= forecast.upper_95)).mean()),
+        expected=float(units.sum()),
     )
 
 
@@ -90,18 +87,28 @@ def in_pieces(units: Floats) -> bool:
     return bool((units == np.floor(units)).all())
 
 
-def champion(residuals: Floats, by: str) -> int | None:
+def champion(residuals: Floats, by: str, *, standard: int | None = None, margin: float = 0.0) -> int | None:
     """The model with the least MAE or RMSE over all windows; of equals, the first, which is the simplest.
 
     `residuals` are by window, model and day. A model with a NaN failed and cannot win; None: all failed.
+    `standard`: a model that stays the champion unless another's error is less by the share `margin` / √windows. The
+    fewer windows, the more of a difference is chance.
 
     >>> two_windows = np.array([[[1.0, 1.0], [2.0, 0.0]], [[1.0, 1.0], [0.0, 0.0]]])
     >>> champion(two_windows, "mae"), champion(two_windows, "rmse"), champion(np.full((1, 2, 3), np.nan), "mae")
     (1, 0, None)
+    >>> champion(two_windows, "mae", standard=0, margin=0.3)  # 0.75 is less than 1 by 0.25, and by more than 0.3 / √2
+    1
     """
     loss = np.abs(residuals) if by == "mae" else residuals**2
-    mean = np.round(loss.mean(axis=(0, 2)), 9)  # noise of the last bits must not decide
-    return None if np.isnan(mean).all() else int(np.nanargmin(mean))
+    mean = loss.mean(axis=(0, 2))
+    error = np.round(mean if by == "mae" else np.sqrt(mean), 9)  # noise of the last bits must not decide
+    if np.isnan(error).all():
+        return None
+    best = int(np.nanargmin(error))
+    if standard is None or np.isnan(error[standard]):
+        return best
+    return best if error[best] < error[standard] * (1 - margin / np.sqrt(len(residuals))) else standard
 
 
 @dataclass(frozen=True)

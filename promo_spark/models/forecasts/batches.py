@@ -8,29 +8,25 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from promo_spark.contracts.features import DailySales
-from promo_spark.contracts.models import ForecastModels, Forecasts
+from promo_spark.contracts.models import ForecastModels, Forecasts, ForecastTotals
 from promo_spark.contracts.schema import Col, Frame
 from promo_spark.models.forecasts.backtest import Forecast
+from promo_spark.models.forecasts.fitting import forecast_batch, kept_pools, with_intervals
 from promo_spark.models.forecasts.local_models import require_known
-from promo_spark.models.forecasts.series import (
-    QUANTILES,
-    SalesSeries,
-    SeriesModel,
-    SeriesToForecast,
-    forecast_batch,
-)
+from promo_spark.models.forecasts.pools import pools_of
+from promo_spark.models.forecasts.series import INTERVALS, SalesSeries, SeriesModel, SeriesToForecast
 from promo_spark.settings.forecast import ForecastSettings
 
-ENDS = tuple(f.name for f in dataclasses.fields(Forecast))
-STORED = (ForecastModels.profile, ForecastModels.model, *QUANTILES, ForecastModels.trained_on)
+BY_DAY = tuple(f.name for f in dataclasses.fields(Forecast))
+STORED = (ForecastModels.profile, ForecastModels.model, *INTERVALS, ForecastModels.trained_on)
 _SERIES = (DailySales.series_id, DailySales.level, DailySales.item_id)
 
 
@@ -39,6 +35,7 @@ class SeriesCalendar(Frame):
 
     by_day = Col(T.ArrayType(T.StructType()), "day and units, in order of the days", required=True)
     days = Col(T.LongType(), "rows of the series", required=True)
+    shop_days = Col(T.IntegerType(), "days from the first one of any series to yesterday", required=True)
     span = Col(T.IntegerType(), "days from the first one to yesterday", required=True)
 
 
@@ -62,6 +59,7 @@ def sales_series(sales: DataFrame, *, as_of: datetime.date, partitions: int) -> 
         F.raise_error(message).cast("array<double>")
     )
     units = F.col(DailySales.units).cast("double").alias(DailySales.units)
+    shop_days = F.date_diff(F.lit(as_of), F.min(DailySales.day)).alias(SeriesCalendar.shop_days)
     return (
         sales.select(*_SERIES, DailySales.day, units, DailySales.revenue)
         .repartition(partitions, DailySales.series_id)
@@ -72,14 +70,21 @@ def sales_series(sales: DataFrame, *, as_of: datetime.date, partitions: int) -> 
             F.count("*").alias(SeriesCalendar.days),
             F.date_diff(F.lit(as_of), F.min(DailySales.day)).alias(SeriesCalendar.span),
         )
-        .select(*_SERIES, SalesSeries.revenue, units_by_day.alias(SalesSeries.units))
+        .crossJoin(F.broadcast(sales.agg(shop_days)))
+        .select(
+            *_SERIES,
+            SalesSeries.revenue,
+            (F.col(SeriesCalendar.shop_days) - span).alias(SalesSeries.days_before),
+            units_by_day.alias(SalesSeries.units),
+        )
     )
 
 
-def series_models(series: DataFrame, settings: ForecastSettings, stored: DataFrame | None = None) -> DataFrame:
+def tried_models(series: DataFrame, settings: ForecastSettings, stored: DataFrame | None = None) -> DataFrame:
     """One row per series and model: its forecast, its errors, whether it is the champion. SalesSeries → SeriesModel.
 
     `stored` (ForecastModels) has the champions that series keep; None: every series is fitted. See `forecast_batch`.
+    `pools.season_ends` and `series_models` read these rows: keep them.
     Raises SettingsError when a setting names a model that does not exist.
     """
     for setting in ("models_regular", "models_intermittent"):
@@ -96,6 +101,8 @@ def series_models(series: DataFrame, settings: ForecastSettings, stored: DataFra
         .join(kept.select(SalesSeries.series_id, *STORED), SalesSeries.series_id, how="left")
         .select(
             *_SERIES,
+            F.col(SalesSeries.revenue).cast("double").alias(SeriesToForecast.revenue),
+            SalesSeries.days_before,
             SalesSeries.units,
             F.coalesce(SeriesToForecast.top, F.lit(False)).alias(SeriesToForecast.top),
             *STORED,
@@ -110,12 +117,29 @@ def series_models(series: DataFrame, settings: ForecastSettings, stored: DataFra
     return marked.mapInPandas(forecast, SeriesModel.schema())
 
 
+def series_models(
+    tried: DataFrame, ends: Sequence[Row], settings: ForecastSettings, kept: Sequence[Row] = ()
+) -> DataFrame:
+    """The same rows with the intervals that the errors of all of them give: `ends` are their SeasonEnds.
+
+    `kept` are their `pools.kept_ends`. SeriesModel of `tried_models` → SeriesModel.
+    """
+    now, before = (pools_of(ends, before_last=before_last) for before_last in (False, True))
+    now = {**now, **kept_pools([row.asDict() for row in kept])}
+
+    def intervals(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        for rows in batches:
+            yield with_intervals(rows, now, before, settings)
+
+    return tried.mapInPandas(intervals, SeriesModel.schema())
+
+
 def forecasts(models: DataFrame, *, as_of: datetime.date) -> DataFrame:
     """One row per series, model and day ahead, as_of being the first. SeriesModel → Forecasts."""
     days = F.transform(
-        F.arrays_zip(*ENDS),
+        F.arrays_zip(*BY_DAY),
         lambda ends, ahead: F.struct(
-            F.date_add(F.lit(as_of), ahead).alias(Forecasts.day), *[ends[name].alias(name) for name in ENDS]
+            F.date_add(F.lit(as_of), ahead).alias(Forecasts.day), *[ends[name].alias(name) for name in BY_DAY]
         ),
     )
     return models.filter(F.col(SeriesModel.units).isNotNull()).select(
@@ -125,4 +149,15 @@ def forecasts(models: DataFrame, *, as_of: datetime.date) -> DataFrame:
         SeriesModel.profile,
         SeriesModel.failure,
         F.inline(days),
+    )
+
+
+def forecast_totals(models: DataFrame) -> DataFrame:
+    """One row per series: the champion's sum of all days ahead. SeriesModel → ForecastTotals."""
+    of_total = F.col(SeriesModel.total)
+    return models.filter(SeriesModel.champion).select(
+        *_SERIES,
+        F.size(SeriesModel.units).alias(ForecastTotals.days),
+        SeriesModel.model,
+        *[F.get(of_total, F.lit(place)).alias(name) for place, name in enumerate(BY_DAY)],
     )

@@ -30,11 +30,12 @@ MODELS: Mapping[str, Callable[[int], dict[str, Any]]] = {
     "CrostonSBA": lambda _season: {},
     "TSB": lambda _season: {"alpha_d": 0.1, "alpha_p": 0.1},  # small, as sales are rare
     "IMAPA": lambda _season: {},
+    "ADIDA": lambda _season: {},
     "Theta": lambda season: {"season_length": season},
     "DynamicOptimizedTheta": lambda season: {"season_length": season},
     "MFLES": lambda season: {"season_length": season},
     # no trend: over four weeks a day's sales return to their level; the trends cost ten times the time
-    "AutoETS": lambda season: {"season_length": season, "model": "ZNA"},
+    "AutoETS": lambda season: {"season_length": season, "model": "ZNA" if season > 1 else "ZNN"},
     "AutoARIMA": lambda season: {"season_length": season},
 }
 

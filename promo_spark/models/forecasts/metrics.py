@@ -16,6 +16,8 @@ AVERAGED = (
     SeriesModel.smape,
     SeriesModel.covered_80,
     SeriesModel.covered_95,
+    SeriesModel.total_covered_80,
+    SeriesModel.total_covered_95,
 )
 CHAMPION = "champion"
 _STRUCTS = "structs"
@@ -46,21 +48,36 @@ def _accuracy(models: DataFrame) -> DataFrame:
     """Errors in the last window of the backtest, over series that have one.
 
     Slices: model, model:level, model:profile; among the models 'champion', per series the one that the
-    windows before the last chose. mae, rmse, mase, smape, covered_80 and covered_95 are means over series
-    (null: none measurable, as mase on histories that never change); wape is Σ|error| / Σ units.
+    windows before the last chose. mae, rmse, mase, smape, covered_80, covered_95 (of days), total_covered_80 and
+    total_covered_95 (of their sum) are means over series (null: none measurable, as mase on histories that never
+    change, or coverage with a single window). Over all series wape is Σ|error| / Σ units,
+    wape_revenue the same with each series' units at its mean price, bias Σ(forecast − units) / Σ units, and
+    total_error Σ|forecast − units| / Σ units of the sums over the horizon: where sales are rare, the errors of days
+    are least for a forecast of nothing, and the sum is what is reordered.
     """
     model, level, profile = F.col(SeriesModel.model), F.col(SeriesModel.level), F.col(SeriesModel.profile)
     names = F.when(F.col(SeriesModel.picked), F.array(model, F.lit(CHAMPION))).otherwise(F.array(model))
     slices = F.array(model, F.concat_ws(":", model, level), F.concat_ws(":", model, profile))
     of = F.col(MetricRow.slice)
     means = [metric_struct(c, of=of, value=exact_mean(c), n=F.count(c)) for c in AVERAGED]
-    wape = F.try_divide(exact_sum(SeriesModel.absolute_error), exact_sum(SeriesModel.actual))
+    off = F.col(SeriesModel.expected) - F.col(SeriesModel.actual)
+    price = F.col(SeriesModel.price)
+    shares = {
+        "wape": (F.col(SeriesModel.absolute_error), F.col(SeriesModel.actual)),
+        "wape_revenue": (F.col(SeriesModel.absolute_error) * price, F.col(SeriesModel.actual) * price),
+        "bias": (off, F.col(SeriesModel.actual)),
+        "total_error": (F.abs(off), F.col(SeriesModel.actual)),
+    }
+    means += [
+        metric_struct(name, of=of, value=F.try_divide(exact_sum(part), exact_sum(whole)), n=F.count("*"))
+        for name, (part, whole) in shares.items()
+    ]
     return (
         models.filter(F.col(SeriesModel.mae).isNotNull())
         .withColumn(SeriesModel.model, F.explode(names))
         .withColumn(MetricRow.slice, F.explode(slices))
         .groupBy(MetricRow.slice)
-        .agg(F.array(*means, metric_struct("wape", of=of, value=wape, n=F.count("*"))).alias(_STRUCTS))
+        .agg(F.array(*means).alias(_STRUCTS))
         .select(F.inline(_STRUCTS))
     )
 

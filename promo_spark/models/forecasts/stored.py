@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from promo_spark.contracts.models import ForecastModels
 from promo_spark.measures.refitting import newest_rows
-from promo_spark.models.forecasts.series import QUANTILES, SeriesModel
+from promo_spark.models.forecasts.series import INTERVALS, SeriesModel
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def model_rows(models: DataFrame, *, as_of: datetime.date, made_by: str) -> Data
         SeriesModel.series_id,
         SeriesModel.profile,
         SeriesModel.model,
-        *QUANTILES,
+        *INTERVALS,
         F.coalesce(SeriesModel.trained_on, F.lit(as_of)).alias(ForecastModels.trained_on),
         F.lit(made_by).alias(ForecastModels.made_by),
     )

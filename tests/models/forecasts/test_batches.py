@@ -15,8 +15,10 @@ from pyspark.sql import functions as F
 from promo_spark.contracts.features import DailySales
 from promo_spark.contracts.models import Forecasts
 from promo_spark.errors import SettingsError
-from promo_spark.models.forecasts.batches import forecasts, sales_series, series_models
+from promo_spark.models.forecasts.batches import forecasts, sales_series, series_models, tried_models
+from promo_spark.models.forecasts.fitting import batch_pools, kept_pools
 from promo_spark.models.forecasts.metrics import forecast_metrics
+from promo_spark.models.forecasts.pools import kept_ends, pools_of, season_ends
 from promo_spark.models.forecasts.series import SeriesModel
 from promo_spark.settings import Settings
 from promo_spark.settings.forecast import ForecastSettings
@@ -74,7 +76,8 @@ def test_rows_are_the_same_for_any_number_of_partitions_and_batches(
 
     def forecast_rows(frame: DataFrame, partitions: int, batch_series: int) -> DataFrame:
         chosen = plan.model_copy(update={"batch_series": batch_series})
-        models = series_models(sales_series(frame, as_of=DAY, partitions=partitions), chosen)
+        tried = tried_models(sales_series(frame, as_of=DAY, partitions=partitions), chosen).persist()
+        models = series_models(tried, season_ends(tried, chosen).collect(), chosen)
         return forecasts(models, as_of=DAY).orderBy(Forecasts.series_id, Forecasts.model, Forecasts.day)
 
     whole = forecast_rows(sales, 1, 500).persist()
@@ -95,6 +98,24 @@ def test_rows_are_the_same_for_any_number_of_partitions_and_batches(
     assert {r.series_id for r in once if r.model == "Theta"} == {"category:all"}  # the top series by revenue
 
 
+def test_the_ends_of_intervals_are_pooled_with_spark_as_without(spark: SparkSession, plan: ForecastSettings) -> None:
+    """F19 (part: one way to the figures). Ends of the last window, of the one before, and those that series keep."""
+    plan = plan.model_copy(update={"backtest_windows": 3})
+    tried = tried_models(sales_series(daily_sales(spark), as_of=DAY, partitions=2), plan).persist()
+    rows, ends = tried.toPandas(), season_ends(tried, plan).collect()
+    for before in (False, True):
+        with_spark, without = pools_of(ends, before_last=before), batch_pools(rows, plan, before=before)
+        assert set(with_spark) == set(without)
+        assert set(without) == {("regular", "product"), ("regular", "category"), ("intermittent", "product")}
+        for key, expected in without.items():
+            assert with_spark[key].by_season.shape == (4, 2)  # two weeks ahead
+            np.testing.assert_allclose(with_spark[key].by_season, expected.by_season, atol=1e-9)
+            np.testing.assert_allclose(with_spark[key].total, expected.total, atol=1e-9)
+    kept = kept_pools([row.asDict() for row in kept_ends(series_models(tried, ends, plan)).collect()])
+    now = pools_of(ends, before_last=False)
+    assert {key: of.total.tolist() for key, of in kept.items()} == {key: of.total.tolist() for key, of in now.items()}
+
+
 def test_a_calendar_with_a_hole_is_refused_by_name(spark: SparkSession) -> None:
     days = [DAY - datetime.timedelta(days=n) for n in (4, 3, 1)]
     sales = DailySales.frame(spark, [{"as_of": DAY, "series_id": "product:p", "day": day} for day in days])
@@ -105,7 +126,7 @@ def test_a_calendar_with_a_hole_is_refused_by_name(spark: SparkSession) -> None:
 def test_settings_with_an_unknown_model_fail_before_any_work(spark: SparkSession, plan: ForecastSettings) -> None:
     series = sales_series(DailySales.frame(spark), as_of=DAY, partitions=1)
     with pytest.raises(SettingsError, match=r"forecast.models_intermittent: there is no model Prophet"):
-        series_models(series, plan.model_copy(update={"models_intermittent": ["Prophet"]}))
+        tried_models(series, plan.model_copy(update={"models_intermittent": ["Prophet"]}))
 
 
 def test_metrics_are_means_over_series_and_counts(spark: SparkSession) -> None:
@@ -126,8 +147,9 @@ def test_metrics_are_means_over_series_and_counts(spark: SparkSession) -> None:
         spark,
         [
             row("a", "SeasonalNaive", False, False, 3.0, mase=1.5, absolute_error=6.0, actual=4.0),
-            row("a", "Theta", True, True, 2.0, mase=1.0, absolute_error=4.0, actual=4.0),
-            row("b", "SeasonalNaive", True, True, 1.0, absolute_error=2.0, actual=16.0),  # never changes: no mase
+            row("a", "Theta", True, True, 2.0, mase=1.0, absolute_error=4.0, actual=4.0, expected=8.0, price=10.0),
+            # never changes: no mase
+            row("b", "SeasonalNaive", True, True, 1.0, absolute_error=2.0, actual=16.0, expected=14.0, price=1.0),
             row("b", "Theta", False, False, None, units=None, failure="Theta: …"),
             row("b", "Mean", False, False, None, failure="Theta: …"),
             row("c", "Mean", True, False, None, profile="short"),
@@ -138,6 +160,9 @@ def test_metrics_are_means_over_series_and_counts(spark: SparkSession) -> None:
     assert found["mae", "champion"] == (1.5, 2)  # Theta's 2 on a, SeasonalNaive's 1 on b
     assert found["mase", "champion"] == (1.0, 1)
     assert found["wape", "champion:product"] == (0.3, 2)  # (4 + 2) / (4 + 16)
+    assert found["wape_revenue", "champion"] == (0.75, 2)  # (4 · 10 + 2 · 1) / (4 · 10 + 16 · 1)
+    assert found["bias", "champion"] == (0.1, 2)  # (8 − 4 + 14 − 16) / (4 + 16)
+    assert found["total_error", "champion"] == (0.3, 2)  # (4 + 2) / (4 + 16)
     assert found["wape", "SeasonalNaive:regular"] == (0.4, 2)
     assert found["smape", "champion"] == (None, 0)
     assert found["series", "all"] == (3.0, 3)

@@ -50,8 +50,8 @@ def test_what_does_not_move_steadily_keeps_its_mean(units: list[float]) -> None:
     assert (rule.forecast.upper_80 <= rule.forecast.upper_95).all()
 
 
-def test_the_mean_is_that_of_the_last_four_seasons() -> None:
-    units = np.array([9.0] * 30 + [1.0, 3.0] * 14)  # the 28 days of 1 and 3: mean 2
+def test_the_mean_is_that_of_the_last_two_seasons() -> None:
+    units = np.array([9.0] * 30 + [1.0, 3.0] * 7)  # the 14 days of 1 and 3: mean 2
     assert rule_forecast(units, "short", horizon_days=1, season_days=7).forecast.units.tolist() == [2.0]
 
 
@@ -73,3 +73,24 @@ def test_a_dead_series_is_forecast_zero() -> None:
 )
 def test_kinds_of_series_begin_at_their_limits(units: list[float], kind: str) -> None:
     assert series_kind(np.array(units), **LIMITS) == kind
+
+
+def test_what_is_launched_does_not_grow_for_ever_nor_keep_its_first_days() -> None:
+    """F18 (part): the trend of seven days goes on for three. A launch sells less than its first days say."""
+    drift = rule_forecast(TOY, "short", horizon_days=5, season_days=7).forecast
+    assert drift.units.tolist() == [275.0, 300.0, 325.0, 325.0, 325.0]
+    launched = np.array([6.0, 2.0, 0.0, 4.0, 1.0, 8.0, 0.0])  # 21 in 7 days
+    of_new_shop, of_old_shop = (
+        rule_forecast(launched, "short", horizon_days=4, season_days=7, days_before=days) for days in (0, 300)
+    )
+    assert (of_new_shop.name, of_new_shop.forecast.units[0]) == ("Mean", 3.0)
+    assert of_old_shop.forecast.units[0] == 1.5  # 21 in 14 days: the week before it counts, without a sale
+    assert of_old_shop.total.units.tolist() == [6.0]
+    assert of_old_shop.total.upper_80[0] > 6.0 > of_old_shop.total.lower_80[0] == 0.0
+
+
+def test_the_sum_of_a_random_walk_is_wider_than_its_days() -> None:
+    """Changes of deviation s: day h has s·√h, the sum of two days s·√(1² + 2²), as the first change is in both."""
+    found = rule_forecast(TOY, "short", horizon_days=2, season_days=7)
+    day, total = (f.upper_80[0] - f.units[0] for f in (found.forecast, found.total))
+    assert total == pytest.approx(day * np.sqrt(5))

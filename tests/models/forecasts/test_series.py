@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from promo_spark.models.forecasts.series import forecast_batch
+from promo_spark.models.forecasts.fitting import whole_batch
 from promo_spark.settings import Settings
 from promo_spark.settings.forecast import ForecastSettings
 
@@ -29,7 +29,7 @@ def forecast(plan: ForecastSettings, *, top: bool = False, **series: npt.ArrayLi
 def forecast_of(plan: ForecastSettings, series: Mapping[str, npt.ArrayLike], *, top: bool = False) -> pd.DataFrame:
     names = list(series)
     frame = {"series_id": names, "item_id": names, "units": [np.asarray(s, float) for s in series.values()]}
-    return forecast_batch(pd.DataFrame(frame).assign(level="product", top=top), plan)
+    return whole_batch(pd.DataFrame(frame).assign(level="product", top=top), plan)
 
 
 def by_model(rows: pd.DataFrame, column: str) -> dict[str, Any]:
@@ -41,8 +41,7 @@ def test_a_planted_trend_and_week_is_forecast_better_than_the_week_before(plan: 
     days = np.arange(168)
     truth = 50 + 0.5 * days + np.tile(WEEK, 24)
     known = truth[:140] + np.random.default_rng(1).normal(0, 2, 140)
-    plan = plan.model_copy(update={"horizon_days": 28, "models_top": ["DynamicOptimizedTheta"]})
-    rows = forecast(plan, top=True, grows=known)
+    rows = forecast(plan.model_copy(update={"horizon_days": 28}), grows=known)
     champion = rows[rows.champion].iloc[0]
     naive = rows[rows.model == "SeasonalNaive"].iloc[0]
     assert champion.model == "DynamicOptimizedTheta"
@@ -76,12 +75,12 @@ def test_an_autoregressive_series_goes_to_arima(plan: ForecastSettings) -> None:
 
 def test_every_series_has_one_champion_whatever_it_is(plan: ForecastSettings) -> None:
     rows = forecast(
-        plan,
+        plan.model_copy(update={"min_history_days": 30}),
         one_day=[4.0],
         five_days=[10.0, 20.0, 30.0, 40.0, 50.0],
         dead=[1.0] + [0.0] * 60,
         always=np.full(90, 3.0),
-        no_window=np.full(56, 3.0),
+        no_window=np.full(30, 3.0),
         returned=[-2.0] * 60,  # more returned than sold on every day: nothing is sold
     )
     champions = rows[rows.champion].set_index("series_id")
@@ -90,11 +89,12 @@ def test_every_series_has_one_champion_whatever_it_is(plan: ForecastSettings) ->
         "one_day": "Mean",
         "five_days": "Drift",
         "dead": "Zero",
-        "always": "SeasonalNaive",
-        "no_window": "SeasonalNaive",
+        "always": "Ensemble",  # all models are right
+        "no_window": "ThetaEnsemble",
         "returned": "Zero",
     }
-    assert champions.units["five_days"].tolist() == [60.0, 70.0, 80.0, 90.0, 100.0, 110.0, 120.0]
+    # the trend goes on for half as many days as it was seen
+    assert champions.units["five_days"].tolist() == [60.0, 70.0, 70.0, 70.0, 70.0, 70.0, 70.0]
     for column in ("units", "lower_95", "upper_95"):
         assert np.isfinite(np.vstack(champions[column].to_list())).all()
 
@@ -149,3 +149,33 @@ def test_intervals_are_ordered_never_negative_and_hold_in_the_backtest(plan: For
         assert (np.vstack(rows[low].to_list()) <= np.vstack(rows[high].to_list())).all()
     assert (np.vstack(rows.lower_95.to_list()) >= 0).all()
     assert 0.7 < rows.covered_80.mean() < 0.9
+    assert 0.65 < rows[rows.picked].total_covered_80.mean() < 0.95
+
+
+def test_the_mean_of_models_is_the_champion_where_no_model_is_clearly_better(plan: ForecastSettings) -> None:
+    """F11 (part: one to three windows choose by chance; the ensemble stays unless another is clearly better)."""
+    random = np.random.default_rng(2)
+    rows = forecast(plan, noisy=random.normal(40, 8, 140), grows=np.arange(140) + np.tile(WEEK, 20))
+    champions = rows[rows.champion].set_index("series_id").model.to_dict()
+    assert champions == {"noisy": "Ensemble", "grows": "SeasonalNaive"}  # by 7 a week; most members keep a level
+    members = rows[(rows.series_id == "noisy") & rows.model.isin(plan.ensemble_regular)]
+    assert len(members) == 3  # AutoETS is for top series
+    ensemble = rows[(rows.series_id == "noisy") & rows.champion].units.iloc[0]
+    assert ensemble == pytest.approx(np.mean(np.vstack(members.units.to_list()), axis=0), abs=1e-6)
+
+
+def test_monthly_series_have_models_without_a_season(plan: ForecastSettings) -> None:
+    """AutoETS of a season of one day has no seasonal part, and does not fail."""
+    grows = 100 + 3.0 * np.arange(60)
+    rows = forecast(plan.model_copy(update={"season_days": 1, "models_top": ["AutoETS"]}), top=True, grows=grows)
+    assert rows.failure.isna().all() and {"AutoETS", "ThetaEnsemble"} <= set(rows.model)
+    assert rows[rows.champion].units.iloc[0][-1] == pytest.approx(100 + 3 * 66, rel=0.02)
+
+
+def test_of_series_with_a_trend_the_mean_of_the_theta_models_is_the_standard(plan: ForecastSettings) -> None:
+    """F11 (part: what grows is not forecast by means that keep a level)."""
+    random = np.random.default_rng(6)
+    walks = {f"s{i}": 100 + random.normal(4, 4, 90).cumsum() for i in range(12)}
+    rows = forecast_of(plan.model_copy(update={"season_days": 1, "horizon_days": 12}), walks)
+    champions = rows[rows.champion].model.value_counts()
+    assert champions["ThetaEnsemble"] >= 4 and "Ensemble" not in champions.index

@@ -14,7 +14,8 @@ from pyspark.sql import functions as F
 
 from promo_spark.contracts.models import ForecastModels
 from promo_spark.models.forecasts.batches import STORED
-from promo_spark.models.forecasts.series import NO_ACCURACY, QUANTILES, SeriesModel, forecast_batch
+from promo_spark.models.forecasts.fitting import forecast_batch, whole_batch
+from promo_spark.models.forecasts.series import INTERVALS, NO_ACCURACY, SeriesModel
 from promo_spark.models.forecasts.stored import model_rows, stored_models
 from promo_spark.settings import Settings
 from promo_spark.settings.forecast import ForecastSettings
@@ -48,20 +49,22 @@ def series(histories: Mapping[str, npt.NDArray[np.float64]], stored: pd.DataFram
 
 def fitted(plan: ForecastSettings) -> pd.DataFrame:
     """The champions' rows of a fit on Monday."""
-    rows = forecast_batch(series(HISTORIES), plan)
+    rows = whole_batch(series(HISTORIES), plan)
     return rows[rows.champion].assign(trained_on=MONDAY)
 
 
 def by_series(rows: pd.DataFrame) -> dict[str, list[str]]:
     """What is published and stored of each series, as plain values: a null equals a null."""
-    columns = [c for c in rows.columns if c not in (SeriesModel.picked, *NO_ACCURACY)]
-    values = [[repr(value) for value in row] for row in rows[columns].itertuples(index=False)]
+    judged = (SeriesModel.picked, SeriesModel.picked_before, *NO_ACCURACY)
+    columns = [c for c in rows.columns if c not in judged and "covered" not in c]
+    plain = rows[columns].astype(object).where(rows[columns].notna(), None)
+    values = [[repr(value) for value in row] for row in plain.itertuples(index=False)]
     return dict(zip(rows.series_id, values, strict=True))
 
 
 def test_kept_champions_forecast_to_the_digit_as_the_fit_did(plan: ForecastSettings) -> None:
     champions = fitted(plan)
-    kept = forecast_batch(series(HISTORIES, champions), plan)
+    kept = whole_batch(series(HISTORIES, champions), plan)
     assert by_series(kept) == by_series(champions)
     assert set(kept.profile) == {"regular", "intermittent", "short", "dead"}
     assert kept.mae.isna().all()  # no backtest
@@ -75,7 +78,7 @@ def test_a_series_that_is_new_or_of_another_kind_is_fitted_for_itself(plan: Fore
     }
     rows = forecast_batch(series(now, fitted(plan)), plan)
     tried = rows.groupby("series_id").model.agg(list).to_dict()
-    assert tried["often"] == plan.models_intermittent
+    assert tried["often"] == ["Ensemble", *plan.models_intermittent]
     assert tried["young"] == tried["joined"] == plan.models_regular
     assert {series_id for series_id, models in tried.items() if len(models) == 1} == {"weights", "rare", "dead"}
     again = rows[rows.champion & rows.trained_on.isna()]
@@ -107,7 +110,7 @@ def test_the_newest_earlier_date_is_read_and_the_oldest_champion_says_when_it_wa
         spark,
         [
             {"series_id": "a", "model": "Theta", "champion": True, "profile": "regular", "trained_on": MONDAY}
-            | dict.fromkeys(QUANTILES, 1 / 3),
+            | {"error_scale": 1 / 3, **{ends: [1 / 3, 0.5] for ends in INTERVALS[1:]}},
             {"series_id": "a", "model": "TSB", "champion": False, "profile": "regular"},
             {"series_id": "b", "model": "Mean", "champion": True, "profile": "short"},
         ],
@@ -118,9 +121,9 @@ def test_the_newest_earlier_date_is_read_and_the_oldest_champion_says_when_it_wa
     assert stored is not None
     assert (stored.trained_on, stored.made_by) == (MONDAY, "made-1")
     columns = (ForecastModels.series_id, ForecastModels.profile, ForecastModels.model, ForecastModels.trained_on)
-    found = stored.rows.select(*columns, *QUANTILES).orderBy(ForecastModels.series_id)
+    found = stored.rows.select(*columns, *INTERVALS).orderBy(ForecastModels.series_id)
     assert [tuple(row) for row in found.collect()] == [
-        ("a", "regular", "Theta", MONDAY, 1 / 3, 1 / 3, 1 / 3, 1 / 3),  # to the bit
-        ("b", "short", "Mean", TUESDAY, None, None, None, None),
+        ("a", "regular", "Theta", MONDAY, 1 / 3, *[[1 / 3, 0.5]] * 5),  # to the bit
+        ("b", "short", "Mean", TUESDAY, *[None] * 6),
     ]
     assert stored_models(ForecastModels.frame(spark)) is None
