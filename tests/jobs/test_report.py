@@ -225,7 +225,7 @@ def write_tables(lake: Lake) -> None:
         "refit": "weekly",
         "trained_rows": 900,
     }
-    fit |= {"features": ["recency_days", "pair_days", EVIL], "metrics": {"auc": 0.75}, "format": "table"}
+    fit |= {"features": ["recency_days", "order_days_28", EVIL], "metrics": {"auc": 0.75}, "format": "table"}
     fit |= {"trained_from": before, "trained_to": WEEK_BEFORE, "state": "models.fitted_models", "reason": EVIL}
     other = {**fit, "model": "order_14d", "metrics": {"auc": 0.875}, "features": ["order_days"]}
     for day, engine in ((before, "logistic"), (WEEK_BEFORE, "boosting")):
@@ -496,7 +496,7 @@ CARD = [
     ["log_loss", "redemption:boosting", "0.6250", "900"],
     ["region", "South", "10.0%", "40.0%", "0.538", "0.031"],
     ["recency_days", "days since the last order day [days]"],
-    ["pair_days", "days on which the user bought the product"],
+    ["order_days_28", "of the last 28 days, those with an order"],
     [EVIL, "–"],
     ["propensity.trees", "250"],
     ["propensity.represented", '["gender", "age_band", "region"]'],
