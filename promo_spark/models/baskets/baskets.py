@@ -43,6 +43,32 @@ class BasketItem(Frame):
 
 
 BASKET = (BasketItem.order_id, BasketItem.order_date)
+_CODE = "code"  # a column of a single step below
+
+
+class CodedBasket(Frame):
+    """One row per basket."""
+
+    order_id = BasketItem.columns()[BasketItem.order_id]
+    order_date = BasketItem.columns()[BasketItem.order_date]
+    user_id = BasketItem.columns()[BasketItem.user_id]
+    basket_items = BasketItem.columns()[BasketItem.basket_items]
+    codes = Col(T.ArrayType(T.IntegerType()), "the codes of its items that are counted, ascending", required=True)
+
+
+def coded_baskets(items: DataFrame, codes: Mapping[str, int]) -> DataFrame:
+    """BasketItem, code of each item that is counted → CodedBasket. A basket that holds none of these has no codes."""
+    schema = T.StructType([T.StructField(BasketItem.item, T.StringType()), T.StructField(_CODE, T.IntegerType())])
+    code_of = items.sparkSession.createDataFrame(list(codes.items()), schema)
+    return (
+        items.join(F.broadcast(code_of), BasketItem.item, "left")
+        .groupBy(*BASKET)
+        .agg(
+            F.max(BasketItem.user_id).alias(CodedBasket.user_id),
+            F.max(BasketItem.basket_items).alias(CodedBasket.basket_items),
+            F.sort_array(F.collect_list(_CODE)).alias(CodedBasket.codes),
+        )
+    )
 
 
 def lines_in_window(lines: DataFrame, as_of: datetime.date, history_days: int) -> DataFrame:

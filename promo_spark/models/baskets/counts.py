@@ -17,20 +17,13 @@ from pyspark.sql import types as T
 from promo_spark.contracts.models import FrequentItemsets, ItemsetCounts
 from promo_spark.contracts.schema import Col, Frame
 from promo_spark.measures.refitting import newest_rows
-from promo_spark.models.baskets.baskets import BASKET, BasketCounts, BasketItem
+from promo_spark.models.baskets.baskets import BasketCounts, CodedBasket, coded_baskets
 from promo_spark.models.baskets.bitmaps import BASKETS_AT_ONCE, Floats, Integers, counts_of_sets
 
 MOST_SETS = 200_000  # more are not counted one by one: they are mined again
 _ALL, _GIANTS = -1, -2  # in place of a set's position: all baskets that count, and those that are cut out
 
 Itemset = tuple[str, ...]
-
-
-class CodedBasket(Frame):
-    """One row per basket."""
-
-    basket_items = BasketItem.columns()[BasketItem.basket_items]
-    codes = Col(T.ArrayType(T.IntegerType()), "the codes of its items that stand in a counted set", required=True)
 
 
 class SetCount(Frame):
@@ -112,17 +105,9 @@ def counted(items: DataFrame, fitted: FittedItemsets) -> SetCounts:
     names = sorted({item for one in fitted.sets for item in one})
     code_of = {item: code for code, item in enumerate(names)}
     sets = [tuple(code_of[item] for item in one) for one in fitted.sets]
-    coded = items.withColumn(CodedBasket.codes, F.lit(None).cast("int"))
-    if names:
-        schema = T.StructType([T.StructField(BasketItem.item, T.StringType()), T.StructField("code", T.IntegerType())])
-        codes = items.sparkSession.createDataFrame(list(code_of.items()), schema)
-        coded = items.join(F.broadcast(codes), BasketItem.item, "left").withColumnRenamed("code", CodedBasket.codes)
-    baskets = coded.groupBy(*BASKET).agg(
-        F.max(BasketItem.basket_items).alias(BasketItem.basket_items),
-        F.collect_list(CodedBasket.codes).alias(CodedBasket.codes),
-    )
+    baskets = coded_baskets(items, code_of).select(CodedBasket.basket_items, CodedBasket.codes)
     count = functools.partial(set_counts, sets=sets, items=len(names), largest=fitted.largest)
-    counts = baskets.select(*CodedBasket.columns()).mapInArrow(count, SetCount.schema())
+    counts = baskets.mapInArrow(count, SetCount.schema())
     sums = dict(map(tuple, counts.groupBy(SetCount.position).agg(F.sum(SetCount.baskets)).collect()))
     of_sets = np.array([sums.get(position, 0) for position in range(len(sets))], np.int64)
     return SetCounts(sums.get(_ALL, 0), sums.get(_GIANTS, 0), of_sets)
@@ -131,9 +116,10 @@ def counted(items: DataFrame, fitted: FittedItemsets) -> SetCounts:
 def set_counts(
     batches: Iterator[pa.RecordBatch], *, sets: Sequence[tuple[int, ...]], items: int, largest: int
 ) -> Iterator[pa.RecordBatch]:
-    """One row per set: the baskets that hold it; one for all baskets, one for giants. CodedBasket → SetCount.
+    """One row per set: the baskets that hold it; one for all baskets, one for giants. → SetCount.
 
-    Codes are below `items`; a set has at least one, ascending; sets are sorted.
+    Baskets are the size and the codes of CodedBasket. Codes are below `items`; a set has at least one, ascending;
+    sets are sorted.
 
     >>> codes = pa.array([[0, 1], [1], [0, 1, 2]], pa.list_(pa.int32()))
     >>> baskets = pa.RecordBatch.from_arrays([pa.array([2, 1, 9]), codes], ["basket_items", "codes"])
@@ -143,12 +129,14 @@ def set_counts(
     """
     whole = giants = 0
     counts = np.zeros(len(sets), np.int64)
-    of_size = {size: np.flatnonzero([len(one) == size for one in sets]) for size in {len(one) for one in sets}}
+    of_size = []  # the positions of the sets of a size, and these sets
+    for size in {len(one) for one in sets}:
+        positions = np.flatnonzero([len(one) == size for one in sets])
+        of_size.append((positions, np.array([one for one in sets if len(one) == size], np.int64)))
     for block in _blocks(batches):
         counts_here = block.filter(pc.less_equal(block.column(0), largest))
         whole, giants = whole + counts_here.num_rows, giants + block.num_rows - counts_here.num_rows
-        for size, positions in of_size.items():
-            some = np.array([sets[int(position)] for position in positions], np.int64).reshape(-1, size)
+        for positions, some in of_size:
             counts[positions] += counts_of_sets(counts_here.column(1), some, items)
     found = np.flatnonzero(counts)
     yield pa.RecordBatch.from_arrays(

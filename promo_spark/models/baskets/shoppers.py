@@ -9,26 +9,19 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from promo_spark.contracts.schema import Col, Frame
-from promo_spark.models.baskets.baskets import BASKET, BasketItem
+from promo_spark.models.baskets.baskets import BASKET, BasketItem, CodedBasket, coded_baskets
 
 MOST_BASKETS = 2000  # of one shopper in a row: of more, among them all baskets of nobody known, chance makes parts
 
-_SIZE, _CODES = BasketItem.basket_items, "codes"  # of a basket
-_PART, _CODE = "part", "code"  # columns of single steps below
+_OF_BASKET = (CodedBasket.basket_items, CodedBasket.codes)
+_PART = "part"  # a column of a single step below
 
 
 class ShopperBaskets(Frame):
     """One row per shopper, or part of one who has very many baskets."""
 
     baskets = Col(
-        T.ArrayType(
-            T.StructType(
-                [
-                    T.StructField(_SIZE, T.LongType()),
-                    T.StructField(_CODES, T.ArrayType(T.IntegerType())),
-                ]
-            )
-        ),
+        T.ArrayType(T.StructType([T.StructField(name, CodedBasket.columns()[name].type) for name in _OF_BASKET])),
         "the baskets: different items in each, and the codes of those that are counted, ascending",
         required=True,
     )
@@ -39,23 +32,12 @@ def shopper_baskets(items: DataFrame, codes: Mapping[str, int], *, largest: int)
 
     A basket that holds none of these items has no codes, and counts for how much its shopper buys at once.
     """
-    schema = T.StructType([T.StructField(BasketItem.item, T.StringType()), T.StructField(_CODE, T.IntegerType())])
-    code_of = items.sparkSession.createDataFrame(list(codes.items()), schema)
-    baskets = (
-        items.filter(F.col(BasketItem.basket_items) <= largest)
-        .join(F.broadcast(code_of), BasketItem.item, "left")
-        .groupBy(*BASKET)
-        .agg(
-            F.max(BasketItem.user_id).alias(BasketItem.user_id),
-            F.max(BasketItem.basket_items).alias(_SIZE),
-            F.sort_array(F.collect_list(_CODE)).alias(_CODES),
-        )
-    )
+    baskets = coded_baskets(items.filter(F.col(BasketItem.basket_items) <= largest), codes)
     of_user = F.count("*").over(Window.partitionBy(BasketItem.user_id))
     parts = F.ceil(of_user / MOST_BASKETS).cast("long")
     return (
         baskets.withColumn(_PART, F.pmod(F.xxhash64(*BASKET), parts))
         .groupBy(BasketItem.user_id, _PART)
-        .agg(F.collect_list(F.struct(_SIZE, _CODES)).alias(ShopperBaskets.baskets))
+        .agg(F.collect_list(F.struct(*_OF_BASKET)).alias(ShopperBaskets.baskets))
         .select(ShopperBaskets.baskets)
     )
