@@ -99,7 +99,7 @@ def orders(batch: Batch, section: PropensitySettings) -> list[dict[str, object]]
     for date in ORDER_DATES:
         sample = Sample.of(batch, _day(date), section.seed)
         past, latest = user_examples(sample, ORDER, section)
-        fitted = fitted_question(user_questions(KINDS)[ORDER], past, latest, effort_of(section))
+        fitted = fitted_question(user_questions(KINDS)[ORDER], past, latest, effort_of(section, section.seed))
         about = users_as_of(batch, sample.day, ORDER, section)
         p = _predicted(fitted.answer, batch, about)
         engine = fitted.answer.learner.engine
@@ -117,7 +117,7 @@ def redemptions(batch: Batch, data: dict[str, pd.DataFrame], section: Propensity
         start = described.start_date[campaign]
         sample = Sample.of(batch, _day(start), section.seed)
         past, latest = user_examples(sample, REDEMPTION, section)
-        fitted = fitted_question(user_questions(KINDS)[REDEMPTION], past, latest, effort_of(section))
+        fitted = fitted_question(user_questions(KINDS)[REDEMPTION], past, latest, effort_of(section, section.seed))
         inside = data["campaigns"]
         who = inside.household_id[inside.campaign_id.astype(str) == campaign].to_numpy(np.int64)
         user = np.sort(np.flatnonzero(np.isin(batch.user_ids.to_pylist(), [str(one) for one in who])))

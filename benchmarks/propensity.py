@@ -85,7 +85,8 @@ def of_users(sample: Sample, settings: Settings, ceiling: Floats) -> list[dict[s
     for target, days in ((ORDER, ORDER_DAYS), (CHURN, CHURN_DAYS)):
         began, question = time.perf_counter(), user_questions(KINDS)[target]
         past, latest = user_examples(sample, target, section)
-        fitted = fitted_question(question, past, latest, effort_of(section))
+        effort = effort_of(section, section.seed)
+        fitted = fitted_question(question, past, latest, effort)
         about = users_as_of(sample.batch, sample.day, target, section)
         values = user_features(sample.batch.of, about)
         p = fitted.answer.predicted(FeatureTable(USER_FEATURES, values), kinds_of_users(sample.batch.of, about, values))
@@ -96,7 +97,7 @@ def of_users(sample: Sample, settings: Settings, ceiling: Floats) -> list[dict[s
         if target == ORDER:
             rows.append({"what": "order_14d:ceiling", **told(ceiling[about.user], happened)})
             draw = np.random.default_rng(0)
-            blind = fitted_trees(past.table, draw.permutation(past.happened), "binary", effort_of(section).boosting)
+            blind = fitted_trees(past.table, draw.permutation(past.happened), "binary", effort.boosting)
             found = auc(blind.predicted(FeatureTable(USER_FEATURES, values)), draw.permutation(happened))
             rows.append({"what": "order_14d:shuffled", "auc": found and round(found, 4)})
     return rows

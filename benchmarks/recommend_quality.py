@@ -25,8 +25,9 @@ from promo_spark.features.labels.histories import Ints
 from promo_spark.features.labels.pairs import bought_within, kinds_of_pairs
 from promo_spark.features.products.planned import Planned
 from promo_spark.flows.propensity.examples import Sample
+from promo_spark.flows.propensity.models import effort_of
 from promo_spark.flows.recommend.pairs import RANKING, AsOf, Shelf
-from promo_spark.flows.recommend.ranking import QUESTIONS, Learning, effort_of
+from promo_spark.flows.recommend.ranking import QUESTIONS, Learning
 from promo_spark.learners.tables import FeatureTable, Floats
 from promo_spark.models.propensity.fitting import FittedQuestion, fitted_question
 from promo_spark.models.propensity.questions import ITEM_28D
@@ -62,7 +63,8 @@ def main() -> None:
         sample = Sample.of(batch, day + DAYS, loaded.recommend.seed)
         past, latest = Learning(sample, shelf, loaded.recommend).examples()
         known_before, newest = past[ITEM_28D], latest[ITEM_28D]
-        fitted = fitted_question(QUESTIONS[ITEM_28D], known_before, newest, effort_of(loaded.recommend))
+        effort = effort_of(loaded.recommend.ranking, loaded.recommend.seed)
+        fitted = fitted_question(QUESTIONS[ITEM_28D], known_before, newest, effort)
         fit = time.process_time() - began
         row = judged(AsOf.of(sample, shelf, day, loaded.recommend), sample, fitted.answer, shelf, loaded.recommend)
         rows.append(row)

@@ -6,10 +6,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from promo_spark.settings.sections import Attributes, Count, Days, Factor, Positive, Refit, Section, Seed, Share
+from promo_spark.settings.fitting import FittingSettings
+from promo_spark.settings.sections import Attributes, Count, Days, Factor, Positive, Refit, Seed, Share
 
 
-class PropensitySettings(Section):
+class PropensitySettings(FittingSettings):
     """How it is learnt what users do by themselves."""
 
     redemption_days: Days
@@ -21,9 +22,6 @@ class PropensitySettings(Section):
     sample_rows: Positive
     represented: Attributes
     reweight_above: Factor
-    least_rows: Positive
-    calibration_rows: Positive
-    tie_margin: Share
     regular_days: Positive
     regular_silence: Factor
     cart_days: Days
@@ -32,11 +30,6 @@ class PropensitySettings(Section):
     gap_share: Share
     gaps: Count
     value_weeks: Annotated[int, Field(gt=0, le=520)]
-    trees: Positive
-    leaves: Positive
-    rate: Share
-    rows_of_leaf: Positive
-    ridge: Factor
     refit: Refit
     refit_worst_decile: Share
     seed: Seed

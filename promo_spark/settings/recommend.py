@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from promo_spark.contracts.vocabulary import EVENT_TYPES
+from promo_spark.settings.fitting import FittingSettings
 from promo_spark.settings.sections import Attributes, Count, Days, Factor, Positive, Refit, Section, Seed, Share, Weight
 
 
@@ -19,7 +20,7 @@ def _event_type(name: str) -> str:
 EventType = Annotated[str, AfterValidator(_event_type)]
 
 
-class RankingSettings(Section):
+class RankingSettings(FittingSettings):
     """How candidates are found and judged."""
 
     sample_users: Positive
@@ -37,14 +38,6 @@ class RankingSettings(Section):
     neighbour_days: Days
     neighbour_ridge: Factor
     negatives: Annotated[float, Field(gt=0, le=1)]
-    trees: Positive
-    leaves: Positive
-    rate: Share
-    rows_of_leaf: Positive
-    ridge: Factor
-    tie_margin: Share
-    least_rows: Positive
-    calibration_rows: Positive
 
 
 class RecommendSettings(Section):

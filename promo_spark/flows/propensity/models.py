@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame, SparkSession
 
 from promo_spark.contracts.predictions import FittedModels
+from promo_spark.contracts.schema import Table
 from promo_spark.features.labels.users import KINDS
 from promo_spark.flows.propensity.examples import Sample, population, user_examples
 from promo_spark.flows.registry import Fit
@@ -20,6 +21,7 @@ from promo_spark.measures.refitting import newest_rows, refit_reason
 from promo_spark.models.propensity.fitting import (
     Effort,
     Examples,
+    Fitted,
     FittedQuestion,
     Question,
     figures_of,
@@ -28,7 +30,9 @@ from promo_spark.models.propensity.fitting import (
 )
 from promo_spark.models.propensity.questions import user_questions
 from promo_spark.runtime.job import Context
+from promo_spark.settings.fitting import FittingSettings
 from promo_spark.settings.propensity import PropensitySettings
+from promo_spark.settings.sections import Refit
 
 _STORED = "stored"  # slice of figures: the models of an earlier date on the last whole window
 _WORST_DECILE = "worst_decile"
@@ -143,34 +147,60 @@ def _fitted(
         ctx.note(shares.sentence())
         past, rest = past.weighted(shares.weight[: len(past)]), shares.weight[len(past) :]
         latest = latest.weighted(rest) if question.in_waves else latest
-    fitted = fitted_question(question, past, latest, effort_of(settings))
+    fitted = fitted_question(question, past, latest, effort_of(settings, settings.seed))
     if fitted.instead:
         ctx.note(f"{question.model}: all get the base rate, since {fitted.instead}")
     text = fitted.answer.to_text()
     if question.in_waves:
         past = latest = joined(past, latest)
     learnt_from = past if len(past) and not fitted.instead else latest
-    days = learnt_from.day if len(learnt_from) else [sample.day]
-    fit = Fit(
-        question.model,
-        fitted.answer.learner.engine,
-        settings.refit,
-        reason,
-        rows=len(learnt_from),
-        days=(_date(int(min(days))), _date(int(max(days)))),
+    fit = fit_of(
+        fitted,
+        learnt_from,
+        text,
+        day=sample.day,
+        refit=settings.refit,
+        reason=reason,
         features=past.table.names,
         state=FittedModels,
-        metrics={f.metric: f.value for f in fitted.figures if f.slice == question.model and f.value is not None},
-        sha256=sha256_of(text),
     )
     figures = [*fitted.figures, *shares.figures]
     return ModelOfDate(fitted.answer, text, fitted.rules, ctx.date, ctx.made_by), fit, figures
 
 
-def effort_of(settings: PropensitySettings) -> Effort:
+def fit_of(
+    fitted: Fitted,
+    learnt_from: Examples,
+    text: str,
+    *,
+    day: int,
+    refit: Refit,
+    reason: str,
+    features: Sequence[str],
+    state: type[Table],
+    champion: bool = True,
+) -> Fit:
+    """What is registered of an answer whose text is stored. `day`: of the date, where there were no examples."""
+    name, days = fitted.answer.question.model, learnt_from.day if len(learnt_from) else [day]
+    return Fit(
+        name,
+        fitted.answer.learner.engine,
+        refit,
+        reason,
+        rows=len(learnt_from),
+        days=(_date(int(min(days))), _date(int(max(days)))),
+        features=features,
+        state=state,
+        metrics={f.metric: f.value for f in fitted.figures if f.slice == name and f.value is not None},
+        sha256=sha256_of(text),
+        champion=champion,
+    )
+
+
+def effort_of(settings: FittingSettings, seed: int) -> Effort:
     """How models are fitted and chosen."""
     return Effort(
-        BoostingEffort(settings.trees, settings.leaves, settings.rate, settings.rows_of_leaf, settings.seed % 2**31),
+        BoostingEffort(settings.trees, settings.leaves, settings.rate, settings.rows_of_leaf, seed % 2**31),
         settings.ridge,
         settings.tie_margin,
         settings.least_rows,

@@ -28,19 +28,16 @@ from promo_spark.features.labels.user_histories import user_histories
 from promo_spark.features.products.planned import Planned, planned_periods
 from promo_spark.flows.propensity.examples import Sample, mixed
 from promo_spark.flows.propensity.inputs import catalogue_of
-from promo_spark.flows.propensity.models import ModelOfDate, figures_of_stored, stored_models
+from promo_spark.flows.propensity.models import ModelOfDate, effort_of, figures_of_stored, fit_of, stored_models
 from promo_spark.flows.recommend.pairs import RANKING, RISING, AsOf, Shelf
 from promo_spark.flows.registry import Fit
 from promo_spark.flows.representation import groups_of_users
 from promo_spark.learners.base_rates import BaseRate
-from promo_spark.learners.boosting import BoostingEffort
 from promo_spark.learners.representation import representation
 from promo_spark.learners.samples import hashed_sample
-from promo_spark.learners.stored_text import sha256_of
 from promo_spark.learners.tables import FeatureTable
 from promo_spark.measures.metric_rows import Figure
 from promo_spark.models.propensity.fitting import (
-    Effort,
     Examples,
     Fitted,
     FittedQuestion,
@@ -246,18 +243,19 @@ def fitted_ranking(ctx: Ctx, stage: Stage, reason: str) -> RankingOfDate:
     The rival knows PairFeatures alone, as models of products did before there were candidates. Where it is better by
     the margin of a tie, it takes the place of what ranks; the other one is registered as no champion.
     """
-    past, latest = stage.learning.examples()
-    past, shares = _representative(ctx, stage.learning, past)
+    settings, learning = ctx.settings, stage.learning
+    past, latest = learning.examples()
+    past, shares = _representative(ctx, learning, past)
     found: dict[str, Fitted] = {}
     for name, question in QUESTIONS.items():
         ctx.say(f"fitting {name}")
         before, newest = past[name], latest[name]
         if name == RIVAL:
             before, newest = (replace(part, table=part.table.columns(PAIR_FEATURES)) for part in (before, newest))
-        found[name] = fitted_question(question, before, newest, effort_of(ctx.settings))
+        found[name] = fitted_question(question, before, newest, effort_of(settings.ranking, settings.seed))
         if found[name].instead:
             ctx.note(f"{name}: all pairs get the base rate, since {found[name].instead}")
-    if _loss(found[RIVAL]) < _loss(found[ITEM_28D]) * (1 - ctx.settings.ranking.tie_margin):
+    if _loss(found[RIVAL]) < _loss(found[ITEM_28D]) * (1 - settings.ranking.tie_margin):
         ctx.note("the features of pairs alone tell better what is bought within 28 days: they rank")
         found |= {ITEM_28D: _named(found[RIVAL], ITEM_28D), RIVAL: _named(found[ITEM_28D], RIVAL)}
     models, fits = {}, []
@@ -265,7 +263,19 @@ def fitted_ranking(ctx: Ctx, stage: Stage, reason: str) -> RankingOfDate:
         text = fitted.answer.to_text()
         learnt_from = past[name] if len(past[name]) and not fitted.instead else latest[name]
         models[name] = ModelOfDate(fitted.answer, text, fitted.rules, ctx.date, ctx.made_by)
-        fits.append(_fit(ctx, name, fitted, learnt_from, sha256_of(text), reason))
+        fits.append(
+            fit_of(
+                fitted,
+                learnt_from,
+                text,
+                day=learning.sample.day,
+                refit=settings.refit,
+                reason=reason,
+                features=fitted.answer.learner.names,
+                state=RankingModels,
+                champion=name != RIVAL,
+            )
+        )
     return RankingOfDate(models, fits, [*(figure for one in found.values() for figure in one.figures), *shares])
 
 
@@ -300,35 +310,6 @@ def _named(fitted: Fitted, name: str) -> Fitted:
     return replace(fitted, answer=replace(fitted.answer, question=QUESTIONS[name]), figures=figures)
 
 
-def _fit(ctx: Ctx, name: str, fitted: Fitted, learnt_from: Examples, sha256: str, reason: str) -> Fit:
-    days = learnt_from.day if len(learnt_from) else np.array([(ctx.date - _EPOCH).days])
-    return Fit(
-        name,
-        fitted.answer.learner.engine,
-        ctx.settings.refit,
-        reason,
-        rows=len(learnt_from),
-        days=(_date(int(days.min())), _date(int(days.max()))),
-        features=fitted.answer.learner.names,
-        state=RankingModels,
-        metrics={f.metric: f.value for f in fitted.figures if f.slice == name and f.value is not None},
-        sha256=sha256,
-        champion=name != RIVAL,
-    )
-
-
-def effort_of(settings: RecommendSettings) -> Effort:
-    """How the model is fitted and chosen."""
-    ranking = settings.ranking
-    return Effort(
-        BoostingEffort(ranking.trees, ranking.leaves, ranking.rate, ranking.rows_of_leaf, settings.seed % 2**31),
-        ranking.ridge,
-        ranking.tie_margin,
-        ranking.least_rows,
-        ranking.calibration_rows,
-    )
-
-
 def _positions(product_ids: Sequence[str], items: DataFrame) -> NDArray[np.int64]:
     """The position in the catalogue of lists of each product by number; −1 where it is not in there."""
     rows = items.select(CatalogueItem.product_id, CatalogueItem.item).toArrow()
@@ -355,7 +336,3 @@ def _ranked_rows(
 def _no_examples() -> Examples:
     none = np.zeros(0, np.int64)
     return Examples(FeatureTable(RANKING, np.zeros((0, len(RANKING)))), np.zeros(0), none, none, none)
-
-
-def _date(day: int) -> datetime.date:
-    return _EPOCH + datetime.timedelta(day)
