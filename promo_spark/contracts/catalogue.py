@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from promo_spark.contracts.bundles import BUNDLES
 from promo_spark.contracts.decisions import DECISIONS
 from promo_spark.contracts.effects import EFFECTS
 from promo_spark.contracts.exports import EXPORTS
@@ -31,6 +32,7 @@ ALL_TABLES: tuple[type[Table], ...] = (
     *QUARANTINE.values(),
     *FEATURES,
     *MODELS,
+    *BUNDLES,
     *PREDICTIONS,
     *RESPONSES,
     *EFFECTS,
