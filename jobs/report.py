@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from promo_spark.contracts.decisions import Budget, Frontier, Promotions
 from promo_spark.contracts.features import DailySales, ProductProfile, UserProfile
-from promo_spark.contracts.measurement import Checks, Effects, Fairness, KpiDaily, PromotionPnl
+from promo_spark.contracts.measurement import Checks, Effects, Fairness, KpiDaily, PromotionPnl, SegmentResponses
 from promo_spark.contracts.models import BasketRules, Forecasts, Metrics, Registry, SegmentPortraits, Segments
 from promo_spark.contracts.ops import DataQuality
 from promo_spark.contracts.policy import Policy
@@ -30,6 +30,7 @@ from promo_spark.settings.report import ReportSettings
         Budget,
         Frontier,
         Effects,
+        SegmentResponses,
         Checks,
         KpiDaily,
         Fairness,

@@ -22,7 +22,7 @@ from jobs.recommend import run as recommend
 from jobs.report import run as report
 from promo_spark.contracts.decisions import Budget, Frontier, Promotions
 from promo_spark.contracts.features import DailySales, ProductProfile, UserProfile
-from promo_spark.contracts.measurement import Checks, Effects, Fairness, KpiDaily, PromotionPnl
+from promo_spark.contracts.measurement import Checks, Effects, Fairness, KpiDaily, PromotionPnl, SegmentResponses
 from promo_spark.contracts.models import BasketRules, Forecasts, Metrics, Registry, SegmentPortraits, Segments
 from promo_spark.contracts.ops import DataQuality
 from promo_spark.contracts.policy import Policy
@@ -134,6 +134,13 @@ def write_tables(lake: Lake) -> None:
         {**effect, "metric": "margin", "slice": "segment:1", "estimate": -0.3, "ci_low": -0.5, "ci_high": -0.1},
         {**effect, "metric": "margin", "slice": "scenario:bundle", "method": "explore", "estimate": 0.1},
         {**effect, "metric": "paid", "window_days": 28, "estimate": None, "reason": "not over before 2024-07-06"},
+    )
+    answer = {"users": 40, "n_treated": 30, "n_control": 9, "used": 0.125, "margin_se": 0.1}
+    write(
+        SegmentResponses,
+        {**answer, "segment_id": 1, "mechanic": "coupon", "margin": -0.2, "best_probability": 0.02},
+        {**answer, "segment_id": 1, "mechanic": "discount", "margin": 0.4, "best_probability": 0.98},
+        {**answer, "segment_id": 1, "mechanic": "points", "margin": None, "best_probability": None},  # not compared
     )
     write(Checks, {"check": "aa", "slice": "all", "value": 0.0001, "n": 100, "outcome": "alarm", "message": EVIL})
     write(
@@ -341,6 +348,11 @@ ROWS = [
 def test_every_figure_is_that_of_its_table(page: Page) -> None:
     """M01: the heads of what was decided, measured and modelled, section by section."""
     assert [row for row in ROWS if row not in page.rows] == []
+    answers = [row for row in page.rows if row[0] == "frequent, large baskets" and len(row) == 8]
+    assert answers == [
+        ["frequent, large baskets", "discount", "+0.40 USD", "0.10 USD", "98%", "12.5%", "30", "9"],
+        ["frequent, large baskets", "coupon", "-0.20 USD", "0.10 USD", "2%", "12.5%", "30", "9"],
+    ]
 
 
 def test_the_page_has_every_section_and_begins_with_what_was_decided(page: Page) -> None:
@@ -471,7 +483,7 @@ def test_a_date_without_rows_has_a_page_that_says_why() -> None:
     """The same where the tables are there, but have no rows of the date."""
     nothing = DailyRows(
         DecidedRows([], [], [], []),
-        OutcomeRows([], [], [], [], [], [], []),
+        OutcomeRows([], [], [], [], [], [], [], []),
         CustomerRows([], [], []),
         FairnessRows([], []),
         TogetherRows([], 0),
