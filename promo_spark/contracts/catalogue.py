@@ -17,6 +17,7 @@ from promo_spark.contracts.responses import RESPONSES
 from promo_spark.contracts.restricted import RESTRICTED_QUARANTINE, RESTRICTED_TABLES, Suppressed
 from promo_spark.contracts.risk import RISKS
 from promo_spark.contracts.schema import Table
+from promo_spark.contracts.segments import SEGMENT_TABLES
 from promo_spark.contracts.silver import QUARANTINE as SILVER_QUARANTINE
 from promo_spark.contracts.silver import SILVER
 from promo_spark.contracts.truth import TRUTH
@@ -31,6 +32,7 @@ ALL_TABLES: tuple[type[Table], ...] = (
     *QUARANTINE.values(),
     *FEATURES,
     *MODELS,
+    *SEGMENT_TABLES,
     *PREDICTIONS,
     *RESPONSES,
     *EFFECTS,
