@@ -18,6 +18,7 @@ from promo_spark.contracts.responses import RESPONSES
 from promo_spark.contracts.restricted import RESTRICTED_QUARANTINE, RESTRICTED_TABLES, Suppressed
 from promo_spark.contracts.risk import RISKS
 from promo_spark.contracts.schema import Table
+from promo_spark.contracts.segments import SEGMENT_TABLES
 from promo_spark.contracts.silver import QUARANTINE as SILVER_QUARANTINE
 from promo_spark.contracts.silver import SILVER
 from promo_spark.contracts.truth import TRUTH
@@ -33,6 +34,7 @@ ALL_TABLES: tuple[type[Table], ...] = (
     *FEATURES,
     *MODELS,
     *BUNDLES,
+    *SEGMENT_TABLES,
     *PREDICTIONS,
     *RESPONSES,
     *EFFECTS,

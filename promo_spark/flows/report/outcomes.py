@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import ProductProfile
 from promo_spark.contracts.measurement import Checks, Effects, KpiDaily, PromotionPnl, SegmentResponses
-from promo_spark.contracts.models import SegmentPortraits
+from promo_spark.contracts.segments import SegmentPortraits
 from promo_spark.flows.report.reading import Ctx, rows_of
 from promo_spark.measures.exact_sums import exact_sum
 from promo_spark.reports.sections.outcomes import OutcomeRows, PnlProduct, PnlWeek

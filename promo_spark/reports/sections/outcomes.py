@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pyspark.sql import types as T
 
 from promo_spark.contracts.measurement import Checks, Effects, KpiDaily, PromotionPnl, SegmentResponses
-from promo_spark.contracts.models import SegmentPortraits
 from promo_spark.contracts.schema import Col, Frame
+from promo_spark.contracts.segments import SegmentPortraits
 from promo_spark.reports.blocks import (
     Block,
     Cell,
