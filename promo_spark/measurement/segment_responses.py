@@ -16,6 +16,7 @@ Floats = npt.NDArray[np.float64]
 
 KIND = "segment_mechanic"  # of slices, in measurement.effects: segment_mechanic:3/coupon
 _DECIMALS = 6
+_LEAST_VARIANCE = 1e-12
 _LEAST_CELLS = 2  # from so many on it can be told how much segments differ
 _GRID = 2001  # points at which the best of several is looked for
 
@@ -39,11 +40,12 @@ def leaning_effects(estimates: Sequence[float | None], errors: Sequence[float | 
     >>> [round(float(value), 3) for value in found.values]
     [1.125, 2.875, 2.0]
     """
-    known = np.array([e is not None and s is not None and s > 0 for e, s in zip(estimates, errors, strict=True)])
+    known = np.array([e is not None and s is not None for e, s in zip(estimates, errors, strict=True)])
     if not known.any():
         return None
     value = np.array([e if ok else np.nan for e, ok in zip(estimates, known, strict=True)], float)
     variance = np.array([s if ok else np.nan for s, ok in zip(errors, known, strict=True)], float) ** 2
+    variance = np.maximum(variance, _LEAST_VARIANCE)  # that of users who all did the same is 0
     weight = 1 / variance[known]
     fixed = float((weight * value[known]).sum() / weight.sum())
     scatter = float((weight * (value[known] - fixed) ** 2).sum())
