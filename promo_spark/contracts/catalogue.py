@@ -19,6 +19,7 @@ from promo_spark.contracts.risk import RISKS
 from promo_spark.contracts.schema import Table
 from promo_spark.contracts.silver import QUARANTINE as SILVER_QUARANTINE
 from promo_spark.contracts.silver import SILVER
+from promo_spark.contracts.supply import SUPPLY
 from promo_spark.contracts.truth import TRUTH
 from promo_spark.contracts.withheld import Withheld
 
@@ -34,6 +35,7 @@ ALL_TABLES: tuple[type[Table], ...] = (
     *PREDICTIONS,
     *RESPONSES,
     *EFFECTS,
+    *SUPPLY,
     *RISKS,
     *DECISIONS,
     Withheld,
