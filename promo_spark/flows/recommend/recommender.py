@@ -24,6 +24,7 @@ from promo_spark.flows.recommend.ranking import (
     stage_of_date,
 )
 from promo_spark.flows.registry import Fit
+from promo_spark.measures.behaviour_segments import by_behaviour
 from promo_spark.measures.kept_purchases import repeated_days
 from promo_spark.measures.metric_rows import Figure
 from promo_spark.measures.refitting import refit_reason
@@ -268,7 +269,7 @@ def _model_of_date(
     ranking: RankingOfDate,
 ) -> ListModel:
     """What the day's lists are made from: all purchases before the date, vectors by `factors_of` (ModelPair)."""
-    settings, profiles, segments = ctx.settings, ctx.read(UserProfile), ctx.read(Segments)
+    settings, profiles, segments = ctx.settings, ctx.read(UserProfile), by_behaviour(ctx.read(Segments))
     days = settings.history_days + settings.holdout_days
     return _list_model(
         ctx,
