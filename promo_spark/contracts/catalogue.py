@@ -21,6 +21,7 @@ from promo_spark.contracts.schema import Table
 from promo_spark.contracts.segments import SEGMENT_TABLES
 from promo_spark.contracts.silver import QUARANTINE as SILVER_QUARANTINE
 from promo_spark.contracts.silver import SILVER
+from promo_spark.contracts.supply import SUPPLY
 from promo_spark.contracts.truth import TRUTH
 from promo_spark.contracts.withheld import Withheld
 
@@ -38,6 +39,7 @@ ALL_TABLES: tuple[type[Table], ...] = (
     *PREDICTIONS,
     *RESPONSES,
     *EFFECTS,
+    *SUPPLY,
     *RISKS,
     *DECISIONS,
     Withheld,
