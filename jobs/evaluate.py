@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from promo_spark.contracts.decisions import Budget, Explored, Promotions
 from promo_spark.contracts.features import DailySales, ProductProfile, UserProfile
-from promo_spark.contracts.measurement import Checks, Effects, KpiDaily, SegmentResponses
+from promo_spark.contracts.measurement import Checks, Effects, KpiDaily, OverdueAnswers, SegmentResponses
 from promo_spark.contracts.models import Recommendations, Registry
 from promo_spark.contracts.policy import Policy
 from promo_spark.contracts.predictions import Propensity
@@ -33,7 +33,7 @@ from promo_spark.contracts.silver import (
 from promo_spark.contracts.withheld import Withheld
 from promo_spark.flows.evaluate.effects import effects_and_checks
 from promo_spark.flows.evaluate.inputs import input_checks
-from promo_spark.flows.evaluate.key_figures import key_figures
+from promo_spark.flows.evaluate.key_figures import key_figures, overdue_of_date
 from promo_spark.measurement.segment_responses import segment_responses
 from promo_spark.runtime.job import Context, Earlier, Everyone, job, main
 from promo_spark.settings.adjust import AdjustSettings
@@ -62,7 +62,7 @@ _WHY = "effects are sums over arms, key figures over all: whoever withdraws must
         Earlier(UserProfile),
         Earlier(DailySales),
     ],
-    writes=[Effects, SegmentResponses, Checks, KpiDaily],
+    writes=[Effects, SegmentResponses, Checks, KpiDaily, OverdueAnswers],
     settings=EvaluateSettings,
     beside=[AdjustSettings],
 )
@@ -74,6 +74,7 @@ def run(ctx: Context[EvaluateSettings]) -> None:
             ctx.note(f"{row[Checks.check]} ({row[Checks.slice]}): {row[Checks.message]}")
     ctx.say("counting key figures")
     ctx.write(KpiDaily, key_figures(ctx))
+    ctx.write(OverdueAnswers, overdue_of_date(ctx))
     ctx.write(Checks, checks)
     ctx.write(SegmentResponses, segment_responses(effects))
     ctx.write(Effects, effects)

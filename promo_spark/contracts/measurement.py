@@ -222,6 +222,22 @@ class KpiDaily(Evaluated):
     n = Col(_LONG, "users, orders or rows that it rests on", required=True)
 
 
+class OverdueAnswers(Evaluated):
+    """One row per date and text of the last 30 days that waits for a reply for longer than it should.
+
+    Only where the shop says when it replies: where no text of these days has `answered_at`, there is no row.
+    """
+
+    name = "overdue_answers"
+    key = ("date", "feedback_id")
+    feedback_id = Col(_TEXT, "the text, of silver.feedback", required=True)
+    promotion_id = Col(_TEXT, "about which promotion; null: about promotions in general")
+    topic = Col(_TEXT, "what it is about: promo, delivery, price, service, item or other", required=True)
+    kind = Col(_TEXT, "survey, complaint, …")
+    score = Col(_DOUBLE, "the score that came with it; null: none", unit="1 to 5")
+    waiting_days = Col(_LONG, "whole days that it has waited when the date began", unit="days", required=True)
+
+
 class Fairness(Table):
     """One row per date, attribute, group and metric: who gets the date's offers, group by group.
 
@@ -271,4 +287,12 @@ class Fairness(Table):
     run_id = Col(_TEXT, "the run that wrote the row", required=True)
 
 
-MEASUREMENT: tuple[type[Table], ...] = (PromotionPnl, Effects, SegmentResponses, Checks, KpiDaily, Fairness)
+MEASUREMENT: tuple[type[Table], ...] = (
+    PromotionPnl,
+    Effects,
+    SegmentResponses,
+    Checks,
+    KpiDaily,
+    OverdueAnswers,
+    Fairness,
+)

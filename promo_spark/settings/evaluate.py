@@ -53,6 +53,7 @@ class EvaluateSettings(Section):
     alpha: Annotated[float, Field(gt=0, lt=0.5)]
     retention_days: Windows
     churn_days: Days
+    answer_days: Days
     holding_cost_rate: Share
     channel_costs: dict[Annotated[str, Field(min_length=1)], Money]
     cps_rates: dict[Annotated[str, Field(min_length=1)], Share]

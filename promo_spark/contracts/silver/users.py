@@ -89,3 +89,4 @@ class Feedback(Cleanable):
     score = Col(T.DoubleType(), "satisfaction; null without a score", unit="1 to 5")
     text = Col(_TEXT, "what the user wrote; null without a text", personal=Personal.FREE_TEXT)
     ts = Col(T.TimestampType(), "when, UTC", required=True)
+    answered_at = Col(T.TimestampType(), "when the shop replied, UTC; null: not yet, or the shop does not say")

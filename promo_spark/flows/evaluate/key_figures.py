@@ -9,8 +9,11 @@ from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import Recommendations
 from promo_spark.contracts.risk import Risk
 from promo_spark.contracts.silver import Events, Exposures, Feedback, Inventory, Market, OrderLines
+from promo_spark.measurement.kpis.customers import CustomerDays
+from promo_spark.measurement.kpis.feedback_topics import overdue_answers
 from promo_spark.measurement.kpis.key_figures import KpiInputs, kpi_names, kpi_parts, with_every_figure
 from promo_spark.measurement.kpis.rows import KpiRow
+from promo_spark.measurement.kpis.satisfaction import on_days
 from promo_spark.runtime.job import Context
 from promo_spark.settings.evaluate import EvaluateSettings
 
@@ -38,3 +41,11 @@ def key_figures(ctx: Context[EvaluateSettings]) -> DataFrame:
     )
     rows = [row.asDict() for part in kpi_parts(inputs) for row in part.collect()]  # a row per figure and slice
     return with_every_figure(KpiRow.frame(ctx.spark, rows), kpi_names(ctx.settings.retention_days))
+
+
+def overdue_of_date(ctx: Context[EvaluateSettings]) -> DataFrame:
+    """One row per text that waits for a reply too long. Feedback → OverdueAnswers."""
+    zone = ctx.business.timezone
+    month = CustomerDays(ctx.date, ctx.settings.retention_days, ctx.settings.churn_days).month
+    feedback = on_days(ctx.read_everyone(Feedback), month, zone)
+    return overdue_answers(feedback, date=ctx.date, timezone=zone, answer_days=ctx.settings.answer_days)

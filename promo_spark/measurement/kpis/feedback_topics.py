@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -9,9 +10,10 @@ from typing import Final
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from promo_spark.contracts.measurement import OverdueAnswers
 from promo_spark.contracts.schema.personal import MASKS
 from promo_spark.contracts.silver import Feedback
-from promo_spark.measurement.kpis.rows import kpi_rows_of, kpi_struct
+from promo_spark.measurement.kpis.rows import ALL, kpi_rows_of, kpi_struct
 from promo_spark.measurement.kpis.satisfaction import has_text
 from promo_spark.measures.ratios import ratio
 
@@ -101,7 +103,40 @@ def topic_shares(feedback: DataFrame) -> DataFrame:
     return kpi_rows_of(counts, shares)
 
 
-_TOPIC, _TEXTS = "topic", "texts"
+def overdue_answers(feedback: DataFrame, *, date: datetime.date, timezone: str, answer_days: int) -> DataFrame:
+    """One row per text that nobody replied to within `answer_days`. Feedback of the month → OverdueAnswers, no date.
+
+    What was replied to later, on the date or after, was still waiting when the date began. Without a single reply the
+    shop does not say when it replies: then there is no row.
+    """
+    begin = F.to_utc_timestamp(F.lit(f"{date} 00:00:00").cast("timestamp"), timezone)
+    texts = feedback.filter(has_text())
+    says = texts.agg(F.count(Feedback.answered_at).alias(_REPLIES)).filter(F.col(_REPLIES) > 0)
+    waited = (F.unix_timestamp(begin) - F.unix_timestamp(Feedback.ts)) / _SECONDS_OF_DAY
+    replied = F.coalesce(F.col(Feedback.answered_at) < begin, F.lit(False))
+    waiting = texts.filter(~replied & (waited > answer_days)).join(F.broadcast(says), how="left_semi")
+    return waiting.select(
+        Feedback.feedback_id,
+        Feedback.promotion_id,
+        topic_of(F.col(Feedback.text)).alias(OverdueAnswers.topic),
+        Feedback.kind,
+        Feedback.score,
+        F.floor(waited).cast("bigint").alias(OverdueAnswers.waiting_days),
+    )
+
+
+def overdue_share(feedback: DataFrame, *, date: datetime.date, timezone: str, answer_days: int) -> DataFrame:
+    """The share of the month's texts that wait for too long. Feedback of the month → KpiRow of one row."""
+    waiting = overdue_answers(feedback, date=date, timezone=timezone, answer_days=answer_days)
+    texts = feedback.filter(has_text()).agg(
+        F.count(F.lit(1)).alias(_TEXTS), F.count(Feedback.answered_at).alias(_REPLIES)
+    )
+    both = texts.crossJoin(waiting.agg(F.count(F.lit(1)).alias(_WAITING)))
+    share = F.when(F.col(_REPLIES) > 0, ratio(F.col(_WAITING), F.col(_TEXTS)))
+    return kpi_rows_of(both, [kpi_struct("overdue_share", of=F.lit(ALL), value=share, n=F.col(_TEXTS))])
+
+
+_TOPIC, _TEXTS, _REPLIES, _WAITING, _SECONDS_OF_DAY = "topic", "texts", "replies", "waiting", 86_400
 
 
 def _pattern(words: Sequence[str]) -> str:

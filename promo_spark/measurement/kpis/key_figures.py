@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.measurement.kpis.customers import CustomerDays, customer_figures
-from promo_spark.measurement.kpis.feedback_topics import topic_shares
+from promo_spark.measurement.kpis.feedback_topics import overdue_share, topic_shares
 from promo_spark.measurement.kpis.groups import user_groups
 from promo_spark.measurement.kpis.market import market_share
 from promo_spark.measurement.kpis.recommendations import recommendation_figures, shown_items
@@ -53,6 +53,7 @@ UNKNOWN: Final = {
     "response_rate": "nothing was sent",
     "negative_share": "no scores",
     "feedback_share": "no texts",
+    "overdue_share": "no texts, or nobody says when they were replied to",
     "recommendation_ctr": "nothing recommended was sent, or nobody says what was opened",
     "recommendation_cvr": "nothing recommended was sent",
 }
@@ -121,6 +122,7 @@ def kpi_parts(inputs: KpiInputs) -> list[DataFrame]:
         negative_share(told, promotions),
         response_rate(feedback, inputs.exposures, groups, days=month, timezone=zone),
         topic_shares(feedback),
+        overdue_share(feedback, date=inputs.date, timezone=zone, answer_days=settings.answer_days),
         recommendation_figures(shown, inputs.lines, last_day=month.last, timezone=zone),
     ]
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import datetime
+from typing import Any
+
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.silver import Feedback
-from promo_spark.measurement.kpis.feedback_topics import KEYWORDS, TOPICS, topic_of, topic_shares
+from promo_spark.measurement.kpis.feedback_topics import (
+    KEYWORDS,
+    TOPICS,
+    overdue_answers,
+    overdue_share,
+    topic_of,
+    topic_shares,
+)
 
 # Written as customers write, before the words were tried on them.
 LABELLED = {
@@ -157,3 +167,42 @@ def test_shares_are_of_the_texts(spark: SparkSession) -> None:
     nothing = topic_shares(Feedback.frame(spark)).collect()
     assert {row.slice for row in nothing} == {f"topic:{name}" for name in TOPICS}
     assert {(row.value, row.n) for row in nothing} == {(None, 0)}
+
+
+def test_texts_that_wait_too_long_are_listed(spark: SparkSession) -> None:
+    """K14: three days are given. Of five texts two wait for more, one of them is replied to on the date itself."""
+    date = datetime.date(2024, 6, 15)
+
+    def text(name: str, days: float, replied: float | None = None, **more: object) -> dict[str, object]:
+        begin = datetime.datetime(2024, 6, 15)
+        at = {Feedback.ts: begin - datetime.timedelta(days)}
+        if replied is not None:
+            at[Feedback.answered_at] = begin - datetime.timedelta(replied)
+        return {Feedback.feedback_id: name, Feedback.text: "too expensive", **at, **more}
+
+    rows = [
+        text("waits", 5.5, kind="complaint", score=1.0, promotion_id="p"),
+        text("replied to", 9, replied=8),
+        text("replied to too late", 4, replied=-0.5),  # at noon of the date
+        text("has time", 3),  # to the hour
+        text("just came", 0.1),
+        {**text("no words", 9), Feedback.text: None},
+    ]
+    feedback = Feedback.frame(spark, rows)
+    asked: dict[str, Any] = {"date": date, "timezone": "UTC", "answer_days": 3}
+    found = {row.feedback_id: row.asDict() for row in overdue_answers(feedback, **asked).collect()}
+    assert set(found) == {"waits", "replied to too late"}
+    assert found["waits"] == {
+        "feedback_id": "waits",
+        "promotion_id": "p",
+        "topic": "price",
+        "kind": "complaint",
+        "score": 1.0,
+        "waiting_days": 5,
+    }
+    [share] = overdue_share(feedback, **asked).collect()
+    assert (share.kpi, share.slice, share.value, share.n) == ("overdue_share", "all", 0.4, 5)
+    silent = feedback.withColumn(Feedback.answered_at, F.lit(None).cast("timestamp"))  # the shop does not say
+    assert overdue_answers(silent, **asked).isEmpty()
+    [share] = overdue_share(silent, **asked).collect()
+    assert (share.value, share.n) == (None, 5)
