@@ -43,7 +43,7 @@ class InventoryPlan(Predicted):
     lead_time_days = Col(
         T.IntegerType(),
         "from order to shelf, of the same rows, the longest of all stores; where they do not say, of the settings, "
-        "or the shelf life where it is shorter",
+        "or half the shelf life where that is shorter",
         unit="days",
         required=True,
     )

@@ -18,6 +18,7 @@ from promo_spark.contracts.models import Forecasts
 from promo_spark.errors import MissingDataError, SourceError
 from promo_spark.models.forecasts.arima import fitted_arima
 from promo_spark.models.forecasts.backtest import Accuracy, accuracy, seasonal_naive_scale
+from promo_spark.models.forecasts.decomposition import strengths
 from promo_spark.models.forecasts.fitting import whole_batch
 from promo_spark.models.forecasts.local_models import Floats
 from promo_spark.models.forecasts.regression import FOREST, REGRESSION, forest, regression
@@ -150,10 +151,12 @@ def forecast_series(
         known = (actual or {}).get(series.series_id)
         if known is not None:
             told = np.isfinite(known[:horizon])
-            scale = seasonal_naive_scale(series.values[np.isfinite(series.values)], season)
+            past = series.values[np.isfinite(series.values)]
+            scale = seasonal_naive_scale(past, season if len(past) > season else 1)
             errors = accuracy(known[:horizon][told], row[VALUE][: len(known)][told], scale) if told.any() else None
         plain = dataclasses.asdict(errors) if errors else dict.fromkeys(_METRICS)
-        models.append({name: row[name] for name in (SERIES, *_TOLD)} | {name: plain[name] for name in _METRICS})
+        judged = {name: row[name] for name in (SERIES, *_TOLD)} | {name: plain[name] for name in _METRICS}
+        models.append(judged | _strengths(series, season))
         places = range(len(series.values), len(series.values) + horizon)
         ahead.append(
             pd.DataFrame(
@@ -274,6 +277,11 @@ def _bridged(values: Floats) -> Floats:
     places = np.arange(len(values))
     line: Floats = np.interp(places, places[known], values[known])
     return line
+
+
+def _strengths(series: TimeSeries, season: int) -> dict[str, float | None]:
+    found = strengths(_bridged(series.values), season)
+    return {"trend_strength": found.trend if found else None, "season_strength": found.season if found else None}
 
 
 def _above_zero(values: Floats) -> tuple[Floats, float]:

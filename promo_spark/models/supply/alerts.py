@@ -143,8 +143,8 @@ def stock_alerts(steps: DataFrame, *, as_of: datetime.date) -> DataFrame:
         .groupBy(*_STORE)
         .agg(
             F.count_if(~yesterday).alias(_STEPS),
-            F.struct(now(lost).alias(_NOW), (past(lost) * _TIMES).alias(_LIMIT)).alias("stock_lost"),
-            F.struct(now(came).alias(_NOW), (past(came) * _TIMES).alias(_LIMIT)).alias("large_delivery"),
+            F.struct(now(lost).alias(_NOW), (past(lost) * _TIMES).alias(_LIMIT)).alias(_LOST),
+            F.struct(now(came).alias(_NOW), (past(came) * _TIMES).alias(_LIMIT)).alias(_LARGE),
             (now(F.col(StockStep.before)) * _OF_STOCK).alias(_SHARE),
         )
         .filter(F.col(_STEPS) >= LEAST_STEPS)
@@ -159,15 +159,16 @@ def stock_alerts(steps: DataFrame, *, as_of: datetime.date) -> DataFrame:
             limit.alias(SupplyAlerts.limit),
         )
         for kind, limit in (
-            ("stock_lost", F.greatest(F.col(f"stock_lost.{_LIMIT}"), F.col(_SHARE))),
+            (_LOST, F.greatest(F.col(f"{_LOST}.{_LIMIT}"), F.col(_SHARE))),
             # that nothing ever came tells nothing of how much does
-            ("large_delivery", F.when(F.col(f"large_delivery.{_LIMIT}") > 0, F.col(f"large_delivery.{_LIMIT}"))),
+            (_LARGE, F.when(F.col(f"{_LARGE}.{_LIMIT}") > 0, F.col(f"{_LARGE}.{_LIMIT}"))),
         )
     ]
     found = kinds[0].unionByName(kinds[1]).filter(F.col(SupplyAlerts.observed) > F.col(SupplyAlerts.limit))
     return _shaped(found).unionByName(_shaped(_without_delivery(steps, as_of=as_of)))
 
 
+_LOST, _LARGE = "stock_lost", "large_delivery"
 _STEPS, _NOW, _LIMIT, _SHARE = "steps", "now", "limit_of_kind", "share_of_stock"
 
 

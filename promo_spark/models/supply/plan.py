@@ -26,6 +26,7 @@ _DOUBLES = T.ArrayType(T.DoubleType())
 _PLAN = InventoryPlan.columns()
 _DAYS, _TOTALS = ("units", "upper_80", "upper_95"), ("total", "total_upper_80", "total_upper_95")
 _DECIMALS = 6  # as forecasts: beyond lies the noise of floating point
+_TIMES_FRESH = 2  # within its shelf life a product comes so often at least, where nobody says how often
 _UNITS, _OF_ALL = "units_of_store", "units_of_all"
 
 
@@ -154,7 +155,8 @@ def planned_rows(rows: pd.DataFrame, settings: SupplySettings) -> pd.DataFrame:
         return pd.DataFrame()
     said = rows[StockOfStore.lead_time_days]
     keeps = rows[DemandOfStore.shelf_life_days].astype(np.float64).fillna(np.inf).to_numpy()
-    lead = np.where(said.isna(), np.minimum(keeps, settings.lead_time_days), said.astype(np.float64)).astype(np.int64)
+    assumed = np.minimum(np.ceil(keeps / _TIMES_FRESH), settings.lead_time_days)
+    lead = np.where(said.isna(), assumed, said.astype(np.float64)).astype(np.int64)
     on_hand = rows[StockOfStore.on_hand].astype(np.float64).to_numpy()
     there = on_hand + rows[StockOfStore.on_order].astype(np.float64).fillna(0.0).to_numpy()
     sellable = np.minimum(keeps, settings.overstock_days).astype(np.int64)
