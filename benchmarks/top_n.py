@@ -65,7 +65,7 @@ def by_chunks(model: ALSModel) -> DataFrame:
         F.lit(0).alias(UserToRank.segment_id),
         F.lit(None).cast(UserToRank.type_of(UserToRank.own)).alias(UserToRank.own),
         UserToRank.features,
-        *(F.lit(None).cast(UserToRank.type_of(c)).alias(c) for c in (UserToRank.ranked, UserToRank.likelihood)),
+        *(F.lit(None).cast(UserToRank.type_of(c)).alias(c) for c in (UserToRank.lists, UserToRank.outside)),
     )
     return recommended_items(users, items, recommender="als", policy="keep", repeat_weight=0.0, top_n=N)
 

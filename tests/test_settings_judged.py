@@ -138,6 +138,17 @@ WRONG = [
         r"recommend\.refit: input should be 'daily', 'weekly' or 'when it drifts', found 'never'",
     ),
     ("recommend.refit_without_vector=2", r"recommend\.refit_without_vector: input should be less than or equal to 1"),
+    ('recommend.models=["items"]', r"recommend\.models: there is no recommender items; there are: item_neighbours, "),
+    ('recommend.first_stage.measure="dice"', r"first_stage\.measure: input should be 'cosine', 'pearson' or 'jaccard'"),
+    (
+        'recommend.relevance.limits={"SPIRITS" = {age_band = ["25-34"]}}',
+        r"limits.*: write a limit of department:NAME, category:NAME, subcategory:NAME, tag:NAME, found 'SPIRITS'",
+    ),
+    (
+        'recommend.relevance.limits={"tag:x" = {town = ["a"]}}',
+        r"limits.*: there is no attribute of users town; there ar",
+    ),
+    ("recommend.sessions.least_share=0.0", r"recommend\.sessions\.least_share: input should be greater than 0"),
     ("recommend.alpha=1e300", r"recommend\.alpha: input should be less than or equal to"),
     ("risk.medium_score=0.6", r"risk: medium_score, high_score and blocked_score have to rise, found \[0\.6, 0\.55"),
     ("risk.prior_share=0.0", r"risk\.prior_share: input should be greater than 0"),

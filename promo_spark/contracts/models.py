@@ -6,6 +6,7 @@ from pyspark.sql import types as T
 
 from promo_spark.contracts.features import AsOf
 from promo_spark.contracts.schema import Check, Col, Personal, Table, WriteMode
+from promo_spark.contracts.vocabulary import RECOMMENDATION_SOURCES
 
 _TEXT = T.StringType()
 _LONG = T.LongType()
@@ -129,7 +130,7 @@ class Recommendations(Predicted):
     key = ("as_of", "user_id", "rank")
     checks = (
         Check("rank_from_1", "rank", ">=", 1),
-        Check("source_known", "source", "in", ("als", "ranked", "buy_again", "popular_in_segment", "popular")),
+        Check("source_known", "source", "in", RECOMMENDATION_SOURCES),
     )
     user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
     rank = Col(T.IntegerType(), "1 = best", required=True)
@@ -142,8 +143,9 @@ class Recommendations(Predicted):
     )
     source = Col(
         _TEXT,
-        "als, ranked: not bought before, by the vectors of products or by the second stage; buy_again: bought before; "
-        "popular_in_segment, popular: the fallback",
+        "als, ranked: not bought before, by the vectors of products or by the second stage; a recommender of the first "
+        "stage, such as item_neighbours: not bought before, by that one; buy_again: bought before; popular_in_segment, "
+        "popular: the fallback",
         required=True,
     )
     reason = Col(_TEXT, "why, in words a customer could read", required=True)
@@ -160,7 +162,9 @@ class ItemFactors(Predicted):
     product_id = Col(_TEXT, "the product", required=True)
     factors = Col(T.ArrayType(T.FloatType()), "its vector, as it was fitted", required=True)
     recommender = Col(
-        _TEXT, "which was the best when it was fitted: als, blend, buy_again, popularity, ranked", required=True
+        _TEXT,
+        "which was the best when it was fitted: als, blend, buy_again, popularity, ranked, or one of recommend.models",
+        required=True,
     )
     trained_on = Col(
         T.DateType(), "the date as of which it was fitted: as_of of its row in models.registry", required=True

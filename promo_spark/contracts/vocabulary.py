@@ -107,6 +107,19 @@ PROFILE_NUMBERS = (
     "cadence_days",
     "power_band",
 )
+# Recommenders that score products for a user by what users bought, by what products are, or by rules.
+FIRST_STAGE_MODELS = (
+    "item_neighbours",
+    "user_neighbours",
+    "together",
+    "svd",
+    "content",
+    "rules",
+    "popular_in_store",
+    "hybrid",
+)
+# Where a recommendation comes from.
+RECOMMENDATION_SOURCES = ("als", "buy_again", "popular_in_segment", "popular", "ranked", *FIRST_STAGE_MODELS)
 # Models that forecast the sales of one series.
 FORECAST_MODELS = (
     "SeasonalNaive",

@@ -6,9 +6,21 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from promo_spark.contracts.vocabulary import EVENT_TYPES
+from promo_spark.contracts.vocabulary import EVENT_TYPES, FIRST_STAGE_MODELS, USER_ATTRIBUTES
 from promo_spark.settings.fitting import FittingSettings
-from promo_spark.settings.sections import Attributes, Count, Days, Factor, Positive, Refit, Section, Seed, Share, Weight
+from promo_spark.settings.sections import (
+    Attributes,
+    Count,
+    Days,
+    Factor,
+    Positive,
+    Refit,
+    Section,
+    Seed,
+    Share,
+    Weight,
+    each_once_of,
+)
 
 
 def _event_type(name: str) -> str:
@@ -17,6 +29,7 @@ def _event_type(name: str) -> str:
     return name
 
 
+LIMITED = ("department", "category", "subcategory", "tag")  # what a limit of products can be of
 EventType = Annotated[str, AfterValidator(_event_type)]
 
 
@@ -38,6 +51,47 @@ class RankingSettings(FittingSettings):
     neighbour_days: Days
     neighbour_ridge: Factor
     negatives: Annotated[float, Field(gt=0, le=1)]
+
+
+class FirstStageSettings(Section):
+    """How recommenders of the first stage compare users and products."""
+
+    measure: Literal["cosine", "pearson", "jaccard"]
+    nearest_items: Positive
+
+
+def _attribute(name: str) -> str:
+    if name not in USER_ATTRIBUTES:
+        raise ValueError(f"there is no attribute of users {name}; there are: {', '.join(USER_ATTRIBUTES)}")
+    return name
+
+
+def _limit(key: str) -> str:
+    kind, sign, value = key.partition(":")
+    if kind not in LIMITED or not sign or not value:
+        raise ValueError(f"write a limit of {', '.join(f'{kind}:NAME' for kind in LIMITED)}, found {key!r}")
+    return key
+
+
+Limit = Annotated[str, AfterValidator(_limit)]
+UserAttribute = Annotated[str, AfterValidator(_attribute)]
+
+
+class SessionsSettings(Section):
+    """What is made of visits."""
+
+    minute_weight: Weight
+    days: Days
+    least_share: Annotated[float, Field(gt=0, le=1)]
+    longest: Annotated[int, Field(ge=2, le=10)]
+    patterns: Positive
+
+
+class RelevanceSettings(Section):
+    """Which products are for whom."""
+
+    price_tiers: Annotated[int, Field(ge=0, le=4)]
+    limits: dict[Limit, dict[UserAttribute, Annotated[list[str], Field(min_length=1)]]]
 
 
 class RecommendSettings(Section):
@@ -68,4 +122,8 @@ class RecommendSettings(Section):
     refit_after_days: Days
     seed: Seed
     event_weights: dict[EventType, Weight]
+    models: Annotated[list[str], each_once_of("recommender", FIRST_STAGE_MODELS)]
+    first_stage: FirstStageSettings
+    relevance: RelevanceSettings
+    sessions: SessionsSettings
     ranking: RankingSettings

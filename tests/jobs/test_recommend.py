@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from jobs.recommend import run
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import Metrics, Recommendations, Segments
-from promo_spark.contracts.silver import OrderLines, Products
+from promo_spark.contracts.silver import OrderLines, Products, Users
 from promo_spark.runtime.job import Context
 from promo_spark.storage.lake import Lake
 
@@ -160,6 +160,21 @@ def test_neither_what_is_sold_out_nor_what_a_user_took_back_is_recommended(
     assert not {product for _, product in shown} & {"tea1"}
     assert ("teafan0", "tea0") in shown and ("once", "tea0") not in shown
     assert sum(user == "once" for user, _ in shown) == 5
+
+
+def test_products_for_some_users_only_are_shown_to_these(spark: SparkSession, lake: Lake, run_job: RunJob) -> None:
+    """G18: tea1 is for the North, where teafan0 lives; teafan1 lives in the South, of `once` nothing is known."""
+    prepare(lake)
+    regions = [{"user_id": user, "region": "South" if user == "teafan1" else "North"} for user in FANS]
+    lake.write(Users, Users.frame(spark, regions))
+    categories = F.when(F.col("product_id") == "tea1", "local")
+    profiles = lake.read(ProductProfile).withColumn("category", categories).localCheckpoint()
+    lake.write(ProductProfile, profiles, {"as_of": DAY})
+    lake.write(OrderLines, OrderLines.frame(spark, orders()))
+    limit = 'recommend.relevance.limits={"category:local" = {region = ["North"]}}'
+    run_job(run, DAY, *SMALL, limit, 'recommend.bought="keep"', "recommend.top_n=9")
+    shown_to = {r.user_id for r in rows(lake) if r.product_id == "tea1"}
+    assert "teafan0" in shown_to and not shown_to & {"teafan1", "once", "nobody"}
 
 
 def test_a_window_without_sales_is_said(

@@ -10,10 +10,13 @@ from pyspark.sql import Row, SparkSession
 
 from jobs.recommend import run as recommend
 from promo_spark.contracts.features import ProductProfile, UserProfile
-from promo_spark.contracts.models import Metrics, Recommendations, Registry, Segments
+from promo_spark.contracts.models import BasketRules, Metrics, Recommendations, Registry, Segments
 from promo_spark.contracts.predictions import ItemPropensity, RankingModels
 from promo_spark.contracts.silver import OrderLines, Users
+from promo_spark.contracts.vocabulary import FIRST_STAGE_MODELS
+from promo_spark.measures.metric_rows import Figure
 from promo_spark.models.recommenders import holdout
+from promo_spark.models.recommenders.lists import Policy
 from promo_spark.runtime.pipeline import run_in_order
 from promo_spark.runtime.progress import Progress
 from promo_spark.settings import load
@@ -135,3 +138,41 @@ def test_lists_are_the_likeliest_whatever_the_partitions(
     run_job(recommend, FRIDAY, *settings)
     assert lists(shop, FRIDAY) == found
     assert {(r.user_id, r.product_id): r for r in shop.read(ItemPropensity).drop("run_id").collect()} == pairs
+
+
+def test_recommenders_of_the_first_stage_are_measured_and_one_is_published(
+    shop: Lake, run_job: RunJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """G09, G19, L04 (part): all contend on one holdout; the best is stored, and makes the next day's lists, too.
+
+    The rule says that who has p00, the staple of every tenth user, gets p01, and p19, which is not promotable.
+    """
+    rule = {"level": "product", "antecedent": ["p00"], "confidence": 0.9}
+    for day in (FRIDAY, SATURDAY):
+        rules = [{**rule, "as_of": day, "consequent": [p]} for p in ("p01", "p19")]
+        shop.write(BasketRules, rules, {"as_of": day})
+    models = f"recommend.models={list(FIRST_STAGE_MODELS)}".replace("'", '"')
+    settings = (*SMALL, 'recommend.bought="exclude"', models, "recommend.ranking.sample_users=40")
+    measured = holdout.best_recommender
+    chosen: list[str] = []
+
+    def best(figures: list[Figure], policy: Policy) -> str:
+        chosen.append(measured(figures, policy))
+        return "rules"
+
+    monkeypatch.setattr(holdout, "best_recommender", best)
+    run_job(recommend, FRIDAY, *settings)
+    figures = {(r.metric, r.slice): r.value for r in shop.read(Metrics).filter(f"as_of = '{FRIDAY}'").collect()}
+    under_policy = {r: figures["ndcg@10", f"{r}:exclude"] for r in (*FIRST_STAGE_MODELS, "als", "ranked", "popularity")}
+    assert under_policy[chosen[0]] == max(under_policy.values())
+    assert figures["ndcg@10", "hybrid"] > figures["ndcg@10", "popularity"]
+
+    run_job(recommend, SATURDAY, *settings)
+    for day in (FRIDAY, SATURDAY):
+        found = lists(shop, day)
+        assert len(found) == 5 * (USERS + 1)
+        assert {r.source for r in found} <= {"rules", "popular", "popular_in_segment"}
+        by_rule = {(r.user_id, r.rank, r.product_id, r.reason) for r in found if r.source == "rules"}
+        assert by_rule == {(f"u{n:02}", 1, "p01", "Goes with P00") for n in range(0, USERS, 10)}
+    fit = shop.read(Registry).filter("model = 'recommender'").collect()
+    assert [(r.as_of, r.engine) for r in fit] == [(FRIDAY, "rules")]

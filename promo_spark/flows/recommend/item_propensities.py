@@ -16,7 +16,8 @@ from promo_spark.features.labels.batches import batch_of, candidate_pairs
 from promo_spark.features.labels.histories import Floats
 from promo_spark.features.labels.pairs import kinds_of_pairs, own_pairs
 from promo_spark.flows.recommend.pairs import RANKING
-from promo_spark.flows.recommend.ranking import RankingOfDate, Stage
+from promo_spark.flows.recommend.ranking import RankingOfDate
+from promo_spark.flows.recommend.stage import Stage
 from promo_spark.flows.scored_records import record, unstamped
 from promo_spark.learners.tables import FeatureTable
 from promo_spark.models.propensity.questions import ITEM_28D, ITEM_OFFER, ITEM_UNITS

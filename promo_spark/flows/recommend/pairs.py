@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from scipy import sparse
 
 from promo_spark.contracts.model_features import RankingFeatures
 from promo_spark.contracts.sensitive import declared_features
@@ -19,6 +20,7 @@ from promo_spark.features.labels.strengths import purchase_matrix, ties
 from promo_spark.features.products.planned import Planned
 from promo_spark.flows.propensity.examples import Sample
 from promo_spark.models.recommenders.candidates import Breadth, Own, Scored, Shoppers, candidates, scored_users
+from promo_spark.models.recommenders.first_stage.interface import UserItems
 from promo_spark.models.recommenders.neighbours import Neighbours
 from promo_spark.settings.recommend import RecommendSettings
 
@@ -114,6 +116,14 @@ class AsOf:
             pairs = Pairs(user[rows], product[rows], days, self.settings.ranking.lookback_days)
             yield rows, self._features(batch, pairs, scored, strengths)
 
+    def user_items(self, batch: Batch, group: Ints) -> UserItems:
+        """What the users are tied to, for recommenders of the first stage; `group`: the number of each one's group."""
+        own, shape = self._own(batch), (len(batch), len(self.shelf.allowed))
+        strength = sparse.csr_array((own.strength, (own.user, own.product)), shape=shape)
+        days = self.settings.ranking.neighbour_days
+        recent = purchase_matrix(batch.of, self.day, days=days, allowed=self.shelf.allowed)
+        return UserItems.of(strength, recent, places_among(batch.user_ids, self.sampled), group)
+
     def _own(self, batch: Batch) -> Own:
         """What the users bought and may be recommended."""
         tied = ties(batch.of, self.day, days=self.settings.history_days, half_life=self.settings.half_life_days)
@@ -122,7 +132,7 @@ class AsOf:
 
     def _shoppers(self, batch: Batch) -> Shoppers:
         bought = purchase_matrix(batch.of, self.day, days=self.settings.history_days, allowed=self.shelf.allowed)
-        return Shoppers(bought, _places(batch.user_ids, self.sampled))
+        return Shoppers(bought, places_among(batch.user_ids, self.sampled))
 
     def _features(self, batch: Batch, pairs: Pairs, scored: Scored, strengths: Strengths) -> Floats:
         of_pair = (strengths.looked_up(pairs.user, pairs.product), *scored.of(pairs.user, pairs.product))
@@ -152,7 +162,7 @@ class Strengths:
         return np.where(self.key[place] == wanted, self.value[place], 0.0)
 
 
-def _places(user_ids: pa.Array, sampled: pa.Array) -> Ints:
-    """Where users stand in the sample; −1 where not."""
-    found = pc.index_in(user_ids, value_set=sampled.cast(user_ids.type))
+def places_among(values: pa.Array, known: pa.Array) -> Ints:
+    """Where values, such as ids of users, stand among known ones; −1 where not."""
+    found = pc.index_in(values, value_set=known.cast(values.type))
     return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), np.int64)

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame
 
-from promo_spark.contracts.features import ProductProfile
-from promo_spark.contracts.predictions import RankingModels, UserHistory
-from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, PromoCalendar, Redemptions, Users
-from promo_spark.features.labels.batches import batch_of
+from promo_spark.contracts.predictions import RankingModels
 from promo_spark.features.labels.pairs import (
     PAIR_FEATURES,
     PAIR_KINDS,
@@ -24,17 +19,12 @@ from promo_spark.features.labels.pairs import (
     own_pairs,
     units_within,
 )
-from promo_spark.features.labels.user_histories import user_histories
-from promo_spark.features.products.planned import Planned, planned_periods
 from promo_spark.flows.propensity.examples import Sample, mixed
-from promo_spark.flows.propensity.inputs import catalogue_of
 from promo_spark.flows.propensity.models import ModelOfDate, effort_of, figures_of_stored, fit_of, stored_models
 from promo_spark.flows.recommend.pairs import RANKING, RISING, AsOf, Shelf
 from promo_spark.flows.registry import Fit
-from promo_spark.flows.representation import groups_of_users
 from promo_spark.learners.base_rates import BaseRate
 from promo_spark.learners.representation import representation
-from promo_spark.learners.samples import hashed_sample
 from promo_spark.learners.tables import FeatureTable
 from promo_spark.measures.metric_rows import Figure
 from promo_spark.models.propensity.fitting import (
@@ -46,8 +36,6 @@ from promo_spark.models.propensity.fitting import (
     joined,
 )
 from promo_spark.models.propensity.questions import ITEM_28D, ITEM_DAYS, ITEM_OFFER, ITEM_UNITS, item_questions
-from promo_spark.models.recommenders.candidates import RankedItems
-from promo_spark.models.recommenders.strengths import CatalogueItem
 from promo_spark.runtime.job import Context
 from promo_spark.settings.recommend import RecommendSettings
 
@@ -136,40 +124,6 @@ class Learning:
 
 
 @dataclass(frozen=True)
-class Stage:
-    """What ranks on a date: every user's history, and what is learnt from."""
-
-    histories: DataFrame
-    learning: Learning
-
-    def ranked(self, answer: FittedQuestion, day: int, users: DataFrame, items: DataFrame) -> DataFrame:
-        """One row per user with a history: the likeliest items. UserHistory, users, CatalogueItem → RankedItems.
-
-        As many as are enough, should all of the user's own be banned.
-        """
-        settings = self.learning.settings
-        as_of = self.learning.as_of(day)
-        catalogue, most = self.learning.shelf.catalogue, settings.ranking.own_products + settings.top_n
-        position = _positions(catalogue.product_ids, items)
-
-        def of_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            for rows in batches:
-                batch = batch_of(rows, catalogue)
-                for pairs, values in as_of.judged(batch):
-                    p = answer.predicted(FeatureTable(RANKING, values), kinds_of_pairs(values))
-                    item = position[pairs.product]
-                    chosen = np.flatnonzero((item >= 0) & ~np.isnan(p))
-                    chosen = chosen[np.lexsort((item[chosen], -p[chosen], pairs.user[chosen]))]
-                    user = pairs.user[chosen]
-                    place = np.arange(len(user)) - np.searchsorted(user, user)
-                    chosen = chosen[place < most]
-                    yield _ranked_rows(batch.user_ids, pairs.user[chosen], item[chosen], p[chosen])
-
-        of_users = self.histories.join(users.select(UserHistory.user_id), UserHistory.user_id, "left_semi")
-        return of_users.select(*UserHistory.columns()).mapInArrow(of_batches, RankedItems.schema())
-
-
-@dataclass(frozen=True)
 class RankingOfDate:
     """The models of users' products by question, what is registered of them if they were fitted, and figures."""
 
@@ -189,61 +143,23 @@ class RankingOfDate:
         return None if isinstance(answer.learner, BaseRate) else answer
 
 
-def stage_of_date(ctx: Ctx) -> Stage:
-    """As many days of history as the earliest training date looks back."""
-    settings, ranking = ctx.settings, ctx.settings.ranking
-    training = max(ITEM_DAYS, settings.holdout_days) + ITEM_DAYS + ranking.training_every_days * ranking.training_dates
-    histories = user_histories(
-        ctx.read(OrderLines),
-        users=ctx.read_optional(Users),
-        campaigns=Campaigns.frame(ctx.spark),
-        contacts=Contacts.frame(ctx.spark),
-        redemptions=Redemptions.frame(ctx.spark),
-        as_of=ctx.date,
-        days=max(settings.history_days, ranking.lookback_days) + training,
-        timezone=ctx.business.timezone,
-    )
-    kept = ctx.keep(histories)
-    products = ctx.read(ProductProfile)
-    catalogue = catalogue_of(products)
-    promotable = {
-        row[0] for row in products.filter(ProductProfile.promotable).select(ProductProfile.product_id).collect()
-    }
-    periods = planned_periods(
-        ctx.read_optional(PromoCalendar),
-        since=ctx.date - datetime.timedelta(training + ITEM_DAYS),
-        until=ctx.date + datetime.timedelta(ITEM_DAYS),
-    )
-    shelf = Shelf(
-        catalogue,
-        np.array([product in promotable for product in catalogue.product_ids], bool),
-        Planned.of(periods, catalogue),
-    )
-    drawn = hashed_sample(kept, UserHistory.user_id, at_most=ranking.sample_users, seed=settings.seed)
-    batch = batch_of(drawn.toArrow().sort_by(UserHistory.user_id), catalogue)
-    sample = Sample.of(batch, (ctx.date - _EPOCH).days, settings.seed)
-    if ranking.represented and ctx.exists(Users):
-        sample = replace(sample, groups=groups_of_users(drawn, ctx.read_optional(Users), ranking.represented))
-    return Stage(kept, Learning(sample, shelf, settings))
-
-
-def ranking_of_stored(ctx: Ctx, stage: Stage) -> RankingOfDate | None:
+def ranking_of_stored(ctx: Ctx, learning: Learning) -> RankingOfDate | None:
     """The newest models of earlier dates, with their figures on the last whole window; None: they are not all there."""
     models = stored_models(ctx.earlier(RankingModels), QUESTIONS)
     if models is None:
         return None
-    newest = stage.learning.newest
+    newest = learning.newest
     figures = [figure for name, model in models.items() for figure in figures_of_stored(model, newest[name])]
     return RankingOfDate(models, [], figures)
 
 
-def fitted_ranking(ctx: Ctx, stage: Stage, reason: str) -> RankingOfDate:
+def fitted_ranking(ctx: Ctx, learning: Learning, reason: str) -> RankingOfDate:
     """Models of windows before the last whole one, calibrated on that one.
 
     The rival knows PairFeatures alone, as models of products did before there were candidates. Where it is better by
     the margin of a tie, it takes the place of what ranks; the other one is registered as no champion.
     """
-    settings, learning = ctx.settings, stage.learning
+    settings = ctx.settings
     past, latest = learning.examples()
     past, shares = _representative(ctx, learning, past)
     found: dict[str, Fitted] = {}
@@ -308,29 +224,6 @@ def _named(fitted: Fitted, name: str) -> Fitted:
     was = fitted.answer.question.model
     figures = [figure._replace(slice=name + figure.slice.removeprefix(was)) for figure in fitted.figures]
     return replace(fitted, answer=replace(fitted.answer, question=QUESTIONS[name]), figures=figures)
-
-
-def _positions(product_ids: Sequence[str], items: DataFrame) -> NDArray[np.int64]:
-    """The position in the catalogue of lists of each product by number; −1 where it is not in there."""
-    rows = items.select(CatalogueItem.product_id, CatalogueItem.item).toArrow()
-    found: Mapping[str, int] = dict(zip(*(rows[c].to_pylist() for c in rows.column_names), strict=True))
-    return np.array([found.get(product, -1) for product in product_ids], np.int64)
-
-
-def _ranked_rows(
-    user_ids: pa.Array, user: NDArray[np.int64], item: NDArray[np.int64], p: NDArray[np.float64]
-) -> pa.RecordBatch:
-    """One row per user of the rows, which stand together. → RankedItems."""
-    users, starts = np.unique(user, return_index=True)
-    offsets = pa.array(np.r_[starts, len(user)].astype(np.int32))
-    return pa.RecordBatch.from_arrays(
-        [
-            user_ids.take(pa.array(users)),
-            pa.ListArray.from_arrays(offsets, pa.array(item, pa.int32())),
-            pa.ListArray.from_arrays(offsets, pa.array(p, pa.float64())),
-        ],
-        names=list(RankedItems.columns()),
-    )
 
 
 def _no_examples() -> Examples:

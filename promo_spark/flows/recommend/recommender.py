@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,16 +13,17 @@ from pyspark.sql import functions as F
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import ItemFactors, Segments
 from promo_spark.contracts.predictions import RankingModels
-from promo_spark.contracts.silver import Events, OrderLines
+from promo_spark.contracts.silver import OrderLines
 from promo_spark.features.users.tastes import most_repurchases, user_repurchases
 from promo_spark.flows.propensity.models import model_rows, worst_decile_drift
 from promo_spark.flows.recommend.ranking import (
     RankingOfDate,
-    Stage,
     fitted_ranking,
     ranking_of_stored,
-    stage_of_date,
 )
+from promo_spark.flows.recommend.relevance import relevance_of, with_limits
+from promo_spark.flows.recommend.sessions import with_what_was_met
+from promo_spark.flows.recommend.stage import SECOND_STAGE, Stage, stage_of_date
 from promo_spark.flows.registry import Fit
 from promo_spark.measures.behaviour_segments import by_behaviour
 from promo_spark.measures.kept_purchases import repeated_days
@@ -32,6 +33,7 @@ from promo_spark.measures.stock import not_sold_out
 from promo_spark.models.recommenders import holdout
 from promo_spark.models.recommenders.als import Factors, als_factors
 from promo_spark.models.recommenders.candidates import RankedItems
+from promo_spark.models.recommenders.first_stage.interface import FirstStage
 from promo_spark.models.recommenders.fold_in import folded_in_factors
 from promo_spark.models.recommenders.lists import ItemModel, Policy, Recommender
 from promo_spark.models.recommenders.ranking_metrics import sparsity
@@ -56,7 +58,6 @@ from promo_spark.models.recommenders.strengths import (
     purchases,
     strengths,
     taken_back,
-    with_events,
 )
 from promo_spark.runtime.job import Context
 from promo_spark.settings.recommend import RecommendSettings
@@ -102,7 +103,7 @@ def recommender_of_date(ctx: Context[RecommendSettings]) -> RecommenderOfDate:
     bought = ctx.keep(purchases(ctx.read(OrderLines), before=ctx.date, days=days))
     items = _catalogue_of_date(ctx, bought)
     stage = stage_of_date(ctx)
-    stored, ranking = stored_model(ctx.earlier(ItemFactors)), ranking_of_stored(ctx, stage)
+    stored, ranking = stored_model(ctx.earlier(ItemFactors)), ranking_of_stored(ctx, stage.learning)
     reason: str | None = "there was none of an earlier date"
     figures: list[Figure] = []
     if stored is not None and ranking is not None:
@@ -111,7 +112,7 @@ def recommender_of_date(ctx: Context[RecommendSettings]) -> RecommenderOfDate:
         if reason is None:
             ctx.say(f"recommending by {stored.recommender}, with the product vectors of {stored.trained_on}")
             fold_in = partial(folded_in_factors, items=products.items, vectors=products.vectors, settings=settings)
-            model = _model_of_date(ctx, bought, items, fold_in, stage, ranking)
+            model = _model_of_date(ctx, bought, items, fold_in, stage, ranking, stored.recommender)
             figures += _model_figures(model)
             return RecommenderOfDate(model, stored.recommender, stored.factors, stage, ranking, figures, "")
     return _newly_fitted(ctx, bought, items, stage, figures, reason or "")
@@ -148,12 +149,13 @@ def _measured(
     days = repeated_days(past.join(measured, Purchase.user_id, "left_semi"))
     repurchases = user_repurchases(days, kept=most_repurchases(ctx.read(UserProfile)))
     items = _catalogue(ctx, past, cutoff)
+    models = stage.first_stage(cutoff, settings.models)
     model = _list_model(
         ctx,
         past,
         partial(als_factors, settings=settings),
         items=items,
-        ranked=_ranked(ctx, stage, ranking, cutoff, measured, items),
+        ranked=_ranked(ctx, stage, ranking, cutoff, models, measured, items),
         users=measured.withColumn(Segments.segment_id, F.lit(0)),
         due=due_again(repurchases, as_of=cutoff, lead_days=settings.due_lead_days),
         refused=Strength.frame(ctx.spark),
@@ -161,14 +163,25 @@ def _measured(
         as_of=cutoff,
     )
     truth = holdout.holdout_purchases(later, ctx.read(ProductProfile), model.catalogue, measured)
-    per_user = holdout.user_metrics(
-        model.users.join(F.broadcast(truth), Purchase.user_id),
-        model.items,
-        contenders=holdout.contenders(ranked=ranking.ranker is not None),
-        repeat_weight=settings.repeat_weight,
+    audience = holdout.audience_of(model.catalogue, ctx.read(ProductProfile), _users(past))
+    per_user = ctx.keep(
+        holdout.user_metrics(
+            model.users.join(F.broadcast(truth), Purchase.user_id),
+            model.items,
+            contenders=holdout.contenders([*models, *([SECOND_STAGE] if ranking.ranker is not None else [])]),
+            repeat_weight=settings.repeat_weight,
+            audience=audience,
+        )
     )
-    metrics = holdout.holdout_metrics(per_user, model.catalogue.count())
-    return [Figure(*row) for row in metrics.collect()], model  # a few per contender
+    figures = [Figure(*row) for row in holdout.holdout_metrics(per_user, model.catalogue.count()).collect()]
+    best = f"{holdout.best_recommender(figures, settings.bought)}:{settings.bought}"
+    of_segments = holdout.segment_metrics(per_user, ctx.read(Segments), best, _OF_PUBLISHED)
+    figures += [Figure(*row) for row in of_segments.collect()]  # a few per contender and segment
+    return [*figures, *holdout.ndcg_intervals(per_user, settings.seed)], model
+
+
+def _users(bought: DataFrame) -> int:
+    return int(bought.agg(F.count_distinct(Purchase.user_id)).collect()[0][0])
 
 
 def _judged(
@@ -184,7 +197,7 @@ def _judged(
         drifted=drift(
             without_vector,
             (ctx.date - stored.trained_on).days,
-            most_without_vector=1.0 if stored.recommender == "ranked" else settings.refit_without_vector,
+            most_without_vector=1.0 if stored.recommender == SECOND_STAGE else settings.refit_without_vector,
             most_days=settings.refit_after_days,
         )
         or worst_decile_drift(ranking.figures, settings.refit_worst_decile),
@@ -208,17 +221,17 @@ def _newly_fitted(
     """
     settings = ctx.settings
     ctx.say("fitting the second stage")
-    ranking = fitted_ranking(ctx, stage, reason)
+    ranking = fitted_ranking(ctx, stage.learning, reason)
     ctx.say(f"fitting, and measuring recommenders on the last {settings.holdout_days} days")
     measured, past = _measured(ctx, bought, stage, ranking)
     best = holdout.best_recommender(measured, settings.bought)
     ctx.say(f"recommending by {best}")
     factors_of: Callable[[DataFrame], Factors] = partial(als_factors, settings=settings)
-    factors = _factor_rows(ctx, past, best) if best == "ranked" and past is not None else None
+    factors = _factor_rows(ctx, past, best) if best == SECOND_STAGE and past is not None else None
     if factors is not None:
         products = modelled_products(factors, items, min_buyers=settings.min_buyers, rank=settings.rank)
         factors_of = partial(folded_in_factors, items=products.items, vectors=products.vectors, settings=settings)
-    model = _model_of_date(ctx, bought, items, factors_of, stage, ranking)
+    model = _model_of_date(ctx, bought, items, factors_of, stage, ranking, best)
     factors = factors if factors is not None else _factor_rows(ctx, model, best)
     published = _published_figures(measured, best, settings.bought)
     figures = [*figures, *ranking.figures, *measured, *published, *_model_figures(model)]
@@ -267,6 +280,7 @@ def _model_of_date(
     factors_of: Callable[[DataFrame], Factors],
     stage: Stage,
     ranking: RankingOfDate,
+    recommender: Recommender,
 ) -> ListModel:
     """What the day's lists are made from: all purchases before the date, vectors by `factors_of` (ModelPair)."""
     settings, profiles, segments = ctx.settings, ctx.read(UserProfile), by_behaviour(ctx.read(Segments))
@@ -280,9 +294,21 @@ def _model_of_date(
         due=due_again(profiles, as_of=ctx.date, lead_days=settings.due_lead_days),
         refused=taken_back(ctx.read(OrderLines), bought, before=ctx.date, days=days),
         segments=segments,
-        ranked=_ranked(ctx, stage, ranking, ctx.date, profiles, items),
+        ranked=_ranked(
+            ctx, stage, ranking, ctx.date, _needed(stage, recommender, ctx.date, settings.models), profiles, items
+        ),
         as_of=ctx.date,
     )
+
+
+def _needed(
+    stage: Stage, recommender: Recommender, as_of: datetime.date, names: Sequence[str]
+) -> dict[str, FirstStage]:
+    """Of the first stage what lists by a recommender are made of."""
+    if recommender not in names:
+        return {}
+    models = stage.first_stage(as_of, names if recommender == "hybrid" else [recommender])
+    return {name: model for name, model in models.items() if name == recommender}
 
 
 def _ranked(
@@ -290,13 +316,14 @@ def _ranked(
     stage: Stage,
     ranking: RankingOfDate,
     as_of: datetime.date,
+    models: Mapping[str, FirstStage],
     users: DataFrame,
     items: DataFrame,
 ) -> DataFrame:
-    """One row per user with a history: what the second stage says as of a date. → RankedItems."""
-    if ranking.ranker is None:
+    """One row per user with a history: what the second stage and `models` say as of a date. → RankedItems."""
+    if ranking.ranker is None and not models:
         return RankedItems.frame(ctx.spark)
-    return stage.ranked(ranking.ranker, (as_of - datetime.date(1970, 1, 1)).days, users, items)
+    return stage.ranked(ranking.ranker, models, as_of, users, items)
 
 
 def _catalogue(ctx: Context[RecommendSettings], bought: DataFrame, as_of: datetime.date) -> DataFrame:
@@ -335,10 +362,7 @@ def _list_model(
     """
     settings, bought = ctx.settings, _history(ctx, bought, as_of)
     pairs = ctx.keep(strengths(bought, as_of=as_of, half_life_days=settings.half_life_days))
-    tied = pairs
-    if ctx.exists(Events) and settings.event_weights:
-        weights, half_life = settings.event_weights, settings.half_life_days
-        tied = with_events(pairs, ctx.read_optional(Events), weights=weights, as_of=as_of, half_life_days=half_life)
+    tied = with_what_was_met(ctx, pairs, as_of)
     modelled = ctx.keep(
         model_pairs(tied, bought, items, min_orders=settings.min_orders, min_buyers=settings.min_buyers)
     )
@@ -346,5 +370,5 @@ def _list_model(
     popular_since = as_of - datetime.timedelta(days=settings.popular_days)
     popular = popularity(bought, items, segments, since=popular_since)
     own = own_products(pairs.unionByName(refused), items, due, as_of=as_of, days=settings.bought_days)
-    ready = users_with_purchases(users, own, factors, ranked, blocks=settings.blocks)
-    return ListModel(items, item_model(factors, popular), ready, modelled)
+    ready = users_with_purchases(with_limits(ctx, users), own, factors, ranked, blocks=settings.blocks)
+    return ListModel(items, item_model(factors, popular, relevance_of(ctx, items)), ready, modelled)

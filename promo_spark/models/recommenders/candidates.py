@@ -17,12 +17,26 @@ from promo_spark.models.recommenders.top_n import Floats, Integers, top_n
 _AT_ONCE = 256  # users
 
 
+class ListedItems(Frame):
+    """One row per user and recommender: the best items, best first; ties by the lower position."""
+
+    recommender = Col(T.StringType(), "the recommender", required=True)
+    items = Col(T.ArrayType(T.IntegerType()), "positions in the catalogue", required=True)
+    scores = Col(
+        T.ArrayType(T.DoubleType()),
+        "of ranked, the second stage, how likely each is bought within 28 days; else the recommender's own score",
+        required=True,
+    )
+    because = Col(
+        T.ArrayType(T.IntegerType()), "of each the own item that speaks most for it; -1: none does", required=True
+    )
+
+
 class RankedItems(Frame):
-    """One row per user: the likeliest of the candidates, most likely first; ties by the lower position."""
+    """One row per user: the lists of the recommenders that rank the user's items. Entries are ListedItems."""
 
     user_id = Col(T.StringType(), "the user", required=True, personal=Personal.IDENTIFIER)
-    ranked = Col(T.ArrayType(T.IntegerType()), "their positions in the catalogue", required=True)
-    likelihood = Col(T.ArrayType(T.DoubleType()), "how likely each is bought within 28 days", "share", required=True)
+    lists = Col(T.ArrayType(ListedItems.schema()), "a list per recommender", required=True)
 
 
 @dataclass(frozen=True)

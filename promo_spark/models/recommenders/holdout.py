@@ -9,20 +9,26 @@ them: so the policies can be compared, too.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
+from scipy import sparse
 
 from promo_spark.contracts.features import ProductProfile
+from promo_spark.contracts.models import Segments
 from promo_spark.contracts.schema import Col, Frame, Personal
+from promo_spark.contracts.vocabulary import FIRST_STAGE_MODELS
 from promo_spark.measures.exact_sums import exact_mean
-from promo_spark.measures.metric_rows import Figure, metric_struct
+from promo_spark.measures.metric_rows import Figure, MetricRow, metric_rows, metric_struct
+from promo_spark.models.recommenders.first_stage.evaluation import TRAITS, Audience, traits_of_lists
 from promo_spark.models.recommenders.lists import (
+    LISTED,
     NO_ITEM,
     ItemModel,
     Lists,
@@ -33,16 +39,17 @@ from promo_spark.models.recommenders.lists import (
     preferences,
     ranked_lists,
     user_batch,
+    withheld,
 )
-from promo_spark.models.recommenders.ranking_metrics import METRICS, hits_of
+from promo_spark.models.recommenders.ranking_metrics import METRICS, bootstrap_interval, hits_of
 from promo_spark.models.recommenders.recommendations import UserToRank
 from promo_spark.models.recommenders.strengths import CatalogueItem, Purchase
 
 DEPTH = 10  # the K of every @K
 _STRUCTS = "structs"
-RECOMMENDERS: tuple[Recommender, ...] = ("als", "blend", "buy_again", "popularity", "ranked")
+RECOMMENDERS: tuple[Recommender, ...] = ("als", "blend", "buy_again", "popularity", "ranked", *FIRST_STAGE_MODELS)
 POLICIES: tuple[Policy, ...] = ("exclude", "keep", "due_again", "not_within_days")
-_KNOW_NEW = ("als", "popularity", "ranked")
+_KNOW_NEW = ("als", "popularity", "ranked", *FIRST_STAGE_MODELS)
 UNMEASURED: Recommender = "blend"  # published where the holdout has no users to measure on
 
 
@@ -57,12 +64,21 @@ class HoldoutPurchases(Frame):
 class UserMetrics(Frame):
     """One row per user and contender: how good the user's list is."""
 
+    user_id = Col(T.StringType(), "the user", required=True, personal=Personal.IDENTIFIER)
     slice = Col(T.StringType(), "the contender", required=True)
     precision = Col(T.DoubleType(), "precision of the user's list", required=True)
     recall = Col(T.DoubleType(), "recall of the user's list", required=True)
     f1 = Col(T.DoubleType(), "their harmonic mean", required=True)
     ndcg = Col(T.DoubleType(), "normalised discounted cumulative gain", required=True)
-    map = Col(T.DoubleType(), "average precision", required=True)
+    map = Col(T.DoubleType(), "average precision, over what a list can hold", required=True)
+    map_of_all = Col(T.DoubleType(), "average precision, over all that is relevant", required=True)
+    hit_rate = Col(T.DoubleType(), "1 with a hit, else 0", required=True)
+    mrr = Col(T.DoubleType(), "1 / rank of the first hit", required=True)
+    novelty = Col(T.DoubleType(), "mean −log2(share of users who bought the product); null: an empty list", "bits")
+    diversity = Col(T.DoubleType(), "share of pairs of different categories; null: fewer than two products", "share")
+    miscalibration = Col(
+        T.DoubleType(), "how far the list's categories are from those of the user's products; null: no such", "bits"
+    )
     items = Col(T.ArrayType(T.IntegerType()), "the list: positions in the catalogue", required=True)
 
 
@@ -76,12 +92,12 @@ class Contender:
     of_new: bool = False
 
 
-def contenders(*, ranked: bool) -> tuple[Contender, ...]:
+def contenders(listed: Collection[Recommender]) -> tuple[Contender, ...]:
     """All that is measured: each recommender by itself, on new products, and under each policy that it can answer to.
 
-    `ranked`: whether there is a second stage.
+    `listed`: of those whose lists come with the users, the ones that there are.
 
-    >>> [c.slice for c in contenders(ranked=False) if c.policy == "due_again"]
+    >>> [c.slice for c in contenders([]) if c.policy == "due_again"]
     ['als:due_again', 'blend:due_again', 'buy_again:due_again', 'popularity:due_again']
     """
     every = (
@@ -89,7 +105,7 @@ def contenders(*, ranked: bool) -> tuple[Contender, ...]:
         *(Contender(f"{r}:new", r, "exclude", of_new=True) for r in RECOMMENDERS if r in _KNOW_NEW),
         *(Contender(f"{r}:{policy}", r, policy) for policy in POLICIES for r in publishable(policy)),
     )
-    return tuple(c for c in every if ranked or c.recommender != "ranked")
+    return tuple(c for c in every if c.recommender in listed or c.recommender not in LISTED)
 
 
 def publishable(policy: Policy) -> tuple[Recommender, ...]:
@@ -136,8 +152,23 @@ def sample_by_hash(users: DataFrame, count: int) -> DataFrame:
     return users.orderBy(F.xxhash64(Purchase.user_id), Purchase.user_id).limit(count)
 
 
+def audience_of(items: DataFrame, products: DataFrame, users: int) -> Audience:
+    """By position in the catalogue: the share of users who bought the product, and its category. → arrays."""
+    category = F.coalesce(ProductProfile.category, ProductProfile.department, F.lit(""))
+    of_products = products.select(ProductProfile.product_id, category.alias(ProductProfile.category))
+    rows = (
+        items.join(of_products, CatalogueItem.product_id, "left")
+        .orderBy(CatalogueItem.item)
+        .select(CatalogueItem.buyers, ProductProfile.category)
+        .toArrow()
+    )
+    names = rows[ProductProfile.category].combine_chunks()
+    group = pc.index_in(names, value_set=names.unique()).to_numpy(zero_copy_only=False).astype(np.int64)
+    return Audience(rows[CatalogueItem.buyers].to_numpy() / max(users, 1), group)
+
+
 def user_metrics(
-    users: DataFrame, model: ItemModel, *, contenders: Sequence[Contender], repeat_weight: float
+    users: DataFrame, model: ItemModel, *, contenders: Sequence[Contender], repeat_weight: float, audience: Audience
 ) -> DataFrame:
     """One row per user and contender. UserToRank with HoldoutPurchases → UserMetrics.
 
@@ -147,8 +178,10 @@ def user_metrics(
     def rows(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for chunk in chunks(batch, model.users_at_once()):
-                arrays = user_batch(chunk, model.vectors.shape[1])
+                arrays = user_batch(chunk, model.vectors.shape[1], model.limits)
+                not_for = withheld(model, arrays)
                 truths, relevant = _truths(chunk)
+                history = _history(arrays, len(audience.group))
                 scores = preferences(model, arrays)
                 for contender in contenders:
                     lists = ranked_lists(
@@ -159,11 +192,15 @@ def user_metrics(
                         repeat_weight=repeat_weight,
                         banned=arrays.banned(contender.policy),
                         n=DEPTH,
+                        not_for=not_for,
                     )
                     of_interest = relevant
                     if contender.of_new:
                         of_interest = relevant - _bought_before(arrays, truths)
-                    yield _metrics(contender.slice, lists, truths, of_interest)
+                    traits = traits_of_lists(lists.items, history, audience)
+                    yield _metrics(
+                        chunk.column(UserToRank.user_id), contender.slice, lists, truths, of_interest, traits
+                    )
 
     columns = (*UserToRank.columns(), HoldoutPurchases.truth, HoldoutPurchases.relevant)
     return users.select(*columns).mapInArrow(rows, UserMetrics.schema())
@@ -177,7 +214,8 @@ def holdout_metrics(per_user: DataFrame, catalogue_size: int) -> DataFrame:
     of, n = F.col(UserMetrics.slice), F.count("*")
     listed = F.size(F.array_distinct(F.flatten(F.collect_list(UserMetrics.items))))
     coverage = listed / F.lit(max(1, catalogue_size))
-    structs = [metric_struct(f"{metric}@{DEPTH}", of=of, value=exact_mean(metric), n=n) for metric in METRICS]
+    means = (*METRICS, *TRAITS)
+    structs = [metric_struct(f"{metric}@{DEPTH}", of=of, value=exact_mean(metric), n=n) for metric in means]
     structs.append(metric_struct(f"coverage@{DEPTH}", of=of, value=coverage, n=n))
     measured = per_user.groupBy(UserMetrics.slice).agg(F.array(*structs).alias(_STRUCTS))
     return measured.select(F.inline(_STRUCTS))
@@ -208,14 +246,56 @@ def _bought_before(users: UserBatch, truths: list[np.ndarray]) -> np.ndarray:
     return np.array([np.isin(t, users.items[users.own(u)]).sum() for u, t in enumerate(truths)], dtype=np.int64)
 
 
-def _metrics(name: str, lists: Lists, truths: list[np.ndarray], relevant: np.ndarray) -> pa.RecordBatch:
+def ndcg_intervals(per_user: DataFrame, seed: int) -> Iterator[Figure]:
+    """Per contender under a policy the ends of the 95% interval of its nDCG, by bootstrap. UserMetrics → figures.
+
+    The users on the driver are those that are measured, recommend.evaluation_users at most.
+    """
+    of_policies = per_user.filter(F.substring_index(UserMetrics.slice, ":", -1).isin(*POLICIES))
+    table = of_policies.select(UserMetrics.slice, UserMetrics.user_id, UserMetrics.ndcg).toArrow()
+    table = table.sort_by([(UserMetrics.slice, "ascending"), (UserMetrics.user_id, "ascending")])
+    names = np.asarray(table[UserMetrics.slice].to_pylist(), object)
+    values = table[UserMetrics.ndcg].to_numpy()
+    for name in dict.fromkeys(names):
+        of_name = values[names == name]
+        for end, value in zip(("lower", "upper"), bootstrap_interval(of_name, seed), strict=True):
+            yield Figure(f"ndcg@{DEPTH}_{end}", str(name), value, len(of_name))
+
+
+def segment_metrics(per_user: DataFrame, segments: DataFrame, contender: str, of: str) -> DataFrame:
+    """One row per segment of users as they are now: nDCG of a contender. UserMetrics, Segments → MetricRow.
+
+    Slices are named `of` and the segment's id.
+    """
+    ids = segments.select(Segments.user_id, Segments.segment_id)
+    measured = per_user.filter(F.col(UserMetrics.slice) == contender).join(ids, UserMetrics.user_id)
+    by_segment = measured.groupBy(Segments.segment_id).agg(
+        exact_mean(UserMetrics.ndcg).alias(UserMetrics.ndcg), F.count("*").alias(MetricRow.n)
+    )
+    name = F.concat(F.lit(f"{of}:segment="), F.col(Segments.segment_id).cast("string"))
+    return metric_rows(by_segment, f"ndcg@{DEPTH}", of=name, value=F.col(UserMetrics.ndcg), n=F.col(MetricRow.n))
+
+
+def _history(users: UserBatch, items: int) -> sparse.csr_array:
+    """Users × catalogue: what the users bought."""
+    kept = users.strengths > 0
+    user = np.repeat(np.arange(len(users.modelled)), np.diff(users.offsets))[kept]
+    shape = (len(users.modelled), items)
+    return sparse.csr_array((np.ones(int(kept.sum()), np.float32), (user, users.items[kept])), shape=shape)
+
+
+def _metrics(
+    user_ids: pa.Array, name: str, lists: Lists, truths: list[np.ndarray], relevant: np.ndarray, traits: np.ndarray
+) -> pa.RecordBatch:
     some = relevant > 0
     items, hits = lists.items[some], hits_of(lists.items, truths)[some]
     listed = [row[row != NO_ITEM] for row in items]
     return pa.RecordBatch.from_arrays(
         [
+            user_ids.filter(pa.array(some)),
             pa.array([name] * len(items), pa.string()),
             *(pa.array(metric(hits, relevant[some], DEPTH), pa.float64()) for metric in METRICS.values()),
+            *(pa.array(column, mask=np.isnan(column)) for column in traits[some].T),
             pa.array(listed, pa.list_(pa.int32())),
         ],
         names=list(UserMetrics.columns()),

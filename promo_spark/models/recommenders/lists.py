@@ -6,6 +6,7 @@ A recommender is a way to score products for a user:
     blend       als plus `repeat_weight` × that strength
     popularity  how many users bought it lately
     ranked      how likely the user buys it within 28 days: the second stage, among candidates
+and those of the first stage, whose lists are made where histories are read (RankedItems).
 Where others leave a list short, what is popular in the user's segment, then everywhere, fills it.
 Popularity is the same for all users: what is published by it is what was measured.
 """
@@ -13,7 +14,7 @@ Popularity is the same for all users: what is published by it is what was measur
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -23,15 +24,20 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from promo_spark.contracts.models import Segments
+from promo_spark.contracts.vocabulary import FIRST_STAGE_MODELS, RECOMMENDATION_SOURCES
+from promo_spark.measures.arrow_lists import entries_of_lists
 from promo_spark.models.recommenders.als import UserVector
-from promo_spark.models.recommenders.candidates import RankedItems
+from promo_spark.models.recommenders.candidates import ListedItems, RankedItems
+from promo_spark.models.recommenders.relevance import Relevance, usual_tiers
 from promo_spark.models.recommenders.strengths import OwnProduct, OwnProducts
 from promo_spark.models.recommenders.top_n import Floats, Integers, top_n
 
-Recommender = Literal["als", "buy_again", "blend", "popularity", "ranked"]
+Recommender = str  # als, buy_again, blend, popularity, ranked, or one of FIRST_STAGE_MODELS
 Policy = Literal["exclude", "keep", "due_again", "not_within_days"]
-SOURCES = ("als", "buy_again", "popular_in_segment", "popular", "ranked")
+SOURCES = RECOMMENDATION_SOURCES
+LISTED = ("ranked", *FIRST_STAGE_MODELS)  # recommenders whose lists come with the users
 NO_ITEM = -1
+OUTSIDE = "outside"  # the column of limits that a user does not meet
 
 _TILE_SCORES = 1 << 23  # users × products scored at once: 32 MB
 _MOST_USERS = 256
@@ -56,10 +62,16 @@ class ItemModel:
     vectors: Floats
     overall: PopularItems
     by_segment: Mapping[int, PopularItems]
+    relevance: Relevance | None = None  # None: every product is for everybody
 
     @cached_property
     def has_vector(self) -> NDArray[np.bool_]:
         return np.asarray(self.vectors.any(axis=1))
+
+    @property
+    def limits(self) -> int:
+        """How many limits of products there are."""
+        return 0 if self.relevance is None else len(self.relevance.limited)
 
     def users_at_once(self) -> int:
         return max(1, min(_MOST_USERS, _TILE_SCORES // max(1, len(self.items))))
@@ -67,11 +79,12 @@ class ItemModel:
 
 @dataclass(frozen=True)
 class Ranked:
-    """What the second stage says: of user i the entries from offsets[i] up to offsets[i + 1], best first."""
+    """What a recommender lists: of user i the entries from offsets[i] up to offsets[i + 1], best first."""
 
     offsets: Integers
     items: Integers
-    likelihood: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    because: Integers
 
 
 @dataclass(frozen=True)
@@ -87,7 +100,8 @@ class UserBatch:
     orders: Integers
     due: NDArray[np.bool_]
     lately: NDArray[np.bool_]
-    ranked: Ranked | None = None
+    outside: NDArray[np.bool_] | None = None  # users × limits of ItemModel.relevance: which the user does not meet
+    ranked: Mapping[str, Ranked] = field(default_factory=dict)
 
     def own(self, user: int) -> slice:
         return slice(self.offsets[user], self.offsets[user + 1])
@@ -114,14 +128,18 @@ class Lists:
     items: Integers
     scores: NDArray[np.float64]
     sources: NDArray[np.int8]  # positions in SOURCES
+    because: Integers  # own items that speak for them, where the recommender names them
 
 
 def chunks(batch: pa.RecordBatch, size: int) -> Iterator[pa.RecordBatch]:
     return (batch.slice(start, size) for start in range(0, batch.num_rows, size))
 
 
-def user_batch(batch: pa.RecordBatch, rank: int) -> UserBatch:
-    """UserToRank → the users as arrays; null stands for no vector, no segment, no purchase."""
+def user_batch(batch: pa.RecordBatch, rank: int, limits: int = 0) -> UserBatch:
+    """UserToRank → the users as arrays; null stands for no vector, no segment, no purchase.
+
+    `limits`: how many there are of products.
+    """
     features, own = batch.column(UserVector.features), batch.column(OwnProducts.own)
     modelled = np.asarray(features.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
     vectors = np.zeros((batch.num_rows, rank), np.float32)
@@ -138,8 +156,24 @@ def user_batch(batch: pa.RecordBatch, rank: int) -> UserBatch:
         orders=pc.struct_field(entries, OwnProduct.orders).to_numpy().astype(np.int64),
         due=pc.struct_field(entries, OwnProduct.due).to_numpy(zero_copy_only=False).astype(bool),
         lately=pc.struct_field(entries, OwnProduct.lately).to_numpy(zero_copy_only=False).astype(bool),
-        ranked=_ranked(batch) if RankedItems.ranked in batch.schema.names else None,
+        outside=_outside(batch, limits) if limits else None,
+        ranked=_ranked(batch) if RankedItems.lists in batch.schema.names else {},
     )
+
+
+def withheld(model: ItemModel, users: UserBatch) -> NDArray[np.bool_] | None:
+    """Users × catalogue: what is not for a user: limited to others, or new and too far in price; None: nothing.
+
+    A price like the user's is one of the tiers around the usual one of what the user bought.
+    """
+    of = model.relevance
+    if of is None:
+        return None
+    user = np.repeat(np.arange(len(users.modelled)), np.diff(users.offsets))
+    usual = usual_tiers(user, of.tier[users.items], users.orders, len(users.modelled))
+    far = of.too_far_in_price(usual)
+    far[user, users.items] = False
+    return far if users.outside is None else far | of.not_allowed(users.outside)
 
 
 def preferences(model: ItemModel, users: UserBatch) -> Floats:
@@ -159,11 +193,12 @@ def ranked_lists(
     repeat_weight: float,
     banned: NDArray[np.bool_],
     n: int,
+    not_for: NDArray[np.bool_] | None = None,
 ) -> Lists:
     """The n best products of each user. `scores`, from `preferences`, is overwritten.
 
-    `banned` says of each of the users' own entries whether it must not be in the list. Ties go to the
-    product of lower position; a user without a vector gets what is popular.
+    `banned` says of each of the users' own entries whether it must not be in the list; `not_for`, from `withheld`, of
+    all products. Ties go to the product of lower position; a user without a vector gets what is popular.
 
     >>> no_popular_items = PopularItems(np.empty(0, np.int64), np.empty(0, np.int64))
     >>> model = ItemModel(np.array([0, 2, 3]), np.array([[1, 0], [0.5, 0], [0, 1]], np.float32), no_popular_items, {})
@@ -183,11 +218,14 @@ def ranked_lists(
         np.full((len(users.modelled), n), NO_ITEM, np.int64),
         np.zeros((len(users.modelled), n)),
         np.zeros((len(users.modelled), n), np.int8),
+        np.full((len(users.modelled), n), NO_ITEM, np.int64),
     )
-    if recommender == "ranked":
-        _take_ranked(lists, users, banned)
+    if recommender in LISTED:
+        _take_ranked(lists, users, users.ranked.get(recommender), banned, not_for)
     elif recommender != "popularity" and len(model.items):
         _score_own(model, users, scores, recommender, repeat_weight, banned)
+        if not_for is not None:
+            scores[not_for[:, model.items]] = -np.inf
         columns, values = top_n(scores, n)
         allowed = np.isfinite(values)
         width = columns.shape[1]
@@ -196,10 +234,13 @@ def ranked_lists(
     for user in range(len(users.modelled)):
         own = users.own(user)
         bought = users.items[own]
-        new = 4 if recommender == "ranked" else 0
+        new = SOURCES.index(recommender) if recommender in LISTED else 0
         lists.sources[user] = np.where(np.isin(lists.items[user], bought), 1, new)
         of_segment = None if recommender == "popularity" else model.by_segment.get(int(users.segments[user]))
-        _fill(lists, user, ((2, of_segment), (3, model.overall)), bought[banned[own]])
+        forbidden = bought[banned[own]]
+        if not_for is not None:
+            forbidden = np.union1d(forbidden, np.flatnonzero(not_for[user]))
+        _fill(lists, user, ((2, of_segment), (3, model.overall)), forbidden)
     return lists
 
 
@@ -248,27 +289,56 @@ def _score_own(
     scores[rows[forbidden], columns[forbidden]] = -np.inf
 
 
-def _take_ranked(lists: Lists, users: UserBatch, banned: NDArray[np.bool_]) -> None:
-    """Puts the users' likeliest items that are not banned into their lists."""
-    ranked = users.ranked
+def _take_ranked(
+    lists: Lists,
+    users: UserBatch,
+    ranked: Ranked | None,
+    banned: NDArray[np.bool_],
+    not_for: NDArray[np.bool_] | None,
+) -> None:
+    """Puts the users' best items that are not banned into their lists."""
     if ranked is None:
         return
     for user in range(len(users.modelled)):
         own, of_user = users.own(user), slice(ranked.offsets[user], ranked.offsets[user + 1])
         free = ~np.isin(ranked.items[of_user], users.items[own][banned[own]])
+        if not_for is not None:
+            free &= ~not_for[user, ranked.items[of_user]]
         items = ranked.items[of_user][free][: lists.items.shape[1]]
         lists.items[user, : len(items)] = items
-        lists.scores[user, : len(items)] = ranked.likelihood[of_user][free][: len(items)]
+        lists.scores[user, : len(items)] = ranked.scores[of_user][free][: len(items)]
+        lists.because[user, : len(items)] = ranked.because[of_user][free][: len(items)]
 
 
-def _ranked(batch: pa.RecordBatch) -> Ranked:
-    items, likelihood = batch.column(RankedItems.ranked), batch.column(RankedItems.likelihood)
-    counts = pc.list_value_length(items).fill_null(0).to_numpy(zero_copy_only=False)
-    return Ranked(
-        np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        items.flatten().to_numpy().astype(np.int64),
-        likelihood.flatten().to_numpy().astype(np.float64),
-    )
+def _outside(batch: pa.RecordBatch, limits: int) -> NDArray[np.bool_]:
+    """Users × limits."""
+    user, number = entries_of_lists(batch.column(OUTSIDE))
+    found = np.zeros((batch.num_rows, limits), bool)
+    found[user, number.to_numpy().astype(np.int64)] = True
+    return found
+
+
+def _ranked(batch: pa.RecordBatch) -> dict[str, Ranked]:
+    lists = batch.column(RankedItems.lists)
+    entries = lists.flatten()
+    counts = pc.list_value_length(lists).fill_null(0).to_numpy(zero_copy_only=False)
+    user = np.repeat(np.arange(batch.num_rows), counts)
+    name = pc.struct_field(entries, ListedItems.recommender).to_numpy(zero_copy_only=False)
+    found = {}
+    for recommender in dict.fromkeys(name):
+        of_it = entries.filter(pa.array(name == recommender))
+        items, scores, because = (
+            pc.struct_field(of_it, column) for column in (ListedItems.items, ListedItems.scores, ListedItems.because)
+        )
+        sizes = np.zeros(batch.num_rows, np.int64)
+        sizes[user[name == recommender]] = pc.list_value_length(items).to_numpy(zero_copy_only=False)
+        found[str(recommender)] = Ranked(
+            np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+            items.flatten().to_numpy().astype(np.int64),
+            scores.flatten().to_numpy().astype(np.float64),
+            because.flatten().to_numpy().astype(np.int64),
+        )
+    return found
 
 
 def _columns(model: ItemModel, items: Integers) -> tuple[Integers, NDArray[np.bool_]]:

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from promo_spark.models.recommenders.top_n import Floats, Integers, top_n
-
-_ALONE = -1  # place in the sample of a user who is not in it
+from promo_spark.models.recommenders.similarities import nearest, shares
+from promo_spark.models.recommenders.top_n import Floats, Integers
 
 
 @dataclass(frozen=True)
@@ -73,15 +72,4 @@ class Neighbours:
 
         `places`: where each user stands in the sample, −1 where not: nobody is a neighbour of their own.
         """
-        shared = (of_users @ self.bought.T).toarray().astype(np.float32)
-        lengths = np.sqrt(np.maximum(np.asarray(of_users.sum(axis=1)).ravel(), 1.0))
-        of_sample = np.sqrt(np.maximum(np.asarray(self.bought.sum(axis=1)).ravel(), 1.0))
-        cosine = (shared / lengths[:, None] / of_sample[None, :]).astype(np.float32)
-        inside = np.flatnonzero(places != _ALONE)
-        cosine[inside, places[inside]] = 0.0
-        column, value = top_n(cosine, min(self.nearest, cosine.shape[1]))
-        total = np.maximum(value.sum(axis=1, dtype=np.float64), 1e-9)
-        row = np.repeat(np.arange(len(cosine)), column.shape[1])
-        share = (value / total[:, None]).astype(np.float32)
-        weights = sparse.csr_array((share.ravel(), (row, column.ravel())), shape=cosine.shape)
-        return np.asarray((weights @ self.recent).toarray(), np.float32)
+        return shares(nearest(of_users, self.bought, "cosine", self.nearest, places), self.recent)

@@ -20,6 +20,7 @@ from pyspark.sql import types as T
 from promo_spark.contracts.features import UserProfile
 from promo_spark.contracts.models import Recommendations, Segments
 from promo_spark.contracts.schema import Col, Frame
+from promo_spark.contracts.vocabulary import FIRST_STAGE_MODELS
 from promo_spark.models.recommenders.als import Factors
 from promo_spark.models.recommenders.candidates import RankedItems
 from promo_spark.models.recommenders.lists import (
@@ -36,11 +37,14 @@ from promo_spark.models.recommenders.lists import (
     preferences,
     ranked_lists,
     user_batch,
+    withheld,
 )
+from promo_spark.models.recommenders.relevance import Relevance
 from promo_spark.models.recommenders.strengths import CatalogueItem, ItemPopularity, OwnProduct
 from promo_spark.models.recommenders.top_n import Integers
 
 _ALL_USERS = -1  # stands for the null segment
+_SAYING_WHY = ("buy_again", "popular_in_segment", "popular")  # sources that need no own product as the reason
 _RECOMMENDATION, _RANKED = Recommendations.columns(), RankedItems.columns()
 
 
@@ -51,8 +55,10 @@ class UserToRank(Frame):
     segment_id = Col(T.IntegerType(), "the user's segment; null or 0: none")
     own = Col(T.ArrayType(OwnProduct.schema()), "what the user bought, sorted by item; null: nothing")
     features = Col(T.ArrayType(T.FloatType()), "the user's vector; null: not modelled")
-    ranked = _RANKED[RankedItems.ranked]
-    likelihood = _RANKED[RankedItems.likelihood]
+    lists = _RANKED[RankedItems.lists]
+    outside = Col(
+        T.ArrayType(T.IntegerType()), "numbers of the limits of products that the user does not meet; null: none"
+    )
 
 
 class ListEntry(Frame):
@@ -63,7 +69,7 @@ class ListEntry(Frame):
     item = Col(T.IntegerType(), "the product's position in the catalogue", required=True)
     score = _RECOMMENDATION[Recommendations.score]
     source = _RECOMMENDATION[Recommendations.source]
-    because = Col(T.IntegerType(), "position of the own product whose vector is nearest; null: none")
+    because = Col(T.IntegerType(), "position of the own product that speaks most for it; null: none")
     orders = Col(T.LongType(), "orders of the user with the product; null: never bought")
     last_bought = Col(T.DateType(), "the day of the last one; null: never bought")
 
@@ -75,8 +81,8 @@ class CauseTitle(Frame):
     because_title = Col(T.StringType(), "its title")
 
 
-def item_model(factors: Factors, popularity: DataFrame) -> ItemModel:
-    """Factors and ItemPopularity → arrays on the driver, bounded by segments × catalogue."""
+def item_model(factors: Factors, popularity: DataFrame, relevance: Relevance | None = None) -> ItemModel:
+    """Factors, ItemPopularity and what is for whom → arrays on the driver, bounded by segments × catalogue."""
     table = popularity.orderBy(
         ItemPopularity.segment_id,
         F.desc(ItemPopularity.recent_buyers),
@@ -88,7 +94,7 @@ def item_model(factors: Factors, popularity: DataFrame) -> ItemModel:
     buyers = table[ItemPopularity.recent_buyers].to_numpy().astype(np.int64)
     popular = {int(s): PopularItems(items[segments == s], buyers[segments == s]) for s in np.unique(segments)}
     overall = popular.pop(_ALL_USERS, PopularItems(np.empty(0, np.int64), np.empty(0, np.int64)))
-    return ItemModel(factors.items, factors.vectors, overall, popular)
+    return ItemModel(factors.items, factors.vectors, overall, popular, relevance)
 
 
 def users_with_purchases(
@@ -96,8 +102,10 @@ def users_with_purchases(
 ) -> DataFrame:
     """One row per user. Users with a segment, OwnProducts, factors, RankedItems → UserToRank and what else users have.
 
-    Chunks of users are the same, whatever the input's partitions.
+    Users who come without limits meet them all. Chunks of users are the same, whatever the input's partitions.
     """
+    if UserToRank.outside not in users.columns:
+        users = users.withColumn(UserToRank.outside, F.lit(None).cast(UserToRank.type_of(UserToRank.outside)))
     return (
         users.join(own, UserProfile.user_id, "left")
         .join(factors.users, UserProfile.user_id, "left")
@@ -118,7 +126,7 @@ def recommended_items(
     def entries(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for chunk in chunks(batch, model.users_at_once()):
-                arrays = user_batch(chunk, model.vectors.shape[1])
+                arrays = user_batch(chunk, model.vectors.shape[1], model.limits)
                 lists = ranked_lists(
                     model,
                     arrays,
@@ -127,8 +135,11 @@ def recommended_items(
                     repeat_weight=repeat_weight,
                     banned=arrays.banned(policy),
                     n=top_n,
+                    not_for=withheld(model, arrays),
                 )
-                yield list_rows(chunk, arrays, lists, nearest_own(model, arrays, lists))
+                by_vectors = recommender not in FIRST_STAGE_MODELS
+                nearest = nearest_own(model, arrays, lists) if by_vectors else lists.because
+                yield list_rows(chunk, arrays, lists, nearest)
 
     return users.select(*UserToRank.columns()).mapInArrow(entries, ListEntry.schema())
 
@@ -177,7 +188,10 @@ def _reason(popular_days: int) -> Column:
         F.lit("Bought by customers who buy what you buy"),
     )
     return (
-        F.when(source.isin("als", "ranked"), taste)
+        F.when(source == "content", F.coalesce(F.concat(F.lit("Like "), CauseTitle.because_title), taste))
+        .when(source == "rules", F.coalesce(F.concat(F.lit("Goes with "), CauseTitle.because_title), taste))
+        .when(source == "popular_in_store", F.lit("Popular where you shop"))
+        .when(~source.isin(*_SAYING_WHY), taste)
         .when(source == "buy_again", F.when(orders > 1, again).otherwise(once))
         .when(
             source == "popular_in_segment",
@@ -192,7 +206,8 @@ def list_rows(chunk: pa.RecordBatch, users: UserBatch, lists: Lists, nearest: In
     """One row per user and rank. UserToRank, the users' lists → ListEntry."""
     row, rank = np.nonzero(lists.items != NO_ITEM)
     items, sources = lists.items[row, rank], lists.sources[row, rank]
-    because = np.where((sources == 0) | (sources == 4), nearest[row, rank], NO_ITEM)
+    said_by_source = np.isin(sources, [SOURCES.index(name) for name in _SAYING_WHY])
+    because = np.where(said_by_source, NO_ITEM, nearest[row, rank])
     entries = chunk.column(UserToRank.own).flatten()
     positions = [
         int(users.offsets[u] + np.searchsorted(users.items[users.own(int(u))], i)) if s == 1 else None

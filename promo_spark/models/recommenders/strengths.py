@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -16,11 +16,14 @@ from promo_spark.contracts.features import ProductProfile, Repurchase, UserProfi
 from promo_spark.contracts.models import Segments
 from promo_spark.contracts.schema import Col, Frame, Personal
 from promo_spark.contracts.silver import Events, OrderLines
+from promo_spark.contracts.vocabulary import NEGATIVE_TO
 from promo_spark.measures import kept_purchases
 from promo_spark.measures.exact_sums import whole_parts
 from promo_spark.measures.kept_purchases import ProductOrder, product_orders
+from promo_spark.models.recommenders.sessions import SessionEvent
 
 _BILLION = 1_000_000_000
+_MOST_STARS = 5
 _LINES, _SEGMENTS, _PROFILE = OrderLines.columns(), Segments.columns(), ProductProfile.columns()
 
 
@@ -153,18 +156,38 @@ def with_events(
 ) -> DataFrame:
     """One row per user and product that was bought, or met in an event that counts. Strength, Events → Strength.
 
-    An event before the date adds its type's weight, decayed as an order is. A pair without an order has 0 orders and
-    no last day. Events of visitors nobody knows, or without a product, do not count.
+    An event before the date adds its type's weight, decayed as an order is; a review with stars so much of it as these
+    are above 2, of three: 5 stars all, 3 a third, 2 nothing. A pair without an order has 0 orders and no last day.
+    Events of visitors nobody knows, or without a product, do not count.
     """
     weight = F.create_map(*[F.lit(part) for pair in sorted(weights.items()) for part in pair])
+    stars = F.greatest(F.col(Events.rating) - NEGATIVE_TO, F.lit(0.0)) / (_MOST_STARS - NEGATIVE_TO)
+    rated = (F.col(Events.event_type) == "review") & F.col(Events.rating).isNotNull()
+    liked = F.when(rated, stars).otherwise(1.0)
+    past = events.filter(F.col(Events.event_type).isin(sorted(weights)) & (F.col(Events.event_date) < F.lit(as_of)))
+    met = _met(past, weight[F.col(Events.event_type)] * liked, as_of, half_life_days)
+    return _with_met(pairs, met.filter(F.col(MetInEvents.met) > 0))
+
+
+def with_browsing(
+    pairs: DataFrame, looked_at: DataFrame, *, per_minute: float, as_of: datetime.date, half_life_days: int
+) -> DataFrame:
+    """As with_events: each minute that a product was looked at adds `per_minute`. Strength, SessionEvent → Strength."""
+    viewed = looked_at.filter((F.col(SessionEvent.event_type) == "view") & (F.col(SessionEvent.seconds) > 0))
+    return _with_met(pairs, _met(viewed, F.col(SessionEvent.seconds) / 60 * per_minute, as_of, half_life_days))
+
+
+def _met(events: DataFrame, weight: Column, as_of: datetime.date, half_life_days: int) -> DataFrame:
+    """One row per user and product: the events' weights, decayed. Events or SessionEvent → MetInEvents."""
     age = F.date_diff(F.lit(as_of), Events.event_date)
-    counted = weight[F.col(Events.event_type)] * F.pow(F.lit(0.5), age / half_life_days)
-    met = (
-        events.filter(F.col(Events.event_type).isin(sorted(weights)) & (F.col(Events.event_date) < F.lit(as_of)))
-        .filter(F.col(Events.user_id).isNotNull() & F.col(Events.product_id).isNotNull())
-        .groupBy(Events.user_id, Events.product_id)
-        .agg((F.sum(whole_parts(counted, _BILLION)) / _BILLION).alias(MetInEvents.met))
+    counted = weight * F.pow(F.lit(0.5), age / half_life_days)
+    known = events.filter(F.col(Events.user_id).isNotNull() & F.col(Events.product_id).isNotNull())
+    return known.groupBy(Events.user_id, Events.product_id).agg(
+        (F.sum(whole_parts(counted, _BILLION)) / _BILLION).alias(MetInEvents.met)
     )
+
+
+def _with_met(pairs: DataFrame, met: DataFrame) -> DataFrame:
     both = F.coalesce(Strength.strength, F.lit(0.0)) + F.coalesce(MetInEvents.met, F.lit(0.0))
     joined = pairs.join(met, [Strength.user_id, Strength.product_id], "full").withColumns(
         {Strength.strength: both, Strength.orders: F.coalesce(Strength.orders, F.lit(0))}

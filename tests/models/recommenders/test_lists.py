@@ -17,14 +17,17 @@ from promo_spark.models.recommenders.lists import (
     Lists,
     Policy,
     PopularItems,
+    Ranked,
     Recommender,
     UserBatch,
     nearest_own,
     preferences,
     ranked_lists,
     user_batch,
+    withheld,
 )
 from promo_spark.models.recommenders.recommendations import list_rows
+from promo_spark.models.recommenders.relevance import Relevance
 
 # Products 0 to 5. 0, 2, 3 and 5 are modelled; 1 and 4 have too few buyers.
 MODEL = ItemModel(
@@ -114,6 +117,40 @@ def test_the_policy_says_what_may_come_back(policy: Policy, banned: list[int]) -
         lately=np.array([True, False, True, False]),
     )
     assert np.flatnonzero(who.banned(policy)).tolist() == banned
+
+
+@pytest.mark.parametrize("recommender", ["als", "blend", "buy_again", "popularity", "item_neighbours"])
+def test_what_is_not_for_a_user_never_appears(recommender: Recommender) -> None:
+    """G18: the user buys the cheapest: nothing more than two tiers above is new to them; 3 is for others.
+
+    Tiers of 0 to 5: 1, 4, 3, 5, 0 (not known), 5; the limit is on 3. What the user bought, 5, is not too dear.
+    """
+    tiers, limited = np.array([1, 4, 3, 5, 0, 5]), np.array([[False, False, False, True, False, False]])
+    model = replace(MODEL, relevance=Relevance(tiers, limited, price_tiers=2))
+    who = replace(
+        one_user((1, 0), own={0: 1.0, 5: 1.0}, segment=1),
+        orders=np.array([3, 1]),
+        outside=np.array([[True]]),
+        ranked={"item_neighbours": Ranked(np.array([0, 3]), np.array([3, 1, 2]), np.ones(3), np.full(3, NO_ITEM))},
+    )
+
+    def ranked(user: UserBatch) -> Lists:
+        return ranked_lists(
+            model,
+            user,
+            preferences(model, user),
+            recommender=recommender,
+            repeat_weight=0.5,
+            banned=user.banned("keep"),
+            n=6,
+            not_for=withheld(model, user),
+        )
+
+    assert {item for item, _ in shown(ranked(who))} == {0, 2, 4, 5}  # neither 1, three tiers above, nor 3
+    assert {item for item, _ in shown(ranked(replace(who, outside=np.array([[False]]))))} == {0, 2, 4, 5}  # 3 is dear
+    rich = replace(who, orders=np.array([1, 9]), outside=np.array([[False]]))  # usually of tier 5
+    assert {item for item, _ in shown(ranked(rich))} == {0, 1, 2, 3, 4, 5}
+    assert withheld(MODEL, who) is None
 
 
 def test_popularity_is_the_same_for_every_segment() -> None:

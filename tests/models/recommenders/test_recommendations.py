@@ -206,8 +206,9 @@ def test_planted_tastes_are_found_three_times_better_than_by_popularity(spark: S
         per_user = holdout.user_metrics(
             users.join(truth, "user_id"),
             lists.item_model(factors, popular),
-            contenders=holdout.contenders(ranked=False),
+            contenders=holdout.contenders([]),
             repeat_weight=0.7,
+            audience=holdout.audience_of(items, catalogue, 24),
         )
         return {(r.slice, r.metric): r.value for r in holdout.holdout_metrics(per_user, len(ids)).collect()}
 

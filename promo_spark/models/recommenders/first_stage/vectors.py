@@ -1,0 +1,96 @@
+"""Items by what few numbers say of them: singular vectors, vectors of ALS; and EASE, which tells each by all others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.linalg import svds
+
+from promo_spark.models.recommenders.first_stage.interface import UserItems
+from promo_spark.models.recommenders.fold_in import FoldIn
+from promo_spark.models.recommenders.lists import NO_ITEM
+from promo_spark.models.recommenders.neighbours import Neighbours
+from promo_spark.models.recommenders.similarities import tied_at_all
+from promo_spark.models.recommenders.top_n import Floats, Integers
+
+
+@dataclass(frozen=True)
+class Svd:
+    """Truncated singular value decomposition, where what a user is not tied to counts as 0: r V Vᵀ (Cremonesi 2010)."""
+
+    vectors: Floats  # a row per item
+
+    @staticmethod
+    def of(sample: sparse.csr_array, rank: int) -> Svd:
+        """From users × items. With as many vectors as the matrix has ranks, its rows come back as they are."""
+        most = min(sample.shape)
+        if rank < most:
+            found = svds(sample.astype(np.float64), k=rank, v0=np.ones(most), return_singular_vectors="vh")
+            return Svd(np.asarray(found[2].T, np.float32))
+        return Svd(np.asarray(np.linalg.svd(sample.toarray(), full_matrices=False)[2].T, np.float32))
+
+    def scores(self, users: UserItems) -> Floats:
+        return _scored(np.asarray(users.strength @ self.vectors) @ self.vectors.T, users)
+
+    def because(self, users: UserItems, user: Integers, item: Integers) -> Integers:
+        return _nearest_own(self.vectors, users, user, item)
+
+
+@dataclass(frozen=True)
+class Als:
+    """Implicit ALS: users' vectors are solved for by the items' (FoldIn), so that a user may be new since the fit."""
+
+    items: Integers  # those that have a vector, rising
+    fold_in: FoldIn
+
+    def scores(self, users: UserItems) -> Floats:
+        found = np.full((len(users), users.items), -np.inf, np.float32)
+        known = users.strength[:, self.items]
+        for user in range(len(users)):
+            row = known[[user]]
+            if row.nnz:
+                vector = self.fold_in.user_vector(row.indices.astype(np.int64), row.data.astype(np.float64))
+                found[user, self.items] = self.fold_in.vectors @ vector.astype(np.float32)
+        return found
+
+    def because(self, users: UserItems, user: Integers, item: Integers) -> Integers:
+        vectors = np.zeros((users.items, self.fold_in.vectors.shape[1]), np.float32)
+        vectors[self.items] = self.fold_in.vectors
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return _nearest_own((vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32), users, user, item)
+
+
+@dataclass(frozen=True)
+class Together:
+    """EASE, as Neighbours has it: by what users are tied to, not how strongly."""
+
+    neighbours: Neighbours
+
+    def scores(self, users: UserItems) -> Floats:
+        found = np.full((len(users), users.items), -np.inf, np.float32)
+        has = self.neighbours.columns(tied_at_all(users.strength))
+        found[:, self.neighbours.products] = self.neighbours.together(has)
+        return _scored(found, users)
+
+    def because(self, _users: UserItems, _user: Integers, item: Integers) -> Integers:
+        """Everything of the user's own speaks for it or against it together."""
+        return np.full(len(item), NO_ITEM, np.int64)
+
+
+def _scored(scores: Floats, users: UserItems) -> Floats:
+    """Of a user who is tied to nothing nothing is said."""
+    return np.where(np.diff(users.strength.indptr)[:, None] > 0, scores, -np.inf).astype(np.float32)
+
+
+def _nearest_own(vectors: Floats, users: UserItems, user: Integers, item: Integers) -> Integers:
+    found = np.full(len(item), NO_ITEM, np.int64)
+    for one in np.unique(user):
+        mine = users.strength[[one]]
+        rows = np.flatnonzero(user == one)
+        if mine.nnz:
+            alike = (vectors[item[rows]] @ vectors[mine.indices].T) * mine.data
+            best = alike.argmax(axis=1)
+            found[rows] = np.where(alike[np.arange(len(rows)), best] > 0, mine.indices[best], NO_ITEM)
+    return found

@@ -1,0 +1,135 @@
+"""The command rank: any table of ratings, its lists and figures, and what it cannot be asked."""
+
+from __future__ import annotations
+
+import csv
+import re
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from promo_spark.errors import PromoSparkError, SettingsError, SourceError
+from promo_spark.models.recommenders.first_stage.evaluation import LIST_METRICS, Audience, list_figures
+from promo_spark.runtime.progress import Progress
+from promo_spark.runtime.registry import all_commands
+from promo_spark.settings import load
+from promo_spark.storage.lake import Lake
+from tests.models.recommenders.test_neighbours import BOUGHT, matrix
+
+
+def asked(lake: Lake, *overrides: str, **arguments: object) -> str:
+    command = all_commands()["rank"]
+    given = {name.strip("[-]"): "" for name in command.arguments}
+    given |= {name: str(value) for name, value in arguments.items()}
+    small = ("recommend.rank=2", "recommend.iterations=2", "recommend.blocks=2", *overrides)
+    return command.start(lake, load(None, small), given, Progress(Console(file=StringIO())))
+
+
+def written(path: Path, header: str, rows: list[str]) -> Path:
+    path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def lists(path: Path) -> dict[str, list[dict[str, str]]]:
+    found: dict[str, list[dict[str, str]]] = {}
+    for part in sorted(path.glob("part-*.csv")):
+        for row in csv.DictReader(part.open(encoding="utf-8")):
+            found.setdefault(row["user"], []).append(row)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("user_neighbours", [("5", 0.3165), ("4", 0.2317), ("3", 0.2007), ("6", 0.1159)]),
+        ("item_neighbours", [("5", 0.9309), ("3", 0.6422), ("4", 0.4714), ("6", 0.4082)]),
+    ],
+)
+def test_the_worked_example(lake: Lake, tmp_path: Path, model: str, expected: list[tuple[str, float]]) -> None:
+    """G01, G02, G15, G16: users A to G, items 1 to 6; G came to 5 and 9, which nobody has."""
+    pairs = [f"{'ABCDEFG'[u]},{i + 1}" for u, i in zip(*np.nonzero(BOUGHT), strict=True)]
+    ratings, test = (
+        written(tmp_path / "r.csv", "who,what", pairs),
+        written(tmp_path / "t.csv", "who,what", ["G,5", "G,9"]),
+    )
+    columns = "user=who,item=what"
+    told = asked(lake, ratings=ratings, test=test, columns=columns, models=model, top=4, out=tmp_path / "out")
+    of_g = lists(tmp_path / "out")["G"]
+    assert [row["item"] for row in of_g] == [item for item, _ in expected]
+    assert [float(row["score"]) for row in of_g] == pytest.approx([score for _, score in expected], abs=1e-4)
+    assert {row["recommender"] for row in of_g} == {model}
+    assert f"rows of lists by {model} are in {tmp_path / 'out'}." in told
+    figures = next(line for line in told.splitlines() if line.startswith(f"{model} ")).split()
+    # of two relevant items, one of which nobody knows, the first of four is one: nDCG 1 / (1 + 1 / log2 3)
+    assert [float(f) for f in figures[1:4]] == pytest.approx([0.6131, 0.25, 0.5], abs=1e-4)
+
+
+def test_stars_are_split_by_time_measured_and_served_cold_or_not(lake: Lake, tmp_path: Path) -> None:
+    """G09, G13, O04 (part): two tastes. New items are known by what they are; a new user has what is popular.
+
+    The figures of the best are those of its lists, by the functions that are tested by loops.
+    """
+    draw = np.random.default_rng(4)
+    rows, later = [], []
+    for user in range(40):
+        own = draw.permutation([i for i in range(20) if i % 2 == user % 2])
+        rows += [f"u{user:02},i{i:02},{draw.integers(3, 6)},2024-01-{day + 1:02}" for day, i in enumerate(own[:7])]
+        later += [f"u{user:02},i{i:02},{draw.integers(1, 6)},2024-02-01" for i in own[7:9]]
+        later.append(f"u{user:02},new{user % 2},5,2024-02-02")
+    later.append("stranger,i00,5,2024-02-03")
+    of_items = [f"i{i:02},{'tea' if i % 2 else 'nut'},{1 - i % 2} {i % 2}" for i in range(20)]
+    of_items += ["new0,nut,1 0", "new1,tea,"]
+    header = "user,item,rating,time"
+    files = {
+        "ratings": written(tmp_path / "r.csv", header, rows),
+        "test": written(tmp_path / "t.csv", header, later),
+        "items": written(tmp_path / "i.csv", "item,kind,embedding", of_items),
+    }
+    told = asked(lake, **files, top=5, out=tmp_path / "out").splitlines()
+    best = re.match(r"Best on what was held back: (\w+), nDCG", told[0])
+    assert best is not None
+    names = {line.split()[0] for line in told[2:] if line[:1].strip()}
+    assert names >= {"als", "content", "item_neighbours", "user_neighbours", "svd", "together", "hybrid", "popular"}
+    assert any(line.startswith("users without history") for line in told)
+
+    found = lists(tmp_path / "out")
+    ids = sorted({row.split(",")[0] for row in of_items})
+    number = {item: place for place, item in enumerate(ids)}
+    users = sorted(found)
+    history, truth = (np.zeros((len(users), len(ids)), np.float32) for _ in range(2))
+    for matrix_of, text in ((history, rows), (truth, later)):
+        for who, item, rating, _ in (row.split(",") for row in text):
+            matrix_of[users.index(who), number[item]] = float(rating)
+    shown = np.array([[number[row["item"]] for row in found[user]] for user in users])
+    assert shown.shape == (41, 5) and not history[np.arange(41)[:, None], shown].any()
+    values = list_figures(
+        shown, matrix(truth), matrix(history), Audience.of(matrix(history), np.zeros(22, np.int64)), 5
+    )
+    known = np.array([user != "stranger" for user in users])
+    line = next(line for line in told[2:] if line.startswith(f"{best.group(1)} ")).split()
+    expected = [np.nanmean(values[known, LIST_METRICS.index(m)]) for m in ("ndcg", "precision", "recall", "f1", "map")]
+    assert [float(cell) for cell in line[1:6]] == pytest.approx(expected, abs=6e-5)
+    assert [row["recommender"] for row in found["stranger"]] == ["popular"] * 5 or best.group(1) == "popular"
+
+    only = asked(lake, **files, models="content", top=5, out=tmp_path / "content").splitlines()
+    assert re.search(r"of items that nobody had, recall 1\.0000", "\n".join(only))  # the one new item of their kind
+    assert all(row[0]["because"] for user, row in lists(tmp_path / "content").items() if user != "stranger")
+
+
+def test_what_cannot_be_read_or_asked_is_said(lake: Lake, tmp_path: Path) -> None:
+    good = written(tmp_path / "good.csv", "user,item", ["a,1", "a,2", "b,1"])
+    bad = written(tmp_path / "bad.csv", "user,item,rating", ["a,1,3", "a,2,many"])
+    for arguments, error, message in (
+        ({"ratings": bad}, SourceError, r'bad\.csv: \{"user":"a","item":"2","rating":"many"\} is no rating'),
+        ({"ratings": good, "columns": "item=film"}, SourceError, "film"),
+        ({"ratings": tmp_path / "none.csv"}, SourceError, "there is no such file or folder"),
+        ({"ratings": good, "models": "content"}, SettingsError, "content needs --items"),
+        ({"ratings": good, "top": "ten"}, SettingsError, "--top 'ten': write a whole number"),
+        ({"ratings": good, "repeats": "often"}, SettingsError, "--repeats 'often': write yes or no"),
+    ):
+        with pytest.raises(PromoSparkError, match=message) as raised:
+            asked(lake, **arguments)
+        assert isinstance(raised.value, error)
