@@ -8,7 +8,8 @@ hysteresis are those of the job; k-means is scikit-learn's in place of MLlib's. 
 score.
 Figures: share of variance explained of the next 30 days (log of spend, log of orders, share of lines with a discount,
 whether a coupon was redeemed); users of the date who are in another segment a day, and a week, later; how many segments
-were chosen; silhouette; on generated retailers the adjusted Rand index with the planted groups.
+were chosen; silhouette; on generated retailers the adjusted Rand index with the planted groups. Last, of users who are
+silent by the rule of the lifecycle: who orders within 30 days, of those expected to and of the others.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import pandas as pd
 from promo_spark.contracts.features import UserProfile
 from promo_spark.contracts.vocabulary import BEHAVIOUR, VALUE
 from promo_spark.learners.clusters import adjusted_rand, euclidean_silhouette, sample_kmeans
+from promo_spark.learners.lifetimes import OrderGroups, fitted_orders
 from promo_spark.learners.tables import Ints
 from promo_spark.models.segments.clustering import (
     Effort,
@@ -75,11 +77,13 @@ def main() -> None:
         ]
     for row in rows:
         print(json.dumps(row), flush=True)
+    silent = [{"date": str(d), **silence(journey, _day(d), settings)} for d in DATES]
     table = pd.DataFrame(rows)
     table["shop"] = table["shop"].str.split(" ").str[0]
     print(table.drop(columns="date").groupby(["shop", "grouping"]).mean(numeric_only=True).round(3).to_string())
+    print(pd.DataFrame(silent).round(3).to_string(index=False))
     if asked.json:
-        asked.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+        asked.json.write_text(json.dumps(rows + silent, indent=1) + "\n", encoding="utf-8")
 
 
 def complete_journey() -> Shop:
@@ -174,6 +178,30 @@ def judged(shop: Shop, day: int, settings: Settings) -> list[dict[str, object]]:
                 {"grouping": "rfm", "k": k, **explained(score, happened), "moved_1d_nearest": round(float(moved), 4)}
             )
     return rows
+
+
+def silence(shop: Shop, day: int, settings: Settings) -> dict[str, object]:
+    """How many users are silent, and are lapsing as few orders of theirs are expected; who of them orders again."""
+    section, users = settings.profile, profiles(shop, day)
+    days = shop.lines[shop.lines.day < day].groupby("user").day.unique()
+    cadence = days.map(lambda of: np.median(np.diff(np.sort(of))) if len(of) > 1 else np.nan).reindex(users.index)
+    recency, tenure = users[UserProfile.recency_days], users[UserProfile.tenure_days]
+    least = np.maximum(section.lapsing_cadences * cadence, section.lapsing_min_days)
+    silent = (recency >= least) & (recency < section.lost_days)
+    bought = users[UserProfile.orders] > 0
+    history = ((users[UserProfile.orders] - 1)[bought], (tenure - recency)[bought] // 7, tenure[bought] // 7)
+    x, seen, age = (part.to_numpy(float) for part in history)
+    model = fitted_orders(OrderGroups(x, seen, age, np.ones(len(x))))
+    expected = pd.Series(model.expected_orders(x, seen, age, MONTH / 7), users.index[bought]).reindex(users.index)
+    again = outcomes(shop, day)["orders"] > 0
+    lapsing = silent & ~(expected > section.lapsing_expected_orders)
+    others = (
+        bought & ~silent & (recency < section.lost_days) & (users[UserProfile.orders_90d] < section.loyal_orders_90d)
+    )
+    told: dict[str, object] = {}
+    for name, of in (("silent", silent), ("lapsing", lapsing), ("expected", silent & ~lapsing), ("others", others)):
+        told |= {name: int(of.sum()), f"{name}_again": float(again[of].mean())}
+    return told
 
 
 def profiles(shop: Shop, day: int) -> pd.DataFrame:

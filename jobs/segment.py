@@ -1,16 +1,18 @@
-"""Groups users twice, by value and by behaviour (MLlib KMeans): stable ids, names that say what is special, portraits.
+"""Groups users twice, by value and by behaviour: stable ids, names that say what is special, portraits.
 
-On dates without a fit (segment.refit) users are assigned to the stored centres of an earlier date.
+By MLlib's k-means, or as segment.algorithm says. On dates without a fit (segment.refit) users are assigned to the
+stored segments of an earlier date.
 """
 
 from __future__ import annotations
 
 from promo_spark.contracts.features import ProductProfile, UserProfile
 from promo_spark.contracts.models import Metrics, Registry, Segments
-from promo_spark.contracts.segments import SegmentCentres, SegmentPortraits
+from promo_spark.contracts.segments import SegmentCentres, SegmentClassifiers, SegmentPortraits
 from promo_spark.flows.registry import registry_rows
 from promo_spark.flows.segment import assigned_users, groupings_of_date, portraits
 from promo_spark.measures.metric_rows import figure_entries
+from promo_spark.models.segments.classifier import classifier_figures, classifier_rows
 from promo_spark.models.segments.scaling import checked_features, user_sample
 from promo_spark.models.segments.stored import centre_rows
 from promo_spark.runtime.job import Context, Earlier, job, main
@@ -20,7 +22,7 @@ from promo_spark.settings.segment import SegmentSettings
 @job(
     reads=[UserProfile],
     optional=[ProductProfile, Earlier(Segments), Earlier(SegmentPortraits), Earlier(SegmentCentres)],
-    writes=[Segments, SegmentPortraits, SegmentCentres, Registry, Metrics],
+    writes=[Segments, SegmentPortraits, SegmentCentres, SegmentClassifiers, Registry, Metrics],
     settings=SegmentSettings,
 )
 def run(ctx: Context[SegmentSettings]) -> None:
@@ -35,8 +37,10 @@ def run(ctx: Context[SegmentSettings]) -> None:
     ctx.write(Segments, assigned)
     ctx.write_few(SegmentPortraits, portraits(ctx, profiles, assigned, of_date))
     ctx.write(SegmentCentres, [row for fitted in of_date.fitted() for row in centre_rows(fitted)])
+    classifiers = of_date.classifiers(sample)
+    ctx.write(SegmentClassifiers, classifier_rows(classifiers))
     ctx.write(Registry, registry_rows(ctx, *of_date.fits(ctx)))
-    ctx.metrics(figure_entries(of_date.figures()))
+    ctx.metrics(figure_entries(of_date.figures() + [f for c in classifiers for f in classifier_figures(c)]))
 
 
 if __name__ == "__main__":

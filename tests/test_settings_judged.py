@@ -128,6 +128,10 @@ WRONG = [
         r"forecast\.refit: input should be 'daily', 'weekly' or 'when it drifts', found 'never'",
     ),
     ('segment.features=["recency"]', r"segment\.features: there is no number of user_profile recency; there are: orde"),
+    (
+        'segment.algorithm="manhattan"',  # D03: what there is for these distances is named
+        r"segment\.algorithm: there is no algorithm manhattan; there are: auto, kmeans, kmedians, bisecting, ward",
+    ),
     ("segment.max_drift=-inf", r"segment\.max_drift: input should be"),
     (
         'segment.refit="monthly"',

@@ -118,6 +118,11 @@ class UserProfile(AsOf):
     )
     cadence_days = Col(_DOUBLE, "median days between order days; null: fewer than two order days", unit="days")
     due_date = Col(_DATE, "last order plus cadence; null: no cadence")
+    expected_orders_30d = Col(
+        _DOUBLE,
+        "orders expected within 30 days as things go, by how often, how lately and how long the user has ordered "
+        "(BG/NBD); null: no order, fewer than profile.expectation_least_users users came again, or an earlier version",
+    )
     main_store_id = Col(_TEXT, "store with most orders; null: none")
     main_channel = Col(_TEXT, "channel with most orders; null: none")
     orders_by_channel = Col(

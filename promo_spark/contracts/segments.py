@@ -6,7 +6,7 @@ from pyspark.sql import types as T
 
 from promo_spark.contracts.models import Predicted
 from promo_spark.contracts.schema import Check, Col, Table
-from promo_spark.contracts.vocabulary import ADVICE, GROUPINGS
+from promo_spark.contracts.vocabulary import ADVICE, CLUSTERINGS, GROUPINGS
 
 _TEXT = T.StringType()
 _LONG = T.LongType()
@@ -58,6 +58,12 @@ class SegmentCentres(Predicted):
     segment_id = Col(T.IntegerType(), "stable id", required=True)
     segment_name = Col(_TEXT, "name from the centre, as it was when the segments were fitted", required=True)
     grouping = Col(_TEXT, f"what it is a segment of: {', '.join(GROUPINGS)}; null: there was one grouping only")
+    algorithm = Col(_TEXT, f"by which it was found: {', '.join(CLUSTERINGS)}; null: kmeans, of an earlier version")
+    prototypes = Col(
+        _TEXT,
+        "what users are placed by, where it is not the nearest centre: JSON of points in scaled features, and how "
+        "distances from them are taken; null: the nearest centre",
+    )
     scaled_centre = Col(
         T.MapType(_TEXT, _DOUBLE),
         "the centre as it was fitted, in standard deviations from the mean, log-scaled",
@@ -79,4 +85,24 @@ class SegmentCentres(Predicted):
     made_by = Col(_TEXT, "digest of the code and the settings that they were fitted by", required=True)
 
 
-SEGMENT_TABLES: tuple[type[Table], ...] = (SegmentPortraits, SegmentCentres)
+class SegmentClassifiers(Predicted):
+    """One row per grouping: what tells the segment of a new user from the plain figures of a profile.
+
+    A multinomial logistic regression as JSON, for systems that have no Spark. A feature x of `names` counts as
+    sign(x)·log(1 + |x|), as it is where `shares` says so, and as its mean where it is not known; then less the mean,
+    over the deviation. A segment's score is its intercept + Σ coefficient × value; the highest is the user's.
+    """
+
+    name = "segment_classifiers"
+    key = ("as_of", "grouping")
+    grouping = Col(_TEXT, f"whose segments it tells: {', '.join(GROUPINGS)}", required=True)
+    model = Col(
+        _TEXT, "JSON: names, shares, mean, deviation, classes (segment ids), coefficients, intercepts", required=True
+    )
+    sha256 = Col(_TEXT, "checksum of the text", required=True)
+    users = Col(_LONG, "users that it learnt from", required=True)
+    agreement = Col(_DOUBLE, "share of as many others of whom it says the segment they are in", "share", required=True)
+    macro_f1 = Col(_DOUBLE, "of the same, F1 by segment, mean", "share", required=True)
+
+
+SEGMENT_TABLES: tuple[type[Table], ...] = (SegmentPortraits, SegmentCentres, SegmentClassifiers)

@@ -67,6 +67,8 @@ LIFECYCLES = ("new", "first_time", "repeat", "loyal", "high_value", "lapsing", "
 RISK_TIERS = ("low", "medium", "high", "blocked")
 # How users are grouped: how much and how often they buy; how they buy, and answer to offers.
 GROUPINGS = VALUE, BEHAVIOUR = ("value", "behaviour")
+# By which algorithms users are grouped.
+CLUSTERINGS = ("kmeans", "kmedians", "bisecting", "ward", "gaussian_mixture", "density")
 # What is advised for the users of a segment: by value, by behaviour, and where nothing sets them apart.
 NO_TRAIT = "none_special"
 ADVICE = (
@@ -105,6 +107,7 @@ PROFILE_NUMBERS = (
     "campaigns_received",
     "coupons_redeemed",
     "cadence_days",
+    "expected_orders_30d",
     "power_band",
 )
 # Recommenders that score products for a user by what users bought, by what products are, or by rules.

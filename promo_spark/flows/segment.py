@@ -16,8 +16,11 @@ from promo_spark.contracts.vocabulary import BEHAVIOUR, VALUE
 from promo_spark.flows.registry import Fit
 from promo_spark.measures.metric_rows import Figure
 from promo_spark.measures.refitting import newest_rows, refit_reason
+from promo_spark.models.segments.algorithms import COMPARED, KMEANS, found_groups
 from promo_spark.models.segments.assignment import segments
-from promo_spark.models.segments.clustering import Effort, chosen_k, kmeans_centres, tried_clusterings
+from promo_spark.models.segments.choice import CHOICE, chosen_algorithm, evidence
+from promo_spark.models.segments.classifier import SegmentClassifier, fitted_classifier
+from promo_spark.models.segments.clustering import Clustering, Effort, Points, chosen_k, tried_clusterings
 from promo_spark.models.segments.drift import Drift, Nearness
 from promo_spark.models.segments.ids import earlier_segments
 from promo_spark.models.segments.metrics import ALL, drift_metrics, fit_metrics, of_behaviour, segment_metrics
@@ -26,7 +29,7 @@ from promo_spark.models.segments.portraits import excluded_categories, segment_p
 from promo_spark.models.segments.scaling import Scaling
 from promo_spark.models.segments.stored import FittedSegments, stored_segments
 from promo_spark.runtime.job import Context
-from promo_spark.settings.segment import SegmentSettings
+from promo_spark.settings.segment import AUTO, SegmentSettings
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,11 @@ class GroupingsOfDate:
     def figures(self) -> list[Figure]:
         """Figures of both."""
         return self.value.figures + (of_behaviour(self.behaviour.figures) if self.behaviour else [])
+
+    def classifiers(self, sample: pd.DataFrame) -> list[SegmentClassifier]:
+        """What places new users, of each grouping with two segments or more."""
+        each = [fitted_classifier(sample, fitted) for fitted in self.fitted()]
+        return [classifier for classifier in each if classifier is not None]
 
     def fitted(self) -> list[FittedSegments]:
         """The segments of each."""
@@ -116,7 +124,8 @@ def _segments_of_date(
         reason, figures = _judged(ctx, stored, sample)
         if reason is None:
             ctx.say(f"keeps the segments by {asked.grouping} of {stored.trained_on}")
-            measured = segment_metrics(sample, stored.scaling.scaled(sample), stored.centres)
+            points = stored.scaling.scaled(sample)
+            measured = segment_metrics(sample, points, stored.prototypes.labels(points), len(stored.ids))
             return SegmentsOfDate(stored, figures + measured, "")
     fitted, fit_figures = _fitted(ctx, sample, asked, taken)
     return SegmentsOfDate(fitted, figures + fit_figures, reason or "")
@@ -128,14 +137,14 @@ def _fit(ctx: Context[SegmentSettings], model: str, of_date: SegmentsOfDate) -> 
     fitted = of_date.fitted
     return Fit(
         model,
-        "kmeans",
+        fitted.algorithm,
         ctx.settings.refit,
         of_date.reason,
         rows=sum(fitted.nearness.users),
         days=(ctx.date, ctx.date),
         features=fitted.scaling.features,
         state=SegmentCentres,
-        metrics={f.metric: f.value for f in of_date.figures if f.slice == ALL and f.value is not None},
+        metrics={f.metric: f.value for f in of_date.figures if f.slice in (ALL, CHOICE) and f.value is not None},
     )
 
 
@@ -146,7 +155,7 @@ def _judged(
     if len(stored.ids) < 2:
         return "there was one segment: too few users to tell apart", []
     settings = ctx.settings
-    drift = Drift.between(stored.nearness, Nearness.of(stored.scaling.scaled(sample), stored.centres))
+    drift = Drift.between(stored.nearness, Nearness.of(stored.scaling.scaled(sample), stored.prototypes))
     reason = refit_reason(
         settings.refit,
         date=ctx.date,
@@ -171,19 +180,38 @@ def _fitted(
     tried = tried_clusterings(points, asked.ks, rounds=settings.stability_rounds, effort=effort)
     usual, margin = len(earlier.latest) or None, settings.k_switch_margin
     k = chosen_k(tried, min_share=settings.min_share, usual=usual, margin=margin)
-    ctx.say(f"fitting {k} segments")
-    centres = kmeans_centres(ctx.spark, points, features, k, effort=effort)
+    algorithm, figures = _algorithm(ctx, points, asked.ks, next((t for t in tried if t.k == k), None), effort)
+    ctx.say(f"fitting segments by {algorithm}")
+    found = found_groups(
+        ctx.spark, points, features, k, algorithm=algorithm, min_share=settings.min_share, effort=effort
+    )
+    centres = found.centres
     ids = earlier.stable_ids(scaling.logs(centres), scaling.deviation, max_drift=settings.max_drift, taken=taken)
     fitted = FittedSegments(
         asked.grouping,
         scaling,
+        algorithm,
         centres,
+        found.prototypes,
         tuple(ids),
         tuple(segment_names(features, centres.tolist())),
-        Nearness.of(points, centres),
+        Nearness.of(points, found.prototypes),
         ctx.date,
         ctx.made_by,
         earlier.origins(ids),
     )
-    measured = segment_metrics(sample, points, centres)
-    return fitted, measured + fit_metrics(points, len(centres), tried, effort=effort)
+    measured = segment_metrics(sample, points, found.prototypes.labels(points), len(centres))
+    return fitted, measured + figures + fit_metrics(points, len(centres), tried, effort=effort)
+
+
+def _algorithm(
+    ctx: Context[SegmentSettings], points: Points, ks: Sequence[int], tried: Clustering | None, effort: Effort
+) -> tuple[str, list[Figure]]:
+    """The algorithm that is asked for, or suits the users; and what spoke for it. None was tried: too few users."""
+    asked, least = ctx.settings.algorithm, ctx.settings.min_share
+    if asked != AUTO or tried is None:
+        return (KMEANS if asked == AUTO else asked), []
+    found = evidence(points, tried, min_share=least, effort=effort)
+    algorithm, why = chosen_algorithm(found, ks=ks)
+    ctx.say(f"by {algorithm}: {why}")
+    return algorithm, found.figures(min(len(points), COMPARED))

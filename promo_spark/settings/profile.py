@@ -22,6 +22,8 @@ class ProfileSettings(Section):
     high_value_quantile: Share
     lapsing_cadences: Factor
     lapsing_min_days: Days
+    lapsing_expected_orders: Factor
+    expectation_least_users: Positive
     lost_days: Days
     stock_days: Days
     series_levels: Annotated[list[Literal["product", "category", "store"]], Field(min_length=1)]

@@ -6,9 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from promo_spark.contracts.vocabulary import PROFILE_NUMBERS
-from promo_spark.settings.sections import Factor, Positive, Refit, Section, Seed, Share, each_once_of
+from promo_spark.contracts.vocabulary import CLUSTERINGS, PROFILE_NUMBERS
+from promo_spark.settings.sections import Factor, Positive, Refit, Section, Seed, Share, each_once_of, one_of
 
+AUTO = "auto"  # chosen by a table of decisions
 _Features = Annotated[list[str], each_once_of("number of user_profile", PROFILE_NUMBERS)]
 _Ks = Annotated[list[Annotated[int, Field(ge=2, le=50)]], Field(min_length=1)]
 
@@ -26,6 +27,7 @@ class SegmentSettings(Section):
     features: Annotated[_Features, Field(min_length=1)]
     k: _Ks
     behaviour: BehaviourSettings
+    algorithm: Annotated[str, one_of("algorithm", (AUTO, *CLUSTERINGS))]
     starts: Positive
     max_iterations: Positive
     sample_users: Positive

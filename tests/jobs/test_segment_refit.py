@@ -73,7 +73,7 @@ def test_segments_are_kept_until_a_setting_changes_and_every_date_stays_as_it_is
     figures = {(r.slice, r.metric): r.value for r in rows(shop, Metrics, TUESDAY)}
     assert figures["all", "k"] == 3
     assert 0 < figures["stored", "share_shift"] < 0.1
-    assert {slice_ for slice_, _ in figures} == {"all", "rfm", "stored"}  # no k was tried
+    assert {slice_ for slice_, _ in figures} == {"all", "rfm", "stored", "classifier"}  # no k was tried
 
     assert outcome(shop, WEDNESDAY, OTHER_SEED) == "written"
     registered = [r for day in (MONDAY, TUESDAY, WEDNESDAY) for r in rows(shop, Registry, day)]
@@ -97,6 +97,25 @@ def test_segments_are_kept_until_a_setting_changes_and_every_date_stays_as_it_is
     before = written(shop)
     assert [outcome(shop, day, settings, force=True) for day, settings in asked] == ["written"] * 3
     assert written(shop) == before
+
+
+def test_another_algorithm_is_stored_and_kept_like_k_means(shop: Lake) -> None:
+    """D07 (registry), D06 (part): Monday's is chosen, with what spoke for it; Tuesday's hierarchy is kept."""
+    wards = (*WEEKLY, 'segment.algorithm="ward"')
+    assert outcome(shop, MONDAY, (*WEEKLY, 'segment.algorithm="auto"')) == "written"
+    assert outcome(shop, TUESDAY, wards) == "written"
+    assert outcome(shop, WEDNESDAY, wards) == "written"
+    [chosen], [ward] = rows(shop, Registry, MONDAY), rows(shop, Registry, TUESDAY)
+    assert (chosen.engine, chosen.metrics["dense_groups"], chosen.metrics["dense_as_kmeans"]) == ("kmeans", 3, 1)
+    assert (ward.engine, "dense_groups" in ward.metrics) == ("ward", False)
+    assert rows(shop, Registry, WEDNESDAY) == []
+    stored = [rows(shop, SegmentCentres, day, "as_of", "run_id") for day in (MONDAY, TUESDAY, WEDNESDAY)]
+    assert [r.prototypes for r in stored[0]] == [None] * 3
+    assert stored[1] == stored[2] and all(r.prototypes for r in stored[1])
+    # three groups far apart: whichever algorithm, the same ones, with the same ids
+    by = [{r.user_id: r.segment_id for r in rows(shop, Segments, day)} for day in (MONDAY, TUESDAY, WEDNESDAY)]
+    assert by[1] == by[0] | {"u00": by[0]["u01"], "joined": by[0]["u02"]}
+    assert by[2] == by[0]
 
 
 def test_a_date_that_fits_no_more_has_no_row_in_the_registry(shop: Lake) -> None:

@@ -12,6 +12,7 @@ from promo_spark.contracts.features import UserProfile
 from promo_spark.contracts.schema import Col, Frame
 from promo_spark.contracts.silver import Campaigns, Contacts, Redemptions, Users
 from promo_spark.features.users.activity import UserActivity
+from promo_spark.features.users.expectations import with_expectation
 from promo_spark.features.users.lifecycle import lifecycle
 from promo_spark.measures.fifths import fifth, fifths
 from promo_spark.settings.profile import ProfileSettings
@@ -44,11 +45,12 @@ def user_profile(
     campaigns: DataFrame,
     contacts: DataFrame,
     redemptions: DataFrame,
+    expectations: DataFrame,
     as_of: datetime.date,
     timezone: str,
     settings: ProfileSettings,
 ) -> DataFrame:
-    """One row per user known before `as_of`. UserActivity, UserTastes, master data → UserProfile.
+    """One row per user known before `as_of`. UserActivity, UserTastes, master data, OrderExpectation → UserProfile.
 
     A user is known who, before `as_of`, has an order line, registered (a day in `timezone`), or was contacted by
     a campaign that had started. Where nothing happened, counts and sums are 0 and lists empty; means, shares and
@@ -71,15 +73,19 @@ def user_profile(
     )
     spend_rate = F.when(F.col(UserProfile.orders) > 0, F.col(UserActivity.spend_per_30d))
     limits = F.broadcast(_spend_limits(activity, settings.high_value_quantile))
-    return rows.crossJoin(limits).withColumns(
-        {
-            UserProfile.power_band: fifth(spend_rate, F.col(SpendLimits.power_cuts)),
-            UserProfile.lifecycle: lifecycle(
-                recent_spend=F.col(UserProfile.spend_90d),
-                high_value_from=F.col(SpendLimits.high_value_from),
-                settings=settings,
-            ),
-        }
+    return (
+        with_expectation(rows, expectations)
+        .crossJoin(limits)
+        .withColumns(
+            {
+                UserProfile.power_band: fifth(spend_rate, F.col(SpendLimits.power_cuts)),
+                UserProfile.lifecycle: lifecycle(
+                    recent_spend=F.col(UserProfile.spend_90d),
+                    high_value_from=F.col(SpendLimits.high_value_from),
+                    settings=settings,
+                ),
+            }
+        )
     )
 
 

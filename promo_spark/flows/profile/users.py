@@ -12,6 +12,7 @@ from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Redemp
 from promo_spark.features.past_lines import past_lines
 from promo_spark.features.users.activity import user_activity
 from promo_spark.features.users.carried import carried_activity, carried_tastes, left_windows, with_purchases
+from promo_spark.features.users.expectations import order_expectations
 from promo_spark.features.users.products import faded_user_products, kept_orders
 from promo_spark.features.users.profile import user_profile
 from promo_spark.features.users.tastes import user_tastes
@@ -64,6 +65,7 @@ def user_profiles(ctx: Context[ProfileSettings], facts: UserFacts) -> DataFrame:
         campaigns=ctx.read_optional(Campaigns),
         contacts=ctx.read_optional(Contacts),
         redemptions=ctx.read_optional(Redemptions),
+        expectations=order_expectations(facts.activity, least_users=ctx.settings.expectation_least_users),
         as_of=ctx.date,
         timezone=ctx.business.timezone,
         settings=ctx.settings,

@@ -11,7 +11,7 @@ from pyspark.sql import types as T
 
 from promo_spark.contracts.predictions import BoughtEntry, CustomerValue, UserHistory
 from promo_spark.contracts.schema import Col, Frame
-from promo_spark.models.propensity.lifetimes import OrderGroups, OrderModel, WorthModel, fitted_orders, fitted_worth
+from promo_spark.learners.lifetimes import OrderGroups, OrderModel, WorthModel, fitted_orders, fitted_worth
 
 _DECIMALS = 6
 _CENTS = 2

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+import pandas as pd
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
+from pyspark.sql.pandas.functions import pandas_udf
 
 from promo_spark.contracts.features import UserProfile
 from promo_spark.contracts.models import Segments
 from promo_spark.contracts.vocabulary import BEHAVIOUR, VALUE
 from promo_spark.models.segments.clustering import Points
 from promo_spark.models.segments.names import NO_ORDERS
+from promo_spark.models.segments.prototypes import Prototypes
 from promo_spark.models.segments.scaling import log_value
 from promo_spark.models.segments.stored import FittedSegments
 
@@ -41,9 +45,9 @@ def segments(
 ) -> DataFrame:
     """One row per user. UserProfile, Segments of an earlier date → Segments.
 
-    A user belongs to the nearest centre, ties to the lower index; but to the segment that `before` says, as long as no
-    other centre is nearer by more than the share `stay` of the distance. In one pass and without a Python worker.
-    Users without orders get segment 0 and no distance. Distances are in standard deviations.
+    A user belongs to the nearest segment, ties to the lower index; but to the segment that `before` says, as long as no
+    other segment is nearer by more than the share `stay` of the distance. In one pass; by k-means, without a Python
+    worker. Users without orders get segment 0 and no distance. Distances are in standard deviations.
     """
     groupings = {VALUE: value} if behaviour is None else {VALUE: value, BEHAVIOUR: behaviour}
     users = profiles.withColumn(_HAS_ORDERS, F.col(UserProfile.orders) > 0)
@@ -63,7 +67,7 @@ def segments(
     to_each = on_scale.select(
         *kept,
         *[
-            F.array(*[_distance([_scaled(g, f) for f in of.scaling.features], c) for c in of.centres]).alias(g)
+            _distances([_scaled(g, f) for f in of.scaling.features], of.prototypes).alias(g)
             for g, of in groupings.items()
         ],
     )
@@ -101,6 +105,19 @@ def _told(grouping: str, of: FittedSegments) -> list[Column]:
         F.when(has_orders, F.round(to_own, _DECIMALS)).alias(distance),
         F.when(has_orders, F.round(F.try_divide(to_other, to_own + to_other), _DECIMALS)).alias(membership),
     ]
+
+
+def _distances(columns: Sequence[str], prototypes: Prototypes) -> Column:
+    """The distance to each group; of other than plain centres by numpy, in Arrow batches."""
+    if prototypes.plain:
+        return F.array(*[_distance(columns, centre) for centre in prototypes.points])
+
+    @pandas_udf("array<double>")  # type: ignore[call-overload,untyped-decorator]
+    def to_groups(*features: pd.Series) -> pd.Series:
+        return pd.Series(list(prototypes.distances(np.column_stack([f.to_numpy(float) for f in features]))))
+
+    found: Column = to_groups(*columns)
+    return found
 
 
 def _distance(columns: Sequence[str], centre: Points) -> Column:

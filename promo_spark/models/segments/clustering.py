@@ -85,6 +85,16 @@ def cost(points: Points, centres: Points) -> float:
     return float(cdist(points, centres, "sqeuclidean").min(axis=1).sum())
 
 
+def cost_of(points: Points, labels: Labels) -> float:
+    """Sum of squared distances of the points to the means of their groups.
+
+    >>> cost_of(np.array([[0.0], [2.0], [9.0]]), np.array([0, 0, 1]))
+    2.0
+    """
+    groups = [points[labels == g] for g in np.unique(labels)]
+    return float(sum(((of_group - of_group.mean(axis=0)) ** 2).sum() for of_group in groups))
+
+
 def squared_silhouette(points: Points, labels: Labels) -> float:
     """Mean silhouette with squared Euclidean distances, as MLlib's ClusteringEvaluator has it.
 
@@ -147,13 +157,12 @@ def tried_clusterings(points: Points, ks: Sequence[int], *, rounds: int, effort:
             a, b = (nearest(points, _centres(half, k, effort, rng)) for half in halves)
             agreements.append(adjusted_rand(a, b))
         shares = np.bincount(labels, minlength=k) / len(points)
-        centres = np.stack([points[labels == g].mean(axis=0) for g in np.unique(labels)])
         tried.append(
             Clustering(
                 k,
                 squared_silhouette(points, labels),
                 float(np.mean(agreements)),
-                cost(points, centres),
+                cost_of(points, labels),
                 float(shares.min()),
                 float(shares.max()),
             )

@@ -5,30 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.distance import cdist
 
 from promo_spark.measures.population_stability import population_stability
 from promo_spark.models.segments.clustering import Points
+from promo_spark.models.segments.prototypes import Prototypes
 
 
 @dataclass(frozen=True)
 class Nearness:
-    """How users lie around centres: per centre the users to whom it is nearest, and their mean distance to it."""
+    """How users lie around centres: per group the users to whom it is nearest, and their mean distance to it."""
 
     users: tuple[int, ...]
     distances: tuple[float, ...]
 
     @staticmethod
-    def of(points: Points, centres: Points) -> Nearness:
-        """Ties go to the lower index. A centre that is nearest to nobody has distance 0.
+    def of(points: Points, prototypes: Prototypes) -> Nearness:
+        """Ties go to the lower index. A group that is nearest to nobody has distance 0.
 
-        >>> Nearness.of(np.array([[0.0], [1.0], [9.0]]), np.array([[0.0], [7.0], [50.0]]))
+        >>> Nearness.of(np.array([[0.0], [1.0], [9.0]]), Prototypes.of_centres(np.array([[0.0], [7.0], [50.0]])))
         Nearness(users=(2, 1, 0), distances=(0.5, 2.0, 0.0))
         """
-        to_each = cdist(points, centres)
-        labels = to_each.argmin(axis=1)
-        users = np.bincount(labels, minlength=len(centres))
-        sums = np.bincount(labels, weights=to_each.min(axis=1), minlength=len(centres))
+        to_each = prototypes.distances(points)
+        labels, groups = to_each.argmin(axis=1), to_each.shape[1]
+        users = np.bincount(labels, minlength=groups)
+        sums = np.bincount(labels, weights=to_each.min(axis=1), minlength=groups)
         return Nearness(tuple(users.tolist()), tuple((sums / np.maximum(users, 1)).tolist()))
 
     def mean_distance(self) -> float:

@@ -13,9 +13,9 @@ from promo_spark.measures.metric_rows import DECIMALS, Figure
 from promo_spark.models.segments.clustering import (
     Clustering,
     Effort,
+    Labels,
     Points,
-    cost,
-    nearest,
+    cost_of,
     squared_silhouette,
     tried_clusterings,
 )
@@ -27,22 +27,22 @@ ALL = "all"
 SQUARED, EUCLIDEAN = "silhouette_squared_euclidean", "silhouette_euclidean"
 
 
-def segment_metrics(sample: pd.DataFrame, points: Points, centres: Points) -> list[Figure]:
-    """Figures of the segments, measured on the sample. Slices:
+def segment_metrics(sample: pd.DataFrame, points: Points, labels: Labels, k: int) -> list[Figure]:
+    """Figures of the k segments, measured on the sample, with the segment of each user, from 0. Slices:
 
     all: the published segments. rfm: as many equal groups by the RFM score, in the same space.
     """
-    users, k = len(points), len(centres)
+    users = len(points)
     figures = list(_figures(ALL, users, k=k))
     if users < 2 or k < 2:
         return figures
-    labels, few = nearest(points, centres), slice(0, _QUADRATIC_ROWS)
+    few = slice(0, _QUADRATIC_ROWS)
     shares = np.bincount(labels, minlength=k) / users
     figures += _figures(
         ALL,
         users,
         **{SQUARED: squared_silhouette(points, labels)},
-        cost=cost(points, centres),
+        cost=cost_of(points, labels),
         min_share=shares.min(),
         max_share=shares.max(),
     )

@@ -17,6 +17,7 @@ PHRASES: dict[str, tuple[str, str]] = {
     UserProfile.orders_90d: ("few recent orders", "many recent orders"),
     UserProfile.orders_per_30d: ("infrequent", "frequent"),
     UserProfile.cadence_days: ("short intervals", "long intervals"),
+    UserProfile.expected_orders_30d: ("few orders expected", "many orders expected"),
     UserProfile.spend: ("low total spend", "high total spend"),
     UserProfile.spend_90d: ("low-spending", "high-spending"),
     UserProfile.basket_value: ("small baskets", "large baskets"),
@@ -36,6 +37,7 @@ THEMES: dict[str, str] = {
     UserProfile.orders_per_30d: "frequency",
     UserProfile.active_days_30d: "frequency",
     UserProfile.cadence_days: "frequency",
+    UserProfile.expected_orders_30d: "frequency",
     UserProfile.spend: "spend",
     UserProfile.spend_90d: "spend",
     UserProfile.power_band: "spend",
@@ -66,8 +68,9 @@ def segment_names(features: Sequence[str], centres: Sequence[Sequence[float]]) -
     ['recently active, frequent, very high-spending', 'average customers']
     """
     farthest = [_farthest(features, centre) for centre in centres]
+    themes = len({_theme(f) for f in features})
     phrases = [
-        min(sum(abs(centre[i]) >= _SPECIAL for i in of), _PHRASES_PER_NAME)
+        min(sum(abs(centre[i]) >= _SPECIAL for i in of[:themes]), _PHRASES_PER_NAME)
         for centre, of in zip(centres, farthest, strict=True)
     ]
     for _ in features:
@@ -84,11 +87,16 @@ def segment_names(features: Sequence[str], centres: Sequence[Sequence[float]]) -
 
 
 def _farthest(features: Sequence[str], centre: Sequence[float]) -> list[int]:
-    """Places of features, the farthest from the mean first, one per theme."""
-    of_themes: dict[str, int] = {}
-    for i in sorted(range(len(features)), key=lambda i: (-abs(centre[i]), i)):
-        of_themes.setdefault(THEMES.get(features[i], features[i]), i)
-    return list(of_themes.values())
+    """Places of features, the farthest from the mean first: one of each theme, then the others."""
+    in_order = sorted(range(len(features)), key=lambda i: (-abs(centre[i]), i))
+    first: dict[str, int] = {}
+    for i in in_order:
+        first.setdefault(_theme(features[i]), i)
+    return [*first.values(), *(i for i in in_order if i not in first.values())]
+
+
+def _theme(feature: str) -> str:
+    return THEMES.get(feature, feature)
 
 
 def _name(features: Sequence[str], centre: Sequence[float], farthest: Sequence[int], phrases: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +13,11 @@ from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.segments import SegmentCentres
+from promo_spark.learners.stored_text import plain_text
 from promo_spark.measures.refitting import newest_rows
 from promo_spark.models.segments.clustering import Points
 from promo_spark.models.segments.drift import Nearness
+from promo_spark.models.segments.prototypes import Prototypes
 from promo_spark.models.segments.scaling import Scaling
 
 
@@ -22,12 +25,16 @@ from promo_spark.models.segments.scaling import Scaling
 class FittedSegments:
     """The scaling and, per segment, centre, id, name and who was near when it was fitted, in the same order.
 
+    `prototypes` are what users are placed by; their groups are the segments in this order.
+
     `ids_from` has the as_of of the rows that an id was taken over from; a new id has none.
     """
 
     grouping: str
     scaling: Scaling
+    algorithm: str
     centres: Points
+    prototypes: Prototypes
     ids: tuple[int, ...]
     names: tuple[str, ...]
     nearness: Nearness
@@ -48,6 +55,8 @@ def centre_rows(fitted: FittedSegments) -> list[dict[str, Any]]:
             SegmentCentres.segment_id: segment_id,
             SegmentCentres.segment_name: fitted.names[i],
             SegmentCentres.grouping: fitted.grouping,
+            SegmentCentres.algorithm: fitted.algorithm,
+            SegmentCentres.prototypes: None if fitted.prototypes.plain else _text(fitted, i),
             SegmentCentres.scaled_centre: by_feature(fitted.centres[i].tolist()),
             SegmentCentres.log_mean: by_feature(scaling.mean.tolist()),
             SegmentCentres.log_deviation: by_feature(scaling.deviation.tolist()),
@@ -58,6 +67,17 @@ def centre_rows(fitted: FittedSegments) -> list[dict[str, Any]]:
         }
         for i, segment_id in enumerate(fitted.ids)
     ]
+
+
+def _text(fitted: FittedSegments, group: int) -> str:
+    return plain_text({"features": fitted.scaling.features, **fitted.prototypes.to_plain(group)})
+
+
+def _prototypes(texts: Sequence[str], features: Sequence[str]) -> Prototypes:
+    """Those of all segments, with the features in the order asked for."""
+    plain = [json.loads(text) for text in texts]
+    places = [plain[0]["features"].index(f) for f in features]
+    return Prototypes.from_plain(plain, places)
 
 
 def stored_segments(centres: DataFrame | None, grouping: str, features: Sequence[str]) -> FittedSegments | None:
@@ -85,10 +105,14 @@ def stored_segments(centres: DataFrame | None, grouping: str, features: Sequence
         np.array(in_order(first, SegmentCentres.log_mean)),
         np.array(in_order(first, SegmentCentres.log_deviation)),
     )
+    fitted = np.array([in_order(row, SegmentCentres.scaled_centre) for row in rows])
+    texts = [row[SegmentCentres.prototypes] for row in rows]
     return FittedSegments(
         grouping,
         scaling,
-        np.array([in_order(row, SegmentCentres.scaled_centre) for row in rows]),
+        first[SegmentCentres.algorithm],
+        fitted,
+        Prototypes.of_centres(fitted) if None in texts else _prototypes(texts, features),
         tuple(row[SegmentCentres.segment_id] for row in rows),
         tuple(row[SegmentCentres.segment_name] for row in rows),
         Nearness(

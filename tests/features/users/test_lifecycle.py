@@ -50,12 +50,14 @@ SILENT: list[tuple[Figures, str]] = [
 ]
 
 
-def with_lifecycle(spark: SparkSession, settings: Settings, cases: Sequence[tuple[Figures, str]]) -> DataFrame:
+def with_lifecycle(
+    spark: SparkSession, settings: Settings, cases: Sequence[tuple[Figures, str]], orders_expected: float | None = None
+) -> DataFrame:
     """Each case as a user, with the lifecycle that is expected and the one that the rules give."""
     users = spark.createDataFrame(
         [(*figures, expected) for figures, expected in cases],
         "orders long, recency_days long, cadence_days double, spent double, orders_90d long, expected string",
-    )
+    ).withColumn("expected_orders_30d", F.lit(orders_expected).cast("double"))
     rule = lifecycle(
         recent_spend=F.col("spent"),
         high_value_from=F.lit(100.0),
@@ -65,6 +67,7 @@ def with_lifecycle(spark: SparkSession, settings: Settings, cases: Sequence[tupl
                 "loyal_orders_90d": 12,
                 "lapsing_cadences": 3.0,
                 "lapsing_min_days": 14,
+                "lapsing_expected_orders": 1.5,
                 "lost_days": 120,
             }
         ),
@@ -81,3 +84,17 @@ def test_every_user_has_exactly_one_lifecycle_also_at_the_boundaries(spark: Spar
 def test_a_user_who_is_silent_for_90_days_is_lapsing(spark: SparkSession, settings: Settings) -> None:
     """C07: silent for 90 days → lapsing, our word for dormant; both boundary days of each rule."""
     assert_column_equality(with_lifecycle(spark, settings, SILENT), "lifecycle", "expected")
+
+
+def test_who_is_silent_but_expected_is_not_lapsing(spark: SparkSession, settings: Settings) -> None:
+    """C19 (expected purchases): silence alone is lapsing up to 1.5 orders expected; lost, and one order, stay so."""
+    at_most: list[tuple[Figures, str]] = [((40, 15, 5.0, 900.0, 12), "lapsing"), ((9, 30, 10.0, 20.0, 3), "lapsing")]
+    more: list[tuple[Figures, str]] = [
+        ((40, 15, 5.0, 900.0, 12), "high_value"),
+        ((9, 30, 10.0, 20.0, 3), "repeat"),
+        ((9, 120, 10.0, 20.0, 0), "lost"),
+        ((1, 61, None, 5.0, 1), "lapsing"),
+    ]
+    for cases, expected in ((at_most, 1.5), (more, 1.51)):
+        told = with_lifecycle(spark, settings, cases, expected)
+        assert_column_equality(told, "lifecycle", "expected")

@@ -16,6 +16,7 @@ from promo_spark.contracts.features import UserProfile
 from promo_spark.contracts.schema import Table
 from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Products, Redemptions, Users
 from promo_spark.features.users.activity import user_activity
+from promo_spark.features.users.expectations import order_expectations
 from promo_spark.features.users.products import faded_user_products, kept_orders
 from promo_spark.features.users.profile import user_profile
 from promo_spark.features.users.tastes import user_tastes
@@ -69,6 +70,7 @@ def profiles(spark: SparkSession, settings: Settings, world: World, repartition:
         campaigns=frame(Campaigns),
         contacts=frame(Contacts),
         redemptions=frame(Redemptions),
+        expectations=order_expectations(activity, least_users=2),
         as_of=AS_OF,
         timezone="America/New_York",
         settings=few,

@@ -9,13 +9,13 @@ import pytest
 from pyspark.sql import SparkSession
 
 from promo_spark.contracts.predictions import UserHistory
+from promo_spark.learners.lifetimes import OrderGroups, OrderModel, fitted_orders, fitted_worth
 from promo_spark.models.propensity.customer_value import (
     customer_values,
     fitted_value,
     order_groups,
     order_summaries,
 )
-from promo_spark.models.propensity.lifetimes import OrderGroups, OrderModel, fitted_orders, fitted_worth
 
 DAY = (datetime.date(2017, 12, 1) - datetime.date(1970, 1, 1)).days
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,7 @@ from promo_spark.learners.clusters import adjusted_rand
 from promo_spark.measures.kept_purchases import taken_back
 from promo_spark.models.segments.assignment import segments
 from promo_spark.models.segments.drift import Nearness
+from promo_spark.models.segments.prototypes import Prototypes
 from promo_spark.models.segments.scaling import Scaling, checked_features, rfm_groups, user_sample
 from promo_spark.models.segments.stored import FittedSegments
 from promo_spark.settings import Settings
@@ -93,7 +95,9 @@ def fitted(
     grouping: str, scaling: Scaling, centres: list[list[float]], ids: list[int], names: list[str]
 ) -> FittedSegments:
     near = Nearness(tuple([1] * len(ids)), tuple([0.0] * len(ids)))
-    return FittedSegments(grouping, scaling, np.array(centres), tuple(ids), tuple(names), near, DAY, "made", {})
+    at = np.array(centres)
+    placed = Prototypes.of_centres(at)
+    return FittedSegments(grouping, scaling, "kmeans", at, placed, tuple(ids), tuple(names), near, DAY, "made", {})
 
 
 def test_each_user_gets_the_nearest_centre_and_who_never_ordered_gets_none(spark: SparkSession) -> None:
@@ -175,6 +179,10 @@ def test_a_user_stays_while_no_other_segment_is_clearly_nearer(spark: SparkSessi
     assert told["left"] == ("full", 0.0, 1.0)
     assert told["middle"] == ("full", 0.51, 0.49)
     assert told["beyond"] == ("deal", 0.4, 0.6)
+    # by other than plain centres, the same points twice: in Arrow batches, with the same result
+    two = Prototypes(np.array([[0.0], [1.0], [0.0]]), (0, 1, 0))
+    again = segments(profiles, replace(value, prototypes=two), behaviour, before=before, stay=0.1).collect()
+    assert sorted(again) == sorted(rows)
     nearest = segments(profiles, value, behaviour, before=before, stay=0.0).collect()
     assert {r.user_id: r.segment_id for r in nearest}["middle"] == 2
 

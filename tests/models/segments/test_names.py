@@ -60,3 +60,8 @@ def test_of_features_that_say_much_the_same_a_name_mentions_one() -> None:
         "many recent orders, high total spend",
         "very frequent, high total spend",
     ]
+    # who has stopped and who never bought much: the same two phrases, so both mention a feature more
+    assert segment_names(features, [[-2.0, -2.4, -0.5, -0.1], [-2.0, -2.3, -1.8, -1.7]]) == [
+        "very few recent orders, very low-spending, infrequent",
+        "very few recent orders, very low-spending, very infrequent",
+    ]

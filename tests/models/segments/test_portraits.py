@@ -17,6 +17,7 @@ from promo_spark.contracts.segments import SegmentPortraits
 from promo_spark.contracts.vocabulary import BEHAVIOUR, VALUE
 from promo_spark.models.segments.drift import Nearness
 from promo_spark.models.segments.portraits import excluded_categories, segment_portraits
+from promo_spark.models.segments.prototypes import Prototypes
 from promo_spark.models.segments.scaling import Scaling
 from promo_spark.models.segments.stored import FittedSegments
 
@@ -72,7 +73,9 @@ def test_a_portrait_is_its_members_in_numbers(spark: SparkSession) -> None:
     fitted = FittedSegments(
         VALUE,
         scaling,
+        "kmeans",
         np.array([[0.0, 1.0], [0.0, -1.0]]),
+        Prototypes.of_centres(np.array([[0.0, 1.0], [0.0, -1.0]])),
         (5, 6),
         ("tea", "milk"),
         Nearness((2, 1), (0.0, 0.0)),
