@@ -20,7 +20,7 @@ ARGUMENTS = {
     "[--until]": "the first time that is not to be seen: values from then on judge the forecasts",
     "[--gaps]": "what a period without a row is: error if left out, zero, or keep: not known",
     "[--outliers]": "keep if left out, or cut: what is four robust deviations off its place in the season",
-    "[--models]": "names of models with commas between them, such as AutoARIMA,Theta; those of [forecast] if left out",
+    "[--models]": "names of models with commas between them, such as AutoARIMA,LSTM; those of [forecast] if left out",
 }
 
 

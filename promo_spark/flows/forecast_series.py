@@ -22,6 +22,7 @@ from promo_spark.models.forecasts.any_series import (
     series_of_rows,
 )
 from promo_spark.models.forecasts.local_models import Floats, require_known
+from promo_spark.models.forecasts.network import NETWORK
 from promo_spark.models.forecasts.scaling import without_outliers
 from promo_spark.settings.forecast import ForecastSettings
 from promo_spark.storage.private_files import write_private
@@ -39,8 +40,9 @@ def forecast_file(arguments: Mapping[str, str], settings: ForecastSettings) -> s
     outliers = arguments["outliers"] or "keep"
     if outliers not in ("keep", "cut"):
         raise SettingsError(f"--outliers {outliers} is unknown; write keep or cut")
-    if arguments["models"]:
-        names = arguments["models"].split(",")
+    names = arguments["models"].split(",") if arguments["models"] else []
+    network = NETWORK in names
+    if names := [name for name in names if name != NETWORK]:
         require_known("--models", names)
         settings = settings.model_copy(update={"models_regular": names, "models_intermittent": names, "models_top": []})
     rows = _rows(arguments["file"])
@@ -54,7 +56,12 @@ def forecast_file(arguments: Mapping[str, str], settings: ForecastSettings) -> s
     if outliers == "cut":
         every = [dataclasses.replace(series, values=without_outliers(series.values, season)) for series in every]
     ahead, models = forecast_series(
-        every, settings, season=season, horizon=horizon, actual=_actual(every, later, horizon) or None
+        every,
+        settings,
+        season=season,
+        horizon=horizon,
+        actual=_actual(every, later, horizon) or None,
+        network=network,
     )
     for name, table in (("forecasts", ahead), ("models", models)):
         write_private(str(Path(arguments["to"], f"{name}.csv")), table.to_csv(index=False))

@@ -1,7 +1,8 @@
 """Forecasts of series of any kind and frequency, hours to years, that no lake holds: rows of series_id, ds, y.
 
 The models, their choice and intervals are those of the job forecast. Columns beside these are regressors: what is known
-beforehand. A series with regressors has two more contenders, `Regression` and `RandomForest`.
+beforehand. A series with regressors has two more contenders, `Regression` and `RandomForest`; all series have one
+together, `LSTM`, if it is asked for.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from promo_spark.models.forecasts.backtest import Accuracy, accuracy, seasonal_n
 from promo_spark.models.forecasts.decomposition import strengths
 from promo_spark.models.forecasts.fitting import whole_batch
 from promo_spark.models.forecasts.local_models import Floats
+from promo_spark.models.forecasts.network import NETWORK, TOO_SHORT, network_forecasts
 from promo_spark.models.forecasts.regression import FOREST, REGRESSION, forest, regression
 from promo_spark.models.forecasts.rules import Z_80, Z_95
 from promo_spark.models.forecasts.series import SeriesModel, SeriesToForecast
@@ -31,6 +33,7 @@ LEAST = 8  # periods below which a series gets a rule
 Gaps = Literal["error", "zero", "keep"]
 _ENDS = (Forecasts.lower_80, Forecasts.upper_80, Forecasts.lower_95, Forecasts.upper_95)
 _NO_RULE_FOR_THE_DEAD = 10**9
+Judged = tuple[Accuracy | None, dict[str, Any]]  # the errors of a contender, and its row
 
 
 @dataclass(frozen=True)
@@ -131,11 +134,13 @@ def forecast_series(
     season: int,
     horizon: int,
     actual: Mapping[str, Floats] | None = None,
+    network: bool = False,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The forecasts, one row per series, period ahead and model; how good models are, one row per series and model.
 
     `actual` has the values of the periods ahead, by series, where they are known: models are judged by them; else by
-    the last `horizon` periods, forecast from those before them. Errors are null where neither is there.
+    the last `horizon` periods, forecast from those before them. Errors are null where neither is there. `network`: a
+    recurrent network of all series together is one more contender.
     """
     if not every:
         raise MissingDataError(f"there is no row with a value of {VALUE}")
@@ -143,13 +148,13 @@ def forecast_series(
     for length in sorted({season, 1}):
         of = [s for s in every if length == (season if len(s.values) >= 2 * season else 1)]  # fewer tell of no season
         if of:
-            rows.extend(_forecast(of, settings, length, horizon))
+            rows.extend(_forecast(of, settings, length, horizon, network))
     ahead, models = [], []
     for row in sorted(rows, key=lambda r: (r[SERIES], not r[Forecasts.champion], r[Forecasts.model])):
         series: TimeSeries = row.pop(_OF)
         errors = row.pop(_ERRORS)
         known = (actual or {}).get(series.series_id)
-        if known is not None:
+        if known is not None and row[VALUE] is not None:
             told = np.isfinite(known[:horizon])
             past = series.values[np.isfinite(series.values)]
             scale = seasonal_naive_scale(past, season if len(past) > season else 1)
@@ -157,6 +162,8 @@ def forecast_series(
         plain = dataclasses.asdict(errors) if errors else dict.fromkeys(_METRICS)
         judged = {name: row[name] for name in (SERIES, *_TOLD)} | {name: plain[name] for name in _METRICS}
         models.append(judged | _strengths(series, season))
+        if row[VALUE] is None:
+            continue  # it failed, and says why
         places = range(len(series.values), len(series.values) + horizon)
         ahead.append(
             pd.DataFrame(
@@ -173,7 +180,7 @@ _TOLD = (Forecasts.model, Forecasts.champion, Forecasts.profile, Forecasts.failu
 
 
 def _forecast(
-    every: Sequence[TimeSeries], settings: ForecastSettings, season: int, horizon: int
+    every: Sequence[TimeSeries], settings: ForecastSettings, season: int, horizon: int, network: bool
 ) -> Iterator[dict[str, Any]]:
     """One row per series and model, each with its forecast by period."""
     settings = settings.model_copy(
@@ -196,7 +203,12 @@ def _forecast(
     )
     found: list[dict[Any, Any]] = whole_batch(batch, settings).to_dict("records")
     champions = {row[SeriesModel.series_id]: row for row in found if row[SeriesModel.champion]}
-    explained = {s.series_id: [*_explained(s, v + floor, season, horizon)] for s, v, floor in of.values() if s.names}
+    explained = {
+        s.series_id: [*_explained(s, v + floor, season, horizon)] if s.names else [] for s, v, floor in of.values()
+    }
+    if network:
+        for series_id, judged in _networked([(s, v + floor) for s, v, floor in of.values()], season, horizon):
+            explained[series_id].append(judged)
     best = {name: _better(champions[name], found, settings) for name, found in explained.items()}
     for row in found:
         series, values, floor = of[row[SeriesModel.series_id]]
@@ -221,9 +233,7 @@ def _forecast(
             yield row | {SERIES: series_id, Forecasts.champion: is_best, _OF: of[series_id][0], _ERRORS: errors}
 
 
-def _explained(
-    series: TimeSeries, values: Floats, season: int, horizon: int
-) -> Iterator[tuple[Accuracy | None, dict[str, Any]]]:
+def _explained(series: TimeSeries, values: Floats, season: int, horizon: int) -> Iterator[Judged]:
     """By engine: the errors in the last `horizon` periods, forecast from those before, and its row."""
     known, n = series.regressors, len(values)
     for name, engine in ((REGRESSION, regression), (FOREST, forest)):
@@ -253,9 +263,26 @@ def _explained(
         )
 
 
-def _better(
-    champion: Mapping[Any, Any], explained: Sequence[tuple[Accuracy | None, dict[str, Any]]], settings: ForecastSettings
-) -> str | None:
+def _networked(every: Sequence[tuple[TimeSeries, Floats]], season: int, horizon: int) -> Iterator[tuple[str, Judged]]:
+    """By series: what a network of all series says, and its errors where it has not seen the last `horizon` periods."""
+    ahead = network_forecasts([values for _, values in every], season=season, horizon=horizon)
+    before = network_forecasts([values[:-horizon] for _, values in every], season=season, horizon=horizon)
+    for (series, values), now, then in zip(every, ahead, before, strict=True):
+        errors, told = None, np.isfinite(series.values[-horizon:])
+        if then is not None and told.any():
+            scale = seasonal_naive_scale(values[:-horizon], season)
+            errors = accuracy(values[-horizon:][told], then.ahead[told], scale)
+        row: dict[str, Any] = {VALUE: None, Forecasts.model: NETWORK, Forecasts.profile: "pooled", _PARAMETERS: None}
+        row |= {Forecasts.failure: TOO_SHORT if now is None else None, **dict.fromkeys(_ENDS)}
+        if now is not None:
+            row[VALUE] = now.ahead
+            row |= {
+                end: now.ahead + z * now.deviation for end, z in zip(_ENDS, (-Z_80, Z_80, -Z_95, Z_95), strict=True)
+            }
+        yield series.series_id, (errors, row)
+
+
+def _better(champion: Mapping[Any, Any], explained: Sequence[Judged], settings: ForecastSettings) -> str | None:
     """The best of these models in the last window, where it is better than the champion by the margin of settings."""
     judged = [(errors.mae, row[Forecasts.model]) for errors, row in explained if errors is not None]
     if not judged:

@@ -160,3 +160,31 @@ def test_a_scale_is_undone_and_outliers_are_cut(tmp_path: Path) -> None:
     told, _, _ = asked(tmp_path, rows_of("a", spoilt, freq="D"), models="WindowAverage", outliers="cut")
     assert told.y.to_numpy() == pytest.approx(cleaned[-28:].mean(), abs=1e-6)
     assert cleaned[50] < 15 and np.delete(cleaned, 50) == pytest.approx(np.delete(week, 50), abs=0.5)
+
+
+def test_a_network_of_all_series_is_used_where_it_wins(tmp_path: Path) -> None:
+    """F06: thirty series by x' = 3.8 x (1 − x), each of its own size: no line tells the next value from the last."""
+    rng = np.random.default_rng(8)
+    every = []
+    for n in range(30):
+        x = [rng.uniform(0.2, 0.8)]
+        while len(x) < 61:
+            x.append(3.8 * x[-1] * (1 - x[-1]))
+        every.append(rows_of(f"s{n:02}", 10.0 ** rng.integers(0, 4) * np.array(x), "1950-01-01", "YS"))
+    rows = pd.concat(every)
+    ahead, models, _ = asked(tmp_path, rows, horizon="1", until="2010-01-01", models="LSTM,Theta")
+    assert set(models.model) == {"LSTM", "Theta"}  # no ensemble is of one
+    of = models.pivot(index="series_id", columns="model", values="mase")
+    assert of.LSTM.mean() < of.Theta.mean() / 2
+    assert (models[models.champion].model == "LSTM").sum() >= 25
+    best = ahead[ahead.champion & (ahead.model == "LSTM")]
+    assert (best.lower_95 < best.lower_80).all() and (best.lower_80 < best.y).all()
+
+
+def test_too_few_points_are_no_matter_for_a_network(tmp_path: Path) -> None:
+    """F18, F06: of seven points the drift of 25 goes on to 275, 300, 325, and the network says why it does not."""
+    toy = rows_of("toy", [100, 120, 150, 180, 200, 220, 250])
+    ahead, models, _ = asked(tmp_path, toy, horizon="3", models="LSTM")
+    assert ahead.y.tolist() == [275.0, 300.0, 325.0] and ahead.champion.all()
+    failed = models.set_index("model").loc["LSTM"]
+    assert failed.failure == "insufficient history" and not failed.champion and np.isnan(failed.mae)

@@ -76,7 +76,7 @@ def test_kinds_of_series_begin_at_their_limits(units: list[float], kind: str) ->
 
 
 def test_what_is_launched_does_not_grow_for_ever_nor_keep_its_first_days() -> None:
-    """F18 (part): the trend of seven days goes on for three. A launch sells less than its first days say."""
+    """F18: the trend of seven days goes on for three. A launch sells less than its first days say."""
     drift = rule_forecast(TOY, "short", horizon_days=5, season_days=7).forecast
     assert drift.units.tolist() == [275.0, 300.0, 325.0, 325.0, 325.0]
     launched = np.array([6.0, 2.0, 0.0, 4.0, 1.0, 8.0, 0.0])  # 21 in 7 days
