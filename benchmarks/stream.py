@@ -1,9 +1,11 @@
 """How long a micro-batch of stream takes: of events, and of order lines, whose users are judged anew.
 
-    PYTHONPATH=. .venv/bin/python benchmarks/stream.py [--rows 10000] [--users 5000] [--batches 3]
+    PYTHONPATH=. .venv/bin/python benchmarks/stream.py [--rows 10000] [--users 5000] [--batches 3] [--new 0]
 
 A shop with ninety days of orders; rows arrive as CSV files. Each batch is timed alone, from its first query to its row
-in ops.stream_batches; the first one of order lines also looks at the orders of earlier days.
+in ops.stream_batches; the first one of order lines also looks at the orders of earlier days. With --new, promote has
+decided the date, and so many users whom nobody knows come with each batch of events: they are welcomed, and all who
+order are decided anew.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from promo_spark.contracts.silver import OrderLines
 from promo_spark.flows.stream import batches
 from promo_spark.storage.lake import Lake
 from promo_spark.submission.local_mode import local_conf
+from tests.jobs.morning_rows import SETTINGS, decided_morning
 from tests.jobs.stream_rows import DAY, arrive, settings_at, take
 
 
@@ -30,11 +33,16 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--users", type=int, default=5_000)
     parser.add_argument("--batches", type=int, default=3)
+    parser.add_argument("--new", type=int, default=0)
     asked = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="stream_"))
-    settings = settings_at(str(folder / "lake"), folder, **{"stream.files_per_batch": 1})
+    changes: dict[str, Any] = {"stream.files_per_batch": 1, **(SETTINGS if asked.new else {})}
+    settings = settings_at(str(folder / "lake"), folder, **changes)
     lake = Lake(local_session("stream", conf=local_conf(settings)), settings.lake.root)
     history(lake, asked.users)
+    if asked.new:
+        known = [f"u{n}" for n in range(asked.users)]
+        decided_morning(lake, [], known, daily=100_000, mechanic_coupon=50_000, face_coupon=1_000_000)
     for number in range(asked.batches):
         first = number * asked.rows
         ids, seconds = range(first, first + asked.rows), asked.rows * asked.batches / 36_000
@@ -46,6 +54,7 @@ def main() -> None:
             f"t{n},1,u{n * 11 % asked.users},p{n % 40},1,9.90,0,,{t:%Y-%m-%d %H:%M:%S}"
             for n, t in zip(ids, at, strict=True)
         ]
+        events += [f"n{number}-{n},new{number}-{n},view,p1,{at[-1]:%Y-%m-%d %H:%M:%S}" for n in range(asked.new)]
         arrive(folder, "events", f"{number}.csv", *events)
         arrive(folder, "order_lines", f"{number}.csv", *lines)
     timed()

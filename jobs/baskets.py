@@ -1,16 +1,19 @@
-"""What is bought together: frequent itemsets, and the rules that follow.
+"""What is bought together: frequent itemsets, and the rules that follow; what instead of each other.
 
 On dates without a fit (baskets.refit) no set is mined: the sets of an earlier date are counted, by adding the baskets
-that came and taking off those that left. Baskets of users who may not be profiled are left out. Where there are no
+that came and taking off those that left. What belongs together in slices (segments, visits, carts), and substitutes,
+stand as they were counted at the fit. Baskets of users who may not be profiled are left out. Where there are no
 baskets, the tables are left empty for the date.
 """
 
 from __future__ import annotations
 
-from promo_spark.contracts.models import BasketRules, FrequentItemsets, ItemsetCounts, Metrics, Registry
-from promo_spark.contracts.silver import OrderLines, Products, Users
+from promo_spark.contracts.bundles import SliceBundles, Substitutes
+from promo_spark.contracts.models import BasketRules, FrequentItemsets, ItemsetCounts, Metrics, Registry, Segments
+from promo_spark.contracts.silver import Events, OrderLines, Products, Users
 from promo_spark.flows.baskets.itemsets import counted_itemsets, fit_of_date
 from promo_spark.flows.baskets.level import with_filled_level
+from promo_spark.flows.baskets.slices import slice_rows
 from promo_spark.flows.registry import registry_rows
 from promo_spark.measures.metric_rows import Figure, figure_entries
 from promo_spark.models.baskets.counts import itemsets_of
@@ -27,9 +30,13 @@ from promo_spark.settings.baskets import BasketsSettings
     ],
     optional=[
         Everyone(Users, why="whose consent changed since the date that it goes on from"),
+        Events,
+        Segments,
         Earlier(ItemsetCounts),
+        Earlier(SliceBundles),
+        Earlier(Substitutes),
     ],
-    writes=[ItemsetCounts, FrequentItemsets, BasketRules, Registry, Metrics],
+    writes=[ItemsetCounts, FrequentItemsets, BasketRules, SliceBundles, Substitutes, Registry, Metrics],
     settings=BasketsSettings,
     follows=True,
 )
@@ -48,6 +55,9 @@ def run(ctx: Context[BasketsSettings]) -> None:
     sentences = with_sentences(strongest, item_names(products, settings.level))
     counts = {"itemsets": written, "rules": ctx.write(BasketRules, sentences).rows}
     counts["bundles"] = strongest.filter(BasketRules.is_bundle).count()
+    of_slices = slice_rows(ctx, products, counted, strongest, settings)
+    counts["slice_bundles"] = ctx.write(SliceBundles, of_slices.bundles).rows
+    counts["substitutes"] = ctx.write(Substitutes, of_slices.substitutes).rows
     counts |= counted.baskets.figures()
     figures = [Figure(metric, settings.level, float(count), counted.baskets.kept) for metric, count in counts.items()]
     ctx.metrics(figure_entries([*figures, *counted.figures]))

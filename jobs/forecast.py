@@ -3,7 +3,10 @@
 The champion of a series is an ensemble, or a model that did clearly better on days that are over. On dates without a
 fit (forecast.refit) every series keeps its champion, which is run on all days up to the date. What else may be
 wanted, by what is bought together, stands apart in models.demand_hints: a rule of thumb for who reorders. Without
-basket rules it is empty.
+basket rules it is empty. What to order follows from the forecasts' own uncertainty over the lead time
+(models.inventory_plan), by store where silver.inventory counts by store; without it, needs alone are told. What is
+far from usual in sales, deliveries and stock stands in models.supply_alerts, which styles, brands and tags of a
+category are about to sell more in models.demand_trends.
 """
 
 from __future__ import annotations
@@ -18,29 +21,54 @@ from promo_spark.contracts.models import (
     Metrics,
     Registry,
 )
-from promo_spark.flows.forecast import fit_of_date, forecasts_of_date, hints_of_date
+from promo_spark.contracts.silver import Inventory, OrderLines
+from promo_spark.contracts.supply import DemandTrends, InventoryPlan, SupplyAlerts
+from promo_spark.flows.forecast import expected_of_date, fit_of_date, forecasts_of_date, hints_of_date, trends_of_date
 from promo_spark.flows.registry import registry_rows
+from promo_spark.flows.supply import alerts_of_date, plan_of_date
 from promo_spark.measures.metric_rows import figure_entries
 from promo_spark.models.forecasts.batches import forecast_totals, forecasts, sales_series
 from promo_spark.models.forecasts.stored import model_rows
-from promo_spark.runtime.job import Context, Earlier, job, main
+from promo_spark.runtime.job import Context, Earlier, Everyone, job, main
 from promo_spark.settings.forecast import ForecastSettings
 
 
 @job(
     reads=[DailySales],
-    optional=[BasketRules, ProductProfile, Earlier(ForecastModels), Earlier(Forecasts)],
-    writes=[Forecasts, ForecastTotals, DemandHints, ForecastModels, Registry, Metrics],
+    optional=[
+        BasketRules,
+        ProductProfile,
+        Inventory,
+        Everyone(OrderLines, why="each store's share of a product's sales is one of all users"),
+        Earlier(ForecastModels),
+        Earlier(Forecasts),
+        Earlier(ForecastTotals),
+    ],
+    writes=[
+        Forecasts,
+        ForecastTotals,
+        DemandHints,
+        DemandTrends,
+        InventoryPlan,
+        SupplyAlerts,
+        ForecastModels,
+        Registry,
+        Metrics,
+    ],
     settings=ForecastSettings,
 )
 def run(ctx: Context[ForecastSettings]) -> None:
     sales = ctx.read(DailySales)
     series = ctx.keep(sales_series(sales, as_of=ctx.date, partitions=ctx.settings.partitions))
     of_date = forecasts_of_date(ctx, sales, series)
-    ahead = forecasts(of_date.models, as_of=ctx.date)
+    ahead, totals = forecasts(of_date.models, as_of=ctx.date), forecast_totals(of_date.models)
     ctx.write(Forecasts, ahead)
-    ctx.write(ForecastTotals, forecast_totals(of_date.models))
-    ctx.write(DemandHints, hints_of_date(ctx, ahead, sales))
+    ctx.write(ForecastTotals, totals)
+    ctx.write(InventoryPlan, plan_of_date(ctx, ahead, totals, sales))
+    ctx.write(SupplyAlerts, alerts_of_date(ctx, sales))
+    expected = ctx.keep(expected_of_date(ctx, ahead, sales))
+    ctx.write(DemandHints, hints_of_date(ctx, expected))
+    ctx.write(DemandTrends, trends_of_date(ctx, expected))
     ctx.write(ForecastModels, model_rows(of_date.models, as_of=ctx.date, made_by=ctx.made_by))
     ctx.write(Registry, registry_rows(ctx, fit_of_date(ctx, of_date, series)))
     ctx.metrics(figure_entries(of_date.figures))

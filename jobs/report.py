@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from promo_spark.contracts.decisions import Budget, Frontier, Promotions
 from promo_spark.contracts.features import DailySales, ProductProfile, UserProfile
-from promo_spark.contracts.measurement import Checks, Effects, Fairness, KpiDaily, PromotionPnl
-from promo_spark.contracts.models import BasketRules, Forecasts, Metrics, Registry, SegmentPortraits, Segments
+from promo_spark.contracts.measurement import Checks, Effects, Fairness, KpiDaily, PromotionPnl, SegmentResponses
+from promo_spark.contracts.models import BasketRules, Forecasts, Metrics, Registry, Segments
 from promo_spark.contracts.ops import DataQuality
 from promo_spark.contracts.policy import Policy
 from promo_spark.contracts.risk import Risk, RiskActions
+from promo_spark.contracts.segments import SegmentPortraits
 from promo_spark.contracts.silver import Users
 from promo_spark.flows.report.cards import FITTED_BY
 from promo_spark.flows.report.page import pages_of_date
@@ -30,6 +31,7 @@ from promo_spark.settings.report import ReportSettings
         Budget,
         Frontier,
         Effects,
+        SegmentResponses,
         Checks,
         KpiDaily,
         Fairness,

@@ -107,7 +107,8 @@ def doubled(lake: Lake) -> list[str]:
 
 def passed(lake: Lake, offers: pl.DataFrame) -> list[str]:
     """The limits of which offers take more than is reserved, or of which more is reserved than was planned."""
-    cost, face = (offers[name].sum() or 0 for name in ("expected_cost", "coupon_amount"))
+    given = offers.filter(pl.col("mechanic") != "none")
+    cost, face = (given[name].sum() or 0 for name in ("expected_cost", "coupon_amount"))
     taken = {"daily": cost, "mechanic:coupon": cost, "face:coupon": face}
     stated = pl.read_delta(lake.path(Budget)).to_dicts()
     streamed = any("-stream-" in row["run_id"] for row in stated)  # the morning's rows of this test state nothing
@@ -166,6 +167,9 @@ def main(argv: list[str] | None = None) -> int:
     offers = ", ".join(f"{made.count(name)} {name}" for name in sorted(set(made)))
     print(f"undisturbed: {FILES * 3} batches in {length:.1f} s, {paused} offers paused", flush=True)
     print(f"decided within the day: {offers}", flush=True)
+    wrong = doubled(lakes[0])
+    if wrong:
+        sys.exit(f"undisturbed, and not whole: {', '.join(wrong)}")
     kills, ends, broken = 0, 0, 0
     while kills < chosen.kills or not ends:
         limit = moments.uniform(0.2 * length, length) if kills < chosen.kills else None

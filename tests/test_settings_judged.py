@@ -121,6 +121,7 @@ WRONG = [
     ("forecast.champion_margin=1", r"forecast\.champion_margin: input should be less than 1"),
     ('forecast.ensemble_regular=["Mean"]', r"forecast\.ensemble_regular: there is no model Mean; there are: SeasonalN"),
     ("forecast.intermittent_gap=inf", r"forecast\.intermittent_gap: input should be"),
+    ("forecast.supply.service_level=1.0", r"forecast\.supply\.service_level: input should be less than 1, found 1\.0"),
     ("forecast.refit_outside_95=1.5", r"forecast\.refit_outside_95: input should be less than or equal to 1"),
     (
         'forecast.refit="never"',

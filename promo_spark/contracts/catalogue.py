@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from promo_spark.contracts.bundles import BUNDLES
 from promo_spark.contracts.decisions import DECISIONS
 from promo_spark.contracts.effects import EFFECTS
 from promo_spark.contracts.exports import EXPORTS
@@ -17,8 +18,10 @@ from promo_spark.contracts.responses import RESPONSES
 from promo_spark.contracts.restricted import RESTRICTED_QUARANTINE, RESTRICTED_TABLES, Suppressed
 from promo_spark.contracts.risk import RISKS
 from promo_spark.contracts.schema import Table
+from promo_spark.contracts.segments import SEGMENT_TABLES
 from promo_spark.contracts.silver import QUARANTINE as SILVER_QUARANTINE
 from promo_spark.contracts.silver import SILVER
+from promo_spark.contracts.supply import SUPPLY
 from promo_spark.contracts.truth import TRUTH
 from promo_spark.contracts.withheld import Withheld
 
@@ -31,9 +34,12 @@ ALL_TABLES: tuple[type[Table], ...] = (
     *QUARANTINE.values(),
     *FEATURES,
     *MODELS,
+    *BUNDLES,
+    *SEGMENT_TABLES,
     *PREDICTIONS,
     *RESPONSES,
     *EFFECTS,
+    *SUPPLY,
     *RISKS,
     *DECISIONS,
     Withheld,

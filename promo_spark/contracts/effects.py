@@ -25,7 +25,7 @@ class Elasticity(Predicted):
     key = ("as_of", "category", "segment_id")
     checks = (Check("basis_known", "basis", "in", ("observed", "pooled", "prior")),)
     category = Col(_TEXT, "the category", required=True)
-    segment_id = Col(T.IntegerType(), "the segment; −1: all users", required=True)
+    segment_id = Col(T.IntegerType(), "the segment by behaviour, of models.segments; −1: all users", required=True)
     elasticity = Col(
         _DOUBLE,
         "log of the factor on the units of the whole category (and segment), over the log of the usual price over the "

@@ -34,6 +34,13 @@ class Repurchase(Frame):
     due_date = Col(_DATE, "last day plus cadence", required=True)
 
 
+class ChannelOrders(Frame):
+    """One row per user and channel in which the user ordered: an entry of UserProfile.orders_by_channel."""
+
+    channel = Col(_TEXT, "the channel", required=True)
+    orders = Col(_LONG, "orders in it", required=True)
+
+
 class UserProductDays(Frame):
     """One row per user and product that the user bought on two days or more."""
 
@@ -44,7 +51,7 @@ class UserProductDays(Frame):
     )
 
 
-INTEREST, REPURCHASE = Interest.struct(), Repurchase.struct()
+INTEREST, REPURCHASE, CHANNEL_ORDERS = Interest.struct(), Repurchase.struct(), ChannelOrders.struct()
 
 
 class AsOf(Table):
@@ -113,6 +120,15 @@ class UserProfile(AsOf):
     due_date = Col(_DATE, "last order plus cadence; null: no cadence")
     main_store_id = Col(_TEXT, "store with most orders; null: none")
     main_channel = Col(_TEXT, "channel with most orders; null: none")
+    orders_by_channel = Col(
+        T.ArrayType(CHANNEL_ORDERS),
+        "orders by channel, most first; of orders without a channel nothing; null: written by an older version",
+    )
+    channel_change_days = Col(
+        _DOUBLE,
+        "median days from an order to the next one, where that was in another channel; null: all were in one",
+        unit="days",
+    )
     lifecycle = Col(_TEXT, f"one of {', '.join(LIFECYCLES)}", required=True)
     power_band = Col(
         T.IntegerType(), "purchasing power, 1 low to 5 high: quintile of spend per 30 days; null: no order"

@@ -99,8 +99,9 @@ class Effects(Evaluated):
     slice = Col(
         _TEXT,
         "of whom or of what: all, arm:<arm>, segment:<segment_id>, scenario:<name>, mechanic:<name>, depth:<share, to "
-        "0.1>, policy:prices (the policy of the dates), policy:<challenger> (against the policy that the date "
-        "is decided by; n_control: explored decisions), any (whoever was offered anything), before_after",
+        "0.1>, segment_mechanic:<segment_id>/<mechanic>, policy:prices (the policy of the dates), policy:<challenger> "
+        "(against the policy that the date is decided by; n_control: explored decisions), any (whoever was offered "
+        "anything), before_after",
         required=True,
     )
     metric = Col(
@@ -154,6 +155,37 @@ class Effects(Evaluated):
         "the days are not over; null: not for this metric or method",
     )
     reason = Col(_TEXT, "why there is no estimate; null: there is one")
+
+
+class SegmentResponses(Evaluated):
+    """One row per date, segment and mechanic: how its users answer to such offers.
+
+    A segment that is little known leans on the others: by how much is told by how much segments differ (empirical
+    Bayes), so that one without any offer has what holds for all. Users who were given offers of the mechanic alone are
+    compared with those of the segment who are held out and would have been: slices segment_mechanic:ID/MECHANIC of
+    measurement.effects, method withheld. That, and not how many were used, tells what offers change.
+    """
+
+    name = "segment_responses"
+    key = ("date", "segment_id", "mechanic")
+    checks = (Check("best_probability_is_share", "best_probability", "between", (0.0, 1.0)),)
+    segment_id = Col(T.IntegerType(), "the segment, as in models.segments when offers were made", required=True)
+    mechanic = Col(_TEXT, "how the offer is given", required=True)
+    users = Col(_LONG, "users whose offers of the mechanic are over", required=True)
+    used = Col(_DOUBLE, "share of such offers that is used, leaning on all segments; null: none is over", unit="share")
+    used_low = Col(_DOUBLE, "lower end of its 95 % interval", unit="share")
+    used_high = Col(_DOUBLE, "upper end", unit="share")
+    n_treated = Col(_LONG, "users who were given such offers alone", required=True)
+    n_control = Col(_LONG, "held-out users who would have been", required=True)
+    conversion = Col(
+        _DOUBLE, "what the offers add to the share of users who order; null: no segment could be compared", unit="share"
+    )
+    conversion_se = Col(_DOUBLE, "its error; null: as there")
+    margin = Col(_DOUBLE, "what they add to margin per user, after all that is given; null: as there", unit="currency")
+    margin_se = Col(_DOUBLE, "its error; null: as there")
+    best_probability = Col(
+        _DOUBLE, "probability that of the mechanics with a margin this one adds most in the segment", unit="share"
+    )
 
 
 class Checks(Evaluated):
@@ -239,4 +271,4 @@ class Fairness(Table):
     run_id = Col(_TEXT, "the run that wrote the row", required=True)
 
 
-MEASUREMENT: tuple[type[Table], ...] = (PromotionPnl, Effects, Checks, KpiDaily, Fairness)
+MEASUREMENT: tuple[type[Table], ...] = (PromotionPnl, Effects, SegmentResponses, Checks, KpiDaily, Fairness)

@@ -22,73 +22,31 @@ class Predicted(AsOf):
 
 
 class Segments(Predicted):
-    """One row per user: the segment, by an id that stays the same from day to day."""
+    """One row per user: the segment, by an id that stays the same from day to day.
+
+    Users are grouped twice: by value, how much and how often they buy, and by behaviour, how they buy and answer to
+    offers. No two segments have the same id, of whichever grouping. Columns of the behaviour are null where
+    `segment.behaviour.features` is empty.
+    """
 
     name = "segments"
     key = ("as_of", "user_id")
     user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
-    segment_id = Col(T.IntegerType(), "stable id of the segment; 0 is for users without orders", required=True)
+    segment_id = Col(
+        T.IntegerType(), "stable id of the segment, by value; 0 is for users without orders", required=True
+    )
     segment_name = Col(_TEXT, "the segment's name, from its centre", required=True)
     distance = Col(_DOUBLE, "distance to the centre in scaled features; null: users without orders")
-
-
-class SegmentPortraits(Predicted):
-    """One row per segment: who is in it, what they buy, how they react to discounts."""
-
-    name = "segment_portraits"
-    key = ("as_of", "segment_id")
-    segment_id = Col(T.IntegerType(), "stable id", required=True)
-    segment_name = Col(_TEXT, "name from the centre: permuting ids changes no name", required=True)
-    users = Col(_LONG, "users in it", required=True)
-    users_share = Col(_DOUBLE, "share of all users", unit="share", required=True)
-    revenue_share = Col(_DOUBLE, "share of all amount paid", unit="share", required=True)
-    centre = Col(
-        T.MapType(_TEXT, _DOUBLE), "mean of each feature over the members, in the feature's own unit", required=True
+    membership = Col(
+        _DOUBLE,
+        "how clearly the user is in it: distance to the nearest other centre as a share of that and `distance`; 1 at "
+        "the centre, 0.5 halfway, less: the user stays by segment.stay_margin; null: no orders, or there is no other",
+        unit="share",
     )
-    scaled_centre = Col(
-        T.MapType(_TEXT, _DOUBLE),
-        "centre in standard deviations from the mean, log-scaled: what names come from",
-        required=True,
-    )
-    log_centre = Col(
-        T.MapType(_TEXT, _DOUBLE), "centre in log units, the same every day: what ids are matched by", required=True
-    )
-    lifts = Col(T.MapType(_TEXT, _DOUBLE), "centre as a multiple of the mean of all users", required=True)
-    top_categories = Col(_TEXTS, "categories it buys most beyond the average, most first", required=True)
-    discounted_lines_share = Col(_DOUBLE, "share of lines bought with a discount; null: no orders", unit="share")
-    coupon_response = Col(_DOUBLE, "coupons redeemed per campaign received; null: none received")
-    matched_from = Col(T.DateType(), "as_of of the portraits the id was taken over from; null: new id")
-
-
-class SegmentCentres(Predicted):
-    """One row per segment: the fitted scaling and centre by which users of the date are assigned.
-
-    A date on which the segments are not fitted again has the rows of the date before.
-    """
-
-    name = "segment_centres"
-    key = ("as_of", "segment_id")
-    segment_id = Col(T.IntegerType(), "stable id", required=True)
-    segment_name = Col(_TEXT, "name from the centre, as it was when the segments were fitted", required=True)
-    scaled_centre = Col(
-        T.MapType(_TEXT, _DOUBLE),
-        "the centre as it was fitted, in standard deviations from the mean, log-scaled",
-        required=True,
-    )
-    log_mean = Col(
-        T.MapType(_TEXT, _DOUBLE), "mean of each feature over the users fitted on, in log units", required=True
-    )
-    log_deviation = Col(
-        T.MapType(_TEXT, _DOUBLE), "standard deviation of each over the same users, in log units", required=True
-    )
-    fitted_users = Col(_LONG, "users fitted on to whom this centre was the nearest", required=True)
-    fitted_distance = Col(_DOUBLE, "mean distance of these users to it, in scaled features; 0: no user", required=True)
-    trained_on = Col(
-        T.DateType(),
-        "the date as of which the segments were fitted: as_of of their row in models.registry",
-        required=True,
-    )
-    made_by = Col(_TEXT, "digest of the code and the settings that they were fitted by", required=True)
+    behaviour_id = Col(T.IntegerType(), "stable id of the segment by behaviour; 0: as above")
+    behaviour_name = Col(_TEXT, "its name, from its centre")
+    behaviour_distance = Col(_DOUBLE, "distance to its centre; null: as above")
+    behaviour_membership = Col(_DOUBLE, "how clearly the user is in it; null: as above", unit="share")
 
 
 class ItemsetCounts(Predicted):
@@ -383,8 +341,6 @@ class Metrics(Predicted):
 
 MODELS: tuple[type[Table], ...] = (
     Segments,
-    SegmentPortraits,
-    SegmentCentres,
     ItemsetCounts,
     FrequentItemsets,
     BasketRules,

@@ -65,6 +65,24 @@ EVENT_TYPES = ("view", "search", "click", "cart", "purchase", "review", "share",
 # Where a user stands with the shop.
 LIFECYCLES = ("new", "first_time", "repeat", "loyal", "high_value", "lapsing", "lost")
 RISK_TIERS = ("low", "medium", "high", "blocked")
+# How users are grouped: how much and how often they buy; how they buy, and answer to offers.
+GROUPINGS = VALUE, BEHAVIOUR = ("value", "behaviour")
+# What is advised for the users of a segment: by value, by behaviour, and where nothing sets them apart.
+NO_TRAIT = "none_special"
+ADVICE = (
+    "win_back",
+    "thank",
+    "bring_again",
+    "fill_baskets",
+    "remind",
+    "coupons",
+    "reductions",
+    "full_price",
+    "bundles",
+    "one_more",
+    "reward_visits",
+    NO_TRAIT,
+)
 # Columns of features.user_profile that are numbers: what users can be grouped by.
 PROFILE_NUMBERS = (
     "orders",

@@ -42,7 +42,7 @@ class Shopper(Frame):
     """One row per user who may get offers."""
 
     user_id = Col(_TEXT, "the user", required=True, personal=Personal.IDENTIFIER)
-    segment_id = Col(T.IntegerType(), "the user's segment", required=True)
+    segment_id = Col(T.IntegerType(), "the user's segment by behaviour: elasticities are told by it", required=True)
     visits_per_week = Col(_DOUBLE, "days with an order expected of a week, without an offer", required=True)
     readiness = Col(_DOUBLE, "as in models.uplift", unit="share", required=True)
     mention = Col(_DOUBLE, "as in models.uplift", required=True)
@@ -97,7 +97,7 @@ def shoppers(
     return Shopper.shaped(
         users.select(
             DailyUser.user_id,
-            DailyUser.segment_id,
+            F.coalesce(DailyUser.behaviour_id, DailyUser.segment_id).alias(Shopper.segment_id),
             DailyUser.orders,
             DailyUser.basket_value,
             DailyUser.basket_median,

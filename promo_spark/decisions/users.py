@@ -24,6 +24,7 @@ class DailyUser(Frame):
     profiled = Col(T.BooleanType(), "whether there is a profile to decide by", required=True)
     segment_id = Col(T.IntegerType(), "the user's segment; 0: not in any", required=True)
     segment_name = Col(_TEXT, "the segment's name", required=True)
+    behaviour_id = Col(T.IntegerType(), "the user's segment by behaviour; null: users are not grouped by it")
     risk_tier = Col(_TEXT, "low, medium, high or blocked; null: not scored")
     ring = Col(T.LongType(), "which accounts it acts together with; null: none known")
     consent_marketing = Col(T.BooleanType(), "may be sent offers; null: the shop does not say")
@@ -85,7 +86,7 @@ def profiled_users(profiles: DataFrame, segments: DataFrame, risk: DataFrame) ->
 
     A user without a segment counts as segment 0, that of users without orders.
     """
-    named = segments.select(Segments.user_id, Segments.segment_id, Segments.segment_name)
+    named = segments.select(Segments.user_id, Segments.segment_id, Segments.segment_name, Segments.behaviour_id)
     scored = risk.select(
         Risk.user_id, F.col(Risk.tier).alias(DailyUser.risk_tier), F.col(Risk.ring).alias(DailyUser.ring)
     )
@@ -132,7 +133,13 @@ def new_users(
     told = users.select(Users.user_id, Users.consent_marketing, Users.region, Users.member_tier)
     tiers = risk.select(DailyUser.user_id, F.col(Risk.tier).alias(DailyUser.risk_tier))
     nothing = {name: F.array().cast(DailyUser.type_of(name)) for name in (DailyUser.interests, DailyUser.repurchases)}
-    lacking = (DailyUser.ring, DailyUser.basket_value, DailyUser.basket_median, DailyUser.discounted_lines_share)
+    lacking = (
+        DailyUser.behaviour_id,
+        DailyUser.ring,
+        DailyUser.basket_value,
+        DailyUser.basket_median,
+        DailyUser.discounted_lines_share,
+    )
     return DailyUser.shaped(
         new.join(told, DailyUser.user_id, "left")
         .join(tiers, DailyUser.user_id, "left")

@@ -14,6 +14,7 @@ from promo_spark.contracts.effects import Elasticity
 from promo_spark.contracts.features import ProductProfile
 from promo_spark.contracts.models import Segments
 from promo_spark.contracts.silver import Campaigns, Inventory, OrderLines, PromoCalendar
+from promo_spark.measures.behaviour_segments import by_behaviour
 from promo_spark.measures.metric_rows import Figure
 from promo_spark.models.elasticity.categories import Fitting, prior_pool
 from promo_spark.models.elasticity.frames import CategoryEstimate, CategoryEvidence
@@ -73,7 +74,7 @@ def shelves_of_date(ctx: Context[ElasticitySettings]) -> Shelves | None:
         everybody,
         ctx.read(OrderLines),
         products=products,
-        segments=ctx.read_optional(Segments),
+        segments=by_behaviour(ctx.read_optional(Segments)),
         calendar=calendar,
         inventory=ctx.read_optional(Inventory),
         weeks=weeks,

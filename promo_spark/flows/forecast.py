@@ -20,6 +20,7 @@ from promo_spark.models.forecasts.metrics import CHAMPION, count_metrics, foreca
 from promo_spark.models.forecasts.pools import kept_ends, season_ends
 from promo_spark.models.forecasts.series import SalesSeries
 from promo_spark.models.forecasts.stored import StoredModels, stored_models
+from promo_spark.models.forecasts.trends import demand_trends
 from promo_spark.runtime.job import Context
 from promo_spark.settings.forecast import ForecastSettings
 from promo_spark.storage.refused_rows import collected
@@ -76,12 +77,20 @@ def fit_of_date(ctx: Context[ForecastSettings], of_date: ForecastsOfDate, series
     )
 
 
-def hints_of_date(ctx: Context[ForecastSettings], ahead: DataFrame, sales: DataFrame) -> DataFrame:
-    """One row per rule whose antecedent is forecast to sell more. Forecasts, DailySales → DemandHints."""
+def expected_of_date(ctx: Context[ForecastSettings], ahead: DataFrame, sales: DataFrame) -> DataFrame:
+    """One row per item that is forecast. Forecasts, DailySales → ExpectedSales."""
     days = ctx.settings.horizon_days
-    products = ctx.read_optional(ProductProfile)
-    expected = expected_sales(ahead, sales, products, as_of=ctx.date, days=days)
-    return demand_hints(expected, ctx.read_optional(BasketRules), days=days)
+    return expected_sales(ahead, sales, ctx.read_optional(ProductProfile), as_of=ctx.date, days=days)
+
+
+def hints_of_date(ctx: Context[ForecastSettings], expected: DataFrame) -> DataFrame:
+    """One row per rule whose antecedent is forecast to sell more. ExpectedSales → DemandHints."""
+    return demand_hints(expected, ctx.read_optional(BasketRules), days=ctx.settings.horizon_days)
+
+
+def trends_of_date(ctx: Context[ForecastSettings], expected: DataFrame) -> DataFrame:
+    """One row per category and what its products are. ExpectedSales → DemandTrends."""
+    return demand_trends(expected, ctx.read_optional(ProductProfile), days=ctx.settings.horizon_days)
 
 
 def _judged(ctx: Context[ForecastSettings], stored: StoredModels, sales: DataFrame) -> tuple[str | None, list[Figure]]:

@@ -29,6 +29,7 @@ from promo_spark.contracts.silver import (
     SegmentStrategies,
     Users,
 )
+from promo_spark.contracts.supply import InventoryPlan
 from promo_spark.contracts.withheld import Withheld
 from promo_spark.decisions.actions import with_status
 from promo_spark.decisions.allocation.limits import (
@@ -48,7 +49,7 @@ from promo_spark.decisions.offers.campaigns import campaigns_in_force, with_camp
 from promo_spark.decisions.offers.exclusions import excluded_products
 from promo_spark.decisions.offers.funds import funds_in_force, product_funds, with_funds
 from promo_spark.decisions.offers.pricing import margin_of_shop
-from promo_spark.decisions.offers.products import offerable_products
+from promo_spark.decisions.offers.products import lasting_products, offerable_products
 from promo_spark.decisions.offers.strategies import user_strategies
 from promo_spark.decisions.offers.targets import best_per_scenario
 from promo_spark.decisions.options import user_options
@@ -140,6 +141,7 @@ def considered(
         date=ctx.date,
         valid_to=last_valid_day(ctx.date, settings),
     )
+    lasting = lasting_products(products, ctx.read_optional(InventoryPlan), most_risk=settings.most_stock_out_risk)
     funds = funds_in_force(ctx.read_optional(PromotionFunds), ctx.date)
     campaigns = campaigns_in_force(ctx.read_optional(PromotionCalendar), ctx.date)
     everyone = users if everyone is None else everyone
@@ -153,7 +155,7 @@ def considered(
         settings=settings,
         users=asked,
         everyone=eligible(everyone),
-        products=computed(offerable_products(products, excluded, min_margin=settings.min_margin, digits=_digits(ctx))),
+        products=computed(offerable_products(lasting, excluded, min_margin=settings.min_margin, digits=_digits(ctx))),
         funds=computed(product_funds(products, funds)),
         item_propensity=ctx.read_optional(ItemPropensity),
         recommendations=ctx.read(Recommendations),

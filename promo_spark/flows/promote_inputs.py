@@ -27,6 +27,7 @@ from promo_spark.contracts.silver import (
     PromotionFunds,
     SegmentStrategies,
 )
+from promo_spark.contracts.supply import InventoryPlan
 from promo_spark.decisions.allocation.limits import DAILY, limits_in_minor_units, limits_of_lists
 from promo_spark.decisions.eligibility import eligible
 from promo_spark.decisions.groups import group_limits
@@ -48,6 +49,7 @@ DECIDED_BY = (
     Opportunities,
     Elasticity,
     Risk,
+    InventoryPlan,
     ChannelConsents,
     Holidays,
     Events,

@@ -9,6 +9,7 @@ from promo_spark.measurement.differences import mean
 from promo_spark.measurement.effects import Judging, Row, counted_row
 from promo_spark.measurement.moments import Moments, moments
 from promo_spark.measurement.offers import SentOffer
+from promo_spark.measurement.populations import segment_mechanic
 from promo_spark.measurement.uses import OfferUse
 from promo_spark.measurement.windows import Window
 
@@ -19,7 +20,8 @@ _TOLD = {"given": "told_given", "redeemed": "told_redeemed"}
 def plan_moments(offers: DataFrame, uses: DataFrame, window: Window) -> dict[str, Moments]:
     """The moments of users' offers that ended in the window, by slice. SentOffer, OfferUse → slice → Moments.
 
-    Slices: all, scenario:<name>, mechanic:<name>. A user's offers are added up first: users are drawn, not offers.
+    Slices: all, scenario:<name>, mechanic:<name>, segment_mechanic:<segment_id>/<mechanic>. A user's offers are
+    added up first: users are drawn, not offers.
     """
     used = uses.groupBy(OfferUse.user_id, OfferUse.promotion_id).agg(F.sum(OfferUse.given).alias(_GIVEN))
     ended = offers.filter(
@@ -33,6 +35,7 @@ def plan_moments(offers: DataFrame, uses: DataFrame, window: Window) -> dict[str
                 F.lit("all"),
                 F.concat(F.lit("scenario:"), SentOffer.scenario),
                 F.concat(F.lit("mechanic:"), SentOffer.mechanic),
+                segment_mechanic(SentOffer.segment_id, F.col(SentOffer.mechanic)),
             )
         ).alias(_SLICE),
         F.coalesce(F.col(_GIVEN), F.lit(0)).alias(_GIVEN),

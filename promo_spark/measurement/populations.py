@@ -39,6 +39,11 @@ def slices(groups: Mapping[str, object]) -> list[str]:
     return sorted({slice_ for slice_, _, side in treated if side == TREATED})
 
 
+def segment_mechanic(segment_id: str, mechanic: Column) -> Column:
+    """The slice of offers of a mechanic to users of a segment; null where one of both is."""
+    return F.concat(F.lit("segment_mechanic:"), F.col(segment_id).cast("string"), F.lit("/"), mechanic)
+
+
 def asked_users(arms: DataFrame, outcomes: DataFrame) -> DataFrame:
     """One row per user who could have been offered something on the first day, with what the user did.
 

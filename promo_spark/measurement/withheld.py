@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.withheld import Withheld
 from promo_spark.measurement.explored import EXPECTED, Drawn, told_column
-from promo_spark.measurement.populations import CONTROL, TREATED
+from promo_spark.measurement.populations import CONTROL, TREATED, segment_mechanic
 from promo_spark.measures.offers_in_force import approved_offers
 
 _TERMS = (
@@ -57,8 +57,10 @@ def given_or_withheld(promotions: DataFrame, withheld: DataFrame) -> DataFrame:
     Promotions and Withheld of earlier dates → Drawn, each row of weight 1. Dates on which nothing was withheld, or
     whose offers nobody approved, are left out: there is nobody to compare with.
     """
-    given = approved_offers(promotions).select(*_TERMS, Promotions.arm)
-    kept = withheld.select(*_TERMS, F.lit("holdout").alias(Promotions.arm))
+    segment_of = promotions.select(Promotions.user_id, Promotions.date, Promotions.segment_id).distinct()
+    given = approved_offers(promotions).select(*_TERMS, Promotions.arm, Promotions.segment_id)
+    of_segment = withheld.join(segment_of, [Promotions.user_id, Promotions.date], "left")
+    kept = of_segment.select(*_TERMS, F.lit("holdout").alias(Promotions.arm), Promotions.segment_id)
     funded = F.coalesce(F.col(Promotions.fund_cost), F.lit(0))
     told = [
         F.sum((F.col(name) + (funded if metric == "given" else 0)).cast("double")).alias(told_column(metric))
@@ -69,6 +71,7 @@ def given_or_withheld(promotions: DataFrame, withheld: DataFrame) -> DataFrame:
         .groupBy(Drawn.user_id, Drawn.date, Promotions.arm)
         .agg(
             F.max(Promotions.valid_to).alias(_LAST),
+            F.max(Promotions.segment_id).alias(Promotions.segment_id),
             *[F.collect_set(value).alias(kind) for kind, value in _kinds().items()],
             *told,
         )
@@ -79,7 +82,8 @@ def given_or_withheld(promotions: DataFrame, withheld: DataFrame) -> DataFrame:
     both = [alone.filter(F.col(Promotions.arm) == arm) for arm in ("treatment", "holdout")]
     dates = both[0].select(Drawn.date).distinct().join(both[1].select(Drawn.date).distinct(), Drawn.date)
     of_one_kind = [F.when(F.size(kind) == 1, F.concat(F.lit(f"{kind}:"), F.element_at(kind, 1))) for kind in _kinds()]
-    slices = F.array_compact(F.array(F.lit("all"), *of_one_kind))
+    mechanic = F.when(F.size("mechanic") == 1, F.element_at("mechanic", 1))
+    slices = F.array_compact(F.array(F.lit("all"), *of_one_kind, segment_mechanic(Promotions.segment_id, mechanic)))
     side = F.when(F.col(Promotions.arm) == "holdout", CONTROL).otherwise(TREATED)
     compared = both[0].unionByName(both[1]).join(F.broadcast(dates), Drawn.date, "left_semi")
     return Drawn.shaped(

@@ -18,8 +18,13 @@ def median_gap(days: Column) -> Column:
 def _median_gap(days: Column) -> Column:
     count = F.size(days)
     later, earlier = F.slice(days, F.lit(2), count - 1), F.slice(days, F.lit(1), count - 1)
-    gaps = F.sort_array(F.zip_with(later, earlier, F.date_diff))
-    return F.when(count >= 2, F.get(F.transform(F.array(gaps), lambda g: _middle(g, count - 1)), F.lit(0)))
+    return F.when(count >= 2, median(F.zip_with(later, earlier, F.date_diff)))
+
+
+def median(numbers: Column) -> Column:
+    """The median of an array of numbers; null of none."""
+    middle = F.transform(F.array(F.sort_array(numbers)), lambda of: _middle(of, F.size(of)))
+    return F.when(F.size(numbers) > 0, F.get(middle, F.lit(0)))
 
 
 def _middle(numbers: Column, count: Column) -> Column:

@@ -15,8 +15,10 @@ from rich.text import Text
 
 from promo_spark.contracts.currencies import digits_of
 from promo_spark.contracts.decisions import Budget, Promotions
-from promo_spark.contracts.models import BasketRules, Metrics, SegmentPortraits
+from promo_spark.contracts.models import BasketRules, Metrics
 from promo_spark.contracts.schema import Table
+from promo_spark.contracts.segments import SegmentPortraits
+from promo_spark.contracts.vocabulary import BEHAVIOUR
 from promo_spark.errors import printable
 from promo_spark.runtime.run_log import PastRuns
 from promo_spark.settings import Settings
@@ -126,7 +128,7 @@ def _sources(logs: TableLogs) -> Grid | None:
 
 
 def _segments(logs: TableLogs, date: datetime.date) -> Grid | None:
-    portraits = _rows(logs, SegmentPortraits, date)
+    portraits = [p for p in _rows(logs, SegmentPortraits, date) if p.grouping != BEHAVIOUR]
     if not portraits:
         return None
     grid = _grid("Segments", "name", "users", "of users", "of revenue")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from promo_spark.settings.sections import Count, Days, Positive, Refit, Section, Share
+from promo_spark.settings.sections import Count, Days, Positive, Refit, Section, Share, each_once_of
 
 
 class BasketsSettings(Section):
@@ -22,6 +22,8 @@ class BasketsSettings(Section):
     max_antecedent: Annotated[int, Field(ge=1, le=4)]
     min_lift_within_users: Annotated[float, Field(ge=1)]
     max_q_value: Share
+    max_lift_of_substitutes: Share
+    slices: Annotated[list[str], each_once_of("slice", ("segments", "views", "carts"))]
     min_improvement: Share
     max_rules: Positive
     refit: Refit

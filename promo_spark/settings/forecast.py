@@ -12,6 +12,21 @@ from promo_spark.settings.sections import Count, Days, Positive, Refit, Section,
 Models = Annotated[list[str], each_once_of("model", FORECAST_MODELS)]
 
 
+class SupplySettings(Section):
+    """How long goods take to come, how sure they are to be there, and what is too much of them."""
+
+    lead_time_days: Annotated[int, Field(ge=0, le=3660)]
+    review_days: Days
+    service_level: Annotated[float, Field(ge=0.5, lt=1)]
+    overstock_days: Days
+    overstock_probability: Annotated[float, Field(gt=0, lt=1)]
+    stock_days: Days
+    share_days: Days
+    alert_days: Days
+    alert_share: Annotated[float, Field(gt=0, le=0.1)]
+    alert_history_days: Days
+
+
 class ForecastSettings(Section):
     """Horizon, models and backtest of the sales forecasts."""
 
@@ -34,3 +49,4 @@ class ForecastSettings(Section):
     refit_outside_95: Share
     batch_series: Positive
     partitions: Positive
+    supply: SupplySettings

@@ -73,6 +73,7 @@ class PromoteSettings(Section):
         Annotated[str, one_of("attribute of users", USER_GROUPS)], Annotated[float, Field(ge=1, le=1000)]
     ]
     stock_share: Annotated[float, Field(ge=0, le=1000)]
+    most_stock_out_risk: Share
     max_offers_per_user: Positive
     max_offers_per_ring: Positive
     candidates_per_scenario: Positive

@@ -176,7 +176,7 @@ def test_without_uplift_nobody_is_expected_to_come_more_often(spark: SparkSessio
 def test_a_segments_own_elasticity_comes_before_that_of_all(spark: SparkSession) -> None:
     of = known(
         spark,
-        {"user_id": "own", "segment_id": 3},
+        {"user_id": "own", "segment_id": 1, "behaviour_id": 3},  # elasticities are by behaviour
         {"user_id": "all", "segment_id": 4},
         uplift=[answer("own", 0.0), answer("all", 0.0)],
         item_propensity=[{"user_id": u, "product_id": "milk", "p_offer": 0.01} for u in ("own", "all")],

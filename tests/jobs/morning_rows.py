@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -37,7 +37,9 @@ def put(lake: Lake, table: type[Table], *rows: dict[str, Any]) -> None:
     lake.write(table, complete, of_date)
 
 
-def decided_morning(lake: Lake, likely: Iterable[str], **planned: float) -> None:
+def decided_morning(
+    lake: Lake, likely: Iterable[str], customers: Sequence[str] = CUSTOMERS, /, **planned: float
+) -> None:
     """What the jobs of the date left; `planned`: budgets by constraint, with _ for its colon.
 
     The customers got none. `likely` are users who have ordered on the date, as far as what they will do next goes.
@@ -53,8 +55,8 @@ def decided_morning(lake: Lake, likely: Iterable[str], **planned: float) -> None
         "discounted_lines_share": 0.5,
         "recency_days": 20,
     }
-    put(lake, UserProfile, *({"user_id": name, "consent_marketing": True, **bought} for name in CUSTOMERS))
-    put(lake, Segments, *({"user_id": name, "segment_id": 1, "segment_name": "all"} for name in CUSTOMERS))
+    put(lake, UserProfile, *({"user_id": name, "consent_marketing": True, **bought} for name in customers))
+    put(lake, Segments, *({"user_id": name, "segment_id": 1, "segment_name": "all"} for name in customers))
     put(lake, Recommendations, {"user_id": "c1", "rank": 1, "product_id": "p1", "source": "als"})
     forecast = {
         "series_id": "product:p1",
@@ -67,13 +69,13 @@ def decided_morning(lake: Lake, likely: Iterable[str], **planned: float) -> None
     }
     put(lake, Forecasts, forecast | {"champion": True})
     comes = {"visits_per_week": 1.0, "readiness": 0.5, "mention": 1.0, "basis": "randomised", "effect_se": 0.5}
-    put(lake, Uplift, *({"user_id": n, "mechanic": "coupon", "effect": 9.0, **comes} for n in CUSTOMERS))
+    put(lake, Uplift, *({"user_id": n, "mechanic": "coupon", "effect": 9.0, **comes} for n in customers))
     put(lake, UpliftCurves, *curves())
-    put(lake, Users, *({"user_id": name, "registered_at": datetime.datetime(2024, 1, 1)} for name in CUSTOMERS))
+    put(lake, Users, *({"user_id": name, "registered_at": datetime.datetime(2024, 1, 1)} for name in customers))
     soon = {"target": "order_14d", "p": 0.4, "model": "boosted_trees"}
     put(lake, IntradayPropensity, *({"user_id": name, **soon} for name in likely))
     none = {"scenario": "none", "mechanic": "none", "arm": "treatment", "rank": 1, "reason_codes": ["no_gain"]}
-    rows = [{"user_id": n, "promotion_id": f"{i:032x}", "currency": "USD", **none} for i, n in enumerate(CUSTOMERS)]
+    rows = [{"user_id": n, "promotion_id": f"{i:032x}", "currency": "USD", **none} for i, n in enumerate(customers)]
     decide(lake, [Promotions.complete(row) for row in rows], DAY)
     budgets = ({"constraint": n.replace("_", ":"), "planned": most, "unit": "currency"} for n, most in planned.items())
     put(lake, Budget, *(row | {"run_id": "promote-1"} for row in budgets))

@@ -12,9 +12,10 @@ from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.baskets import run as baskets
-from promo_spark.contracts.models import BasketRules, FrequentItemsets, ItemsetCounts, Metrics, Registry
+from promo_spark.contracts.bundles import SliceBundles
+from promo_spark.contracts.models import BasketRules, FrequentItemsets, ItemsetCounts, Metrics, Registry, Segments
 from promo_spark.contracts.schema import Table
-from promo_spark.contracts.silver import OrderLines, Products, Users
+from promo_spark.contracts.silver import Events, OrderLines, Products, Users
 from promo_spark.runtime.pipeline import run_in_order
 from promo_spark.runtime.progress import Progress
 from promo_spark.settings import load
@@ -160,3 +161,32 @@ def test_a_shop_without_baskets_is_mined_when_it_has_some(spark: SparkSession, l
     outcome(lake, TUESDAY)
     assert [r.reason for r in rows(lake, Registry, TUESDAY)] == ["there was no basket to mine"]
     assert supports(lake, TUESDAY)["BREAD",] == 6
+
+
+def test_slices_stand_as_they_were_counted_at_the_fit(spark: SparkSession, lake: Lake) -> None:
+    """Monday counts what the two segments buy, and what visits look at; Tuesday says the same, of Monday."""
+    sold(spark, lake, c="TEA")
+    orders = november(1, 5)
+    deliver(spark, lake, orders, *range(1, 6))
+    segments = [{"user_id": f"u{n}", "segment_id": 1 + n // 4} for n in range(6)]
+    views = [
+        {"event_id": f"{visit}{product}", "user_id": "u1", "session_id": f"s{visit}", "event_type": "view"}
+        | {"product_id": product, "event_date": datetime.date(2017, 11, 5)}
+        for visit in range(30)
+        for product in ("bt" if visit % 2 else "m")  # bread and tea in one visit, milk in another
+    ]
+    lake.write(Events, Events.frame(spark, views))
+    for day in (MONDAY, TUESDAY):
+        lake.write(Segments, Segments.frame(spark, [{"as_of": day, **row} for row in segments]), {"as_of": day})
+        assert outcome(lake, day) == "written"
+    on_monday, on_tuesday = (rows(lake, SliceBundles, day) for day in (MONDAY, TUESDAY))
+    # One user looked at 15 × bread and 15 × tea: by habit 15 × 15 × (15 × 2) / (45 × 44) = 3.4 visits with both.
+    assert {(r.slice, tuple(r.antecedent), tuple(r.consequent), r.baskets) for r in on_monday} == {
+        ("views", ("BREAD",), ("TEA",), 15),
+        ("views", ("TEA",), ("BREAD",), 15),
+    }
+    assert {round(r.expected_baskets, 3) for r in on_monday} == {3.409}
+    assert {(r.counted_on, r.of_all) for r in on_monday + on_tuesday} == {(MONDAY, False)}
+    assert [r.sentence for r in on_monday] == [r.sentence for r in on_tuesday]
+    assert outcome(lake, MONDAY + datetime.timedelta(7), [*WEEKLY, "baskets.slices=[]"]) == "written"
+    assert not rows(lake, SliceBundles, MONDAY + datetime.timedelta(7))

@@ -12,7 +12,7 @@ import pytest
 
 from jobs import evaluate
 from promo_spark.contracts.decisions import Budget, Explored, Promotions
-from promo_spark.contracts.measurement import Checks, Effects, KpiDaily
+from promo_spark.contracts.measurement import Checks, Effects, KpiDaily, SegmentResponses
 from promo_spark.contracts.silver import Exposures, Feedback, OrderLines
 from promo_spark.contracts.withheld import Withheld
 from promo_spark.storage.lake import Lake
@@ -236,6 +236,14 @@ def test_offers_of_a_kind_are_compared_with_those_held_out_who_would_have_got_th
     coupon = effects(lake, day(8), slice="mechanic:coupon", method="withheld")
     assert coupon["paid"]["estimate"] == pytest.approx(-2.0, abs=1e-6)
     assert effects(lake, day(8), slice="depth:0.1", method="withheld")["paid"]["estimate"] == pytest.approx(-2.0)
+    # all are of one segment: what is known of it is what is known of the mechanic
+    answers = pl.read_delta(lake.path(SegmentResponses)).sort("mechanic").to_dicts()
+    assert [(r["segment_id"], r["mechanic"], r["n_treated"], r["n_control"]) for r in answers] == [
+        (1, "coupon", 120, 40),
+        (1, "discount", 120, 40),
+    ]
+    assert answers[1]["margin"] == pytest.approx(discount["margin"]["estimate"], abs=1e-6)
+    assert answers[1]["best_probability"] > 0.99 and answers[0]["best_probability"] < 0.01
     # all, also those with both: (0.8 × (4 − 2) / 2 − 0.2 × 50)
     every = effects(lake, day(8), slice="all", method="withheld")["paid"]
     assert every["estimate"] == pytest.approx(-9.2, abs=0.01) and every["verdict"] == "stop"

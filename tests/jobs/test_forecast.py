@@ -10,6 +10,8 @@ from chispa import assert_df_equality
 from jobs.forecast import run
 from promo_spark.contracts.features import DailySales
 from promo_spark.contracts.models import BasketRules, DemandHints, Forecasts, ForecastTotals, Metrics
+from promo_spark.contracts.silver import Inventory, OrderLines
+from promo_spark.contracts.supply import InventoryPlan
 from promo_spark.errors import ContractError, MissingDataError, SettingsError
 from promo_spark.runtime.job import Context
 from promo_spark.runtime.progress import Progress, Step
@@ -67,6 +69,9 @@ def test_every_series_is_forecast_and_the_figures_stand_beside_the_baseline(lake
     totals = {r.series_id: (r.days, r.model, r.units) for r in lake.read(ForecastTotals).collect()}
     assert totals["category:tea"] == (7, "Ensemble", pytest.approx(53.0))  # Σ week
     assert totals["product:new"] == (7, "Drift", 275.0 + 300 + 5 * 325)  # seven days grow on for three
+    [plan] = lake.read(InventoryPlan).collect()  # of the product; nobody counts it
+    assert (plan.product_id, plan.store_id, plan.days, plan.status) == ("new", "all", 8, None)
+    assert plan.expected_units == pytest.approx(totals["product:new"][2] + (275.0 + 300 + 5 * 325) / 7)  # a day more
     before = lake.read(Forecasts).localCheckpoint()
     assert lake.read(DemandHints).count() == 0  # nobody knows what is bought together
     # whoever buys the new one often buys the old one too
@@ -79,8 +84,17 @@ def test_every_series_is_forecast_and_the_figures_stand_beside_the_baseline(lake
         "lift": 2,
     }
     lake.write(BasketRules, [rule], {"as_of": DAY})
+    counted = {"product_id": "new", "day": DAY - datetime.timedelta(1), "lead_time_days": 2}
+    lake.write(Inventory, [counted | {"store_id": s, "on_hand": n} for s, n in (("north", 9), ("south", 15000))])
+    day = DAY - datetime.timedelta(9)
+    line = {"order_id": "o", "product_id": "new", "order_date": day}
+    lake.write(
+        OrderLines, [line | {"line_no": n, "store_id": s, "quantity": 5} for n, s in enumerate(("north", "south"))]
+    )
     execute(lake, "forecast.partitions=3", "forecast.batch_series=1")
     assert_df_equality(lake.read(Forecasts), before, ignore_row_order=True)
+    status = {row.store_id: row.status for row in lake.read(InventoryPlan).collect()}
+    assert status == {"north": "stockout_risk", "south": "overstock", "all": "ok"}  # 56 days sell some 17,600
     [hint] = lake.read(DemandHints).collect()
     assert (hint.as_of, hint.level, hint.item_id, hint.antecedent) == (DAY, "product", "old", "new")
     # in the 7 days before 100 + 120 + 150 + 180 + 200 + 220 + 250 = 1220 were sold

@@ -22,12 +22,13 @@ from jobs.recommend import run as recommend
 from jobs.report import run as report
 from promo_spark.contracts.decisions import Budget, Frontier, Promotions
 from promo_spark.contracts.features import DailySales, ProductProfile, UserProfile
-from promo_spark.contracts.measurement import Checks, Effects, Fairness, KpiDaily, PromotionPnl
-from promo_spark.contracts.models import BasketRules, Forecasts, Metrics, Registry, SegmentPortraits, Segments
+from promo_spark.contracts.measurement import Checks, Effects, Fairness, KpiDaily, PromotionPnl, SegmentResponses
+from promo_spark.contracts.models import BasketRules, Forecasts, Metrics, Registry, Segments
 from promo_spark.contracts.ops import DataQuality
 from promo_spark.contracts.policy import Policy
 from promo_spark.contracts.risk import Risk, RiskActions
 from promo_spark.contracts.schema import Table
+from promo_spark.contracts.segments import SegmentPortraits
 from promo_spark.contracts.silver import Users
 from promo_spark.reports.blocks import Sentence
 from promo_spark.reports.daily_page import DailyRows, daily_page
@@ -135,6 +136,13 @@ def write_tables(lake: Lake) -> None:
         {**effect, "metric": "margin", "slice": "scenario:bundle", "method": "explore", "estimate": 0.1},
         {**effect, "metric": "paid", "window_days": 28, "estimate": None, "reason": "not over before 2024-07-06"},
     )
+    answer = {"users": 40, "n_treated": 30, "n_control": 9, "used": 0.125, "margin_se": 0.1}
+    write(
+        SegmentResponses,
+        {**answer, "segment_id": 1, "mechanic": "coupon", "margin": -0.2, "best_probability": 0.02},
+        {**answer, "segment_id": 1, "mechanic": "discount", "margin": 0.4, "best_probability": 0.98},
+        {**answer, "segment_id": 1, "mechanic": "points", "margin": None, "best_probability": None},  # not compared
+    )
     write(Checks, {"check": "aa", "slice": "all", "value": 0.0001, "n": 100, "outcome": "alarm", "message": EVIL})
     write(
         KpiDaily,
@@ -152,9 +160,11 @@ def write_tables(lake: Lake) -> None:
     )
     write(ProductProfile, {"product_id": "p1", "title": "Milk"}, {"product_id": "p2", "title": EVIL})
     means = {"centre": {"basket_value": 20.0}, "lifts": {"basket_value": 1.5}, "top_categories": ["TEA", EVIL]}
-    shares = {"users_share": 0.6, "revenue_share": 0.75, "discounted_lines_share": 0.5, "coupon_response": 0.1}
+    shares = {"users_share": 0.6, "revenue_share": 0.75, "discounted_lines_share": 0.5, "coupons_per_campaign": 0.1}
     frequent = {**means, **shares, "segment_id": 1, "segment_name": "frequent, large baskets", "users": 9}
-    write(SegmentPortraits, frequent, {**frequent, "segment_id": 2, "segment_name": "few orders", "users": 3})
+    deals = {"segment_id": 3, "segment_name": "deal-seeking", "grouping": "behaviour", "advice": "reductions"}
+    few = {"segment_id": 2, "segment_name": "few orders", "users": 3}
+    write(SegmentPortraits, frequent, frequent | few, frequent | deals)
     # A week ago 8 users were in segment 2: 6 of them are in segment 1 now, and 2 of them have stayed.
     at = [(f"user-{n:04}", 1 if n < 6 else 2) for n in range(8)]
     write(Segments, *[{"user_id": u, "segment_id": s, "segment_name": f"name {s}"} for u, s in at])
@@ -313,6 +323,7 @@ ROWS = [
     ["amount per order", "30.12 USD", "28.00 USD", "12"],
     # of models
     ["frequent, large baskets", "9", "60.0%", "75.0%", "50.0%", "0.10"],
+    ["deal-seeking", "9", "60.0%", "75.0%", "50.0%", "0.10"],  # by behaviour
     ["name 2", "name 1", "6"],
     ["25-34", "6", "6", "12", "10.00", "1.14"],  # 20.00 a user, of 140.00 / 8 = 17.50
     ["35-44", "<5", "–", "–", "–", "–"],
@@ -341,6 +352,11 @@ ROWS = [
 def test_every_figure_is_that_of_its_table(page: Page) -> None:
     """M01: the heads of what was decided, measured and modelled, section by section."""
     assert [row for row in ROWS if row not in page.rows] == []
+    answers = [row for row in page.rows if len(row) == 8 and row[0] == "frequent, large baskets"]
+    assert answers == [
+        ["frequent, large baskets", "discount", "+0.40 USD", "0.10 USD", "98%", "12.5%", "30", "9"],
+        ["frequent, large baskets", "coupon", "-0.20 USD", "0.10 USD", "2%", "12.5%", "30", "9"],
+    ]
 
 
 def test_the_page_has_every_section_and_begins_with_what_was_decided(page: Page) -> None:
@@ -376,6 +392,7 @@ def test_the_report_of_risk_adds_up_to_the_table(page: Page) -> None:
 def test_segments_have_portraits_and_the_market_is_cut(page: Page) -> None:
     """M03: a segment with its centre in its own unit, against all users, and what it buys beyond the average."""
     assert "9 customers, 60.0% of all, bring 75.0% of revenue." in page.text
+    assert "They wait for reductions." in page.text
     assert "amount per order 20.00 USD (× 1.5)" in page.text
     assert f"Buys more than others: TEA, {EVIL}" in page.text
 
@@ -402,7 +419,7 @@ def test_nothing_from_outside_is_taken_for_html_and_nothing_is_fetched(html: str
 def test_each_chart_has_its_words_and_its_numbers_beside_it(html: str, page: Page) -> None:
     """M02: charts are drawn, named and described for who cannot see them; each has shapes in it."""
     charts = html.split("<svg ")[1:]
-    assert len(charts) == 10  # gain, frontier, three of effects, weeks, segments, network, a series, recall over time
+    assert len(charts) == 11  # gain, frontier, three of effects, weeks, two of segments, network, a series, recall
     for chart in charts:
         svg = chart.partition("</svg>")[0]
         assert (
@@ -471,7 +488,7 @@ def test_a_date_without_rows_has_a_page_that_says_why() -> None:
     """The same where the tables are there, but have no rows of the date."""
     nothing = DailyRows(
         DecidedRows([], [], [], []),
-        OutcomeRows([], [], [], [], [], [], []),
+        OutcomeRows([], [], [], [], [], [], [], []),
         CustomerRows([], [], []),
         FairnessRows([], []),
         TogetherRows([], 0),

@@ -15,9 +15,11 @@ from jobs.promote import run as promote
 from jobs.segment import run
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.features import ProductProfile, UserProfile
-from promo_spark.contracts.models import Forecasts, Metrics, Recommendations, SegmentPortraits, Segments
+from promo_spark.contracts.models import Forecasts, Metrics, Recommendations, Segments
 from promo_spark.contracts.responses import Uplift, UpliftCurves
+from promo_spark.contracts.segments import SegmentPortraits
 from promo_spark.contracts.silver import OrderLines
+from promo_spark.contracts.vocabulary import BEHAVIOUR, VALUE
 from promo_spark.runtime.job import Context
 from promo_spark.storage.lake import Lake
 from tests.jobs.shop_of_rows import curves
@@ -27,6 +29,7 @@ FEW = (
     'segment.features=["orders", "spend", "discounted_lines_share"]',
     "segment.k=[2, 3, 4]",
     "segment.starts=2",
+    "segment.behaviour.features=[]",
 )
 RunJob = Callable[..., Context[Any]]
 
@@ -102,6 +105,45 @@ def test_segments_are_found_and_kept_over_a_refit(spark: SparkSession, lake: Lak
     next_day = {r.user_id: r.segment_id for r in of_day(lake, TUESDAY)[0]}
     assert {user for user in ids if ids[user] != next_day[user]} <= {"u00"}
     assert {r.matched_from for r in of_day(lake, TUESDAY)[1] if r.segment_id} == {MONDAY}
+
+
+def test_users_are_grouped_by_value_and_by_behaviour(lake: Lake, run_job: RunJob) -> None:
+    """D12, D13 (part): two groupings with ids of their own, portraits with advice; on Tuesday a deal-seeker who is half
+    way to full price stays, by Monday's rows; one user who has changed moves."""
+    by_both = (
+        'segment.features=["orders", "spend"]',
+        "segment.k=[3]",
+        'segment.behaviour.features=["discounted_lines_share"]',
+        "segment.behaviour.k=[2]",
+        "segment.starts=2",
+    )
+    lake.write(UserProfile, profiles(MONDAY), {"as_of": MONDAY})
+    run_job(run, MONDAY, *by_both)
+    users, portraits, metrics = of_day(lake, MONDAY)
+    of = {r.user_id: r for r in users}
+    # rare and frequent buy alike, at full price; deal-seekers are in a segment of their own in both
+    assert of["u00"].segment_id != of["u01"].segment_id
+    full, deals = of["u00"].behaviour_id, of["u02"].behaviour_id
+    assert of["u01"].behaviour_id == full != deals
+    assert (of["nobody"].segment_id, of["nobody"].behaviour_id) == (0, 0)
+    told = {r.segment_id: (r.grouping, r.advice, r.users) for r in portraits}
+    assert told[full] == (BEHAVIOUR, "full_price", 67)  # 66, and who ordered once
+    assert told[deals] == (BEHAVIOUR, "reductions", 33)
+    assert sorted(told) == [0, 1, 2, 3, 4, 5]
+    assert {told[i][0] for i in (0, 1, 2, 3)} == {VALUE}
+    assert {r.value for r in metrics if (r.metric, r["slice"]) == ("k", BEHAVIOUR)} == {2.0}
+
+    changed = profiles(TUESDAY)
+    shares = [float(str(row["discounted_lines_share"])) for row in changed[:99]]
+    low, high = (float(np.mean([s for s in shares if (s > 0.5) == deal])) for deal in (False, True))
+    changed[2]["discounted_lines_share"] = low + 0.49 * (high - low)  # a little nearer to full price
+    changed[5]["discounted_lines_share"] = low
+    lake.write(UserProfile, changed, {"as_of": TUESDAY})
+    run_job(run, TUESDAY, *by_both)
+    tuesday = {r.user_id: r for r in of_day(lake, TUESDAY)[0]}
+    assert (tuesday["u02"].behaviour_id, tuesday["u05"].behaviour_id) == (deals, full)
+    assert tuesday["u02"].behaviour_membership < 0.5
+    assert {u for u in of if tuesday[u].behaviour_id != of[u].behaviour_id} == {"u05"}
 
 
 def test_permuting_the_segment_ids_changes_neither_names_nor_promotions(

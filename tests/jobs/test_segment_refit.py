@@ -11,8 +11,9 @@ from pyspark.sql import functions as F
 
 from jobs.segment import run as segment
 from promo_spark.contracts.features import UserProfile
-from promo_spark.contracts.models import Metrics, Registry, SegmentCentres, SegmentPortraits, Segments
+from promo_spark.contracts.models import Metrics, Registry, Segments
 from promo_spark.contracts.schema import Table
+from promo_spark.contracts.segments import SegmentCentres, SegmentPortraits
 from promo_spark.runtime.pipeline import run_in_order
 from promo_spark.runtime.progress import Progress
 from promo_spark.settings import load

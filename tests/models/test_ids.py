@@ -13,7 +13,7 @@ import promo_spark
 from promo_spark.contracts.features import UserProfile
 from promo_spark.errors import SettingsError
 from promo_spark.models.recommenders.als import dense_ids
-from promo_spark.models.segments.assignment import checked_features
+from promo_spark.models.segments.scaling import checked_features
 from promo_spark.settings import Settings
 
 # The only module that assembles vectors: of the features of the settings, which checked_features has passed.

@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from promo_spark.contracts.decisions import Budget
-from promo_spark.contracts.models import BasketRules, SegmentPortraits
+from promo_spark.contracts.models import BasketRules
+from promo_spark.contracts.segments import SegmentPortraits
 from promo_spark.reports.screen import print_summary
 from promo_spark.runtime.progress import Progress
 from promo_spark.settings import load

@@ -19,7 +19,7 @@ from promo_spark.reports.wording import Wording, texts
 
 QUESTIONS = (*user_questions([]), *item_questions([]))
 LANGUAGES = ("en-US", "zh-CN")
-MODELS = ("segments", "itemsets", "recommender", "forecasts", "responses", *QUESTIONS)
+MODELS = ("segments", "behaviour_segments", "itemsets", "recommender", "forecasts", "responses", *QUESTIONS)
 WORDS = {
     "scenario": vocabulary._OWN_SCENARIOS,
     "mechanic": vocabulary.MECHANICS,
@@ -37,6 +37,7 @@ WORDS = {
     "card.for": MODELS,
     "card.limits": MODELS,
     "advice": ACTIONS,
+    "segment_advice": vocabulary.ADVICE,
     "parameter": [p.name for p in PARAMETERS],
     "kpi": list(UNKNOWN),
     "segment": [NO_ORDERS, AVERAGE, *(phrase for ends in PHRASES.values() for phrase in ends)],

@@ -13,9 +13,10 @@ from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
 from promo_spark.contracts.features import UserProfile
-from promo_spark.contracts.models import Metrics, Registry, SegmentCentres
+from promo_spark.contracts.models import Metrics, Registry
 from promo_spark.contracts.ops import DataQuality, IdKey, Runs, SourceFiles
 from promo_spark.contracts.schema import Table
+from promo_spark.contracts.segments import SegmentCentres
 from promo_spark.errors import ContractError
 from promo_spark.storage import driver_rows, small_tables
 from promo_spark.storage.arrow_tables import folder_of

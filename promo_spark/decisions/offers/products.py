@@ -8,6 +8,7 @@ from pyspark.sql import types as T
 
 from promo_spark.contracts.features import ProductProfile
 from promo_spark.contracts.schema import MONEY, QUANTITY, Col, Frame
+from promo_spark.contracts.supply import ALL_STORES, InventoryPlan
 from promo_spark.decisions.offers.pricing import margin_floor
 from promo_spark.measures.stock import not_sold_out
 
@@ -50,3 +51,14 @@ def offerable_products(products: DataFrame, excluded: DataFrame, *, min_margin: 
             & (floor < F.col(ProductProfile.charged_price))
         )
     )
+
+
+def lasting_products(products: DataFrame, plan: DataFrame, *, most_risk: float) -> DataFrame:
+    """The products but those that are likely to run out before more can come. ProductProfile, InventoryPlan → the same.
+
+    `most_risk`: the risk of a stock-out up to which a product is offered. One whose risk is not known is.
+    """
+    at_risk = plan.filter(
+        (F.col(InventoryPlan.store_id) == ALL_STORES) & (F.col(InventoryPlan.stock_out_risk) > most_risk)
+    ).select(InventoryPlan.product_id)
+    return products.join(F.broadcast(at_risk), ProductProfile.product_id, "left_anti")

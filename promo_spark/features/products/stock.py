@@ -10,6 +10,7 @@ from pyspark.sql import types as T
 
 from promo_spark.contracts.schema import QUANTITY, Col, Frame
 from promo_spark.contracts.silver import Inventory
+from promo_spark.measures.stock import newest_counts
 
 
 class StockOnHand(Frame):
@@ -25,12 +26,9 @@ def stock_on_hand(inventory: DataFrame, *, as_of: datetime.date, stock_days: int
 
     Of each store the newest day counts. A store without a row in these days is not known, and adds nothing.
     """
-    first, last = (as_of - datetime.timedelta(days=ago) for ago in (stock_days, 1))
     on_hand = F.sum(Inventory.on_hand).cast(QUANTITY).alias(StockOnHand.on_hand)
     return (
-        inventory.filter(F.col(Inventory.day).between(F.lit(first), F.lit(last)))
-        .groupBy(Inventory.product_id, Inventory.store_id)
-        .agg(F.max_by(Inventory.on_hand, Inventory.day).alias(Inventory.on_hand))
+        newest_counts(inventory, as_of=as_of, stock_days=stock_days)
         .groupBy(Inventory.product_id)
         .agg(on_hand)
         .withColumn(StockOnHand.in_stock, F.col(StockOnHand.on_hand) > 0)

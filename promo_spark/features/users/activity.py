@@ -8,17 +8,17 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from promo_spark.contracts.features import UserProfile
+from promo_spark.contracts.features import ChannelOrders, UserProfile
 from promo_spark.contracts.schema import MONEY, QUANTITY, Col, Frame
 from promo_spark.contracts.silver import OrderLines
-from promo_spark.measures.cadence import due_date, median_gap
+from promo_spark.measures.cadence import due_date, median, median_gap
 from promo_spark.measures.kept_purchases import TakenBack
 from promo_spark.measures.order_lines import is_purchase, lines_before, of_purchases, total_discount
 from promo_spark.measures.ratios import ratio, share
 from promo_spark.settings.profile import ProfileSettings
 
 _MONTH = 30
-_ORDER_DAYS = "order_days"
+_ORDER_DAYS, _IN_CHANNELS = "order_days", "orders_in_channels"
 _PROFILE, _LINES = UserProfile.columns(), OrderLines.columns()
 
 
@@ -69,6 +69,8 @@ class UserActivity(Frame):
     due_date = _PROFILE[UserProfile.due_date]
     main_store_id = _PROFILE[UserProfile.main_store_id]
     main_channel = _PROFILE[UserProfile.main_channel]
+    orders_by_channel = _PROFILE[UserProfile.orders_by_channel]
+    channel_change_days = _PROFILE[UserProfile.channel_change_days]
 
 
 _SUMMED = (
@@ -91,6 +93,7 @@ def user_activity(lines: DataFrame, taken: DataFrame, *, as_of: datetime.date, s
     per_user = _per_user(orders, as_of, recent_days)
     days, bought_lines = F.col(_ORDER_DAYS), F.col(UserOrder.bought_lines)
     last = F.array_max(days)
+    in_channels = F.col(_IN_CHANNELS)
     active_days = F.filter(days, lambda day: F.date_diff(F.lit(as_of), day) <= settings.activity_days)
     return with_dated(
         per_user.withColumns(
@@ -103,6 +106,8 @@ def user_activity(lines: DataFrame, taken: DataFrame, *, as_of: datetime.date, s
                 UserActivity.return_lines_share: _of_buyers(1 - share(bought_lines, F.col(UserActivity.lines))),
                 UserActivity.cadence_days: median_gap(days),
                 UserActivity.due_date: due_date(last, median_gap(days)),
+                UserActivity.orders_by_channel: _orders_by_channel(in_channels),
+                UserActivity.channel_change_days: _channel_change_days(in_channels),
             }
         ),
         as_of,
@@ -140,8 +145,46 @@ def _per_user(orders: DataFrame, as_of: datetime.date, recent_days: int) -> Data
         # ties go to the smaller id
         F.mode(UserOrder.store_id, deterministic=True).alias(UserActivity.main_store_id),
         F.mode(UserOrder.channel, deterministic=True).alias(UserActivity.main_channel),
+        F.sort_array(F.collect_list(F.when(F.col(UserOrder.channel).isNotNull(), F.struct(*_IN_CHANNEL)))).alias(
+            _IN_CHANNELS
+        ),
         *[F.sum(c).alias(c) for c in _SUMMED],
     )
+
+
+_IN_CHANNEL = (UserOrder.day, UserOrder.order_id, UserOrder.channel)
+
+
+def _orders_by_channel(in_channels: Column) -> Column:
+    """Entries of UserProfile.orders_by_channel, most orders first, then by name. Of _IN_CHANNEL, sorted."""
+    channels = F.transform(in_channels, lambda order: order[UserOrder.channel])
+
+    def counted(channel: Column) -> Column:
+        count = F.size(F.filter(channels, lambda other: other == channel)).cast("bigint")
+        return F.struct(
+            (-count).alias(_FEWEST), channel.alias(ChannelOrders.channel), count.alias(ChannelOrders.orders)
+        )
+
+    entries = F.sort_array(F.transform(F.array_distinct(channels), counted))
+    return F.transform(entries, lambda e: F.struct(e[ChannelOrders.channel], e[ChannelOrders.orders])).cast(
+        UserProfile.type_of(UserProfile.orders_by_channel)
+    )
+
+
+_FEWEST = "fewest"
+
+
+def _channel_change_days(in_channels: Column) -> Column:
+    """The median days from an order to the next, of those in another channel. Of _IN_CHANNEL, sorted by day."""
+    count = F.size(in_channels)
+    later = F.when(count >= 2, F.slice(in_channels, F.lit(2), F.greatest(count - 1, F.lit(0))))
+    earlier = F.when(count >= 2, F.slice(in_channels, F.lit(1), F.greatest(count - 1, F.lit(0))))
+
+    def days_between(now: Column, before: Column) -> Column:
+        days = F.date_diff(now[UserOrder.day], before[UserOrder.day])
+        return F.when(now[UserOrder.channel] != before[UserOrder.channel], days)
+
+    return median(F.array_compact(F.zip_with(later, earlier, days_between)))
 
 
 def _of_buyers(value: Column) -> Column:

@@ -67,7 +67,7 @@ def user_profile(
     for part in (activity, tastes, received, redeemed, users.select(Users.user_id, *_ATTRIBUTES)):
         rows = rows.join(part, UserProfile.user_id, "left")
     rows = rows.fillna(0, subset=[*_COUNTS, UserProfile.spend, UserProfile.spend_90d]).withColumns(
-        {c: F.coalesce(c, F.array()) for c in (UserProfile.interests, UserProfile.repurchases)}
+        {c: F.coalesce(c, F.array()) for c in _LISTS}
     )
     spend_rate = F.when(F.col(UserProfile.orders) > 0, F.col(UserActivity.spend_per_30d))
     limits = F.broadcast(_spend_limits(activity, settings.high_value_quantile))
@@ -81,6 +81,9 @@ def user_profile(
             ),
         }
     )
+
+
+_LISTS = (UserProfile.interests, UserProfile.repurchases, UserProfile.orders_by_channel)
 
 
 def _spend_limits(activity: DataFrame, high_value_quantile: float) -> DataFrame:

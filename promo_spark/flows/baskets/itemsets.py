@@ -46,6 +46,8 @@ class CountedItemsets:
     level: str
     reason: str
     miner: str  # by which they were mined; "": they were kept
+    trained_on: datetime.date  # when they were mined
+    items: DataFrame | None  # BasketItem of the date; None: they were kept
     figures: list[Figure]
 
 
@@ -65,7 +67,8 @@ def counted_itemsets(ctx: Context[BasketsSettings], products: DataFrame, setting
         reason = f"{risen:.3f} of the itemsets were rarer when they were mined, {limit}"
         return _mined(ctx, products, settings, reason, figures)
     ctx.say(f"keeps the {len(fitted.sets):,} sets that were mined on {fitted.trained_on}")
-    return CountedItemsets(ctx.keep(count_rows(ctx.spark, fitted, counts)), baskets, fitted.level, "", "", figures)
+    rows = ctx.keep(count_rows(ctx.spark, fitted, counts))
+    return CountedItemsets(rows, baskets, fitted.level, "", "", fitted.trained_on, None, figures)
 
 
 def fit_of_date(ctx: Context[BasketsSettings], itemsets: CountedItemsets) -> Fit | None:
@@ -122,7 +125,7 @@ def _mined(
     counted = dataclasses.replace(baskets, fewest=max(lower, 1))
     mined = frequent_itemsets(items, baskets=counted, settings=settings, keep=ctx.keep)
     rows = mined_counts(mined.rows, baskets, trained_on=ctx.date, made_by=ctx.made_by, level=settings.level)
-    return CountedItemsets(ctx.keep(rows), baskets, settings.level, reason, mined.miner, figures)
+    return CountedItemsets(ctx.keep(rows), baskets, settings.level, reason, mined.miner, ctx.date, items, figures)
 
 
 def _baskets(counts: SetCounts, fitted: FittedItemsets, settings: BasketsSettings) -> BasketCounts:

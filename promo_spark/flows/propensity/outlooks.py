@@ -11,6 +11,7 @@ from promo_spark.contracts.features import ProductProfile
 from promo_spark.contracts.models import Segments
 from promo_spark.contracts.predictions import CustomerValue, ItemPropensity, Propensity
 from promo_spark.contracts.silver import Events
+from promo_spark.measures.behaviour_segments import by_behaviour
 from promo_spark.models.propensity.customer_value import (
     customer_values,
     fitted_value,
@@ -28,7 +29,7 @@ def opportunities_of_date(ctx: Context[PropensitySettings], histories: DataFrame
         histories,
         events=ctx.read_optional(Events),
         products=ctx.read(ProductProfile),
-        segments=ctx.read_optional(Segments),
+        segments=by_behaviour(ctx.read_optional(Segments)),
         users=ctx.own(Propensity).filter(F.col(Propensity.as_of) == F.lit(ctx.date)),
         pairs=ctx.read_optional(ItemPropensity),
         as_of=ctx.date,

@@ -25,6 +25,7 @@ from promo_spark.flows.recommend.relevance import relevance_of, with_limits
 from promo_spark.flows.recommend.sessions import with_what_was_met
 from promo_spark.flows.recommend.stage import SECOND_STAGE, Stage, stage_of_date
 from promo_spark.flows.registry import Fit
+from promo_spark.measures.behaviour_segments import by_behaviour
 from promo_spark.measures.kept_purchases import repeated_days
 from promo_spark.measures.metric_rows import Figure
 from promo_spark.measures.refitting import refit_reason
@@ -174,7 +175,7 @@ def _measured(
     )
     figures = [Figure(*row) for row in holdout.holdout_metrics(per_user, model.catalogue.count()).collect()]
     best = f"{holdout.best_recommender(figures, settings.bought)}:{settings.bought}"
-    of_segments = holdout.segment_metrics(per_user, ctx.read(Segments), best, _OF_PUBLISHED)
+    of_segments = holdout.segment_metrics(per_user, by_behaviour(ctx.read(Segments)), best, _OF_PUBLISHED)
     figures += [Figure(*row) for row in of_segments.collect()]  # a few per contender and segment
     return [*figures, *holdout.ndcg_intervals(per_user, settings.seed)], model
 
@@ -282,7 +283,7 @@ def _model_of_date(
     recommender: Recommender,
 ) -> ListModel:
     """What the day's lists are made from: all purchases before the date, vectors by `factors_of` (ModelPair)."""
-    settings, profiles, segments = ctx.settings, ctx.read(UserProfile), ctx.read(Segments)
+    settings, profiles, segments = ctx.settings, ctx.read(UserProfile), by_behaviour(ctx.read(Segments))
     days = settings.history_days + settings.holdout_days
     return _list_model(
         ctx,

@@ -8,7 +8,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import UserProfile
-from promo_spark.contracts.models import SegmentPortraits, Segments
+from promo_spark.contracts.models import Segments
+from promo_spark.contracts.segments import SegmentPortraits
 from promo_spark.contracts.silver import Users
 from promo_spark.flows.report.reading import Ctx, rows_of
 from promo_spark.measurement.market_groups import market_groups

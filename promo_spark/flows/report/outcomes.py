@@ -8,8 +8,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import ProductProfile
-from promo_spark.contracts.measurement import Checks, Effects, KpiDaily, PromotionPnl
-from promo_spark.contracts.models import SegmentPortraits
+from promo_spark.contracts.measurement import Checks, Effects, KpiDaily, PromotionPnl, SegmentResponses
+from promo_spark.contracts.segments import SegmentPortraits
 from promo_spark.flows.report.reading import Ctx, rows_of
 from promo_spark.measures.exact_sums import exact_sum
 from promo_spark.reports.sections.outcomes import OutcomeRows, PnlProduct, PnlWeek
@@ -25,6 +25,7 @@ def outcome_rows(ctx: Ctx) -> OutcomeRows:
     portraits = ctx.read_optional(SegmentPortraits)
     return OutcomeRows(
         effects=rows_of(ctx.read_optional(Effects)),
+        answers=rows_of(ctx.read_optional(SegmentResponses)),
         checks=rows_of(ctx.read_optional(Checks)),
         figures=rows_of(ctx.read_optional(KpiDaily)),
         before=rows_of(ctx.read_earlier(KpiDaily).filter(week_before)),

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from promo_spark.contracts.schema import Col, Frame
-from promo_spark.contracts.silver import OrderLines, Products
+from promo_spark.contracts.silver import Events, OrderLines, Products
 from promo_spark.measures.exclusions import is_excluded
 from promo_spark.measures.order_lines import is_purchase
 from promo_spark.settings.baskets import BasketsSettings
@@ -56,13 +56,16 @@ class CodedBasket(Frame):
     codes = Col(T.ArrayType(T.IntegerType()), "the codes of its items that are counted, ascending", required=True)
 
 
-def coded_baskets(items: DataFrame, codes: Mapping[str, int]) -> DataFrame:
-    """BasketItem, code of each item that is counted → CodedBasket. A basket that holds none of these has no codes."""
+def coded_baskets(items: DataFrame, codes: Mapping[str, int], of: Sequence[str] = ()) -> DataFrame:
+    """BasketItem, code of each item that is counted → CodedBasket. A basket that holds none of these has no codes.
+
+    `of` are columns that name a slice of the baskets, if there are slices: they stay.
+    """
     schema = T.StructType([T.StructField(BasketItem.item, T.StringType()), T.StructField(_CODE, T.IntegerType())])
     code_of = items.sparkSession.createDataFrame(list(codes.items()), schema)
     return (
         items.join(F.broadcast(code_of), BasketItem.item, "left")
-        .groupBy(*BASKET)
+        .groupBy(*of, *BASKET)
         .agg(
             F.max(BasketItem.user_id).alias(CodedBasket.user_id),
             F.max(BasketItem.basket_items).alias(CodedBasket.basket_items),
@@ -73,8 +76,16 @@ def coded_baskets(items: DataFrame, codes: Mapping[str, int]) -> DataFrame:
 
 def lines_in_window(lines: DataFrame, as_of: datetime.date, history_days: int) -> DataFrame:
     """One row per order line of the days before a date that baskets are made of. OrderLines → OrderLines."""
-    first_day = as_of - datetime.timedelta(days=history_days)
-    return lines.filter(F.col(OrderLines.order_date).between(first_day, as_of - datetime.timedelta(days=1)))
+    return lines.filter(_in_window(OrderLines.order_date, as_of, history_days))
+
+
+def events_in_window(events: DataFrame, as_of: datetime.date, history_days: int) -> DataFrame:
+    """One row per event of the same days. Events → Events."""
+    return events.filter(_in_window(Events.event_date, as_of, history_days))
+
+
+def _in_window(day: str, as_of: datetime.date, history_days: int) -> Column:
+    return F.col(day).between(as_of - datetime.timedelta(history_days), as_of - datetime.timedelta(1))
 
 
 def basket_items(lines: DataFrame, items: DataFrame) -> DataFrame:
@@ -83,11 +94,29 @@ def basket_items(lines: DataFrame, items: DataFrame) -> DataFrame:
     Bought twice in a basket an item counts once, as MLlib's FPGrowth refuses a basket with a repeated item. Returns
     do not count; an order of nothing but products that are no item is no basket.
     """
+    bought = lines.filter(is_purchase()).select(*BASKET, OrderLines.user_id, OrderLines.product_id)
+    return _different_items(bought, items)
+
+
+def visit_items(events: DataFrame, items: DataFrame, event_type: str) -> DataFrame:
+    """One row per visit and different item that was looked at in it, or put into the cart. Events, Item → BasketItem.
+
+    The basket is the visit on a day; where the shop does not say visits, all that a user did on the day.
+    """
+    of_kind = events.filter(F.col(Events.event_type) == event_type).select(
+        F.coalesce(Events.session_id, Events.user_id).alias(BasketItem.order_id),
+        F.col(Events.event_date).alias(BasketItem.order_date),
+        Events.user_id,
+        Events.product_id,
+    )
+    return _different_items(of_kind.filter(F.col(BasketItem.order_id).isNotNull()), items)
+
+
+def _different_items(rows: DataFrame, items: DataFrame) -> DataFrame:
+    """The different items of each basket. order_id, order_date, user_id, product_id; Item → BasketItem."""
     basket = Window.partitionBy(*BASKET)
     return (
-        lines.filter(is_purchase())
-        .select(*BASKET, OrderLines.user_id, OrderLines.product_id)
-        .join(items, on=Products.product_id, how="inner")
+        rows.join(items, on=Products.product_id, how="inner")
         .repartition(*BASKET)  # serves the two steps below and the collection of baskets
         .groupBy(*BASKET, BasketItem.item)
         .agg(F.max(OrderLines.user_id).alias(BasketItem.user_id))

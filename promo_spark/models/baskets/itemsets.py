@@ -24,7 +24,7 @@ from promo_spark.models.baskets.shoppers import ShopperBaskets, shopper_baskets
 from promo_spark.settings.baskets import BasketsSettings
 
 MOST_SETS = 20_000_000  # that are looked at for one more item: half a gigabyte on the driver
-_MOST_PAIRS = 10_000_000  # held in a worker before they are handed on: 300 MB
+MOST_PAIRS = 10_000_000  # held in a worker before they are handed on: 300 MB
 
 
 class CodedItemset(Frame):
@@ -84,11 +84,12 @@ def frequent_itemsets(
     Raises SettingsError where `levels` would.
     """
     spark = items.sparkSession
-    frequent = frequent_items(items.filter(F.col(BasketItem.basket_items) <= baskets.largest), baskets.fewest)
+    no_giants = items.filter(F.col(BasketItem.basket_items) <= baskets.largest)
+    frequent = frequent_items(no_giants, baskets.fewest)
     if not frequent:
         return MinedItemsets(FrequentItemsets.frame(spark).drop(FrequentItemsets.as_of), settings.miner)
     codes = {item: code for code, item in enumerate(frequent)}
-    shoppers = keep(shopper_baskets(items, codes, largest=baskets.largest))
+    shoppers = keep(shopper_baskets(no_giants, codes))
     longest, singles = settings.max_antecedent + 1, np.array(list(frequent.values()), np.int64)
     pairs = frequent_pairs(shoppers, len(codes), baskets.fewest) if longest > 1 else {}
     if (miner := settings.miner) != "fpgrowth":
@@ -134,10 +135,10 @@ def pair_counts(batches: Iterator[pa.RecordBatch], *, items: int) -> Iterator[pa
     for batch in batches:
         for more_together, more_expected in pairs_of(batch.column(0), items):
             together, expected = together + more_together, expected + more_expected
-            if expected.nnz > _MOST_PAIRS:
-                yield _pair_rows(together, expected)
+            if expected.nnz > MOST_PAIRS:
+                yield pair_rows(together, expected)
                 together = expected = nothing
-    yield _pair_rows(together, expected)
+    yield pair_rows(together, expected)
 
 
 def candidate_counts(batches: Iterator[pa.RecordBatch], *, sets: Integers, items: int) -> Iterator[pa.RecordBatch]:
@@ -149,7 +150,8 @@ def candidate_counts(batches: Iterator[pa.RecordBatch], *, sets: Integers, items
     yield pa.RecordBatch.from_arrays([pa.array(found), pa.array(counts[found])], names=list(SetCount.columns()))
 
 
-def _pair_rows(together: sparse.csr_matrix, expected: sparse.csr_matrix) -> pa.RecordBatch:
+def pair_rows(together: sparse.csr_matrix, expected: sparse.csr_matrix) -> pa.RecordBatch:
+    """One row per pair of what bitmaps.pairs_of counts. → PairCount."""
     pairs = expected.tocoo()  # two items of one basket are of one shopper: every pair is among them
     found = np.asarray(together[pairs.row, pairs.col]).ravel() if pairs.nnz else np.zeros(0)
     columns = [pairs.row, pairs.col, found, pairs.data]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -44,15 +46,25 @@ def basket_rules(itemsets: DataFrame, *, all_baskets: int, settings: BasketsSett
     the user's own baskets. A bundle is a pair that this lift and its significance (with_chance) call one, whose lift is
     above 1 as well.
     """
-    counts = itemsets.select(FrequentItemsets.items, FrequentItemsets.baskets)
+    return rules_of_slices(itemsets.withColumn(BasketRules.all_baskets, F.lit(all_baskets).cast("bigint")), settings)
+
+
+def rules_of_slices(itemsets: DataFrame, settings: BasketsSettings, of: Sequence[str] = ()) -> DataFrame:
+    """The same, of each slice of the baskets for itself. FrequentItemsets, all_baskets, `of` → BasketRules, `of`.
+
+    `of` are the columns that name the slice, `all_baskets` are all baskets of it.
+    """
+    counts = itemsets.select(*of, FrequentItemsets.items, FrequentItemsets.baskets)
     item = F.col(ItemName.item)
     sides = (
-        with_chance(itemsets)
+        with_chance(itemsets, of)
         .filter(F.col(FrequentItemsets.size).between(2, settings.max_antecedent + 1))
         .withColumn(ItemName.item, F.explode(FrequentItemsets.items))
         .select(
+            *of,
             BasketRules.level,
             BasketRules.baskets,
+            BasketRules.all_baskets,
             BasketRules.expected_baskets,
             BasketRules.p_value,
             BasketRules.q_value,
@@ -60,10 +72,10 @@ def basket_rules(itemsets: DataFrame, *, all_baskets: int, settings: BasketsSett
             F.array(item).alias(BasketRules.consequent),
         )
     )
-    antecedents = counts.toDF(BasketRules.antecedent, BasketRules.antecedent_baskets)
-    consequents = counts.toDF(BasketRules.consequent, BasketRules.consequent_baskets)
+    antecedents = counts.toDF(*of, BasketRules.antecedent, BasketRules.antecedent_baskets)
+    consequents = counts.toDF(*of, BasketRules.consequent, BasketRules.consequent_baskets)
     n, a, c = map(F.col, _COUNTS)
-    everything = F.lit(all_baskets).cast("bigint")
+    everything = F.col(BasketRules.all_baskets)
     confidence, expected = n / a, c / everything
     lift = (n * everything) / (a * c)  # the same number for both directions, to the last bit
     within_users = n / F.col(BasketRules.expected_baskets)
@@ -73,12 +85,11 @@ def basket_rules(itemsets: DataFrame, *, all_baskets: int, settings: BasketsSett
         & (F.col(BasketRules.q_value) <= settings.max_q_value)
     )
     return (
-        sides.join(antecedents, on=BasketRules.antecedent, how="inner")
-        .join(consequents, on=BasketRules.consequent, how="inner")
+        sides.join(antecedents, on=[*of, BasketRules.antecedent], how="inner")
+        .join(consequents, on=[*of, BasketRules.consequent], how="inner")
         .filter(confidence >= settings.min_confidence)
         .withColumns(
             {
-                BasketRules.all_baskets: everything,
                 BasketRules.support: n / everything,
                 BasketRules.confidence: confidence,
                 BasketRules.lift: lift,
@@ -147,10 +158,10 @@ def _quiet(name: str) -> Column:
     return F.when(F.col(name) == F.upper(name), F.lower(name)).otherwise(F.col(name))
 
 
-def with_sentences(rules: DataFrame, names: DataFrame) -> DataFrame:
+def with_sentences(rules: DataFrame, names: DataFrame, others: Sequence[tuple[Column, str]] = ()) -> DataFrame:
     """The rules with `sentence`, such as "Customers who buy pasta: 43% also buy pasta sauce, 3.2 times the usual."
 
-    An item without a name keeps its id.
+    An item without a name keeps its id. `others` are forms of it for rules of another kind: of which, and the form.
     """
     used = rules.select(F.explode(F.concat(*_SIDES)).alias(ItemName.item)).distinct()
     name_of = F.map_from_entries(F.collect_list(F.struct(ItemName.item, ItemName.name)))
@@ -160,11 +171,11 @@ def with_sentences(rules: DataFrame, names: DataFrame) -> DataFrame:
         named = F.transform(side, lambda item: F.coalesce(F.element_at(_NAMES, item), item))
         return F.array_join(named, " and ")
 
-    sentence = F.format_string(
-        "Customers who buy %s: %.0f%% also buy %s, %.1f times the usual.",
-        words(BasketRules.antecedent),
-        F.col(BasketRules.confidence) * 100,
-        words(BasketRules.consequent),
-        F.col(BasketRules.lift),
-    )
+    def told(form: str) -> Column:
+        confidence = F.col(BasketRules.confidence) * 100
+        said = words(BasketRules.antecedent), confidence, words(BasketRules.consequent), F.col(BasketRules.lift)
+        return F.format_string(form, *said)
+
+    others_told = [F.when(which, told(form)) for which, form in others]
+    sentence = F.coalesce(*others_told, told("Customers who buy %s: %.0f%% also buy %s, %.1f times the usual."))
     return rules.crossJoin(F.broadcast(entries)).withColumn(BasketRules.sentence, sentence).drop(_NAMES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
@@ -27,17 +27,18 @@ class ShopperBaskets(Frame):
     )
 
 
-def shopper_baskets(items: DataFrame, codes: Mapping[str, int], *, largest: int) -> DataFrame:
-    """The baskets of up to `largest` items, by shopper. BasketItem, code of each item that is counted → ShopperBaskets.
+def shopper_baskets(items: DataFrame, codes: Mapping[str, int], *, of: Sequence[str] = ()) -> DataFrame:
+    """The baskets by shopper. BasketItem, code of each item that is counted → ShopperBaskets.
 
-    A basket that holds none of these items has no codes, and counts for how much its shopper buys at once.
+    A basket that holds none of these items has no codes, and counts for how much its shopper buys at once. `of` are
+    columns that name a slice of the baskets, if there are slices: they come first.
     """
-    baskets = coded_baskets(items.filter(F.col(BasketItem.basket_items) <= largest), codes)
-    of_user = F.count("*").over(Window.partitionBy(BasketItem.user_id))
+    baskets = coded_baskets(items, codes, of)
+    of_user = F.count("*").over(Window.partitionBy(*of, BasketItem.user_id))
     parts = F.ceil(of_user / MOST_BASKETS).cast("long")
     return (
         baskets.withColumn(_PART, F.pmod(F.xxhash64(*BASKET), parts))
-        .groupBy(BasketItem.user_id, _PART)
+        .groupBy(*of, BasketItem.user_id, _PART)
         .agg(F.collect_list(F.struct(*_OF_BASKET)).alias(ShopperBaskets.baskets))
-        .select(ShopperBaskets.baskets)
+        .select(*of, ShopperBaskets.baskets)
     )

@@ -12,7 +12,7 @@ from promo_spark.contracts.features import DailySales
 from promo_spark.contracts.models import Forecasts
 from promo_spark.measures.metric_rows import DECIMALS, Figure
 
-_BY_MODELS = ("regular", "intermittent")  # the other kinds are forecast by rules, which no fit changes
+BY_MODELS = ("regular", "intermittent")  # the other kinds are forecast by rules, which no fit changes
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def drift(sales: DataFrame, forecasts: DataFrame, *, since: datetime.date) -> Dr
         (F.col(Forecasts.as_of) >= F.lit(since))
         & (F.col(Forecasts.day) == F.col(Forecasts.as_of))
         & F.col(Forecasts.champion)
-        & F.col(Forecasts.profile).isin(*_BY_MODELS)
+        & F.col(Forecasts.profile).isin(*BY_MODELS)
     ).select(Forecasts.series_id, Forecasts.day, Forecasts.lower_95, Forecasts.upper_95)
     sold = sales.filter(F.col(DailySales.day) >= F.lit(since)).select(
         DailySales.series_id, DailySales.day, DailySales.units

@@ -1,168 +1,120 @@
-"""Users on one scale, and the segment nearest to each."""
+"""The segment of each user: the nearest, unless the user's own of before is nearly as near."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import numpy as np
-import pandas as pd
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from promo_spark.contracts.features import UserProfile
 from promo_spark.contracts.models import Segments
-from promo_spark.contracts.schema import Col, Frame
-from promo_spark.errors import SettingsError
-from promo_spark.models.segments.clustering import Labels, Points
+from promo_spark.contracts.vocabulary import BEHAVIOUR, VALUE
+from promo_spark.models.segments.clustering import Points
 from promo_spark.models.segments.names import NO_ORDERS
+from promo_spark.models.segments.scaling import log_value
+from promo_spark.models.segments.stored import FittedSegments
 
 NO_ORDERS_ID = 0
-RFM = (UserProfile.recency_days, UserProfile.orders_90d, UserProfile.spend_90d)
-
-
-def checked_features(features: Sequence[str]) -> list[str]:
-    """The features, in order; SettingsError where one is no number of UserProfile, an id, or named twice."""
-    columns = UserProfile.columns()
-    numbers = [n for n, c in columns.items() if isinstance(c.type, T.NumericType) and not n.endswith("_id")]
-    wrong = [f for f in features if f not in numbers]
-    if wrong or not features or len(set(features)) < len(features):
-        raise SettingsError(
-            f"segment.features: {', '.join(wrong) or list(features)} cannot be used; name each of one or more "
-            f"numbers of features.user_profile once: {', '.join(numbers)}"
-        )
-    return list(features)
-
-
-def log_value(feature: str) -> Column:
-    """The feature on the scale that groups are formed on: log(1 + x), or x itself for a share.
-
-    Money and counts have heavy tails, and a change of currency unit becomes a shift that standardising
-    removes. Below 0 (money back) the logarithm is mirrored.
-    """
-    x = F.col(feature).cast(T.DoubleType())
-    if UserProfile.columns()[feature].unit == "share":
-        return x
-    return F.signum(x) * F.log1p(F.abs(x))
-
-
-def user_sample(
-    profiles: DataFrame, features: Sequence[str], *, users: int, min_orders: int, seed: int
-) -> pd.DataFrame:
-    """One row per user of up to `users` with `min_orders` or more orders: the features and RFM on the log scale.
-
-    Drawn and ordered by a hash of the id, so that the same users come back in the same order whatever the
-    partitioning. A user with fewer orders gets a segment too, but does not shape the segments.
-    """
-    order = F.xxhash64(F.lit(seed), F.col(UserProfile.user_id))
-    return (
-        profiles.filter(F.col(UserProfile.orders) >= min_orders)
-        .orderBy(order, UserProfile.user_id)
-        .limit(users)
-        .select(*[log_value(c).alias(c) for c in sorted({*features, *RFM})])
-        .toPandas()
-    )
-
-
-class NearestCentre(Frame):
-    """One row per user: the centre that is nearest."""
-
-    user_id = Col(T.StringType(), "the user", required=True)
-    has_orders = Col(T.BooleanType(), "whether the user ever ordered", required=True)
-    distance = Col(T.DoubleType(), "distance to the nearest centre", required=True)
-    position = Col(T.IntegerType(), "the centre's position, from 1", required=True)
-
-
-@dataclass(frozen=True)
-class Scaling:
-    """Mean and standard deviation per feature on the log scale; a constant feature keeps its unit."""
-
-    features: tuple[str, ...]
-    mean: Points
-    deviation: Points
-
-    @staticmethod
-    def of(sample: pd.DataFrame, features: Sequence[str]) -> Scaling:
-        values = sample[list(features)].to_numpy(dtype=float)
-        if not len(values):
-            return Scaling(tuple(features), np.zeros(len(features)), np.ones(len(features)))
-        mean = np.array([np.nanmean(column) if np.isfinite(column).any() else 0.0 for column in values.T])
-        filled = np.where(np.isnan(values), mean, values)
-        deviation = filled.std(axis=0)
-        return Scaling(tuple(features), mean, np.where(deviation > 1e-9, deviation, 1.0))
-
-    def scaled(self, sample: pd.DataFrame) -> Points:
-        """Standard deviations from the mean; an unknown value counts as the mean."""
-        values = sample[list(self.features)].to_numpy(dtype=float)
-        return (np.where(np.isnan(values), self.mean, values) - self.mean) / self.deviation
-
-    def logs(self, centres: Points) -> Points:
-        """Scaled centres back on the log scale."""
-        return centres * self.deviation + self.mean
-
-
-def rfm_groups(sample: pd.DataFrame, k: int) -> Labels:
-    """k equal groups by the RFM score: quintiles of recency, frequency and money, summed.
-
-    This is the field's plain method, to measure the clusters against.
-
-    >>> users = np.arange(20.0)
-    >>> sample = pd.DataFrame({"recency_days": users[::-1], "orders_90d": users, "spend_90d": users})
-    >>> rfm_groups(sample, 4).tolist()
-    [0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3]
-    """
-    quintiles = [sample[c].rank(method="first", pct=True, ascending=c != RFM[0]).mul(5).apply(np.ceil) for c in RFM]
-    score = sum(quintiles[1:], quintiles[0])
-    return np.ceil(score.rank(method="first", pct=True).to_numpy() * k).astype(np.int64) - 1
+_DECIMALS = 6
+# of each grouping: the columns of id, name, distance, membership
+COLUMNS = {
+    VALUE: (Segments.segment_id, Segments.segment_name, Segments.distance, Segments.membership),
+    BEHAVIOUR: (
+        Segments.behaviour_id,
+        Segments.behaviour_name,
+        Segments.behaviour_distance,
+        Segments.behaviour_membership,
+    ),
+}
+_HAS_ORDERS = "has_orders"
 
 
 def segments(
-    profiles: DataFrame, scaling: Scaling, centres: Points, ids: Sequence[int], names: Sequence[str]
+    profiles: DataFrame,
+    value: FittedSegments,
+    behaviour: FittedSegments | None,
+    *,
+    before: DataFrame | None,
+    stay: float,
 ) -> DataFrame:
-    """One row per user. UserProfile, centres → Segments.
+    """One row per user. UserProfile, Segments of an earlier date → Segments.
 
-    The nearest centre's segment, ties to the lower index, in one pass and without a Python worker. Users
-    without orders get segment 0 and no distance. The distance is Euclidean, in standard deviations.
+    A user belongs to the nearest centre, ties to the lower index; but to the segment that `before` says, as long as no
+    other centre is nearer by more than the share `stay` of the distance. In one pass and without a Python worker.
+    Users without orders get segment 0 and no distance. Distances are in standard deviations.
     """
-    has_orders, position = F.col(NearestCentre.has_orders), F.col(NearestCentre.position)
+    groupings = {VALUE: value} if behaviour is None else {VALUE: value, BEHAVIOUR: behaviour}
+    users = profiles.withColumn(_HAS_ORDERS, F.col(UserProfile.orders) > 0)
+    earlier = [COLUMNS[g][0] for g in groupings]
+    if before is not None and stay:
+        ids = [F.col(column).alias(_earlier(column)) for column in earlier]
+        users = users.join(before.select(Segments.user_id, *ids), UserProfile.user_id, "left")
+    else:
+        users = users.withColumns({_earlier(column): F.lit(None).cast(T.IntegerType()) for column in earlier})
+    scaled = {
+        _scaled(g, f): (F.coalesce(log_value(f), F.lit(float(mean))) - float(mean)) / float(deviation)
+        for g, of in groupings.items()
+        for f, mean, deviation in zip(of.scaling.features, of.scaling.mean, of.scaling.deviation, strict=True)
+    }
+    kept = (UserProfile.user_id, _HAS_ORDERS, *map(_earlier, earlier))
+    on_scale = users.select(*kept, *[column.alias(name) for name, column in scaled.items()])
+    to_each = on_scale.select(
+        *kept,
+        *[
+            F.array(*[_distance([_scaled(g, f) for f in of.scaling.features], c) for c in of.centres]).alias(g)
+            for g, of in groupings.items()
+        ],
+    )
+    own = to_each.withColumns({_own(g): _position(g, of.ids, stay) for g, of in groupings.items()})
+    columns = [column for g, of in groupings.items() for column in _told(g, of)]
+    if behaviour is None:
+        columns += [F.lit(None).cast(Segments.type_of(name)).alias(name) for name in COLUMNS[BEHAVIOUR]]
+    return own.select(Segments.user_id, *columns)
+
+
+def _position(grouping: str, ids: Sequence[int], stay: float) -> Column:
+    """The position of the user's centre, from 1, in the array of distances."""
+    distances, earlier = F.col(grouping), F.col(_earlier(COLUMNS[grouping][0]))
+    least = F.array_min(distances)
+    before = F.array_position(F.lit([int(i) for i in ids]), earlier)  # 0: there is no such segment any more
+    # a position of 0 has no element; F.when does not evaluate it then
+    stays = F.when(before > 0, F.element_at(distances, before.cast("int")) * (1 - stay) <= least)
+    return F.when(stays, before).otherwise(F.array_position(distances, least)).cast("int")
+
+
+def _told(grouping: str, of: FittedSegments) -> list[Column]:
+    """Id, name, distance and membership of the user's centre."""
+    has_orders, own, distances = F.col(_HAS_ORDERS), F.col(_own(grouping)), F.col(grouping)
+    segment_id, name, distance, membership = COLUMNS[grouping]
+    to_own = F.element_at(distances, own)
+    nearest = F.array_min(distances)
+    to_other = F.when(to_own > nearest, nearest).otherwise(F.get(F.sort_array(distances), 1))
     # by F.when, not by a null position: element_at of a literal array takes the last element for null (Spark 4.2)
-    return nearest_centres(profiles, scaling, centres).select(
-        Segments.user_id,
-        F.when(has_orders, F.element_at(F.lit([int(i) for i in ids]), position))
+    return [
+        F.when(has_orders, F.element_at(F.lit([int(i) for i in of.ids]), own))
         .otherwise(NO_ORDERS_ID)
         .cast(T.IntegerType())
-        .alias(Segments.segment_id),
-        F.when(has_orders, F.element_at(F.lit(list(names)), position))
-        .otherwise(NO_ORDERS)
-        .alias(Segments.segment_name),
-        F.when(has_orders, F.round(NearestCentre.distance, 6)).alias(Segments.distance),
-    )
-
-
-def nearest_centres(profiles: DataFrame, scaling: Scaling, centres: Points) -> DataFrame:
-    """One row per user. UserProfile, centres → NearestCentre."""
-    scaled = {
-        f"scaled_{f}": (F.coalesce(log_value(f), F.lit(float(m))) - float(m)) / float(s)
-        for f, m, s in zip(scaling.features, scaling.mean, scaling.deviation, strict=True)
-    }
-    users = profiles.select(
-        UserProfile.user_id,
-        (F.col(UserProfile.orders) > 0).alias(NearestCentre.has_orders),
-        *[value.alias(name) for name, value in scaled.items()],
-    )
-    to_each = [
-        F.struct(
-            _distance(list(scaled), centre).alias(NearestCentre.distance),
-            F.lit(position).alias(NearestCentre.position),
-        )
-        for position, centre in enumerate(centres, start=1)
+        .alias(segment_id),
+        F.when(has_orders, F.element_at(F.lit(list(of.names)), own)).otherwise(NO_ORDERS).alias(name),
+        F.when(has_orders, F.round(to_own, _DECIMALS)).alias(distance),
+        F.when(has_orders, F.round(F.try_divide(to_other, to_own + to_other), _DECIMALS)).alias(membership),
     ]
-    return users.select(
-        NearestCentre.user_id, NearestCentre.has_orders, F.inline(F.array(F.array_min(F.array(*to_each))))
-    )
 
 
 def _distance(columns: Sequence[str], centre: Points) -> Column:
     squares = [(F.col(c) - float(x)) * (F.col(c) - float(x)) for c, x in zip(columns, centre, strict=True)]
     return F.sqrt(sum(squares[1:], squares[0]))
+
+
+def _scaled(grouping: str, feature: str) -> str:
+    return f"{grouping}_{feature}"
+
+
+def _earlier(column: str) -> str:
+    return f"earlier_{column}"
+
+
+def _own(grouping: str) -> str:
+    return f"own_{grouping}"

@@ -5,7 +5,8 @@ Plain functions of arrays, but for the fit itself, which is MLlib's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +14,10 @@ import numpy.typing as npt
 import pandas as pd
 from pyspark.ml.clustering import KMeans
 from pyspark.ml.feature import VectorAssembler
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from scipy.spatial.distance import cdist
+
+from promo_spark.learners.clusters import adjusted_rand, sample_kmeans
 
 Points = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
@@ -40,21 +43,27 @@ def kmeans_centres(spark: SparkSession, points: Points, names: Sequence[str], k:
     """
     if k == 1:
         return np.zeros((1, len(names)))
-    frame = spark.createDataFrame(pd.DataFrame(points, columns=list(names))).coalesce(1)
-    assembler = VectorAssembler(inputCols=list(names), outputCol=_VECTOR)
-    assembled = assembler.transform(frame).select(_VECTOR)
-    assembled.persist()
-    try:
+    with assembled(spark, points, names) as (frame, column):
         fits = []
         for start in range(effort.starts):
             seed = effort.seed + start
             means = KMeans(k=k, seed=seed, solver="block", maxIter=effort.max_iterations, tol=1e-6)
-            model = means.setFeaturesCol(_VECTOR).fit(assembled)
+            model = means.setFeaturesCol(column).fit(frame)
             centres = np.array(sorted(tuple(float(x) for x in centre) for centre in model.clusterCenters()))
             fits.append((cost(points, centres), start, centres))
-    finally:
-        assembled.unpersist()
     return min(fits, key=lambda fit: fit[:2])[2]
+
+
+@contextmanager
+def assembled(spark: SparkSession, points: Points, names: Sequence[str]) -> Iterator[tuple[DataFrame, str]]:
+    """The points as vectors, in their order, held while they are fitted on; and the name of their column."""
+    frame = spark.createDataFrame(pd.DataFrame(points, columns=list(names))).coalesce(1)
+    vectors = VectorAssembler(inputCols=list(names), outputCol=_VECTOR).transform(frame).select(_VECTOR)
+    vectors.persist()
+    try:
+        yield vectors, _VECTOR
+    finally:
+        vectors.unpersist()
 
 
 def nearest(points: Points, centres: Points) -> Labels:
@@ -79,12 +88,12 @@ def cost(points: Points, centres: Points) -> float:
 def squared_silhouette(points: Points, labels: Labels) -> float:
     """Mean silhouette with squared Euclidean distances, as MLlib's ClusteringEvaluator has it.
 
-    Linear in the points: the mean squared distance to a group follows from its sums. Not comparable with
-    the usual, Euclidean silhouette, which is lower. A point alone in its group counts 0.
+    Linear in the points, where scikit-learn's is quadratic: the mean squared distance to a group follows from its sums.
+    Not comparable with the usual, Euclidean silhouette, which is lower. A point alone in its group counts 0.
 
     >>> amounts, halves = np.arange(1.0, 11)[:, None], np.arange(10) // 5
-    >>> round(squared_silhouette(amounts, halves), 4), round(euclidean_silhouette(amounts, halves), 4)
-    (0.7543, 0.5561)
+    >>> round(squared_silhouette(amounts, halves), 4)
+    0.7543
     """
     groups, own, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     if len(groups) < 2:
@@ -94,37 +103,6 @@ def squared_silhouette(points: Points, labels: Labels) -> float:
     group_squares = np.array([squares[own == g].sum() for g in range(len(groups))])
     mean_distance = squares[:, None] + (group_squares - 2 * points @ sums.T) / sizes
     return _silhouette(mean_distance, own, sizes)
-
-
-def euclidean_silhouette(points: Points, labels: Labels) -> float:
-    """Mean silhouette with Euclidean distances, as scikit-learn has it; quadratic, for some thousand points."""
-    groups, own, sizes = np.unique(labels, return_inverse=True, return_counts=True)
-    if len(groups) < 2:
-        return 0.0
-    blocks = (cdist(points[i : i + 500], points) for i in range(0, len(points), 500))
-    members = np.eye(len(groups))[own]
-    return _silhouette(np.concatenate([block @ members for block in blocks]) / sizes, own, sizes)
-
-
-def adjusted_rand(a: Labels, b: Labels) -> float:
-    """Agreement of two groupings: 1 the same but for labels, 0 as by chance (Hubert & Arabie 1985).
-
-    >>> adjusted_rand(np.array([0, 0, 1, 1]), np.array([5, 5, 3, 3]))
-    1.0
-    """
-
-    def pairs(counts: npt.NDArray[np.int64]) -> int:
-        return int((counts * (counts - 1) // 2).sum())
-
-    _, a_at = np.unique(a, return_inverse=True)
-    _, b_at = np.unique(b, return_inverse=True)
-    table = np.zeros((a_at.max() + 1, b_at.max() + 1), dtype=np.int64)
-    np.add.at(table, (a_at, b_at), 1)
-    together, in_a, in_b = pairs(table), pairs(table.sum(axis=1)), pairs(table.sum(axis=0))
-    every = len(a) * (len(a) - 1) // 2
-    expected = in_a * in_b / every if every else 0.0
-    best = (in_a + in_b) / 2
-    return 1.0 if best == expected else (together - expected) / (best - expected)
 
 
 @dataclass(frozen=True)
@@ -162,11 +140,11 @@ def tried_clusterings(points: Points, ks: Sequence[int], *, rounds: int, effort:
         if different < 4 * k:
             continue
         rng = np.random.default_rng([effort.seed, k])
-        labels = nearest(points, _best_fit(points, k, effort, rng))
+        labels = nearest(points, _centres(points, k, effort, rng))
         agreements = []
         for _ in range(rounds):
             halves = [points[rng.permutation(len(points))[: (len(points) + 1) // 2]] for _half in range(2)]
-            a, b = (nearest(points, _best_fit(half, k, effort, rng)) for half in halves)
+            a, b = (nearest(points, _centres(half, k, effort, rng)) for half in halves)
             agreements.append(adjusted_rand(a, b))
         shares = np.bincount(labels, minlength=k) / len(points)
         centres = np.stack([points[labels == g].mean(axis=0) for g in np.unique(labels)])
@@ -206,35 +184,9 @@ def chosen_k(tried: Sequence[Clustering], *, min_share: float, usual: int | None
     return kept.k if kept is not None and best.score <= kept.score * (1 + margin) else best.k
 
 
-def _best_fit(points: Points, k: int, effort: Effort, rng: np.random.Generator) -> Points:
-    fits = [_lloyd_centres(points, _spread_points(points, k, rng), effort.max_iterations) for _ in range(effort.starts)]
-    return min(fits, key=lambda centres: cost(points, centres))
-
-
-def _lloyd_centres(points: Points, centres: Points, max_iterations: int) -> Points:
-    """The centres after Lloyd's steps: each moves to the mean of its points, until none moves.
-
-    A centre without points stays where it is.
-    """
-    for _ in range(max_iterations):
-        labels = nearest(points, centres)
-        moved = np.stack(
-            [points[labels == g].mean(axis=0) if (labels == g).any() else centre for g, centre in enumerate(centres)]
-        )
-        if np.array_equal(moved, centres):
-            break
-        centres = moved
-    return centres
-
-
-def _spread_points(points: Points, k: int, rng: np.random.Generator) -> Points:
-    """k of the points; each is drawn with the odds of its squared distance to those drawn before (k-means++)."""
-    centres = points[[rng.integers(len(points))]]
-    while len(centres) < k:
-        odds = cdist(points, centres, "sqeuclidean").min(axis=1)
-        drawn = int(np.searchsorted(np.cumsum(odds), rng.random() * odds.sum()))
-        centres = np.vstack([centres, points[min(drawn, len(points) - 1)]])
-    return centres
+def _centres(points: Points, k: int, effort: Effort, rng: np.random.Generator) -> Points:
+    seed = int(rng.integers(2**31))
+    return sample_kmeans(points, k, starts=effort.starts, max_iterations=effort.max_iterations, seed=seed)
 
 
 def _silhouette(mean_distance: Points, own: Labels, sizes: npt.NDArray[np.int64]) -> float:

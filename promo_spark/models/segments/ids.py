@@ -11,29 +11,37 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from scipy.optimize import linear_sum_assignment
 
-from promo_spark.contracts.models import SegmentPortraits
+from promo_spark.contracts.segments import SegmentPortraits
+from promo_spark.contracts.vocabulary import VALUE
 from promo_spark.models.segments.clustering import Points
 
 
 @dataclass(frozen=True)
 class EarlierSegments:
-    """The segments of earlier dates: the latest day, its centres by id in log units, the highest id ever given."""
+    """The segments of a grouping: the latest day, its centres by id in log units; the highest id ever given to any."""
 
     day: datetime.date | None
     latest: Mapping[int, tuple[float, ...]]
     highest_id: int
 
-    def stable_ids(self, centres: Points, scale: Points, *, max_drift: float) -> list[int]:
-        """One id per centre: that of the earlier segment it continues, else a new one. See `stable_ids` below."""
-        return stable_ids(centres, scale, self.latest, highest=self.highest_id, max_drift=max_drift)
+    def stable_ids(self, centres: Points, scale: Points, *, max_drift: float, taken: Sequence[int] = ()) -> list[int]:
+        """One id per centre: that of the earlier segment it continues, else a new one. See `stable_ids` below.
+
+        `taken`: ids that another grouping has.
+        """
+        highest = max([self.highest_id, *taken])
+        return stable_ids(centres, scale, self.latest, highest=highest, max_drift=max_drift)
 
     def origins(self, ids: Sequence[int]) -> dict[int, datetime.date]:
         """Id → day of the portrait that the id was taken over from; a new id is left out."""
         return {i: self.day for i in ids if i in self.latest and self.day is not None}
 
 
-def earlier_segments(portraits: DataFrame | None, features: Sequence[str]) -> EarlierSegments:
-    """SegmentPortraits of earlier dates → their segments. A centre that lacks one of today's features is left out."""
+def earlier_segments(portraits: DataFrame | None, grouping: str, features: Sequence[str]) -> EarlierSegments:
+    """SegmentPortraits of earlier dates → their segments of a grouping.
+
+    A centre that lacks one of today's features is left out. Portraits without a grouping are by value.
+    """
     if portraits is None:
         return EarlierSegments(None, {}, 0)
     last = portraits.agg(F.max(SegmentPortraits.as_of), F.max(SegmentPortraits.segment_id)).collect()[0]
@@ -41,7 +49,7 @@ def earlier_segments(portraits: DataFrame | None, features: Sequence[str]) -> Ea
     centres = {
         int(r[SegmentPortraits.segment_id]): tuple(r[SegmentPortraits.log_centre][f] for f in features)
         for r in latest
-        if set(features) <= set(r[SegmentPortraits.log_centre])
+        if (r[SegmentPortraits.grouping] or VALUE) == grouping and set(features) <= set(r[SegmentPortraits.log_centre])
     }
     return EarlierSegments(last[0], centres, int(last[1] or 0))
 

@@ -7,19 +7,20 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
+from promo_spark.contracts.vocabulary import BEHAVIOUR
+from promo_spark.learners.clusters import euclidean_silhouette
 from promo_spark.measures.metric_rows import DECIMALS, Figure
-from promo_spark.models.segments.assignment import rfm_groups
 from promo_spark.models.segments.clustering import (
     Clustering,
     Effort,
     Points,
     cost,
-    euclidean_silhouette,
     nearest,
     squared_silhouette,
     tried_clusterings,
 )
 from promo_spark.models.segments.drift import Drift
+from promo_spark.models.segments.scaling import rfm_groups
 
 _QUADRATIC_ROWS = 5000  # the Euclidean silhouette compares each with each
 ALL = "all"
@@ -71,6 +72,11 @@ def fit_metrics(points: Points, k: int, tried: Sequence[Clustering], *, effort: 
 def drift_metrics(drift: Drift, users: int) -> list[Figure]:
     """How far the users are from those that the stored segments were fitted on. Slice: stored."""
     return list(_figures("stored", users, share_shift=drift.share_shift, distance_growth=drift.distance_growth))
+
+
+def of_behaviour(figures: Sequence[Figure]) -> list[Figure]:
+    """The same figures, told of the grouping by behaviour: its slices are behaviour, behaviour:k=5, …"""
+    return [Figure(f.metric, BEHAVIOUR if f.slice == ALL else f"{BEHAVIOUR}:{f.slice}", f.value, f.n) for f in figures]
 
 
 def _of_tried(clustering: Clustering, users: int) -> Iterator[Figure]:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from promo_spark.contracts.features import Interest, UserProfile
-from promo_spark.contracts.models import SegmentPortraits, Segments
+from promo_spark.contracts.features import Interest, ProductProfile, UserProfile
+from promo_spark.contracts.models import Segments
 from promo_spark.contracts.schema import MONEY, Col, Frame
+from promo_spark.contracts.segments import SegmentPortraits
+from promo_spark.contracts.vocabulary import VALUE
 from promo_spark.measures.best_rows import best_rows
 from promo_spark.measures.exact_sums import EXACT, exact, exact_mean
-from promo_spark.models.segments.assignment import NO_ORDERS_ID, Scaling, log_value
+from promo_spark.models.segments.advice import segment_advice
+from promo_spark.models.segments.assignment import COLUMNS, NO_ORDERS_ID
+from promo_spark.models.segments.scaling import log_value
+from promo_spark.models.segments.stored import FittedSegments
 
 _PORTRAIT = SegmentPortraits.columns()
 
@@ -46,19 +51,23 @@ class CategoryPreference(Frame):
 
 def segment_portraits(
     profiles: DataFrame,
-    segments: DataFrame,
-    scaling: Scaling,
+    assigned: DataFrame,
+    fitted: FittedSegments,
     *,
-    matched_from: Mapping[int, datetime.date],
+    excluded: DataFrame,
     categories_kept: int,
 ) -> DataFrame:
-    """One row per segment with users. UserProfile, Segments → SegmentPortraits.
+    """One row per segment of a grouping with users. UserProfile, Segments, Product categories → SegmentPortraits.
 
     Centres are exact means over the members, whoever the segments were fitted on; a feature unknown for all
     members has no entry. Lifts compare them with the mean over all users; a mean of 0 gives no entry. The
-    discounted share weighs each user by lines bought. `matched_from` is given per id taken over.
+    discounted share weighs each user by lines bought. `excluded`: categories that are not told of. Users without
+    orders are told of once, with those by value.
     """
-    of_user = segments.select(Segments.user_id, Segments.segment_id, Segments.segment_name)
+    scaling, (of_id, of_name, _, _) = fitted.scaling, COLUMNS[fitted.grouping]
+    of_user = assigned.select(
+        Segments.user_id, F.col(of_id).alias(Segments.segment_id), F.col(of_name).alias(Segments.segment_name)
+    )
     members = profiles.join(of_user, on=UserProfile.user_id, how="inner")
     sums = _sums(scaling.features)
     of_all = members.agg(*[aggregate.alias(_of_all(name)) for name, aggregate in sums.items()])
@@ -66,7 +75,7 @@ def segment_portraits(
         members.groupBy(Segments.segment_id, Segments.segment_name)
         .agg(*[aggregate.alias(name) for name, aggregate in sums.items()])
         .crossJoin(F.broadcast(of_all))
-        .join(_top_categories(members, categories_kept), on=Segments.segment_id, how="left")
+        .join(_top_categories(members, excluded, categories_kept), on=Segments.segment_id, how="left")
     )
     has_orders = F.col(Segments.segment_id) != NO_ORDERS_ID  # users without orders are not on the scale
     logs = {f: F.when(has_orders, F.col(_log(f))) for f in scaling.features}
@@ -74,12 +83,12 @@ def segment_portraits(
         f: (logs[f] - float(mean)) / float(deviation)
         for f, mean, deviation in zip(scaling.features, scaling.mean, scaling.deviation, strict=True)
     }
-    origin = F.lit(None).cast("date")
-    for segment_id, day in sorted(matched_from.items()):
-        origin = F.when(F.col(Segments.segment_id) == segment_id, F.lit(day)).otherwise(origin)
-    return measured.select(
+    told = measured if fitted.grouping == VALUE else measured.filter(has_orders)
+    advice = [segment_advice(scaling.features, centre) for centre in fitted.centres.tolist()]
+    return told.select(
         Segments.segment_id,
         Segments.segment_name,
+        F.lit(fitted.grouping).alias(SegmentPortraits.grouping),
         SegmentPortraits.users,
         _ratio(SegmentSums.users, _of_all(SegmentSums.users)).alias(SegmentPortraits.users_share),
         F.coalesce(_ratio(SegmentSums.spend, _of_all(SegmentSums.spend)), F.lit(0.0)).alias(
@@ -92,9 +101,28 @@ def segment_portraits(
         F.coalesce(SegmentPortraits.top_categories, F.array().cast("array<string>")).alias(
             SegmentPortraits.top_categories
         ),
+        _per_segment(dict(zip(fitted.ids, advice, strict=True)), "string").alias(SegmentPortraits.advice),
         _ratio(SegmentSums.discounted_lines, SegmentSums.lines).alias(SegmentPortraits.discounted_lines_share),
-        _ratio(SegmentSums.redeemed, SegmentSums.received).alias(SegmentPortraits.coupon_response),
-        origin.alias(SegmentPortraits.matched_from),
+        _ratio(SegmentSums.redeemed, SegmentSums.received).alias(SegmentPortraits.coupons_per_campaign),
+        _per_segment(fitted.ids_from, "date").alias(SegmentPortraits.matched_from),
+    )
+
+
+def _per_segment(values: Mapping[int, Any], of_type: str) -> Column:
+    """The value of the row's segment; null: it has none."""
+    column = F.lit(None).cast(of_type)
+    for segment_id, value in sorted(values.items()):
+        column = F.when(F.col(Segments.segment_id) == segment_id, F.lit(value)).otherwise(column)
+    return column
+
+
+def excluded_categories(products: DataFrame) -> DataFrame:
+    """One row per category of which no product may be promoted. ProductProfile → its category."""
+    return (
+        products.groupBy(ProductProfile.category)
+        .agg(F.bool_or(ProductProfile.promotable).alias(ProductProfile.promotable))
+        .filter(~F.col(ProductProfile.promotable))
+        .select(ProductProfile.category)
     )
 
 
@@ -129,10 +157,10 @@ def _of_all(name: str) -> str:
     return f"all_{name}"
 
 
-def _top_categories(members: DataFrame, kept: int) -> DataFrame:
+def _top_categories(members: DataFrame, excluded: DataFrame, kept: int) -> DataFrame:
     """One row per segment: `top_categories`, whose mean share of a member's spend is most above that of all users."""
     preferences = best_rows(
-        _preferences(members).filter(F.col(CategoryPreference.excess) > 0),
+        _preferences(members, excluded).filter(F.col(CategoryPreference.excess) > 0),
         of=[CategoryPreference.segment_id],
         by=[F.desc(CategoryPreference.excess), CategoryPreference.category],
         keep=kept,
@@ -143,7 +171,7 @@ def _top_categories(members: DataFrame, kept: int) -> DataFrame:
     return preferences.groupBy(CategoryPreference.segment_id).agg(categories.alias(SegmentPortraits.top_categories))
 
 
-def _preferences(members: DataFrame) -> DataFrame:
+def _preferences(members: DataFrame, excluded: DataFrame) -> DataFrame:
     """One row per segment and category. UserProfile with segment_id → CategoryPreference, without the rank."""
     interests = members.select(Segments.segment_id, F.inline(UserProfile.interests))
     sizes = members.groupBy(Segments.segment_id).agg(F.count("*").alias(CategoryPreference.users))
@@ -152,6 +180,7 @@ def _preferences(members: DataFrame) -> DataFrame:
     sums = (
         interests.groupBy(CategoryPreference.segment_id, CategoryPreference.category)
         .agg(F.sum(exact(Interest.share)).alias(CategoryPreference.share))
+        .join(F.broadcast(excluded), CategoryPreference.category, "left_anti")
         .join(sizes, on=Segments.segment_id, how="inner")
     )
     total = sizes.agg(F.sum(users).alias(CategoryPreference.all_users))

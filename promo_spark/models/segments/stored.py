@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 from pyspark.sql import DataFrame, Row
+from pyspark.sql import functions as F
 
-from promo_spark.contracts.models import SegmentCentres
+from promo_spark.contracts.segments import SegmentCentres
 from promo_spark.measures.refitting import newest_rows
-from promo_spark.models.segments.assignment import Scaling
 from promo_spark.models.segments.clustering import Points
 from promo_spark.models.segments.drift import Nearness
+from promo_spark.models.segments.scaling import Scaling
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class FittedSegments:
     `ids_from` has the as_of of the rows that an id was taken over from; a new id has none.
     """
 
+    grouping: str
     scaling: Scaling
     centres: Points
     ids: tuple[int, ...]
@@ -45,6 +47,7 @@ def centre_rows(fitted: FittedSegments) -> list[dict[str, Any]]:
         {
             SegmentCentres.segment_id: segment_id,
             SegmentCentres.segment_name: fitted.names[i],
+            SegmentCentres.grouping: fitted.grouping,
             SegmentCentres.scaled_centre: by_feature(fitted.centres[i].tolist()),
             SegmentCentres.log_mean: by_feature(scaling.mean.tolist()),
             SegmentCentres.log_deviation: by_feature(scaling.deviation.tolist()),
@@ -57,12 +60,13 @@ def centre_rows(fitted: FittedSegments) -> list[dict[str, Any]]:
     ]
 
 
-def stored_segments(centres: DataFrame | None, features: Sequence[str]) -> FittedSegments | None:
-    """SegmentCentres of earlier dates → the fitted segments of the newest of them, to the bit.
+def stored_segments(centres: DataFrame | None, grouping: str, features: Sequence[str]) -> FittedSegments | None:
+    """SegmentCentres of earlier dates → the fitted segments of a grouping of the newest of them, to the bit.
 
     None: there are none, or they were fitted on other features.
     """
-    newest = newest_rows(centres, SegmentCentres.as_of)
+    of_grouping = None if centres is None else centres.filter(F.col(SegmentCentres.grouping) == grouping)
+    newest = newest_rows(of_grouping, SegmentCentres.as_of)
     if newest is None:
         return None
     as_of, of_date = newest
@@ -82,6 +86,7 @@ def stored_segments(centres: DataFrame | None, features: Sequence[str]) -> Fitte
         np.array(in_order(first, SegmentCentres.log_deviation)),
     )
     return FittedSegments(
+        grouping,
         scaling,
         np.array([in_order(row, SegmentCentres.scaled_centre) for row in rows]),
         tuple(row[SegmentCentres.segment_id] for row in rows),

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pyspark.sql import types as T
 
 from promo_spark.contracts.features import UserProfile
-from promo_spark.contracts.models import SegmentPortraits, Segments
+from promo_spark.contracts.models import Segments
 from promo_spark.contracts.schema import Col, Frame
+from promo_spark.contracts.segments import SegmentPortraits
 from promo_spark.contracts.silver import Users
+from promo_spark.contracts.vocabulary import BEHAVIOUR, VALUE
 from promo_spark.measurement.market_groups import ATTRIBUTES, MarketGroup
 from promo_spark.reports.blocks import Block, Card, Cards, Column, Grid, Heading, Pictures, Section, Sentence
 from promo_spark.reports.charts import bar_chart
@@ -46,24 +48,31 @@ def customers_section(of: CustomerRows, told: Told) -> Section:
     """SegmentPortraits, Move, MarketGroup → the section."""
     w = told.words
     blocks: list[Block] = [Sentence(w.say("customers.lead"), "quiet")]
-    blocks += _portraits(of, told) if of.portraits else [told.why_empty(SegmentPortraits)]
+    by_value = [p for p in of.portraits if p[SegmentPortraits.grouping] != BEHAVIOUR]
+    by_behaviour = [p for p in of.portraits if p[SegmentPortraits.grouping] == BEHAVIOUR]
+    blocks += _portraits(VALUE, by_value, told) if by_value else [told.why_empty(SegmentPortraits)]
+    if by_behaviour:
+        blocks += [Heading(w.say("customers.by_behaviour")), Sentence(w.say("customers.behaviour_lead"), "quiet")]
+        blocks += _portraits(BEHAVIOUR, by_behaviour, told)
     blocks += [Heading(w.say("customers.moves")), *_moves(of, told)]
     blocks += [Heading(w.say("customers.market")), *_market(of, told)]
     return Section("customers", w.say("customers.title"), blocks)
 
 
-def _portraits(of: CustomerRows, told: Told) -> list[Block]:
+def _portraits(grouping: str, portraits: Sequence[Row], told: Told) -> list[Block]:
     w = told.words
-    ordered = sorted(of.portraits, key=lambda p: (-p[SegmentPortraits.revenue_share], p[SegmentPortraits.segment_id]))
+    ordered = sorted(portraits, key=lambda p: (-p[SegmentPortraits.revenue_share], p[SegmentPortraits.segment_id]))
     bars = [
         (segment_name(p[SegmentPortraits.segment_name], told), p[SegmentPortraits.revenue_share], _share(p, told))
         for p in ordered
         if not w.is_few(p[SegmentPortraits.users])
     ]
-    chart = bar_chart("segments", w.say("customers.revenue"), w.say("customers.revenue_desc"), bars, gains=False)
+    chart = bar_chart(
+        f"segments-{grouping}", w.say("customers.revenue"), w.say("customers.revenue_desc"), bars, gains=False
+    )
     rows = [[segment_name(p[SegmentPortraits.segment_name], told), *_portrait_cells(p, told)] for p in ordered]
     columns = told.columns(
-        "segment", "#users", "#users_share", "#revenue_share", "#discounted_lines", "#coupon_response"
+        "segment", "#users", "#users_share", "#revenue_share", "#discounted_lines", "#coupons_per_campaign"
     )
     cards = [_card(p, told) for p in ordered if not w.is_few(p[SegmentPortraits.users])]
     return [Pictures([chart]), Grid(columns, rows), Cards(cards)]
@@ -79,7 +88,7 @@ def _portrait_cells(portrait: Row, told: Told) -> list[str]:
         w.share(portrait[SegmentPortraits.users_share]),
         w.share(portrait[SegmentPortraits.revenue_share]),
         w.share(portrait[SegmentPortraits.discounted_lines_share]),
-        w.number(portrait[SegmentPortraits.coupon_response], 2),
+        w.number(portrait[SegmentPortraits.coupons_per_campaign], 2),
     ]
 
 
@@ -101,7 +110,9 @@ def _card(portrait: Row, told: Told) -> Card:
         users_share=w.share(portrait[SegmentPortraits.users_share]),
         revenue_share=w.share(portrait[SegmentPortraits.revenue_share]),
     )
-    notes = [w.say("customers.categories", names=w.listed(categories))] if categories else []
+    advice = portrait[SegmentPortraits.advice]
+    notes = [w.word("segment_advice", advice)] if advice else []
+    notes += [w.say("customers.categories", names=w.listed(categories))] if categories else []
     since = portrait[SegmentPortraits.matched_from]
     mark = w.say("customers.new") if since is None else ""
     return Card(segment_name(portrait[SegmentPortraits.segment_name], told), text, facts, notes, mark)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from pyspark.sql import types as T
 
-from promo_spark.contracts.measurement import Checks, Effects, KpiDaily, PromotionPnl
-from promo_spark.contracts.models import SegmentPortraits
+from promo_spark.contracts.measurement import Checks, Effects, KpiDaily, PromotionPnl, SegmentResponses
 from promo_spark.contracts.schema import Col, Frame
+from promo_spark.contracts.segments import SegmentPortraits
 from promo_spark.reports.blocks import (
     Block,
     Cell,
@@ -79,6 +79,7 @@ class OutcomeRows:
     """What the section is made of. `before`: key figures of the week before."""
 
     effects: Sequence[Row]
+    answers: Sequence[Row]
     checks: Sequence[Row]
     figures: Sequence[Row]
     before: Sequence[Row]
@@ -94,10 +95,11 @@ def alarms(of: OutcomeRows, told: Told) -> list[tuple[str, str]]:
 
 
 def outcomes_section(of: OutcomeRows, told: Told) -> Section:
-    """Effects, Checks, KpiDaily, PnlWeek, PnlProduct → the section."""
+    """Effects, SegmentResponses, Checks, KpiDaily, PnlWeek, PnlProduct → the section."""
     w = told.words
     blocks: list[Block] = [Sentence(w.say("outcomes.lead"), "quiet")]
     blocks += _effects(of, told) if of.effects else [told.why_empty(Effects)]
+    blocks += _answers(of, told)
     blocks += [Heading(w.say("outcomes.checks")), *(_checks(of, told) if of.checks else [told.why_empty(Checks)])]
     blocks += [Heading(w.say("outcomes.pnl")), *(_pnl(of, told) if of.weeks else [told.why_empty(PromotionPnl)])]
     blocks += [
@@ -182,11 +184,40 @@ def _slice(row: Row, of: OutcomeRows, told: Told) -> str:
     if kind == "all":
         return w.say("outcomes.all")
     if kind == "segment":
-        names = {str(s[SegmentPortraits.segment_id]): s[SegmentPortraits.segment_name] for s in of.segments}
-        return segment_name(names[name], told) if name in names else str(row[Effects.slice])
+        return _named_segment(name, of, told)
     if kind == "depth":
         return w.say("outcomes.depth", share=name)
     return w.word(kind, name) if w.knows(kind, name) else row[Effects.slice]
+
+
+def _named_segment(segment_id: str, of: OutcomeRows, told: Told) -> str:
+    names = {str(s[SegmentPortraits.segment_id]): s[SegmentPortraits.segment_name] for s in of.segments}
+    return segment_name(names[segment_id], told) if segment_id in names else f"segment:{segment_id}"
+
+
+def _answers(of: OutcomeRows, told: Told) -> list[Block]:
+    """Which kind of offer brings most in which segment; nothing where no kind could be compared."""
+    w = told.words
+    known = [r for r in of.answers if r[SegmentResponses.margin] is not None]
+    if not known:
+        return []
+    order = sorted(known, key=lambda r: (r[SegmentResponses.segment_id], -r[SegmentResponses.best_probability]))
+    cells: list[list[Cell]] = [
+        [
+            _named_segment(str(r[SegmentResponses.segment_id]), of, told),
+            w.word("mechanic", r[SegmentResponses.mechanic]),
+            w.money(r[SegmentResponses.margin], signed=True),
+            w.money(r[SegmentResponses.margin_se]),
+            w.share(r[SegmentResponses.best_probability], 0),
+            w.share(r[SegmentResponses.used]),
+            w.people(r[SegmentResponses.n_treated]),
+            w.people(r[SegmentResponses.n_control]),
+        ]
+        for r in order
+    ]
+    columns = told.columns("segment", "mechanic", "#margin", "#error", "#likely_best", "#used", "#treated", "#control")
+    lead = Sentence(w.say("outcomes.answers_lead"), "quiet")
+    return [Heading(w.say("outcomes.answers")), lead, Grid(columns, cells)]
 
 
 def _effect_columns(told: Told) -> list[Column]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from promo_spark.contracts.schema import Table
+from promo_spark.models.segments.names import VERY
 from promo_spark.reports.blocks import Column, Sentence
 from promo_spark.reports.wording import Wording
 
@@ -38,5 +39,12 @@ def segment_name(name: str, told: Told) -> str:
     A phrase that is not known stands as it is.
     """
     w = told.words
-    phrases = name.split(", ")
-    return w.listed([w.word("segment", phrase) if w.knows("segment", phrase) else phrase for phrase in phrases])
+    return w.listed([_phrase(phrase, told) for phrase in name.split(", ")])
+
+
+def _phrase(phrase: str, told: Told) -> str:
+    w, plain = told.words, phrase.removeprefix(VERY)
+    if not w.knows("segment", plain):
+        return phrase
+    word = w.word("segment", plain)
+    return word if plain == phrase else w.say("customers.very", phrase=word)

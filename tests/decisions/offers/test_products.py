@@ -5,7 +5,9 @@ from __future__ import annotations
 from chispa import assert_df_equality
 from pyspark.sql import SparkSession
 
-from promo_spark.decisions.offers.products import OfferableProduct
+from promo_spark.contracts.features import ProductProfile
+from promo_spark.contracts.supply import InventoryPlan
+from promo_spark.decisions.offers.products import OfferableProduct, lasting_products
 from tests.decisions.scenarios.shop import item, products
 
 
@@ -28,3 +30,12 @@ def test_products_without_price_margin_or_permission_are_never_offered(spark: Sp
         ignore_nullable=True,
         ignore_metadata=True,
     )
+
+
+def test_what_runs_out_before_more_can_come_is_not_offered(spark: SparkSession) -> None:
+    """F12 (part): a product at risk of a stock-out in all stores together is in no offer."""
+    risks = {"soon out": ("all", 0.9), "lasts": ("all", 0.5), "out in one store": ("s1", 0.9), "unknown": ("all", None)}
+    plan = [{"product_id": p, "store_id": s, "stock_out_risk": risk} for p, (s, risk) in risks.items()]
+    rows = [item(product) for product in (*risks, "not planned")]
+    found = lasting_products(ProductProfile.frame(spark, rows), InventoryPlan.frame(spark, plan), most_risk=0.5)
+    assert {row.product_id for row in found.collect()} == {"lasts", "out in one store", "unknown", "not planned"}

@@ -23,7 +23,10 @@ def line(user: str, amount: str, *, ago: int = 5, quantity: int = 1, **facts: An
 
 
 def test_enough_spent_online_and_kept_earns_a_coupon_for_the_store(spark: SparkSession, inputs: ScenarioInputs) -> None:
-    """I26: X − 0.01 no, X yes; what is given back takes its money away; only online channels and the days count."""
+    """I26, C20: X − 0.01 no, X yes, also of who never orders in a store.
+
+    What is given back takes its money away; only online channels and the days count.
+    """
     lines = {
         "just": [line("just", "20"), line("just", "30", channel="app", product_id="tea")],
         "short": [line("short", "49.99")],

@@ -223,6 +223,15 @@ def test_discounts_returns_and_coupons_are_those_reckoned_by_hand(found: dict[st
     assert (anna.region, anna.consent_marketing) == ("north", True)
 
 
+def test_orders_of_each_channel_and_how_long_a_change_takes(found: dict[str, Row]) -> None:
+    """C20: anna orders in the store, ten days later in the web, and there again; what she returns is no order."""
+    anna, bert, cora = (found[user] for user in ("anna", "bert", "cora"))
+    assert [tuple(entry) for entry in anna.orders_by_channel] == [("web", 2), ("store", 1)]
+    assert anna.channel_change_days == 10.0
+    assert (bert.orders_by_channel, bert.channel_change_days) == ([], None)  # of no order the channel is known
+    assert (cora.orders_by_channel, cora.channel_change_days) == ([], None)  # no order
+
+
 def test_variety_counts_products_and_categories_once(found: dict[str, Row]) -> None:
     """C03: the variety of a user who buys one product ten times is 1."""
     assert (found["bert"].products, found["bert"].categories) == (1, 1)

@@ -207,7 +207,7 @@ def test_a_shopper_with_very_many_baskets_is_looked_at_in_parts(
 ) -> None:
     monkeypatch.setattr(shoppers, "MOST_BASKETS", 10)
     items = items_of(spark, ["AB"] * 90)  # three users of thirty baskets
-    rows = shopper_baskets(items, {"A": 0, "B": 1}, largest=9).collect()
+    rows = shopper_baskets(items, {"A": 0, "B": 1}).collect()
     sizes = [len(row["baskets"]) for row in rows]
     assert sum(sizes) == 90 and len(sizes) > 3 and max(sizes) < 30
     assert {tuple(b.codes) for row in rows for b in row["baskets"]} == {(0, 1)}

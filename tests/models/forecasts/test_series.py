@@ -179,3 +179,25 @@ def test_of_series_with_a_trend_the_mean_of_the_theta_models_is_the_standard(pla
     rows = forecast_of(plan.model_copy(update={"season_days": 1, "horizon_days": 12}), walks)
     champions = rows[rows.champion].model.value_counts()
     assert champions["ThetaEnsemble"] >= 4 and "Ensemble" not in champions.index
+
+
+def test_each_kind_of_series_gets_what_suits_it_and_the_champion_is_the_best_in_the_backtest(
+    plan: ForecastSettings,
+) -> None:
+    """F11: linear → ARIMA; rare → Croston or TSB; five points → their drift; no rival was better in the window."""
+    draw = np.random.default_rng(6)
+    linear = np.full(120, 50.0)
+    for day in range(1, 120):
+        linear[day] = 50 - 0.9 * (linear[day - 1] - 50) + draw.normal(0, 1)
+    models = {"models_regular": ["SeasonalNaive", "WindowAverage", "AutoARIMA"], "ensemble_regular": []}
+    rare = {"models_intermittent": ["SeasonalNaive", "CrostonSBA", "TSB"], "ensemble_intermittent": []}
+    plan = plan.model_copy(
+        update=models | rare | {"season_days": 1, "backtest_windows": 1, "champion_margin": 0.0, "horizon_days": 4}
+    )
+    rows = forecast(plan, linear=linear, rare=np.tile([2.0, 0, 2, 0, 0, 0, 0, 2, 0, 0], 12), five=[10, 20, 30, 40, 50])
+    champions = rows[rows.champion].set_index("series_id")
+    assert champions.model["linear"] == "AutoARIMA"
+    assert champions.model["rare"] in {"CrostonSBA", "TSB"}
+    assert champions.model["five"] == "Drift"
+    for name, error in (("linear", "mae"), ("rare", "rmse")):
+        assert champions.loc[name, error] == rows.loc[rows.series_id == name, error].min()

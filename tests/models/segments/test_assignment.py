@@ -16,11 +16,15 @@ from scipy.cluster.vq import kmeans2
 from promo_spark.contracts.features import UserProfile
 from promo_spark.contracts.models import Segments
 from promo_spark.contracts.silver import OrderLines
+from promo_spark.contracts.vocabulary import BEHAVIOUR, VALUE
 from promo_spark.errors import SettingsError
 from promo_spark.features.users.activity import user_activity
+from promo_spark.learners.clusters import adjusted_rand
 from promo_spark.measures.kept_purchases import taken_back
-from promo_spark.models.segments.assignment import Scaling, checked_features, rfm_groups, segments, user_sample
-from promo_spark.models.segments.clustering import adjusted_rand
+from promo_spark.models.segments.assignment import segments
+from promo_spark.models.segments.drift import Nearness
+from promo_spark.models.segments.scaling import Scaling, checked_features, rfm_groups, user_sample
+from promo_spark.models.segments.stored import FittedSegments
 from promo_spark.settings import Settings
 
 DAY = datetime.date(2017, 12, 1)
@@ -85,6 +89,13 @@ def test_the_sample_is_the_same_however_the_rows_lie(spark: SparkSession) -> Non
     assert not once & set(one["spend"])
 
 
+def fitted(
+    grouping: str, scaling: Scaling, centres: list[list[float]], ids: list[int], names: list[str]
+) -> FittedSegments:
+    near = Nearness(tuple([1] * len(ids)), tuple([0.0] * len(ids)))
+    return FittedSegments(grouping, scaling, np.array(centres), tuple(ids), tuple(names), near, DAY, "made", {})
+
+
 def test_each_user_gets_the_nearest_centre_and_who_never_ordered_gets_none(spark: SparkSession) -> None:
     profiles = UserProfile.frame(
         spark,
@@ -102,8 +113,9 @@ def test_each_user_gets_the_nearest_centre_and_who_never_ordered_gets_none(spark
         ],
     )
     scaling = Scaling(("spend", "discount_share"), np.array([2.0, 0.2]), np.array([2.0, 0.1]))
-    centres = np.array([[-1.0, 0.0], [1.0, 2.0]])  # log spend 0 and 4; share 0.2 and 0.4
-    assigned = segments(profiles, scaling, centres, [7, 3], ["small", "large"])
+    centres = [[-1.0, 0.0], [1.0, 2.0]]  # log spend 0 and 4; share 0.2 and 0.4
+    value = fitted(VALUE, scaling, centres, [7, 3], ["small", "large"])
+    assigned = segments(profiles, value, None, before=None, stay=0.1)
     expected = Segments.frame(
         spark,
         [
@@ -114,13 +126,57 @@ def test_each_user_gets_the_nearest_centre_and_who_never_ordered_gets_none(spark
             {"user_id": "nobody", "segment_id": 0, "segment_name": "no orders yet", "distance": None},
         ],
     )
+    told = assigned.select(Segments.user_id, Segments.segment_id, Segments.segment_name, Segments.distance)
     assert_df_equality(
-        assigned.withColumn(Segments.distance, F.round(Segments.distance, 3)),
+        told.withColumn(Segments.distance, F.round(Segments.distance, 3)),
         expected.select(Segments.user_id, Segments.segment_id, Segments.segment_name, Segments.distance),
         ignore_row_order=True,
         ignore_nullable=True,
         ignore_metadata=True,
     )
+
+
+def test_a_user_stays_while_no_other_segment_is_clearly_nearer(spark: SparkSession) -> None:
+    """D16 (between fits): a user moves where another segment is nearer by more than the margin, of either grouping."""
+    shares = {"left": 0.0, "middle": 0.51, "beyond": 0.6, "ended": 0.51, "new": 0.51}
+    profiles = UserProfile.frame(
+        spark,
+        [{"user_id": u, "orders": 3, "discount_share": x, "discounted_lines_share": x} for u, x in shares.items()],
+    )
+    value = fitted(
+        VALUE, Scaling(("discount_share",), np.zeros(1), np.ones(1)), [[0.0], [1.0]], [1, 2], ["low", "high"]
+    )
+    behaviour = fitted(
+        BEHAVIOUR,
+        Scaling(("discounted_lines_share",), np.zeros(1), np.ones(1)),
+        [[0.0], [1.0]],
+        [3, 4],
+        ["full", "deal"],
+    )
+    before = Segments.frame(
+        spark,
+        [
+            {"user_id": "left", "segment_id": 2, "behaviour_id": 4},  # far from where the user was: moves
+            {"user_id": "middle", "segment_id": 1, "behaviour_id": 3},  # 0.51 · 0.9 = 0.459 ≤ 0.49: stays
+            {"user_id": "beyond", "segment_id": 1, "behaviour_id": 3},  # 0.6 · 0.9 = 0.54 > 0.4: moves
+            {"user_id": "ended", "segment_id": 9, "behaviour_id": 8},  # there is no such segment any more
+        ],
+    )
+    rows = segments(profiles, value, behaviour, before=before, stay=0.1).collect()
+    assert {r.user_id: (r.segment_id, r.behaviour_id) for r in rows} == {
+        "left": (1, 3),
+        "middle": (1, 3),
+        "beyond": (2, 4),
+        "ended": (2, 4),
+        "new": (2, 4),
+    }
+    # the other centre's distance as a share of both: 0.49 / 1, 0.6 / 1
+    told = {r.user_id: (r.behaviour_name, r.behaviour_distance, r.membership) for r in rows}
+    assert told["left"] == ("full", 0.0, 1.0)
+    assert told["middle"] == ("full", 0.51, 0.49)
+    assert told["beyond"] == ("deal", 0.4, 0.6)
+    nearest = segments(profiles, value, behaviour, before=before, stay=0.0).collect()
+    assert {r.user_id: r.segment_id for r in nearest}["middle"] == 2
 
 
 def test_constant_and_unknown_features_do_no_harm() -> None:

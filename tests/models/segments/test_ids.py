@@ -7,7 +7,8 @@ import datetime
 import numpy as np
 from pyspark.sql import SparkSession
 
-from promo_spark.contracts.models import SegmentPortraits
+from promo_spark.contracts.segments import SegmentPortraits
+from promo_spark.contracts.vocabulary import BEHAVIOUR, VALUE
 from promo_spark.models.segments.ids import EarlierSegments, earlier_segments, stable_ids
 
 ONE = np.ones(2)
@@ -51,9 +52,14 @@ def test_the_latest_portraits_count_and_every_id_ever_seen(spark: SparkSession) 
             {"as_of": monday, "segment_id": 8, "log_centre": {"spend": 1.0}},
             {"as_of": tuesday, "segment_id": 0, "log_centre": {}},  # users without orders have no centre
             {"as_of": tuesday, "segment_id": 2, "log_centre": {"spend": 2.0, "orders": 3.0}},
+            {"as_of": tuesday, "segment_id": 5, "log_centre": {"spend": 4.0, "orders": 4.0}, "grouping": BEHAVIOUR},
         ],
     )
-    earlier = earlier_segments(portraits, ["orders", "spend"])
+    earlier = earlier_segments(portraits, VALUE, ["orders", "spend"])
     assert earlier == EarlierSegments(tuesday, {2: (3.0, 2.0)}, 8)
+    by_behaviour = earlier_segments(portraits, BEHAVIOUR, ["orders", "spend"])
+    assert by_behaviour == EarlierSegments(tuesday, {5: (4.0, 4.0)}, 8)
+    # no id is given to two segments, of whichever grouping: 9 is taken
+    assert by_behaviour.stable_ids(np.array([[4.0, 4.0], [9.0, 9.0]]), ONE, max_drift=0.75, taken=[2, 9]) == [5, 10]
     assert earlier.origins([2, 9]) == {2: tuesday}
-    assert earlier_segments(SegmentPortraits.frame(spark), ["orders"]) == EarlierSegments(None, {}, 0)
+    assert earlier_segments(SegmentPortraits.frame(spark), VALUE, ["orders"]) == EarlierSegments(None, {}, 0)

@@ -17,10 +17,10 @@ CENTRES = [
 
 def test_a_name_says_the_three_most_telling_features() -> None:
     assert segment_names(FEATURES, CENTRES) == [
-        "recently active, frequent, high-spending",
+        "recently active, very frequent, very high-spending",  # 1.5 and 1.2
         "not recently active, infrequent, low-spending",
         "average customers",  # nothing is 0.4 standard deviations from the mean
-        "high-spending, large baskets, deal-seeking",
+        "high-spending, very large baskets, deal-seeking",
     ]
 
 
@@ -38,10 +38,10 @@ def test_permuting_the_ids_changes_no_name() -> None:
 
 
 def test_names_differ_within_a_day() -> None:
-    close = [[0.0, 1.5, 1.2, 0.5, 0.2], [0.0, 1.4, 1.1, 0.6, -0.1]]  # the same three; the next feature parts them
+    close = [[0.0, 1.5, 1.1, 0.5, 0.2], [0.0, 1.4, 1.1, 0.6, -0.1]]  # the same three; the next feature parts them
     assert segment_names(FEATURES, close) == [
-        "frequent, high-spending, large baskets, deal-seeking",
-        "frequent, high-spending, large baskets, full-price",
+        "very frequent, high-spending, large baskets, deal-seeking",
+        "very frequent, high-spending, large baskets, full-price",
     ]
     twins = segment_names(FEATURES, [[1.0, 2.0, 2.0, 2.0, 2.0], [1.0, 3.0, 3.0, 3.0, 3.0]])
     assert [name[-4:] for name in twins] == [" (1)", " (2)"]
@@ -50,3 +50,13 @@ def test_names_differ_within_a_day() -> None:
 def test_a_feature_without_phrases_is_called_by_its_name() -> None:
     names = segment_names(["return_lines_share"], [[2.0], [-2.0]])
     assert names == ["high return lines share", "low return lines share"]
+
+
+def test_of_features_that_say_much_the_same_a_name_mentions_one() -> None:
+    features = ["orders_90d", "spend_90d", "orders_per_30d", "spend"]
+    centres = [[-2.1, -2.8, -1.5, -1.8], [0.5, 0.5, 0.4, 0.6], [1.3, 0.9, 1.5, 1.1]]
+    assert segment_names(features, centres) == [
+        "very few recent orders, very low-spending",
+        "many recent orders, high total spend",
+        "very frequent, high total spend",
+    ]

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from chispa import assert_df_equality
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
-from promo_spark.contracts.features import UserProfile
-from promo_spark.contracts.models import SegmentPortraits, Segments
-from promo_spark.models.segments.assignment import Scaling
-from promo_spark.models.segments.portraits import segment_portraits
+from promo_spark.contracts.features import ProductProfile, UserProfile
+from promo_spark.contracts.models import Segments
+from promo_spark.contracts.segments import SegmentPortraits
+from promo_spark.contracts.vocabulary import BEHAVIOUR, VALUE
+from promo_spark.models.segments.drift import Nearness
+from promo_spark.models.segments.portraits import excluded_categories, segment_portraits
+from promo_spark.models.segments.scaling import Scaling
+from promo_spark.models.segments.stored import FittedSegments
 
 YESTERDAY = datetime.date(2017, 11, 30)
 
@@ -63,7 +69,22 @@ def test_a_portrait_is_its_members_in_numbers(spark: SparkSession) -> None:
         ],
     )
     scaling = Scaling(("spend", "discounted_lines_share"), np.array([3.0, 0.2]), np.array([0.5, 0.1]))
-    found = segment_portraits(profiles, members, scaling, matched_from={6: YESTERDAY}, categories_kept=2)
+    fitted = FittedSegments(
+        VALUE,
+        scaling,
+        np.array([[0.0, 1.0], [0.0, -1.0]]),
+        (5, 6),
+        ("tea", "milk"),
+        Nearness((2, 1), (0.0, 0.0)),
+        YESTERDAY,
+        "made",
+        {6: YESTERDAY},
+    )
+    catalogue = ProductProfile.frame(
+        spark, [{"product_id": c, "category": c, "promotable": True} for c in ("tea", "milk", "bread")]
+    )
+    excluded = excluded_categories(catalogue)
+    found = segment_portraits(profiles, members, fitted, excluded=excluded, categories_kept=2)
     nobody, tea, milk = sorted(found.collect(), key=lambda r: r.segment_id)
     assert (tea.users, tea.users_share, tea.revenue_share) == (2, 0.5, 0.4)  # 40 of 100
     assert tea.centre == {"spend": 20.0, "discounted_lines_share": 0.3}
@@ -75,11 +96,32 @@ def test_a_portrait_is_its_members_in_numbers(spark: SparkSession) -> None:
     # means of members against means of four users: bread 0.4 − 0.2, tea 0.4 − 0.2, milk 0.2 − 0.35
     assert tea.top_categories == ["bread", "tea"]
     assert tea.discounted_lines_share == 0.4  # (0.1·10 + 0.5·30) / 40
-    assert (tea.coupon_response, tea.matched_from) == (0.2, None)  # 1 of 5
-    assert (milk.top_categories, milk.coupon_response, milk.matched_from) == (["milk"], None, YESTERDAY)
+    assert (tea.coupons_per_campaign, tea.matched_from) == (0.2, None)  # 1 of 5
+    assert (milk.top_categories, milk.coupons_per_campaign, milk.matched_from) == (["milk"], None, YESTERDAY)
     assert (nobody.users, nobody.top_categories, nobody.discounted_lines_share) == (1, [], None)
+    assert (tea.grouping, tea.advice, milk.advice, nobody.advice) == (VALUE, "reductions", "full_price", None)
     assert (nobody.centre, nobody.log_centre, nobody.scaled_centre) == ({"spend": 0.0}, {}, {})
     apart = segment_portraits(
-        profiles.repartition(4), members.repartition(3), scaling, matched_from={6: YESTERDAY}, categories_kept=2
+        profiles.repartition(4), members.repartition(3), fitted, excluded=excluded, categories_kept=2
     )
     assert_df_equality(apart, found, transforms=[lambda df: df.sort(SegmentPortraits.segment_id)])
+
+    # D12 (part): a category of which nothing may be promoted is in no portrait; by behaviour, the same users
+    by_behaviour = members.select(
+        Segments.user_id,
+        F.col(Segments.segment_id).alias(Segments.behaviour_id),
+        F.col(Segments.segment_name).alias(Segments.behaviour_name),
+    )
+    fuel = ProductProfile.frame(
+        spark, [{"product_id": "p", "category": "bread"}, {"product_id": "q", "category": "milk", "promotable": True}]
+    ).fillna(False, ["promotable"])
+    again = segment_portraits(
+        profiles,
+        by_behaviour,
+        replace(fitted, grouping=BEHAVIOUR),
+        excluded=excluded_categories(fuel),
+        categories_kept=2,
+    )
+    tea, milk = sorted(again.collect(), key=lambda r: r.segment_id)  # users without orders are told of once
+    assert (tea.top_categories, tea.advice, tea.grouping) == (["tea"], "reductions", BEHAVIOUR)
+    assert (milk.top_categories, milk.advice, milk.users) == (["milk"], "full_price", 1)

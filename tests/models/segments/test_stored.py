@@ -8,13 +8,15 @@ import numpy as np
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from promo_spark.contracts.models import SegmentCentres
-from promo_spark.models.segments.assignment import Scaling
+from promo_spark.contracts.segments import SegmentCentres
+from promo_spark.contracts.vocabulary import BEHAVIOUR, VALUE
 from promo_spark.models.segments.drift import Nearness
+from promo_spark.models.segments.scaling import Scaling
 from promo_spark.models.segments.stored import FittedSegments, centre_rows, stored_segments
 
 MONDAY, TUESDAY = datetime.date(2017, 11, 6), datetime.date(2017, 11, 7)
 FITTED = FittedSegments(
+    VALUE,
     Scaling(("spend", "orders"), np.array([1 / 3, 2.0]), np.array([0.1, 1e-3])),
     np.array([[-0.1, 2 / 3], [0.7, -1.0]]),  # sorted, as a fit gives them; the ids are not
     (9, 4),
@@ -31,7 +33,7 @@ def test_what_the_newest_earlier_date_has_is_read_as_it_was_fitted(spark: SparkS
     monday = tuesday.withColumns(
         {SegmentCentres.as_of: F.lit(MONDAY), SegmentCentres.segment_id: F.col(SegmentCentres.segment_id) + 1}
     )
-    stored = stored_segments(tuesday.unionByName(monday).orderBy(SegmentCentres.segment_id), ["spend", "orders"])
+    stored = stored_segments(tuesday.unionByName(monday).orderBy(SegmentCentres.segment_id), VALUE, ["spend", "orders"])
     assert stored is not None
     assert stored.scaling.features == ("spend", "orders")
     for found, expected in [
@@ -47,6 +49,7 @@ def test_what_the_newest_earlier_date_has_is_read_as_it_was_fitted(spark: SparkS
 
 def test_segments_of_other_features_are_not_those_asked_for(spark: SparkSession) -> None:
     stored = SegmentCentres.frame(spark, centre_rows(FITTED)).withColumn(SegmentCentres.as_of, F.lit(MONDAY))
-    assert stored_segments(stored, ["spend"]) is None
-    assert stored_segments(stored, ["spend", "recency_days"]) is None
-    assert stored_segments(SegmentCentres.frame(spark), ["spend"]) is None
+    assert stored_segments(stored, VALUE, ["spend"]) is None
+    assert stored_segments(stored, BEHAVIOUR, ["spend", "orders"]) is None
+    assert stored_segments(stored, VALUE, ["spend", "recency_days"]) is None
+    assert stored_segments(SegmentCentres.frame(spark), VALUE, ["spend"]) is None

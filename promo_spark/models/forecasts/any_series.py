@@ -1,0 +1,287 @@
+"""Forecasts of series of any kind and frequency, hours to years, that no lake holds: rows of series_id, ds, y.
+
+The models, their choice and intervals are those of the job forecast. Columns beside these are regressors: what is known
+beforehand. A series with regressors has two more contenders, `Regression` and `RandomForest`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from promo_spark.contracts.models import Forecasts
+from promo_spark.errors import MissingDataError, SourceError
+from promo_spark.models.forecasts.arima import fitted_arima
+from promo_spark.models.forecasts.backtest import Accuracy, accuracy, seasonal_naive_scale
+from promo_spark.models.forecasts.fitting import whole_batch
+from promo_spark.models.forecasts.local_models import Floats
+from promo_spark.models.forecasts.regression import FOREST, REGRESSION, forest, regression
+from promo_spark.models.forecasts.rules import Z_80, Z_95
+from promo_spark.models.forecasts.series import SeriesModel, SeriesToForecast
+from promo_spark.settings.forecast import ForecastSettings
+
+SERIES, TIME, VALUE = "series_id", "ds", "y"
+LEAST = 8  # periods below which a series gets a rule
+Gaps = Literal["error", "zero", "keep"]
+_ENDS = (Forecasts.lower_80, Forecasts.upper_80, Forecasts.lower_95, Forecasts.upper_95)
+_NO_RULE_FOR_THE_DEAD = 10**9
+
+
+@dataclass(frozen=True)
+class Frequency:
+    """A name, pandas' code of its periods, the most days from one to the next, and how many make a season."""
+
+    name: str
+    code: str
+    days: float
+    season: int
+
+
+FREQUENCIES = (
+    Frequency("hour", "h", 0.5, 24),
+    Frequency("day", "D", 3.5, 7),
+    Frequency("week", "W", 14, 52),
+    Frequency("month", "M", 45, 12),
+    Frequency("quarter", "Q", 180, 4),
+    Frequency("year", "Y", 100_000, 1),
+)
+
+
+@dataclass(frozen=True)
+class TimeSeries:
+    """One series: values by period from `first` on, NaN where a gap is kept, and regressors up to the last forecast."""
+
+    series_id: str
+    first: pd.Period
+    values: Floats
+    names: tuple[str, ...]
+    regressors: Floats  # by period and column, those to forecast included
+
+    def at(self, place: int) -> pd.Timestamp:
+        """When a period begins."""
+        return (self.first + place).to_timestamp()
+
+
+def frequency_of(times: pd.Series[Any], name: str = "") -> Frequency:
+    """The frequency of that name, or the one that the least step from time to time tells. Raises SourceError.
+
+    >>> frequency_of(pd.Series(pd.to_datetime(["2024-01-31", "2024-02-29", "2024-03-31"]))).name
+    'month'
+    """
+    if name:
+        found = next((f for f in FREQUENCIES if f.name == name), None)
+        if found is None:
+            known = ", ".join(f.name for f in FREQUENCIES)
+            raise SourceError(f"there is no frequency {name!r}; there are: {known}")
+        return found
+    steps = times.drop_duplicates().sort_values().diff().dropna()
+    if steps.empty:
+        raise SourceError(f"all rows are of one {TIME}: name the frequency")
+    least = steps.min() / pd.Timedelta(days=1)
+    return next(f for f in FREQUENCIES if least <= f.days)
+
+
+def series_of_rows(rows: pd.DataFrame, frequency: Frequency, *, gaps: Gaps, horizon: int) -> Iterator[TimeSeries]:
+    """The series of rows with series_id, ds, y and regressors, in order of their ids. A row without y is one to come.
+
+    `gaps`, of a period without a value inside a series: error raises SourceError; zero says that nothing was sold; keep
+    says that it is not known: models see a straight line over it, and no error is measured of it. Raises SourceError
+    for a period with two rows, and for a series without a value.
+    """
+    names = tuple(c for c in rows.columns if c not in (SERIES, TIME, VALUE))
+    periods = pd.PeriodIndex(rows[TIME], freq=_code(rows[TIME], frequency))
+    for series_id, of in rows.assign(**{_PERIOD: periods}).sort_values(_PERIOD).groupby(SERIES, sort=True):
+        if twice := of.loc[of[_PERIOD].duplicated(), _PERIOD].astype(str).tolist():
+            raise SourceError(f"series {series_id} has two rows of {twice[0]}: sum them, or name another frequency")
+        sold = of.dropna(subset=[VALUE])
+        if sold.empty:
+            raise SourceError(f"series {series_id} has no value of {VALUE}")
+        first, last = sold[_PERIOD].iloc[0], sold[_PERIOD].iloc[-1]
+        every = pd.period_range(first, last + horizon, freq=first.freq)
+        whole = of.set_index(_PERIOD).reindex(every)
+        values = whole[VALUE].to_numpy(np.float64)[: len(every) - horizon]
+        if np.isnan(values).any():
+            if gaps == "error":
+                where = every[int(np.isnan(values).argmax())]
+                raise SourceError(f"series {series_id} has no row of {where}: say what gaps are, zero or keep")
+            values = np.nan_to_num(values) if gaps == "zero" else values
+        yield TimeSeries(str(series_id), first, values, names, whole[list(names)].to_numpy(np.float64))
+
+
+_PERIOD = "_period"
+
+
+def _code(times: pd.Series[Any], frequency: Frequency) -> str:
+    """Weeks begin on the day of the week on which the first one does."""
+    if frequency.code != "W":
+        return frequency.code
+    return f"W-{(times.min() - pd.Timedelta(days=1)).day_name()[:3].upper()}"
+
+
+def forecast_series(
+    every: Sequence[TimeSeries],
+    settings: ForecastSettings,
+    *,
+    season: int,
+    horizon: int,
+    actual: Mapping[str, Floats] | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The forecasts, one row per series, period ahead and model; how good models are, one row per series and model.
+
+    `actual` has the values of the periods ahead, by series, where they are known: models are judged by them; else by
+    the last `horizon` periods, forecast from those before them. Errors are null where neither is there.
+    """
+    if not every:
+        raise MissingDataError(f"there is no row with a value of {VALUE}")
+    rows: list[dict[str, Any]] = []
+    for length in sorted({season, 1}):
+        of = [s for s in every if length == (season if len(s.values) >= 2 * season else 1)]  # fewer tell of no season
+        if of:
+            rows.extend(_forecast(of, settings, length, horizon))
+    ahead, models = [], []
+    for row in sorted(rows, key=lambda r: (r[SERIES], not r[Forecasts.champion], r[Forecasts.model])):
+        series: TimeSeries = row.pop(_OF)
+        errors = row.pop(_ERRORS)
+        known = (actual or {}).get(series.series_id)
+        if known is not None:
+            told = np.isfinite(known[:horizon])
+            scale = seasonal_naive_scale(series.values[np.isfinite(series.values)], season)
+            errors = accuracy(known[:horizon][told], row[VALUE][: len(known)][told], scale) if told.any() else None
+        plain = dataclasses.asdict(errors) if errors else dict.fromkeys(_METRICS)
+        models.append({name: row[name] for name in (SERIES, *_TOLD)} | {name: plain[name] for name in _METRICS})
+        places = range(len(series.values), len(series.values) + horizon)
+        ahead.append(
+            pd.DataFrame(
+                {SERIES: row[SERIES], TIME: [series.at(p) for p in places], VALUE: row[VALUE]}
+                | {name: row[name] for name in (*_ENDS, Forecasts.model, Forecasts.champion)}
+            )
+        )
+    return pd.concat(ahead, ignore_index=True), pd.DataFrame(models)
+
+
+_OF, _ERRORS, _PARAMETERS = "_of", "_errors", "parameters"
+_METRICS = ("mae", "rmse", "mase", "smape")
+_TOLD = (Forecasts.model, Forecasts.champion, Forecasts.profile, Forecasts.failure, _PARAMETERS)
+
+
+def _forecast(
+    every: Sequence[TimeSeries], settings: ForecastSettings, season: int, horizon: int
+) -> Iterator[dict[str, Any]]:
+    """One row per series and model, each with its forecast by period."""
+    settings = settings.model_copy(
+        update={
+            "horizon_days": horizon,
+            "season_days": season,
+            "min_history_days": LEAST,
+            "dead_days": _NO_RULE_FOR_THE_DEAD,
+        }
+    )
+    of = {series.series_id: (series, *_above_zero(_bridged(series.values))) for series in every}
+    batch = pd.DataFrame(
+        {
+            SeriesToForecast.series_id: list(of),
+            SeriesToForecast.level: "any",
+            SeriesToForecast.item_id: list(of),
+            SeriesToForecast.units: [values for _, values, _ in of.values()],
+            SeriesToForecast.top: True,
+        }
+    )
+    found: list[dict[Any, Any]] = whole_batch(batch, settings).to_dict("records")
+    champions = {row[SeriesModel.series_id]: row for row in found if row[SeriesModel.champion]}
+    explained = {s.series_id: [*_explained(s, v + floor, season, horizon)] for s, v, floor in of.values() if s.names}
+    best = {name: _better(champions[name], found, settings) for name, found in explained.items()}
+    for row in found:
+        series, values, floor = of[row[SeriesModel.series_id]]
+        known = None if row[SeriesModel.units] is None else np.asarray(row[SeriesModel.units], np.float64) + floor
+        if known is None or len(known) != horizon:
+            continue
+        yield {
+            SERIES: series.series_id,
+            VALUE: known,
+            **{name: np.asarray(row[name], np.float64) + floor for name in _ENDS},
+            Forecasts.model: row[SeriesModel.model],
+            Forecasts.champion: bool(row[SeriesModel.champion]) and not best.get(series.series_id),
+            Forecasts.profile: row[SeriesModel.profile],
+            Forecasts.failure: row[SeriesModel.failure],
+            _PARAMETERS: _arima_told(values + floor, season) if row[SeriesModel.model] == "AutoARIMA" else None,
+            _OF: series,
+            _ERRORS: _errors_of(row),
+        }
+    for series_id, rows in explained.items():
+        for errors, row in rows:
+            is_best = row[Forecasts.model] == best[series_id]
+            yield row | {SERIES: series_id, Forecasts.champion: is_best, _OF: of[series_id][0], _ERRORS: errors}
+
+
+def _explained(
+    series: TimeSeries, values: Floats, season: int, horizon: int
+) -> Iterator[tuple[Accuracy | None, dict[str, Any]]]:
+    """By engine: the errors in the last `horizon` periods, forecast from those before, and its row."""
+    known, n = series.regressors, len(values)
+    for name, engine in ((REGRESSION, regression), (FOREST, forest)):
+        found = engine(values, known[:n], known[n:], season)
+        if found is None:
+            continue
+        ends = [found.ahead + z * found.deviation for z in (-Z_80, Z_80, -Z_95, Z_95)]
+        unit = " as a share" if found.in_shares else ""
+        effects = [f"{of}: {effect:+.4g}{unit}" for of, effect in zip(series.names, found.effects, strict=True)]
+        errors = None
+        if n - horizon > max(LEAST, 2 * known.shape[1] + season):
+            before = engine(values[: n - horizon], known[: n - horizon], known[n - horizon : n], season)
+            told = np.isfinite(series.values[n - horizon :])
+            scale = seasonal_naive_scale(values[: n - horizon], season)
+            if before is not None and told.any():
+                errors = accuracy(values[n - horizon :][told], before.ahead[told], scale)
+        yield (
+            errors,
+            {
+                VALUE: found.ahead,
+                **{end: np.maximum(of, 0.0) if found.in_shares else of for end, of in zip(_ENDS, ends, strict=True)},
+                Forecasts.model: name,
+                Forecasts.profile: "explained",
+                Forecasts.failure: None,
+                _PARAMETERS: "; ".join(effects),
+            },
+        )
+
+
+def _better(
+    champion: Mapping[Any, Any], explained: Sequence[tuple[Accuracy | None, dict[str, Any]]], settings: ForecastSettings
+) -> str | None:
+    """The best of these models in the last window, where it is better than the champion by the margin of settings."""
+    judged = [(errors.mae, row[Forecasts.model]) for errors, row in explained if errors is not None]
+    if not judged:
+        return None
+    least, name = min(judged)
+    error = champion[SeriesModel.mae]
+    return name if error is None or error != error or least < error * (1 - settings.champion_margin) else None
+
+
+def _errors_of(row: Mapping[Any, Any]) -> Accuracy | None:
+    if row[SeriesModel.mae] is None or row[SeriesModel.mae] != row[SeriesModel.mae]:
+        return None
+    return Accuracy(**{f.name: float(row[f.name]) for f in dataclasses.fields(Accuracy)})
+
+
+def _bridged(values: Floats) -> Floats:
+    """The values with a straight line over what is not known."""
+    known = np.isfinite(values)
+    places = np.arange(len(values))
+    line: Floats = np.interp(places, places[known], values[known])
+    return line
+
+
+def _above_zero(values: Floats) -> tuple[Floats, float]:
+    """The values, and what they are above: models know no value below 0, so that a series with such is lifted."""
+    floor = 2 * float(values.min()) - float(values.max()) if values.min() < 0 else 0.0
+    return values - floor, floor
+
+
+def _arima_told(values: Floats, season: int) -> str:
+    found = fitted_arima(values, season)
+    return f"{found.name}: {found.equation}; variance of e {found.variance:.4g}"
