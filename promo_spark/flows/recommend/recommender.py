@@ -175,7 +175,7 @@ def _measured(
     )
     figures = [Figure(*row) for row in holdout.holdout_metrics(per_user, model.catalogue.count()).collect()]
     best = f"{holdout.best_recommender(figures, settings.bought)}:{settings.bought}"
-    of_segments = holdout.segment_metrics(per_user, ctx.read(Segments), best, _OF_PUBLISHED)
+    of_segments = holdout.segment_metrics(per_user, by_behaviour(ctx.read(Segments)), best, _OF_PUBLISHED)
     figures += [Figure(*row) for row in of_segments.collect()]  # a few per contender and segment
     return [*figures, *holdout.ndcg_intervals(per_user, settings.seed)], model
 

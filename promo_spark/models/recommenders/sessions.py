@@ -14,6 +14,7 @@ from promo_spark.contracts.silver import Events
 
 GAP_SECONDS = 30 * 60  # a longer pause ends a visit, and nothing is looked at for longer
 _EVENTS = Events.columns()
+_FREQUENCY = "freq"  # as MLlib names it
 _AT, _BEGINS, _VISIT = "at", "begins", "visit"  # columns of a single step below
 
 
@@ -91,8 +92,8 @@ def event_patterns(of_sessions: DataFrame, *, least_share: float, longest: int) 
         several = found.filter(F.size(SessionEvents.sequence) > 1)
         return several.select(
             F.array_join(F.flatten(SessionEvents.sequence), ">").alias(EventPattern.pattern),
-            F.col("freq").alias(EventPattern.sessions),
-            (F.col("freq") / F.lit(count)).alias(EventPattern.share),
+            F.col(_FREQUENCY).alias(EventPattern.sessions),
+            (F.col(_FREQUENCY) / F.lit(count)).alias(EventPattern.share),
         ).localCheckpoint()
     finally:
         whole.unpersist()
