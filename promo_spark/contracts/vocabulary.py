@@ -108,6 +108,7 @@ PROFILE_NUMBERS = (
     "coupons_redeemed",
     "cadence_days",
     "expected_orders_30d",
+    "channel_change_days",
     "power_band",
 )
 # Recommenders that score products for a user by what users bought, by what products are, or by rules.

@@ -82,7 +82,7 @@ def given_or_withheld(promotions: DataFrame, withheld: DataFrame) -> DataFrame:
     both = [alone.filter(F.col(Promotions.arm) == arm) for arm in ("treatment", "holdout")]
     dates = both[0].select(Drawn.date).distinct().join(both[1].select(Drawn.date).distinct(), Drawn.date)
     of_one_kind = [F.when(F.size(kind) == 1, F.concat(F.lit(f"{kind}:"), F.element_at(kind, 1))) for kind in _kinds()]
-    mechanic = F.when(F.size("mechanic") == 1, F.element_at("mechanic", 1))
+    mechanic = F.when(F.size(_MECHANIC) == 1, F.element_at(_MECHANIC, 1))
     slices = F.array_compact(F.array(F.lit("all"), *of_one_kind, segment_mechanic(Promotions.segment_id, mechanic)))
     side = F.when(F.col(Promotions.arm) == "holdout", CONTROL).otherwise(TREATED)
     compared = both[0].unionByName(both[1]).join(F.broadcast(dates), Drawn.date, "left_semi")
@@ -97,9 +97,10 @@ def _kinds() -> dict[str, Column]:
     depth = F.coalesce(F.col(Promotions.discount_rate), off_basket).cast("double")
     return {
         "scenario": F.col(Promotions.scenario),
-        "mechanic": F.col(Promotions.mechanic),
+        _MECHANIC: F.col(Promotions.mechanic),
         "depth": F.format_number(depth, 1),
     }
 
 
+_MECHANIC = "mechanic"
 _LAST, _HELD = "last_day_of_set", "last_day_held"
