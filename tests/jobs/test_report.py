@@ -355,7 +355,7 @@ def test_every_figure_is_that_of_its_table(page: Page) -> None:
     answers = [row for row in page.rows if len(row) == 8 and row[0] == "frequent, large baskets"]
     assert answers == [
         ["frequent, large baskets", "discount", "+0.40", "0.10", "98%", "12.5%", "30", "9"],
-        ["frequent, large baskets", "coupon", "-0.20", "0.10", "2%", "12.5%", "30", "9"],
+        ["frequent, large baskets", "coupon", "−0.20", "0.10", "2%", "12.5%", "30", "9"],
     ]
 
 
