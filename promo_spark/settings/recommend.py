@@ -119,6 +119,7 @@ class RecommendSettings(Section):
     item_products: Positive
     refit_without_vector: Share
     refit_worst_decile: Share
+    switch_margin: Share
     refit_after_days: Days
     seed: Seed
     event_weights: dict[EventType, Weight]

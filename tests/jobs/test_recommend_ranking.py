@@ -84,7 +84,7 @@ def lists(lake: Lake, day: datetime.date) -> list[Row]:
 
 
 def test_the_second_stage_is_measured_published_and_kept(shop: Lake) -> None:
-    """G09, L04 (part): staples are said to be bought again, and are; on Saturday the model of Friday ranks."""
+    """G09: staples are said to be bought again, and are; on Saturday the model of Friday ranks."""
     settings = load(None, (*SMALL, 'recommend.bought="keep"'))
     outcomes = [
         run_in_order([recommend], shop, settings, day, Progress())["recommend"].outcome for day in (FRIDAY, SATURDAY)
@@ -112,7 +112,7 @@ def test_lists_are_the_likeliest_whatever_the_partitions(
     spark: SparkSession, shop: Lake, run_job: RunJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """G14, G20: lists by the probabilities of models.item_propensity; who bought nothing has what is popular."""
-    monkeypatch.setattr(holdout, "best_recommender", lambda *_: "ranked")
+    monkeypatch.setattr(holdout, "best_recommender", lambda *_, **__: "ranked")
     settings = (*SMALL, 'recommend.bought="keep"')
     run_job(recommend, FRIDAY, *settings)
     found = lists(shop, FRIDAY)
@@ -143,7 +143,7 @@ def test_lists_are_the_likeliest_whatever_the_partitions(
 def test_recommenders_of_the_first_stage_are_measured_and_one_is_published(
     shop: Lake, run_job: RunJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """G09, G19, L04 (part): all contend on one holdout; the best is stored, and makes the next day's lists, too.
+    """G09, G19: all contend on one holdout; the best is stored, and makes the next day's lists, too.
 
     The rule says that who has p00, the staple of every tenth user, gets p01, and p19, which is not promotable.
     """
@@ -156,7 +156,7 @@ def test_recommenders_of_the_first_stage_are_measured_and_one_is_published(
     measured = holdout.best_recommender
     chosen: list[str] = []
 
-    def best(figures: list[Figure], policy: Policy) -> str:
+    def best(figures: list[Figure], policy: Policy, **_: object) -> str:
         chosen.append(measured(figures, policy))
         return "rules"
 

@@ -115,7 +115,8 @@ def recommender_of_date(ctx: Context[RecommendSettings]) -> RecommenderOfDate:
             model = _model_of_date(ctx, bought, items, fold_in, stage, ranking, stored.recommender)
             figures += _model_figures(model)
             return RecommenderOfDate(model, stored.recommender, stored.factors, stage, ranking, figures, "")
-    return _newly_fitted(ctx, bought, items, stage, figures, reason or "")
+    champion = stored.recommender if stored is not None else None
+    return _newly_fitted(ctx, bought, items, stage, figures, reason or "", champion)
 
 
 def fits_of_date(ctx: Context[RecommendSettings], of_date: RecommenderOfDate) -> list[Fit]:
@@ -138,14 +139,21 @@ def fits_of_date(ctx: Context[RecommendSettings], of_date: RecommenderOfDate) ->
 
 
 def _measured(
-    ctx: Context[RecommendSettings], bought: DataFrame, stage: Stage, ranking: RankingOfDate
-) -> tuple[list[Figure], ListModel | None]:
-    """The metrics of all contenders on the holdout, and what was fitted before it; nothing where it has no users."""
+    ctx: Context[RecommendSettings],
+    bought: DataFrame,
+    stage: Stage,
+    ranking: RankingOfDate,
+    champion: Recommender | None,
+) -> tuple[list[Figure], ListModel | None, Recommender]:
+    """The metrics of all contenders on the holdout, what was fitted before it, and which of them is to be published.
+
+    Nothing was measured or fitted where the holdout has no users.
+    """
     settings, cutoff = ctx.settings, ctx.date - datetime.timedelta(days=ctx.settings.holdout_days)
     past, later = holdout.split_at(bought, cutoff)
     measured = ctx.keep(holdout.users_on_both_sides(past, later, at_most=settings.evaluation_users))
     if measured.isEmpty():
-        return [], None
+        return [], None, holdout.best_recommender([], settings.bought)
     days = repeated_days(past.join(measured, Purchase.user_id, "left_semi"))
     repurchases = user_repurchases(days, kept=most_repurchases(ctx.read(UserProfile)))
     items = _catalogue(ctx, past, cutoff)
@@ -174,10 +182,11 @@ def _measured(
         )
     )
     figures = [Figure(*row) for row in holdout.holdout_metrics(per_user, model.catalogue.count()).collect()]
-    best = f"{holdout.best_recommender(figures, settings.bought)}:{settings.bought}"
-    of_segments = holdout.segment_metrics(per_user, by_behaviour(ctx.read(Segments)), best, _OF_PUBLISHED)
+    best = holdout.best_recommender(figures, settings.bought, champion=champion, margin=settings.switch_margin)
+    of_best, segments = f"{best}:{settings.bought}", by_behaviour(ctx.read(Segments))
+    of_segments = holdout.segment_metrics(per_user, segments, of_best, _OF_PUBLISHED)
     figures += [Figure(*row) for row in of_segments.collect()]  # a few per contender and segment
-    return [*figures, *holdout.ndcg_intervals(per_user, settings.seed)], model
+    return [*figures, *holdout.ndcg_intervals(per_user, settings.seed)], model, best
 
 
 def _users(bought: DataFrame) -> int:
@@ -213,8 +222,9 @@ def _newly_fitted(
     stage: Stage,
     figures: list[Figure],
     reason: str,
+    champion: Recommender | None,
 ) -> RecommenderOfDate:
-    """The best recommender of the holdout, fitted on all purchases before the date.
+    """The best recommender of the holdout, or the champion of before, fitted on all purchases before the date.
 
     Where that is the second stage, products keep the vectors of the holdout: they are for reasons in words alone, which
     are not worth a second fit.
@@ -223,8 +233,7 @@ def _newly_fitted(
     ctx.say("fitting the second stage")
     ranking = fitted_ranking(ctx, stage.learning, reason)
     ctx.say(f"fitting, and measuring recommenders on the last {settings.holdout_days} days")
-    measured, past = _measured(ctx, bought, stage, ranking)
-    best = holdout.best_recommender(measured, settings.bought)
+    measured, past, best = _measured(ctx, bought, stage, ranking, champion)
     ctx.say(f"recommending by {best}")
     factors_of: Callable[[DataFrame], Factors] = partial(als_factors, settings=settings)
     factors = _factor_rows(ctx, past, best) if best == SECOND_STAGE and past is not None else None

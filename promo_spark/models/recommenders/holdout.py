@@ -221,16 +221,26 @@ def holdout_metrics(per_user: DataFrame, catalogue_size: int) -> DataFrame:
     return measured.select(F.inline(_STRUCTS))
 
 
-def best_recommender(measured: Iterable[Figure], policy: Policy) -> Recommender:
+def best_recommender(
+    measured: Iterable[Figure], policy: Policy, *, champion: Recommender | None = None, margin: float = 0.0
+) -> Recommender:
     """The recommender with the highest nDCG under the policy, popularity included; the name decides a tie.
+
+    The `champion`, which made the lists until now, stays unless another is better by more than the share `margin` on
+    the same holdout: what is best by a hair on one holdout is not on the next.
 
     >>> figures = [Figure("ndcg@10", "als:keep", 0.2, 9), Figure("ndcg@10", "popularity:keep", 0.3, 9)]
     >>> best_recommender(figures, "keep"), best_recommender([], "keep")
     ('popularity', 'blend')
+    >>> best_recommender(figures, "keep", champion="als", margin=0.6)  # half as much again is no more than that
+    'als'
     """
     ndcg = {f.slice: f.value for f in measured if f.metric == f"ndcg@{DEPTH}" and f.value is not None}
-    rivals = [r for r in publishable(policy) if f"{r}:{policy}" in ndcg]
-    return min(rivals, key=lambda r: (-ndcg[f"{r}:{policy}"], r)) if rivals else UNMEASURED
+    of = {r: ndcg[f"{r}:{policy}"] for r in publishable(policy) if f"{r}:{policy}" in ndcg}
+    if not of:
+        return UNMEASURED
+    best = min(of, key=lambda r: (-of[r], r))
+    return champion if champion in of and of[best] <= of[champion] * (1 + margin) else best
 
 
 def _truths(chunk: pa.RecordBatch) -> tuple[list[np.ndarray], np.ndarray]:
