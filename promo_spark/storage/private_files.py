@@ -22,5 +22,5 @@ def write_private(path: str, text: str) -> None:
             part.replace(whole)
     except OSError as error:
         raise RequirementError(
-            f"{path} cannot be written ({error.strerror}): name a file in a folder of yours"
+            f"{path} cannot be written ({error.strerror}): name a folder that is there and yours"
         ) from error

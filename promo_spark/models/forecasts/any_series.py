@@ -25,7 +25,7 @@ from promo_spark.models.forecasts.local_models import Floats
 from promo_spark.models.forecasts.network import NETWORK, TOO_SHORT, network_forecasts
 from promo_spark.models.forecasts.regression import FOREST, REGRESSION, forest, regression
 from promo_spark.models.forecasts.rules import Z_80, Z_95
-from promo_spark.models.forecasts.series import SeriesModel, SeriesToForecast
+from promo_spark.models.forecasts.series import DECIMALS, SeriesModel, SeriesToForecast
 from promo_spark.settings.forecast import ForecastSettings
 
 SERIES, TIME, VALUE = "series_id", "ds", "y"
@@ -65,10 +65,12 @@ class TimeSeries:
     values: Floats
     names: tuple[str, ...]
     regressors: Floats  # by period and column, those to forecast included
+    at_ends: bool = False  # times are the last days of periods, as of months that are written 2024-01-31
 
     def at(self, place: int) -> pd.Timestamp:
-        """When a period begins."""
-        return (self.first + place).to_timestamp()
+        """When a period begins; its last day where times are such."""
+        period = self.first + place
+        return period.to_timestamp(how="end").normalize() if self.at_ends else period.to_timestamp()
 
 
 def frequency_of(times: pd.Series[Any], name: str = "") -> Frequency:
@@ -85,7 +87,7 @@ def frequency_of(times: pd.Series[Any], name: str = "") -> Frequency:
         return found
     steps = times.drop_duplicates().sort_values().diff().dropna()
     if steps.empty:
-        raise SourceError(f"all rows are of one {TIME}: name the frequency")
+        raise SourceError(f"all rows are of one {TIME}: name the frequency, such as --frequency month")
     least = steps.min() / pd.Timedelta(days=1)
     return next(f for f in FREQUENCIES if least <= f.days)
 
@@ -93,19 +95,22 @@ def frequency_of(times: pd.Series[Any], name: str = "") -> Frequency:
 def series_of_rows(rows: pd.DataFrame, frequency: Frequency, *, gaps: Gaps, horizon: int) -> Iterator[TimeSeries]:
     """The series of rows with series_id, ds, y and regressors, in order of their ids. A row without y is one to come.
 
-    `gaps`, of a period without a value inside a series: error raises SourceError; zero says that nothing was sold; keep
-    says that it is not known: models see a straight line over it, and no error is measured of it. Raises SourceError
-    for a period with two rows, and for a series without a value.
+    `gaps`, of a period without a value inside a series: error raises SourceError; zero says that nothing was sold, also
+    from a series' last row to the last one of all; keep says that it is not known: models see a straight line over it,
+    and no error is measured of it. A series without a value is left out. Raises SourceError for a period with two rows,
+    and for a regressor that is not known.
     """
     names = tuple(c for c in rows.columns if c not in (SERIES, TIME, VALUE))
     periods = pd.PeriodIndex(rows[TIME], freq=_code(rows[TIME], frequency))
+    at_ends = frequency.days > _MOST_DAYS_OF_WEEKS and bool((periods.end_time.normalize() == rows[TIME]).all())
+    of_all = periods[rows[VALUE].notna().to_numpy()].max()
     for series_id, of in rows.assign(**{_PERIOD: periods}).sort_values(_PERIOD).groupby(SERIES, sort=True):
         if twice := of.loc[of[_PERIOD].duplicated(), _PERIOD].astype(str).tolist():
             raise SourceError(f"series {series_id} has two rows of {twice[0]}: sum them, or name another frequency")
         sold = of.dropna(subset=[VALUE])
         if sold.empty:
-            raise SourceError(f"series {series_id} has no value of {VALUE}")
-        first, last = sold[_PERIOD].iloc[0], sold[_PERIOD].iloc[-1]
+            continue
+        first, last = sold[_PERIOD].iloc[0], of_all if gaps == "zero" else sold[_PERIOD].iloc[-1]
         every = pd.period_range(first, last + horizon, freq=first.freq)
         whole = of.set_index(_PERIOD).reindex(every)
         values = whole[VALUE].to_numpy(np.float64)[: len(every) - horizon]
@@ -114,10 +119,18 @@ def series_of_rows(rows: pd.DataFrame, frequency: Frequency, *, gaps: Gaps, hori
                 where = every[int(np.isnan(values).argmax())]
                 raise SourceError(f"series {series_id} has no row of {where}: say what gaps are, zero or keep")
             values = np.nan_to_num(values) if gaps == "zero" else values
-        yield TimeSeries(str(series_id), first, values, names, whole[list(names)].to_numpy(np.float64))
+        known = whole[list(names)].to_numpy(np.float64)
+        if not np.isfinite(known).all():
+            place, column = (int(at[0]) for at in np.nonzero(~np.isfinite(known)))
+            raise SourceError(
+                f"series {series_id}: regressor {names[column]} has no value of {every[place]}: give one for every "
+                f"period, the {horizon} to forecast too, or take the column out"
+            )
+        yield TimeSeries(str(series_id), first, values, names, known, at_ends)
 
 
 _PERIOD = "_period"
+_MOST_DAYS_OF_WEEKS = 14
 
 
 def _code(times: pd.Series[Any], frequency: Frequency) -> str:
@@ -171,7 +184,7 @@ def forecast_series(
                 | {name: row[name] for name in (*_ENDS, Forecasts.model, Forecasts.champion)}
             )
         )
-    return pd.concat(ahead, ignore_index=True), pd.DataFrame(models)
+    return pd.concat(ahead, ignore_index=True).round(DECIMALS), pd.DataFrame(models).round(DECIMALS)
 
 
 _OF, _ERRORS, _PARAMETERS = "_of", "_errors", "parameters"
@@ -295,7 +308,8 @@ def _better(champion: Mapping[Any, Any], explained: Sequence[Judged], settings: 
 def _errors_of(row: Mapping[Any, Any]) -> Accuracy | None:
     if row[SeriesModel.mae] is None or row[SeriesModel.mae] != row[SeriesModel.mae]:
         return None
-    return Accuracy(**{f.name: float(row[f.name]) for f in dataclasses.fields(Accuracy)})
+    told = {f.name: row[f.name] for f in dataclasses.fields(Accuracy)}
+    return Accuracy(**{name: float("nan") if value is None else float(value) for name, value in told.items()})
 
 
 def _bridged(values: Floats) -> Floats:

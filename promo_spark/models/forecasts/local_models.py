@@ -40,11 +40,15 @@ MODELS: Mapping[str, Callable[[int], dict[str, Any]]] = {
 }
 
 
-def require_known(setting: str, names: Sequence[str]) -> None:
-    """Raises SettingsError when a setting lists no model, one that does not exist, or one twice."""
-    unknown = [name for name in names if name not in MODELS]
+def require_known(setting: str, names: Sequence[str], also: Sequence[str] = ()) -> None:
+    """Raises SettingsError when a setting lists no model, one that does not exist, or one twice.
+
+    `also` are names that may stand there beside those of MODELS.
+    """
+    every = [*MODELS, *also]
+    unknown = [name for name in names if name not in every]
     if unknown:
-        raise SettingsError(f"{setting}: there is no model {', '.join(unknown)}; there are: {', '.join(MODELS)}")
+        raise SettingsError(f"{setting}: there is no model {', '.join(unknown)}; there are: {', '.join(every)}")
     if len(set(names)) < len(names):
         raise SettingsError(f"{setting}: a model stands twice in {', '.join(names)}; name each once")
 

@@ -46,7 +46,7 @@ def test_any_frequency_is_found_and_its_season_goes_on(tmp_path: Path, freq: str
         (best.lower_95 <= best.lower_80).all() and (best.lower_80 <= best.y).all() and (best.y <= best.upper_80).all()
     )
     champion = models[models.champion].iloc[0]
-    assert champion.mae == pytest.approx(np.abs(best.y.to_numpy() - values[-6:]).mean())
+    assert champion.mae == pytest.approx(np.abs(best.y.to_numpy() - values[-6:]).mean(), abs=2e-6)  # rounded
     assert f"a season of {season}" in told
 
 
@@ -67,7 +67,7 @@ def test_regressors_are_fitted_and_must_be_known_ahead(tmp_path: Path) -> None:
     assert effect == pytest.approx(0.30, abs=0.05)
     best = ahead[ahead.champion].y.to_numpy()
     assert best == pytest.approx(50 * week[-6:] * 1.3 ** promoted[-6:], rel=0.08)
-    with pytest.raises(SourceError, match="regressor has no value in some period"):
+    with pytest.raises(SourceError, match="series a: regressor promo has no value of 2020-04-30"):
         asked(tmp_path, rows[:120])  # nobody says what is planned
 
 
@@ -110,6 +110,58 @@ def test_gaps_are_what_is_said(tmp_path: Path) -> None:
     assert kept[kept.champion].y.to_numpy() == pytest.approx(10.0)  # as if nothing was missing
     zero, _, _ = asked(tmp_path, rows, gaps="zero", models="SeasonalNaive")  # May 2023 on, as a year before
     assert zero[zero.champion].y.tolist() == [10, 10, 0, 10, 10, 10]
+
+
+def test_what_never_changes_goes_on(tmp_path: Path) -> None:
+    """Nothing can be measured against the error of a naive forecast that has none."""
+    week = np.tile([1.0, 2, 3, 4, 5, 6, 7], 30)
+    for values in (np.full(206, 5.0), np.zeros(206), week[:206]):
+        ahead, _, _ = asked(tmp_path, rows_of("a", values[:200], freq="D"))
+        assert ahead[ahead.champion].y.to_numpy() == pytest.approx(values[200:])
+
+
+def test_a_trend_beside_a_season_is_seen(tmp_path: Path) -> None:
+    """Five years by month rise by 1 a month, ten up and down over the year, with noise of 2: so does the sixth."""
+    t = np.arange(72)
+    values = 100 + t + 10 * np.sin(2 * np.pi * t / 12) + np.random.default_rng(1).normal(0, 2, 72)
+    _, models, _ = asked(tmp_path, rows_of("a", values), horizon="12", until="2025-01-01")
+    assert models[models.champion].mae.iloc[0] < 4  # a straight line is off by 10 × 2 / π, 6.4
+
+
+def test_times_are_read_as_they_are_meant(tmp_path: Path) -> None:
+    """Years alone, instants with an offset (told in UTC), last days of months; what is ambiguous is refused."""
+    years = rows_of("a", np.arange(20.0), "2000-01-01", "YS").assign(ds=[str(year) for year in range(2000, 2020)])
+    ahead, _, _ = asked(tmp_path, years)
+    assert str(ahead.ds.min().date()) == "2020-01-01"
+    hours = rows_of("a", np.arange(200.0), "2024-03-28", "h")
+    local = hours.ds.dt.tz_localize("UTC").dt.tz_convert("Europe/Berlin").map(lambda at: at.isoformat())
+    ahead, _, _ = asked(tmp_path, hours.assign(ds=local))  # the clock moves on within these days: no hour is missing
+    assert ahead.ds.min() == hours.ds.max() + pd.Timedelta(hours=1)
+    ahead, _, _ = asked(tmp_path, rows_of("a", np.arange(30.0), freq="ME"))
+    assert str(ahead.ds.min().date()) == "2022-07-31"
+    for wrong in ("03/01/2018", "soon"):
+        with pytest.raises(SourceError, match=f"ds '{wrong}' is no time; write days as 2024-01-31"):
+            asked(tmp_path, years.assign(ds=[wrong, *years.ds[1:]]))
+    with pytest.raises(SourceError, match="y has a value that is not finite"):
+        asked(tmp_path, years.assign(y=[np.inf, *years.y[1:]]))
+
+
+def test_a_series_that_had_not_begun_stops_no_other(tmp_path: Path) -> None:
+    rows = pd.concat([rows_of("old", np.arange(60.0)), rows_of("young", np.ones(6), "2024-06-01")])
+    ahead, _, told = asked(tmp_path, rows, until="2024-06-01")
+    assert set(ahead.series_id) == {"old"} and "1 series have no value before --until: left out" in told
+    with pytest.raises(SettingsError, match="there is no value of that time or later to judge by"):
+        asked(tmp_path, rows, until="2030-01-01")
+    with pytest.raises(SourceError, match="no row with a value of y before --until 2000-01-01"):
+        asked(tmp_path, rows, until="2000-01-01")
+
+
+def test_nothing_sold_lasts_to_the_end_of_all(tmp_path: Path) -> None:
+    """With gaps of zero a product whose last sale was long ago has sold nothing since, and is forecast from today."""
+    rows = pd.concat([rows_of("a", np.ones(60), freq="D"), rows_of("b", np.ones(40), freq="D")])
+    ahead, _, _ = asked(tmp_path, rows, gaps="zero", models="SeasonalNaive")
+    assert ahead[ahead.champion].groupby("series_id").ds.min().nunique() == 1
+    assert (ahead[(ahead.series_id == "b") & ahead.champion].y == 0).all()
 
 
 def test_values_below_zero_and_parameters(tmp_path: Path) -> None:
