@@ -1,4 +1,4 @@
-"""Recommends items to users by any table of ratings: `rank --ratings ratings.csv --test test.csv --out lists.csv`.
+"""Recommends items to users by any table of ratings: `rank --ratings ratings.csv --test test.csv --out lists`.
 
 The tables have columns user and item, and may have rating (above 0; without it every row counts 1) and time. All
 recommenders are fitted, measured on the test, and the one that was best on the newest fifth of the ratings makes the
@@ -20,7 +20,7 @@ ARGUMENTS = {
     "[--top]": "how many items a list has; 10 if left out",
     "[--relevant]": "the least rating of the test that counts, such as 4; all count if left out",
     "[--repeats]": "yes: what a user has may be recommended again; no if left out",
-    "[--out]": "a folder for the lists, in place of what is there: CSV, or Parquet if it ends in .parquet",
+    "[--out]": "a folder for the lists, a new one or one of an earlier run: CSV, or Parquet if it ends in .parquet",
 }
 
 

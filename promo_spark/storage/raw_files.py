@@ -1,11 +1,47 @@
-"""Raw files of a synthetic retailer, written where its owner would deliver them."""
+"""Raw files: of a synthetic retailer, written where its owner would deliver them; and lists that somebody asked for."""
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame, Observation
+from collections.abc import Sequence
+from pathlib import Path
+
+from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
+from promo_spark.errors import SourceError
+from promo_spark.storage.file_digests import listed, local_path
+
 _ROWS = "rows"
+_OURS = ("part-", "_", ".")  # how names begin of what Spark writes into a folder
+
+
+def what_would_be_lost(spark: SparkSession, folder: str, inputs: Sequence[str]) -> str:
+    """What is lost if a folder is written anew: what this suite did not write, or what is read; empty: nothing."""
+    place = _plain(folder)
+    read = [path for path in inputs if path and f"{_plain(path)}/".startswith(f"{place}/")]
+    return next(iter([*read, *_names_at(spark, place)]), "")
+
+
+def _names_at(spark: SparkSession, place: str) -> list[str]:
+    """Names of files and folders that Spark did not write; of a file its own."""
+    if ":/" not in place:
+        here = Path(place)
+        if here.is_file():
+            return [here.name]
+        names = sorted(one.name for one in here.iterdir()) if here.is_dir() else []
+        others = [name for name in names if not name.startswith(_OURS)]
+        return others or (names if names and "_SUCCESS" not in names else [])
+    try:
+        found = [uri.rsplit("/", 1)[-1] for uri, _, _ in listed(spark, place)]
+    except SourceError:
+        return []  # there is nothing yet
+    return [name for name in found if not name.startswith(_OURS)]
+
+
+def _plain(path: str) -> str:
+    """The path without a slash at its end, whole where it is on this machine."""
+    here = local_path(path) or path
+    return here.rstrip("/") if ":/" in here else str(Path(here).resolve())
 
 
 def write_raw(rows: DataFrame, folder: str, name: str, file_format: str) -> int:

@@ -133,3 +133,49 @@ def test_what_cannot_be_read_or_asked_is_said(lake: Lake, tmp_path: Path) -> Non
         with pytest.raises(PromoSparkError, match=message) as raised:
             asked(lake, **arguments)
         assert isinstance(raised.value, error)
+
+
+def test_nothing_is_written_over_that_rank_did_not_write(lake: Lake, tmp_path: Path) -> None:
+    """A file, a folder of somebody, and the one that is read are left alone; that of an earlier run is written anew."""
+    pairs = [f"u{u},i{i}" for u in range(12) for i in range(8) if (u + i) % 3]
+    own = tmp_path / "own"
+    own.mkdir()
+    ratings = written(own / "ratings.csv", "user,item", pairs)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "mine.txt").write_text("mine", encoding="utf-8")
+    (tmp_path / "file.csv").write_text("mine", encoding="utf-8")
+    asked_for = {"ratings": ratings, "models": "popular", "top": 3}
+    for out, lost in (("own", "ratings.csv"), ("notes", "mine.txt"), ("file.csv", "file.csv")):
+        with pytest.raises(SettingsError, match=f"--out .*{out} holds .*{lost}, which would be lost"):
+            asked(lake, **asked_for, out=tmp_path / out)
+    assert ratings.exists() and (tmp_path / "notes" / "mine.txt").exists()
+    assert (tmp_path / "file.csv").read_text(encoding="utf-8") == "mine"
+    for _ in range(2):
+        asked(lake, **asked_for, out=tmp_path / "lists")
+
+
+def test_without_a_test_of_ones_own_lists_are_of_all_ratings(lake: Lake, tmp_path: Path) -> None:
+    """The newest fifth measures, and is known when lists are made: nobody is recommended what is among the ratings."""
+    draw = np.random.default_rng(9)
+    rows = [
+        f"u{user:02},i{item:02},2024-01-{day + 1:02}"
+        for user in range(30)
+        for day, item in enumerate(draw.permutation(20)[:10])
+    ]
+    ratings = written(tmp_path / "r.csv", "user,item,time", rows)
+    told = asked(lake, ratings=ratings, models="item_neighbours,popular", top=5, out=tmp_path / "lists")
+    had = {tuple(row.split(",")[:2]) for row in rows}
+    given = {(user, row["item"]) for user, of in lists(tmp_path / "lists").items() for row in of}
+    assert len(given) == 150 and not given & had
+    line = next(line for line in told.splitlines() if line.startswith("popular ")).split()
+    assert line.count("–") == 2  # of which groups items are, nobody says
+
+
+def test_what_cannot_be_counted_is_said(lake: Lake, tmp_path: Path) -> None:
+    ratings = written(tmp_path / "r.csv", "user,item", ["a,x", "b,y"])
+    with pytest.raises(SourceError, match="has no column rating, of which --relevant is the least value"):
+        asked(lake, ratings=ratings, relevant=4)
+    with pytest.raises(SettingsError, match="it mixes others: name these as well"):
+        asked(lake, ratings=ratings, models="hybrid")
+    with pytest.raises(SourceError, match="--columns user=NAME,item=NAME says other names"):
+        asked(lake, ratings=written(tmp_path / "o.csv", "userId,movieId", ["a,x"]))

@@ -41,11 +41,12 @@ from promo_spark.models.recommenders.ranking_metrics import Doubles, bootstrap_i
 from promo_spark.models.recommenders.strengths import ModelPair
 from promo_spark.runtime.command import Asked
 from promo_spark.settings.recommend import RecommendSettings
-from promo_spark.storage.raw_files import write_raw
+from promo_spark.storage.raw_files import what_would_be_lost, write_raw
 
 HYBRID, ALS = "hybrid", "als"
 MODELS = ("als", "content", HYBRID, "item_neighbours", POPULAR, "svd", "together", "user_neighbours")
 _SAMPLE = 5000  # users that recommenders are fitted on
+_OF_GROUPS = ("diversity", "miscalibration")
 _SHOWN = ("ndcg", "precision", "recall", "f1", "map", "map_of_all", "hit_rate", "mrr", "ndcg_graded")
 
 
@@ -86,8 +87,15 @@ def ranked(asked: Asked) -> str:
         asked.settings.recommend,
     )
     columns = named_columns(given["columns"])
-    train = ratings(spark, given["ratings"], columns)
-    test = ratings(spark, given["test"], columns) if given["test"] else None
+    lost = given["out"] and what_would_be_lost(spark, given["out"], [given[n] for n in ("ratings", "test", "items")])
+    if lost:
+        raise SettingsError(
+            f"--out {given['out']} holds {lost}, which would be lost: name a folder that is not there yet, or one that "
+            "an earlier run of rank wrote"
+        )
+    graded = question.relevant > 0
+    train = ratings(spark, given["ratings"], columns, rated_only=graded and not given["test"])
+    test = ratings(spark, given["test"], columns, rated_only=graded) if given["test"] else None
     rows = parted(train, test, question.settings.seed).persist()
     items = items_of(spark, rows, given["items"], columns[Rating.item])
     names = _names(given["models"], items, question)
@@ -100,11 +108,17 @@ def ranked(asked: Asked) -> str:
         if weights:
             fitted.models[HYBRID] = Hybrid.of(fitted.models, weights)
         figures = _figures(users, items, fitted, question)
-        told = [_heading(best, validated, weights), *_table(figures, question)]
+        told = [_heading(best, validated, weights), *_table(figures, question, items)]
         if given["out"]:
+            parts: tuple[int, ...] = (PAST, VALIDATION)
+            if test is None:  # what was measured by is known, too: the lists are of all that there is
+                parts = (*parts, TEST)
+                fitted = _fitted(users, items, names if best == HYBRID else [best], question, parts)
+                if best == HYBRID:
+                    fitted.models[HYBRID] = Hybrid.of(fitted.models, weights)
             folder, _, name = given["out"].rstrip("/").rpartition("/")
             kind = "parquet" if name.endswith(".parquet") else "csv"
-            count = write_raw(_lists(users, items, fitted, best, question), folder or ".", name, kind)
+            count = write_raw(_lists(users, items, fitted, best, question, parts), folder or ".", name, kind)
             told.append(f"{count:,} rows of lists by {best} are in {given['out']}.")
         return "\n".join(told)
     finally:
@@ -122,6 +136,8 @@ def _names(text: str, items: Items, question: _Question) -> list[str]:
         also = "" if items.described else "; content needs --items"
         there = f"there are: {', '.join(every)}{also}"
         raise SettingsError(f"--models {', '.join(unknown)}: there is no such recommender; {there}")
+    if chosen == [HYBRID]:
+        raise SettingsError(f"--models {HYBRID}: it mixes others: name these as well, or leave --models out for all")
     return sorted(set(chosen))
 
 
@@ -264,8 +280,11 @@ def _heading(best: str, validated: Mapping[str, float], weights: Mapping[str, fl
     return f"Best on what was held back: {best}, nDCG {validated[best]:.4f}{hybrid}."
 
 
-def _table(figures: Mapping[tuple[str, bool], tuple[Doubles, int]], question: _Question) -> Iterator[str]:
-    """A line per recommender: users with a history, then those without, who all have what is popular."""
+def _table(figures: Mapping[tuple[str, bool], tuple[Doubles, int]], question: _Question, items: Items) -> Iterator[str]:
+    """A line per recommender: users with a history, then those without, who all have what is popular.
+
+    What is told of groups has a dash where nothing says of which group an item is.
+    """
     if not figures:
         yield "The test has nothing that lists could hold: no figures."
         return
@@ -273,7 +292,10 @@ def _table(figures: Mapping[tuple[str, bool], tuple[Doubles, int]], question: _Q
     lines = [(name, of_cold) for name, of_cold in figures if not of_cold or name == POPULAR]
     for name, of_cold in sorted(lines, key=lambda line: (line[1], -_mean(figures[line][0], "ndcg"))):
         values, listed = figures[name, of_cold]
-        cells = "".join(f"{_mean(values, metric):>15.4f}" for metric in (*_SHOWN, *TRAITS))
+        cells = "".join(
+            f"{'–':>15}" if metric in _OF_GROUPS and not items.grouped else f"{_mean(values, metric):>15.4f}"
+            for metric in (*_SHOWN, *TRAITS)
+        )
         yield f"{'users without history' if of_cold else name:<22}{cells}{listed:>15,}{len(values):>15,}"
         if not of_cold:
             low, high = bootstrap_interval(values[:, LIST_METRICS.index("ndcg")], question.settings.seed)
@@ -288,14 +310,16 @@ def _mean(values: Doubles, metric: str) -> float:
     return float(known.mean()) if len(known) else math.nan
 
 
-def _lists(users: DataFrame, items: Items, fitted: _Fitted, best: str, question: _Question) -> DataFrame:
-    """One row per user and rank, in the order of users. RatedItems → RankedItem."""
+def _lists(
+    users: DataFrame, items: Items, fitted: _Fitted, best: str, question: _Question, parts: tuple[int, ...]
+) -> DataFrame:
+    """One row per user and rank, in the order of users. RatedItems, of which some parts are known → RankedItem."""
     model, popular = fitted.models[best], fitted.models[POPULAR]
 
     def of_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         ids = pa.array(items.ids)
         for batch in batches:
-            (history,) = matrices(batch, len(items.ids), (PAST, VALIDATION))
+            (history,) = matrices(batch, len(items.ids), parts)
             known = fitted.known(batch.column(RatedItems.user), history)
             found = best_items(model, known, question.top, own=question.own, filler=popular)
             user, rank = np.nonzero(found.items != NO_ITEM)

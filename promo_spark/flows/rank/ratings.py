@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,15 +41,20 @@ def named_columns(text: str) -> dict[str, str]:
     return names
 
 
-def ratings(spark: SparkSession, path: str, names: Mapping[str, str]) -> DataFrame:
+def ratings(spark: SparkSession, path: str, names: Mapping[str, str], *, rated_only: bool = False) -> DataFrame:
     """One row per user and item. A file of `names` → Rating.
 
     Without a column of ratings every row counts 1, and those of a user and item add up. With one, the newest row of a
-    user and item counts, of equal ones the highest. Raises SourceError for a value that is no rating or no time, and
-    for a row without user or item.
+    user and item counts, of equal ones the highest. Raises SourceError for a value that is no rating or no time, for a
+    row without user or item, and, if `rated_only`, for a file without ratings.
     """
     optional = {names[Rating.rating], names[Rating.time]}
-    rows = text_rows(spark, path, [names[Rating.user], names[Rating.item]], lambda name: name in optional)
+    rows = _read(spark, path, [names[Rating.user], names[Rating.item]], lambda name: name in optional)
+    if rated_only and names[Rating.rating] not in rows.columns:
+        raise SourceError(
+            f"source {path} has no column {names[Rating.rating]}, of which --relevant is the least value that counts: "
+            "give one, or leave --relevant out"
+        )
     rated, timed = (names[role] in rows.columns for role in (Rating.rating, Rating.time))
     rating = F.col(f"`{names[Rating.rating]}`").try_cast("double") if rated else F.lit(1.0)
     time = _seconds(F.col(f"`{names[Rating.time]}`")) if timed else F.lit(None).cast("double")
@@ -81,6 +86,15 @@ def ratings(spark: SparkSession, path: str, names: Mapping[str, str]) -> DataFra
             F.sum(Rating.rating).alias(Rating.rating), F.max(Rating.time).alias(Rating.time)
         )
     return kept.select(*Rating.columns())
+
+
+def _read(spark: SparkSession, path: str, columns: Sequence[str], also: Callable[[str], bool]) -> DataFrame:
+    try:
+        return text_rows(spark, path, columns, also)
+    except SourceError as error:
+        raise SourceError(
+            f"{error}. Columns are parted by commas, of .tsv by tabs; --columns user=NAME,item=NAME says other names"
+        ) from error
 
 
 def _seconds(text: Column) -> Column:
@@ -126,6 +140,11 @@ class Items:
     group: Integers  # of each: the number of its first attribute's value
 
     @property
+    def grouped(self) -> bool:
+        """Whether anything is known by which items are of one group or another."""
+        return len(np.unique(self.group)) > 1
+
+    @property
     def described(self) -> bool:
         return any(one.attributes or one.title or one.embedding for one in self.contents)
 
@@ -138,7 +157,7 @@ def items_of(spark: SparkSession, rated: DataFrame, path: str, id_column: str) -
     """
     known: dict[str, ItemContent] = {}
     if path:
-        rows = text_rows(spark, path, [id_column], lambda _: True)
+        rows = _read(spark, path, [id_column], lambda _: True)
         names = sorted(c for c in rows.columns if c not in (id_column, TITLE, EMBEDDING))
         for row in rows.collect():
             attributes = {name: row[name] for name in names if row[name]}
