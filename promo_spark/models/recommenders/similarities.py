@@ -25,7 +25,7 @@ def similarities(rows: sparse.csr_array, others: sparse.csr_array, measure: Meas
     share fewer than two, or one of them is the same on all. jaccard: the share of the columns of either that both have.
 
     >>> u, v = (sparse.csr_array(np.array([r], np.float32)) for r in ([5, 4, 3, 2, 1], [4, 3, 2, 1, 5]))
-    >>> similarities(u, v, "cosine").round(5).tolist(), similarities(u, v, "pearson").tolist()
+    >>> similarities(u, v, "cosine").astype(float).round(5).tolist(), similarities(u, v, "pearson").tolist()
     ([[0.81818]], [[0.0]])
     """
     if measure == "pearson":

@@ -51,7 +51,8 @@ class Hybrid:
 def scaled(scores: Floats) -> Floats:
     """Each user's scores from just above 0 for the lowest to 1 for the highest; −inf stays.
 
-    >>> scaled(np.array([[2.0, 4.0, 3.0, -np.inf], [7.0, -np.inf, -np.inf, 7.0]], np.float32)).round(3).tolist()
+    >>> of = scaled(np.array([[2.0, 4.0, 3.0, -np.inf], [7.0, -np.inf, -np.inf, 7.0]], np.float32))
+    >>> of.astype(float).round(3).tolist()
     [[0.001, 1.0, 0.501, -inf], [1.0, -inf, -inf, 1.0]]
     """
     known = np.isfinite(scores)
