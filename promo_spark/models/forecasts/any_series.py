@@ -21,7 +21,7 @@ from promo_spark.models.forecasts.arima import fitted_arima
 from promo_spark.models.forecasts.backtest import Accuracy, accuracy, seasonal_naive_scale
 from promo_spark.models.forecasts.decomposition import strengths
 from promo_spark.models.forecasts.fitting import whole_batch
-from promo_spark.models.forecasts.local_models import Floats
+from promo_spark.models.forecasts.local_models import SEASONS_NEEDED, Floats
 from promo_spark.models.forecasts.network import NETWORK, TOO_SHORT, network_forecasts
 from promo_spark.models.forecasts.regression import FOREST, REGRESSION, forest, regression
 from promo_spark.models.forecasts.rules import Z_80, Z_95
@@ -29,6 +29,7 @@ from promo_spark.models.forecasts.series import DECIMALS, SeriesModel, SeriesToF
 from promo_spark.settings.forecast import ForecastSettings
 
 SERIES, TIME, VALUE = "series_id", "ds", "y"
+_LEAST_TO_ERR = 3
 LEAST = 8  # periods below which a series gets a rule
 Gaps = Literal["error", "zero", "keep"]
 _ENDS = (Forecasts.lower_80, Forecasts.upper_80, Forecasts.lower_95, Forecasts.upper_95)
@@ -231,7 +232,7 @@ def _forecast(
         yield {
             SERIES: series.series_id,
             VALUE: known,
-            **{name: np.asarray(row[name], np.float64) + floor for name in _ENDS},
+            **{name: _ends(np.asarray(row[name], np.float64) + floor, series) for name in _ENDS},
             Forecasts.model: row[SeriesModel.model],
             Forecasts.champion: bool(row[SeriesModel.champion]) and not best.get(series.series_id),
             Forecasts.profile: row[SeriesModel.profile],
@@ -305,6 +306,11 @@ def _better(champion: Mapping[Any, Any], explained: Sequence[Judged], settings: 
     return name if error is None or error != error or least < error * (1 - settings.champion_margin) else None
 
 
+def _ends(told: Floats, series: TimeSeries) -> Floats:
+    """The ends of intervals; not known of a series of one or two values, which tell nothing of errors."""
+    return told if len(series.values) >= _LEAST_TO_ERR else np.full(len(told), np.nan)
+
+
 def _errors_of(row: Mapping[Any, Any]) -> Accuracy | None:
     if row[SeriesModel.mae] is None or row[SeriesModel.mae] != row[SeriesModel.mae]:
         return None
@@ -321,7 +327,8 @@ def _bridged(values: Floats) -> Floats:
 
 
 def _strengths(series: TimeSeries, season: int) -> dict[str, float | None]:
-    found = strengths(_bridged(series.values), season)
+    enough = len(series.values) >= SEASONS_NEEDED * season  # of two seasons noise looks like one
+    found = strengths(_bridged(series.values), season) if enough else None
     return {"trend_strength": found.trend if found else None, "season_strength": found.season if found else None}
 
 

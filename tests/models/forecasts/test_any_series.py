@@ -120,6 +120,12 @@ def test_what_never_changes_goes_on(tmp_path: Path) -> None:
         assert ahead[ahead.champion].y.to_numpy() == pytest.approx(values[200:])
 
 
+def test_of_two_values_no_error_is_known(tmp_path: Path) -> None:
+    ahead, models, told = asked(tmp_path, rows_of("a", [9.0, 8.0]))
+    assert ahead.lower_95.isna().all() and ahead.y.notna().all() and models.season_strength.isna().all()
+    assert "Of 1 series no error could be measured" in told
+
+
 def test_a_trend_beside_a_season_is_seen(tmp_path: Path) -> None:
     """Five years by month rise by 1 a month, ten up and down over the year, with noise of 2: so does the sixth."""
     t = np.arange(72)
