@@ -36,6 +36,18 @@ def by_model(rows: pd.DataFrame, column: str) -> dict[str, Any]:
     return dict(zip(rows.model, rows[column], strict=True))
 
 
+@pytest.mark.parametrize("sold", [np.tile(WEEK, 30), np.r_[1.0, np.zeros(209)]], ids=["often", "once"])
+def test_every_category_of_two_seasons_has_a_forecast(plan: ForecastSettings, sold: npt.NDArray[np.float64]) -> None:
+    """F15: from two weeks of history on, whatever is sold, the champion tells every day ahead and its bounds."""
+    names = {f"of {days} days": sold[:days] for days in (14, 15, 27, 28, 56, 210)}
+    rows = forecast_of(plan, names)
+    champions = rows[rows.champion].set_index("series_id")
+    assert set(champions.index) == set(names)
+    for row in champions.itertuples():
+        units, low, high = (np.asarray(of, float) for of in (row.units, row.lower_80, row.upper_80))
+        assert len(units) == 7 and (low <= units).all() and (units <= high).all() and (units >= 0).all()
+
+
 def test_a_planted_trend_and_week_is_forecast_better_than_the_week_before(plan: ForecastSettings) -> None:
     """F01: trend + weekly season: the champion's MAE is below SeasonalNaive's, in the backtest and ahead."""
     days = np.arange(168)
