@@ -29,8 +29,7 @@ def _names_at(spark: SparkSession, place: str) -> list[str]:
         if here.is_file():
             return [here.name]
         names = sorted(one.name for one in here.iterdir()) if here.is_dir() else []
-        others = [name for name in names if not name.startswith(_OURS)]
-        return others or (names if names and "_SUCCESS" not in names else [])
+        return [name for name in names if not name.startswith(_OURS)]
     try:
         found = [uri.rsplit("/", 1)[-1] for uri, _, _ in listed(spark, place)]
     except SourceError:

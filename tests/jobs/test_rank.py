@@ -150,6 +150,7 @@ def test_nothing_is_written_over_that_rank_did_not_write(lake: Lake, tmp_path: P
             asked(lake, **asked_for, out=tmp_path / out)
     assert ratings.exists() and (tmp_path / "notes" / "mine.txt").exists()
     assert (tmp_path / "file.csv").read_text(encoding="utf-8") == "mine"
+    (tmp_path / "lists" / "_temporary").mkdir(parents=True)  # of a run that was killed
     for _ in range(2):
         asked(lake, **asked_for, out=tmp_path / "lists")
 
