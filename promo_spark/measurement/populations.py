@@ -39,9 +39,12 @@ def slices(groups: Mapping[str, object]) -> list[str]:
     return sorted({slice_ for slice_, _, side in treated if side == TREATED})
 
 
+SEGMENT_MECHANIC = "segment_mechanic"  # such as segment_mechanic:3/coupon
+
+
 def segment_mechanic(segment_id: str, mechanic: Column) -> Column:
     """The slice of offers of a mechanic to users of a segment; null where one of both is."""
-    return F.concat(F.lit("segment_mechanic:"), F.col(segment_id).cast("string"), F.lit("/"), mechanic)
+    return F.concat(F.lit(f"{SEGMENT_MECHANIC}:"), F.col(segment_id).cast("string"), F.lit("/"), mechanic)
 
 
 def asked_users(arms: DataFrame, outcomes: DataFrame) -> DataFrame:

@@ -11,10 +11,10 @@ from scipy import integrate, stats
 
 from promo_spark.contracts.measurement import Effects, SegmentResponses
 from promo_spark.measurement.effects import Row
+from promo_spark.measurement.populations import SEGMENT_MECHANIC
 
 Floats = npt.NDArray[np.float64]
 
-KIND = "segment_mechanic"  # of slices, in measurement.effects: segment_mechanic:3/coupon
 _DECIMALS = 6
 _LEAST_VARIANCE = 1e-12
 _LEAST_CELLS = 2  # from so many on it can be told how much segments differ
@@ -151,7 +151,7 @@ def _cells(effects: Iterable[Row]) -> dict[tuple[int, str], dict[str, Row]]:
         kind, _, name = str(row[Effects.slice]).partition(":")
         metric = str(row[Effects.metric])
         by = "counted" if metric == "redeemed" else "withheld"
-        if kind == KIND and row[Effects.method] == by:
+        if kind == SEGMENT_MECHANIC and row[Effects.method] == by:
             segment, _, mechanic = name.partition("/")
             found.setdefault((int(segment), mechanic), {})[metric] = row
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
@@ -16,9 +18,14 @@ def median_gap(days: Column) -> Column:
 
 
 def _median_gap(days: Column) -> Column:
-    count = F.size(days)
-    later, earlier = F.slice(days, F.lit(2), count - 1), F.slice(days, F.lit(1), count - 1)
-    return F.when(count >= 2, median(F.zip_with(later, earlier, F.date_diff)))
+    return median(between_neighbours(days, F.date_diff))
+
+
+def between_neighbours(of: Column, told: Callable[[Column, Column], Column]) -> Column:
+    """What is told of each entry of an array, but the first, and the one before it; null for fewer than two."""
+    count = F.size(of)
+    later, earlier = (F.slice(of, F.lit(first), F.greatest(count - 1, F.lit(0))) for first in (2, 1))
+    return F.when(count >= 2, F.zip_with(later, earlier, told))
 
 
 def median(numbers: Column) -> Column:

@@ -11,7 +11,7 @@ from pyspark.sql import types as T
 from promo_spark.contracts.features import ChannelOrders, UserProfile
 from promo_spark.contracts.schema import MONEY, QUANTITY, Col, Frame
 from promo_spark.contracts.silver import OrderLines
-from promo_spark.measures.cadence import due_date, median, median_gap
+from promo_spark.measures.cadence import between_neighbours, due_date, median, median_gap
 from promo_spark.measures.kept_purchases import TakenBack
 from promo_spark.measures.order_lines import is_purchase, lines_before, of_purchases, total_discount
 from promo_spark.measures.ratios import ratio, share
@@ -176,15 +176,12 @@ _FEWEST = "fewest"
 
 def _channel_change_days(in_channels: Column) -> Column:
     """The median days from an order to the next, of those in another channel. Of _IN_CHANNEL, sorted by day."""
-    count = F.size(in_channels)
-    later = F.when(count >= 2, F.slice(in_channels, F.lit(2), F.greatest(count - 1, F.lit(0))))
-    earlier = F.when(count >= 2, F.slice(in_channels, F.lit(1), F.greatest(count - 1, F.lit(0))))
 
     def days_between(now: Column, before: Column) -> Column:
         days = F.date_diff(now[UserOrder.day], before[UserOrder.day])
         return F.when(now[UserOrder.channel] != before[UserOrder.channel], days)
 
-    return median(F.array_compact(F.zip_with(later, earlier, days_between)))
+    return median(F.array_compact(between_neighbours(in_channels, days_between)))
 
 
 def _of_buyers(value: Column) -> Column:

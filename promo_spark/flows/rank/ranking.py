@@ -102,9 +102,10 @@ def ranked(asked: Asked) -> str:
     users = by_user(spark, rows, items).persist()
     try:
         asked.say(f"fitting {', '.join(names)}")
-        weights, validated = _validated(users, items, names, question)
+        sample = _sample(users, question)
+        weights, validated = _validated(users, sample, items, names, question)
         best = min(names, key=lambda name: (-validated[name], name))
-        fitted = _fitted(users, items, names, question, (PAST, VALIDATION))
+        fitted = _fitted(users, sample, items, names, question, (PAST, VALIDATION))
         if weights:
             fitted.models[HYBRID] = Hybrid.of(fitted.models, weights)
         figures = _figures(users, items, fitted, question)
@@ -113,7 +114,7 @@ def ranked(asked: Asked) -> str:
             parts: tuple[int, ...] = (PAST, VALIDATION)
             if test is None:  # what was measured by is known, too: the lists are of all that there is
                 parts = (*parts, TEST)
-                fitted = _fitted(users, items, names if best == HYBRID else [best], question, parts)
+                fitted = _fitted(users, sample, items, names if best == HYBRID else [best], question, parts)
                 if best == HYBRID:
                     fitted.models[HYBRID] = Hybrid.of(fitted.models, weights)
             folder, _, name = given["out"].rstrip("/").rpartition("/")
@@ -142,12 +143,11 @@ def _names(text: str, items: Items, question: _Question) -> list[str]:
 
 
 def _validated(
-    users: DataFrame, items: Items, names: Sequence[str], question: _Question
+    users: DataFrame, sample: pa.Table, items: Items, names: Sequence[str], question: _Question
 ) -> tuple[Mapping[str, float], dict[str, float]]:
     """The weights of the hybrid, and what each recommender is worth on the ratings that were held back from fits."""
-    fitted = _fitted(users, items, names, question, (PAST,))
-    drawn = _sample(users, question).toArrow().sort_by(RatedItems.user)
-    past, later = matrices(drawn, len(items.ids), (PAST,), (VALIDATION,))
+    fitted = _fitted(users, sample, items, names, question, (PAST,))
+    past, later = matrices(sample, len(items.ids), (PAST,), (VALIDATION,))
     truth = _relevant(later, past, question)
     place = np.arange(past.shape[0])
     models = dict(fitted.models)
@@ -167,13 +167,17 @@ def _validated(
 
 
 def _fitted(
-    users: DataFrame, items: Items, names: Sequence[str], question: _Question, parts: tuple[int, ...]
+    users: DataFrame,
+    sample: pa.Table,
+    items: Items,
+    names: Sequence[str],
+    question: _Question,
+    parts: tuple[int, ...],
 ) -> _Fitted:
     """All but the hybrid, on the ratings of some parts."""
     settings = question.settings
-    drawn = _sample(users, question).toArrow().sort_by(RatedItems.user)
-    (sample,) = matrices(drawn, len(items.ids), parts)
-    if not sample.nnz:
+    (tied,) = matrices(sample, len(items.ids), parts)
+    if not tied.nnz:
         raise MissingDataError("nothing is left to learn from: give more ratings, or the test as a file of its own")
     ready: dict[str, FirstStage] = {}
     if "content" in names:
@@ -185,15 +189,15 @@ def _fitted(
         nearest_items=settings.first_stage.nearest_items,
         nearest_users=settings.ranking.neighbours,
         rank=settings.rank,
-        ridge=min(settings.ranking.neighbour_ridge, max(1.0, 0.1 * sample.shape[0])),
+        ridge=min(settings.ranking.neighbour_ridge, max(1.0, 0.1 * tied.shape[0])),
         least_users=1,
     )
-    known = UserItems.of(sample, place=np.arange(sample.shape[0]))
+    known = UserItems.of(tied, place=np.arange(tied.shape[0]))
     wanted = [name for name in names if name != HYBRID]
     return _Fitted(
         fitted_models(sorted({*wanted, POPULAR}), known.strength, known, parameters, ready),
-        Audience.of(sample, items.group),
-        drawn[RatedItems.user].combine_chunks(),
+        Audience.of(tied, items.group),
+        sample[RatedItems.user].combine_chunks(),
     )
 
 
@@ -210,9 +214,11 @@ def _als(users: DataFrame, settings: RecommendSettings, parts: tuple[int, ...]) 
     return Als(factors.items, fold_in)
 
 
-def _sample(users: DataFrame, question: _Question) -> DataFrame:
+def _sample(users: DataFrame, question: _Question) -> pa.Table:
+    """The users that recommenders are fitted on, sorted. RatedItems → RatedItems."""
     learnt = users.filter(F.exists(RatedItems.rated, lambda one: one[RatedItem.part] != TEST))
-    return hashed_sample(learnt, RatedItems.user, at_most=_SAMPLE, seed=question.settings.seed)
+    drawn = hashed_sample(learnt, RatedItems.user, at_most=_SAMPLE, seed=question.settings.seed)
+    return drawn.toArrow().sort_by(RatedItems.user)
 
 
 def _relevant(later: sparse.csr_array, history: sparse.csr_array, question: _Question) -> sparse.csr_array:

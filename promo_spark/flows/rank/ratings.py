@@ -178,7 +178,7 @@ def _embedding(path: str, given: object) -> list[float] | None:
         return None
     values = given.split() if isinstance(given, str) else given
     try:
-        return [float(value) for value in values]  # type: ignore[attr-defined]
+        return [float(value) for value in values]  # type: ignore[attr-defined]  # TypeError, below
     except (TypeError, ValueError):
         raise SourceError(f"source {path}: embedding {given!r} is no list of numbers") from None
 

@@ -109,31 +109,42 @@ def overdue_answers(feedback: DataFrame, *, date: datetime.date, timezone: str, 
     What was replied to later, on the date or after, was still waiting when the date began. Without a single reply the
     shop does not say when it replies: then there is no row.
     """
-    begin = F.to_utc_timestamp(F.lit(f"{date} 00:00:00").cast("timestamp"), timezone)
     texts = feedback.filter(has_text())
     says = texts.agg(F.count(Feedback.answered_at).alias(_REPLIES)).filter(F.col(_REPLIES) > 0)
-    waited = (F.unix_timestamp(begin) - F.unix_timestamp(Feedback.ts)) / _SECONDS_OF_DAY
-    replied = F.coalesce(F.col(Feedback.answered_at) < begin, F.lit(False))
-    waiting = texts.filter(~replied & (waited > answer_days)).join(F.broadcast(says), how="left_semi")
+    waiting = texts.filter(_is_overdue(date, timezone, answer_days)).join(F.broadcast(says), how="left_semi")
     return waiting.select(
         Feedback.feedback_id,
         Feedback.promotion_id,
         topic_of(F.col(Feedback.text)).alias(OverdueAnswers.topic),
         Feedback.kind,
         Feedback.score,
-        F.floor(waited).cast("bigint").alias(OverdueAnswers.waiting_days),
+        F.floor(_waited_days(date, timezone)).cast("bigint").alias(OverdueAnswers.waiting_days),
     )
 
 
 def overdue_share(feedback: DataFrame, *, date: datetime.date, timezone: str, answer_days: int) -> DataFrame:
-    """The share of the month's texts that wait for too long. Feedback of the month → KpiRow of one row."""
-    waiting = overdue_answers(feedback, date=date, timezone=timezone, answer_days=answer_days)
-    texts = feedback.filter(has_text()).agg(
-        F.count(F.lit(1)).alias(_TEXTS), F.count(Feedback.answered_at).alias(_REPLIES)
+    """The share of the month's texts that are overdue, as above. Feedback of the month → KpiRow of one row."""
+    counts = feedback.filter(has_text()).agg(
+        F.count(F.lit(1)).alias(_TEXTS),
+        F.count(Feedback.answered_at).alias(_REPLIES),
+        F.count_if(_is_overdue(date, timezone, answer_days)).alias(_WAITING),
     )
-    both = texts.crossJoin(waiting.agg(F.count(F.lit(1)).alias(_WAITING)))
     share = F.when(F.col(_REPLIES) > 0, ratio(F.col(_WAITING), F.col(_TEXTS)))
-    return kpi_rows_of(both, [kpi_struct("overdue_share", of=F.lit(ALL), value=share, n=F.col(_TEXTS))])
+    return kpi_rows_of(counts, [kpi_struct("overdue_share", of=F.lit(ALL), value=share, n=F.col(_TEXTS))])
+
+
+def _is_overdue(date: datetime.date, timezone: str, answer_days: int) -> Column:
+    """Whether a text of Feedback had waited for more than `answer_days` when the date began, without a reply."""
+    replied = F.coalesce(F.col(Feedback.answered_at) < _begin(date, timezone), F.lit(False))
+    return ~replied & (_waited_days(date, timezone) > answer_days)
+
+
+def _waited_days(date: datetime.date, timezone: str) -> Column:
+    return (F.unix_timestamp(_begin(date, timezone)) - F.unix_timestamp(Feedback.ts)) / _SECONDS_OF_DAY
+
+
+def _begin(date: datetime.date, timezone: str) -> Column:
+    return F.to_utc_timestamp(F.lit(f"{date} 00:00:00").cast("timestamp"), timezone)
 
 
 _TOPIC, _TEXTS, _REPLIES, _WAITING, _SECONDS_OF_DAY = "topic", "texts", "replies", "waiting", 86_400

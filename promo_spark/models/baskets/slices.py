@@ -114,8 +114,7 @@ def pairs_by_slice(batches: Iterator[pa.RecordBatch], *, items: int) -> Iterator
 
 def slice_bundles(counted: SlicePairs, of_all: DataFrame, names: DataFrame, settings: BasketsSettings) -> DataFrame:
     """One row per slice, bundle and direction. SlicePairs, BasketRules, ItemName → SliceBundles, without counted_on."""
-    itemsets = _itemsets(counted, of_all, settings)
-    rules = rules_of_slices(itemsets, settings, of=[SliceItem.slice]).filter(BasketRules.is_bundle)
+    rules = rules_of_slices(_itemsets(counted, settings), settings, of=[SliceItem.slice]).filter(BasketRules.is_bundle)
     told = with_sentences(rules, names, [(F.col(SliceItem.slice) == name, form) for name, form in _SENTENCES.items()])
     segment = F.when(
         F.col(SliceItem.slice).startswith(SEGMENT), F.substring_index(SliceItem.slice, ":", -1).cast(T.IntegerType())
@@ -131,8 +130,8 @@ def with_of_all(bundles: DataFrame, of_all: DataFrame) -> DataFrame:
     return joined.withColumn(SliceBundles.of_all, F.coalesce(SliceBundles.of_all, F.lit(False)))
 
 
-def _itemsets(counted: SlicePairs, of_all: DataFrame, settings: BasketsSettings) -> DataFrame:
-    """SlicePairs → SliceItemset: what is frequent in each slice, but for OTHER_ORDERS. `of_all` has the session."""
+def _itemsets(counted: SlicePairs, settings: BasketsSettings) -> DataFrame:
+    """SlicePairs → SliceItemset: what is frequent in each slice, but for OTHER_ORDERS."""
     fewest = _of_slice({name: one.fewest for name, one in counted.baskets.items()})
     enough = (F.col(SlicePair.baskets) >= fewest) & (F.col(SlicePair.slice) != OTHER_ORDERS)
     found: list[tuple[str, list[str], int, float | None]] = [
@@ -157,7 +156,7 @@ def _itemsets(counted: SlicePairs, of_all: DataFrame, settings: BasketsSettings)
         }
         for name, items, n, expected in found
     ]
-    return SliceItemset.frame(of_all.sparkSession, rows).drop(SliceItemset.as_of)
+    return SliceItemset.frame(counted.pairs.sparkSession, rows).drop(SliceItemset.as_of)
 
 
 def _sizes(items: DataFrame) -> dict[str, dict[int, int]]:

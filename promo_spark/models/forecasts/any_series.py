@@ -164,6 +164,7 @@ def forecast_series(
         if of:
             rows.extend(_forecast(of, settings, length, horizon, network))
     ahead, models = [], []
+    strengths_of = {series.series_id: _strengths(series, season) for series in every}
     for row in sorted(rows, key=lambda r: (r[SERIES], not r[Forecasts.champion], r[Forecasts.model])):
         series: TimeSeries = row.pop(_OF)
         errors = row.pop(_ERRORS)
@@ -175,7 +176,7 @@ def forecast_series(
             errors = accuracy(known[:horizon][told], row[VALUE][: len(known)][told], scale) if told.any() else None
         plain = dataclasses.asdict(errors) if errors else dict.fromkeys(_METRICS)
         judged = {name: row[name] for name in (SERIES, *_TOLD)} | {name: plain[name] for name in _METRICS}
-        models.append(judged | _strengths(series, season))
+        models.append(judged | strengths_of[series.series_id])
         if row[VALUE] is None:
             continue  # it failed, and says why
         places = range(len(series.values), len(series.values) + horizon)

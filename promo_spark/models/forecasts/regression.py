@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from promo_spark.errors import SourceError
 from promo_spark.learners.forest import fitted_forest
 from promo_spark.learners.tables import FeatureTable
 from promo_spark.models.forecasts.local_models import Floats
@@ -35,9 +34,8 @@ def regression(history: Floats, known: Floats, known_ahead: Floats, season: int)
 
     `known`: regressors by period and column, `known_ahead` those of the periods to forecast. What the last error leaves
     over fades as errors of the past did (a first-order autoregression). The mean of a log is brought to the mean of
-    units by the mean of what the errors make of it (Duan 1983). Raises SourceError where a regressor is not known.
+    units by the mean of what the errors make of it (Duan 1983).
     """
-    _require_known(known, known_ahead)
     in_shares = bool((history > 0).all())
     wanted = np.log(history) if in_shares else history
     periods = np.arange(len(history) + len(known_ahead))
@@ -66,9 +64,8 @@ def forest(history: Floats, known: Floats, known_ahead: Floats, season: int) -> 
 
     Features: the place in the season, the regressors, and the newest period of the same place that is known by then. So
     each period is told from what is known as of the forecast, never from forecasts. None: too few periods.
-    Raises SourceError where a regressor is not known.
+
     """
-    _require_known(known, known_ahead)
     horizon, in_shares = len(known_ahead), bool((history > 0).all())
     sums = np.concatenate([[0.0], history.cumsum()])
     periods = np.arange(horizon + season, len(history) + horizon)
@@ -102,8 +99,3 @@ def _with(table: FeatureTable, column: int, value: float) -> FeatureTable:
     values = table.values.copy()
     values[:, column] = value
     return FeatureTable(table.names, values)
-
-
-def _require_known(known: Floats, known_ahead: Floats) -> None:
-    if not (np.isfinite(known).all() and np.isfinite(known_ahead).all()):
-        raise SourceError("a regressor has no value in some period: give one for every period, those to forecast too")

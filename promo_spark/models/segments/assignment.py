@@ -112,7 +112,7 @@ def _distances(columns: Sequence[str], prototypes: Prototypes) -> Column:
     if prototypes.plain:
         return F.array(*[_distance(columns, centre) for centre in prototypes.points])
 
-    @pandas_udf("array<double>")  # type: ignore[call-overload,untyped-decorator]
+    @pandas_udf("array<double>")  # type: ignore[call-overload,untyped-decorator]  # its stubs take no text
     def to_groups(*features: pd.Series) -> pd.Series:
         return pd.Series(list(prototypes.distances(np.column_stack([f.to_numpy(float) for f in features]))))
 

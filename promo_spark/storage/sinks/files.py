@@ -89,7 +89,7 @@ def _written(files: Files, batch: Batch, target: TargetSettings, folder: str) ->
         rows.write.options(ignoreNullFields="false", timestampFormat=INSTANT).json(unfinished)
     entries: list[dict[str, Any]] = []
     for name in sorted(n for n in files.names(unfinished) if _PART.match(n)):
-        number = int(_PART.match(name).group(1))  # type: ignore[union-attr]
+        number = int(_PART.match(name).group(1))  # type: ignore[union-attr]  # matched above
         if counts.get(number):
             path = f"{unfinished}/{name}"
             new = f"{batch.target}-{batch.digest}-{number:05d}.{_ENDING[target.kind]}"

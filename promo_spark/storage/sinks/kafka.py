@@ -8,6 +8,7 @@ how many rows its export consists, so that a consumer knows when it has all.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from pyspark.sql import functions as F
 
@@ -63,9 +64,9 @@ def send(batch: Batch, target: TargetSettings) -> Sent:
 _KEY, _VALUE = "key", "value"
 
 
-def _explained(error: BaseException, secrets: object) -> str:
+def _explained(error: BaseException, secrets: Iterable[str]) -> str:
     text = f"{error}\n{getattr(error, '_cause', '')}"
-    for secret in secrets:  # type: ignore[attr-defined]
+    for secret in secrets:
         text = text.replace(secret, "***")
     said = next((line.strip() for line in text.splitlines() if re.search(r"kafka\.\S*Exception: ", line)), "")
     why = next((meaning for pattern, meaning in _CAUSES if re.search(pattern, text)), "the brokers refused")
