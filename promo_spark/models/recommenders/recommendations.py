@@ -3,7 +3,7 @@
 Every user's list is made in one pass: the products' vectors go to the driver once and from there into each
 task (bounded by the catalogue), users are scored in chunks by a matrix product, and what they bought is
 handled inside. MLlib's recommendForAllUsers joins every user with every product and shuffles the result:
-benchmarks/top_n.py compares the two.
+benchmarks/engines.py compares the two.
 """
 
 from __future__ import annotations
