@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from engine_works.processes import cpu_seconds
+from engine_works.processes import all_cpu_seconds, cpu_seconds
 from engine_works.works import WORKS
 
 BEGINS = "the clock starts"
@@ -31,7 +31,7 @@ def main(work_name: str, engine_name: str, data: str, left: str, warm_up: str | 
     engine = next(e for e in work.engines if e.name == engine_name)
     for module in engine.modules:
         importlib.import_module(module)
-    spark = _session(work_name) if engine.spark else None
+    spark = _session(work_name, Path(data)) if engine.spark else None
     result, first = Path(left), None
     if warm_up:
         began = time.perf_counter()
@@ -39,20 +39,28 @@ def main(work_name: str, engine_name: str, data: str, left: str, warm_up: str | 
         first = time.perf_counter() - began
         _removed(result)
     print(BEGINS, flush=True)  # whoever samples the memory begins now
-    before, began = cpu_seconds(os.getpid()), time.perf_counter()
+    own, every, began = cpu_seconds(os.getpid()), all_cpu_seconds(), time.perf_counter()
     engine.run(Path(data), result, spark)
-    wall, cpu = time.perf_counter() - began, cpu_seconds(os.getpid()) - before
-    print(json.dumps({"wall_s": wall, "cpu_s": cpu, "first_s": first}), flush=True)
+    wall = time.perf_counter() - began
+    own, every = cpu_seconds(os.getpid()) - own, all_cpu_seconds() - every
+    others = max(every - own, 0.0) / wall
+    print(json.dumps({"wall_s": wall, "cpu_s": own, "others_cores": others, "first_s": first}), flush=True)
     if spark is not None:
         spark.stop()
 
 
-def _session(name: str) -> Any:
+def _session(name: str, data: Path) -> Any:
+    """With the properties and JVM options of the suite's local mode, which go by how much there is to read."""
     from local_session import local_session
 
-    from promo_spark.submission.local_mode import LARGER_INPUT_CONF
+    from promo_spark.submission import local_mode as mode
 
-    return local_session(name, conf={**LARGER_INPUT_CONF, "spark.sql.shuffle.partitions": "4"})
+    if sum(file.stat().st_size for file in data.rglob("*")) <= mode.SMALL_INPUT_BYTES:
+        conf, options = mode.SMALL_INPUT_CONF, [*mode.LOCAL_JAVA_OPTIONS, *mode.SMALL_INPUT_JAVA_OPTIONS]
+    else:
+        conf = {**mode.LARGER_INPUT_CONF, "spark.sql.shuffle.partitions": str(mode.PARTITIONS[0])}
+        options = [*mode.LOCAL_JAVA_OPTIONS, *mode.LARGER_INPUT_JAVA_OPTIONS]
+    return local_session(name, conf={**conf, mode.JAVA_OPTIONS: " ".join(options)})
 
 
 def _removed(path: Path) -> None:

@@ -12,8 +12,8 @@ from engine_works.works import WORKS
 Row = dict[str, Any]
 
 _HEAD = (
-    "| engine | wall, s | spread, s | CPU, s | peak, MB | best peer ÷ ours | wall ÷ limit | equal |",
-    "|---|---|---|---|---|---|---|---|",
+    "| engine | wall, s | spread, s | CPU, s | peak, MB | best peer ÷ ours | wall ÷ limit | others' cores | equal |",
+    "|---|---|---|---|---|---|---|---|---|",
 )
 
 
@@ -45,6 +45,8 @@ Machine: {"; ".join(machines)}. Versions: {", ".join(versions)}.{absent}
 - Engines take turns, round after round. Wall is the median, without the start of Python and of the Spark session and
   without imports; CPU is that of the process and all that it started; peak is the sum of their resident memory, in
   which what processes share counts twice, and a JVM's heap as far as it ever grew.
+- Others' cores: how many cores other processes of the machine kept busy meanwhile. Above 0 the wall is longer than on a
+  quiet machine, the CPU hardly.
 - Of medium and large works each process has done the same with a few rows before: what a first call takes beyond that
   (compiling, starting workers) is in no figure. Small ones are first calls.
 - A result is held against that of the first peer that is named, before any figure counts. Only peers with an equal
@@ -74,7 +76,7 @@ def _loss(row: Row, rows: Sequence[Row]) -> str:
     times = 1 / row["ratio_to_best_peer"]
     return (
         f"{row['work']} ({row['size']}): `{row['engine']}` takes {row['wall_s']:.3g} s where {peer['engine']} takes "
-        f"{peer['wall_s']:.3g} s, {times:.2g} times as long."
+        f"{peer['wall_s']:.3g} s, {times:.2g} times as long; CPU {row['cpu_s']:.3g} s and {peer['cpu_s']:.3g} s."
     )
 
 
@@ -108,7 +110,7 @@ def _by_wall(rows: Iterable[Row]) -> list[Row]:
 
 def _line(row: Row) -> str:
     if row["wall_s"] is None:
-        return f"| {row['engine']} | {row['note'].split(':')[0]} | | | | | | |"
+        return f"| {row['engine']} | {row['note'].split(':')[0]} | | | | | | | |"
     spread = f"{_number(row['wall_min_s'])} to {_number(row['wall_max_s'])}"
     peer = "" if row["ratio_to_best_peer"] is None else f"{row['ratio_to_best_peer']:.2f}"
     cells = (
@@ -119,6 +121,7 @@ def _line(row: Row) -> str:
         f"{row['peak_mb']:,.0f}",
         peer,
         _number(row["ratio_to_limit"]),
+        "" if row["others_cores"] is None else f"{row['others_cores']:.1f}",
         "yes" if row["equal"] else "**no**",
     )
     return f"| {' | '.join(cells)} |"

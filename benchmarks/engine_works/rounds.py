@@ -154,13 +154,13 @@ def _figures(runs: list[dict[str, float]], limit: float) -> dict[str, Any]:
         "rounds": len(runs),
         "wall_min_s": _rounded(min(walls, default=None)),
         "wall_max_s": _rounded(max(walls, default=None)),
-        "first_s": _rounded(statistics.median(first)) if first else None,
+        "first_s": _rounded(statistics.median(first) if first else None),
         "limit_s": _rounded(limit),
         "ratio_to_limit": _rounded(_median(runs) / limit) if runs else None,
     }
 
 
-_MEDIANS = ("wall_s", "cpu_s", "peak_mb")
+_MEDIANS = ("wall_s", "cpu_s", "peak_mb", "others_cores")
 
 
 def _judged(verdict: Verdict | None, engine: Engine, notes: Mapping[str, str]) -> dict[str, Any]:
