@@ -54,6 +54,7 @@ def meetings(sizes: np.ndarray[Any, Any]) -> float:
 
 
 class Rules:
+    reference = "MLlib"
     sizes: tuple[str, ...] = ("medium", "large")
     limited_by = "reading two bytes for each pair of items that meets in a basket, Σ n (n − 1) / 2"
     tolerance = (
@@ -183,6 +184,7 @@ class Itemsets:
     """The core of the miner, without Spark: the same arrays for both."""
 
     name = "itemsets"
+    reference = "rusket"
     support = 0.002
     about = (
         f"Sets at {support:.1%}, on arrays: per shopper the baskets as numbers of their frequent items. No rules, "
@@ -216,8 +218,9 @@ class Itemsets:
 
     def judged(self, _folder: Path, results: Mapping[str, Path]) -> dict[str, Verdict]:
         sets = {name: _sets(result(path)) for name, path in results.items()}
-        right = sets.get("rusket", {})
-        return {name: Verdict(bool(own) and own == right, note=f"{len(own):,} sets") for name, own in sets.items()}
+        return {
+            name: Verdict(bool(own) and own == sets["rusket"], note=f"{len(own):,} sets") for name, own in sets.items()
+        }
 
     def limit(self, folder: Path) -> float:
         codes, _ = _coded(folder)

@@ -27,6 +27,7 @@ _WIDE = {"series_id": "unique_id", "day": "ds", "units": "y"}
 
 
 class Forecasts:
+    reference = "statsforecast"
     sizes = ("tiny", "small", "medium", "large")
     limited_by = "the models alone, on one thread and in one call of statsforecast, divided by two threads"
     tolerance = (

@@ -27,6 +27,7 @@ _CLOSE = 1e-4
 
 class ItemNeighbours:
     name = "item_neighbours"
+    reference = "scipy"
     about = (
         f"Of each item the {NEAREST} nearest, by the cosine of who bought them; generated purchases, one row per pair."
     )

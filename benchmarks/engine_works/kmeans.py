@@ -41,6 +41,7 @@ _WORSE = 0.01
 
 class KMeans:
     name = "kmeans"
+    reference = ""
     about = (
         f"Users with {len(FEATURES)} features to {K} groups: logarithms (shares as they are) in standard deviations, "
         "the fit, and the group of each user. Groups are drawn that overlap. Ours fits a sample of 20,000 users "

@@ -11,6 +11,7 @@ from engine_works.works import WORKS
 
 Row = dict[str, Any]
 
+_EQUAL = {True: "yes", False: "**no**", None: "not compared"}
 _HEAD = (
     "| engine | wall, s | spread, s | CPU, s | peak, MB | best peer ÷ ours | wall ÷ limit | others' cores | equal |",
     "|---|---|---|---|---|---|---|---|---|",
@@ -49,14 +50,15 @@ Machine: {"; ".join(machines)}. Versions: {", ".join(versions)}.{absent}
   quiet machine, the CPU hardly.
 - Of medium and large works each process has done the same with a few rows before: what a first call takes beyond that
   (compiling, starting workers) is in no figure. Small ones are first calls.
-- A result is held against that of the first peer that is named, before any figure counts. Only peers with an equal
+- A result is held against that of the peer named under Equal, before any figure counts. Only peers with an equal
   result can be the best one. `ours` begins the names of what promo_spark does, by the functions that its jobs call.
 - The limit is what no engine can beat on this machine: bare kernels, or rates measured when the rows were made.
+- `--size large` has four to twenty times the rows of medium, `--size small` a hundredth to a quarter, for a look.
 
 ```bash
-pip install 'promo-spark[bench]'
-python benchmarks/engines.py --size medium --json FILE
-python benchmarks/engines.py --docs FILE
+.venv/bin/pip install '.[bench]'
+PYTHONPATH=. .venv/bin/python benchmarks/engines.py --size medium --json FILE
+PYTHONPATH=. .venv/bin/python benchmarks/engines.py --docs FILE
 ```"""
 
 
@@ -91,12 +93,16 @@ def _section(rows: Sequence[Row]) -> str:
     parts = [
         f"## {work.name}",
         work.about,
-        f"Size {first['size']}, {first['data_rows']:,} rows, {first['rounds']} rounds. "
+        f"Size {first['size']}, {first['data_rows']:,} rows, {_rounds(first['rounds'])}. "
         f"Equal: {work.tolerance}. Limit, {first['limit_s']:.3g} s: {work.limited_by}.",
         printed(rows) if first["quality"] is None else _with_quality(rows),
         "\n".join(notes),
     ]
     return "\n\n".join(filter(None, parts))
+
+
+def _rounds(number: int) -> str:
+    return "one round" if number == 1 else f"{number} rounds"
 
 
 def _with_quality(rows: Sequence[Row]) -> str:
@@ -122,7 +128,7 @@ def _line(row: Row) -> str:
         peer,
         _number(row["ratio_to_limit"]),
         "" if row["others_cores"] is None else f"{row['others_cores']:.1f}",
-        "yes" if row["equal"] else "**no**",
+        _EQUAL[row["equal"]],
     )
     return f"| {' | '.join(cells)} |"
 

@@ -62,7 +62,7 @@ def _rows(work: Work, folder: Path, size: str, rounds: int, warmed: bool) -> lis
             results.setdefault(engine.name, left)
             print(f"  {work.name} {engine.name}, round {number + 1}: {run['wall_s']:.2f} s", flush=True)
     limit = one_run(work.name, "limit", data, folder / "limit", None)["limit_s"]
-    verdicts = work.judged(data, results)
+    verdicts = _verdicts(work, data, results)
     peers = [name for name, verdict in verdicts.items() if _is_peer(name) and verdict.equal]
     best = min((_median(runs[name]) for name in peers), default=None)
     return [
@@ -72,6 +72,12 @@ def _rows(work: Work, folder: Path, size: str, rounds: int, warmed: bool) -> lis
         | {"ratio_to_best_peer": _ratio(best, runs[engine.name]) if not _is_peer(engine.name) else None}
         for engine in work.engines
     ]
+
+
+def _verdicts(work: Work, data: Path, results: Mapping[str, Path]) -> Mapping[str, Verdict]:
+    if not results or (work.reference and work.reference not in results):
+        return {name: Verdict(None, note=f"{work.reference} left nothing to compare with") for name in results}
+    return work.judged(data, results)
 
 
 def one_run(work: str, engine: str, data: Path, left: Path, warm_up: Path | None) -> dict[str, float]:

@@ -30,9 +30,10 @@ _CLOSE, _SAME = 1e-4, 0.999
 
 class TopN:
     name = "top_n"
+    reference = "numpy"
     about = f"Of every user the {N} best items by vectors of rank {RANK}, as a fit of ALS leaves them."
     tolerance = (
-        f"at every rank the score is faiss's within {_CLOSE:g}, and {_SAME:.1%} of the items are the same: the others "
+        f"at every rank the score is numpy's within {_CLOSE:g}, and {_SAME:.1%} of the items are the same: the others "
         "are as good to single precision"
     )
     limited_by = "the bare product of users and items in single precision, on this shape, with nothing selected"
@@ -76,7 +77,7 @@ class TopN:
         return users
 
     def judged(self, _folder: Path, results: Mapping[str, Path]) -> dict[str, Verdict]:
-        right = _ranked(results["faiss"])
+        right = _ranked(results["numpy"])
         return {name: _verdict(right, _ranked(path)) for name, path in results.items()}
 
     def limit(self, folder: Path) -> float:

@@ -37,6 +37,7 @@ _BYTES = 60  # of an order line's columns that are needed, in memory
 
 class UserProfiles:
     name = "user_profiles"
+    reference = "duckdb"
     about = (
         "A row per household with 12 figures of its orders, from the lines of Complete Journey before 1 December 2017. "
         "Ours looks for what was taken back as well; the scripts know that nothing was."

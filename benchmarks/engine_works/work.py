@@ -37,7 +37,7 @@ class Engine:
 class Verdict:
     """Whether a result is the right one; of works where quality counts: the quality; and what there is to say."""
 
-    equal: bool
+    equal: bool | None  # None: there was nothing to compare with
     quality: float | None = None
     note: str = ""
 
@@ -58,6 +58,11 @@ class Work(Protocol):
     def limited_by(self) -> str: ...
 
     @property
+    def reference(self) -> str:
+        """The engine whose result is the right one; "" where quality decides."""
+        ...
+
+    @property
     def sizes(self) -> Sequence[str]: ...
 
     @property
@@ -68,7 +73,7 @@ class Work(Protocol):
         ...
 
     def judged(self, folder: Path, results: Mapping[str, Path]) -> Mapping[str, Verdict]:
-        """What the results of all engines are worth, by engine."""
+        """What the results are worth, by engine; the result of the reference is among them, if there is one."""
         ...
 
     def limit(self, folder: Path) -> float:
