@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy import sparse
@@ -111,8 +112,6 @@ def by_implicit(data: Path, left: Path, _spark: Any) -> None:
 
 
 def _write(left: Path, row: NDArray[Any], neighbour: NDArray[Any], value: NDArray[Any]) -> None:
-    import pyarrow as pa
-
     others = (row != neighbour) & (value > 1e-6)
     columns = (row[others].astype(np.int32), neighbour[others].astype(np.int32), value[others].astype(np.float32))
     pq.write_table(pa.table(dict(zip(_NAMES, columns, strict=True))), left)

@@ -47,7 +47,7 @@ Machine: {"; ".join(machines)}. Versions: {", ".join(versions)}.{absent}
   without imports; CPU is that of the process and all that it started; peak is the sum of their resident memory, in
   which what processes share counts twice, and a JVM's heap as far as it ever grew.
 - Others' cores: how many cores other processes of the machine kept busy meanwhile. Above 0 the wall is longer than on a
-  quiet machine, the CPU hardly.
+  quiet machine, the CPU a little. Where the cell is empty that was not recorded.
 - Of medium and large works each process has done the same with a few rows before: what a first call takes beyond that
   (compiling, starting workers) is in no figure. Small ones are first calls.
 - A result is held against that of the peer named under Equal, before any figure counts. Only peers with an equal

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from engine_works.complete_journey_lines import LINES, write_lines
+from engine_works.complete_journey_lines import LINES, rows, write_lines
 from engine_works.work import Engine, Verdict, reading_rate, result
 from promo_spark.contracts.features import UserProfile
 from promo_spark.contracts.silver import OrderLines
@@ -62,8 +62,6 @@ class UserProfiles:
         return {name: _verdict(right, _figures(path)) for name, path in results.items()}
 
     def limit(self, folder: Path) -> float:
-        from engine_works.complete_journey_lines import rows
-
         return rows(folder / f"{LINES}.parquet") * _BYTES / reading_rate()
 
 
