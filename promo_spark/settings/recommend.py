@@ -94,6 +94,16 @@ class RelevanceSettings(Section):
     limits: dict[Limit, dict[UserAttribute, Annotated[list[str], Field(min_length=1)]]]
 
 
+class AlsSettings(Section):
+    """How vectors are fitted in blocks, and whether they are."""
+
+    engine: Literal["blocked", "mllib"]
+    unobserved: Annotated[float, Field(gt=0, le=1)]
+    regularised_unobserved: Annotated[float, Field(ge=0, le=1)]
+    exponent: Annotated[float, Field(ge=0, le=2)]
+    broadcast_mb: Annotated[int, Field(ge=0, le=1024)]
+
+
 class RecommendSettings(Section):
     """How products are ranked for a user."""
 
@@ -124,6 +134,7 @@ class RecommendSettings(Section):
     seed: Seed
     event_weights: dict[EventType, Weight]
     models: Annotated[list[str], each_once_of("recommender", FIRST_STAGE_MODELS)]
+    als: AlsSettings
     first_stage: FirstStageSettings
     relevance: RelevanceSettings
     sessions: SessionsSettings

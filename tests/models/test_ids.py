@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 import promo_spark
 from promo_spark.contracts.features import UserProfile
 from promo_spark.errors import SettingsError
-from promo_spark.models.recommenders.als import dense_ids
+from promo_spark.models.recommenders.mllib_als import dense_ids
 from promo_spark.models.segments.scaling import checked_features
 from promo_spark.settings import Settings
 

@@ -28,7 +28,7 @@ from promo_spark.flows.rank.ratings import (
 )
 from promo_spark.flows.recommend.pairs import places_among
 from promo_spark.learners.samples import hashed_sample
-from promo_spark.models.recommenders.als import als_factors
+from promo_spark.models.recommenders.als import als_factors, objective
 from promo_spark.models.recommenders.first_stage.content import Content, ItemFeatures
 from promo_spark.models.recommenders.first_stage.evaluation import LIST_METRICS, TRAITS, Audience, list_figures
 from promo_spark.models.recommenders.first_stage.fitting import OWN_STRENGTH, POPULAR, Parameters, fitted_models
@@ -202,7 +202,7 @@ def _fitted(
 
 
 def _als(users: DataFrame, settings: RecommendSettings, parts: tuple[int, ...]) -> Als:
-    """By all users, with MLlib."""
+    """By all users."""
     entry = F.inline(F.filter(RatedItems.rated, lambda one: one[RatedItem.part].isin(*parts)))
     pairs = users.select(F.col(RatedItems.user).alias(ModelPair.user_id), entry).select(
         ModelPair.user_id,
@@ -210,8 +210,7 @@ def _als(users: DataFrame, settings: RecommendSettings, parts: tuple[int, ...]) 
         F.col(RatedItem.rating).alias(ModelPair.strength),
     )
     factors = als_factors(pairs, settings)
-    fold_in = FoldIn.of(factors.vectors, alpha=settings.alpha, regularisation=settings.regularisation)
-    return Als(factors.items, fold_in)
+    return Als(factors.items, factors.vectors, FoldIn.of(factors.vectors, objective(settings)))
 
 
 def _sample(users: DataFrame, question: _Question) -> pa.Table:

@@ -31,8 +31,9 @@ from promo_spark.measures.metric_rows import Figure
 from promo_spark.measures.refitting import refit_reason
 from promo_spark.measures.stock import not_sold_out
 from promo_spark.models.recommenders import holdout
-from promo_spark.models.recommenders.als import Factors, als_factors
+from promo_spark.models.recommenders.als import als_factors
 from promo_spark.models.recommenders.candidates import RankedItems
+from promo_spark.models.recommenders.factors import Factors
 from promo_spark.models.recommenders.first_stage.interface import FirstStage
 from promo_spark.models.recommenders.fold_in import folded_in_factors
 from promo_spark.models.recommenders.lists import ItemModel, Policy, Recommender

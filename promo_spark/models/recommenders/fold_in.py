@@ -1,6 +1,6 @@
 """Vectors of users by the vectors of products that were fitted before: one step of implicit ALS.
 
-MLlib's fit solves for products and for users in turns, for users last. So from the pairs that the products' vectors
+A fit solves for products and for users in turns, for users last. So from the pairs that the products' vectors
 were fitted on come the users' vectors of the fit; from later pairs, those of users as they are by then.
 """
 
@@ -12,18 +12,17 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from promo_spark.contracts.schema import Col, Frame, Personal
-from promo_spark.models.recommenders.als import Factors, UserVector
+from promo_spark.learners.implicit_factors import EXACT_STEPS, Objective, Ties, Turned, solved_rows
+from promo_spark.models.recommenders.als import objective
+from promo_spark.models.recommenders.factors import Factors, UserVector
 from promo_spark.models.recommenders.strengths import ModelPair
 from promo_spark.models.recommenders.top_n import Floats, Integers
 from promo_spark.settings.recommend import RecommendSettings
-
-Doubles = NDArray[np.float64]
 
 
 class UserPair(Frame):
@@ -42,32 +41,24 @@ class UserPairs(Frame):
 
 @dataclass(frozen=True)
 class FoldIn:
-    """What a user's vector is solved by: the products' vectors, Y, a row for each, and their product YᵀY."""
+    """What users' vectors are solved by: the products' vectors, a row for each."""
 
-    vectors: Floats
-    gram: Doubles
-    alpha: float
-    regularisation: float
+    by: Turned
+    objective: Objective
 
     @classmethod
-    def of(cls, vectors: Floats, *, alpha: float, regularisation: float) -> FoldIn:
-        doubles = vectors.astype(np.float64)
-        return cls(vectors, doubles.T @ doubles, alpha, regularisation)
+    def of(cls, vectors: Floats, objective: Objective) -> FoldIn:
+        return cls(Turned.of(vectors), objective)
 
-    def user_vector(self, rows: Integers, strengths: Doubles) -> Doubles:
-        """The vector of a user with pairs of these rows of Y, of strengths above 0.
+    def user_vectors(self, ties: Ties) -> Floats:
+        """A row for each user, who is tied to these products; zeros of a user who is tied to none.
 
-        It is (YᵀY + Yᵀ(C − I)Y + λnI)⁻¹ YᵀCp, as in MLlib: C has the confidence 1 + alpha × strength of each pair and 1
-        elsewhere, p is 1 for the n pairs and 0 elsewhere.
-
-        >>> two_products = FoldIn.of(np.array([[1], [2]], np.float32), alpha=2, regularisation=1)
-        >>> two_products.user_vector(np.array([1]), np.array([3.0])) * 30  # (1 + 2·3)·2 / (1 + 4 + 2·3·4 + 1)
-        array([14.])
+        >>> two_products = FoldIn.of(np.array([[1], [2]], np.float32), Objective(2.0, 1.0, 1.0, 1.0, 0.0))
+        >>> ties = Ties(np.array([0, 1]), np.array([1], np.int32), np.array([3.0], np.float32))
+        >>> round(float(two_products.user_vectors(ties)[0, 0]) * 30, 4)  # (1 + 2·3)·2 / (1 + 4 + 2·3·4 + 1)
+        14.0
         """
-        of_pairs, beyond_one = self.vectors[rows].astype(np.float64), self.alpha * strengths
-        weighted = self.gram + of_pairs.T @ (of_pairs * beyond_one[:, None])
-        weighted[np.diag_indices_from(weighted)] += self.regularisation * len(rows)
-        return np.asarray(np.linalg.solve(weighted, of_pairs.T @ (1 + beyond_one)), np.float64)
+        return np.asarray(solved_rows(ties, self.by, self.objective, EXACT_STEPS) @ self.by.basis.T, np.float32)
 
 
 def folded_in_factors(pairs: DataFrame, items: Integers, vectors: Floats, settings: RecommendSettings) -> Factors:
@@ -78,7 +69,7 @@ def folded_in_factors(pairs: DataFrame, items: Integers, vectors: Floats, settin
     """
     has_vector = vectors.any(axis=1)
     known = items[has_vector]
-    fold_in = FoldIn.of(vectors[has_vector], alpha=settings.alpha, regularisation=settings.regularisation)
+    fold_in = FoldIn.of(vectors[has_vector], objective(settings))
     entry = F.struct(*UserPair.columns())
     of_users = pairs.groupBy(ModelPair.user_id).agg(F.sort_array(F.collect_list(entry)).alias(UserPairs.pairs))
 
@@ -98,15 +89,14 @@ def user_vectors(batch: pa.RecordBatch, items: Integers, fold_in: FoldIn) -> pa.
     users = np.repeat(np.arange(batch.num_rows), pc.list_value_length(pairs).to_numpy())
     counted = np.isin(positions, items) & (strengths > 0)
     rows, strengths, users = np.searchsorted(items, positions[counted]), strengths[counted], users[counted]
-    modelled, starts, counts = np.unique(users, return_index=True, return_counts=True)
-    vectors = [
-        fold_in.user_vector(rows[start:end], strengths[start:end]).astype(np.float32)
-        for start, end in zip(starts, starts + counts, strict=True)
-    ]
+    modelled, starts = np.unique(users, return_index=True)
+    ties = Ties(np.append(starts, len(users)), rows.astype(np.int32), strengths.astype(np.float32))
+    vectors = fold_in.user_vectors(ties)
+    ends = pa.array(np.arange(len(vectors) + 1) * vectors.shape[1], pa.int32())
     return pa.RecordBatch.from_arrays(
         [
             batch.column(UserPairs.user_id).take(pa.array(modelled)),
-            pa.array(vectors, pa.list_(pa.float32())),
+            pa.ListArray.from_arrays(ends, pa.array(vectors.ravel())),
         ],
         names=list(UserVector.columns()),
     )

@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 from promo_spark.contracts.models import Segments
 from promo_spark.contracts.vocabulary import FIRST_STAGE_MODELS, RECOMMENDATION_SOURCES
 from promo_spark.measures.arrow_lists import entries_of_lists
-from promo_spark.models.recommenders.als import UserVector
 from promo_spark.models.recommenders.candidates import ListedItems, RankedItems
+from promo_spark.models.recommenders.factors import UserVector
 from promo_spark.models.recommenders.relevance import Relevance, usual_tiers
 from promo_spark.models.recommenders.strengths import OwnProduct, OwnProducts
 from promo_spark.models.recommenders.top_n import Floats, Integers, top_n

@@ -1,4 +1,4 @@
-"""What to show each user: MLlib ALS blended with the user's own purchases, popular products as a fallback.
+"""What to show each user: implicit ALS blended with the user's own purchases, popular products as a fallback.
 
 Every user's list is made in one pass: the products' vectors go to the driver once and from there into each
 task (bounded by the catalogue), users are scored in chunks by a matrix product, and what they bought is
@@ -21,8 +21,8 @@ from promo_spark.contracts.features import UserProfile
 from promo_spark.contracts.models import Recommendations, Segments
 from promo_spark.contracts.schema import Col, Frame
 from promo_spark.contracts.vocabulary import FIRST_STAGE_MODELS
-from promo_spark.models.recommenders.als import Factors
 from promo_spark.models.recommenders.candidates import RankedItems
+from promo_spark.models.recommenders.factors import Factors
 from promo_spark.models.recommenders.lists import (
     NO_ITEM,
     SOURCES,

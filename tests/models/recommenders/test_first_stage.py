@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from promo_spark.learners.implicit_factors import Objective
 from promo_spark.models.recommenders.first_stage.content import Content, ItemContent, ItemFeatures
 from promo_spark.models.recommenders.first_stage.hybrid import Hybrid, learnt_weights, window_worth
 from promo_spark.models.recommenders.first_stage.interface import (
@@ -239,7 +240,7 @@ def test_every_recommender_answers_alike_and_ties_go_to_the_lower_item() -> None
         ItemNeighbours.of(x, measure="jaccard", most=5),
         UserNeighbours(x, x, "pearson", 6),
         Svd.of(x, 2),
-        Als(np.arange(6), FoldIn.of(vectors, alpha=2.0, regularisation=0.1)),
+        Als(np.arange(6), vectors, FoldIn.of(vectors, Objective(2.0, 1.0, 0.1, 1.0, 0.0))),
         Together(Neighbours.of(x, x, ridge=1.0, nearest=6, least_buyers=1)),
         Rules.of([[0]], [3], np.array([0.5]), RuledProducts.themselves(6)),
         Popular.of(x, np.zeros(7, np.int64)),

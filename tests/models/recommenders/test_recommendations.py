@@ -17,8 +17,9 @@ from promo_spark.contracts.silver import EVENT_TYPES, Events, OrderLines
 from promo_spark.models.recommenders import holdout
 from promo_spark.models.recommenders import recommendations as lists
 from promo_spark.models.recommenders import strengths as purchase
-from promo_spark.models.recommenders.als import als_factors, dense_ids
+from promo_spark.models.recommenders.als import als_factors
 from promo_spark.models.recommenders.candidates import RankedItems
+from promo_spark.models.recommenders.mllib_als import dense_ids
 from promo_spark.models.recommenders.strengths import CatalogueItem, ModelPair
 from promo_spark.settings import load
 

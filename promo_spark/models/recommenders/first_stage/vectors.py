@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import svds
 
+from promo_spark.learners.implicit_factors import Ties
 from promo_spark.models.recommenders.first_stage.interface import UserItems
 from promo_spark.models.recommenders.fold_in import FoldIn
 from promo_spark.models.recommenders.lists import NO_ITEM
@@ -43,21 +44,20 @@ class Als:
     """Implicit ALS: users' vectors are solved for by the items' (FoldIn), so that a user may be new since the fit."""
 
     items: Integers  # those that have a vector, rising
-    fold_in: FoldIn
+    vectors: Floats  # a row for each
+    fold_in: FoldIn  # by these
 
     def scores(self, users: UserItems) -> Floats:
         found = np.full((len(users), users.items), -np.inf, np.float32)
-        known = users.strength[:, self.items]
-        for user in range(len(users)):
-            row = known[[user]]
-            if row.nnz:
-                vector = self.fold_in.user_vector(row.indices.astype(np.int64), row.data.astype(np.float64))
-                found[user, self.items] = self.fold_in.vectors @ vector.astype(np.float32)
+        known = sparse.csr_array(users.strength[:, self.items])
+        tied = np.diff(known.indptr) > 0
+        vectors = self.fold_in.user_vectors(Ties(known.indptr.astype(np.int64), known.indices, known.data))
+        found[np.ix_(tied, self.items)] = vectors[tied] @ self.vectors.T
         return found
 
     def because(self, users: UserItems, user: Integers, item: Integers) -> Integers:
-        vectors = np.zeros((users.items, self.fold_in.vectors.shape[1]), np.float32)
-        vectors[self.items] = self.fold_in.vectors
+        vectors = np.zeros((users.items, self.vectors.shape[1]), np.float32)
+        vectors[self.items] = self.vectors
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         return _nearest_own((vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32), users, user, item)
 

@@ -1,0 +1,225 @@
+"""Implicit ALS in blocks: each half-step is one pass over sparse matrices in bytes (learners.implicit_factors).
+
+Products' vectors are on the driver, as Factors has them, and are broadcast to solve users. Where users' vectors are
+few enough to be broadcast too, products are solved by them, a block a task. Else users' vectors are never stored: each
+block of users is solved anew, and sends every block of products those vectors that it needs; there they are summed up,
+block after block, so that no task holds more than the equations of its products. Both give the same numbers, but for
+rounding.
+
+Each half-step starts from the pairs and the other side's vectors alone, so that no lineage grows with iterations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from pyspark.core.broadcast import Broadcast
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from promo_spark.contracts.schema import Col, Frame
+from promo_spark.learners.implicit_factors import (
+    EXACT_STEPS,
+    Floats,
+    Integers,
+    NormalEquations,
+    Objective,
+    Ties,
+    Turned,
+    first_vectors,
+    gram,
+    solved_rows,
+    turning,
+)
+from promo_spark.models.recommenders.factors import Factors, UserVector
+from promo_spark.models.recommenders.strengths import ModelPair
+from promo_spark.models.recommenders.tie_blocks import (
+    Cell,
+    UserBlock,
+    batch_of,
+    block_rows,
+    cells_of,
+    item_blocks,
+    numbers_of,
+    packed_ties,
+    ties_of,
+    user_blocks,
+    vectors_of,
+)
+
+_PAIRS_OF_BLOCK = 2_000_000  # at most, on average: 16 MB in bytes
+_EQUATIONS_OF_BLOCK = 64 << 20  # bytes of a block of products, where vectors are sent
+_COUNT = "pairs"
+
+
+class BlockVectors(Frame):
+    """One row per block of users or of products."""
+
+    block = Col(T.IntegerType(), "the block", required=True)
+    vectors = Col(T.BinaryType(), "a vector for each of the block: float32", required=True)
+
+
+class SentCell(Cell):
+    """One row per block of products and block of users, with what solves the former by the latter."""
+
+    vectors = Col(T.BinaryType(), "a vector for each user that the products are tied to: float32", required=True)
+    gram = Col(T.BinaryType(), "XᵀX of all vectors of the block of users: float64", required=True)
+    users = Col(T.IntegerType(), "users of the block", required=True)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How factors are fitted. `broadcast_bytes`: up to which size users' vectors are broadcast."""
+
+    rank: int
+    iterations: int
+    objective: Objective
+    blocks: int
+    seed: int
+    broadcast_bytes: int
+
+
+def fitted_factors(ratings: DataFrame, fit: Fit) -> Factors:
+    """Factors of ModelPair. Pairs without a strength above 0 count as if they were not there.
+
+    There is a row for each user and product. The same rows give the same factors, whatever their order and partitions.
+    """
+    counted = ratings.filter(F.col(ModelPair.strength) > 0)
+    of_items = counted.groupBy(ModelPair.item).agg(F.count("*").alias(_COUNT)).orderBy(ModelPair.item).toArrow()
+    items = of_items[ModelPair.item].to_numpy().astype(np.int64)
+    if not len(items):
+        return Factors.of_nothing(counted, fit.rank)
+    blocks = max(fit.blocks, -(-int(of_items[_COUNT].to_numpy().sum()) // _PAIRS_OF_BLOCK))
+    of_users = user_blocks(counted, items, blocks).persist()
+    try:
+        sizes = of_users.select(UserBlock.block, F.size(UserBlock.user_ids).alias(_COUNT)).toArrow()
+        users_of_block = np.zeros(blocks, np.int64)
+        users_of_block[sizes[UserBlock.block].to_numpy()] = sizes[_COUNT].to_numpy()
+        vectors = first_vectors(items, fit.rank, fit.seed)
+        if int(users_of_block.sum()) * fit.rank * vectors.itemsize <= fit.broadcast_bytes:
+            vectors = _by_broadcast(of_users, users_of_block, vectors, fit)
+        else:
+            vectors = _by_sent_vectors(of_users, vectors, fit)
+        by = Turned.of(vectors)
+        return Factors(_user_vectors(of_users, by, fit), items, by.vectors)
+    finally:
+        of_users.unpersist()
+
+
+def _by_broadcast(of_users: DataFrame, users_of_block: Integers, vectors: Floats, fit: Fit) -> Floats:
+    """Products' vectors, of UserBlock, where users' vectors too are broadcast."""
+    items, users, blocks = len(vectors), int(users_of_block.sum()), len(users_of_block)
+    ends = np.cumsum(users_of_block)
+    of_items = item_blocks(of_users, users_of_block.tolist(), items, blocks).persist()
+    try:
+        for _ in range(fit.iterations):
+            of_all_users = np.zeros((users, fit.rank), np.float32)
+            for block, found in _solved_blocks(of_users, vectors, fit):
+                of_all_users[ends[block] - users_of_block[block] : ends[block]] = found
+            vectors = np.zeros((items, fit.rank), np.float32)
+            for block, found in _solved_blocks(of_items, of_all_users, fit):
+                vectors[block::blocks] = found
+        return vectors
+    finally:
+        of_items.unpersist()
+
+
+def _solved_blocks(ties: DataFrame, vectors: Floats, fit: Fit) -> Iterator[tuple[int, Floats]]:
+    """UserBlock or ItemBlock, the other side's vectors → the vectors of each block, on the driver."""
+    objective = fit.objective
+    with _shared(ties, Turned.of(vectors)) as by:
+
+        def solved(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            for row in block_rows(batches):
+                found = solved_rows(ties_of(row), by.value, objective)
+                yield batch_of(BlockVectors, [row[BlockVectors.block].as_py(), found.tobytes()])
+
+        rows = ties.mapInArrow(solved, BlockVectors.schema()).toArrow()
+    for row in block_rows(iter(rows.to_batches())):
+        yield row[BlockVectors.block].as_py(), vectors_of(row, BlockVectors.vectors, fit.rank)
+
+
+def _by_sent_vectors(of_users: DataFrame, vectors: Floats, fit: Fit) -> Floats:
+    """Products' vectors, of UserBlock, where users' vectors go to the products that need them."""
+    items = len(vectors)
+    of_equations = items * fit.rank * fit.rank * vectors.itemsize
+    blocks = max(fit.blocks, -(-of_equations // _EQUATIONS_OF_BLOCK))
+    objective = fit.objective
+
+    def summed(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        block, users, total = -1, 0, np.zeros((fit.rank, fit.rank))
+        equations = NormalEquations.of_none(0, fit.rank)
+        for row in block_rows(batches):
+            ties = ties_of(row)
+            if block < 0:
+                block, equations = row[SentCell.block].as_py(), NormalEquations.of_none(len(ties), fit.rank)
+            equations.add(ties, vectors_of(row, SentCell.vectors, fit.rank), objective)
+            total += numbers_of(row[SentCell.gram], np.float64).reshape(fit.rank, fit.rank)
+            users += row[SentCell.users].as_py()
+        if block >= 0:
+            basis, spectrum = turning(total)
+            found = equations.turned(basis).solved(spectrum, objective, users)
+            yield batch_of(BlockVectors, [block, found.tobytes()])
+
+    for _ in range(fit.iterations):
+        with _shared(of_users, Turned.of(vectors)) as by:
+
+            def sent(batches: Iterator[pa.RecordBatch], by: Broadcast[Turned] = by) -> Iterator[pa.RecordBatch]:
+                for row in block_rows(batches):
+                    ties = ties_of(row)
+                    found = solved_rows(ties, by.value, objective)
+                    of_block = [row[UserBlock.block].as_py(), gram(found).tobytes(), len(ties)]
+                    for number, cell in enumerate(cells_of(ties, items, blocks)):
+                        yield _sent_cell(number, cell, found, *of_block)
+
+            rows = (
+                of_users.mapInArrow(sent, SentCell.schema())
+                .repartitionById(blocks, F.col(SentCell.block))
+                .sortWithinPartitions(SentCell.user_block)
+                .mapInArrow(summed, BlockVectors.schema())
+                .toArrow()
+            )
+        for row in block_rows(iter(rows.to_batches())):
+            vectors[row[BlockVectors.block].as_py() :: blocks] = vectors_of(row, BlockVectors.vectors, fit.rank)
+    return vectors
+
+
+def _sent_cell(
+    block: int, cell: Ties, vectors: Floats, user_block: int, gram_of_block: bytes, users: int
+) -> pa.RecordBatch:
+    """One row: a block of products, with the vectors of those users that it is tied to. → SentCell."""
+    needed, place = np.unique(cell.columns, return_inverse=True)
+    ties = Ties(cell.starts, place.astype(np.int32), cell.strengths)
+    sent = vectors[needed].tobytes()
+    return batch_of(SentCell, [block, user_block, *packed_ties(ties), sent, gram_of_block, users])
+
+
+def _user_vectors(of_users: DataFrame, vectors: Turned, fit: Fit) -> DataFrame:
+    """UserBlock → UserVector, computed already: blocks may go."""
+    objective = fit.objective
+    with _shared(of_users, vectors) as by:
+
+        def solved(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            for row in block_rows(batches):
+                found = solved_rows(ties_of(row), by.value, objective, EXACT_STEPS)
+                ends = pa.array(np.arange(len(found) + 1) * fit.rank, pa.int32())
+                lists = pa.ListArray.from_arrays(ends, pa.array(found.ravel()))
+                users = row[UserBlock.user_ids].values
+                yield pa.RecordBatch.from_arrays([users, lists], names=list(UserVector.columns()))
+
+        return of_users.mapInArrow(solved, UserVector.schema()).localCheckpoint(eager=True)
+
+
+@contextmanager
+def _shared(of: DataFrame, value: Turned) -> Iterator[Broadcast[Turned]]:
+    """The value in every task; nothing of it is left afterwards."""
+    shared = of.sparkSession.sparkContext.broadcast(value)
+    try:
+        yield shared
+    finally:
+        shared.destroy()

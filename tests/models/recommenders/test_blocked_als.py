@@ -1,0 +1,84 @@
+"""Implicit ALS in blocks: the same factors however rows lie, and whether users' vectors are broadcast or sent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from promo_spark.learners.implicit_factors import Objective
+from promo_spark.models.recommenders.blocked_als import Fit, fitted_factors
+from promo_spark.models.recommenders.factors import Factors
+from promo_spark.models.recommenders.strengths import ModelPair
+
+FIT = Fit(
+    rank=4,
+    iterations=3,
+    objective=Objective(alpha=2.0, unobserved=1.0, regularisation=0.01, exponent=1.0, counted=1.0),
+    blocks=3,
+    seed=7,
+    broadcast_bytes=1 << 20,
+)
+
+
+@pytest.fixture(scope="module")
+def pairs(spark: SparkSession) -> DataFrame:
+    """60 users of two tastes; products 0, 3, 6, … up to 57 in the catalogue, of which the even tenth is of taste 0."""
+    random = np.random.default_rng(5)
+    rows = [
+        {"user_id": f"u{user:02}", "item": item * 3, "strength": float(random.uniform(0.1, 5))}
+        for user in range(60)
+        for item in range(20)
+        if random.random() < (0.6 if item % 2 == user % 2 else 0.05)
+    ]
+    rows.append({"user_id": "too long ago", "item": 3, "strength": 0.0})  # it counts as if it were not there
+    return ModelPair.frame(spark, rows).persist()
+
+
+def vectors(factors: Factors) -> tuple[list[str], np.ndarray]:
+    rows = {row.user_id: row.features for row in factors.users.collect()}
+    return sorted(rows), np.array([rows[user] for user in sorted(rows)], np.float32)
+
+
+def test_the_same_rows_give_the_same_factors(spark: SparkSession, pairs: DataFrame) -> None:
+    """O03 (part): to the bit, whatever the order and the partitions; and what was kept for the fit is gone after it."""
+    pairs.count()
+    kept_before = spark.sparkContext._jsc.getPersistentRDDs().size()
+    first = fitted_factors(pairs.repartition(4), FIT)
+    again = fitted_factors(pairs.orderBy(F.desc("strength")).coalesce(1), FIT)
+    users, of_users = vectors(first)
+    assert users == [f"u{user:02}" for user in range(60)]
+    assert first.items.tolist() == list(range(0, 60, 3))
+    assert np.array_equal(of_users, vectors(again)[1])
+    assert np.array_equal(first.vectors, again.vectors)
+    # the two frames of users' vectors, which the caller holds
+    assert spark.sparkContext._jsc.getPersistentRDDs().size() <= kept_before + 2
+
+
+def test_planted_tastes_are_found(pairs: DataFrame) -> None:
+    """G06 (part): every user scores the products of the own taste above the others."""
+    factors = fitted_factors(pairs, FIT)
+    _, users = vectors(factors)
+    scores = users @ factors.vectors.T
+    own = (np.arange(60)[:, None] % 2) == (np.arange(20)[None] % 2)
+    assert np.isfinite(scores).all()
+    of_own, of_others = np.where(own, scores, 0).sum(1) / 10, np.where(own, 0, scores).sum(1) / 10
+    assert (of_own > of_others).all()
+    assert of_own.mean() > 4 * of_others.mean()
+
+
+def test_sent_vectors_give_what_broadcast_ones_give(pairs: DataFrame) -> None:
+    """O03 (part): where users' vectors are too many for one machine, the fit goes on, with the same numbers."""
+    whole, sent = fitted_factors(pairs, FIT), fitted_factors(pairs, replace(FIT, broadcast_bytes=0))
+    (users, of_whole), (same_users, of_sent) = vectors(whole), vectors(sent)
+    assert users == same_users
+    assert of_sent @ sent.vectors.T == pytest.approx(of_whole @ whole.vectors.T, abs=1e-4)
+
+
+def test_of_nothing_nothing_is_fitted(spark: SparkSession) -> None:
+    nothing = fitted_factors(ModelPair.frame(spark, [{"user_id": "u", "item": 1, "strength": 0.0}]), FIT)
+    assert nothing.users.isEmpty()
+    assert nothing.vectors.shape == (0, 4)
