@@ -108,6 +108,11 @@ def with_eligibility(
 _EXPLORING, _STILL = "exploring", "was_drawn_lately"
 
 
+def is_eligible() -> Column:
+    """Whether nothing excludes a user. Of UserEligibility."""
+    return F.size(UserEligibility.exclusions) == 0
+
+
 def eligible(users: DataFrame) -> DataFrame:
     """The users without any exclusion. UserEligibility → UserEligibility."""
-    return users.filter(F.size(UserEligibility.exclusions) == 0)
+    return users.filter(is_eligible())

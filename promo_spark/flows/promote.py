@@ -40,7 +40,7 @@ from promo_spark.decisions.allocation.policies import by_policy, policy
 from promo_spark.decisions.allocation.prices import Allocation, allocated_by_prices
 from promo_spark.decisions.budgets import budget, reserved_by_draws, with_bound
 from promo_spark.decisions.channels import allowed_by_channel, sending_hours, with_channels
-from promo_spark.decisions.eligibility import UserEligibility, eligible, exploring_users, with_eligibility
+from promo_spark.decisions.eligibility import UserEligibility, eligible, exploring_users, is_eligible, with_eligibility
 from promo_spark.decisions.exploration import Draw, drawable_offers, draws, with_arms_as_drawn
 from promo_spark.decisions.groups import with_groups
 from promo_spark.decisions.held import held_offers, with_held_offers
@@ -48,7 +48,6 @@ from promo_spark.decisions.invariants import check_invariants
 from promo_spark.decisions.offers.campaigns import campaigns_in_force, with_campaigns
 from promo_spark.decisions.offers.exclusions import excluded_products
 from promo_spark.decisions.offers.funds import funds_in_force, product_funds, with_funds
-from promo_spark.decisions.offers.pricing import margin_of_shop
 from promo_spark.decisions.offers.products import lasting_products, offerable_products
 from promo_spark.decisions.offers.strategies import user_strategies
 from promo_spark.decisions.offers.targets import best_per_scenario
@@ -132,7 +131,7 @@ def considered(
     if out := with_held_out and settings.holdout_share > 0:
         held_out = users.filter(is_held_out())
         withheld = as_promotions(ctx.read_earlier(Withheld), held_out)
-        asked, earlier = asked.unionByName(held_out), earlier.unionByName(withheld)
+        asked, earlier = users.filter(is_eligible() | is_held_out()), earlier.unionByName(withheld)
         held_by_asked = computed(held_and_withheld(held, held_offers(withheld, ctx.date), held_out))
     products = ctx.read(ProductProfile)
     excluded = excluded_products(
@@ -150,10 +149,11 @@ def considered(
     else:
         budgets = limits_of_the_day(ctx, products, funds, campaigns, everyone)
     inputs = ScenarioInputs(
+        computed=computed,
         date=ctx.date,
         currency=ctx.business.currency,
         settings=settings,
-        users=asked,
+        users=computed(asked),
         everyone=eligible(everyone),
         products=computed(offerable_products(lasting, excluded, min_margin=settings.min_margin, digits=_digits(ctx))),
         funds=computed(product_funds(products, funds)),
@@ -187,7 +187,7 @@ def considered(
             propensity=inputs.propensity,
             item_propensity=inputs.item_propensity,
             strategies=user_strategies(inputs.users, ctx.read_optional(SegmentStrategies)),
-            margin=margin_of_shop(inputs.products),
+            margin=inputs.margin,
         ),
         elasticity=ctx.read_optional(Elasticity),
         curves=curves_of(ctx.read_optional(UpliftCurves)),

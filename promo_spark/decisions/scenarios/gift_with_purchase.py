@@ -10,7 +10,7 @@ from promo_spark.contracts.features import Interest
 from promo_spark.contracts.predictions import ItemPropensity
 from promo_spark.contracts.schema import MONEY, RATE, Col, Frame, Personal
 from promo_spark.decisions.offers.gifts import cost_left, most_gift_cost, products_in_stock
-from promo_spark.decisions.offers.pricing import Rung, margin_of_shop, stretched_basket
+from promo_spark.decisions.offers.pricing import Rung, stretched_basket
 from promo_spark.decisions.offers.products import OfferableProduct
 from promo_spark.decisions.offers.targets import OfferedProduct, ProposedOffer
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs
@@ -94,11 +94,10 @@ def affordable_gifts(inputs: ScenarioInputs) -> DataFrame:
 def gift_takers(inputs: ScenarioInputs) -> DataFrame:
     """One row per user with a usual basket. → GiftTaker."""
     settings = inputs.settings
-    margin = F.broadcast(margin_of_shop(inputs.products))
     basket = half_up(F.col(DailyUser.basket_median).cast("decimal(18,6)"), inputs.digits)
     return GiftTaker.shaped(
         inputs.users.filter(F.col(DailyUser.basket_median) > 0)
-        .crossJoin(margin)
+        .crossJoin(F.broadcast(inputs.margin))
         .withColumn(GiftTaker.basket, basket)
         .withColumn(GiftTaker.min_spend, stretched_basket(settings.min_spend_stretch, inputs.digits))
         .withColumn(GiftTaker.most_cost, cost_left(F.col(GiftTaker.min_spend), settings.min_margin))

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from promo_spark.contracts.currencies import digits_of
 from promo_spark.contracts.models import Recommendations
 from promo_spark.contracts.predictions import ItemPropensity
+from promo_spark.contracts.schema import Col, Frame, Personal
 from promo_spark.contracts.silver import Events, OrderLines
 from promo_spark.decisions.offers.pricing import (
     ShopMargin,
@@ -21,7 +25,6 @@ from promo_spark.decisions.offers.pricing import (
     with_item_rungs,
 )
 from promo_spark.decisions.offers.products import OfferableProduct
-from promo_spark.decisions.offers.targets import ProposedOffer
 from promo_spark.decisions.users import DailyUser
 from promo_spark.errors import SettingsError
 from promo_spark.measures.best_rows import best_rows
@@ -29,9 +32,20 @@ from promo_spark.measures.order_lines import lines_before
 from promo_spark.settings.promote import PromoteSettings
 
 
+class LikelyProduct(Frame):
+    """One row per user and product that a purchase is foretold of: of each user the likeliest that may be offered."""
+
+    user_id = Col(T.StringType(), "the user", required=True, personal=Personal.IDENTIFIER)
+    product_id = Col(T.StringType(), "the product", required=True)
+    appeal = Col(T.DoubleType(), "how likely it is bought within the days of an offer; 0: not known", required=True)
+
+
 @dataclass(frozen=True)
 class ScenarioInputs:
-    """The date, the settings and the frames that scenarios make candidates of."""
+    """The date, the settings and the frames that scenarios make candidates of.
+
+    `computed` is what is done with a frame that several scenarios use, so that it is made once.
+    """
 
     date: datetime.date
     currency: str
@@ -50,6 +64,7 @@ class ScenarioInputs:
     order_lines: DataFrame  # OrderLines of the days before the date that scenarios look at, see lines_of_late
     shares: DataFrame  # Events: shares of the day before the date
     earlier_promotions: DataFrame  # Promotions of dates before this one; of who is held out, what was withheld
+    computed: Callable[[DataFrame], DataFrame] = lambda frame: frame
 
     @property
     def digits(self) -> int:
@@ -82,7 +97,7 @@ class ScenarioInputs:
     def with_basket_rungs(self, users: DataFrame, scenario: str, mechanic: str) -> DataFrame:
         """DailyUser → the same with min_spend, rungs within the scenario's depths, and margin_is_assumed."""
         return with_basket_rungs(
-            users.crossJoin(F.broadcast(margin_of_shop(self.products))),
+            users.crossJoin(F.broadcast(self.margin)),
             F.col(ShopMargin.margin_share),
             bounds=self.bounds(scenario),
             step=self.settings.depth_step,
@@ -104,21 +119,37 @@ class ScenarioInputs:
             .join(self.products, OfferableProduct.product_id, "inner")
         )
 
-    def likely_products(self, users: DataFrame) -> DataFrame:
-        """One row per user and product that a purchase is foretold of and that may be offered.
+    @cached_property
+    def margin(self) -> DataFrame:
+        """One row. → ShopMargin."""
+        return self.computed(margin_of_shop(self.products))
 
-        Columns of DailyUser → the same, OfferableProduct and the appeal, how likely it is: of each user as many as a
-        scenario may propose, the likeliest.
-        """
-        likelihood = F.col(ItemPropensity.p_offer)
-        foretold = self.item_propensity.select(ItemPropensity.user_id, ItemPropensity.product_id, likelihood)
+    @cached_property
+    def likely(self) -> DataFrame:
+        """Of each user as many as a scenario may propose. → LikelyProduct."""
+        product, likelihood = OfferableProduct.product_id, F.col(ItemPropensity.p_offer)
+        foretold = (
+            self.item_propensity.select(ItemPropensity.user_id, ItemPropensity.product_id, likelihood)
+            .join(self.users.select(DailyUser.user_id), DailyUser.user_id, "left_semi")
+            .join(self.products.select(product), product, "left_semi")
+        )
         likeliest = best_rows(
-            foretold.join(users, DailyUser.user_id, "inner").join(self.products, OfferableProduct.product_id, "inner"),
+            foretold,
             of=[ItemPropensity.user_id],
             by=[F.desc(ItemPropensity.p_offer), ItemPropensity.product_id],
             keep=self.settings.candidates_per_scenario,
         )
-        return likeliest.withColumn(ProposedOffer.appeal, F.coalesce(likelihood, F.lit(0.0)))
+        appeal = F.coalesce(likelihood, F.lit(0.0))
+        return self.computed(LikelyProduct.shaped(likeliest.withColumn(LikelyProduct.appeal, appeal)))
+
+    def likely_products(self, users: DataFrame) -> DataFrame:
+        """One row per user of `users` and product that a purchase is foretold of.
+
+        Columns of DailyUser → the same, OfferableProduct and LikelyProduct.
+        """
+        return self.likely.join(users, DailyUser.user_id, "inner").join(
+            self.products, OfferableProduct.product_id, "inner"
+        )
 
 
 _OF_RECOMMENDATION = (

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.contracts.schema import MONEY, RATE
 from promo_spark.decisions.eligibility import UserEligibility
-from promo_spark.decisions.offers.pricing import Rung, ShopMargin, greatest_coupon_share, margin_of_shop
+from promo_spark.decisions.offers.pricing import Rung, ShopMargin, greatest_coupon_share
 from promo_spark.decisions.offers.targets import ProposedOffer, whole_shop
 from promo_spark.decisions.scenarios.inputs import ScenarioInputs
 from promo_spark.decisions.scenarios.scenario import Scenario
@@ -32,7 +32,7 @@ def candidates(inputs: ScenarioInputs) -> DataFrame:
         inputs.everyone.unionByName(held_out)
         .filter((F.col(DailyUser.orders) == 0) & (F.col(DailyUser.lifecycle) == "new"))
         .join(welcomed.select(Promotions.user_id).distinct(), DailyUser.user_id, "left_anti")
-        .crossJoin(F.broadcast(margin_of_shop(inputs.products)))
+        .crossJoin(F.broadcast(inputs.margin))
     )
     new_users = one_per_ring(new_users, inputs.everyone.join(welcomed, DailyUser.user_id, "left_semi"))
     new_users = new_users.join(inputs.users.select(DailyUser.user_id), DailyUser.user_id, "left_semi")

@@ -6,17 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from pyspark.ml.clustering import BisectingKMeans
+from pyspark.ml.feature import VectorAssembler
 from pyspark.sql import SparkSession
 from scipy.cluster.hierarchy import fcluster, ward
 
 from promo_spark.learners.clusters import density_groups, gaussian_mixture, sample_kmeans, usual_reach
-from promo_spark.models.segments.clustering import Effort, Labels, Points, assembled, kmeans_centres
+from promo_spark.models.segments.clustering import Effort, Labels, Points, kmeans_centres
 from promo_spark.models.segments.prototypes import Prototypes
 
 KMEANS = "kmeans"
 COMPARED = 3000  # points of which each is compared with each
 _PARTS = 200  # of a hierarchy, or of dense groups: what stands for the points
+_VECTOR = "features"
 _NEIGHBOURS, _CORE_SHARE = 10, 0.9  # of dense groups: nine in ten points have ten neighbours in reach
 
 
@@ -55,14 +58,18 @@ def found_groups(
     if algorithm == "density":
         dense = dense_prototypes(points, min_share=min_share, effort=effort)
         return _of_centres(np.zeros((1, len(names)))) if dense is None else _in_order(points, dense)
-    return _of_centres(kmeans_centres(spark, points, names, k, effort=effort))
+    return _of_centres(kmeans_centres(points, k, effort=effort))
 
 
 def bisecting_centres(spark: SparkSession, points: Points, names: Sequence[str], k: int, *, effort: Effort) -> Points:
     """The centres of MLlib's BisectingKMeans, sorted; fewer where points coincide."""
-    with assembled(spark, points, names) as (frame, column):
+    frame = spark.createDataFrame(pd.DataFrame(points, columns=list(names))).coalesce(1)
+    vectors = VectorAssembler(inputCols=list(names), outputCol=_VECTOR).transform(frame).select(_VECTOR).persist()
+    try:
         means = BisectingKMeans(k=k, seed=effort.seed, maxIter=effort.max_iterations)
-        model = means.setFeaturesCol(column).fit(frame)
+        model = means.setFeaturesCol(_VECTOR).fit(vectors)
+    finally:
+        vectors.unpersist()
     return np.array(sorted(tuple(float(x) for x in centre) for centre in model.clusterCenters()))
 
 

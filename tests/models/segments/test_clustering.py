@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from pyspark.sql import SparkSession
 from sklearn.metrics import silhouette_score
 
 from promo_spark.learners.clusters import adjusted_rand, euclidean_silhouette
@@ -34,26 +33,25 @@ def five_groups(users: int = 250) -> tuple[Points, Labels]:
     return rng.normal(size=(users, 5)) + 8 * np.eye(5)[truth], truth
 
 
-def fit(spark: SparkSession, points: Points, k: int, starts: int = 2, seed: int = 1) -> Points:
-    names = [f"f{i}" for i in range(points.shape[1])]
-    return kmeans_centres(spark, points, names, k, effort=Effort(starts, max_iterations=30, seed=seed))
+def fit(points: Points, k: int, starts: int = 2, seed: int = 1) -> Points:
+    return kmeans_centres(points, k, effort=Effort(starts, max_iterations=30, seed=seed))
 
 
-def test_several_starts_reach_the_optimum_of_the_seed_examples(spark: SparkSession) -> None:
+def test_several_starts_reach_the_optimum_of_the_seed_examples() -> None:
     """D01 (toys): SSE 9,000,225 with groups of 3, 3 and 4 (one start may end at 10,500,262.5); and 200,000."""
-    centres = fit(spark, AGE_INCOME, k=3, starts=6)
+    centres = fit(AGE_INCOME, k=3, starts=6)
     assert cost(AGE_INCOME, centres) == pytest.approx(9_000_225)
     assert sorted(np.bincount(nearest(AGE_INCOME, centres))) == [3, 3, 4]
-    centres = fit(spark, AMOUNTS, k=2, starts=3)
+    centres = fit(AMOUNTS, k=2, starts=3)
     assert cost(AMOUNTS, centres) == pytest.approx(200_000)
     assert centres.ravel().tolist() == [300.0, 800.0]
 
 
-def test_planted_groups_are_found_whatever_the_seed(spark: SparkSession) -> None:
+def test_planted_groups_are_found_whatever_the_seed() -> None:
     """D01, D02, D10: five Gaussian groups at ARI ≥ 0.95 with two seeds, one seed gives one result, and each
     centre is the mean of its own members."""
     points, truth = five_groups()
-    first, again, other = (fit(spark, points, k=5, seed=seed) for seed in (1, 1, 99))
+    first, again, other = (fit(points, k=5, seed=seed) for seed in (1, 1, 99))
     assert np.array_equal(first, again)
     labels = nearest(points, first)
     assert adjusted_rand(labels, truth) >= 0.95
@@ -63,11 +61,17 @@ def test_planted_groups_are_found_whatever_the_seed(spark: SparkSession) -> None
     assert cost(points, first) == pytest.approx(((points - means[labels]) ** 2).sum())
 
 
-def test_the_asked_number_of_segments_comes_out(spark: SparkSession) -> None:
+def test_the_asked_number_of_segments_comes_out() -> None:
     """D11: k = 2 and 3 give exactly k non-empty groups on data of five (5 itself: see above)."""
     points, _ = five_groups(60)
     for k in (2, 3):
-        assert len(np.unique(nearest(points, fit(spark, points, k, starts=1)))) == k
+        assert len(np.unique(nearest(points, fit(points, k, starts=1)))) == k
+
+
+def test_points_that_coincide_have_one_centre() -> None:
+    points = np.repeat([[0.0], [4.0]], 20, axis=0)
+    assert fit(points, k=3).tolist() == [[0.0], [4.0]]
+    assert fit(points, k=1).tolist() == [[0.0]]
 
 
 def test_the_planted_number_of_groups_is_chosen_and_cost_falls_with_k() -> None:
