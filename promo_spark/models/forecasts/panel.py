@@ -35,12 +35,6 @@ class History:
     price: Floats
     stock_out: Floats
 
-    @staticmethod
-    def of_units(units: Floats, horizon_days: int) -> History:
-        """A series of which nothing but sales is known."""
-        nothing, ahead = np.full(len(units), np.nan), np.full(len(units) + horizon_days, np.nan)
-        return History(units, ahead, ahead, nothing, nothing)
-
 
 @dataclass(frozen=True)
 class Days:
