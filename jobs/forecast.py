@@ -1,6 +1,8 @@
 """Forecast the sales of every series: features.daily_sales → models.forecasts.
 
-The champion of a series is an ensemble, or a model that did clearly better on days that are over. On dates without a
+The champion of a series is an ensemble, or a model that did clearly better on days that are over. One model of all
+series of a level (models.pooled_forecast_models) has a share of their ensembles, as large as such days say: it knows
+what silver.promo_calendar plans, and what displays and mailers did to other series. On dates without a
 fit (forecast.refit) every series keeps its champion, which is run on all days up to the date. What else may be
 wanted, by what is bought together, stands apart in models.demand_hints: a rule of thumb for who reorders. Without
 basket rules it is empty. What to order follows from the forecasts' own uncertainty over the lead time
@@ -19,11 +21,13 @@ from promo_spark.contracts.models import (
     Forecasts,
     ForecastTotals,
     Metrics,
+    PooledForecastModels,
     Registry,
 )
-from promo_spark.contracts.silver import Inventory, OrderLines
+from promo_spark.contracts.silver import Holidays, Inventory, OrderLines, PromoCalendar
 from promo_spark.contracts.supply import DemandTrends, InventoryPlan, SupplyAlerts
-from promo_spark.flows.forecast import expected_of_date, fit_of_date, forecasts_of_date, hints_of_date, trends_of_date
+from promo_spark.flows.forecast import expected_of_date, fits_of_date, forecasts_of_date, hints_of_date, trends_of_date
+from promo_spark.flows.forecast_pooled import planned_of_date
 from promo_spark.flows.registry import registry_rows
 from promo_spark.flows.supply import alerts_of_date, plan_of_date
 from promo_spark.measures.metric_rows import figure_entries
@@ -39,8 +43,11 @@ from promo_spark.settings.forecast import ForecastSettings
         BasketRules,
         ProductProfile,
         Inventory,
+        PromoCalendar,
+        Holidays,
         Everyone(OrderLines, why="each store's share of a product's sales is one of all users"),
         Earlier(ForecastModels),
+        Earlier(PooledForecastModels),
         Earlier(Forecasts),
         Earlier(ForecastTotals),
     ],
@@ -52,6 +59,7 @@ from promo_spark.settings.forecast import ForecastSettings
         InventoryPlan,
         SupplyAlerts,
         ForecastModels,
+        PooledForecastModels,
         Registry,
         Metrics,
     ],
@@ -59,7 +67,8 @@ from promo_spark.settings.forecast import ForecastSettings
 )
 def run(ctx: Context[ForecastSettings]) -> None:
     sales = ctx.read(DailySales)
-    series = ctx.keep(sales_series(sales, as_of=ctx.date, partitions=ctx.settings.partitions))
+    planned = planned_of_date(ctx, sales)
+    series = ctx.keep(sales_series(sales, as_of=ctx.date, partitions=ctx.settings.partitions, planned=planned))
     of_date = forecasts_of_date(ctx, sales, series)
     ahead, totals = forecasts(of_date.models, as_of=ctx.date), forecast_totals(of_date.models)
     ctx.write(Forecasts, ahead)
@@ -70,7 +79,8 @@ def run(ctx: Context[ForecastSettings]) -> None:
     ctx.write(DemandHints, hints_of_date(ctx, expected))
     ctx.write(DemandTrends, trends_of_date(ctx, expected))
     ctx.write(ForecastModels, model_rows(of_date.models, as_of=ctx.date, made_by=ctx.made_by))
-    ctx.write(Registry, registry_rows(ctx, fit_of_date(ctx, of_date, series)))
+    ctx.write(PooledForecastModels, of_date.pooled.rows())
+    ctx.write(Registry, registry_rows(ctx, *fits_of_date(ctx, of_date, series)))
     ctx.metrics(figure_entries(of_date.figures))
 
 

@@ -121,6 +121,8 @@ WRONG = [
     ("forecast.champion_margin=1", r"forecast\.champion_margin: input should be less than 1"),
     ('forecast.ensemble_regular=["Mean"]', r"forecast\.ensemble_regular: there is no model Mean; there are: SeasonalN"),
     ("forecast.intermittent_gap=inf", r"forecast\.intermittent_gap: input should be"),
+    ("forecast.pooled.leaves=1", r"forecast\.pooled\.leaves: input should be greater than or equal to 2, found 1"),
+    ("forecast.pooled.rate=0.0", r"forecast\.pooled\.rate: input should be greater than 0, found 0\.0"),
     ("forecast.supply.service_level=1.0", r"forecast\.supply\.service_level: input should be less than 1, found 1\.0"),
     ("forecast.refit_outside_95=1.5", r"forecast\.refit_outside_95: input should be less than or equal to 1"),
     (

@@ -103,13 +103,44 @@ class ResponseFeatures(Frame):
     mention = Col(_DOUBLE, "how much more of what an offer was for came into the basket, by the same")
 
 
+class DemandFeatures(Frame):
+    """One row per series, day as of which it is looked at, and day ahead: what one model of all series is given.
+
+    A level is what the series sold a day of late, of the last 7, 28 and 91 days.
+    """
+
+    level = Col(_DOUBLE, "log of the series' level", unit="log of units")
+    units_7 = Col(_DOUBLE, "units a day in the last 7 days, over the level")
+    units_14 = Col(_DOUBLE, "the same in the last 14 days")
+    units_28 = Col(_DOUBLE, "the same in the last 28 days")
+    units_91 = Col(_DOUBLE, "the same in the last 91 days")
+    zero_days_28 = Col(_DOUBLE, "of the last 28 days, those without a sale", unit="share")
+    zero_days_91 = Col(_DOUBLE, "of the last 91 days, those without a sale", unit="share")
+    silence_days = Col(_DOUBLE, "days since the last sale, 91 at most", unit="days")
+    age_days = Col(_DOUBLE, "days since the first sale, 182 at most", unit="days")
+    price_ratio = Col(_DOUBLE, "mean price of the last 7 days, over that of the last 91")
+    display_level = Col(_DOUBLE, "share on display of late, as the level is made; null: no calendar", unit="share")
+    mailer_level = Col(_DOUBLE, "the same in the mailer", unit="share")
+    display_response = Col(_DOUBLE, "log of what it sold a day on display, over what it sold on all days")
+    mailer_response = Col(_DOUBLE, "the same in the mailer")
+    same_day_28 = Col(_DOUBLE, "units of the same day of the week in the last 28 days, over the level")
+    same_day_56 = Col(_DOUBLE, "the same in the last 56 days")
+    seasons_ahead = Col(_DOUBLE, "whole weeks that the day lies ahead")
+    day_of_season = Col(_DOUBLE, "which day of the week it is")
+    holiday_days = Col(_DOUBLE, "days since the nearest holiday, negative before it, 8: none near; null: none known")
+    planned_display = Col(_DOUBLE, "share on display on the day; null: no plan", unit="share")
+    planned_mailer = Col(_DOUBLE, "share in the mailer on the day; null: no plan", unit="share")
+    more_display = Col(_DOUBLE, "planned_display less display_level", unit="share")
+    more_mailer = Col(_DOUBLE, "planned_mailer less mailer_level", unit="share")
+
+
 # By the job that fits the model.
 FEATURES_OF: dict[str, tuple[type[Frame], ...]] = {
     "propensity": (UserFeatures,),
     "recommend": (UserFeatures, PairFeatures, RankingFeatures),
     "uplift": (ResponseFeatures,),
     "segment": (UserProfile,),
-    "forecast": (DailySales,),
+    "forecast": (DailySales, DemandFeatures),
 }
 
 

@@ -286,6 +286,28 @@ class ForecastModels(Predicted):
     made_by = Col(_TEXT, "digest of the code and the settings that it was chosen by", required=True)
 
 
+class PooledForecastModels(Predicted):
+    """One row per level of series: the one model of all its series, which has a share of their ensembles.
+
+    A date on which the models are not fitted again has the rows of the date before. No row of a level: too little was
+    known to learn from.
+    """
+
+    name = "pooled_forecast_models"
+    key = ("as_of", "level")
+    level = Col(_TEXT, "product, category or store", required=True)
+    text = Col(
+        _TEXT,
+        "JSON: trees as LightGBM's own text, which days ahead a plan reached, shares by kind of series and day ahead",
+        required=True,
+    )
+    sha256 = Col(_TEXT, "checksum of the text", required=True)
+    trained_on = Col(
+        T.DateType(), "the date as of which it was fitted: as_of of its row in models.registry", required=True
+    )
+    made_by = Col(_TEXT, "digest of the code and the settings that it was fitted by", required=True)
+
+
 class Registry(Predicted):
     """One row per model and version: what a job fitted as of a date, on what, and where it stands.
 
@@ -350,6 +372,7 @@ MODELS: tuple[type[Table], ...] = (
     ForecastTotals,
     DemandHints,
     ForecastModels,
+    PooledForecastModels,
     Registry,
     Metrics,
 )

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import ProductProfile
 from promo_spark.contracts.models import BasketRules, ForecastModels, Forecasts
+from promo_spark.flows.forecast_pooled import PooledOfDate, pooled_of_date
 from promo_spark.flows.registry import Fit
 from promo_spark.measures.metric_rows import Figure
 from promo_spark.measures.refitting import refit_reason
@@ -28,11 +29,12 @@ from promo_spark.storage.refused_rows import collected
 
 @dataclass(frozen=True)
 class ForecastsOfDate:
-    """The models run for the date (SeriesModel), figures of them, why they were fitted, "" if kept."""
+    """The models run for the date (SeriesModel), figures of them, why they were fitted, "" if kept; pooled models."""
 
     models: DataFrame
     figures: list[Figure]
     reason: str
+    pooled: PooledOfDate
 
 
 def forecasts_of_date(ctx: Context[ForecastSettings], sales: DataFrame, series: DataFrame) -> ForecastsOfDate:
@@ -49,22 +51,23 @@ def forecasts_of_date(ctx: Context[ForecastSettings], sales: DataFrame, series: 
         else f"testing the models on {settings.backtest_windows} windows"
     )
     ctx.say(f"forecasting {settings.horizon_days} days, {how}")
-    tried = ctx.keep(tried_models(series, settings, kept.rows if kept else None))
+    pooled = pooled_of_date(ctx, series, kept_since=kept.trained_on if kept else None)
+    tried = ctx.keep(tried_models(series, settings, kept.rows if kept else None, pooled.pooled))
     ends = collected(season_ends(tried, settings))  # a few per kind and level, as those that are kept
     ends_kept = collected(kept_ends(tried)) if kept else []
     models = ctx.keep(series_models(tried, ends, settings, ends_kept))
     measured = count_metrics(models) if kept else forecast_metrics(models)
     figures = [Figure(**row.asDict()) for row in collected(measured)]  # a few per model
-    return ForecastsOfDate(models, [*figures, *drifted], reason or "")
+    return ForecastsOfDate(models, [*figures, *drifted], reason or "", pooled)
 
 
-def fit_of_date(ctx: Context[ForecastSettings], of_date: ForecastsOfDate, series: DataFrame) -> Fit | None:
-    """What was fitted to all series on the date; None: nothing. SalesSeries → Fit."""
+def fits_of_date(ctx: Context[ForecastSettings], of_date: ForecastsOfDate, series: DataFrame) -> list[Fit]:
+    """What was fitted to all series on the date. SalesSeries → Fit."""
     days = F.size(SalesSeries.units)
     rows, longest = series.agg(F.sum(days), F.max(days)).collect()[0] if of_date.reason else (0, 0)
     if not rows:
-        return None
-    return Fit(
+        return []
+    fit = Fit(
         "forecasts",
         "statsforecast",
         ctx.settings.refit,
@@ -75,6 +78,7 @@ def fit_of_date(ctx: Context[ForecastSettings], of_date: ForecastsOfDate, series
         state=ForecastModels,
         metrics={f.metric: f.value for f in of_date.figures if f.slice == CHAMPION and f.value is not None},
     )
+    return [fit, *of_date.pooled.fits(ctx, of_date.reason)]
 
 
 def expected_of_date(ctx: Context[ForecastSettings], ahead: DataFrame, sales: DataFrame) -> DataFrame:

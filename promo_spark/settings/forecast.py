@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from promo_spark.contracts.vocabulary import FORECAST_MODELS
-from promo_spark.settings.sections import Count, Days, Positive, Refit, Section, Share, each_once_of
+from promo_spark.settings.sections import Count, Days, Positive, Refit, Section, Seed, Share, each_once_of
 
 Models = Annotated[list[str], each_once_of("model", FORECAST_MODELS)]
 
@@ -25,6 +25,22 @@ class SupplySettings(Section):
     alert_days: Days
     alert_share: Annotated[float, Field(gt=0, le=0.1)]
     alert_history_days: Days
+
+
+class PooledSettings(Section):
+    """One model of all series of a level: on how many of them it is fitted and judged, and how long."""
+
+    enabled: bool
+    sample_series: Positive
+    judged_series: Positive
+    sample_rows: Positive
+    origins: Positive
+    every_days: Days
+    trees: Positive
+    leaves: Annotated[int, Field(ge=2, le=1000)]
+    rate: Annotated[float, Field(gt=0, le=1)]
+    rows_of_leaf: Positive
+    seed: Seed
 
 
 class ForecastSettings(Section):
@@ -49,4 +65,5 @@ class ForecastSettings(Section):
     refit_outside_95: Share
     batch_series: Positive
     partitions: Positive
+    pooled: PooledSettings
     supply: SupplySettings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pyarrow as pa
 from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
@@ -23,6 +24,14 @@ def collected(df: DataFrame) -> list[Row]:
     """The rows of a frame that has few. An error that a rule of ours raised on a worker is raised as its own kind."""
     try:
         return df.collect()
+    except SparkFailure as error:
+        raise readable(error) from error
+
+
+def collected_table(df: DataFrame) -> pa.Table:
+    """The same as columns."""
+    try:
+        return df.toArrow()
     except SparkFailure as error:
         raise readable(error) from error
 

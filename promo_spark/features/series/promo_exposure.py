@@ -14,6 +14,8 @@ from promo_spark.contracts.schema import Col, Frame
 from promo_spark.contracts.silver import PromoCalendar
 from promo_spark.features.series.wanted import SERIES, of_series
 
+_DAILY = DailySales.columns()
+_LEVELS = ("product", "category", "store")
 _PERIOD = [PromoCalendar.start_date, PromoCalendar.end_date]
 
 
@@ -24,6 +26,15 @@ class PromoCount(Frame):
     displayed = Col(T.LongType(), "of those, on display", required=True)
     mailed = Col(T.LongType(), "of those, in the mailer", required=True)
     places = Col(T.LongType(), "where it could have been displayed or mailed: what shares are of", required=True)
+
+
+class PlannedDay(Frame):
+    """One row per series and day to come: how widely it will be shown; null where no plan says."""
+
+    series_id = _DAILY[DailySales.series_id]
+    day = _DAILY[DailySales.day]
+    display_share = _DAILY[DailySales.display_share]
+    mailer_share = _DAILY[DailySales.mailer_share]
 
 
 class CalendarStores(Frame):
@@ -81,6 +92,23 @@ def with_promo_exposure(
         .join(F.broadcast(covered), DailySales.day, "left")
         .withColumns({c: F.coalesce(c, not_listed) for c in (DailySales.display_share, DailySales.mailer_share)})
     )
+
+
+def planned_exposure(
+    sales: DataFrame, calendar: DataFrame, products: DataFrame, *, as_of: datetime.date, days: int
+) -> DataFrame:
+    """One row per series and day to come, `as_of` being the first. DailySales, PromoCalendar → PlannedDay.
+
+    `products`: any frame with product_id and category. Shares are told as those of the past are.
+    """
+    wanted = sales.select(DailySales.series_id, *SERIES).distinct()
+    until = as_of + datetime.timedelta(days)
+    to_come = F.explode(F.sequence(F.lit(as_of), F.lit(until - datetime.timedelta(1)))).alias(PlannedDay.day)
+    coming = calendar.filter(F.col(PromoCalendar.end_date) >= F.lit(as_of))
+    planned = with_promo_exposure(
+        wanted.select("*", to_come), coming, products, wanted.select(*SERIES), as_of=until, levels=_LEVELS
+    )
+    return PlannedDay.shaped(planned)
 
 
 def displays(calendar: DataFrame, item: str) -> DataFrame:

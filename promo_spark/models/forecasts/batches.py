@@ -18,15 +18,19 @@ from pyspark.sql import types as T
 from promo_spark.contracts.features import DailySales
 from promo_spark.contracts.models import ForecastModels, Forecasts, ForecastTotals
 from promo_spark.contracts.schema import Col, Frame
+from promo_spark.measures.best_rows import best_rows
 from promo_spark.models.forecasts.backtest import Forecast
 from promo_spark.models.forecasts.fitting import forecast_batch, kept_pools, with_intervals
 from promo_spark.models.forecasts.local_models import require_known
+from promo_spark.models.forecasts.pooled import Pooled
+from promo_spark.models.forecasts.pooled_fit import LocalWindows, local_windows
 from promo_spark.models.forecasts.pools import pools_of
 from promo_spark.models.forecasts.series import INTERVALS, SalesSeries, SeriesModel, SeriesToForecast
 from promo_spark.settings.forecast import ForecastSettings
 
 BY_DAY = tuple(f.name for f in dataclasses.fields(Forecast))
 STORED = (ForecastModels.profile, ForecastModels.model, *INTERVALS, ForecastModels.trained_on)
+_DRIVERS = (SalesSeries.display, SalesSeries.mailer, SalesSeries.daily_price, SalesSeries.stock_out)
 _SERIES = (DailySales.series_id, DailySales.level, DailySales.item_id)
 
 
@@ -39,8 +43,20 @@ class SeriesCalendar(Frame):
     span = Col(T.IntegerType(), "days from the first one to yesterday", required=True)
 
 
-def sales_series(sales: DataFrame, *, as_of: datetime.date, partitions: int) -> DataFrame:
+class PlannedDays(Frame):
+    """One row per series: what is planned of the days to come, in their order."""
+
+    display = Col(T.ArrayType(T.DoubleType()), "share on display by day; null elements: no plan", required=True)
+    mailer = Col(T.ArrayType(T.DoubleType()), "the same in the mailer", required=True)
+
+
+def sales_series(
+    sales: DataFrame, *, as_of: datetime.date, partitions: int, planned: DataFrame | None = None
+) -> DataFrame:
     """One row per series: its units by day, first sale to yesterday, and its revenue. DailySales → SalesSeries.
+
+    With `planned` also what drives it: a row per series and day to come, with display_share and mailer_share of
+    DailySales. Without it the drivers are null.
 
     The explicit repartition is kept by adaptive execution, which would otherwise merge so few bytes into
     one task. A series that misses a day, or does not end yesterday, fails as a ContractError that names it.
@@ -59,32 +75,94 @@ def sales_series(sales: DataFrame, *, as_of: datetime.date, partitions: int) -> 
         F.raise_error(message).cast("array<double>")
     )
     units = F.col(DailySales.units).cast("double").alias(DailySales.units)
+    stock_out = F.col(DailySales.stock_out).cast("double").alias(DailySales.stock_out)
+    drivers = [] if planned is None else [DailySales.display_share, DailySales.mailer_share, DailySales.price]
+    by_day_columns = [DailySales.day, DailySales.units, *drivers, *([DailySales.stock_out] if drivers else [])]
     shop_days = F.date_diff(F.lit(as_of), F.min(DailySales.day)).alias(SeriesCalendar.shop_days)
-    return (
-        sales.select(*_SERIES, DailySales.day, units, DailySales.revenue)
+    series = (
+        sales.select(*_SERIES, DailySales.day, units, DailySales.revenue, *drivers, stock_out)
         .repartition(partitions, DailySales.series_id)
         .groupBy(*_SERIES)
         .agg(
-            F.sort_array(F.collect_list(F.struct(DailySales.day, DailySales.units))).alias(SeriesCalendar.by_day),
+            F.sort_array(F.collect_list(F.struct(*by_day_columns))).alias(SeriesCalendar.by_day),
             F.sum(DailySales.revenue).alias(SalesSeries.revenue),
             F.count("*").alias(SeriesCalendar.days),
             F.date_diff(F.lit(as_of), F.min(DailySales.day)).alias(SeriesCalendar.span),
         )
         .crossJoin(F.broadcast(sales.agg(shop_days)))
-        .select(
-            *_SERIES,
-            SalesSeries.revenue,
-            (F.col(SeriesCalendar.shop_days) - span).alias(SalesSeries.days_before),
-            units_by_day.alias(SalesSeries.units),
-        )
+    )
+    ahead = {name: F.lit(None).cast("array<double>") for name in _DRIVERS}
+    if planned is not None:
+        series = series.join(_planned_days(planned), DailySales.series_id, "left")
+        ahead = {
+            SalesSeries.display: F.concat(by_day.getField(DailySales.display_share), PlannedDays.display),
+            SalesSeries.mailer: F.concat(by_day.getField(DailySales.mailer_share), PlannedDays.mailer),
+            SalesSeries.daily_price: by_day.getField(DailySales.price),
+            SalesSeries.stock_out: by_day.getField(DailySales.stock_out),
+        }
+    known = {
+        SalesSeries.revenue: F.col(SalesSeries.revenue),
+        SalesSeries.days_before: F.col(SeriesCalendar.shop_days) - span,
+        SalesSeries.units: units_by_day,
+    }
+    return SalesSeries.shaped(series.select(*_SERIES, *[of.alias(name) for name, of in (known | ahead).items()]))
+
+
+def _planned_days(planned: DataFrame) -> DataFrame:
+    """One row per series. Rows of series and days to come → PlannedDays."""
+    shares = (DailySales.display_share, DailySales.mailer_share)
+    by_day = F.sort_array(F.collect_list(F.struct(DailySales.day, *shares)))
+    days = planned.groupBy(DailySales.series_id).agg(by_day.alias(SeriesCalendar.by_day))
+    return days.select(
+        DailySales.series_id,
+        F.col(SeriesCalendar.by_day).getField(DailySales.display_share).alias(PlannedDays.display),
+        F.col(SeriesCalendar.by_day).getField(DailySales.mailer_share).alias(PlannedDays.mailer),
     )
 
 
-def tried_models(series: DataFrame, settings: ForecastSettings, stored: DataFrame | None = None) -> DataFrame:
+def tried_models(
+    series: DataFrame, settings: ForecastSettings, stored: DataFrame | None = None, pooled: Pooled | None = None
+) -> DataFrame:
     """One row per series and model: its forecast, its errors, whether it is the champion. SalesSeries → SeriesModel.
 
     `stored` (ForecastModels) has the champions that series keep; None: every series is fitted. See `forecast_batch`.
-    `pools.season_ends` and `series_models` read these rows: keep them.
+    `pooled`: models of all series that take part. `pools.season_ends` and `series_models` read these rows: keep them.
+    Raises SettingsError when a setting names a model that does not exist.
+    """
+
+    def forecast(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        for rows in batches:
+            for start in range(0, len(rows), settings.batch_series):
+                yield forecast_batch(rows.iloc[start : start + settings.batch_series], settings, pooled)
+
+    return series_to_forecast(series, settings, stored).mapInPandas(forecast, SeriesModel.schema())
+
+
+def pooled_sample(series: DataFrame, settings: ForecastSettings) -> DataFrame:
+    """The series of each level that pooled models are fitted on, by a hash. SalesSeries → SeriesToForecast."""
+    order = F.xxhash64(F.lit(settings.pooled.seed), SeriesToForecast.series_id)
+    return best_rows(
+        series_to_forecast(series, settings),
+        of=[SeriesToForecast.level],
+        by=[order, SeriesToForecast.series_id],
+        keep=settings.pooled.sample_series,
+    )
+
+
+def windows_of_series(series: DataFrame, ids: Sequence[str], settings: ForecastSettings) -> DataFrame:
+    """What their own models said of windows that are over, of some series. SalesSeries → LocalWindows."""
+
+    def windows(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        for batch in batches:
+            yield local_windows(batch, settings)
+
+    judged = series_to_forecast(series, settings).filter(F.col(SeriesToForecast.series_id).isin(list(ids)))
+    return judged.mapInPandas(windows, LocalWindows.schema())
+
+
+def series_to_forecast(series: DataFrame, settings: ForecastSettings, stored: DataFrame | None = None) -> DataFrame:
+    """Which series earn the dear models, and what is stored of each. SalesSeries, ForecastModels → SeriesToForecast.
+
     Raises SettingsError when a setting names a model that does not exist.
     """
     for setting in ("models_regular", "models_intermittent"):
@@ -96,7 +174,7 @@ def tried_models(series: DataFrame, settings: ForecastSettings, stored: DataFram
         .select(SalesSeries.series_id, F.lit(True).alias(SeriesToForecast.top))
     )
     kept = ForecastModels.frame(series.sparkSession) if stored is None else stored
-    marked = (
+    return SeriesToForecast.shaped(
         series.join(F.broadcast(top), SalesSeries.series_id, how="left")
         .join(kept.select(SalesSeries.series_id, *STORED), SalesSeries.series_id, how="left")
         .select(
@@ -104,17 +182,11 @@ def tried_models(series: DataFrame, settings: ForecastSettings, stored: DataFram
             F.col(SalesSeries.revenue).cast("double").alias(SeriesToForecast.revenue),
             SalesSeries.days_before,
             SalesSeries.units,
+            *_DRIVERS,
             F.coalesce(SeriesToForecast.top, F.lit(False)).alias(SeriesToForecast.top),
             *STORED,
         )
     )
-
-    def forecast(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        for rows in batches:
-            for start in range(0, len(rows), settings.batch_series):
-                yield forecast_batch(rows.iloc[start : start + settings.batch_series], settings)
-
-    return marked.mapInPandas(forecast, SeriesModel.schema())
 
 
 def series_models(

@@ -53,6 +53,15 @@ def with_ensembles(forecasts: Floats, models: Sequence[str], ensembles: Mapping[
     return np.concatenate([*(mean[:, None] for mean in means), forecasts], axis=1)
 
 
+def mixed(local: Floats, pooled: Floats, share: Floats) -> Floats:
+    """By day ahead: a share of the pooled model's forecast, the rest of the other. Where the model has none, the other.
+
+    >>> mixed(np.array([2.0, 2.0]), np.array([4.0, np.nan]), np.array([0.5, 0.5])).tolist()
+    [3.0, 2.0]
+    """
+    return np.where(np.isfinite(pooled), (1 - share) * local + share * np.nan_to_num(pooled), local)
+
+
 def mean_of(forecasts: Floats) -> Floats:
     """Mean over the models, by origin, model and day; of those that have a number."""
     known = np.isfinite(forecasts)

@@ -11,9 +11,10 @@ import pandas as pd
 
 from promo_spark.contracts.models import ForecastModels
 from promo_spark.models.forecasts.backtest import accuracy, champion, in_pieces, seasonal_naive_scale, windows_possible
-from promo_spark.models.forecasts.ensembles import ensembles_of, mean_of, standard, with_ensembles
+from promo_spark.models.forecasts.ensembles import ENSEMBLE, ensembles_of, mean_of, mixed, standard, with_ensembles
 from promo_spark.models.forecasts.intervals import IntervalEnds, Scores, covered, error_scale, pooled_ends, scores
 from promo_spark.models.forecasts.local_models import MODELS, Batch, Floats, batch_forecasts
+from promo_spark.models.forecasts.pooled import POOLED, Pooled, PooledForecast, of_series
 from promo_spark.models.forecasts.rules import rule_forecast
 from promo_spark.models.forecasts.series import (
     Series,
@@ -32,32 +33,39 @@ PoolKey = tuple[str, str]  # kind and level of series
 Pools = Mapping[PoolKey, IntervalEnds]
 
 
-def forecast_batch(batch: pd.DataFrame, settings: ForecastSettings) -> pd.DataFrame:
+def forecast_batch(batch: pd.DataFrame, settings: ForecastSettings, pooled: Pooled | None = None) -> pd.DataFrame:
     """SeriesToForecast → SeriesModel, without the intervals of models: `with_intervals` adds them.
 
     A series that keeps its stored champion has the champion's row, without errors: the model is run once, on all
     days. Any other series has one row per model: its forecast and its errors in the last window of the backtest.
     `champion` is chosen on all windows. `picked` is the model that the windows before the last would have chosen:
     judged on the last, it shows without flattery what choosing is worth. What is stored may be missing in the frame.
+    `pooled`: models of all series, which have a share of a series' ensemble, and are contenders where they have one.
     """
-    batch = batch.reindex(columns=list(SeriesToForecast.columns()))
-    batch = batch.astype(object).where(batch.notna(), None)
-    every = [series_of(row, settings) for row in batch.itertuples(index=False)]
+    every = every_series(batch, settings)
+    beside = _beside(every, settings, pooled) if pooled else {}
     rows = [_rule_row(series, settings, champion=True) for series in every if not series.models]
-    rows.extend(_kept_rows(every, settings))
+    rows.extend(_kept_rows(every, beside, settings))
     done = {row[SeriesModel.series_id] for row in rows}
     routes: dict[tuple[str, ...], list[Series]] = {}
     for series in every:
         if series.series_id not in done:
             routes.setdefault(series.models, []).append(dataclasses.replace(series, stored=None))
     for models, members in routes.items():
-        rows.extend(_modelled(members, models, settings))
+        rows.extend(_modelled(members, models, beside, settings))
     return pd.DataFrame(rows, columns=list(SeriesModel.columns()))
 
 
-def whole_batch(batch: pd.DataFrame, settings: ForecastSettings) -> pd.DataFrame:
+def every_series(batch: pd.DataFrame, settings: ForecastSettings) -> list[Series]:
+    """SeriesToForecast → its series. Columns that are missing are not known."""
+    batch = batch.reindex(columns=list(SeriesToForecast.columns()))
+    batch = batch.astype(object).where(batch.notna(), None)
+    return [series_of(row, settings) for row in batch.itertuples(index=False)]
+
+
+def whole_batch(batch: pd.DataFrame, settings: ForecastSettings, pooled: Pooled | None = None) -> pd.DataFrame:
     """SeriesToForecast → SeriesModel with intervals, where the batch is all series that there are."""
-    tried = forecast_batch(batch, settings)
+    tried = forecast_batch(batch, settings, pooled)
     now, before = (batch_pools(tried, settings, before=before) for before in (False, True))
     kept = tried[tried[ForecastModels.ends_of_total].notna()].sort_values(SeriesModel.series_id)
     stored = kept_pools(kept.drop_duplicates([SeriesModel.profile, SeriesModel.level]).to_dict("records"))
@@ -106,40 +114,70 @@ def with_intervals(models: pd.DataFrame, pools: Pools, before: Pools, settings: 
     return pd.DataFrame(rows, columns=list(SeriesModel.columns()))
 
 
-def _kept_rows(every: Iterable[Series], settings: ForecastSettings) -> Iterator[dict[str, Any]]:
+def windows_of(series: Series, settings: ForecastSettings) -> int:
+    """How many windows of the backtest the series is long enough for."""
+    return windows_possible(
+        len(series.units),
+        horizon_days=settings.horizon_days,
+        season_days=settings.season_days,
+        at_most=settings.backtest_windows,
+    )
+
+
+def _beside(every: Sequence[Series], settings: ForecastSettings, pooled: Pooled) -> dict[str, PooledForecast]:
+    """By series what the pooled model says of it, where it takes part."""
+    asked = [series for series in every if series.models and series.history and pooled.of(series.level, series.kind)]
+    return of_series([(s.series_id, s.level, s.kind, s.history) for s in asked if s.history], pooled, settings)
+
+
+def _kept_rows(
+    every: Iterable[Series], beside: Mapping[str, PooledForecast], settings: ForecastSettings
+) -> Iterator[dict[str, Any]]:
     """The rows of the series whose stored champion is a model that still works on them."""
     routes: dict[tuple[str, ...], list[tuple[Series, StoredModel, IntervalEnds]]] = {}
     for series in every:
         if series.models and series.stored and series.stored.ends:
             ensembles = ensembles_of(series.models, series.members)
             run = ensembles.get(series.stored.model, (series.stored.model,))
-            if all(model in MODELS for model in run):
+            if all(model in MODELS for model in run) or (run == (POOLED,) and series.series_id in beside):
                 routes.setdefault(run, []).append((series, series.stored, series.stored.ends))
     for run, kept in routes.items():
-        histories = [series.units for series, _, _ in kept]
-        batch = batch_forecasts(histories, run, horizon_days=settings.horizon_days, season_days=settings.season_days)
-        for units, (series, stored, ends) in zip(mean_of(batch.units), kept, strict=True):
+        if run == (POOLED,):
+            found = [beside[series.series_id].units[0] for series, _, _ in kept]
+        else:
+            histories = [series.units for series, _, _ in kept]
+            batch = batch_forecasts(
+                histories, run, horizon_days=settings.horizon_days, season_days=settings.season_days
+            )
+            found = list(mean_of(batch.units))
+        for units, (series, stored, ends) in zip(found, kept, strict=True):
+            if stored.model == ENSEMBLE and series.series_id in beside:
+                of = beside[series.series_id]
+                units = mixed(units, of.units[0], of.share[0])
             if np.isfinite(units).all():
                 row = model_row(series, stored.model, units, champion=True)
                 yield row | {SeriesModel.error_scale: stored.error_scale} | ends_row(ends)
 
 
-def _modelled(members: Sequence[Series], models: Sequence[str], settings: ForecastSettings) -> Iterator[dict[str, Any]]:
+def _modelled(
+    members: Sequence[Series],
+    models: Sequence[str],
+    beside: Mapping[str, PooledForecast],
+    settings: ForecastSettings,
+) -> Iterator[dict[str, Any]]:
     """The rows of series that share their models: all of them and all their windows in one call."""
-    h, season = settings.horizon_days, settings.season_days
-    windows = [
-        windows_possible(len(s.units), horizon_days=h, season_days=season, at_most=settings.backtest_windows)
-        for s in members
-    ]
+    h = settings.horizon_days
+    windows = [windows_of(series, settings) for series in members]
     histories = [
         s.units[: len(s.units) - w * h] for s, count in zip(members, windows, strict=True) for w in range(count + 1)
     ]
-    batch = batch_forecasts(histories, models, horizon_days=h, season_days=season)
+    batch = batch_forecasts(histories, models, horizon_days=h, season_days=settings.season_days)
     start = 0
     for series, count in zip(members, windows, strict=True):
         own = range(start, start + count + 1)
         start += count + 1
-        yield from _series_rows(series, models, batch.units[own], _failures(batch, own, len(models)), settings)
+        pooled = beside[series.series_id].of_origins(count + 1) if series.series_id in beside else None
+        yield from _series_rows(series, models, batch.units[own], _failures(batch, own, len(models)), settings, pooled)
 
 
 def _failures(batch: Batch, histories: range, models: int) -> dict[int, str]:
@@ -149,7 +187,12 @@ def _failures(batch: Batch, histories: range, models: int) -> dict[int, str]:
 
 
 def _series_rows(
-    series: Series, models: Sequence[str], forecasts: Floats, failures: dict[int, str], settings: ForecastSettings
+    series: Series,
+    models: Sequence[str],
+    forecasts: Floats,
+    failures: dict[int, str],
+    settings: ForecastSettings,
+    pooled: PooledForecast | None,
 ) -> Iterator[dict[str, Any]]:
     """Rows of one series from forecasts by origin (now, then window 0, 1, …), model and day.
 
@@ -161,6 +204,11 @@ def _series_rows(
     forecasts[:, list(failures), :] = np.nan
     ensembles = ensembles_of(models, series.members)
     forecasts, names = with_ensembles(forecasts, models, ensembles), [*ensembles, *models]
+    if pooled:
+        if ENSEMBLE in ensembles:
+            place = names.index(ENSEMBLE)
+            forecasts[:, place] = mixed(forecasts[:, place], pooled.units, pooled.share)
+        forecasts, names = np.concatenate([forecasts, pooled.units[:, None]], axis=1), [*names, POOLED]
     now, past = forecasts[0], forecasts[1:]
     works = [m for m in range(len(names)) if np.isfinite(forecasts[:, m]).all()]
     ends = [len(series.units) - w * h for w in range(len(past))]

@@ -16,6 +16,7 @@ from promo_spark.contracts.schema import Col, Frame
 from promo_spark.models.forecasts.backtest import Accuracy, Forecast, in_pieces
 from promo_spark.models.forecasts.intervals import IntervalEnds
 from promo_spark.models.forecasts.local_models import Floats
+from promo_spark.models.forecasts.panel import History
 from promo_spark.models.forecasts.rules import series_kind
 from promo_spark.settings.forecast import ForecastSettings
 
@@ -42,6 +43,10 @@ class SalesSeries(Frame):
     revenue = Col(T.DecimalType(28, 2), "amount received ever", required=True)
     days_before = Col(T.IntegerType(), "days of sales of any series before the first sale of this one", required=True)
     units = Col(_BY_DAY, "units by day, from the first sale to yesterday", required=True)
+    display = Col(_BY_DAY, "share on display of the same days and, as planned, of those to come; null: not asked for")
+    mailer = Col(_BY_DAY, "the same in the mailer")
+    daily_price = Col(_BY_DAY, "mean price paid by day; null: not asked for")
+    stock_out = Col(_BY_DAY, "1 on days without stock; null: not asked for")
 
 
 class SeriesToForecast(Frame):
@@ -53,6 +58,10 @@ class SeriesToForecast(Frame):
     revenue = Col(T.DoubleType(), "amount received ever; null: not known")
     days_before = Col(T.IntegerType(), "days of sales of any series before the first sale; null: none")
     units = Col(_BY_DAY, "units by day, from the first sale to yesterday", required=True)
+    display = SalesSeries.columns()[SalesSeries.display]
+    mailer = SalesSeries.columns()[SalesSeries.mailer]
+    daily_price = SalesSeries.columns()[SalesSeries.daily_price]
+    stock_out = SalesSeries.columns()[SalesSeries.stock_out]
     top = Col(T.BooleanType(), "whether the series earns the dear models", required=True)
     profile = Col(T.StringType(), "what kind of series it was; null: nothing is kept, as in all that follow")
     model = Col(T.StringType(), "the champion")
@@ -126,6 +135,7 @@ class Series:
     item_id: str
     kind: str
     units: Floats
+    history: History | None  # None: its drivers are not asked for
     days_before: int
     price: float | None
     models: tuple[str, ...]  # none: a rule forecasts it
@@ -150,7 +160,13 @@ def series_of(row: Any, settings: ForecastSettings) -> Series:
     before = int(row.days_before) if _known(row.days_before) else 0
     models = _models(kind, bool(row.top), settings)
     members = settings.ensemble_intermittent if kind == "intermittent" else settings.ensemble_regular
-    return Series(row.series_id, row.level, row.item_id, kind, units, before, price, models, tuple(members), stored)
+    history = None
+    if row.display is not None:
+        drivers = (row.display, row.mailer, row.daily_price, row.stock_out)
+        history = History(units, *(np.asarray(of, np.float64) for of in drivers))
+    return Series(
+        row.series_id, row.level, row.item_id, kind, units, history, before, price, models, tuple(members), stored
+    )
 
 
 def model_row(

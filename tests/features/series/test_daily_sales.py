@@ -15,6 +15,7 @@ from promo_spark.contracts.features import DailySales
 from promo_spark.contracts.silver import OrderLines, Products, PromoCalendar
 from promo_spark.features.past_lines import past_lines
 from promo_spark.features.series.daily_sales import daily_sales, sales_days
+from promo_spark.features.series.promo_exposure import planned_exposure
 from promo_spark.features.series.wanted import wanted_series
 from promo_spark.features.sold_days import product_days, store_days
 from promo_spark.settings import Settings
@@ -159,6 +160,35 @@ def test_display_and_mailer_are_those_of_the_promo_calendar(found: dict[tuple[st
     unknown = [r for (_, number), r in found.items() if number > 12]  # the calendar ends on day 12
     assert {(r.display_share, r.mailer_share) for r in unknown} == {(None, None)}
     assert {r.stock_out for r in found.values()} == {None}  # there is no stock table
+
+
+def test_what_is_planned_is_told_as_the_past_was(spark: SparkSession) -> None:
+    """Two days to come: on the first, eggs stand in the mailer of one of two stores; of the second nobody plans."""
+    series = [{"series_id": f"{level}:{item}", "level": level, "item_id": item} for level, item in SERIES_TO_COME]
+    planned = planned_exposure(
+        DailySales.frame(spark, [row | {"as_of": AS_OF, "day": day(14)} for row in series]),
+        PromoCalendar.frame(
+            spark,
+            [
+                placed("eggs", "s1", 12, 15, mailer="front"),
+                placed("milk", "s2", 12, 15, display="aisle"),
+                placed("figs", "s1", 1, 14, display="aisle"),  # over
+            ],
+        ),
+        Products.frame(spark, CATALOGUE),
+        as_of=AS_OF,
+        days=2,
+    )
+    shares = {(r.series_id, r.day.day): (r.display_share, r.mailer_share) for r in planned.collect()}
+    assert shares == {
+        ("product:eggs", 15): (0.0, 0.5),
+        ("product:figs", 15): (0.0, 0.0),
+        ("category:fresh", 15): (0.25, 0.25),  # the mean of eggs' and milk's
+        **{(name, 16): (None, None) for name in ("product:eggs", "product:figs", "category:fresh")},
+    }
+
+
+SERIES_TO_COME = (("product", "eggs"), ("product", "figs"), ("category", "fresh"))
 
 
 def test_nothing_on_or_after_the_date_leaks_in_and_partitions_do_not_matter(
