@@ -17,6 +17,7 @@ from promo_spark.contracts.policy import Policy
 from promo_spark.contracts.risk import Risk, RiskActions
 from promo_spark.contracts.segments import SegmentPortraits
 from promo_spark.contracts.silver import Users
+from promo_spark.contracts.supply import DemandTrends, InventoryPlan, SupplyAlerts
 from promo_spark.flows.report.cards import FITTED_BY
 from promo_spark.flows.report.page import pages_of_date
 from promo_spark.runtime.job import Ahead, Context, Earlier, job, main
@@ -44,6 +45,9 @@ from promo_spark.settings.report import ReportSettings
         BasketRules,
         DailySales,
         Forecasts,
+        InventoryPlan,
+        SupplyAlerts,
+        DemandTrends,
         Metrics,
         Registry,
         Risk,

@@ -12,6 +12,7 @@ _DOUBLE = T.DoubleType()
 
 STOCK_STATUSES = ("stockout_risk", "overstock", "ok")
 ALERT_KINDS = ("sales_low", "sales_high", "no_delivery", "stock_lost", "large_delivery")
+TREND_ATTRIBUTES = ("category", "subcategory", "brand", "tag")
 ALL_STORES = "all"
 
 
@@ -124,7 +125,7 @@ class DemandTrends(Predicted):
 
     name = "demand_trends"
     key = ("as_of", "category", "attribute", "value")
-    checks = (Check("attribute_known", "attribute", "in", ("category", "subcategory", "brand", "tag")),)
+    checks = (Check("attribute_known", "attribute", "in", TREND_ATTRIBUTES),)
     category = Col(_TEXT, "the category", required=True)
     attribute = Col(
         _TEXT, "category: the whole of it; subcategory, brand; tag: of silver.products, such as a colour", required=True

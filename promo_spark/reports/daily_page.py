@@ -14,6 +14,7 @@ from promo_spark.reports.sections.forecasts import ForecastRows, forecasts_secti
 from promo_spark.reports.sections.models import ModelRows, card_sections, models_section
 from promo_spark.reports.sections.outcomes import OutcomeRows, alarms, outcomes_section
 from promo_spark.reports.sections.recommendations import recommendations_section
+from promo_spark.reports.sections.supply import SupplyRows, supply_section
 from promo_spark.reports.sections.together import TogetherRows, together_section
 from promo_spark.reports.sections.told import Row, Told
 from promo_spark.reports.sections.watched import PolicyRows, policy_section, quality_section, risk_section
@@ -29,6 +30,7 @@ class DailyRows:
     fairness: FairnessRows
     together: TogetherRows
     forecasts: ForecastRows
+    supply: SupplyRows
     recommendations: Sequence[Row]
     models: ModelRows
     risk: Sequence[Row]
@@ -46,6 +48,7 @@ def daily_page(of: DailyRows, told: Told, run_id: str) -> str:
         fairness_section(of.fairness, told),
         together_section(of.together, told),
         forecasts_section(of.forecasts, told),
+        supply_section(of.supply, told),
         recommendations_section(of.recommendations, told),
         models_section(of.models, told),
         risk_section(of.risk, told),

@@ -38,6 +38,7 @@ from promo_spark.reports.sections.fairness import FairnessRows, fairness_section
 from promo_spark.reports.sections.forecasts import ForecastRows
 from promo_spark.reports.sections.models import ModelRows
 from promo_spark.reports.sections.outcomes import OutcomeRows
+from promo_spark.reports.sections.supply import SupplyRows
 from promo_spark.reports.sections.together import TogetherRows, together_section
 from promo_spark.reports.sections.told import Told
 from promo_spark.reports.sections.watched import PolicyRows
@@ -369,6 +370,7 @@ def test_the_page_has_every_section_and_begins_with_what_was_decided(page: Page)
         "fairness",
         "together",
         "forecasts",
+        "supply",
         "recommendations",
         "models",
         "risk",
@@ -493,6 +495,7 @@ def test_a_date_without_rows_has_a_page_that_says_why() -> None:
         FairnessRows([], []),
         TogetherRows([], 0),
         ForecastRows([], [], [], [], []),
+        SupplyRows([], [], [], [], []),
         [],
         ModelRows([], [], {}),
         [],

@@ -11,6 +11,7 @@ from promo_spark.contracts.decisions import ARMS, EXCLUSIONS, STATUSES
 from promo_spark.contracts.measurement import FAIRNESS_OUTCOMES, METRICS, OUTCOMES, VERDICTS
 from promo_spark.contracts.policy import PARAMETERS
 from promo_spark.contracts.risk import ACTIONS
+from promo_spark.contracts.supply import ALERT_KINDS, TREND_ATTRIBUTES
 from promo_spark.measurement.kpis.key_figures import UNKNOWN
 from promo_spark.models.propensity.questions import item_questions, user_questions
 from promo_spark.models.segments.names import AVERAGE, NO_ORDERS, PHRASES
@@ -40,6 +41,9 @@ WORDS = {
     "segment_advice": vocabulary.ADVICE,
     "parameter": [p.name for p in PARAMETERS],
     "kpi": list(UNKNOWN),
+    "alert": ALERT_KINDS,
+    "alert_found": ALERT_KINDS,
+    "trend": TREND_ATTRIBUTES,
     "segment": [NO_ORDERS, AVERAGE, *(phrase for ends in PHRASES.values() for phrase in ends)],
 }
 

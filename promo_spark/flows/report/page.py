@@ -16,6 +16,7 @@ from promo_spark.flows.report.models import (
 )
 from promo_spark.flows.report.outcomes import outcome_rows
 from promo_spark.flows.report.reading import Ctx
+from promo_spark.flows.report.supply import supply_rows
 from promo_spark.reports.daily_page import DailyRows, cards_page, daily_page
 from promo_spark.reports.sections.models import cards_page_name
 from promo_spark.reports.sections.told import Told
@@ -30,11 +31,12 @@ def pages_of_date(ctx: Ctx) -> dict[str, str]:
     words = Wording(language, ctx.business.currency, ctx.settings.least_group)
     tables = frozenset(table for table in ctx.job.optional if ctx.exists(table))
     ctx.say("reading decisions, effects, segments and models")
-    (decided, outcomes, together, risk, quality, models), of_customers = both(
+    (decided, outcomes, together, supply, risk, quality, models), of_customers = both(
         lambda: (
             decided_rows(ctx),
             outcome_rows(ctx),
             together_rows(ctx),
+            supply_rows(ctx),
             risk_groups(ctx),
             quality_rows(ctx),
             model_rows(ctx),
@@ -50,7 +52,18 @@ def pages_of_date(ctx: Ctx) -> dict[str, str]:
     customers, fairness, forecasts, recommendations, policy = of_customers
     told = Told(words, ctx.date, ctx.settings.days, tables)
     rows = DailyRows(
-        decided, outcomes, customers, fairness, together, forecasts, recommendations, models, risk, quality, policy
+        decided,
+        outcomes,
+        customers,
+        fairness,
+        together,
+        forecasts,
+        supply,
+        recommendations,
+        models,
+        risk,
+        quality,
+        policy,
     )
     return {
         f"{ctx.date}": daily_page(rows, told, ctx.run_id),
