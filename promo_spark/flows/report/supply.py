@@ -56,8 +56,7 @@ def worst_alerts(alerts: DataFrame, products: DataFrame) -> DataFrame:
 def strongest_trends(trends: DataFrame) -> DataFrame:
     """Of each kind of attribute what rises most, of all categories. DemandTrends → some of it."""
     order = (F.desc(DemandTrends.rise_units), DemandTrends.category, DemandTrends.value)
-    rising = trends.filter(F.col(DemandTrends.rise_units) > 0)
-    return best_rows(rising, of=[DemandTrends.attribute], by=order, keep=TRENDS)
+    return best_rows(trends, of=[DemandTrends.attribute], by=order, keep=TRENDS)
 
 
 def _first(rows: DataFrame, products: DataFrame, by: Sequence[Column | str], keep: int) -> DataFrame:

@@ -49,7 +49,7 @@ class SupplyRows:
     orders: Sequence[Row]  # InventoryPlan, the most urgent first
     kinds: Sequence[Row]  # AlertGroup
     alerts: Sequence[Row]  # SupplyAlerts, the worst first
-    trends: Sequence[Row]  # DemandTrends that rise
+    trends: Sequence[Row]  # DemandTrends that rise most, or fall least
 
 
 def supply_section(of: SupplyRows, told: Told) -> Section:
@@ -93,7 +93,7 @@ def _alerts(of: SupplyRows, told: Told) -> list[Block]:
     w = told.words
     if not of.alerts:
         known = SupplyAlerts in told.tables
-        return [Sentence(w.say("supply.no_alert"), "good") if known else told.why_empty(SupplyAlerts)]
+        return [Sentence(w.say("supply.no_alert"), "quiet") if known else told.why_empty(SupplyAlerts)]
     counts = {group[AlertGroup.kind]: group[AlertGroup.alerts] for group in of.kinds}
     kinds = [f"{w.word('alert', kind)} {w.count(counts[kind])}" for kind in ALERT_KINDS if kind in counts]
     rows = [
@@ -139,10 +139,9 @@ def _order_cells(order: Row, told: Told) -> list[Cell]:
 def _trends(trends: Sequence[Row], told: Told) -> list[Block]:
     w = told.words
     if not trends:
-        known = DemandTrends in told.tables
-        return [Sentence(w.say("supply.no_trend"), "quiet") if known else told.why_empty(DemandTrends)]
-    ordered = sorted(
-        trends,
+        return [told.why_empty(DemandTrends)]
+    rising = sorted(
+        (r for r in trends if r[DemandTrends.rise_units] > 0),
         key=lambda r: (
             TREND_ATTRIBUTES.index(r[DemandTrends.attribute]),
             -r[DemandTrends.rise_units],
@@ -150,6 +149,8 @@ def _trends(trends: Sequence[Row], told: Told) -> list[Block]:
             r[DemandTrends.value],
         ),
     )
+    if not rising:
+        return [Sentence(w.say("supply.no_trend"), "quiet")]
     rows = [
         [
             w.word("trend", row[DemandTrends.attribute]),
@@ -160,9 +161,9 @@ def _trends(trends: Sequence[Row], told: Told) -> list[Block]:
             w.number(row[DemandTrends.forecast_units], 1),
             w.number(row[DemandTrends.rise_units], 1, signed=True),
         ]
-        for row in ordered
+        for row in rising
     ]
-    lead = w.say("supply.trends_lead", days=w.count(ordered[0][DemandTrends.days]), most=TRENDS)
+    lead = w.say("supply.trends_lead", days=w.count(rising[0][DemandTrends.days]), most=TRENDS)
     columns = told.columns("trend", "named", "category", "#products", "#sold", "#forecast", "#rise")
     return [Sentence(lead, "quiet"), Grid(columns, rows)]
 
