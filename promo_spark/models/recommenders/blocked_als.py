@@ -36,6 +36,7 @@ from promo_spark.learners.implicit_factors import (
     solved_rows,
     turning,
 )
+from promo_spark.measures.computed import computed
 from promo_spark.models.recommenders.factors import Factors, UserVector
 from promo_spark.models.recommenders.strengths import ModelPair
 from promo_spark.models.recommenders.tie_blocks import (
@@ -212,7 +213,7 @@ def _user_vectors(of_users: DataFrame, vectors: Turned, fit: Fit) -> DataFrame:
                 users = row[UserBlock.user_ids].values
                 yield pa.RecordBatch.from_arrays([users, lists], names=list(UserVector.columns()))
 
-        return of_users.mapInArrow(solved, UserVector.schema()).localCheckpoint(eager=True)
+        return computed(of_users.mapInArrow(solved, UserVector.schema()))
 
 
 @contextmanager
