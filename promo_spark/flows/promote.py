@@ -73,11 +73,11 @@ from promo_spark.decisions.withheld import as_promotions, held_and_withheld, is_
 from promo_spark.flows.promote_inputs import (
     Ctx,
     Today,
-    computed,
     limits_of_the_day,
     limits_within_the_day,
     stock_of_the_day,
 )
+from promo_spark.measures.computed import computed
 from promo_spark.measures.consent import unprofiled_users
 from promo_spark.measures.money import minor_per_unit
 

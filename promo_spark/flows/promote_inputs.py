@@ -33,6 +33,7 @@ from promo_spark.decisions.eligibility import eligible
 from promo_spark.decisions.groups import group_limits
 from promo_spark.decisions.offers.products import OfferableProduct
 from promo_spark.decisions.stock import StockLeft, stock_left
+from promo_spark.measures.computed import computed
 from promo_spark.measures.offers_in_force import offers_in_force
 from promo_spark.runtime.job import Context, Earlier
 from promo_spark.settings.promote import PromoteSettings
@@ -74,15 +75,6 @@ class Today:
     promotions: DataFrame
     propensity: DataFrame
     limits: Mapping[str, int]
-
-
-def computed(df: DataFrame) -> DataFrame:
-    """The frame computed now, once, without the plan that led to it.
-
-    So what was checked is what is written. A persisted frame would do that too, but its whole plan stands in
-    the plan of every frame that uses it, twice at each use; after the six steps here plans outgrow the driver.
-    """
-    return df.localCheckpoint(eager=True)
 
 
 def limits_of_the_day(

@@ -8,6 +8,7 @@ from promo_spark.contracts.catalogue import ALL_TABLES, QUARANTINE, SILVER
 from promo_spark.contracts.ops import SourceFiles
 from promo_spark.contracts.schema import Table
 from promo_spark.errors import SettingsError
+from promo_spark.measures.computed import computed
 from promo_spark.storage.commits import Mark
 from promo_spark.storage.damage import bring_back
 from promo_spark.storage.lake import Lake
@@ -36,4 +37,4 @@ def _forget_what_was_taken_in(lake: Lake, table: type[Table]) -> None:
     listed = lake.read(SourceFiles).filter(F.col(SourceFiles.table) == fed.full_name()).select(*SourceFiles.key)
     if not listed.isEmpty():
         nothing = SourceFiles.frame(lake.spark, [])
-        lake.write(SourceFiles, nothing, gone=listed.localCheckpoint(), mark=Mark(run="restore", job="restore"))
+        lake.write(SourceFiles, nothing, gone=computed(listed), mark=Mark(run="restore", job="restore"))

@@ -19,8 +19,8 @@ from promo_spark.secret_references import resolved
 from promo_spark.settings import Settings
 from promo_spark.settings.spark import SparkSettings
 from promo_spark.storage.catalogs import refuse_unknown_catalog
-from promo_spark.storage.jvm import given_to_spark_submit, has_class, keep_looked_up
-from promo_spark.storage.maintenance import CHECKPOINTS
+from promo_spark.storage.jvm import SparkFailure, given_to_spark_submit, has_class, keep_looked_up
+from promo_spark.storage.maintenance import CHECKPOINTS, delete_own_checkpoints
 from promo_spark.submission.jars import suite_jars
 from promo_spark.submission.local_mode import JAVA_OPTIONS, is_local, java_options, local_conf, refuse_unshared_lake
 
@@ -86,6 +86,8 @@ def session_of(app_name: str, settings: Settings, given: SparkSession | None = N
     try:
         yield own
     finally:
+        with contextlib.suppress(*SparkFailure):  # what is left, maintain deletes
+            delete_own_checkpoints(own)
         own.stop()
 
 
@@ -178,9 +180,9 @@ def hadoop_secrets(spark: SparkSettings) -> dict[str, str]:
 
 
 def _checkpoints(master: str, settings: Settings) -> str | None:
-    """Where iterative fits cut their lineage: on this machine, or beside the tables, where every executor can reach.
+    """Where rows lie that are computed once, see measures/computed.py: here, or beside the tables, for all executors.
 
-    With a catalog on a cluster there is no such place that is known; then they go without.
+    With a catalog on a cluster there is no such place that is known; then a lost executor's are lost.
     """
     if is_local(master):
         folder = tempfile.mkdtemp(prefix="promo_spark_checkpoints_")

@@ -17,6 +17,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.schema import Personal, Table
+from promo_spark.measures.computed import computed
 from promo_spark.storage.arrow_tables import folder_of
 from promo_spark.storage.commits import Mark, marked
 from promo_spark.storage.files import Files
@@ -71,7 +72,7 @@ def delete_rows(lake: Lake, table: type[Table], rows: DataFrame, by: Sequence[st
     gone = rows_of_runs(table, rows).collect()  # a row per day and run
     if not gone:
         return 0
-    keys = rows.select(*by).distinct().localCheckpoint()
+    keys = computed(rows.select(*by).distinct())
     left = {run_of(r) for r in rows_of_runs(table, lake.read(table).join(keys, list(by), "left_anti")).collect()}
     lost = [run for run in map(run_of, gone) if run not in left]
     if lost:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from pyspark.sql import DataFrame, Row
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -140,6 +140,12 @@ def delete_leftovers(lake: Lake, hours: int, now: int) -> None:
     for file in list(files.below(f"{lake.root}/{pages.FOLDER}")):
         if file.path.endswith(pages.UNFINISHED) and file.modified < now - hours * _HOUR:
             files.delete(file.path)
+
+
+def delete_own_checkpoints(spark: SparkSession) -> None:
+    """Deletes what the session's jobs computed once, or iterated on: rows of users stand in it."""
+    if folder := spark.sparkContext.getCheckpointDir():
+        Files(spark).delete_folder(folder)
 
 
 def vacuum(lake: Lake, table: type[Table], found: Stored, hours: int, now: int) -> bool:

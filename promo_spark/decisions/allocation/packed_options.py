@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 
 from promo_spark.contracts.schema import Col, Frame
 from promo_spark.decisions.allocation.options import Options, options_of
+from promo_spark.measures.computed import computed
 
 _BYTES = T.BinaryType()
 
@@ -39,7 +40,7 @@ def packed_options(options: DataFrame, constraints: Sequence[str]) -> DataFrame:
                 of, _ = options_of(batch, constraints)
                 yield pa.RecordBatch.from_pylist([_packed(of)], schema=_SCHEMA)
 
-    return options.mapInArrow(of_batches, PackedOptions.struct()).localCheckpoint(eager=True)
+    return computed(options.mapInArrow(of_batches, PackedOptions.struct()))
 
 
 _SCHEMA = pa.schema(

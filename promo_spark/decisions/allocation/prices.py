@@ -37,6 +37,7 @@ from promo_spark.decisions.allocation.user_sets import (
     sets_at,
     user_sets,
 )
+from promo_spark.measures.computed import computed
 
 _PASSES, _PASSES_OF_ALL = 60, 8
 _SAMPLE_OF_DRIVER = 3000  # users by whom prices are found first where all are on the driver
@@ -248,7 +249,7 @@ def _of_all(
     lowest = lowest_bound(ask, most, passes=_PASSES_OF_ALL, usual=usual, start=start)
     bound = _with_frontier(lowest, ask, most, names, frontier_of)
     settled = _settled(packed, most, bound)
-    sets = user_sets(options, names, most, settled.at).localCheckpoint(eager=True)
+    sets = computed(user_sets(options, names, most, settled.at))
     others = options.join(sets.filter(~F.col(UserSet.settled)), UserOptions.user_id, "left_semi")
     rows = others.toArrow().sort_by(UserOptions.user_id)
     of, option_ids = options_of(rows, names)

@@ -15,6 +15,7 @@ from promo_spark.features.line_changes import LineChange, line_changes
 from promo_spark.features.past_lines import PastLine, past_lines
 from promo_spark.features.products.carried import moved_products
 from promo_spark.features.users.carried import with_purchases
+from promo_spark.measures.computed import computed
 from promo_spark.measures.consent import PermissionChange, permission_changes
 from promo_spark.runtime.earlier_runs import EarlierRun
 from promo_spark.runtime.job import Context
@@ -65,11 +66,6 @@ def changes(ctx: Context[ProfileSettings], products: DataFrame) -> Changes | Non
     return found
 
 
-def settled(df: DataFrame) -> DataFrame:
-    """The frame, computed now and cut off from how it came about: what is made of it is planned from here."""
-    return df.localCheckpoint(eager=True)
-
-
 def _changes(
     ctx: Context[ProfileSettings], since: EarlierRun, days: Sequence[datetime.date], products: DataFrame
 ) -> Changes:
@@ -78,13 +74,13 @@ def _changes(
     if days:
         then = past_lines(ctx.read_then(OrderLines, since), since.date).filter(day.isin(list(days)))
     now = past.filter(day.isin(list(days)) | (day >= F.lit(since.date)))
-    lines = settled(line_changes(then, now))
+    lines = computed(line_changes(then, now))
     first_day = lines.agg(F.min(LineChange.order_date)).collect()[0][0]
     moved = _moved(ctx, since, products, past.filter(day < F.lit(since.date)))
     permissions = _permissions(ctx, since)
     permitted = permissions.filter(F.col(PermissionChange.may)).select(Users.user_id)
     users = lines.select(OrderLines.user_id).union(moved.select(OrderLines.user_id)).union(permitted)
-    users = settled(users.filter(F.col(OrderLines.user_id).isNotNull()).distinct())
+    users = computed(users.filter(F.col(OrderLines.user_id).isNotNull()).distinct())
     return Changes(since, days, min(first_day or since.date, since.date), then, lines, moved, permissions, users)
 
 
@@ -93,8 +89,8 @@ def _moved(ctx: Context[ProfileSettings], since: EarlierRun, products: DataFrame
     pairs = past.select(OrderLines.user_id, OrderLines.product_id)
     if ctx.unchanged(Products, since):
         return pairs.limit(0)
-    moved = settled(moved_products(ctx.own_rows(ProductProfile, since), products, ctx.business))
-    return settled(pairs.join(F.broadcast(moved), Products.product_id, "left_semi").distinct())
+    moved = computed(moved_products(ctx.own_rows(ProductProfile, since), products, ctx.business))
+    return computed(pairs.join(F.broadcast(moved), Products.product_id, "left_semi").distinct())
 
 
 def _permissions(ctx: Context[ProfileSettings], since: EarlierRun) -> DataFrame:
@@ -103,4 +99,4 @@ def _permissions(ctx: Context[ProfileSettings], since: EarlierRun) -> DataFrame:
         return PermissionChange.frame(ctx.spark)
     unknown = ctx.business.privacy.unknown_profiling_consent
     then, now = ctx.read_then(Users, since), ctx.read_everyone(Users)
-    return settled(permission_changes(then, now, unknown_consent=unknown))
+    return computed(permission_changes(then, now, unknown_consent=unknown))

@@ -21,7 +21,8 @@ from promo_spark.features.products.profile import product_profile
 from promo_spark.features.products.sales import product_buyers, product_sales, recent_sales
 from promo_spark.features.sold_days import product_days
 from promo_spark.features.users.products import user_products
-from promo_spark.flows.profile.changes import Changes, settled
+from promo_spark.flows.profile.changes import Changes
+from promo_spark.measures.computed import computed
 from promo_spark.measures.consent import profiled
 from promo_spark.runtime.job import Context
 from promo_spark.settings.profile import ProfileSettings
@@ -57,15 +58,15 @@ def product_facts(
     # Products without an earlier profile that have older lines, and those that lost lines, are summed anew.
     unknown = changes.moved.select(_ID).distinct().join(profiles, _ID, "left_anti")
     lost = changes.lines.filter(F.col(LineChange.copies) < 0).select(_ID)
-    anew = settled(unknown.union(lost).distinct())
+    anew = computed(unknown.union(lost).distinct())
     came = lines_that_came(changes.lines).join(anew, _ID, "left_anti")
     whole = lines.join(F.broadcast(anew), _ID, "left_semi")
     known = profiles.join(anew, _ID, "left_anti")
-    sales = settled(carried_sales(known, product_sales(product_days(came)), product_sales(product_days(whole))))
+    sales = computed(carried_sales(known, product_sales(product_days(came)), product_sales(product_days(whole))))
     older = sold_products(profiles).union(changes.moved.select(_ID)).union(changes.lines.select(_ID)).distinct()
-    unpriced = settled(unpriced_products(recent, older, as_of=ctx.date, recent_days=recent_days))
+    unpriced = computed(unpriced_products(recent, older, as_of=ctx.date, recent_days=recent_days))
     still_priced = ctx.keep(lines.filter(~is_recent).join(F.broadcast(unpriced), _ID, "left_semi"))
-    buyers = settled(_buyers(ctx, lines, profiles, changes))
+    buyers = computed(_buyers(ctx, lines, profiles, changes))
     return ProductFacts(sales, recently, buyers, recent.unionByName(still_priced))
 
 
@@ -77,7 +78,7 @@ def _buyers(ctx: Context[ProfileSettings], lines: DataFrame, profiles: DataFrame
     unknown, day = ctx.business.privacy.unknown_profiling_consent, F.col(OrderLines.order_date)
     changed = changes.lines.select(*_PAIR).union(changes.moved.select(*_PAIR)).distinct()
     of_users = lines.join(F.broadcast(changes.permissions), OrderLines.user_id, "left_semi").select(*_PAIR)
-    pairs = settled(changed.union(of_users).filter(F.col(OrderLines.user_id).isNotNull()).distinct())
+    pairs = computed(changed.union(of_users).filter(F.col(OrderLines.user_id).isNotNull()).distinct())
     now = ctx.keep(lines.join(F.broadcast(pairs), _PAIR, "left_semi"))
     unchanged = now.filter((day < F.lit(changes.since.date)) & ~day.isin(list(changes.days)))
     then = unchanged.unionByName(changes.then.join(pairs, _PAIR, "left_semi")).join(profiles, _ID, "left_semi")

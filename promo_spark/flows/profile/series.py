@@ -11,7 +11,8 @@ from promo_spark.features.products.carried import crossing_products
 from promo_spark.features.series.daily_sales import carried_days, daily_sales, sales_days
 from promo_spark.features.series.wanted import SERIES, lines_of_few, series_of_categories, wanted_series
 from promo_spark.features.sold_days import product_days, store_days
-from promo_spark.flows.profile.changes import Changes, settled
+from promo_spark.flows.profile.changes import Changes
+from promo_spark.measures.computed import computed
 from promo_spark.measures.exclusions import without_excluded
 from promo_spark.runtime.job import Context
 from promo_spark.settings.profile import ProfileSettings
@@ -62,7 +63,7 @@ def _followed(
     moved_series = moved_series.unionByName(of_stores)
     sales = ctx.own_rows(DailySales, changes.since)
     known = sales.join(F.broadcast(wanted), SERIES, "left_semi").join(moved_series, SERIES, "left_anti")
-    new = settled(wanted.join(known.select(*SERIES).distinct(), SERIES, "left_anti"))
+    new = computed(wanted.join(known.select(*SERIES).distinct(), SERIES, "left_anti"))
     older, later = lines_of_few(lines.filter(before), products, new, levels), lines.filter(~before)
     return (
         carried_days(known, before=changes.first_day)

@@ -16,7 +16,8 @@ from promo_spark.features.users.expectations import order_expectations
 from promo_spark.features.users.products import faded_user_products, kept_orders
 from promo_spark.features.users.profile import user_profile
 from promo_spark.features.users.tastes import user_tastes
-from promo_spark.flows.profile.changes import Changes, settled
+from promo_spark.flows.profile.changes import Changes
+from promo_spark.measures.computed import computed
 from promo_spark.measures.kept_purchases import repeated_days, taken_back
 from promo_spark.runtime.job import Context
 from promo_spark.settings.profile import ProfileSettings
@@ -50,7 +51,7 @@ def user_facts(ctx: Context[ProfileSettings], products: DataFrame, changes: Chan
     )
     left = left_windows(lines, since=changes.since.date, as_of=as_of, settings=settings)
     return UserFacts(
-        settled(activity.unionByName(carried_activity(carried, left, as_of=as_of))),
+        computed(activity.unionByName(carried_activity(carried, left, as_of=as_of))),
         tastes.unionByName(carried_tastes(carried)),
         bought,
     )

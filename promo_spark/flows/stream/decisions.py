@@ -39,9 +39,10 @@ from promo_spark.flows.promote import (
     users_of_the_day,
 )
 from promo_spark.flows.promote_inputs import Ctx as PromoteCtx
-from promo_spark.flows.promote_inputs import Today, computed
+from promo_spark.flows.promote_inputs import Today
 from promo_spark.flows.stream.intake import Ctx, stored_rows
 from promo_spark.flows.stream.offers import spent_of_date
+from promo_spark.measures.computed import computed
 from promo_spark.runtime.refreshing import alone, merge_rows, newest, replace_date
 from promo_spark.settings.promote import PromoteSettings
 

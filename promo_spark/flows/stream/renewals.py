@@ -14,7 +14,6 @@ from promo_spark.contracts.intraday import IntradayRisk
 from promo_spark.decisions.eligibility import eligible, with_eligibility
 from promo_spark.decisions.pauses import Pause, as_actions
 from promo_spark.decisions.users import DailyUser
-from promo_spark.flows.promote_inputs import computed
 from promo_spark.flows.stream.decisions import (
     WRITER,
     MorningDecisions,
@@ -27,6 +26,7 @@ from promo_spark.flows.stream.decisions import (
 )
 from promo_spark.flows.stream.intake import Ctx
 from promo_spark.flows.stream.offers import given_on_date, run_of_batch, written_by
+from promo_spark.measures.computed import computed
 from promo_spark.runtime.refreshing import alone, merge_rows, newest
 
 _REASON = "decided anew, by the orders of the day"  # of the pause of an offer that others replace

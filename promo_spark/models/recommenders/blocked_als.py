@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 import pyarrow as pa
@@ -36,6 +37,7 @@ from promo_spark.learners.implicit_factors import (
     solved_rows,
     turning,
 )
+from promo_spark.measures.computed import computed
 from promo_spark.models.recommenders.factors import Factors, UserVector
 from promo_spark.models.recommenders.strengths import ModelPair
 from promo_spark.models.recommenders.tie_blocks import (
@@ -152,16 +154,13 @@ def _by_sent_vectors(of_users: DataFrame, vectors: Floats, fit: Fit) -> Floats:
     objective = fit.objective
 
     def summed(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        block, users, total = -1, 0, np.zeros((fit.rank, fit.rank))
-        equations = NormalEquations.of_none(0, fit.rank)
-        for row in block_rows(batches):
-            ties = ties_of(row)
-            if block < 0:
-                block, equations = row[SentCell.block].as_py(), NormalEquations.of_none(len(ties), fit.rank)
-            equations.add(ties, vectors_of(row, SentCell.vectors, fit.rank), objective)
-            total += numbers_of(row[SentCell.gram], np.float64).reshape(fit.rank, fit.rank)
-            users += row[SentCell.users].as_py()
-        if block >= 0:
+        for block, rows in groupby(block_rows(batches), key=lambda row: int(row[SentCell.block].as_py())):
+            users, total = 0, np.zeros((fit.rank, fit.rank))
+            equations = NormalEquations.of_none(len(range(block, items, blocks)), fit.rank)
+            for row in rows:
+                equations.add(ties_of(row), vectors_of(row, SentCell.vectors, fit.rank), objective)
+                total += numbers_of(row[SentCell.gram], np.float64).reshape(fit.rank, fit.rank)
+                users += row[SentCell.users].as_py()
             basis, spectrum = turning(total)
             found = equations.turned(basis).solved(spectrum, objective, users)
             yield batch_of(BlockVectors, [block, found.tobytes()])
@@ -180,7 +179,7 @@ def _by_sent_vectors(of_users: DataFrame, vectors: Floats, fit: Fit) -> Floats:
             rows = (
                 of_users.mapInArrow(sent, SentCell.schema())
                 .repartitionById(blocks, F.col(SentCell.block))
-                .sortWithinPartitions(SentCell.user_block)
+                .sortWithinPartitions(SentCell.block, SentCell.user_block)
                 .mapInArrow(summed, BlockVectors.schema())
                 .toArrow()
             )
@@ -212,7 +211,7 @@ def _user_vectors(of_users: DataFrame, vectors: Turned, fit: Fit) -> DataFrame:
                 users = row[UserBlock.user_ids].values
                 yield pa.RecordBatch.from_arrays([users, lists], names=list(UserVector.columns()))
 
-        return of_users.mapInArrow(solved, UserVector.schema()).localCheckpoint(eager=True)
+        return computed(of_users.mapInArrow(solved, UserVector.schema()))
 
 
 @contextmanager

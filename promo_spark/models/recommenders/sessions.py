@@ -11,6 +11,7 @@ from pyspark.sql import types as T
 
 from promo_spark.contracts.schema import Col, Frame, Personal
 from promo_spark.contracts.silver import Events
+from promo_spark.measures.computed import computed
 
 GAP_SECONDS = 30 * 60  # a longer pause ends a visit, and nothing is looked at for longer
 _EVENTS = Events.columns()
@@ -90,10 +91,11 @@ def event_patterns(of_sessions: DataFrame, *, least_share: float, longest: int) 
         miner = PrefixSpan(minSupport=least_share, maxPatternLength=longest, sequenceCol=SessionEvents.sequence)
         found = miner.findFrequentSequentialPatterns(whole)
         several = found.filter(F.size(SessionEvents.sequence) > 1)
-        return several.select(
+        patterns = several.select(
             F.array_join(F.flatten(SessionEvents.sequence), ">").alias(EventPattern.pattern),
             F.col(_FREQUENCY).alias(EventPattern.sessions),
             (F.col(_FREQUENCY) / F.lit(count)).alias(EventPattern.share),
-        ).localCheckpoint()
+        )
+        return computed(patterns)
     finally:
         whole.unpersist()

@@ -73,23 +73,8 @@ def user_blocks(pairs: DataFrame, items: Integers, blocks: int) -> DataFrame:
         if not some:
             return
         rows = pa.Table.from_batches(some)
-        coded = rows[PairOfBlock.user_id].combine_chunks().dictionary_encode()
-        order = pc.array_sort_indices(coded.dictionary)
-        place = np.empty(len(order), np.int64)
-        place[order.to_numpy()] = np.arange(len(order))
-        user = place[coded.indices.to_numpy()]
-        item = np.searchsorted(items, rows[PairOfBlock.item].to_numpy())
-        by_user = np.argsort(user * len(items) + item, kind="stable")
-        starts = np.searchsorted(user[by_user], np.arange(len(order) + 1))
-        strengths = rows[PairOfBlock.strength].to_numpy()[by_user]
-        yield batch_of(
-            UserBlock,
-            [
-                rows[PairOfBlock.block][0].as_py(),
-                coded.dictionary.take(order),
-                *packed_ties(Ties(starts, item[by_user].astype(_COLUMNS), strengths.astype(_STRENGTHS))),
-            ],
-        )
+        for block in pc.unique(rows[PairOfBlock.block]).to_pylist():
+            yield _user_block(block, rows.filter(pc.equal(rows[PairOfBlock.block], block)), items)
 
     block = F.pmod(F.xxhash64(ModelPair.user_id), F.lit(blocks)).cast("int").alias(PairOfBlock.block)
     return (
@@ -97,6 +82,21 @@ def user_blocks(pairs: DataFrame, items: Integers, blocks: int) -> DataFrame:
         .repartitionById(blocks, F.col(PairOfBlock.block))
         .mapInArrow(packed, UserBlock.schema())
     )
+
+
+def _user_block(block: int, rows: pa.Table, items: Integers) -> pa.RecordBatch:
+    """PairOfBlock of one block → UserBlock."""
+    coded = rows[PairOfBlock.user_id].combine_chunks().dictionary_encode()
+    order = pc.array_sort_indices(coded.dictionary)
+    place = np.empty(len(order), np.int64)
+    place[order.to_numpy()] = np.arange(len(order))
+    user = place[coded.indices.to_numpy()]
+    item = np.searchsorted(items, rows[PairOfBlock.item].to_numpy())
+    by_user = np.argsort(user * len(items) + item, kind="stable")
+    starts = np.searchsorted(user[by_user], np.arange(len(order) + 1))
+    strengths = rows[PairOfBlock.strength].to_numpy()[by_user]
+    ties = Ties(starts, item[by_user].astype(_COLUMNS), strengths.astype(_STRENGTHS))
+    return batch_of(UserBlock, [block, coded.dictionary.take(order), *packed_ties(ties)])
 
 
 def item_blocks(of_users: DataFrame, users_of_block: Sequence[int], items: int, blocks: int) -> DataFrame:
@@ -108,17 +108,17 @@ def item_blocks(of_users: DataFrame, users_of_block: Sequence[int], items: int, 
                 yield batch_of(Cell, [block, row[UserBlock.block].as_py(), *packed_ties(ties)])
 
     def merged(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        parts = {row[Cell.user_block].as_py(): (row[Cell.block].as_py(), ties_of(row)) for row in block_rows(batches)}
-        if not parts:
-            return
-        matrices = [
-            sparse.csr_array((t.strengths, t.columns, t.starts), shape=(len(t), users_of_block[user_block]))
-            for user_block, (_, t) in sorted(parts.items())
-        ]
-        whole = sparse.hstack(matrices, format="csr")
-        ties = Ties(whole.indptr.astype(_STARTS), whole.indices.astype(_COLUMNS), whole.data)
-        block = next(iter(parts.values()))[0]
-        yield batch_of(ItemBlock, [block, *packed_ties(ties)])
+        parts: dict[int, dict[int, Ties]] = {}
+        for row in block_rows(batches):
+            parts.setdefault(row[Cell.block].as_py(), {})[row[Cell.user_block].as_py()] = ties_of(row)
+        for block, of_block in parts.items():
+            matrices = [
+                sparse.csr_array((t.strengths, t.columns, t.starts), shape=(len(t), users_of_block[user_block]))
+                for user_block, t in sorted(of_block.items())
+            ]
+            whole = sparse.hstack(matrices, format="csr")
+            ties = Ties(whole.indptr.astype(_STARTS), whole.indices.astype(_COLUMNS), whole.data)
+            yield batch_of(ItemBlock, [block, *packed_ties(ties)])
 
     return (
         of_users.mapInArrow(cells, Cell.schema())

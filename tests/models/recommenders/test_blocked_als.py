@@ -78,6 +78,16 @@ def test_sent_vectors_give_what_broadcast_ones_give(pairs: DataFrame) -> None:
     assert of_sent @ sent.vectors.T == pytest.approx(of_whole @ whole.vectors.T, abs=1e-4)
 
 
+@pytest.mark.parametrize("broadcast_bytes", [0, 1 << 20])
+def test_there_may_be_more_blocks_than_users_and_products(spark: SparkSession, broadcast_bytes: int) -> None:
+    """Two users, two products, five blocks: some have nobody, some no product."""
+    rows = [{"user_id": user, "item": item, "strength": 2.0} for user, item in [("a", 4), ("b", 4), ("b", 9)]]
+    few = fitted_factors(ModelPair.frame(spark, rows), replace(FIT, blocks=5, broadcast_bytes=broadcast_bytes))
+    users, of_users = vectors(few)
+    assert (users, few.items.tolist()) == (["a", "b"], [4, 9])
+    assert (of_users @ few.vectors.T)[[0, 1, 1], [0, 0, 1]] == pytest.approx(0.9, abs=0.1)
+
+
 def test_of_nothing_nothing_is_fitted(spark: SparkSession) -> None:
     nothing = fitted_factors(ModelPair.frame(spark, [{"user_id": "u", "item": 1, "strength": 0.0}]), FIT)
     assert nothing.users.isEmpty()
