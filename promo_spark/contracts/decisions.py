@@ -67,7 +67,10 @@ class Promotions(Table):
     product_ids = Col(
         _TEXTS, "products it is good for, or the gift; empty: the whole category, or no offer", required=True
     )
-    category = Col(_TEXT, "category it is good for; null: only the products, a gift, or no offer")
+    category = Col(
+        _TEXT,
+        "category of what it is good for, which product_ids tells; null: several, the whole shop, a gift, or no offer",
+    )
     discount_rate = Col(RATE, "share off the charged price; null: no such rate, as of a gift", unit="share")
     coupon_amount = Col(
         MONEY,
@@ -97,7 +100,7 @@ class Promotions(Table):
     channel = Col(
         _TEXT,
         "where it is given: the one channel in which it holds, as the store of store_coupon, else the user's main "
-        "channel; null: no offer, or the shop has one channel",
+        "channel; null: no offer, or none is known: any that the user agreed to",
     )
     send_from = Col(T.TimestampType(), "from when it may be sent, UTC; null: no quiet hours, or no offer")
     send_until = Col(T.TimestampType(), "until when, UTC; null: the same")

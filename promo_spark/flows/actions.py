@@ -61,7 +61,12 @@ def stopped(asked: Asked) -> str:
     count = named.join(offers_in_force(made, day), key, "left_semi").count()
     _keep(asked, action)
     _give_status(asked, dates, "stop")
-    return f"{count:,} offers do not hold any more from {day} on." if count else f"They are stopped already ({what})."
+    if not count:
+        return f"They are stopped already ({what})."
+    return (
+        f"{count:,} offers do not hold any more from {day} on. What promote decides for later dates is decided anew: "
+        "silver.promotion_exclusions keeps products out of it, promote.scenarios scenarios."
+    )
 
 
 def _dates(asked: Asked, condition: Any) -> list[datetime.date]:

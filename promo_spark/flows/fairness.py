@@ -79,8 +79,9 @@ def _judge(ctx: Ctx, rows: list[dict[str, Any]]) -> None:
         told = "\n  ".join(printable(message) for message in surely)
         raise InvariantError(
             f"the offers for {ctx.date} would treat groups of users too unequally, so nothing was written:\n  {told}"
-            '\npromote.fairness.gate is "stop". Give groups their share by promote.group_shares, change scenarios or '
-            'budgets, or set promote.fairness.gate = "warn" to let the offers go out as they are.'
+            '\npromote.fairness.gate is "stop". Change scenarios or budgets, give groups their share by '
+            "promote.group_shares where the attribute allows it (docs/fairness.md), or set "
+            'promote.fairness.gate = "warn" to let the offers go out as they are.'
         )
     doubtful = [row[Fairness.message] for row in rows if row[Fairness.outcome] == WARN]
     found = [*surely, *doubtful]

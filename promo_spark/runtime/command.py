@@ -59,7 +59,10 @@ class Command:
             done = self.function(Asked(lake, settings, arguments, progress.note))
         except BaseException as error:
             personal = [given for name, given in arguments.items() if name in self.personal and given]
-            run_log.record(attempt, settings, error, asked=recorded, hidden=personal)
+            try:
+                run_log.record(attempt, settings, error, asked=recorded, hidden=personal)
+            except Exception as unrecorded:  # noqa: BLE001 - a full disk, a lost JVM: the first error is raised again
+                progress.note(f"the failure could not be put into ops.runs: {str(unrecorded).splitlines()[0]}")
             raise
         run_log.record(attempt, settings, asked=recorded)
         if done:

@@ -76,6 +76,9 @@ def run_job(jobs: Mapping[str, Job | Pipeline | Command], argv: Sequence[str]) -
     except SparkFailure as error:
         progress.note(f"error: a call into Spark failed: {redacted(_cause(error))}")
         return 1
+    except OSError as error:  # a full disk, a folder that may not be written
+        progress.note(f"error: {redacted(str(error))}")
+        return 1
     return 0
 
 
@@ -113,4 +116,10 @@ def _cause(error: Exception) -> str:
         line.strip(" :\t") for line in lines if re.match(r"[:\s]*([A-Za-z_]+\.)*[A-Za-z_]+(Error|Exception): \S", line)
     ]
     of_python = [line for line in errors if not line.startswith(("org.", "java.", "pyspark."))]
-    return (of_python or errors or lines)[-1 if of_python else 0]
+    said = (of_python or errors or lines)[-1 if of_python else 0]
+    of_files = [match[1] for line in lines if (match := _OF_FILES.match(line))]
+    return said if not of_files or of_files[-1] in said else f"{said} ({of_files[-1]})"
+
+
+# As of a full disk, or a folder that may only be read.
+_OF_FILES = re.compile(r"Caused by: [\w.]*(?:IO|AccessDenied)Exception: (.+)")

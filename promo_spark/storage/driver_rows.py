@@ -8,6 +8,7 @@ features, is left to Spark.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import math
@@ -70,7 +71,8 @@ def committed(
         _commit(folder, stored, table, added, values, mark, written.num_rows)
     except (*UNREADABLE, TypeError, AttributeError):
         if file is not None:
-            file.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # of a file system that cannot be written
+                file.unlink(missing_ok=True)
         return None
     if stored is None:
         return 0, written.num_rows

@@ -544,12 +544,15 @@ def test_where_nobodys_attributes_are_known_one_line_says_so() -> None:
     """N07 (part): loyal customers are compared all the same, and here get as many offers as others."""
     told = Told(Wording("en-US", "USD", 5), DATE, 28, frozenset({Fairness}))
     row = {"attribute": "loyalty", "metric": "offer_rate", "n": 400, "outcome": "ok", "estimate": 0.5, "message": None}
-    section = fairness_section(FairnessRows([{**row, "group_name": "loyal"}], []), told)
+    ratio = {**row, "group_name": "loyal", "metric": "disparate_impact", "reference": "all others"}
+    section = fairness_section(FairnessRows([ratio], []), told)
     lines = [block for block in section.blocks if isinstance(block, Sentence)]
     assert lines[1].text.startswith("silver.users tells of nothing else by which groups")
-    assert lines[2].text.startswith("No group of which it can be told gets offers less") and lines[2].tone == "good"
-    few = {**row, "group_name": "loyal", "n": 40, "outcome": "insufficient"}
-    untold = [block for block in fairness_section(FairnessRows([few], []), told).blocks if isinstance(block, Sentence)]
+    assert lines[2].text == "Loyal customers get no less than others." and lines[2].tone == "good"
+    few = {**row, "group_name": "loyal", "n": 40, "outcome": "insufficient", "reference": None}
+    alone = {**row, "group_name": "all others", "reference": None}  # large enough, but there is nothing beside it
+    section = fairness_section(FairnessRows([few, alone], []), told)
+    untold = [block for block in section.blocks if isinstance(block, Sentence)]
     assert untold[2].text.endswith("none has enough customers.") and untold[2].tone == "quiet"
 
 

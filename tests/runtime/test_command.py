@@ -11,8 +11,10 @@ from rich.console import Console
 from promo_spark.contracts.decisions import Budget
 from promo_spark.contracts.ops import Runs
 from promo_spark.errors import MissingDataError
+from promo_spark.runtime.command_line import _cause
 from promo_spark.runtime.progress import Progress
 from promo_spark.runtime.registry import all_commands, all_jobs
+from promo_spark.runtime.run_log import RunLog
 from promo_spark.settings import load
 from promo_spark.storage.lake import Lake
 from promo_spark.submission.arguments import parser
@@ -35,6 +37,30 @@ def test_restore_goes_back_says_so_and_is_recorded_also_when_it_fails(lake: Lake
     runs = lake.read(Runs).orderBy(Runs.started_at).collect()
     assert [(r.job, r.outcome) for r in runs] == [("restore", "succeeded"), ("restore", "failed")]
     assert runs[0].settings == '{"table": "decisions.budget", "version": "0"}'
+
+
+def test_what_failed_first_is_raised_where_the_run_log_cannot_be_written_either(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(RunLog, "record", full)
+    screen = io.StringIO()
+    asked = {"table": "decisions.budget", "version": "9"}
+    with pytest.raises(MissingDataError, match=r"decisions\.budget"):
+        all_commands()["restore"].start(lake, load(), asked, Progress(Console(file=screen)))
+    assert "could not be put into ops.runs: [Errno 28] No space left on device" in screen.getvalue()
+
+
+def test_a_full_disk_is_named_beside_what_spark_says_of_it() -> None:
+    first = "[TASK_WRITE_FAILED] Task failed while writing rows to file:/lake/ops/runs."
+    stack = (
+        "Caused by: org.apache.spark.SparkException: it failed\nCaused by: java.io.IOException: No space left on device"
+    )
+    told = f"{first}\n\tat org.apache.spark.A.b(A:1)\n{stack}"
+    assert _cause(Exception(told)) == f"{first} (No space left on device)"
+    assert _cause(Exception(first)) == first
 
 
 def test_commands_are_no_jobs_and_their_arguments_are_read_without_spark() -> None:

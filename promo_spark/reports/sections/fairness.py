@@ -40,13 +40,20 @@ def fairness_section(of: FairnessRows, told: Told) -> Section:
         verdict = w.say("fairness.unequal", n=len(unequal), surely=surely)
         blocks.append(Sentence(verdict, "bad" if surely else "warn"))
         blocks.append(Sentences([r[Fairness.message] for r in sorted(unequal, key=_worst)]))
-    elif any(r[Fairness.outcome] == "ok" for r in of.groups):
-        blocks.append(Sentence(w.say("fairness.equal"), "good"))
+    elif compared := _compared(of.groups):
+        found = [w.say("fairness.equal")] if compared - {LOYALTY} else []
+        found += [w.say("fairness.loyal_equal")] if LOYALTY in compared else []
+        blocks += [Sentence(sentence, "good") for sentence in found]
     else:
         blocks.append(Sentence(w.say("fairness.untold"), "quiet"))
     columns = told.columns("of", "group", "#users", "#offer_rate", "#mean_depth", "#ratio", "#interval", "outcome")
     blocks.append(Grid(columns, _by_group(of.groups, told)))
     return Section("fairness", title, [*blocks, *_training(of.training, told)])
+
+
+def _compared(rows: Sequence[Row]) -> set[str]:
+    """The attributes of which some group was compared with another, and found well."""
+    return {row[Fairness.attribute] for row in rows if row[Fairness.outcome] == "ok" and row[Fairness.reference]}
 
 
 def _worst(row: Row) -> tuple[int, str, str]:

@@ -61,7 +61,13 @@ def quality_section(rows: Sequence[Row], told: Told) -> Section:
         return Section("quality", title, [told.why_empty(DataQuality)])
     sources = told_sources(rows, {})
     refused = [s["name"] for s in sources if not s["passed"]]
-    verdict = w.say("quality.refused", names=w.listed(refused)) if refused else w.say("quality.passed")
+    quarantined, delivered = (sum(s[name] for s in sources) for name in ("rejected", "rows_in"))
+    if refused:
+        verdict = w.say("quality.refused", names=w.listed(refused))
+    elif quarantined:
+        verdict = w.say("quality.passed_in_part", n=w.count(quarantined), all=w.count(delivered))
+    else:
+        verdict = w.say("quality.passed")
     cells: list[list[Cell]] = [
         [
             s["name"],

@@ -46,5 +46,6 @@ def flat(rows: DataFrame) -> DataFrame:
 
 def _flat(field: T.StructField) -> Column:
     if isinstance(field.dataType, T.ArrayType):
-        return F.concat_ws(SEPARATOR, F.col(field.name)).alias(field.name)
+        joined = F.concat_ws(SEPARATOR, F.col(field.name))  # of null it would be an empty text
+        return F.when(F.col(field.name).isNotNull(), joined).alias(field.name)
     return F.col(field.name)

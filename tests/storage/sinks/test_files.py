@@ -54,6 +54,7 @@ def test_what_a_spreadsheet_would_take_for_a_formula_is_text_and_reads_back_equa
         f"{tmp_path}/{DAY}/crm-*.csv", header=True, multiLine=True, escape='"', emptyValue='""', lineSep="\n"
     )
     assert back.filter("text IS NULL").count() == 1
+    assert back.filter("product_ids IS NULL").count() == len(RISKY + SAFE)  # a list that is not there is no empty text
 
 
 def test_files_hold_all_rows_each_once_those_of_a_user_together(spark: SparkSession, tmp_path: Path) -> None:
