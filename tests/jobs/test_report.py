@@ -544,7 +544,7 @@ def test_where_nobodys_attributes_are_known_one_line_says_so() -> None:
     """N07 (part): loyal customers are compared all the same, and here get as many offers as others."""
     told = Told(Wording("en-US", "USD", 5), DATE, 28, frozenset({Fairness}))
     row = {"attribute": "loyalty", "metric": "offer_rate", "n": 400, "outcome": "ok", "estimate": 0.5, "message": None}
-    ratio = {**row, "group_name": "loyal", "metric": "disparate_impact", "reference": "all others"}
+    ratio = {**row, "group_name": "loyal", "metric": "disparate_impact", "reference": "all others", "ci_low": None}
     section = fairness_section(FairnessRows([ratio], []), told)
     lines = [block for block in section.blocks if isinstance(block, Sentence)]
     assert lines[1].text.startswith("silver.users tells of nothing else by which groups")
