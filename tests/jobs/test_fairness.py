@@ -50,7 +50,8 @@ def test_a_strategy_that_leaves_a_group_out_is_stopped_before_anything_is_writte
     biased, strict = with_genders(shop(), members="m"), asked(settings, "stop").fairness
     told = (
         r"so nothing was written:\n  0\.0% of gender=f have an offer, .*least_ratio is 0\.8\n"
-        r'promote\.fairness\.gate is "stop"\. Change scenarios or budgets, give groups their share by promote\.group_shares'
+        r'promote\.fairness\.gate is "stop"\. Change scenarios or budgets, '
+        r"give groups their share by promote\.group_shares"
     )
     with pytest.raises(InvariantError, match=told):
         decide(lake, settings, biased, scenarios=["members_only"], fairness=strict, **RICH)
