@@ -17,7 +17,7 @@ from promo_spark.models.segments.scaling import checked_features
 from promo_spark.settings import Settings
 
 # The only module that assembles vectors: of the features of the settings, which checked_features has passed.
-ASSEMBLES_CHECKED_FEATURES = "models/segments/clustering.py"
+ASSEMBLES_CHECKED_FEATURES = "models/segments/algorithms.py"
 
 
 def assembled_columns(source: str) -> list[str] | None:
