@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from engine_works.processes import cpu_seconds
 from evaluate_lake import DATE, DAYS, EVENT_DAYS, START, Size, written_lake
 from generate import MIB, Memory
 from local_session import local_session
@@ -111,9 +112,9 @@ class Meter:
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        began, used = time.perf_counter(), cpu_seconds()
+        began, used = time.perf_counter(), cpu_seconds(os.getpid())
         yield
-        took = time.perf_counter() - began, cpu_seconds() - used
+        took = time.perf_counter() - began, cpu_seconds(os.getpid()) - used
         self.reading = self.reading or took
         self.told(name, *took)
 
@@ -121,20 +122,6 @@ class Meter:
         assert self.reading is not None
         beside = f"{wall / self.reading[0]:6.2f} × reading, in CPU seconds {cpu / self.reading[1]:6.2f} ×"
         print(f"  {name:20}{wall:8.1f} s {cpu:8.1f} CPU s   {beside}", flush=True)
-
-
-def cpu_seconds() -> float:
-    """Of this process and all that descend from it, those that have ended too."""
-    found, mine = 0, {os.getpid()}
-    for process in sorted((p for p in Path("/proc").iterdir() if p.name.isdigit()), key=lambda p: int(p.name)):
-        try:
-            stat = (process / "stat").read_text().rsplit(")", 1)[1].split()
-        except (OSError, IndexError):
-            continue  # it ended while being looked at
-        if int(stat[1]) in mine or int(process.name) in mine:
-            mine.add(int(process.name))
-            found += sum(int(ticks) for ticks in stat[11:15])
-    return found / os.sysconf("SC_CLK_TCK")
 
 
 def read_alone(lake: Lake) -> int:
@@ -155,14 +142,14 @@ def measured(lake: Lake, rows: Path | None) -> None:
     with meter.step("reading alone"):
         lines = read_alone(lake)
     print(f"  {lines:,} order lines; {EVENT_DAYS} days of events; decisions of {DAYS} days since {START}")
-    began, used = time.perf_counter(), cpu_seconds()
+    began, used = time.perf_counter(), cpu_seconds(os.getpid())
     with meter.step("effects"):
         effects, of_experiment = effects_and_checks(ctx)
     with meter.step("checks of inputs"):
         checks = [*of_experiment, *input_checks(ctx)]
     with meter.step("key figures"):
         figures = [row.asDict() for row in key_figures(ctx).collect()]
-    meter.told("all three", time.perf_counter() - began, cpu_seconds() - used)
+    meter.told("all three", time.perf_counter() - began, cpu_seconds(os.getpid()) - used)
     ctx.release()
     memory.ended.set()
     memory.join()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from engine_works.purchases import matrix, read_pairs, write_pairs
 from engine_works.work import SEED, Engine, Verdict, column, multiplication_rate, result, write
+from promo_spark.measures.arrow_lists import lists_of_rows
 from promo_spark.models.recommenders.ranking_metrics import hits_of, ndcg_at
 
 RANK, ITERATIONS, ALPHA, RIDGE = 64, 5, 2.0, 0.1
@@ -131,9 +132,8 @@ def _by_implicit(data: Path, left: Path, *, use_cg: bool) -> None:
 
 
 def _write(path: Path, ids: NDArray[Any], vectors: NDArray[Any]) -> None:
-    flat = pa.array(vectors.astype(np.float32).ravel())
-    starts = np.arange(0, len(flat) + 1, vectors.shape[1], dtype=np.int32)
-    pq.write_table(pa.table({"id": ids.astype(np.int32), "features": pa.ListArray.from_arrays(starts, flat)}), path)
+    features = lists_of_rows(vectors.astype(np.float32))
+    pq.write_table(pa.table({"id": ids.astype(np.int32), "features": features}), path)
 
 
 def _vectors(path: Path, rows: int) -> NDArray[np.float64]:

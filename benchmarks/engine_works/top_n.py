@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from engine_works.work import SEED, Engine, Verdict, result
+from promo_spark.measures.arrow_lists import lists_of_rows
 
 Floats = NDArray[np.float32]
 
@@ -58,8 +59,7 @@ class TopN:
             (_USERS, rng.normal(0, 1, (users, RANK)) * weight),
             (_ITEMS, rng.normal(0, 1, (items, RANK)) * weight * popular),
         ):
-            flat = pa.array(vectors.astype(np.float32).ravel())
-            features = pa.ListArray.from_arrays(np.arange(0, len(flat) + 1, RANK, dtype=np.int32), flat)
+            features = lists_of_rows(vectors.astype(np.float32))
             table = pa.table({"id": np.arange(len(vectors), dtype=np.int32), "features": features})
             (folder / name).mkdir(parents=True)
             pq.write_table(table, folder / name / "part-0.parquet", row_group_size=-(-len(vectors) // 4))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -46,7 +47,7 @@ class PooledOfDate:
                 PooledForecastModels.trained_on: self.trained[level][0],
                 PooledForecastModels.made_by: self.trained[level][1],
             }
-            for level, text in self._texts().items()
+            for level, text in self._texts.items()
         ]
 
     def fits(self, ctx: Context[ForecastSettings], reason: str) -> list[Fit]:
@@ -66,11 +67,12 @@ class PooledOfDate:
                 features=FEATURES,
                 state=PooledForecastModels,
                 metrics={f"share_{kind}": float(shares[0].mean()) for kind, shares in sorted(model.shares.items())},
-                sha256=sha256_of(self._texts()[level]),
+                sha256=sha256_of(self._texts[level]),
             )
             for level, model in levels.items()
         ]
 
+    @cached_property
     def _texts(self) -> dict[str, str]:
         return {level: model.text() for level, model in self.pooled.levels.items()} if self.pooled else {}
 

@@ -1,4 +1,4 @@
-"""Columns of lists, as Arrow hands them over, as entries that know their row."""
+"""Columns of lists in Arrow: as entries that know their row, and of the rows of a matrix."""
 
 from __future__ import annotations
 
@@ -24,3 +24,13 @@ def entries_of_lists(lists: pa.Array) -> tuple[NDArray[np.int64], pa.Array]:
     """
     rows = pc.list_parent_indices(lists).cast(pa.int64()).to_numpy(zero_copy_only=False)
     return np.asarray(rows, np.int64), lists.flatten()
+
+
+def lists_of_rows(matrix: NDArray[Any]) -> pa.ListArray:
+    """A list for each row of a matrix.
+
+    >>> lists_of_rows(np.array([[1, 2], [3, 4]])).to_pylist()
+    [[1, 2], [3, 4]]
+    """
+    ends = pa.array(np.arange(len(matrix) + 1) * matrix.shape[1], pa.int32())
+    return pa.ListArray.from_arrays(ends, pa.array(matrix.ravel()))

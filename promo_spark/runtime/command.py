@@ -59,10 +59,7 @@ class Command:
             done = self.function(Asked(lake, settings, arguments, progress.note))
         except BaseException as error:
             personal = [given for name, given in arguments.items() if name in self.personal and given]
-            try:
-                run_log.record(attempt, settings, error, asked=recorded, hidden=personal)
-            except Exception as unrecorded:  # noqa: BLE001 - a full disk, a lost JVM: the first error is raised again
-                progress.note(f"the failure could not be put into ops.runs: {str(unrecorded).splitlines()[0]}")
+            run_log.record_failure(attempt, settings, error, progress.note, asked=recorded, hidden=personal)
             raise
         run_log.record(attempt, settings, asked=recorded)
         if done:

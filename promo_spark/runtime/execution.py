@@ -110,10 +110,7 @@ def _recorded(attempt: Attempt, run: Run, step: Step) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        try:
-            run.run_log.record(attempt, run.settings, error)
-        except Exception as unrecorded:  # noqa: BLE001 - a full disk, a lost JVM: the first error is raised again
-            step.say(f"the failure could not be put into ops.runs: {str(unrecorded).splitlines()[0]}")
+        run.run_log.record_failure(attempt, run.settings, error, step.say)
         raise
 
 

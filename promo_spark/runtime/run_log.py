@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from pyspark.sql import Row
@@ -102,6 +102,21 @@ class RunLog(PastRuns):
     def __init__(self, lake: Lake) -> None:
         super().__init__(logs_of(lake))
         self.lake = lake
+
+    def record_failure(
+        self,
+        attempt: Attempt,
+        settings: Settings,
+        error: BaseException,
+        say: Callable[[str], None],
+        asked: Mapping[str, str] | None = None,
+        hidden: Collection[str] = (),
+    ) -> None:
+        """As `record`. Nothing that goes wrong with it hides the error: it is said, and the caller raises the error."""
+        try:
+            self.record(attempt, settings, error, asked=asked, hidden=hidden)
+        except Exception as unrecorded:  # noqa: BLE001 - a full disk, a lost JVM
+            say(f"the failure could not be put into ops.runs: {str(unrecorded).splitlines()[0]}")
 
     def record(
         self,

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from promo_spark.measures.arrow_lists import lists_of_rows
 from promo_spark.worlds import response, welcomes
 from promo_spark.worlds.assignments import approached
 from promo_spark.worlds.catalogue import Catalogue, catalogue
@@ -55,7 +56,7 @@ def users(spec: WorldSpec, block: int) -> pa.RecordBatch:
         price_sensitivity=pa.array(people.sensitivity.astype(np.float64)),
         visits_per_week=pa.array(people.visit_rate.astype(np.float64) * 7),
         items_per_visit=pa.array(people.items()),
-        tastes=_lists(people.tastes.astype(np.float64)),
+        tastes=lists_of_rows(people.tastes.astype(np.float64)),
         staples=pa.ListArray.from_arrays(_offsets(np.bincount(user, minlength=rows)), staples),
         fraud=pa.array(FRAUD_KINDS).take(pa.array(people.fraud, mask=people.fraud == 0)),
         ring=pa.array(people.ring.astype(np.int64), mask=people.ring < 0),
@@ -142,7 +143,7 @@ def products(spec: WorldSpec, block: int) -> pa.RecordBatch:
     stays = dies >= spec.all_days
     return _batch(
         product_id=product_ids(chosen),
-        topic_weights=_lists(shop.topic_weights[:, chosen].T.astype(np.float64)),
+        topic_weights=lists_of_rows(shop.topic_weights[:, chosen].T.astype(np.float64)),
         elasticity=pa.array(shop.elasticity[chosen].astype(np.float64)),
         start_price=pa.array(shop.price[chosen] / 100.0),
         cadence_days=pa.array(shop.cadence[shop.subcategory[chosen]]),
@@ -274,7 +275,7 @@ def states(
         block=pa.array(np.full(rows, block)),
         user_number=pa.array(np.arange(rows)),
         user_id=user_ids(users.numbers),
-        due=_lists(state.due.astype(np.float32)),
+        due=lists_of_rows(state.due.astype(np.float32)),
         habit=pa.array(state.habit),
         strain=pa.array(state.strain),
         used=pa.array(used, pa.list_(pa.string())),
@@ -288,10 +289,6 @@ def _summed(group: Ints, values: Ints, groups: int) -> Ints:
 def _dates(spec: WorldSpec, day: Sequence[int] | np.ndarray[Any, Any], missing: Any = None) -> pa.Array:
     epoch = spec.start.toordinal() - 719163  # 1970-01-01
     return pa.array((np.asarray(day) + epoch).astype(np.int32), pa.int32(), mask=missing).cast(pa.date32())
-
-
-def _lists(table: np.ndarray[Any, Any]) -> pa.Array:
-    return pa.ListArray.from_arrays(_offsets(np.full(len(table), table.shape[1])), pa.array(table.ravel()))
 
 
 def _offsets(lengths: np.ndarray[Any, Any]) -> pa.Array:

@@ -187,17 +187,22 @@ class DemandPanel:
     def _paid(self) -> _Sums:
         return _Sums.of(self.price, np.isfinite(self.price))
 
+    @property
+    def _shown(self) -> dict[str, Floats]:
+        """The shares of days that are over."""
+        past = self.units.shape[1]
+        return {"display": self.display[:, :past], "mailer": self.mailer[:, :past]}
+
     @cached_property
     def _drivers(self) -> dict[str, _Sums]:
-        past = self.units.shape[1]
-        both = {"display": self.display[:, :past], "mailer": self.mailer[:, :past]}
-        return {name: _Sums.of(values, self.known & np.isfinite(values)) for name, values in both.items()}
+        return {name: _Sums.of(values, self.known & np.isfinite(values)) for name, values in self._shown.items()}
 
     @cached_property
     def _sold_with(self) -> dict[str, _Sums]:
-        past = self.units.shape[1]
-        both = {"display": self.display[:, :past], "mailer": self.mailer[:, :past]}
-        return {name: _Sums.of(self.units * values, self.known & np.isfinite(values)) for name, values in both.items()}
+        return {
+            name: _Sums.of(self.units * values, self.known & np.isfinite(values))
+            for name, values in self._shown.items()
+        }
 
     @cached_property
     def _by_place(self) -> list[_Sums]:

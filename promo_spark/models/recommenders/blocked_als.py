@@ -37,6 +37,7 @@ from promo_spark.learners.implicit_factors import (
     solved_rows,
     turning,
 )
+from promo_spark.measures.arrow_lists import lists_of_rows
 from promo_spark.measures.computed import computed
 from promo_spark.models.recommenders.factors import Factors, UserVector
 from promo_spark.models.recommenders.strengths import ModelPair
@@ -206,10 +207,8 @@ def _user_vectors(of_users: DataFrame, vectors: Turned, fit: Fit) -> DataFrame:
         def solved(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for row in block_rows(batches):
                 found = solved_rows(ties_of(row), by.value, objective, EXACT_STEPS)
-                ends = pa.array(np.arange(len(found) + 1) * fit.rank, pa.int32())
-                lists = pa.ListArray.from_arrays(ends, pa.array(found.ravel()))
-                users = row[UserBlock.user_ids].values
-                yield pa.RecordBatch.from_arrays([users, lists], names=list(UserVector.columns()))
+                columns = [row[UserBlock.user_ids].values, lists_of_rows(found)]
+                yield pa.RecordBatch.from_arrays(columns, names=list(UserVector.columns()))
 
         return computed(of_users.mapInArrow(solved, UserVector.schema()))
 

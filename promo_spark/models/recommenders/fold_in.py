@@ -18,6 +18,7 @@ from pyspark.sql import types as T
 
 from promo_spark.contracts.schema import Col, Frame, Personal
 from promo_spark.learners.implicit_factors import EXACT_STEPS, Objective, Ties, Turned, solved_rows
+from promo_spark.measures.arrow_lists import lists_of_rows
 from promo_spark.models.recommenders.als import objective
 from promo_spark.models.recommenders.factors import Factors, UserVector
 from promo_spark.models.recommenders.strengths import ModelPair
@@ -92,11 +93,10 @@ def user_vectors(batch: pa.RecordBatch, items: Integers, fold_in: FoldIn) -> pa.
     modelled, starts = np.unique(users, return_index=True)
     ties = Ties(np.append(starts, len(users)), rows.astype(np.int32), strengths.astype(np.float32))
     vectors = fold_in.user_vectors(ties)
-    ends = pa.array(np.arange(len(vectors) + 1) * vectors.shape[1], pa.int32())
     return pa.RecordBatch.from_arrays(
         [
             batch.column(UserPairs.user_id).take(pa.array(modelled)),
-            pa.ListArray.from_arrays(ends, pa.array(vectors.ravel())),
+            lists_of_rows(vectors),
         ],
         names=list(UserVector.columns()),
     )

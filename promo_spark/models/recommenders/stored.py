@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.models import ItemFactors
+from promo_spark.measures.arrow_lists import lists_of_rows
 from promo_spark.measures.refitting import newest_rows
 from promo_spark.models.recommenders.lists import Recommender
 from promo_spark.models.recommenders.strengths import CatalogueItem
@@ -78,10 +79,9 @@ def factor_rows(
     made_by: str,
 ) -> DataFrame:
     """One row per product that has a vector. CatalogueItem, vectors of its positions → ItemFactors."""
-    ends = pa.array(np.arange(len(items) + 1) * vectors.shape[1], pa.int32())
     arrays = {
         CatalogueItem.item: pa.array(items, pa.int32()),
-        ItemFactors.factors: pa.ListArray.from_arrays(ends, pa.array(vectors.ravel(), pa.float32())),
+        ItemFactors.factors: lists_of_rows(vectors.astype(np.float32, copy=False)),
     }
     by_position = catalogue.sparkSession.createDataFrame(pa.table(arrays))
     return catalogue.join(F.broadcast(by_position), CatalogueItem.item).select(
