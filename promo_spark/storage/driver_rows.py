@@ -24,6 +24,7 @@ from deltalake.transaction import AddAction, create_table_with_add_actions
 from pyspark.sql import types as T
 
 from promo_spark.contracts.schema import Check, Table, WriteMode, contract_version
+from promo_spark.contracts.schema.arrow_rows import arrow_value
 from promo_spark.storage.arrow_tables import UNREADABLE, dataset
 from promo_spark.storage.commits import Mark
 from promo_spark.storage.literals import SliceValue
@@ -183,30 +184,8 @@ def _arrow(table: type[Table], rows: Rows) -> pa.Table:
     kinds = {name: column.type for name, column in table.columns().items() if name not in table.partition}
     whole: pa.Schema = pa.schema(Schema.from_json(table.schema().json()))
     schema = pa.schema([whole.field(name).remove_metadata() for name in kinds])
-    arrays = [pa.array([_value(row[n], kinds[n]) for row in rows], schema.field(n).type) for n in kinds]
+    arrays = [pa.array([arrow_value(row[n], kinds[n]) for row in rows], schema.field(n).type) for n in kinds]
     return pa.Table.from_arrays(arrays, schema=schema)
-
-
-def _value(value: Any, kind: T.DataType) -> Any:
-    """A value as Arrow takes it. Raises TypeError for one that Spark would not take, or read in a zone of its own."""
-    if value is None:
-        return None
-    if isinstance(kind, T.MapType):
-        return [(_value(k, kind.keyType), _value(value[k], kind.valueType)) for k in sorted(value)]
-    if isinstance(kind, T.ArrayType):
-        return [_value(entry, kind.elementType) for entry in value]
-    if isinstance(kind, T.StructType):
-        fields = value if isinstance(value, Mapping) else dict(zip(kind.names, value, strict=True))
-        return {f.name: _value(fields.get(f.name), f.dataType) for f in kind.fields}
-    if isinstance(kind, T.TimestampType) and value.tzinfo is None:
-        raise TypeError("a time without a zone")
-    if isinstance(kind, T.StringType) is not isinstance(value, str):
-        raise TypeError(f"{value!r} for {kind.simpleString()}")
-    if isinstance(kind, T.BooleanType) is not isinstance(value, bool):
-        raise TypeError(f"{value!r} for {kind.simpleString()}")
-    if isinstance(kind, T.IntegralType) and not isinstance(value, int):
-        raise TypeError(f"{value!r} for {kind.simpleString()}")
-    return value
 
 
 def _file_name() -> str:

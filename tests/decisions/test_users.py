@@ -16,8 +16,15 @@ def test_who_registered_before_the_date_or_nobody_knows_when_is_not_new(spark: S
     users = Users.frame(
         spark,
         [
-            {"user_id": "today", "registered_at": datetime.datetime(2024, 6, 13, 16), "consent_marketing": True},
-            {"user_id": "before", "registered_at": datetime.datetime(2024, 6, 13, 15, 59)},
+            {
+                "user_id": "today",
+                "registered_at": datetime.datetime(2024, 6, 13, 16, tzinfo=datetime.timezone.utc),
+                "consent_marketing": True,
+            },
+            {
+                "user_id": "before",
+                "registered_at": datetime.datetime(2024, 6, 13, 15, 59, tzinfo=datetime.timezone.utc),
+            },
             {"user_id": "sometime"},
         ],
     )

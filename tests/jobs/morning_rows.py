@@ -71,7 +71,14 @@ def decided_morning(
     comes = {"visits_per_week": 1.0, "readiness": 0.5, "mention": 1.0, "basis": "randomised", "effect_se": 0.5}
     put(lake, Uplift, *({"user_id": n, "mechanic": "coupon", "effect": 9.0, **comes} for n in customers))
     put(lake, UpliftCurves, *curves())
-    put(lake, Users, *({"user_id": name, "registered_at": datetime.datetime(2024, 1, 1)} for name in customers))
+    put(
+        lake,
+        Users,
+        *(
+            {"user_id": name, "registered_at": datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc)}
+            for name in customers
+        ),
+    )
     soon = {"target": "order_14d", "p": 0.4, "model": "boosted_trees"}
     put(lake, IntradayPropensity, *({"user_id": name, **soon} for name in likely))
     none = {"scenario": "none", "mechanic": "none", "arm": "treatment", "rank": 1, "reason_codes": ["no_gain"]}

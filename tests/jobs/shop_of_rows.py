@@ -226,7 +226,8 @@ class LakeOfRows(Lake):
             return super().read(table, version, date)
         of_date = {table.dated_by: self.date} if table.dated_by else {}
         rows = [row | of_date for row in self.rows[table]]
-        return table.frame(self.spark, rows).repartition(self.parts)
+        frame = table.frame(self.spark, rows)
+        return frame if self.parts == 1 else frame.repartition(self.parts)
 
 
 def decide(

@@ -258,8 +258,18 @@ def test_what_is_doubtful_is_an_alarm_that_says_what_to_do(lake: Lake, run_job: 
         else row
         for row in kept
     ]
-    sent = {"promotion_id": "unheard", "user_id": "u1", "channel": "mail", "sent_at": datetime.datetime(2024, 3, 2, 9)}
-    score = {"feedback_id": "f", "user_id": "u1", "score": 4.0, "ts": datetime.datetime(2024, 3, 2, 9)}
+    sent = {
+        "promotion_id": "unheard",
+        "user_id": "u1",
+        "channel": "mail",
+        "sent_at": datetime.datetime(2024, 3, 2, 9, tzinfo=datetime.timezone.utc),
+    }
+    score = {
+        "feedback_id": "f",
+        "user_id": "u1",
+        "score": 4.0,
+        "ts": datetime.datetime(2024, 3, 2, 9, tzinfo=datetime.timezone.utc),
+    }
     tables: Any = {
         Promotions: moved,
         OrderLines: [line(1, 1, 5.0)],

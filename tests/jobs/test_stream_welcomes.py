@@ -45,8 +45,16 @@ def test_three_batches_welcome_whom_one_welcomes(lake: Lake, tmp_path: Path) -> 
     put(
         lake,
         Users,
-        {"user_id": new[2], "registered_at": datetime.datetime(2024, 6, 14, 8), "consent_marketing": False},
-        {"user_id": new[3], "registered_at": datetime.datetime(2024, 6, 14, 8), "consent_profiling": False},
+        {
+            "user_id": new[2],
+            "registered_at": datetime.datetime(2024, 6, 14, 8, tzinfo=datetime.timezone.utc),
+            "consent_marketing": False,
+        },
+        {
+            "user_id": new[3],
+            "registered_at": datetime.datetime(2024, 6, 14, 8, tzinfo=datetime.timezone.utc),
+            "consent_profiling": False,
+        },
     )
     morning: dict[str, float] = {"daily": 100, "mechanic_coupon": 50, "face_coupon": 1000}
     other = Lake(lake.spark, str(tmp_path / "at_once"))
@@ -131,7 +139,13 @@ def test_a_limit_that_binds_is_never_passed_wherever_a_batch_is_cut_off(
 def test_what_is_stopped_spent_or_switched_off_is_given_to_nobody_new(lake: Lake, tmp_path: Path) -> None:
     [name, later] = newcomers("treatment", 2)
     decided_morning(lake, [name, later], daily=100, mechanic_coupon=50, face_coupon=1000)
-    stop = {"action": "stop", "what": "mechanic:coupon", "day": DAY, "by": "ann", "at": datetime.datetime(2024, 6, 14)}
+    stop = {
+        "action": "stop",
+        "what": "mechanic:coupon",
+        "day": DAY,
+        "by": "ann",
+        "at": datetime.datetime(2024, 6, 14, tzinfo=datetime.timezone.utc),
+    }
     arrive(tmp_path / "in", "order_lines", "1.csv", order(name, 9))
     take(lake, settings_of(lake, tmp_path / "in", **SETTINGS, **{"stream.offers": "none"}))
     assert len(rows_of(lake, Promotions)) == 2

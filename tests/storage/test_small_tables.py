@@ -127,6 +127,7 @@ def test_a_new_table_of_days_takes_one_pass_over_the_rows(lake: Lake) -> None:
     """A write is Delta's command and the query in it: no third query looks for days that are replaced."""
     row = {"order_id": "1", "line_no": 1, "quantity": 2, "ts": NOON, "order_date": DAY}
     lines = OrderLines.frame(lake.spark, [row])
+    lines.collect()  # a number is also taken by a query that fails as it is planned, and Spark forgets those
     before = executions(lake.spark)
     assert lake.write(OrderLines, lines).rows == 1
     assert executions(lake.spark) - before == 2

@@ -17,6 +17,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from promo_spark.contracts.schema.arrow_rows import arrow_table
 from promo_spark.contracts.schema.columns import Col, neutral, typed, widens
 from promo_spark.errors import ContractError
 
@@ -122,9 +123,15 @@ class Frame:
         """A frame of the contract from rows that name only what matters.
 
         Columns not named are null, or a neutral value of their type where the contract requires one.
-        Raises ContractError when a row names a column that the contract does not have.
+        Spark is told their number with them, so that joins with few rows, and all that no row can come of, are planned
+        as such. Raises ContractError when a row names a column that the contract does not have, or has a value of
+        another type than the column.
         """
-        return spark.createDataFrame([tuple(cls.complete(row).values()) for row in rows], cls.schema())
+        complete = [tuple(cls.complete(row).values()) for row in rows]
+        try:
+            return spark.createDataFrame(arrow_table(cls.schema(), complete), cls.schema())
+        except TypeError as error:
+            raise ContractError(f"{cls.full_name()}: {error}") from None
 
     @classmethod
     def complete(cls, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -68,4 +68,6 @@ def all_targets(inputs: ScenarioInputs, names: Sequence[str]) -> DataFrame:
             + (f"{', '.join(unknown)} is unknown" if unknown else "it names none")
             + f"; there are: {', '.join(registry())}"
         )
-    return reduce(DataFrame.unionByName, [registry()[n].targets(inputs) for n in sorted(set(names))])
+    targets = reduce(DataFrame.unionByName, [registry()[n].targets(inputs) for n in sorted(set(names))])
+    # In as many parts as a shuffle, and not in the sum of the scenarios': each task is handed the plan of all of them.
+    return targets.coalesce(int(inputs.users.sparkSession.conf.get("spark.sql.shuffle.partitions") or 1))

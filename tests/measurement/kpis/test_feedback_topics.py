@@ -174,7 +174,7 @@ def test_texts_that_wait_too_long_are_listed(spark: SparkSession) -> None:
     date = datetime.date(2024, 6, 15)
 
     def text(name: str, days: float, replied: float | None = None, **more: object) -> dict[str, object]:
-        begin = datetime.datetime(2024, 6, 15)
+        begin = datetime.datetime(2024, 6, 15, tzinfo=datetime.timezone.utc)
         at = {Feedback.ts: begin - datetime.timedelta(days)}
         if replied is not None:
             at[Feedback.answered_at] = begin - datetime.timedelta(replied)

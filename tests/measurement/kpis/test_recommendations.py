@@ -63,7 +63,9 @@ def test_only_what_was_shown_counts_by_recommender_and_place(spark: SparkSession
     exposures = [
         sent("ann", "A", opened_at=OPENED),
         sent("ann", "A", channel="mail"),  # by two channels: still one
-        sent("bob", "B", opened_at=datetime.datetime.combine(days_ago(0), datetime.time(9))),  # too late
+        sent(
+            "bob", "B", opened_at=datetime.datetime.combine(days_ago(0), datetime.time(9), datetime.timezone.utc)
+        ),  # too late
         sent("cid", "C", ago=4),
         sent("dot", "D", sent_at=None),
         sent("ivy", "I", ago=0),
