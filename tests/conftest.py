@@ -19,6 +19,7 @@ from promo_spark.runtime.job import Context, Job
 from promo_spark.runtime.progress import Progress, Step
 from promo_spark.runtime.session import spark_session
 from promo_spark.storage.lake import Lake
+from promo_spark.storage.small_tables import ROWS_OF_DRIVER
 from promo_spark.submission.jars import delta_jars, driver_jars
 from promo_spark.submission.local_mode import (
     LARGER_INPUT_JAVA_OPTIONS,
@@ -39,6 +40,7 @@ AS_FOR_LARGER_INPUTS = {
     "spark.sql.adaptive.enabled": "true",
     "spark.sql.constraintPropagation.enabled": "true",
     "spark.sql.shuffle.partitions": "2",
+    ROWS_OF_DRIVER: "false",
 }
 
 
@@ -95,12 +97,14 @@ def run_job(lake: Lake) -> Callable[..., Context[Any]]:
 @pytest.fixture(autouse=True)
 def _compiled_as_for_larger_inputs(request: pytest.FixtureRequest) -> Iterator[None]:
     """Queries of single frames run as those of larger inputs do, so that both ways are tried."""
-    if "spark" not in request.fixturenames or not COMPILED & set(request.path.parts):
+    compiled, stored = COMPILED & set(request.path.parts), "storage" in request.path.parts
+    if "spark" not in request.fixturenames or not (compiled or stored):
         yield
         return
     conf = request.getfixturevalue("spark").conf
-    small = {key: conf.get(key) for key in AS_FOR_LARGER_INPUTS}
-    for key, value in AS_FOR_LARGER_INPUTS.items():
+    larger = AS_FOR_LARGER_INPUTS if compiled else {ROWS_OF_DRIVER: AS_FOR_LARGER_INPUTS[ROWS_OF_DRIVER]}
+    small = {key: conf.get(key) for key in larger}
+    for key, value in larger.items():
         conf.set(key, value)
     yield
     for key, value in small.items():

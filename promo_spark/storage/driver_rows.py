@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.transaction import AddAction, create_table_with_add_actions
@@ -43,15 +44,11 @@ def committed(
     A merge that changes nothing gives the version that there is, and no rows. None: Spark is to write them, and nothing
     was written.
     """
-    values = _partition_values(table, slice_values)
     complete = [table.complete(row) for row in rows]
-    if values is None or table.statistics or not all(_is_plain(table, row, slice_values) for row in complete):
+    if not takes(folder, table, slice_values) or not all(_is_plain(table, row, slice_values) for row in complete):
         return None
-    file: Path | None = None
     try:
-        stored = DeltaTable(str(folder)) if DeltaTable.is_deltatable(str(folder)) else None
-        if stored is not None and not _takes(stored, table):
-            return None
+        stored = _stored(folder)
         written = _arrow(table, complete)
         if stored is not None and table.write_mode is WriteMode.MERGE:
             old, new = dataset(stored).to_table().to_pylist(), written.to_pylist()
@@ -61,24 +58,70 @@ def committed(
             if merged == old:
                 return int(stored.version()), 0
             written = pa.Table.from_pylist(merged, schema=written.schema)
-        added: list[AddAction] = []
-        if written.num_rows:
+        return _put(folder, stored, table, written, slice_values, mark)
+    except (*UNREADABLE, TypeError, AttributeError):
+        return None
+
+
+def committed_table(
+    folder: Path, table: type[Table], rows: pa.Table, slice_values: Mapping[str, SliceValue], mark: Mark | None
+) -> tuple[int, int] | None:
+    """As `committed`, of rows in the columns of the contract that are known to keep it; nothing is merged."""
+    try:
+        for name, value in slice_values.items():
+            if not pc.all(pc.equal(rows[name], pa.scalar(value, rows[name].type)), min_count=0).as_py():
+                return None
+        of_file = rows.drop_columns(list(table.partition)).replace_schema_metadata(None)
+        return _put(folder, _stored(folder), table, of_file, slice_values, mark)
+    except UNREADABLE:
+        return None
+
+
+def takes(folder: Path, table: type[Table], slice_values: Mapping[str, SliceValue]) -> bool:
+    """Whether rows of the driver can be put into a table that may not be there yet, in place of those of a slice."""
+    if table.statistics or _partition_values(table, slice_values) is None:
+        return False
+    try:
+        stored = _stored(folder)
+        return stored is None or _takes(stored, table)
+    except UNREADABLE:
+        return False
+
+
+def _stored(folder: Path) -> DeltaTable | None:
+    return DeltaTable(str(folder)) if DeltaTable.is_deltatable(str(folder)) else None
+
+
+def _put(
+    folder: Path,
+    stored: DeltaTable | None,
+    table: type[Table],
+    rows: pa.Table,
+    slice_values: Mapping[str, SliceValue],
+    mark: Mark | None,
+) -> tuple[int, int]:
+    """Writes the rows into a file, and the commit that names it. Without the commit, no file is left."""
+    values = _partition_values(table, slice_values) or {}
+    file: Path | None = None
+    added: list[AddAction] = []
+    try:
+        if rows.num_rows:
             file = folder.joinpath(*(f"{name}={value}" for name, value in values.items()), _file_name())
             file.parent.mkdir(parents=True, exist_ok=True)
-            pq.write_table(written, file, compression="snappy")
-            made, stats = file.stat(), json.dumps({"numRecords": written.num_rows})
+            pq.write_table(rows, file, compression="snappy")
+            made, stats = file.stat(), json.dumps({"numRecords": rows.num_rows})
             path = file.relative_to(folder).as_posix()
             added.append(AddAction(path, made.st_size, values, int(made.st_mtime * 1000), True, stats))
-        _commit(folder, stored, table, added, values, mark, written.num_rows)
+        _commit(folder, stored, table, added, values, mark, rows.num_rows)
     except (*UNREADABLE, TypeError, AttributeError):
         if file is not None:
             with contextlib.suppress(OSError):  # of a file system that cannot be written
                 file.unlink(missing_ok=True)
-        return None
+        raise
     if stored is None:
-        return 0, written.num_rows
+        return 0, rows.num_rows
     stored.update_incremental()  # what fails from here on must leave the file: it is committed
-    return int(stored.version()), written.num_rows
+    return int(stored.version()), rows.num_rows
 
 
 def _commit(

@@ -75,7 +75,8 @@ class Lake:
     def exists(self, table: type[Table]) -> bool:
         if self.catalog:
             return bool(self.spark.catalog.tableExists(self.address(table)))
-        return bool(DeltaTable.isDeltaTable(self.spark, self.path(table)))
+        here = self._small.exists(table)
+        return bool(DeltaTable.isDeltaTable(self.spark, self.path(table))) if here is None else here
 
     def read(self, table: type[Table], version: int | None = None, date: datetime.date | None = None) -> DataFrame:
         """All rows, conformed, of the newest or the given version; a column that the contract gained since is null.
@@ -118,8 +119,8 @@ class Lake:
         """
         # Two jobs of one pipeline may write the same table, such as models.metrics: one after the other.
         with self._locks[table]:
+            merges = by_key or gone is not None
             if not isinstance(df, DataFrame):
-                merges = by_key or gone is not None
                 committed = None if merges else self._small.committed(table, df, slice_values or {}, mark)
                 if committed is not None:
                     return Written(*committed)
@@ -133,8 +134,11 @@ class Lake:
                 before = self._newest(table)
             rows = table.enforced(df)
             try:
+                taken = None if merges else self._small.taken(table, rows, slice_values or {}, mark)
+                if taken is not None:
+                    return Written(*taken)
                 there = 0
-                if exists and (by_key or gone is not None or table.write_mode is WriteMode.MERGE):
+                if exists and (merges or table.write_mode is WriteMode.MERGE):
                     self._merge(table, rows, gone, mark)
                 elif exists and table.layer == "silver" and table.write_mode is WriteMode.REPLACE_DAYS:
                     given = days_in_slice(table, slice_values or {})

@@ -23,10 +23,12 @@ from pyspark.sql import types as T
 from promo_spark.contracts.schema import Table, WriteMode
 from promo_spark.storage.arrow_tables import UNREADABLE, dataset
 from promo_spark.storage.commits import Commit, Mark, commit_in
-from promo_spark.storage.driver_rows import Rows, committed
+from promo_spark.storage.driver_rows import Rows, committed, committed_table, takes
 from promo_spark.storage.literals import SliceValue
 
 SMALL_BYTES = 1 << 20  # of the files that hold the rows
+ROWS_OF_DRIVER = "spark.promo_spark.rowsOfDriver"  # a property of sessions: what is written goes by way of the driver
+_PUT = (WriteMode.REPLACE_DATE, WriteMode.REPLACE_SLICE, WriteMode.APPEND)
 REWRITTEN_BYTES = 16 << 20  # so much is written in about the time in which Delta plans a merge
 
 
@@ -101,6 +103,30 @@ class SmallTables:
         if not self._folder or (table.write_mode is WriteMode.MERGE and not self._is_small(table)):
             return None
         return committed(self._path(table), table, rows, slice_values, mark)
+
+    def taken(
+        self,
+        table: type[Table],
+        rows: DataFrame,
+        slice_values: Mapping[str, SliceValue],
+        mark: Mark | None,
+    ) -> tuple[int, int] | None:
+        """As `committed`, of the rows of a frame that breaks off where one breaks the contract. None as well where the
+        input is not small: only of a small one can the driver hold what comes of it.
+        """
+        few = self._spark.conf.get(ROWS_OF_DRIVER, "false") == "true"
+        if (
+            not few
+            or not self._folder
+            or table.write_mode not in _PUT
+            or not takes(self._path(table), table, slice_values)
+        ):
+            return None
+        return committed_table(self._path(table), table, rows.toArrow(), slice_values, mark)
+
+    def exists(self, table: type[Table]) -> bool | None:
+        """Whether there is such a table; None: it is not known here."""
+        return DeltaTable.is_deltatable(str(self._path(table))) if self._folder else None
 
     def restored(self, table: type[Table], version: int, mark: Mark) -> bool:
         """Whether the table was put back to a version here, in a commit that names its files; else Spark is to do it.

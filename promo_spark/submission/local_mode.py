@@ -43,6 +43,8 @@ SMALL_INPUT_CONF: dict[str, str] = {
     "spark.buffer.pageSize": "1m",
     "spark.databricks.delta.allFilesInCrc.enabled": "false",  # the list of files beside each commit: a query of its own
     "spark.databricks.delta.snapshotPartitions": "1",  # of the list of a table's files: a task in place of two
+    # What is written goes by way of the driver, see storage/small_tables.py: half a second of planning less a table.
+    "spark.promo_spark.rowsOfDriver": "true",
 }
 LARGER_INPUT_CONF: dict[str, str] = {"spark.buffer.pageSize": "16m"}
 SMALL_INPUT_BYTES = 4 << 20  # sources and the rows of silver together

@@ -15,7 +15,7 @@ from deltalake.exceptions import CommitFailedError
 from promo_spark.contracts.features import UserProfile
 from promo_spark.contracts.models import Metrics, Registry
 from promo_spark.contracts.ops import DataQuality, IdKey, Runs, SourceFiles
-from promo_spark.contracts.schema import Table
+from promo_spark.contracts.schema import Table, WriteMode
 from promo_spark.contracts.segments import SegmentCentres
 from promo_spark.errors import ContractError
 from promo_spark.storage import driver_rows, small_tables
@@ -23,6 +23,7 @@ from promo_spark.storage.arrow_tables import folder_of
 from promo_spark.storage.commits import Mark
 from promo_spark.storage.lake import Lake
 from promo_spark.storage.literals import SliceValue
+from promo_spark.storage.small_tables import ROWS_OF_DRIVER
 from tests.storage.test_small_tables import DAY, NEXT, NOON, executions
 
 RUN = {
@@ -90,6 +91,38 @@ def test_a_table_is_as_spark_makes_it(
     [commit], [of_spark] = lake.commits_since(table, -1), other.commits_since(table, -1)
     assert commit is not None and of_spark is not None
     assert (commit.mark, commit.rows_written) == (of_spark.mark, of_spark.rows_written)
+
+
+@pytest.mark.parametrize(("table", "rows", "of"), CASES)
+def test_a_frame_of_a_small_input_is_written_as_spark_writes_it(
+    table: type[Table], rows: list[Mapping[str, Any]], of: Mapping[str, SliceValue], lake: Lake
+) -> None:
+    of = {**of, "as_of": DAY} if "as_of" in table.partition else of
+    other, frame = Lake(lake.spark, f"{lake.root}/other"), table.frame(lake.spark, rows)
+    written = other.write(table, frame, of, mark=Mark("r1", "segment"))
+    lake.spark.conf.set(ROWS_OF_DRIVER, "true")
+    assert lake.write(table, frame, of, mark=Mark("r1", "segment")) == written
+    by_driver = table.write_mode is not WriteMode.MERGE
+    assert [c["operation"] for c in stored(lake, table).history()] == ["CREATE TABLE" if by_driver else "WRITE"]
+    assert stored(lake, table).metadata().configuration == stored(other, table).metadata().configuration
+    order = list(table.key)
+    assert lake.read(table).orderBy(order).collect() == other.read(table).orderBy(order).collect()
+    [commit], [of_spark] = lake.commits_since(table, -1), other.commits_since(table, -1)
+    assert commit is not None and of_spark is not None
+    assert (commit.mark, commit.rows_written) == (of_spark.mark, of_spark.rows_written)
+
+
+def test_a_frame_that_breaks_its_contract_or_is_of_another_slice_is_refused(lake: Lake) -> None:
+    """By Spark itself, which is asked where the driver does not take the rows; what was there stays."""
+    lake.spark.conf.set(ROWS_OF_DRIVER, "true")
+    of: dict[str, SliceValue] = {"as_of": DAY, "job": "segment"}
+    lake.write(Registry, Registry.frame(lake.spark, [FIT]), of)
+    unknown = Registry.frame(lake.spark, [FIT | {"format": "pickle"}])
+    with pytest.raises(ContractError, match=r"models.registry: .*format_known.* fails at .*model=segments"):
+        lake.write(Registry, unknown, of)
+    with pytest.raises(ContractError, match=r"as_of = .2024-05-01. AND job = .segment"):
+        lake.write(Registry, Registry.frame(lake.spark, [FIT | {"as_of": NEXT}]), of)
+    assert [(r.as_of, r.format) for r in lake.read(Registry).collect()] == [(DAY, "table")]
 
 
 def test_a_slice_is_replaced_by_either_whoever_wrote_it(lake: Lake) -> None:
