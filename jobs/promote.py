@@ -74,6 +74,7 @@ def run(ctx: Context[PromoteSettings]) -> None:
     # The offers come last: where they stand, the budget they were given under stands too.
     ctx.write_few(Budget, decided.budget)
     ctx.write(Promotions, decided.promotions)
+    flow.say_what_waits(ctx, decided.promotions)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Recomputes the promises of decisions.promotions outside Spark, from what is stored.
 
-    .venv/bin/python scripts/check_promotions.py [LAKE] [--env NAME] [--date YYYY-MM-DD]
+    .venv/bin/python scripts/check_promotions.py [LAKE] [--env NAME] [--conf DIR] [--date YYYY-MM-DD]
 
-LAKE is lake.root of the environment (demo) unless it is given, the date its pipeline.date.
+LAKE is lake.root of the environment (demo) unless it is given, the date its pipeline.date. --conf as for jobs: the
+folder with the settings of your own.
 
 Reads decisions.promotions, decisions.budget, decisions.explored, decisions.withheld, decisions.policy,
 features.user_profile, features.product_profile, models.segments, models.risk and the marketers' lists of silver that
@@ -452,9 +453,10 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("lake", nargs="?", type=Path)
     options.add_argument("--env", default="demo")
+    options.add_argument("--conf", help="folder with settings of your own")
     options.add_argument("--date", type=datetime.date.fromisoformat)
     chosen = options.parse_args()
-    settings = load(chosen.env)
+    settings = load(chosen.env, conf=chosen.conf)
     lake = chosen.lake or Path(settings.lake.root)
     if chosen.date is None and not settings.pipeline.date:
         options.error(f"--date is missing: the settings of {chosen.env} name none")

@@ -357,6 +357,9 @@ class Actions(Table):
     at = Col(T.TimestampType(), "when it was said, UTC; pause: the newest row that it follows from", required=True)
     by = Col(_TEXT, "who said it; of a pause: stream", required=True)
     reason = Col(_TEXT, "in their own words, of a pause in those of stream; null: none given")
+    before_decided = Col(
+        T.BooleanType(), "stop: said before its day was decided: that day nobody is offered what it names; null: no"
+    )
 
 
 class Points(Table):

@@ -90,6 +90,11 @@ def closed_by_actions(offers: DataFrame, actions: DataFrame, date: datetime.date
 _NAMED = "named_by_action"
 
 
+def said_before(actions: DataFrame, date: datetime.date) -> DataFrame:
+    """The stops of a date that were said before it was decided. Actions → Actions."""
+    return actions.filter((F.col(Actions.day) == F.lit(date)) & F.col(Actions.before_decided))
+
+
 def _names_of_offer(product_ids: Column) -> Column:
     """All that names an offer. Of Promotions, and of ValuedOffer, which has the same columns."""
     return F.concat(

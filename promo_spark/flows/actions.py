@@ -17,6 +17,7 @@ from promo_spark.measures.offers_in_force import offers_in_force
 from promo_spark.runtime.command import Asked
 from promo_spark.settings import parsed_date
 from promo_spark.storage.commits import Mark
+from promo_spark.storage.lake import Lake
 from promo_spark.storage.locks import held
 
 
@@ -28,7 +29,7 @@ def approved(asked: Asked) -> str:
     """
     date = parsed_date(asked.arguments["date"])
     later = _dates(asked, F.col(Promotions.date) > F.lit(date))
-    if later:
+    if later and not _is_approved(asked, date):
         raise SettingsError(
             f"approve --date {date}: {later[0]} is decided already, as if the offers of {date} were never made; "
             f"they stay proposed, approve {later[-1]} instead"
@@ -58,14 +59,19 @@ def stopped(asked: Asked) -> str:
     if not dates:
         raise MissingDataError(f"no offer that holds on {day} is named by {what}: nothing was stopped")
     key = [Promotions.date, Promotions.user_id, Promotions.promotion_id]
-    count = named.join(offers_in_force(made, day), key, "left_semi").count()
-    _keep(asked, action)
+    decided = not made.filter(F.col(Promotions.date) == F.lit(day)).isEmpty()
+    # What is only proposed is stopped too.
+    gone_out = made.withColumn(Promotions.status, F.when(F.col(Promotions.stopped_on).isNotNull(), "stopped"))
+    count = named.join(offers_in_force(gone_out, day), key, "left_semi").count()
+    _keep(asked, {**action, Actions.before_decided: not decided})
     _give_status(asked, dates, "stop")
     if not count:
         return f"They are stopped already ({what})."
     return (
-        f"{count:,} offers do not hold any more from {day} on. What promote decides for later dates is decided anew: "
-        "silver.promotion_exclusions keeps products out of it, promote.scenarios scenarios."
+        f"{count:,} offers do not hold any more from {day} on"
+        + (f"; on {day} nobody is offered {what}" if not decided else "")
+        + ". What promote decides for later dates is decided anew: silver.promotion_exclusions keeps products out of "
+        "it, promote.scenarios scenarios."
     )
 
 
@@ -77,11 +83,37 @@ def _dates(asked: Asked, condition: Any) -> list[datetime.date]:
     return sorted(row[0] for row in rows)
 
 
+def _is_approved(asked: Asked, date: datetime.date) -> bool:
+    """Whether somebody approved the date before."""
+    if not asked.lake.exists(Actions):
+        return False
+    said = (F.col(Actions.action) == "approve") & (F.col(Actions.day) == F.lit(date))
+    return not asked.lake.read(Actions).filter(said).isEmpty()
+
+
+def restore_status(lake: Lake, mark_of: str) -> None:
+    """The offers of all dates with the status that actions give them, where rows of earlier versions were put back."""
+    if not lake.exists(Promotions) or not lake.exists(Actions):
+        return
+    rows, actions = lake.read(Promotions), lake.read(Actions)
+    key = [Promotions.date, Promotions.user_id, Promotions.promotion_id]
+    was = rows.select(*key, *(F.col(name).alias(f"{name}_was") for name in _BY_ACTIONS))
+    now = with_status(rows, actions).join(was, key)
+    differs = [~F.col(name).eqNullSafe(F.col(f"{name}_was")) for name in _BY_ACTIONS]
+    for row in now.filter(differs[0] | differs[1]).select(Promotions.date).distinct().collect():  # as many as dates
+        of_date = with_status(lake.read(Promotions, date=row[0]), actions)
+        mark = Mark(run=mark_of, job=mark_of, date=row[0].isoformat(), keeps_content=True)
+        lake.write(Promotions, of_date, {Promotions.date: row[0]}, mark=mark)
+
+
+_BY_ACTIONS = (Promotions.status, Promotions.stopped_on)
+
+
 def _keep(asked: Asked, action: Mapping[str, Any]) -> None:
     """Writes the action, unless it was said before. It stands first: a command that was cut off can be run again."""
     lake = asked.lake
     if lake.exists(Actions):
-        same = [F.col(name) == F.lit(value) for name, value in action.items()]
+        same = [F.col(name) == F.lit(action[name]) for name in Actions.key]
         if not lake.read(Actions).filter(same[0] & same[1] & same[2]).isEmpty():
             return
     said = {

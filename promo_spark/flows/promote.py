@@ -31,7 +31,7 @@ from promo_spark.contracts.silver import (
 )
 from promo_spark.contracts.supply import InventoryPlan
 from promo_spark.contracts.withheld import Withheld
-from promo_spark.decisions.actions import with_status
+from promo_spark.decisions.actions import closed_by_actions, said_before, with_status
 from promo_spark.decisions.allocation.limits import (
     DAILY,
     parts_of_unit,
@@ -77,6 +77,7 @@ from promo_spark.flows.promote_inputs import (
     limits_within_the_day,
     stock_of_the_day,
 )
+from promo_spark.installation import launcher
 from promo_spark.measures.computed import computed
 from promo_spark.measures.consent import unprofiled_users
 from promo_spark.measures.money import minor_per_unit
@@ -201,6 +202,9 @@ def considered(
             policy,
         ),
     )
+    stops = said_before(ctx.read_by_hand(Actions), ctx.date)
+    if not today and not stops.isEmpty():  # on most days nobody said anything
+        valued = closed_by_actions(valued, stops, ctx.date)
     every = computed(with_groups(valued, inputs.users, settings.group_shares))
     offers = computed(every.join(held_out, ValuedOffer.user_id, "left_anti")) if out else every
     room = computed(
@@ -339,6 +343,15 @@ def promotions_of(ctx: Ctx, of: Considered, offers: DataFrame, decision: Decisio
     """The offers that are made, and `none` for the other users, with their status. AllocatedOffer → Promotions."""
     made = promotions(of, chosen_offers(offers, of.draws), decision)
     return computed(with_status(made, ctx.read_by_hand(Actions)))
+
+
+def say_what_waits(ctx: Ctx, made: DataFrame) -> None:
+    """Tells of offers that hold for nobody before somebody approves them. Promotions."""
+    if ctx.settings.approval == "required" and (waiting := made.filter(F.col(Promotions.status) == "proposed").count()):
+        ctx.note(
+            f"{waiting:,} offers of {ctx.date} are proposed: they hold from when somebody has looked at them and runs "
+            f"{launcher()} approve --date {ctx.date}"
+        )
 
 
 def _withheld(ctx: Ctx, of: Considered, allocation: Allocation, decision: Decision) -> DataFrame:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.catalogue import ALL_TABLES, QUARANTINE, SILVER
+from promo_spark.contracts.decisions import Actions, Promotions
 from promo_spark.contracts.ops import SourceFiles
 from promo_spark.contracts.schema import Table
 from promo_spark.errors import SettingsError
+from promo_spark.flows.actions import restore_status
 from promo_spark.measures.computed import computed
 from promo_spark.storage.commits import Mark
 from promo_spark.storage.damage import bring_back
@@ -25,6 +27,8 @@ def restored(lake: Lake, name: str, version: str) -> str:
         raise SettingsError(f"lake.catalog is {lake.catalog}: restore the table with your catalog's own command")
     _forget_what_was_taken_in(lake, table)
     moved = bring_back(lake, table, int(version))
+    if table in (Promotions, Actions):
+        restore_status(lake, "restore")
     aside = f"; {moved} damaged commits were moved aside in its _delta_log" if moved else ""
     return f"{name} is as it was at version {version}{aside}. Run the jobs of the dates that came later again."
 

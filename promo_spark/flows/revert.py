@@ -7,7 +7,9 @@ import datetime
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.catalogue import ALL_TABLES
+from promo_spark.contracts.decisions import Actions, Promotions
 from promo_spark.contracts.schema import Table
+from promo_spark.decisions.actions import with_status
 from promo_spark.errors import MissingDataError, SettingsError
 from promo_spark.runtime.command import Asked
 from promo_spark.settings import parsed_date
@@ -57,6 +59,8 @@ def _put_back(lake: Lake, table: type[Table], column: str, day: datetime.date, r
     if table.written_by:
         rows = rows.filter(F.col(table.written_by) == F.lit(found.mark.job))
         values[table.written_by] = found.mark.job
+    if table is Promotions and lake.exists(Actions):  # what people said since stays said
+        rows = with_status(rows, lake.read(Actions))
     lake.write(table, rows, values, mark=Mark(run="revert", job="revert", date=day.isoformat()))
     return (
         f"{table.full_name()} has for {column} {day} what run {run} wrote (version {found.version}). The next run of "

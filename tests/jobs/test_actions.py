@@ -131,6 +131,7 @@ def test_offers_that_are_stopped_hold_no_more_from_that_day_on(
     # on the next day whoever had nothing but what was stopped may get offers, the others hold theirs
     second, *_ = decide(lake, settings, rows, date=NEXT_DAY, **RICH)
     holding = set(stopped[~ended].user_id)
+    assert "bundle" not in set(second.scenario)  # the stop was said before the day was decided
     free = set(stopped.user_id) - holding
     full = {u for u in holding if (stopped[~ended].user_id == u).sum() == settings.promote.max_offers_per_user}
     assert free and free & set(second[second.scenario != "none"].user_id)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 
 import pytest
 
-from promo_spark.contracts.decisions import Promotions
+from promo_spark.contracts.decisions import Actions, Promotions
 from promo_spark.errors import MissingDataError, PromoSparkError, SettingsError
 from promo_spark.runtime.progress import Progress
 from promo_spark.runtime.registry import all_commands
@@ -16,9 +17,17 @@ from tests.jobs.export_rows import DAY, NEXT_DAY, decide, offer
 
 
 def revert(lake: Lake, run: str, table: str = "decisions.promotions", date: str = str(DAY)) -> str:
+    return ask(lake, "revert", table=table, date=date, run=run)
+
+
+def ask(lake: Lake, command: str, **asked: object) -> str:
     settings = load(None, {"lake.root": lake.root, "lake.wait_seconds": 0})
-    asked = {"table": table, "date": date, "run": run}
-    return all_commands()["revert"].start(lake, settings, asked, Progress())
+    return all_commands()[command].start(lake, settings, {k: str(v) for k, v in asked.items()}, Progress())
+
+
+def statuses(lake: Lake) -> dict[int, tuple[str, datetime.date | None]]:
+    """By the number of the offer."""
+    return {int(r.promotion_id, 16): (r.status, r.stopped_on) for r in lake.read(Promotions).collect()}
 
 
 def ranks(lake: Lake) -> list[tuple[str, int, str]]:
@@ -51,6 +60,37 @@ def test_a_date_is_put_back_as_a_run_wrote_it_and_no_other_date_is_touched(decid
     revert(decided, "second")  # and forth
     assert ranks(decided) == [(str(DAY), 3, "second"), (str(NEXT_DAY), 4, "next")]
     assert [r["rank"] for r in decided.read(Promotions, version=1).collect()] == [3]
+
+
+def test_what_people_said_of_offers_outlives_a_revert_and_a_restore(lake: Lake) -> None:
+    """A date was approved, and an offer of it stopped, after the run that wrote it."""
+    of_date = [offer(1, of=1, status="proposed"), offer(2, of=2, status="proposed")]
+    decide(lake, of_date, run="first")  # version 0
+    ask(lake, "approve", date=DAY)
+    assert ask(lake, "stop", promotion=f"{2:032x}", date=DAY).startswith(
+        f"1 offers do not hold any more from {DAY} on."
+    )
+    assert statuses(lake) == {1: ("active", None), 2: ("stopped", DAY)}
+    decide(lake, [offer(3, of=3)], NEXT_DAY, run="next")
+    revert(lake, "first")
+    assert statuses(lake) == {1: ("active", None), 2: ("stopped", DAY), 3: ("active", None)}
+    ask(lake, "restore", table="decisions.promotions", version="0")
+    assert statuses(lake) == {1: ("active", None), 2: ("stopped", DAY)}
+    decide(lake, [offer(3, of=3)], NEXT_DAY, run="next")
+    assert ask(lake, "approve", date=DAY) == f"The offers of {DAY} are active already."
+
+
+def test_an_offer_that_is_proposed_is_stopped_and_counted(lake: Lake) -> None:
+    decide(lake, [offer(1, of=1, status="proposed"), offer(2, of=2, status="proposed")])
+    said = ask(lake, "stop", promotion=f"{1:032x}", date=DAY)
+    assert said.startswith(f"1 offers do not hold any more from {DAY} on. What")
+    assert ask(lake, "stop", promotion="all", date=NEXT_DAY).startswith(
+        f"1 offers do not hold any more from {NEXT_DAY} on; on {NEXT_DAY} nobody is offered all. What"
+    )
+    assert ask(lake, "stop", promotion="all", date=NEXT_DAY).startswith("They are stopped already (all)")
+    assert statuses(lake) == {1: ("stopped", DAY), 2: ("stopped", NEXT_DAY)}
+    said_of = {row.what: row.before_decided for row in lake.read(Actions).collect()}
+    assert said_of == {f"{1:032x}": False, "all": True}
 
 
 @pytest.mark.parametrize(

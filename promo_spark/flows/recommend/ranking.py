@@ -37,6 +37,7 @@ from promo_spark.models.propensity.fitting import (
 )
 from promo_spark.models.propensity.questions import ITEM_28D, ITEM_DAYS, ITEM_OFFER, ITEM_UNITS, item_questions
 from promo_spark.runtime.job import Context
+from promo_spark.runtime.side_by_side import side_by_side
 from promo_spark.settings.recommend import RecommendSettings
 
 _EPOCH = datetime.date(1970, 1, 1)
@@ -162,32 +163,35 @@ def fitted_ranking(ctx: Ctx, learning: Learning, reason: str) -> RankingOfDate:
     settings = ctx.settings
     past, latest = learning.examples()
     past, shares = _representative(ctx, learning, past)
-    found: dict[str, Fitted] = {}
-    for name, question in QUESTIONS.items():
+
+    def fitted(name: str) -> Fitted:
         ctx.say(f"fitting {name}")
         before, newest = past[name], latest[name]
         if name == RIVAL:
             before, newest = (replace(part, table=part.table.columns(PAIR_FEATURES)) for part in (before, newest))
-        found[name] = fitted_question(question, before, newest, effort_of(settings.ranking, settings.seed))
-        if found[name].instead:
-            ctx.note(f"{name}: all pairs get the base rate, since {found[name].instead}")
+        return fitted_question(QUESTIONS[name], before, newest, effort_of(settings.ranking, settings.seed))
+
+    found = dict(zip(QUESTIONS, side_by_side(fitted, list(QUESTIONS)), strict=True))  # each takes one core
+    for name, answered in found.items():
+        if answered.instead:
+            ctx.note(f"{name}: all pairs get the base rate, since {answered.instead}")
     if _loss(found[RIVAL]) < _loss(found[ITEM_28D]) * (1 - settings.ranking.tie_margin):
         ctx.note("the features of pairs alone tell better what is bought within 28 days: they rank")
         found |= {ITEM_28D: _named(found[RIVAL], ITEM_28D), RIVAL: _named(found[ITEM_28D], RIVAL)}
     models, fits = {}, []
-    for name, fitted in found.items():
-        text = fitted.answer.to_text()
-        learnt_from = past[name] if len(past[name]) and not fitted.instead else latest[name]
-        models[name] = ModelOfDate(fitted.answer, text, fitted.rules, ctx.date, ctx.made_by)
+    for name, answered in found.items():
+        text = answered.answer.to_text()
+        learnt_from = past[name] if len(past[name]) and not answered.instead else latest[name]
+        models[name] = ModelOfDate(answered.answer, text, answered.rules, ctx.date, ctx.made_by)
         fits.append(
             fit_of(
-                fitted,
+                answered,
                 learnt_from,
                 text,
                 day=learning.sample.day,
                 refit=settings.refit,
                 reason=reason,
-                features=fitted.answer.learner.names,
+                features=answered.answer.learner.names,
                 state=RankingModels,
                 champion=name != RIVAL,
             )
