@@ -32,6 +32,7 @@ class Candidate:
     uses: Mapping[str, Decimal]  # how much of each limit that it falls under, in currency or pieces
     in_strategy: bool = True
     paused: bool = False  # by the version of decisions.policy in force
+    stopped: bool = False  # by hand, before the day was decided
     fund: str | None = None  # what pays a share of it
     fund_cost: Decimal = Decimal(0)
 
@@ -107,6 +108,8 @@ def _why_not(one: Candidate, offered: Sequence[Candidate], decided: Decided) -> 
         return f"less than promote.least_gain, {decided.least_gain:.2f}"
     if one.cost + one.fund_cost <= 0:
         return "nothing is expected to be given"
+    if one.stopped:
+        return "somebody stopped it before the day was decided, see decisions.actions"
     if one.paused:
         return f"{one.mechanic} or {one.scenario} is paused by the version of decisions.policy in force"
     if not one.in_strategy:

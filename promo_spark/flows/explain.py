@@ -23,7 +23,7 @@ from promo_spark.decisions.explanations import Candidate, Decided, reason_of_eac
 from promo_spark.decisions.offers.targets import Fund, categories, product_ids
 from promo_spark.decisions.offers.topics import topics_of
 from promo_spark.decisions.options import uses_of_offers
-from promo_spark.decisions.policy import AS_SET
+from promo_spark.decisions.policy import AS_SET, InForce
 from promo_spark.decisions.rooms import Room
 from promo_spark.decisions.valuation import MICRO, ValuedOffer
 from promo_spark.errors import MissingDataError
@@ -83,7 +83,7 @@ def explained(lake: Lake, settings: Settings, promote: Job, *, user: str, date: 
         everyone = users_of_the_day(ctx)
         found = considered(ctx, _with_linked(everyone, user), policy, everyone)
         own = found.offers.filter(F.col(ValuedOffer.user_id) == user)
-        candidates = _candidates(own, digits, prices.keys())
+        candidates = _candidates(own, digits, prices.keys(), policy)
         room = found.rooms.filter(F.col(Room.user_id) == user).head()
     finally:
         ctx.release()
@@ -136,7 +136,7 @@ def as_logged(section: Section, told: Mapping[str, Any]) -> dict[str, Any]:
     return {name: told.get(name, today[name]) for name in today}
 
 
-def _candidates(offers: DataFrame, digits: int, limits: Collection[str]) -> list[Candidate]:
+def _candidates(offers: DataFrame, digits: int, limits: Collection[str], policy: InForce) -> list[Candidate]:
     """Of ValuedOffer of one user, under the limits that stood that day."""
     products = product_ids(F.col(ValuedOffer.parts))
     topics = topics_of(F.col(ValuedOffer.mechanic), products, categories(F.col(ValuedOffer.parts)))
@@ -157,11 +157,17 @@ def _candidates(offers: DataFrame, digits: int, limits: Collection[str]) -> list
             fund_cost=Decimal(row[ValuedOffer.fund_minor]) / unit,
             worthwhile=row[ValuedOffer.worthwhile],
             in_strategy=row[ValuedOffer.in_strategy],
-            paused=row[ValuedOffer.paused] > 0,
+            paused=_is_paused(policy, row),
+            stopped=row[ValuedOffer.paused] > 0 and not _is_paused(policy, row),
             uses={name: Decimal(amount) / parts_of_unit(name, digits) for name, amount in row[_USES]},
         )
         for row in rows
     ]
+
+
+def _is_paused(policy: InForce, offer: Row) -> bool:
+    scopes = (f"mechanic:{offer[ValuedOffer.mechanic]}", f"scenario:{offer[ValuedOffer.scenario]}")
+    return any(policy.pause(scope) for scope in scopes)
 
 
 def _prices(lake: Lake, day: datetime.date) -> dict[str, float | None]:

@@ -40,6 +40,11 @@ DECIDED = Decided(made={"tea5": 1}, prices={"daily": 0.5}, least_gain=0.1, room=
             "discount or repurchase is paused by the version of decisions.policy in force",
         ),
         (
+            replace(BREAD, stopped=True, in_strategy=False),
+            DECIDED,
+            "somebody stopped it before the day was decided, see decisions.actions",
+        ),
+        (
             replace(BREAD, in_strategy=False),
             DECIDED,
             "nothing is measured of a discount, and the user's strategies name other mechanics",
