@@ -104,8 +104,8 @@ def _line(of: _Told) -> str:
         stock = f"{left:,.0f} left of {of.plan.on_hand:,.0f}" if left >= 0 else f"{-left:,.0f} missing in stock"
     remarks = f" ({'; '.join(of.remarks)})" if of.remarks else ""
     return (
-        f"  {of.product}: {units:,.1f} units ({low:,.1f} to {high:,.1f}) for {usual:,.1f}, margin "
-        f"{of.outcome.margin.sum():+,.2f}, {stock}; most margin at {of.best:.0%} off{remarks}"
+        f"  {of.product}: {units:,.1f} units ({low:,.1f} to {high:,.1f}) in place of {usual:,.1f}, "
+        f"margin changes by {of.outcome.margin.sum():+,.2f}, {stock}; most margin at {of.best:.0%} off{remarks}"
     )
 
 
@@ -113,7 +113,7 @@ def _sum(told: Sequence[_Told]) -> str:
     units, usual = (sum(float(v.sum()) for v in values) for values in _units_of(told))
     margin = sum(float(of.outcome.margin.sum()) for of in told)
     left_out = "what rivals and later weeks lose is not in it"
-    return f"Together {units:,.1f} units for {usual:,.1f}, margin {margin:+,.2f}; {left_out}."
+    return f"Together {units:,.1f} units in place of {usual:,.1f}, margin changes by {margin:+,.2f}; {left_out}."
 
 
 def _units_of(told: Sequence[_Told]) -> tuple[list[Floats], list[Floats]]:

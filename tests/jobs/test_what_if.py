@@ -65,13 +65,17 @@ def test_units_margin_and_stock_of_a_plan(shop: Lake) -> None:
     told = asked(shop, "tea,milk", "0.2").splitlines()
     assert told[0] == "As of 2024-06-03, elasticities of 2024-06-03; weeks of 2024-06-03, 2024-06-10:"
     assert told[1] == (
-        "  tea: 218.8 units (209.4 to 228.5) for 140.0, margin -122.50, 19 missing in stock; most margin at 0% off"
+        "  tea: 218.8 units (209.4 to 228.5) in place of 140.0, margin changes by -122.50, 19 missing in "
+        "stock; most margin at 0% off"
     )
     assert told[2] == (
-        "  milk: 25.0 units (25.0 to 25.0) for 20.0, margin -5.00, stock not known; most margin at 0% off (usual units "
-        "by the last 28 days, as it has no forecast; elasticity is prior: no price has moved; its cost is assumed)"
+        "  milk: 25.0 units (25.0 to 25.0) in place of 20.0, margin changes by -5.00, stock not known; most margin at "
+        "0% off (usual units by the last 28 days, as it has no forecast; elasticity is prior: no price has moved; its "
+        "cost is assumed)"
     )
-    assert told[3] == "Together 243.8 units for 160.0, margin -127.50; what rivals and later weeks lose is not in it."
+    assert told[3] == (
+        "Together 243.8 units in place of 160.0, margin changes by -127.50; what rivals and later weeks lose is not in it."
+    )
 
 
 def test_the_future_plan_must_be_said_or_be_in_the_calendar(spark: SparkSession, shop: Lake) -> None:
