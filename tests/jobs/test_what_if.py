@@ -74,7 +74,8 @@ def test_units_margin_and_stock_of_a_plan(shop: Lake) -> None:
         "cost is assumed)"
     )
     assert told[3] == (
-        "Together 243.8 units in place of 160.0, margin changes by -127.50; what rivals and later weeks lose is not in it."
+        "Together 243.8 units in place of 160.0, margin changes by -127.50; what rivals and later weeks lose is not in "
+        "it."
     )
 
 
