@@ -28,6 +28,7 @@ from promo_spark.storage.literals import SliceValue
 
 SMALL_BYTES = 1 << 20  # of the files that hold the rows
 ROWS_OF_DRIVER = "spark.promo_spark.rowsOfDriver"  # a property of sessions: what is written goes by way of the driver
+MOST_ROWS = 100_000  # that go this way; of more, Spark's two queries are the smaller part of the work
 _PUT = (WriteMode.REPLACE_DATE, WriteMode.REPLACE_SLICE, WriteMode.APPEND)
 REWRITTEN_BYTES = 16 << 20  # so much is written in about the time in which Delta plans a merge
 
@@ -111,8 +112,9 @@ class SmallTables:
         slice_values: Mapping[str, SliceValue],
         mark: Mark | None,
     ) -> tuple[int, int] | None:
-        """As `committed`, of the rows of a frame that breaks off where one breaks the contract. None as well where the
-        input is not small: only of a small one can the driver hold what comes of it.
+        """As `committed`, of the rows of a frame that breaks off where one breaks the contract.
+
+        None as well where the input is not small, or many rows come of it all the same.
         """
         few = self._spark.conf.get(ROWS_OF_DRIVER, "false") == "true"
         if (
@@ -122,7 +124,10 @@ class SmallTables:
             or not takes(self._path(table), table, slice_values)
         ):
             return None
-        return committed_table(self._path(table), table, rows.toArrow(), slice_values, mark)
+        taken = rows.limit(MOST_ROWS + 1).toArrow()
+        if taken.num_rows > MOST_ROWS:
+            return None
+        return committed_table(self._path(table), table, taken, slice_values, mark)
 
     def exists(self, table: type[Table]) -> bool | None:
         """Whether there is such a table; None: it is not known here."""

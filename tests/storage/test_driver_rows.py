@@ -112,6 +112,18 @@ def test_a_frame_of_a_small_input_is_written_as_spark_writes_it(
     assert (commit.mark, commit.rows_written) == (of_spark.mark, of_spark.rows_written)
 
 
+def test_a_frame_of_many_rows_is_left_to_spark(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake.spark.conf.set(ROWS_OF_DRIVER, "true")
+    monkeypatch.setattr(small_tables, "MOST_ROWS", 1)
+    of: dict[str, SliceValue] = {"as_of": DAY, "job": "segment"}
+    assert lake.write(Metrics, Metrics.frame(lake.spark, [metric("segment", 1.0)]), of).rows == 1
+    two = Metrics.frame(lake.spark, [metric("segment", 1.0), metric("segment", 2.0, "other")])
+    assert lake.write(Metrics, two, of).rows == 2
+    made_by = [c.get("engineInfo", "") for c in stored(lake, Metrics).history()]
+    assert ["Spark" in name for name in made_by] == [True, False]  # the newest first
+    assert sorted(r.value for r in lake.read(Metrics).collect()) == [1.0, 2.0]
+
+
 def test_a_frame_that_breaks_its_contract_or_is_of_another_slice_is_refused(lake: Lake) -> None:
     """By Spark itself, which is asked where the driver does not take the rows; what was there stays."""
     lake.spark.conf.set(ROWS_OF_DRIVER, "true")
