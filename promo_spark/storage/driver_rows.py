@@ -59,7 +59,7 @@ def committed(
                 return int(stored.version()), 0
             written = pa.Table.from_pylist(merged, schema=written.schema)
         return _put(folder, stored, table, written, slice_values, mark)
-    except (*UNREADABLE, TypeError, AttributeError):
+    except (*UNREADABLE, TypeError, AttributeError, ArithmeticError):
         return None
 
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import datetime
+from decimal import Decimal
+from typing import Any
+
 import pytest
+from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 
 from promo_spark.contracts.catalogue import ALL_TABLES
 from promo_spark.contracts.schema import CONTRACT_VERSION_KEY, Check, Table, WriteMode
 from promo_spark.contracts.silver import OrderLines, Quarantined
 from promo_spark.errors import ContractError
+
+NOON = datetime.datetime(2024, 5, 1, 12, tzinfo=datetime.timezone.utc)
 
 
 @pytest.mark.parametrize("table", ALL_TABLES, ids=lambda t: t.full_name())
@@ -68,3 +75,35 @@ def test_markdown_says_type_unit_and_null() -> None:
     assert "### silver.order_lines" in page and "Key: order_id, line_no." in page
     [amount] = [line for line in page.splitlines() if line.startswith("| amount_paid |")]
     assert amount.startswith("| amount_paid | decimal(18,2) |") and amount.endswith("[currency] | never |  |")
+
+
+def test_rows_of_a_program_are_a_frame_as_its_contract_says(spark: SparkSession) -> None:
+    """Amounts are rounded half up to the digits of their column; what is not named is null, or neutral."""
+    rows: list[dict[str, Any]] = [
+        {"order_id": "o1", "line_no": 1, "amount_paid": Decimal("2.675"), "ts": NOON},
+        {"order_id": "o2"},
+    ]
+    frame = OrderLines.frame(spark, rows)
+    assert frame.schema == OrderLines.schema()
+    first, second = frame.orderBy("order_id").collect()
+    assert (first.amount_paid, first.line_no, first.user_id) == (Decimal("2.68"), 1, None)
+    assert (second.order_id, second.line_no, second.amount_paid) == ("o2", 0, Decimal(0))
+    assert OrderLines.frame(spark).schema == OrderLines.schema() and OrderLines.frame(spark).isEmpty()
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({"line_no": "1"}, r"line_no int: '1' for int"),
+        ({"order_id": 1}, r"order_id string: 1 for string"),
+        (
+            {"ts": NOON.replace(tzinfo=None)},
+            r"ts timestamp: a time without a zone",
+        ),  # else the machine's zone says when
+        ({"amount_paid": Decimal("1e30")}, r"amount_paid decimal"),
+        ({"colour": "red"}, r"no column colour"),
+    ],
+)
+def test_a_row_of_another_shape_is_refused_with_its_column(spark: SparkSession, row: dict[str, Any], told: str) -> None:
+    with pytest.raises(ContractError, match=rf"silver\.order_lines.*{told}"):
+        OrderLines.frame(spark, [row])

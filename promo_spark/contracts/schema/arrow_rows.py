@@ -34,7 +34,7 @@ def arrow_table(schema: T.StructType, rows: Sequence[Sequence[Any]]) -> pa.Table
 def _array(field: T.StructField, kind: pa.DataType, values: Sequence[Any]) -> pa.Array:
     try:
         return pa.array([arrow_value(value, field.dataType) for value in values], kind)
-    except (TypeError, ValueError, AttributeError, OverflowError) as error:  # Arrow's own are of these, too
+    except (TypeError, ValueError, AttributeError, ArithmeticError) as error:  # Arrow's own are of these, too
         raise TypeError(f"{field.name} {field.dataType.simpleString()}: {error}") from None
 
 
