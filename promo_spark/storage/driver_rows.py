@@ -108,7 +108,8 @@ def _put(
         if rows.num_rows:
             file = folder.joinpath(*(f"{name}={value}" for name, value in values.items()), _file_name())
             file.parent.mkdir(parents=True, exist_ok=True)
-            pq.write_table(rows, file, compression="snappy")
+            with file.open("wb") as sink:  # closed for certain: on a full disk a file that is open keeps its room
+                pq.write_table(rows, sink, compression="snappy")
             made, stats = file.stat(), json.dumps({"numRecords": rows.num_rows})
             path = file.relative_to(folder).as_posix()
             added.append(AddAction(path, made.st_size, values, int(made.st_mtime * 1000), True, stats))

@@ -18,13 +18,13 @@ from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 
-from promo_spark.contracts.schema import Col, Table, WriteMode, contract_version
+from promo_spark.contracts.schema import Col, Table, WriteMode
 from promo_spark.errors import ContractError, MissingDataError, SettingsError
 from promo_spark.storage.arrow_tables import folder_of
 from promo_spark.storage.commits import Commit, Mark, commit, commit_of, marked, touched_partitions
 from promo_spark.storage.driver_rows import Rows
 from promo_spark.storage.files import Files
-from promo_spark.storage.gained_columns import gained, with_gained
+from promo_spark.storage.gained_columns import gained, refuse_newer, with_gained
 from promo_spark.storage.jvm import SparkFailure, delta_log, jvm, newest_snapshot
 from promo_spark.storage.literals import SliceValue, days_in_slice, literal, text_literal
 from promo_spark.storage.merges import ROW, STAYS, compared, merged
@@ -90,7 +90,7 @@ class Lake:
             rows = self._stored(table, version)
             if date is not None and table.dated_by:
                 rows = rows.filter(F.col(table.dated_by) == F.lit(date))
-        self._refuse_newer(table, rows)
+        refuse_newer(table, rows)
         return table.conform(with_gained(table, rows))
 
     def version(self, table: type[Table]) -> int | None:
@@ -129,7 +129,7 @@ class Lake:
             before = None
             if exists:
                 stored = self._stored(table)
-                self._refuse_newer(table, stored)
+                refuse_newer(table, stored)
                 self._add_columns(table, gained(table, stored))
                 before = self._newest(table)
             rows = table.enforced(df)
@@ -394,11 +394,3 @@ class Lake:
         if new:
             told = [f"{n} {c.type.simpleString()} COMMENT {text_literal(c.comment)}" for n, c in new.items()]
             self.spark.sql(f"ALTER TABLE {self.address(table)} ADD COLUMNS ({', '.join(told)})")
-
-    def _refuse_newer(self, table: type[Table], df: DataFrame) -> None:
-        found = contract_version(df.schema)
-        if found > table.version:
-            raise ContractError(
-                f"{table.full_name()} was written by contract version {found}, this code knows version "
-                f"{table.version}: update promo_spark, or point lake.root at another lake"
-            )

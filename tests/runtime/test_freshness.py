@@ -161,7 +161,7 @@ def cut_off_last_commit(lake: Lake) -> None:
     log = Path(lake.path(Totals)) / "_delta_log"
     commit = max(log.glob("*.json"))
     commit.write_text(commit.read_text()[:-30])
-    (log / f".{commit.name}.crc").unlink()
+    (log / f".{commit.name}.crc").unlink(missing_ok=True)
     commit.with_suffix(".crc").unlink(missing_ok=True)
 
 
