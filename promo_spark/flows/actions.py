@@ -91,7 +91,7 @@ def _is_approved(asked: Asked, date: datetime.date) -> bool:
     return not asked.lake.read(Actions).filter(said).isEmpty()
 
 
-def restore_status(lake: Lake, mark_of: str) -> None:
+def restore_status(lake: Lake, command: str) -> None:
     """The offers of all dates with the status that actions give them, where rows of earlier versions were put back."""
     if not lake.exists(Promotions) or not lake.exists(Actions):
         return
@@ -101,9 +101,7 @@ def restore_status(lake: Lake, mark_of: str) -> None:
     now = with_status(rows, actions).join(was, key)
     differs = [~F.col(name).eqNullSafe(F.col(f"{name}_was")) for name in _BY_ACTIONS]
     for row in now.filter(differs[0] | differs[1]).select(Promotions.date).distinct().collect():  # as many as dates
-        of_date = with_status(lake.read(Promotions, date=row[0]), actions)
-        mark = Mark(run=mark_of, job=mark_of, date=row[0].isoformat(), keeps_content=True)
-        lake.write(Promotions, of_date, {Promotions.date: row[0]}, mark=mark)
+        _write_status(lake, row[0], command)
 
 
 _BY_ACTIONS = (Promotions.status, Promotions.stopped_on)
@@ -132,6 +130,10 @@ def _give_status(asked: Asked, dates: list[datetime.date], command: str) -> None
             if not lake.catalog:
                 wait, run = asked.settings.lake.wait_seconds, f"{command} for {date}"
                 locks.enter_context(held(lake.spark, lake.root, f"promote {date}", run, wait, asked.say))
-            rows = with_status(lake.read(Promotions, date=date), lake.read(Actions))
-            mark = Mark(run=command, job=command, date=date.isoformat(), keeps_content=True)
-            lake.write(Promotions, rows, {Promotions.date: date}, mark=mark)
+            _write_status(lake, date, command)
+
+
+def _write_status(lake: Lake, date: datetime.date, command: str) -> None:
+    rows = with_status(lake.read(Promotions, date=date), lake.read(Actions))
+    mark = Mark(run=command, job=command, date=date.isoformat(), keeps_content=True)
+    lake.write(Promotions, rows, {Promotions.date: date}, mark=mark)
