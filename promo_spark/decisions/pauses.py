@@ -122,7 +122,13 @@ def as_actions(pauses: DataFrame, day: datetime.date, at: datetime.datetime, by:
         pauses.groupBy(Pause.what)
         .agg(F.min(Pause.reason).alias(Actions.reason))
         .withColumns(
-            {Actions.action: F.lit("pause"), Actions.day: F.lit(day), Actions.at: F.lit(at), Actions.by: F.lit(by)}
+            {
+                Actions.action: F.lit("pause"),
+                Actions.day: F.lit(day),
+                Actions.at: F.lit(at),
+                Actions.by: F.lit(by),
+                Actions.before_decided: F.lit(None),
+            }
         )
     )
 
