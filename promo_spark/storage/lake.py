@@ -203,10 +203,12 @@ class Lake:
         current = {file.rsplit("/", 1)[-1] for file in self.files(table)}
         files, freed = Files(self.spark), 0
         jvm(self.spark).System.gc()  # closes what failed writers left open: an open file keeps its room when deleted
-        for file in list(files.below(self.path(table))):
+        # The largest first: also to empty a file takes a little room, of its checksum.
+        for file in sorted(files.below(self.path(table)), key=lambda file: -file.size):
             name = file.path.rsplit("/", 1)[-1]
             if "/_delta_log/" not in file.path and file.modified >= since and quote(name) not in current:
-                files.write(file.path, "")  # emptied first, should it still be open
+                if file.size:
+                    files.write(file.path, "")  # emptied first, should it still be open
                 files.delete(file.path)
                 freed += file.size
         return freed
