@@ -1,16 +1,18 @@
 """What a run costs whatever the size: wall time, CPU seconds, Spark's executions and jobs of the pipeline, per job.
 
-    .venv/bin/python benchmarks/fixed_cost.py [--against COMMIT] [--rounds 2] [--demo] [--executions]
+    .venv/bin/python benchmarks/fixed_cost.py [--against COMMIT] [--rounds 2] [--demo] [--jobs a,b] [--executions]
 
 The pipeline decides for a shop of 200 users, 100 products and 60 days, from nothing, and then again with nothing to do.
 With --against the same is done by the code of another commit, in turn (A B A B), and the ratios are printed. The
-promotions of all runs of a commit must be equal. --demo takes the real retailer in place of the small shop.
---executions lists what each job asked Spark for, most frequent first. Figures are of this machine, as busy as it is.
+promotions of all runs of a commit must be equal. --demo takes the real retailer in place of the small shop. --jobs:
+this commit runs these jobs alone, such as those that the other has too. --executions lists what each job asked Spark
+for, most frequent first. Figures are of this machine, as busy as it is.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import statistics
 import subprocess
@@ -39,10 +41,11 @@ class Cost:
     descriptions: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
 
-def pipeline_cost(code: Path, folder: Path, demo: bool) -> Cost:
-    """The pipeline of a checkout, its Spark events logged."""
+def pipeline_cost(code: Path, folder: Path, demo: bool, jobs: Sequence[str]) -> Cost:
+    """The pipeline of a checkout, or some of its jobs, its Spark events logged."""
     log, conf = event_log(folder)
-    used = submitted(code, "pipeline", *where(folder, demo), "--set", conf)
+    some = ["--set", f"pipeline.jobs={json.dumps(jobs)}"] if jobs else []
+    used = submitted(code, "pipeline", *where(folder, demo), "--set", conf, *some)
     cost = Cost(used.wall, used.cpu)
     for event in events(log):
         kind = str(event["Event"]).rsplit(".", 1)[-1]
@@ -90,6 +93,7 @@ def main() -> None:
     options.add_argument("--against", help="a commit to compare with")
     options.add_argument("--rounds", type=int, default=2)
     options.add_argument("--demo", action="store_true")
+    options.add_argument("--jobs", default="", type=lambda text: [name for name in text.split(",") if name])
     options.add_argument("--executions", action="store_true")
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="promo_spark_fixed_cost_") as name:
@@ -108,8 +112,9 @@ def main() -> None:
                     folder = Path(tempfile.mkdtemp(dir=name))
                     if not chosen.demo:
                         submitted(code, "generate", *where(folder, chosen.demo))
-                    first[label].append(pipeline_cost(code, folder, chosen.demo))
-                    again[label].append(pipeline_cost(code, folder, chosen.demo))
+                    jobs = chosen.jobs if label == "this" else []
+                    first[label].append(pipeline_cost(code, folder, chosen.demo, jobs))
+                    again[label].append(pipeline_cost(code, folder, chosen.demo, jobs))
                     rows = decided(folder)
                     if not promotions.setdefault(label, rows).equals(rows):
                         sys.exit(f"{label}: two runs on the same data decided differently")

@@ -125,7 +125,9 @@ def _why_not(one: Candidate, offered: Sequence[Candidate], decided: Decided) -> 
     if decided.ring_is_full:
         return "accounts that act together with this one have all that promote.max_offers_per_ring allows"
     if len(offered) >= decided.room:
-        return f"no room beside offers that bring more: {max(decided.room, 0)} more at a time"
+        if decided.room <= 0:
+            return "offers of earlier days that still hold take all that promote.max_offers_per_user allows"
+        return f"others bring more, and promote.max_offers_per_user leaves room for {decided.room} that day"
     if any(WHOLE_SHOP in other.topics | one.topics for other in offered):
         return "an offer on the whole basket stands alone"
     stocks = [f"the stock of {product}" for product in _products_of(one.uses)]

@@ -32,6 +32,7 @@ from promo_spark.flows.promote import considered, users_of_the_day
 from promo_spark.flows.promote_context import promote_context
 from promo_spark.flows.stream.offers import by_stream
 from promo_spark.measures.money import minor_per_unit
+from promo_spark.measures.offers_in_force import offers_in_force
 from promo_spark.runtime.job import Job
 from promo_spark.settings import Section, Settings, parsed_date
 from promo_spark.settings.business import BusinessSettings
@@ -62,10 +63,11 @@ def explained(lake: Lake, settings: Settings, promote: Job, *, user: str, date: 
     """
     day = parsed_date(date)
     rows = _decided(lake, user, day)
+    before = [_heading(rows), *_held(lake, user, day)]
     if rows[0][Promotions.arm] == "explore" and "exploring" not in rows[0][Promotions.reason_codes]:
-        return "\n".join([_heading(rows), *_drawn(lake, user, day)])
+        return "\n".join([*before, *_drawn(lake, user, day)])
     if by_stream(rows[0][Promotions.run_id]):
-        return "\n".join([_heading(rows), *_made_within_the_day(rows)])
+        return "\n".join([*before, *_made_within_the_day(rows)])
     logged = _logged(lake, rows[0][Promotions.run_id], settings)
     ctx = promote_context(
         lake,
@@ -95,7 +97,7 @@ def explained(lake: Lake, settings: Settings, promote: Job, *, user: str, date: 
         ring_is_full=room is not None and room[Room.ring_is_full],
         currency=logged.business.currency,
     )
-    return "\n".join([_heading(rows), *reason_of_each(candidates, decided), *_differing(rows, candidates, digits)])
+    return "\n".join([*before, *reason_of_each(candidates, decided), *_differing(rows, candidates, digits)])
 
 
 def _with_linked(users: DataFrame, user: str) -> DataFrame:
@@ -182,6 +184,17 @@ def _heading(rows: list[Row]) -> str:
     if first[Promotions.scenario] == "none":
         return f"{who}: no offer ({', '.join(first[Promotions.reason_codes])})"
     return f"{who}: {len(rows)} offer{'s' * (len(rows) > 1)}"
+
+
+def _held(lake: Lake, user: str, day: datetime.date) -> list[str]:
+    """A line per offer of an earlier day that the user can still use: it takes a place, and is not made again."""
+    own = lake.read(Promotions).filter((F.col(Promotions.user_id) == user) & (F.col(Promotions.date) <= F.lit(day)))
+    earlier = offers_in_force(own, day).filter(F.col(Promotions.date) < F.lit(day))
+    return [
+        f"  held until {row[Promotions.valid_to]}, since {row[Promotions.date]}: {row[Promotions.scenario]}, "
+        f"{row[Promotions.mechanic]} of {' and '.join(row[Promotions.product_ids]) or 'the whole basket'}"
+        for row in earlier.orderBy(Promotions.date, Promotions.rank).collect()  # one user's
+    ]
 
 
 def _made_within_the_day(rows: list[Row]) -> list[str]:

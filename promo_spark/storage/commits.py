@@ -84,7 +84,8 @@ class Commit:
 
     @property
     def rows_written(self) -> int:
-        return int(self.metrics.get("numOutputRows", 0))
+        """The rows that it brought: Delta counts those that stay too, where others of their file are replaced."""
+        return int(self.metrics.get("numOutputRows", 0)) - int(self.metrics.get("numCopiedRows", 0))
 
 
 def commit_of(info: Mapping[str, Any], version: int) -> Commit:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import functools
 import json
 import math
 import uuid
@@ -28,12 +29,13 @@ from promo_spark.contracts.schema import Check, Table, WriteMode, contract_versi
 from promo_spark.contracts.schema.arrow_rows import arrow_value
 from promo_spark.storage.arrow_tables import UNREADABLE, dataset
 from promo_spark.storage.commits import Mark
-from promo_spark.storage.literals import SliceValue
+from promo_spark.storage.literals import SliceValue, days_in_slice
 from promo_spark.storage.merges import compared
 
 Rows = Sequence[Mapping[str, Any]]  # by column; see Frame.complete
 
 _SLICED = (WriteMode.REPLACE_DATE, WriteMode.REPLACE_SLICE)
+_Filter = tuple[str, str, str | list[str]]  # a partition column, an operator of the deltalake package, its values
 
 
 def committed(
@@ -45,20 +47,16 @@ def committed(
     was written.
     """
     complete = [table.complete(row) for row in rows]
-    if not takes(folder, table, slice_values) or not all(_is_plain(table, row, slice_values) for row in complete):
+    values = _partition_values(table, slice_values)
+    if values is None or table.layer == "silver" or not takes(folder, table, slice_values):
+        return None
+    if not all(_is_plain(table, row, slice_values) for row in complete):
         return None
     try:
-        stored = _stored(folder)
         written = _arrow(table, complete)
-        if stored is not None and table.write_mode is WriteMode.MERGE:
-            old, new = dataset(stored).to_table().to_pylist(), written.to_pylist()
-            merged = None if _is_ambiguous(table, new) else _merged(table, old, new)
-            if merged is None:
-                return None
-            if merged == old:
-                return int(stored.version()), 0
-            written = pa.Table.from_pylist(merged, schema=written.schema)
-        return _put(folder, stored, table, written, slice_values, mark)
+        if table.write_mode is WriteMode.MERGE:
+            return _merged_and_put(folder, table, written, mark)
+        return _put(folder, _stored(folder), table, [(values, written)], _equal(values), mark)
     except (*UNREADABLE, TypeError, AttributeError, ArithmeticError):
         return None
 
@@ -66,20 +64,28 @@ def committed(
 def committed_table(
     folder: Path, table: type[Table], rows: pa.Table, slice_values: Mapping[str, SliceValue], mark: Mark | None
 ) -> tuple[int, int] | None:
-    """As `committed`, of rows in the columns of the contract that are known to keep it; nothing is merged."""
+    """As `committed`, of rows in the columns of the contract that are known to keep it."""
+    rows = rows.replace_schema_metadata(None)
     try:
-        for name, value in slice_values.items():
-            if not pc.all(pc.equal(rows[name], pa.scalar(value, rows[name].type)), min_count=0).as_py():
-                return None
-        of_file = rows.drop_columns(list(table.partition)).replace_schema_metadata(None)
-        return _put(folder, _stored(folder), table, of_file, slice_values, mark)
+        if table.write_mode is WriteMode.MERGE:
+            return _merged_and_put(folder, table, rows, mark)
+        if table.write_mode is WriteMode.REPLACE_DAYS:
+            return _days_put(folder, table, rows, slice_values, mark)
+        values, stored = _partition_values(table, slice_values), _stored(folder)
+        if values is None or not all(_all_are(rows[name], value) for name, value in slice_values.items()):
+            return None
+        of_file = rows.drop_columns(list(table.partition))
+        stay = _staying(stored, table, values, slice_values)
+        both = of_file if stay is None else pa.concat_tables([of_file, stay.cast(of_file.schema)])
+        return _put(folder, stored, table, [(values, both)], _equal(values), mark, rows.num_rows)
     except UNREADABLE:
         return None
 
 
 def takes(folder: Path, table: type[Table], slice_values: Mapping[str, SliceValue]) -> bool:
     """Whether rows of the driver can be put into a table that may not be there yet, in place of those of a slice."""
-    if table.statistics or _partition_values(table, slice_values) is None:
+    days = table.write_mode is WriteMode.REPLACE_DAYS and not set(slice_values) - set(table.partition)
+    if table.statistics or not (days or _partition_values(table, slice_values) is not None):
         return False
     try:
         stored = _stored(folder)
@@ -92,37 +98,96 @@ def _stored(folder: Path) -> DeltaTable | None:
     return DeltaTable(str(folder)) if DeltaTable.is_deltatable(str(folder)) else None
 
 
+def _merged_and_put(folder: Path, table: type[Table], rows: pa.Table, mark: Mark | None) -> tuple[int, int] | None:
+    """The rows of all, merged by their key into those that are stored, in a commit; none where nothing changes."""
+    stored = _stored(folder)
+    if stored is not None:
+        old, new = dataset(stored).to_table().to_pylist(), rows.to_pylist()
+        merged = None if _is_ambiguous(table, new) else _merged(table, old, new)
+        if merged is None:
+            return None
+        if merged == old:
+            return int(stored.version()), 0
+        rows = pa.Table.from_pylist(merged, schema=rows.schema)
+    return _put(folder, stored, table, [({}, rows)], [], mark)
+
+
+def _days_put(
+    folder: Path, table: type[Table], rows: pa.Table, slice_values: Mapping[str, SliceValue], mark: Mark | None
+) -> tuple[int, int] | None:
+    """A file for each day of the rows, in place of those days, or of the days that are given."""
+    day = table.partition[0]
+    found = sorted(pc.unique(rows[day]).to_pylist())
+    replaced = days_in_slice(table, slice_values) or found
+    if not replaced or set(found) - set(replaced):
+        return None
+    parts = [({day: str(of)}, rows.filter(pc.equal(rows[day], pa.scalar(of))).drop_columns([day])) for of in found]
+    return _put(folder, _stored(folder), table, parts, [(day, "in", [str(of) for of in replaced])], mark)
+
+
+def _all_are(column: pa.ChunkedArray, value: SliceValue) -> bool:
+    """Whether all values are the one of a slice, or among those that it names."""
+    if isinstance(value, (str, datetime.date)):
+        return bool(pc.all(pc.equal(column, pa.scalar(value, column.type)), min_count=0).as_py())
+    return bool(pc.all(pc.is_in(column, pa.array(list(value), column.type)), min_count=0).as_py())
+
+
+def _staying(
+    stored: DeltaTable | None, table: type[Table], values: Mapping[str, str], slice_values: Mapping[str, SliceValue]
+) -> pa.Table | None:
+    """The stored rows of a partition that a slice leaves there: it replaces those of some values of another column."""
+    narrowed = {n: v for n, v in slice_values.items() if n not in table.partition and not isinstance(v, datetime.date)}
+    if stored is None or not narrowed:
+        return None
+    rows = dataset(stored).to_table()
+    of_partition = [pc.equal(rows[name].cast(pa.string()), value) for name, value in values.items()]
+    replaced = [pc.is_in(rows[name], pa.array([*given], rows[name].type)) for name, given in narrowed.items()]
+    stay = functools.reduce(pc.and_, [*of_partition, pc.invert(functools.reduce(pc.and_, replaced))])
+    return rows.filter(stay).drop_columns(list(table.partition))
+
+
+def _equal(values: Mapping[str, str]) -> list[_Filter]:
+    return [(name, "=", value) for name, value in values.items()]
+
+
 def _put(
     folder: Path,
     stored: DeltaTable | None,
     table: type[Table],
-    rows: pa.Table,
-    slice_values: Mapping[str, SliceValue],
+    parts: Sequence[tuple[Mapping[str, str], pa.Table]],
+    replaced: list[_Filter],
     mark: Mark | None,
+    new: int | None = None,
 ) -> tuple[int, int]:
-    """Writes the rows into a file, and the commit that names it. Without the commit, no file is left."""
-    values = _partition_values(table, slice_values) or {}
-    file: Path | None = None
+    """Writes a file for the rows of each partition, and the commit that names them in place of what is replaced.
+
+    Without the commit, no file is left. The rows have the columns of the files; `new`: so many of them are not what
+    was there; None: all.
+    """
+    files: list[Path] = []
     added: list[AddAction] = []
+    written = sum(rows.num_rows for _, rows in parts) if new is None else new
     try:
-        if rows.num_rows:
-            file = folder.joinpath(*(f"{name}={value}" for name, value in values.items()), _file_name())
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with file.open("wb") as sink:  # closed for certain: on a full disk a file that is open keeps its room
-                pq.write_table(rows, sink, compression="snappy")
-            made, stats = file.stat(), json.dumps({"numRecords": rows.num_rows})
-            path = file.relative_to(folder).as_posix()
-            added.append(AddAction(path, made.st_size, values, int(made.st_mtime * 1000), True, stats))
-        _commit(folder, stored, table, added, values, mark, rows.num_rows)
+        for values, rows in parts:
+            if rows.num_rows:
+                file = folder.joinpath(*(f"{name}={value}" for name, value in values.items()), _file_name())
+                files.append(file)
+                file.parent.mkdir(parents=True, exist_ok=True)
+                with file.open("wb") as sink:  # closed for certain: on a full disk a file that is open keeps its room
+                    pq.write_table(rows, sink, compression="snappy")
+                made, stats = file.stat(), json.dumps({"numRecords": rows.num_rows})
+                path = file.relative_to(folder).as_posix()
+                added.append(AddAction(path, made.st_size, dict(values), int(made.st_mtime * 1000), True, stats))
+        _commit(folder, stored, table, added, replaced, mark, written)
     except (*UNREADABLE, TypeError, AttributeError):
-        if file is not None:
+        for file in files:
             with contextlib.suppress(OSError):  # of a file system that cannot be written
                 file.unlink(missing_ok=True)
         raise
     if stored is None:
-        return 0, rows.num_rows
-    stored.update_incremental()  # what fails from here on must leave the file: it is committed
-    return int(stored.version()), rows.num_rows
+        return 0, written
+    stored.update_incremental()  # what fails from here on must leave the files: they are committed
+    return int(stored.version()), written
 
 
 def _commit(
@@ -130,7 +195,7 @@ def _commit(
     stored: DeltaTable | None,
     table: type[Table],
     added: list[AddAction],
-    values: Mapping[str, str],
+    replaced: list[_Filter],
     mark: Mark | None,
     rows: int,
 ) -> None:
@@ -154,14 +219,20 @@ def _commit(
         "append" if appended else "overwrite",
         stored.schema(),
         list(table.partition),
-        [(name, "=", value) for name, value in values.items()] if values and not appended else None,
+        replaced if replaced and not appended else None,
         commit_properties=properties,
     )
 
 
 def _partition_values(table: type[Table], slice_values: Mapping[str, SliceValue]) -> dict[str, str] | None:
-    """The values of the partition that rows of a slice are in; None: not in one, or not in all of it."""
-    if set(slice_values) - set(table.partition) or (table.partition and table.write_mode not in _SLICED):
+    """The values of the partition that rows of a slice are in; None: not in one.
+
+    Of another column a slice may name some values: what the partition has of others stays.
+    """
+    if table.partition and table.write_mode not in _SLICED:
+        return None
+    others = [value for name, value in slice_values.items() if name not in table.partition]
+    if any(isinstance(value, (str, datetime.date)) or not value for value in others):
         return None
     values = {name: slice_values.get(name) for name in table.partition}
     if not all(isinstance(v, datetime.date) or (isinstance(v, str) and v.isidentifier()) for v in values.values()):
@@ -171,9 +242,7 @@ def _partition_values(table: type[Table], slice_values: Mapping[str, SliceValue]
 
 def _takes(stored: DeltaTable, table: type[Table]) -> bool:
     """Whether rows of the contract can be added to a table, or put in place of a slice of it, as it stands."""
-    if table.layer == "silver" or table.write_mode not in (*_SLICED, WriteMode.APPEND, WriteMode.MERGE):
-        return False
-    if (table.write_mode in _SLICED) is not bool(table.partition):
+    if (table.write_mode in (*_SLICED, WriteMode.REPLACE_DAYS)) is not bool(table.partition):
         return False
     protocol, schema = stored.protocol(), T.StructType.fromJson(json.loads(stored.schema().to_json()))
     return (
@@ -216,8 +285,12 @@ def _is_plain(table: type[Table], row: Mapping[str, Any], slice_values: Mapping[
     return (
         all(row[name] is not None for name, column in columns.items() if column.required)
         and all(_holds(check, row[check.column]) for check in table.checks)
-        and all(row[name] == value for name, value in slice_values.items())
+        and all(_is_of(row[name], value) for name, value in slice_values.items())
     )
+
+
+def _is_of(value: Any, wanted: SliceValue) -> bool:
+    return bool(value == wanted if isinstance(wanted, (str, datetime.date)) else value in wanted)
 
 
 def _holds(check: Check, value: Any) -> bool:

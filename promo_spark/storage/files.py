@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -62,7 +63,8 @@ class Files:
 
     def uri(self, path: str) -> str:
         """The path as the rows of Spark's files name it: with %20 for a blank."""
-        return str(self._path(path).toUri().toString())
+        uri = str(self._path(path).toUri().toString())
+        return re.sub("^file:///", "file:/", uri)
 
     def text(self, path: str) -> str:
         file_system, there = self._of(path)

@@ -6,9 +6,41 @@ import re
 from collections.abc import Sequence
 
 from promo_spark.errors import printable
+from promo_spark.storage.files import Files
 
+_BOM = "\ufeff"
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+_COMPRESSED = (".gz", ".bz2", ".deflate", ".lz4", ".snappy", ".zst")  # as Hadoop knows them by their names
+_BYTES = 64 << 10  # in which the first line of a file that is not empty ends
 _EXCEL = ("PK\x03\x04", "\xd0\xcf\x11\xe0", "\ufffd\ufffd\x11\ufffd")  # workbooks of today, and of before 2007
+
+
+def plain_headers(files: Files, paths: Sequence[str], utf8: bool) -> list[tuple[str, str]] | None:
+    """Each file, as rows name it, with its first line that is not empty, in order; of a file of empty lines, nothing.
+
+    Only the beginning of each file is read. None where one of them is not plainly so: it is compressed, or the line is
+    long, or other than ASCII, be it UTF-8 where that is what the files are in.
+    """
+    found = []
+    for path in paths:
+        if path.lower().endswith(_COMPRESSED):
+            return None
+        content = files.beginning(path, _BYTES)
+        lines = re.split(rb"\r\n|\n|\r", content)
+        for line in lines if len(content) < _BYTES else lines[:-1]:
+            try:
+                text = line.decode("utf-8" if utf8 else "ascii").removeprefix(_BOM)
+            except UnicodeDecodeError:
+                return None
+            if "\0" in text:
+                return None
+            if text.strip(" "):
+                found.append((files.uri(path), text))
+                break
+        else:
+            if len(content) == _BYTES:
+                return None
+    return sorted(found)
 
 
 def header_names(header: str, delimiter: str) -> list[str]:

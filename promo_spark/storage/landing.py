@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -24,11 +25,13 @@ from promo_spark.contracts.raw_rows import (
 )
 from promo_spark.contracts.schema import Col, Frame
 from promo_spark.errors import SourceError, printable
-from promo_spark.storage.headers import header_names, lacking, no_text, other_delimiter
+from promo_spark.storage.files import Files
+from promo_spark.storage.headers import header_names, lacking, no_text, other_delimiter, plain_headers
 from promo_spark.storage.jvm import SparkFailure
 
 UTF_8 = "UTF-8"
 
+_FEW_FILES = 50  # of which the driver opens each, to see its first line
 _BOM = "\ufeff"
 _FILE_PATH, _BLOCK_START = "_metadata.file_path", "_metadata.file_block_start"
 _COLUMNS = "columns"  # in the metadata of a CSV source's raw lines: the columns that the headers name
@@ -261,14 +264,11 @@ def _layouts(
     path: str, lines: DataFrame, columns: Sequence[str], delimiter: str, also: Callable[[str], bool], encoding: str
 ) -> list[_Layout]:
     """The layout of every file that has a line that is not empty; SourceError when none of them can be used."""
-    first = F.min_by(F.struct(RawRow.raw, Line.no_text), F.struct(Line.block, F.col(Line.nth)))
-    with refusing_unreadable(path):
-        written = lines.withColumn(Line.nth, F.monotonically_increasing_id()).filter(F.trim(RawRow.raw) != "")
-        headers = written.groupBy(RawRow.file).agg(first).orderBy(RawRow.file).collect()
+    headers = _headers(path, lines, encoding)
     if not headers:
         raise SourceError(f"{path} is empty: not even a header line")
     layouts = []
-    for file, (header, unreadable) in headers:
+    for file, header, unreadable in headers:
         names = tuple(header_names(header, delimiter))
         doubled = sorted({n for n in names if names.count(n) > 1 and (n in columns or also(n))})
         missing = [c for c in columns if c not in names]
@@ -287,6 +287,22 @@ def _layouts(
             f"{path}: none of {len(layouts)} files has a usable header; {layouts[0].file}: {layouts[0].problem}"
         )
     return [one for one in layouts if not one.problem]
+
+
+def _headers(path: str, lines: DataFrame, encoding: str) -> list[tuple[str, str, bool]]:
+    """Each file with its first line that is not empty, and whether that is no text in the encoding.
+
+    Of many files Spark finds them, in a pass over all lines.
+    """
+    paths = [unquote(uri) for uri in lines.inputFiles()]
+    with refusing_unreadable(path):
+        plain = plain_headers(Files(lines.sparkSession), paths, encoding == UTF_8) if len(paths) <= _FEW_FILES else None
+        if plain is not None:
+            return [(name, header, False) for name, header in plain]
+        first = F.min_by(F.struct(RawRow.raw, Line.no_text), F.struct(Line.block, F.col(Line.nth)))
+        written = lines.withColumn(Line.nth, F.monotonically_increasing_id()).filter(F.trim(RawRow.raw) != "")
+        found = written.groupBy(RawRow.file).agg(first).orderBy(RawRow.file).collect()  # as many as files
+    return [(name, header, no_text_in) for name, (header, no_text_in) in found]
 
 
 def _with_layout(lines: DataFrame, layouts: Sequence[_Layout], wanted: Sequence[str]) -> DataFrame:

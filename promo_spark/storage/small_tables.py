@@ -24,12 +24,13 @@ from promo_spark.contracts.schema import Table, WriteMode
 from promo_spark.storage.arrow_tables import UNREADABLE, dataset
 from promo_spark.storage.commits import Commit, Mark, commit_in
 from promo_spark.storage.driver_rows import Rows, committed, committed_table, takes
-from promo_spark.storage.literals import SliceValue
+from promo_spark.storage.literals import SliceValue, days_in_slice
+from promo_spark.storage.repetition import changed_days, holds
 
 SMALL_BYTES = 1 << 20  # of the files that hold the rows
 ROWS_OF_DRIVER = "spark.promo_spark.rowsOfDriver"  # a property of sessions: what is written goes by way of the driver
 MOST_ROWS = 100_000  # that go this way; of more, Spark's two queries are the smaller part of the work
-_PUT = (WriteMode.REPLACE_DATE, WriteMode.REPLACE_SLICE, WriteMode.APPEND)
+MOST_MERGED = 20_000  # of those that are merged, a row at a time
 REWRITTEN_BYTES = 16 << 20  # so much is written in about the time in which Delta plans a merge
 
 
@@ -114,20 +115,36 @@ class SmallTables:
     ) -> tuple[int, int] | None:
         """As `committed`, of the rows of a frame that breaks off where one breaks the contract.
 
-        None as well where the input is not small, or many rows come of it all the same.
+        None as well where the input is not small, or many rows come of it all the same. What a table of silver holds
+        already stays as it is, and counts as written.
         """
-        few = self._spark.conf.get(ROWS_OF_DRIVER, "false") == "true"
-        if (
-            not few
-            or not self._folder
-            or table.write_mode not in _PUT
-            or not takes(self._path(table), table, slice_values)
-        ):
+        if self._spark.conf.get(ROWS_OF_DRIVER, "false") != "true" or not self._folder:
             return None
-        taken = rows.limit(MOST_ROWS + 1).toArrow()
-        if taken.num_rows > MOST_ROWS:
+        folder, merges = self._path(table), table.write_mode is WriteMode.MERGE
+        if not takes(folder, table, slice_values) or (merges and not self._is_small(table)):
             return None
-        return committed_table(self._path(table), table, taken, slice_values, mark)
+        stays = table.layer == "silver" and not merges and DeltaTable.is_deltatable(str(folder))
+        stored = self.frame(table, None, None) if stays else None
+        if stays and stored is None:  # it is larger than what comes to it
+            return None
+        few = rows.limit(MOST_ROWS + 1).toArrow()
+        if few.num_rows > (MOST_MERGED if merges else MOST_ROWS):
+            return None
+        there = 0
+        if stored is not None:
+            rows = self._spark.createDataFrame(few if few.num_rows else few.schema.empty_table(), table.schema())
+            if table.write_mode is WriteMode.REPLACE_DAYS:
+                day, given = table.partition[0], days_in_slice(table, slice_values)
+                days, there = changed_days(table, rows, table.conform(stored), given)
+                few, slice_values = few.filter(pc.is_in(few[day], pa.array(days, pa.date32()))), {day: days}
+                stands = not days
+            else:
+                stands = holds(table, rows, table.conform(stored))
+                there = few.num_rows if stands else 0
+            if stands:
+                return int(DeltaTable(str(folder)).version()), there
+        done = committed_table(folder, table, few, slice_values, mark)
+        return done and (done[0], there + done[1])
 
     def exists(self, table: type[Table]) -> bool | None:
         """Whether there is such a table; None: it is not known here."""

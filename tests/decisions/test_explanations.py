@@ -83,7 +83,16 @@ DECIDED = Decided(made={"tea5": 1}, prices={"daily": 0.5}, least_gain=0.1, room=
             "what the fund f had left did not reach for it",
         ),
         (JUICE, DECIDED, "the discount of tea is about the same, and brings more"),
-        (BREAD, replace(DECIDED, room=1), "no room beside offers that bring more: 1 more at a time"),
+        (
+            BREAD,
+            replace(DECIDED, room=1),
+            "others bring more, and promote.max_offers_per_user leaves room for 1 that day",
+        ),
+        (
+            BREAD,
+            replace(DECIDED, room=0),
+            "offers of earlier days that still hold take all that promote.max_offers_per_user allows",
+        ),
         (COUPON, DECIDED, "an offer on the whole basket stands alone"),
         (GIFT, DECIDED, "an offer on the whole basket stands alone"),
         (BREAD, DECIDED, "what the budgets had left did not reach for it"),

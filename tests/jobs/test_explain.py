@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from io import StringIO
 from typing import Any
 
@@ -71,11 +72,16 @@ def test_of_an_explored_user_what_could_have_been_drawn_is_told(lake: Lake, sett
     none = tea | {"promotion_id": "n", "scenario": "none", "mechanic": "none", "product_ids": []}
     none["action_propensity"] = "0.25"
     lake.write(Promotions, [tea | {"rank": 1, "arm": "explore"}], {"date": DAY})
+    before = DAY - datetime.timedelta(1)
+    held = {"promotion_id": "b", "mechanic": "coupon", "product_ids": [], "valid_from": before, "valid_to": DAY}
+    over = held | {"promotion_id": "c", "valid_to": before}  # it ended with the day before
+    lake.write(Promotions, [tea | {"date": before, "rank": 1} | one for one in (held, over)], {"date": before})
     lake.write(Explored, [tea | {"chosen": True}, none | {"chosen": False}], {"date": DAY})
     arguments = {"user": "u", "date": DAY.isoformat()}
     told = all_commands()["explain"].start(lake, settings, arguments, Progress(Console(file=StringIO())))
     assert told.split("\n") == [
         f"u on {DAY}, arm explore: 1 offer",
+        f"  held until {DAY}, since {before}: repurchase, coupon of the whole basket",
         "  drawn: repurchase, discount of tea, probability 0.750000",
         "  not drawn: none, no offer, probability 0.250000",
     ]

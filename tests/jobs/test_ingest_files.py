@@ -10,11 +10,12 @@ from random import Random
 import pytest
 
 from promo_spark.contracts.ops import DataQuality, SourceFiles
-from promo_spark.contracts.silver import OrderLines
+from promo_spark.contracts.silver import QUARANTINE, OrderLines
 from promo_spark.errors import SettingsError, SourceError
 from promo_spark.flows.ingest import ledger
 from promo_spark.runtime.job import Context
 from promo_spark.storage.lake import Lake
+from promo_spark.storage.small_tables import ROWS_OF_DRIVER
 from tests.jobs.shop_of_files import DATE, HEADER, Shop
 
 
@@ -84,6 +85,26 @@ def test_a_changed_file_replaces_what_it_brought(shop: Shop, capsys: pytest.Capt
     shop.take_in(16)
     assert shop.facts() == [(o, 1, "tea", 1, "06-01") for o in ("o1", "o3", "o9")]
     assert shop.report(16)["removed_rows"] == (2, 1)  # of o1 and o2, o2
+
+
+def test_a_changed_file_replaces_its_rejected_rows_beside_those_of_others(shop: Shop) -> None:
+    """As larger inputs are written: the rejected rows of both files lie in one file of quarantine, one is replaced."""
+    conf = {ROWS_OF_DRIVER: "false", "spark.sql.adaptive.enabled": "true"}
+    was = {key: str(shop.lake.spark.conf.get(key)) for key in conf}
+    try:
+        for key, value in conf.items():
+            shop.lake.spark.conf.set(key, value)
+        shop.deliver("1.csv", "o1 1 tea 1 06-01", "o2 1 tea 0 06-01")
+        shop.deliver("2.csv", "o3 1 tea 1 06-02", "o4 1 tea 0 06-02")
+        shop.take_in(14)
+        assert len(shop.lake.files(QUARANTINE[OrderLines])) == 1
+        shop.deliver("2.csv", "o3 1 tea 1 06-02", "o4 1 tea 0 06-02", "o5 1 tea 0 06-02")
+        shop.take_in(15)
+    finally:
+        for key, value in was.items():
+            shop.lake.spark.conf.set(key, value)
+    assert shop.rejected() == [("1.csv", "quantity_zero"), ("2.csv", "quantity_zero"), ("2.csv", "quantity_zero")]
+    assert (shop.orders(), shop.files()["2.csv"]) == ("o1 o3", (4, 1, 2, 1))
 
 
 def test_the_same_file_under_another_name_brings_nothing_new(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:

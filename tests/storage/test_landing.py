@@ -62,6 +62,39 @@ def test_every_file_of_a_folder_is_read_by_its_own_header(spark: SparkSession, t
     }
 
 
+PLAIN = {
+    "a b%20ü_csv": b"\n  \r\nsku,pieces\nmilk,caf\xe9\n",  # what follows the header does not matter
+    "b_csv": "\ufeffsku,pieces,größe".encode(),  # a mark, no line end
+    "c_csv": b"pieces\tsku\rmilk",
+    "d_csv": b"",
+    "e_csv": b" \n\n",
+    "f_csv": b"sku,pieces\n" + b"x,1\n" * 50_000,  # more than is read of it
+}
+NOT_PLAIN = {
+    "compressed": {"a_csvXXgz": gzip.compress(b"sku,pieces\nmilk,2\n")},
+    "of zero bytes": {"a_csv": b"sku,pieces\0\n"},
+    "no text": {"a_csv": b"sku,pieces,gr\xf6\xdfe\n"},
+    "long": {"a_csv": b" " * 70_000 + b"\nsku,pieces\n"},
+    "one of several": {"a_csv": b"sku,pieces\n", "b_csv": b"\xff\xfes\0"},
+}
+
+
+@pytest.mark.parametrize("files", [PLAIN, *NOT_PLAIN.values()], ids=["plain", *NOT_PLAIN])
+def test_a_header_is_the_one_that_spark_finds_whoever_looks_for_it(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, bytes]
+) -> None:
+    """The driver reads the beginning of a few plain files; Spark goes through all lines of others."""
+    lines = landing.lines_of(spark, folder(tmp_path, **files), landing.UTF_8, ())
+    store = spark._jsparkSession.sharedState().statusStore()
+    before = store.executionsCount()
+    found = landing._headers("x", lines, landing.UTF_8)
+    assert (store.executionsCount() == before) is (files is PLAIN)
+    monkeypatch.setattr(landing, "_FEW_FILES", 0)
+    assert found == landing._headers("x", lines, landing.UTF_8)
+    if files is PLAIN:
+        assert [header for _, header, _ in found] == ["sku,pieces", "sku,pieces,größe", "pieces\tsku", "sku,pieces"]
+
+
 # A line under the header a,b and what it is.
 CSV_LINES: list[tuple[bytes, tuple[str | None, ...]]] = [
     (b"1,2", ("1", "2")),
