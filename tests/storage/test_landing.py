@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from promo_spark.contracts.raw_rows import RawRow
 from promo_spark.errors import SourceError
 from promo_spark.storage import json_lines, landing
+from tests.storage.test_small_tables import executions
 
 
 def folder(of: Path, **files: bytes) -> str:
@@ -85,10 +86,9 @@ def test_a_header_is_the_one_that_spark_finds_whoever_looks_for_it(
 ) -> None:
     """The driver reads the beginning of a few plain files; Spark goes through all lines of others."""
     lines = landing.lines_of(spark, folder(tmp_path, **files), landing.UTF_8, ())
-    store = spark._jsparkSession.sharedState().statusStore()
-    before = store.executionsCount()
+    before = executions(spark)
     found = landing._headers("x", lines, landing.UTF_8)
-    assert (store.executionsCount() == before) is (files is PLAIN)
+    assert (executions(spark) == before) is (files is PLAIN)
     monkeypatch.setattr(landing, "_FEW_FILES", 0)
     assert found == landing._headers("x", lines, landing.UTF_8)
     if files is PLAIN:
