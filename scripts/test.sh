@@ -24,7 +24,7 @@ export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 step "$bin/ruff" check .
 step "$bin/ruff" format --check .
-step "$bin/mypy"
+step "$bin/mypy" --num-workers auto
 step "$bin/lint-imports"
 # A file's tests share what they have made, so they stay together; files in the order that tests/conftest.py gives.
 step "$python" -m pytest -n auto --dist loadfile --no-loadscope-reorder "$@"

@@ -73,7 +73,14 @@ def test_of_an_explored_user_what_could_have_been_drawn_is_told(lake: Lake, sett
     none["action_propensity"] = "0.25"
     lake.write(Promotions, [tea | {"rank": 1, "arm": "explore"}], {"date": DAY})
     before = DAY - datetime.timedelta(1)
-    held = {"promotion_id": "b", "mechanic": "coupon", "product_ids": [], "valid_from": before, "valid_to": DAY}
+    held = {
+        "arm": "treatment",
+        "promotion_id": "b",
+        "mechanic": "coupon",
+        "product_ids": [],
+        "valid_from": before,
+        "valid_to": DAY,
+    }
     over = held | {"promotion_id": "c", "valid_to": before}  # it ended with the day before
     lake.write(Promotions, [tea | {"date": before, "rank": 1} | one for one in (held, over)], {"date": before})
     lake.write(Explored, [tea | {"chosen": True}, none | {"chosen": False}], {"date": DAY})
