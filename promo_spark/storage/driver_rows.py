@@ -13,6 +13,7 @@ import datetime
 import functools
 import json
 import math
+import operator
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.transaction import AddAction, create_table_with_add_actions
@@ -48,7 +50,9 @@ def committed(
     """
     complete = [table.complete(row) for row in rows]
     values = _partition_values(table, slice_values)
-    if values is None or table.layer == "silver" or not takes(folder, table, slice_values):
+    if values is None or set(slice_values) - set(values) or table.layer == "silver":
+        return None
+    if not takes(folder, table, slice_values):
         return None
     if not all(_is_plain(table, row, slice_values) for row in complete):
         return None
@@ -139,11 +143,11 @@ def _staying(
     narrowed = {n: v for n, v in slice_values.items() if n not in table.partition and not isinstance(v, datetime.date)}
     if stored is None or not narrowed:
         return None
-    rows = dataset(stored).to_table()
-    of_partition = [pc.equal(rows[name].cast(pa.string()), value) for name, value in values.items()]
-    replaced = [pc.is_in(rows[name], pa.array([*given], rows[name].type)) for name, given in narrowed.items()]
-    stay = functools.reduce(pc.and_, [*of_partition, pc.invert(functools.reduce(pc.and_, replaced))])
-    return rows.filter(stay).drop_columns(list(table.partition))
+    replaced = [ds.field(name).isin([*given]) for name, given in narrowed.items()]
+    stay = ~functools.reduce(operator.and_, replaced)
+    for name, value in values.items():
+        stay &= ds.field(name).cast("string") == value
+    return dataset(stored).to_table(filter=stay).drop_columns(list(table.partition))
 
 
 def _equal(values: Mapping[str, str]) -> list[_Filter]:
@@ -285,12 +289,8 @@ def _is_plain(table: type[Table], row: Mapping[str, Any], slice_values: Mapping[
     return (
         all(row[name] is not None for name, column in columns.items() if column.required)
         and all(_holds(check, row[check.column]) for check in table.checks)
-        and all(_is_of(row[name], value) for name, value in slice_values.items())
+        and all(row[name] == value for name, value in slice_values.items())
     )
-
-
-def _is_of(value: Any, wanted: SliceValue) -> bool:
-    return bool(value == wanted if isinstance(wanted, (str, datetime.date)) else value in wanted)
 
 
 def _holds(check: Check, value: Any) -> bool:

@@ -219,6 +219,7 @@ def test_what_is_not_plain_is_left_to_spark(lake: Lake) -> None:
     quality = {"date": DAY, "source": "till", "rule": "r", "criticality": "warn", "passed": True}
     cases: list[tuple[type[Table], list[Mapping[str, Any]], Mapping[str, SliceValue]]] = [
         (Metrics, [metric("segment", 1.0)], {"as_of": DAY}),  # not one partition
+        (Metrics, [metric("segment", 1.0)], {"as_of": DAY, "job": "segment", "metric": ["m"]}),  # a part of one
         (Metrics, [metric("segment", 1.0)], {"as_of": DAY, "job": "../promote"}),
         (Metrics, [metric("segment", 1.0)], {"as_of": NEXT, "job": "segment"}),  # a row of another slice
         (Runs, [RUN | {"started_at": datetime.datetime(2024, 5, 1)}], {}),  # of which zone?
