@@ -75,7 +75,8 @@ install_environment() {
   fi
   extras="$(IFS=, && printf '%s' "$*")"
   printf 'Installing promo_spark with %s (a few minutes the first time)\n' "$extras" >&2
-  quietly "$python" -m pip install --disable-pip-version-check --editable "$root[$extras]" ||
+  # Without --no-compile pip spends as long again on compiling all packages; Python compiles what is imported, when it is.
+  quietly "$python" -m pip install --disable-pip-version-check --no-compile --editable "$root[$extras]" ||
     fail "pip could not install the project; the reason is above"
   mkdir -p "$venv/installed"
   for extra in "$@"; do
