@@ -92,7 +92,7 @@ def _lines(ordered: Iterable[Candidate], offered: Sequence[Candidate], decided: 
     for one in ordered:
         depth = "" if one.mechanic == GIFT else f" at {_percent(one.rate)}"  # a gift is given whole
         told = (
-            f"{one.scenario}, {one.mechanic} of {' and '.join(one.products) or 'the whole basket'}{depth}, "
+            f"{one.scenario}, {one.mechanic} of {products_named(one.products)}{depth}, "
             f"brings {one.value:.2f} ± {one.error:.2f} {decided.currency}, gives {one.cost:.2f}"
         )
         if one.fund is not None:
@@ -154,7 +154,16 @@ def _products_of(limits: Mapping[str, _Amount]) -> dict[str, _Amount]:
 
 
 def _named(one: Candidate) -> str:
-    return f"the {one.mechanic} of {' and '.join(one.products) or 'the whole basket'}"
+    return f"the {one.mechanic} of {products_named(one.products)}"
+
+
+def products_named(products: Sequence[str]) -> str:
+    """What an offer is on, in words.
+
+    >>> products_named(["tea", "milk"]), products_named([])
+    ('tea and milk', 'the whole basket')
+    """
+    return " and ".join(products) or "the whole basket"
 
 
 def _percent(rate: Decimal) -> str:

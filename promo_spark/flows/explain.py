@@ -19,7 +19,7 @@ from promo_spark.contracts.policy import Policy
 from promo_spark.contracts.schema import Table
 from promo_spark.decisions.allocation.limits import parts_of_unit
 from promo_spark.decisions.eligibility import UserEligibility
-from promo_spark.decisions.explanations import Candidate, Decided, reason_of_each
+from promo_spark.decisions.explanations import Candidate, Decided, products_named, reason_of_each
 from promo_spark.decisions.offers.targets import Fund, categories, product_ids
 from promo_spark.decisions.offers.topics import topics_of
 from promo_spark.decisions.options import uses_of_offers
@@ -192,7 +192,7 @@ def _held(lake: Lake, user: str, day: datetime.date) -> list[str]:
     earlier = offers_in_force(own, day).filter(F.col(Promotions.date) < F.lit(day))
     return [
         f"  held until {row[Promotions.valid_to]}, since {row[Promotions.date]}: {row[Promotions.scenario]}, "
-        f"{row[Promotions.mechanic]} of {' and '.join(row[Promotions.product_ids]) or 'the whole basket'}"
+        f"{row[Promotions.mechanic]} of {products_named(row[Promotions.product_ids])}"
         for row in earlier.orderBy(Promotions.date, Promotions.rank).collect()  # one user's
     ]
 
@@ -213,7 +213,7 @@ def _drawn(lake: Lake, user: str, day: datetime.date) -> list[str]:
     rows = lake.read(Explored, date=day).filter(F.col(Explored.user_id) == user).orderBy(Explored.promotion_id)
     told = []
     for row in rows.collect():  # one user's
-        of = " and ".join(row[Explored.product_ids]) or "the whole basket"
+        of = products_named(row[Explored.product_ids])
         what = "no offer" if row[Explored.scenario] == "none" else f"{row[Explored.mechanic]} of {of}"
         drawn = "drawn" if row[Explored.chosen] else "not drawn"
         told.append(f"  {drawn}: {row[Explored.scenario]}, {what}, probability {row[Explored.action_propensity]}")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from promo_spark.errors import printable
 from promo_spark.storage.files import Files
 
-_BOM = "\ufeff"
+BOM = "\ufeff"
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _COMPRESSED = (".gz", ".bz2", ".deflate", ".lz4", ".snappy", ".zst")  # as Hadoop knows them by their names
 _BYTES = 64 << 10  # in which the first line of a file that is not empty ends
@@ -29,7 +29,7 @@ def plain_headers(files: Files, paths: Sequence[str], utf8: bool) -> list[tuple[
         lines = re.split(rb"\r\n|\n|\r", content)
         for line in lines if len(content) < _BYTES else lines[:-1]:
             try:
-                text = line.decode("utf-8" if utf8 else "ascii").removeprefix(_BOM)
+                text = line.decode("utf-8" if utf8 else "ascii").removeprefix(BOM)
             except UnicodeDecodeError:
                 return None
             if "\0" in text:

@@ -26,13 +26,12 @@ from promo_spark.contracts.raw_rows import (
 from promo_spark.contracts.schema import Col, Frame
 from promo_spark.errors import SourceError, printable
 from promo_spark.storage.files import Files
-from promo_spark.storage.headers import header_names, lacking, no_text, other_delimiter, plain_headers
+from promo_spark.storage.headers import BOM, header_names, lacking, no_text, other_delimiter, plain_headers
 from promo_spark.storage.jvm import SparkFailure
 
 UTF_8 = "UTF-8"
 
 _FEW_FILES = 50  # of which the driver opens each, to see its first line
-_BOM = "\ufeff"
 _FILE_PATH, _BLOCK_START = "_metadata.file_path", "_metadata.file_block_start"
 _COLUMNS = "columns"  # in the metadata of a CSV source's raw lines: the columns that the headers name
 # Possessive, so that a field of megabytes neither backtracks nor deepens the stack.
@@ -219,7 +218,7 @@ def lines_of(spark: SparkSession, path: str, encoding: str, files: Sequence[str]
     invalid = ~F.is_valid_utf8(value) if utf8 else F.contains(text, F.lit("\ufffd"))
     lines = lines.select(RawRow.file, Line.block, value, text.alias(RawRow.raw)).withColumn(Line.no_text, invalid)
     text = F.col(RawRow.raw)
-    unmarked = F.when(F.startswith(text, F.lit(_BOM)), F.substr(text, F.lit(2))).otherwise(text)
+    unmarked = F.when(F.startswith(text, F.lit(BOM)), F.substr(text, F.lit(2))).otherwise(text)
     as_bytes = F.decode(value.cast("binary"), "ISO-8859-1")
     raw = F.when(F.col(Line.no_text), as_bytes).otherwise(unmarked)
     no_text = F.col(Line.no_text) | F.contains(value, F.lit("\0"))

@@ -59,7 +59,7 @@ class SmallTables:
         except UNREADABLE:
             return None
         schema = T.StructType.fromJson(json.loads(stored.schema().to_json()))
-        return self._spark.createDataFrame(rows if rows.num_rows else rows.schema.empty_table(), schema)
+        return self._frame_of(rows, schema)
 
     def version(self, table: type[Table]) -> int | None:
         """The newest version; None: it is not known here."""
@@ -115,36 +115,47 @@ class SmallTables:
     ) -> tuple[int, int] | None:
         """As `committed`, of the rows of a frame that breaks off where one breaks the contract.
 
-        None as well where the input is not small, or many rows come of it all the same. What a table of silver holds
-        already stays as it is, and counts as written.
+        None as well where the input is not small, or many rows come of it all the same.
         """
         if self._spark.conf.get(ROWS_OF_DRIVER, "false") != "true" or not self._folder:
             return None
         folder, merges = self._path(table), table.write_mode is WriteMode.MERGE
         if not takes(folder, table, slice_values) or (merges and not self._is_small(table)):
             return None
-        stays = table.layer == "silver" and not merges and DeltaTable.is_deltatable(str(folder))
-        stored = self.frame(table, None, None) if stays else None
-        if stays and stored is None:  # it is larger than what comes to it
+        if table.layer == "silver" and not merges and self.exists(table):
+            stored = self.frame(table, None, None)  # None: it is larger than what comes to it
+            return None if stored is None else self._news_taken(table, rows, stored, slice_values, mark)
+        few = _few(rows, MOST_MERGED if merges else MOST_ROWS)
+        return None if few is None else committed_table(folder, table, few, slice_values, mark)
+
+    def _news_taken(
+        self,
+        table: type[Table],
+        rows: DataFrame,
+        stored: DataFrame,
+        slice_values: Mapping[str, SliceValue],
+        mark: Mark | None,
+    ) -> tuple[int, int] | None:
+        """As `taken`, of silver: what the table holds already stays as it is, and counts as written."""
+        few = _few(rows, MOST_ROWS)
+        if few is None:
             return None
-        few = rows.limit(MOST_ROWS + 1).toArrow()
-        if few.num_rows > (MOST_MERGED if merges else MOST_ROWS):
-            return None
-        there = 0
-        if stored is not None:
-            rows = self._spark.createDataFrame(few if few.num_rows else few.schema.empty_table(), table.schema())
-            if table.write_mode is WriteMode.REPLACE_DAYS:
-                day, given = table.partition[0], days_in_slice(table, slice_values)
-                days, there = changed_days(table, rows, table.conform(stored), given)
-                few, slice_values = few.filter(pc.is_in(few[day], pa.array(days, pa.date32()))), {day: days}
-                stands = not days
-            else:
-                stands = holds(table, rows, table.conform(stored))
-                there = few.num_rows if stands else 0
-            if stands:
-                return int(DeltaTable(str(folder)).version()), there
-        done = committed_table(folder, table, few, slice_values, mark)
+        folder, stored = self._path(table), table.conform(stored)
+        rows, version = self._frame_of(few, table.schema()), int(DeltaTable(str(folder)).version())
+        if table.write_mode is not WriteMode.REPLACE_DAYS:
+            if holds(table, rows, stored):
+                return version, few.num_rows
+            return committed_table(folder, table, few, slice_values, mark)
+        day = table.partition[0]
+        days, there = changed_days(table, rows, stored, days_in_slice(table, slice_values))
+        if not days:
+            return version, there
+        news = few.filter(pc.is_in(few[day], pa.array(days, pa.date32())))
+        done = committed_table(folder, table, news, {day: days}, mark)
         return done and (done[0], there + done[1])
+
+    def _frame_of(self, rows: pa.Table, schema: T.StructType) -> DataFrame:
+        return self._spark.createDataFrame(rows if rows.num_rows else rows.schema.empty_table(), schema)
 
     def exists(self, table: type[Table]) -> bool | None:
         """Whether there is such a table; None: it is not known here."""
@@ -180,6 +191,12 @@ class SmallTables:
 
     def _path(self, table: type[Table]) -> Path:
         return Path(self._folder, table.layer, table.name)
+
+
+def _few(rows: DataFrame, most: int) -> pa.Table | None:
+    """The rows, where they are not more."""
+    few = rows.limit(most + 1).toArrow()
+    return few if few.num_rows <= most else None
 
 
 def _bytes_of(stored: DeltaTable, partition: Mapping[str, SliceValue]) -> int:
