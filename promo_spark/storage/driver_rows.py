@@ -86,6 +86,31 @@ def committed_table(
         return None
 
 
+def committed_without(folder: Path, table: type[Table], keys: pa.Table, mark: Mark | None) -> bool:
+    """Whether a commit took out the rows with the values of one of the keys, nulls alike; else nothing was written."""
+    try:
+        stored = _stored(folder)
+        if stored is None or not _takes_out(stored, table):
+            return False
+        rows, columns = dataset(stored).to_table(), keys.column_names
+        if any(rows[name].null_count for name in table.partition):
+            return False
+        named = set(zip(*(keys[c].to_pylist() for c in columns), strict=True))
+        values = zip(*(rows[c].to_pylist() for c in columns), strict=True)
+        stays = pa.array([value not in named for value in values], pa.bool_())
+        if not table.partition:
+            _put(folder, stored, table, [({}, rows.filter(stays))], [], mark, 0)
+            return True
+        [part] = table.partition
+        touched = sorted({str(value) for value in rows.filter(pc.invert(stays))[part].to_pylist()})
+        of_part = pc.cast(rows[part], pa.string())
+        left = [(of, rows.filter(pc.and_(stays, pc.equal(of_part, of))).drop_columns([part])) for of in touched]
+        _put(folder, stored, table, [({part: of}, few) for of, few in left], [(part, "in", touched)], mark, 0)
+    except (*UNREADABLE, TypeError):
+        return False
+    return True
+
+
 def takes(folder: Path, table: type[Table], slice_values: Mapping[str, SliceValue]) -> bool:
     """Whether rows of the driver can be put into a table that may not be there yet, in place of those of a slice."""
     days = table.write_mode is WriteMode.REPLACE_DAYS and not set(slice_values) - set(table.partition)
@@ -255,6 +280,13 @@ def _takes(stored: DeltaTable, table: type[Table]) -> bool:
         and list(stored.metadata().partition_columns) == list(table.partition)
         and [(f.name, f.dataType) for f in schema.fields] == [(f.name, f.dataType) for f in table.schema().fields]
     )
+
+
+def _takes_out(stored: DeltaTable, table: type[Table]) -> bool:
+    """Whether rows can be taken out of a table: in place of the partitions that have some, of days, or of all."""
+    days = len(table.partition) == 1 and table.schema()[table.partition[0]].dataType == T.DateType()
+    whole = not table.partition and table.write_mode is not WriteMode.APPEND
+    return (days or whole) and not table.statistics and _takes(stored, table)
 
 
 def _is_ambiguous(table: type[Table], rows: Rows) -> bool:

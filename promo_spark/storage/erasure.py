@@ -69,14 +69,17 @@ def delete_rows(lake: Lake, table: type[Table], rows: DataFrame, by: Sequence[st
 
     A run of which no row is left on a day is noted first, so that dates that read its rows stay current.
     """
-    gone = rows_of_runs(table, rows).collect()  # a row per day and run
+    found = computed(rows)  # they are asked twice, and to find them is a pass over the table
+    gone = rows_of_runs(table, found).collect()  # a row per day and run
     if not gone:
         return 0
-    keys = computed(rows.select(*by).distinct())
+    keys = found.select(*by).distinct()
     left = {run_of(r) for r in rows_of_runs(table, lake.read(table).join(keys, list(by), "left_anti")).collect()}
     lost = [run for run in map(run_of, gone) if run not in left]
     if lost:
         note_removed(lake, table, lost, mark, step)
+    if lake.small.without(table, keys, mark):
+        return number_of(gone)
     on = " AND ".join(f"old.`{c}` <=> gone.`{c}`" for c in by)
     with marked(lake.spark, mark):
         delta = DeltaTable.forPath(lake.spark, lake.path(table))

@@ -59,7 +59,7 @@ class Lake:
         self.root = root.rstrip("/") or "/"
         self.catalog = catalog
         self.schema_prefix = schema_prefix
-        self._small = SmallTables(spark, "" if catalog else folder_of(root))
+        self.small = SmallTables(spark, "" if catalog else folder_of(root))
         self._locks: defaultdict[type[Table], threading.Lock] = defaultdict(threading.Lock)
 
     def path(self, table: type[Table]) -> str:
@@ -75,7 +75,7 @@ class Lake:
     def exists(self, table: type[Table]) -> bool:
         if self.catalog:
             return bool(self.spark.catalog.tableExists(self.address(table)))
-        here = self._small.exists(table)
+        here = self.small.exists(table)
         return bool(DeltaTable.isDeltaTable(self.spark, self.path(table))) if here is None else here
 
     def read(self, table: type[Table], version: int | None = None, date: datetime.date | None = None) -> DataFrame:
@@ -85,17 +85,17 @@ class Lake:
         """
         if not self.exists(table):
             raise MissingDataError(f"{table.full_name()} is not in the lake {self.catalog or self.root}")
-        rows = self._small.frame(table, version, date)
+        rows = self.small.frame(table, version, date)
         if rows is None:
             rows = self._stored(table, version)
             if date is not None and table.dated_by:
                 rows = rows.filter(F.col(table.dated_by) == F.lit(date))
-        refuse_newer(table, rows)
+        refuse_newer(table, rows.schema)
         return table.conform(with_gained(table, rows))
 
     def version(self, table: type[Table]) -> int | None:
         """The newest Delta version, or None where there is no table."""
-        local = self._small.version(table)
+        local = self.small.version(table)
         return local if local is not None else self._newest(table) if self.exists(table) else None
 
     def write(
@@ -121,20 +121,20 @@ class Lake:
         with self._locks[table]:
             merges = by_key or gone is not None
             if not isinstance(df, DataFrame):
-                committed = None if merges else self._small.committed(table, df, slice_values or {}, mark)
+                committed = None if merges else self.small.committed(table, df, slice_values or {}, mark)
                 if committed is not None:
                     return Written(*committed)
                 df = table.frame(self.spark, df).coalesce(1)
             exists = self.exists(table)
             before = None
             if exists:
-                stored = self._stored(table)
+                stored = self.small.schema(table) or self._stored(table).schema
                 refuse_newer(table, stored)
                 self._add_columns(table, gained(table, stored))
                 before = self._newest(table)
             rows = table.enforced(df)
             try:
-                taken = None if merges else self._small.taken(table, rows, slice_values or {}, mark)
+                taken = None if merges else self.small.taken(table, rows, slice_values or {}, mark)
                 if taken is not None:
                     return Written(*taken)
                 there = 0
@@ -176,7 +176,7 @@ class Lake:
                 writer = earlier.write.format("delta").mode("overwrite").option("replaceWhere", condition)
                 self._save(table, writer.option("userMetadata", mark.text()))
                 return
-            if version is not None and self._small.restored(table, version, mark):  # no query, as Delta makes several
+            if version is not None and self.small.restored(table, version, mark):  # no query, as Delta makes several
                 return
             with marked(self.spark, mark):
                 if version is None:
@@ -190,7 +190,8 @@ class Lake:
 
     def files(self, table: type[Table], version: int | None = None) -> list[str]:
         """The files that hold the rows of a version."""
-        return list(self._stored(table, version).inputFiles())
+        here = self.small.files(table) if version is None else None
+        return list(self._stored(table, version).inputFiles()) if here is None else here
 
     def make_room(self, table: type[Table], since: int) -> int:
         """Deletes files that a write which did not end left; how many bytes these were.
@@ -264,7 +265,7 @@ class Lake:
             return
         # Where nothing is to be replaced, Delta need not look for it.
         added = not exists or table.write_mode is WriteMode.APPEND
-        if predicate and exists and self._small.is_empty(table, slice_values):
+        if predicate and exists and self.small.is_empty(table, slice_values):
             added, rows = True, rows.filter(refusing_others(table, predicate))
         writer = rows.write.format("delta").mode("append" if added else "overwrite")
         if table.partition:
@@ -306,7 +307,7 @@ class Lake:
 
     def _merge(self, table: type[Table], rows: DataFrame, gone: DataFrame | None, mark: Mark | None) -> None:
         """New keys in, changed rows updated, gone keys out; where only the run differs, the row stays as it was."""
-        if gone is None and not table.partition and self._small.is_rewritten(table):
+        if gone is None and not table.partition and self.small.is_rewritten(table):
             self._rewrite_merged(table, rows, mark)
             return
         on = " AND ".join(f"old.{k} = new.{k}" for k in table.key)
@@ -362,7 +363,7 @@ class Lake:
 
     def _conformed(self, table: type[Table]) -> DataFrame:
         """All rows; a column that the contract gained since is null."""
-        rows = self._small.frame(table, None, None)
+        rows = self.small.frame(table, None, None)
         return table.conform(with_gained(table, self._stored(table) if rows is None else rows))
 
     def _delta(self, table: type[Table]) -> DeltaTable:
@@ -372,7 +373,7 @@ class Lake:
 
     def _newest(self, table: type[Table]) -> int:
         """The newest version, from the log itself: its history would be a Spark job, for one number."""
-        local = self._small.version(table)
+        local = self.small.version(table)
         return local if local is not None else int(newest_snapshot(self._delta(table)).version())
 
     def _commit(self, table: type[Table], version: int) -> Commit:
@@ -385,7 +386,7 @@ class Lake:
         return commit_of(row.asDict(), version)
 
     def _commit_if_there(self, table: type[Table], version: int) -> Commit | None:
-        return self._small.commit(table, version) or commit(self.log(table), jvm(self.spark), version)
+        return self.small.commit(table, version) or commit(self.log(table), jvm(self.spark), version)
 
     def log(self, table: type[Table]) -> Any:
         """Delta's own log of the table, by py4j, for modules of storage."""

@@ -109,8 +109,9 @@ def merge_files(lake: Lake, table: type[Table], found: Stored, from_files: int, 
     by_folder = Counter(path.rsplit("/", 1)[0] for path in needed)
     if not from_files or max(by_folder.values(), default=0) < max(from_files, 2):
         return False
-    with marked(lake.spark, mark):
-        lake.spark.sql(f"OPTIMIZE {lake.address(table)}")
+    if not lake.small.files_merged(table, mark):
+        with marked(lake.spark, mark):
+            lake.spark.sql(f"OPTIMIZE {lake.address(table)}")
     return True
 
 
@@ -148,11 +149,12 @@ def delete_own_checkpoints(spark: SparkSession) -> None:
         Files(spark).delete_folder(folder)
 
 
-def vacuum(lake: Lake, table: type[Table], found: Stored, hours: int, now: int) -> bool:
+def vacuum(lake: Lake, table: type[Table], found: Stored, hours: int, now: int, mark: Mark) -> bool:
     """Deletes files that have not been needed for so many hours; whether there can have been any."""
     if not lake.catalog and not found.not_needed(now - hours * _HOUR):
         return False
-    lake.spark.sql(f"VACUUM {lake.address(table)} RETAIN {hours} HOURS").count()
+    if not lake.small.vacuumed(table, hours, mark):
+        lake.spark.sql(f"VACUUM {lake.address(table)} RETAIN {hours} HOURS").count()
     return True
 
 

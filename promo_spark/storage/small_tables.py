@@ -16,14 +16,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
-from deltalake import CommitProperties, DeltaTable
+from deltalake import CommitProperties, DeltaTable, WriterProperties
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from promo_spark.contracts.schema import Table, WriteMode
 from promo_spark.storage.arrow_tables import UNREADABLE, dataset
 from promo_spark.storage.commits import Commit, Mark, commit_in
-from promo_spark.storage.driver_rows import Rows, committed, committed_table, takes
+from promo_spark.storage.driver_rows import Rows, committed, committed_table, committed_without, takes
 from promo_spark.storage.literals import SliceValue, days_in_slice
 from promo_spark.storage.repetition import changed_days, holds
 
@@ -58,8 +58,15 @@ class SmallTables:
             rows = dataset(stored).to_table(filter=wanted).combine_chunks()
         except UNREADABLE:
             return None
-        schema = T.StructType.fromJson(json.loads(stored.schema().to_json()))
-        return self._frame_of(rows, schema)
+        return self._frame_of(rows, _schema_of(stored))
+
+    def schema(self, table: type[Table]) -> T.StructType | None:
+        """The columns of the newest version, of any size; None: they are not known here."""
+        try:
+            stored = self._opened(table, None)
+            return None if stored is None else _schema_of(stored)
+        except UNREADABLE:
+            return None
 
     def version(self, table: type[Table]) -> int | None:
         """The newest version; None: it is not known here."""
@@ -161,6 +168,50 @@ class SmallTables:
         """Whether there is such a table; None: it is not known here."""
         return DeltaTable.is_deltatable(str(self._path(table))) if self._folder else None
 
+    def without(self, table: type[Table], keys: DataFrame, mark: Mark) -> bool:
+        """Whether the rows with these values in the columns of `keys` were taken out here; else Spark is to do it."""
+        if not self._folder or not self._is_small(table):
+            return False
+        few = _few(keys, MOST_MERGED)
+        return few is not None and committed_without(self._path(table), table, few, mark)
+
+    def files(self, table: type[Table]) -> list[str] | None:
+        """The files that hold the rows of the newest version, of any size; None: it is not known here."""
+        try:
+            stored = self._opened(table, None)
+            if stored is None:
+                return None
+            folder = self._path(table).as_uri().replace("file://", "file:", 1)  # as Spark names it
+            return [f"{folder}/{path}" for path in _added(stored)["path"].to_pylist()]
+        except UNREADABLE:
+            return None
+
+    def files_merged(self, table: type[Table], mark: Mark) -> bool:
+        """Whether the small files of a table were merged here, in a commit of its own; else Spark is to do it."""
+        try:
+            stored = self._opened(table, None)
+            if stored is None or not _is_plain(stored) or _bytes_of(stored, {}) > REWRITTEN_BYTES:
+                return False
+            as_spark = WriterProperties(compression="SNAPPY")
+            stored.optimize.compact(commit_properties=_properties(mark), writer_properties=as_spark)
+        except UNREADABLE:
+            return False
+        return True
+
+    def vacuumed(self, table: type[Table], hours: int, mark: Mark) -> bool:
+        """Whether files that were not needed for so many hours were deleted here, of any size; else Spark is to do it.
+
+        As Spark does: those that commits took out so long ago, and what no commit names and is as old.
+        """
+        try:
+            stored = self._opened(table, None)
+            if stored is None or not _is_plain(stored):
+                return False
+            stored.vacuum(hours, False, False, commit_properties=_properties(mark), full=True)
+        except UNREADABLE:
+            return False
+        return True
+
     def restored(self, table: type[Table], version: int, mark: Mark) -> bool:
         """Whether the table was put back to a version here, in a commit that names its files; else Spark is to do it.
 
@@ -168,9 +219,9 @@ class SmallTables:
         """
         try:
             stored = self._opened(table, None)
-            if stored is None or (stored.protocol().min_reader_version, stored.protocol().min_writer_version) != (1, 2):
+            if stored is None or not _is_plain(stored):
                 return False
-            stored.restore(version, commit_properties=CommitProperties(custom_metadata={"userMetadata": mark.text()}))
+            stored.restore(version, commit_properties=_properties(mark))
         except UNREADABLE:
             return False
         return True
@@ -199,9 +250,27 @@ def _few(rows: DataFrame, most: int) -> pa.Table | None:
     return few if few.num_rows <= most else None
 
 
+def _schema_of(stored: DeltaTable) -> T.StructType:
+    return T.StructType.fromJson(json.loads(stored.schema().to_json()))
+
+
+def _is_plain(stored: DeltaTable) -> bool:
+    """Whether a table has none of Delta's newer features."""
+    return (stored.protocol().min_reader_version, stored.protocol().min_writer_version) == (1, 2)
+
+
+def _properties(mark: Mark) -> CommitProperties:
+    return CommitProperties(custom_metadata={"userMetadata": mark.text()})
+
+
+def _added(stored: DeltaTable) -> pa.Table:
+    """One row per file of the version: path, size_bytes, and more."""
+    return pa.table(stored.get_add_actions(flatten=True))
+
+
 def _bytes_of(stored: DeltaTable, partition: Mapping[str, SliceValue]) -> int:
     """The size of the files that may hold rows of a partition; of columns that are none, nothing is known."""
-    files = pa.table(stored.get_add_actions(flatten=True))
+    files = _added(stored)
     for column, value in partition.items():
         name = f"partition.{column}"
         if name in files.column_names:

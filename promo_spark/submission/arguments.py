@@ -97,10 +97,15 @@ def resolved_settings(arguments: argparse.Namespace) -> Settings:
 
 
 def job_options(arguments: argparse.Namespace, settings: Settings) -> list[str]:
-    """The options as the job itself gets them, its date made plain. Raises SettingsError where none is given."""
+    """The options as the job itself gets them, its date made plain.
+
+    Raises SettingsError for a date that is none, and for a job without one.
+    """
     shared = {"env", "conf", "overrides", "dry_run", "settings_file"}
     if not hasattr(arguments, "force"):  # a command: it is never forced, and its date is its own
         own = {k: v for k, v in vars(arguments).items() if k not in shared}
+        if own.get("date"):
+            parsed_date(own["date"])
         named = [f"--{k}={v}" for k, v in own.items() if k != "table" and v]
         return [*([own["table"]] if "table" in own else []), *named]
     dates = requested_dates(arguments, settings)

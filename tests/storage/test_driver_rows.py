@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
+from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import UserProfile
+from promo_spark.contracts.housekeeping import ERASURE
 from promo_spark.contracts.models import Metrics, Registry
 from promo_spark.contracts.ops import DataQuality, IdKey, Runs, SourceFiles
 from promo_spark.contracts.schema import Table
@@ -22,6 +24,7 @@ from promo_spark.errors import ContractError
 from promo_spark.storage import driver_rows, small_tables
 from promo_spark.storage.arrow_tables import folder_of
 from promo_spark.storage.commits import Mark
+from promo_spark.storage.erasure import delete_rows
 from promo_spark.storage.lake import Lake
 from promo_spark.storage.literals import SliceValue
 from promo_spark.storage.small_tables import ROWS_OF_DRIVER
@@ -326,3 +329,52 @@ def test_frames_of_every_way_of_writing_come_to_what_spark_makes_of_them(name: s
     assert [(c.mark, c.rows_written) for c in ours if c] == [(c.mark, c.rows_written) for c in of_spark if c]
     engines = {c.get("engineInfo", "") for c in stored(lake, table).history()}
     assert not any("Spark" in engine for engine in engines), engines
+
+
+@pytest.mark.parametrize(
+    ("table", "rows", "of", "by", "stay"),
+    [
+        # of a day only those of one order, and a day of which nothing is left; o2's day stays as it is
+        (
+            OrderLines,
+            [line("o1", DAY), line("o4", DAY), line("o2", NEXT), line("o3", OTHER)],
+            {"o1", "o3"},
+            ["order_id", "line_no"],
+            ["o2", "o4"],
+        ),
+        # a key that has a null is found, too
+        (Products, [product("tea", "1.00"), product("cup")], {"cup"}, ["product_id", "list_price"], ["tea"]),
+    ],
+)
+def test_rows_are_taken_out_as_by_spark(
+    table: type[Table],
+    rows: list[Mapping[str, Any]],
+    of: set[str],
+    by: list[str],
+    stay: list[str],
+    lake: Lake,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    other, mark = Lake(lake.spark, f"{lake.root}/other"), Mark("erasing", "maintain", keeps_content=True)
+    monkeypatch.setattr(other.small, "without", lambda *_: False)
+    for one in (lake, other):
+        one.write(table, table.frame(lake.spark, rows), mark=Mark("r1", "ingest"))
+        gone = one.read(table).filter(F.col(table.key[0]).isin(of))
+        assert delete_rows(one, table, gone, by, mark, ERASURE) == len(of)
+        assert sorted(r[0] for r in one.read(table).select(table.key[0]).collect()) == stay
+    order = list(table.key)
+    assert lake.read(table).orderBy(order).collect() == other.read(table).orderBy(order).collect()
+    newest, by_spark = (one.commits_since(table, 0)[-1] for one in (lake, other))
+    assert newest and by_spark and newest.mark == by_spark.mark == mark
+    assert "delta-rs" in stored(lake, table).history()[0]["engineInfo"]
+    if table is OrderLines:
+        assert [Path(file).parent.name for file in lake.files(table)] == [f"order_date={DAY}", f"order_date={NEXT}"]
+
+
+def test_rows_of_what_is_not_plain_are_taken_out_by_spark(lake: Lake) -> None:
+    """Of a partition that is no day, and of a table that is added to."""
+    for table, rows, of in ((QUARANTINE[OrderLines], [rejected("1", "a.csv")], "raw"), (Runs, [RUN], "run_id")):
+        lake.write(table, table.frame(lake.spark, rows), {"source": "till"} if table is not Runs else {})
+        assert delete_rows(lake, table, lake.read(table), [of], Mark("erasing"), ERASURE) == 1
+        assert lake.read(table).collect() == []
+        assert "Spark" in stored(lake, table).history()[0]["engineInfo"]

@@ -243,7 +243,7 @@ def test_a_table_is_put_back_with_a_mark_and_without_a_query_or_by_spark(
     lake.write(OrderLines, OrderLines.frame(spark, [lines[1] | {"quantity": 5}]), mark=Mark("r2", "ingest"))
     lake.write(OrderLines, OrderLines.frame(spark, [lines[0], lines[0] | {"line_no": 2}]), mark=Mark("r2", "ingest"))
     if by_spark:
-        monkeypatch.setattr(lake._small, "restored", lambda *_: False)
+        monkeypatch.setattr(lake.small, "restored", lambda *_: False)
     before = executions(spark)
     lake.take_back(OrderLines, version, {}, "r2")
     assert (executions(spark) == before) is not by_spark

@@ -15,6 +15,8 @@ from promo_spark.contracts.ops import Runs
 from promo_spark.contracts.silver import OrderLines, PromoCalendar
 from promo_spark.errors import ContractError
 from promo_spark.storage import small_tables
+from promo_spark.storage.arrow_tables import folder_of
+from promo_spark.storage.commits import Mark
 from promo_spark.storage.file_digests import local_path
 from promo_spark.storage.lake import Lake
 
@@ -142,3 +144,30 @@ def test_a_small_table_of_many_rows_is_read_with_its_nulls(spark: SparkSession, 
     lake.write(PromoCalendar, PromoCalendar.shaped(numbered).coalesce(1))
     assert small_tables.SmallTables(spark, lake.root).frame(PromoCalendar, None, None) is not None
     assert lake.read(PromoCalendar).filter(F.col("cleaned").isNull()).count() == rows // 2
+
+
+def test_small_files_are_merged_with_the_same_rows_and_the_log_names_nobody(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [profile(day, f"user-{n}") for day in (DAY, NEXT) for n in range(6)]
+    frame = UserProfile.frame(lake.spark, rows).repartition(3)  # a file of each day in each part
+    writer = frame.write.format("delta").partitionBy("as_of").option("delta.dataSkippingNumIndexedCols", "0")
+    writer.save(lake.path(UserProfile))
+    before, mark = sorted(lake.read(UserProfile).collect(), key=str), Mark("m1", "maintain", keeps_content=True)
+    assert len(lake.files(UserProfile)) > 2
+    assert lake.small.files_merged(UserProfile, mark)
+    assert len(lake.files(UserProfile)) == 2
+    newest = lake.commits_since(UserProfile, 0)[-1]
+    assert newest and (newest.operation, newest.mark, newest.may_change_rows) == ("OPTIMIZE", mark, False)
+    logs = Path(folder_of(lake.path(UserProfile)), "_delta_log").glob("*.json")
+    assert not any("user-1" in log.read_text(encoding="utf-8") for log in logs)
+    assert sorted(lake.read(UserProfile).collect(), key=str) == before
+    through_delta(lake, monkeypatch)
+    assert sorted(lake.read(UserProfile).collect(), key=str) == before
+
+
+def test_files_are_those_that_delta_names(lake: Lake) -> None:
+    for day in (DAY, NEXT):
+        lake.write(UserProfile, UserProfile.frame(lake.spark, [profile(day, "u1")]), {"as_of": day})
+    by_spark = lake.spark.read.format("delta").load(lake.path(UserProfile)).inputFiles()
+    assert sorted(lake.files(UserProfile)) == sorted(by_spark)

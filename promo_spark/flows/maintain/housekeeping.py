@@ -84,7 +84,7 @@ def _kept(ctx: Context[MaintainSettings], table: type[Table]) -> list[dict[str, 
         after = stored(lake, table)
         done.append(row_of(ctx, ORPHANS, table, before, after))
         before = after
-    if vacuum(lake, table, before, settings.vacuum_hours, ctx.began):
+    if vacuum(lake, table, before, settings.vacuum_hours, ctx.began, mark):
         after = stored(lake, table)
         if after.files != before.files:
             done.append(row_of(ctx, VACUUM, table, before, after))
