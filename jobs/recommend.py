@@ -27,13 +27,20 @@ from promo_spark.flows.recommend.sessions import session_figures
 from promo_spark.flows.registry import registry_rows
 from promo_spark.measures.metric_rows import Figure, figure_entries
 from promo_spark.models.recommenders.recommendations import recommendations, recommended_items
-from promo_spark.runtime.job import Context, Earlier, job, main
+from promo_spark.runtime.job import Context, Earlier, Where, job, main
 from promo_spark.settings.recommend import RecommendSettings
 
 
 @job(
     reads=[OrderLines, UserProfile, ProductProfile, Segments],
-    optional=[Users, Events, PromoCalendar, BasketRules, Earlier(ItemFactors), Earlier(RankingModels)],
+    optional=[
+        Users,
+        Events,
+        PromoCalendar,
+        Where(BasketRules, asked=lambda settings: "rules" in settings.models),
+        Earlier(ItemFactors),
+        Earlier(RankingModels),
+    ],
     writes=[Recommendations, ItemPropensity, ItemFactors, RankingModels, Registry, Metrics],
     settings=RecommendSettings,
 )

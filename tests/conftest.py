@@ -132,37 +132,47 @@ MOST_PROCESSES = 4  # more of them would only wait for the longest test
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist, for -n auto; a run of few tests does without it
 def pytest_xdist_auto_num_workers() -> int:
-    """As many test processes as there are cores and memory for, each with a Spark of its own."""
-    return max(1, min(os.cpu_count() or 1, machine_memory() // PROCESS_MEMORY, MOST_PROCESSES))
+    """As many test processes as there is work and memory for, each with a Spark of its own.
+
+    One waits for a third of its time, for its Spark or for what it has started: three keep two cores busy.
+    """
+    return max(1, min((os.cpu_count() or 1) * 3 // 2, machine_memory() // PROCESS_MEMORY, MOST_PROCESSES))
 
 
 # The files that take longest, longest first, by `--durations=0`; a file more or less only lengthens the end a little.
 LONGEST = (
     "jobs/test_every_mapping.py",
+    "installation/test_built_package.py",
     "jobs/test_ingest_files.py",
     "jobs/test_promote.py",
-    "installation/test_built_package.py",
-    "jobs/test_promote_lists.py",
-    "jobs/test_policy_in_force.py",
-    "jobs/test_promote_limits.py",
     "runtime/test_cluster.py",
-    "jobs/test_actions.py",
-    "jobs/test_evaluate.py",
-    "jobs/test_uplift.py",
-    "jobs/test_pipeline.py",
-    "jobs/test_small_shops.py",
     "jobs/test_profile_follows.py",
-    "jobs/test_risk.py",
-    "runtime/test_signals.py",
-    "jobs/test_propensity.py",
+    "jobs/test_policy_in_force.py",
+    "jobs/test_stream_welcomes.py",
+    "jobs/test_small_shops.py",
+    "jobs/test_pipeline.py",
+    "jobs/test_promote_lists.py",
+    "jobs/test_actions.py",
+    "jobs/test_erasure.py",
+    "jobs/test_uplift.py",
     "worlds/test_posterior.py",
-    "jobs/test_ingest_bad_deliveries.py",
-    "jobs/test_preview.py",
+    "jobs/test_evaluate.py",
+    "runtime/test_signals.py",
+    "jobs/test_forecast_refit.py",
+    "jobs/test_promote_limits.py",
+    "jobs/test_recommend_ranking.py",
+    "jobs/test_stream_kafka.py",
+    "worlds/test_true_offers.py",
     "storage/test_catalogs.py",
     "models/uplift/test_effects.py",
+    "jobs/test_ingest_bad_deliveries.py",
+    "jobs/test_export_secrets.py",
+    "jobs/test_stream_scores.py",
+    "jobs/test_ingest_deliveries.py",
+    "jobs/test_stream.py",
+    "jobs/test_recommend.py",
     "test_canaries.py",
-    "jobs/test_explain.py",
-    "runtime/test_ends.py",
+    "jobs/test_stream_renewals.py",
 )
 
 

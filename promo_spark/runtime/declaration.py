@@ -13,7 +13,7 @@ from __future__ import annotations
 import datetime
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -68,7 +68,18 @@ class Ahead:
     table: type[Table]
 
 
-Readable = type[Table] | Everyone | Earlier | ByHand | Ahead
+@dataclass(frozen=True)
+class Where:
+    """The rows of a table that is optional, and read only where the settings of the job's section ask for it.
+
+    Where they do not, the job need not wait for who writes the table, nor run again because of it.
+    """
+
+    table: type[Table]
+    asked: Callable[[Any], bool]
+
+
+Readable = type[Table] | Everyone | Earlier | ByHand | Ahead | Where
 
 
 @dataclass(frozen=True)
@@ -84,7 +95,7 @@ class Job:
     `keeps_house` has all tables in hand, runs while no other run does, and is never current. One
     that `goes_on` takes what came since it last ran: no date of it is ever done. `refreshes`: tables of other jobs in
     which it changes rows of its date without making them anew. `leaves` says why a date is left as it is though its
-    inputs have changed, or nothing.
+    inputs have changed, or nothing. `where`: of optional tables that only some settings ask for, which do.
     """
 
     name: str
@@ -111,6 +122,12 @@ class Job:
     goes_on: bool = False
     refreshes: tuple[type[Table], ...] = ()
     leaves: Callable[[TableLogs, datetime.date], str] | None = None
+    where: Mapping[type[Table], Callable[[Any], bool]] = field(default_factory=dict)
+
+    def asked_by(self, settings: Section) -> Job:
+        """The job without the tables that settings of its section do not ask for, see Where."""
+        not_asked = {table for table, asked in self.where.items() if not asked(settings)}
+        return replace(self, optional=tuple(t for t in self.optional if t not in not_asked))
 
     def page_names(self, date: datetime.date) -> list[str]:
         """What its pages of a date are called, below the folder of pages."""
@@ -163,7 +180,7 @@ def job(
         name = Path(file).stem
         everyone = {r.table: r.why for r in (*reads, *optional) if isinstance(r, Everyone)}
         _refuse_needless(name, everyone)
-        plain = [r for r in (*reads, *optional) if isinstance(r, type)]
+        plain = [_table(r) for r in (*reads, *optional) if isinstance(r, (type, Where))]
         profiled = tuple(dict.fromkeys(t for t in plain if has_users(t)))
         current = tuple(dict.fromkeys(_table(r) for r in reads if not isinstance(r, (Earlier, ByHand, Ahead))))
         where_there = [_table(r) for r in optional if not isinstance(r, (Earlier, ByHand, Ahead))]
@@ -172,6 +189,7 @@ def job(
         earlier = tuple(r.table for r in (*reads, *optional) if isinstance(r, Earlier))
         by_hand = tuple(r.table for r in (*reads, *optional) if isinstance(r, ByHand))
         ahead = tuple(r.table for r in (*reads, *optional) if isinstance(r, Ahead))
+        where = {r.table: r.asked for r in optional if isinstance(r, Where)}
         said = tuple(r.table for r in (*reads, *optional) if isinstance(r, ByHand) and r.follows)
         _refuse_restricted(name, [*current, *where_there, *earlier, *by_hand, *ahead, *writes, *refreshes])
         return Job(
@@ -199,6 +217,7 @@ def job(
             goes_on=goes_on,
             refreshes=tuple(refreshes),
             leaves=leaves,
+            where=where,
         )
 
     return declared

@@ -2,7 +2,7 @@
 
 from promo_spark.runtime.command_line import main
 from promo_spark.runtime.context import Context
-from promo_spark.runtime.declaration import Ahead, ByHand, Earlier, Everyone, Job, job
+from promo_spark.runtime.declaration import Ahead, ByHand, Earlier, Everyone, Job, Where, job
 from promo_spark.runtime.source_counts import SourceCounts
 
-__all__ = ["Ahead", "ByHand", "Context", "Earlier", "Everyone", "Job", "SourceCounts", "job", "main"]
+__all__ = ["Ahead", "ByHand", "Context", "Earlier", "Everyone", "Job", "SourceCounts", "Where", "job", "main"]

@@ -84,6 +84,7 @@ def run_in_order(
 
     Ctrl-C and SIGTERM stop what runs: each job puts its tables back before the call ends.
     """
+    jobs = [job.asked_by(getattr(settings, job.name)) for job in jobs]
     by_name = {job.name: job for job in jobs}
     order = graphlib.TopologicalSorter(dependencies(jobs))
     order.prepare()

@@ -35,9 +35,8 @@ def nothing_to_do(job: Job | Pipeline, settings: Settings, dates: Sequence[datet
 
 
 def _in_order(job: Job | Pipeline, settings: Settings) -> list[Job]:
-    if isinstance(job, Job):
-        return [job]
-    by_name = job.named(settings)
+    named = {job.name: job} if isinstance(job, Job) else job.named(settings)
+    by_name = {name: one.asked_by(getattr(settings, name)) for name, one in named.items()}
     return [by_name[name] for name in graphlib.TopologicalSorter(dependencies(list(by_name.values()))).static_order()]
 
 

@@ -6,15 +6,16 @@ import pytest
 
 from promo_spark.contracts.catalogue import ALL_TABLES
 from promo_spark.contracts.decisions import Promotions
+from promo_spark.contracts.models import BasketRules
 from promo_spark.contracts.ops import Runs
 from promo_spark.contracts.policy import Policy
 from promo_spark.contracts.restricted import Persons
 from promo_spark.contracts.schema import RESTRICTED, Table
-from promo_spark.contracts.silver import Users
+from promo_spark.contracts.silver import OrderLines, Users
 from promo_spark.contracts.truth import TRUTH
 from promo_spark.errors import ContractError, SettingsError
 from promo_spark.runtime.declaration import has_users
-from promo_spark.runtime.job import Context, Job
+from promo_spark.runtime.job import Context, Job, Where
 from promo_spark.runtime.job import job as declared_job
 from promo_spark.runtime.pipeline import dependencies
 from promo_spark.runtime.registry import all_jobs, single_jobs
@@ -106,6 +107,24 @@ def test_the_pipeline_runs_every_job_and_its_order_has_no_cycle() -> None:
     assert needed["profile"] == {"ingest"}
     models = {"segment", "baskets", "recommend", "forecast", "propensity", "uplift", "elasticity", "risk"}
     assert models <= needed["promote"]
+
+
+@pytest.mark.parametrize(("models", "waits_for_rules"), [([], False), (["content", "rules"], True)])
+def test_a_job_waits_for_what_its_settings_ask_for_alone(models: list[str], waits_for_rules: bool) -> None:
+    asked = JOBS["recommend"].asked_by(load(None, {"recommend.models": models}).recommend)
+    assert (BasketRules in asked.optional) is waits_for_rules
+    assert ("baskets" in dependencies([*JOBS.values(), asked])["recommend"]) is waits_for_rules
+    assert BasketRules in JOBS["recommend"].optional, "lineage has it"
+
+
+def test_consent_decides_also_in_a_table_that_only_some_settings_ask_for() -> None:
+    def run(_ctx: Context[PromoteSettings]) -> None:
+        raise AssertionError("never runs")
+
+    some = declared_job(
+        reads=[], optional=[Where(OrderLines, lambda _: True)], writes=[Promotions], settings=PromoteSettings
+    )(run)
+    assert some.profiled == (OrderLines,) and Users in some.optional
 
 
 def test_what_is_written_for_the_day_after_makes_no_job_of_today_wait() -> None:

@@ -20,6 +20,7 @@ from promo_spark.runtime.run_log import RunLog
 from promo_spark.settings import load
 from promo_spark.settings.baskets import BasketsSettings
 from promo_spark.settings.ingest import IngestSettings
+from promo_spark.settings.segment import SegmentSettings
 from promo_spark.storage.lake import Lake
 
 DATE = datetime.date(2017, 12, 1)
@@ -116,6 +117,25 @@ def test_a_repeated_run_changes_nothing_and_a_moved_input_runs_what_depends_on_i
     [take_in] = [job for job in shop.jobs() if job.name == "ingest"]
     assert RunLog(lake).earlier_rows(take_in, DATE) == {"numbers": [4]}
     assert RunLog(lake).earlier_rows(take_in, DATE + datetime.timedelta(2)) == {"numbers": [4, 4]}
+
+
+def test_a_table_that_the_settings_do_not_ask_for_makes_no_job_run_again(lake: Lake) -> None:
+    ran: list[bool] = []
+
+    def count(ctx: Context[SegmentSettings]) -> None:
+        ran.append(Sums in ctx.job.optional)
+        ctx.write(Numbers, [{"n": 1}])
+
+    job = Job("segment", "Counts.", (), (Sums,), (Numbers,), SegmentSettings, count, where={Sums: lambda s: s.k == [2]})
+
+    def run(k: int) -> str:
+        return run_in_order([job], lake, load(None, {"segment.k": [k]}), DATE, Progress())["segment"].outcome
+
+    lake.write(Sums, [{"as_of": DATE, "total": 1}], {"as_of": DATE})
+    assert (run(2), run(3), run(3)) == ("written", "written", "current")
+    lake.write(Sums, [{"as_of": DATE, "total": 2, "run_id": "another"}], {"as_of": DATE})
+    assert (run(3), run(2)) == ("current", "written")
+    assert ran == [True, False, True]
 
 
 def test_force_runs_what_is_current(lake: Lake) -> None:
