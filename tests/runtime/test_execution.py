@@ -123,17 +123,18 @@ def test_a_table_that_the_settings_do_not_ask_for_makes_no_job_run_again(lake: L
     ran: list[bool] = []
 
     def count(ctx: Context[SegmentSettings]) -> None:
-        ran.append(Sums in ctx.job.optional)
-        ctx.write(Numbers, [{"n": 1}])
+        ran.append(Numbers in ctx.job.optional)
+        ctx.write(Sums, [{"as_of": ctx.date, "total": 1}])
 
-    job = Job("segment", "Counts.", (), (Sums,), (Numbers,), SegmentSettings, count, where={Sums: lambda s: s.k == [2]})
+    asked = {Numbers: lambda settings: settings.k == [2]}
+    job = Job("segment", "Counts.", (), (Numbers,), (Sums,), SegmentSettings, count, where=asked)
 
     def run(k: int) -> str:
         return run_in_order([job], lake, load(None, {"segment.k": [k]}), DATE, Progress())["segment"].outcome
 
-    lake.write(Sums, [{"as_of": DATE, "total": 1}], {"as_of": DATE})
+    lake.write(Numbers, [{"n": 1, "run_id": "one"}])
     assert (run(2), run(3), run(3)) == ("written", "written", "current")
-    lake.write(Sums, [{"as_of": DATE, "total": 2, "run_id": "another"}], {"as_of": DATE})
+    lake.write(Numbers, [{"n": 2, "run_id": "another"}])
     assert (run(3), run(2)) == ("current", "written")
     assert ran == [True, False, True]
 
