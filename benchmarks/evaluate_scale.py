@@ -42,6 +42,7 @@ from promo_spark.flows.evaluate.effects import effects_and_checks
 from promo_spark.flows.evaluate.inputs import input_checks
 from promo_spark.flows.evaluate.key_figures import key_figures
 from promo_spark.measurement.drift import GROUPS, NUMBERS
+from promo_spark.runtime.freshness import sections_beside
 from promo_spark.runtime.job import Context
 from promo_spark.runtime.progress import Progress, Step
 from promo_spark.settings import load
@@ -136,7 +137,14 @@ def measured(lake: Lake, rows: Path | None) -> None:
     """Runs the steps of evaluate one by one, and prints what each took."""
     settings, memory, meter = load(), Memory(), Meter()
     ctx: Context[Any] = Context(
-        evaluate.run, DATE, settings.evaluate, settings.business, "run", lake, Step(Progress(), "evaluate")
+        evaluate.run,
+        DATE,
+        settings.evaluate,
+        settings.business,
+        "run",
+        lake,
+        Step(Progress(), "evaluate"),
+        sections=sections_beside(evaluate.run, settings),
     )
     memory.start()
     with meter.step("reading alone"):

@@ -63,7 +63,8 @@ LARGER_INPUT_JAVA_OPTIONS = (
     "-XX:Tier4CompileThreshold=90000",
     "-XX:Tier4BackEdgeThreshold=240000",
 )
-# Compiled once and quickly, not a second time and better: a third of a small run was the second compilation.
+# Compiled once and quickly, not a second time and better: a third of a small run was the second compilation. In a run
+# of several dates each one after the first gains by it.
 SMALL_INPUT_JAVA_OPTIONS = ("-XX:TieredStopAtLevel=1",)
 
 
@@ -75,13 +76,17 @@ def local_conf(settings: Settings) -> dict[str, str]:
     return {**LOCAL_CONF, **LARGER_INPUT_CONF, "spark.sql.shuffle.partitions": str(size.partitions())}
 
 
-def java_options(settings: Settings) -> tuple[str, ...]:
-    """The options of the JVM that does all the work; those of [spark.conf] follow them, and win. On a cluster: none."""
+def java_options(settings: Settings, dates: int = 1) -> tuple[str, ...]:
+    """The options of the JVM that does all the work for so many dates. On a cluster: none.
+
+    Those of [spark.conf] follow them, and win.
+    """
     if not is_local(settings.spark.master):
         return ()
     small = input_size(settings, enough=SMALL_INPUT_BYTES + 1).is_small
     chosen = collector(settings.spark.conf.get(JAVA_OPTIONS, ""), small)
-    return (*LOCAL_JAVA_OPTIONS, *(SMALL_INPUT_JAVA_OPTIONS if small else LARGER_INPUT_JAVA_OPTIONS), *chosen)
+    compiled = SMALL_INPUT_JAVA_OPTIONS if small and dates == 1 else LARGER_INPUT_JAVA_OPTIONS
+    return (*LOCAL_JAVA_OPTIONS, *compiled, *chosen)
 
 
 @dataclass(frozen=True)

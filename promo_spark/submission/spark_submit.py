@@ -27,7 +27,7 @@ from promo_spark.installation import cache_folder, jobs_folder, launcher, settin
 from promo_spark.settings import Settings, load
 from promo_spark.settings.spark import SparkSettings
 from promo_spark.submission import class_archive, requirements, shipment
-from promo_spark.submission.arguments import PIPELINE, job_options, parser
+from promo_spark.submission.arguments import PIPELINE, job_options, parser, requested_dates
 from promo_spark.submission.jars import spark_home, suite_jars
 from promo_spark.submission.local_mode import (
     JAVA_OPTIONS,
@@ -183,8 +183,10 @@ def _quoted(option: str) -> str:
     return f'"{option}"' if " " in option else option
 
 
-def prepared(settings: Settings, environ: Mapping[str, str], dry_run: bool = False) -> tuple[Cargo, dict[str, str]]:
-    """The files a submission needs, made where missing, and the environment variables it needs.
+def prepared(
+    settings: Settings, environ: Mapping[str, str], dates: int = 1, dry_run: bool = False
+) -> tuple[Cargo, dict[str, str]]:
+    """The files a submission for so many dates needs, made where missing, and the environment variables it needs.
 
     Raises RequirementError where Java, the JARs or the packed environment cannot be had.
     """
@@ -192,7 +194,7 @@ def prepared(settings: Settings, environ: Mapping[str, str], dry_run: bool = Fal
     java = requirements.java_home(environ)
     variables = {"JAVA_HOME": str(java), "SPARK_HOME": str(spark_home())}
     jars = suite_jars(settings)
-    options = [*java_options(settings)]
+    options = [*java_options(settings, dates)]
     if spark.class_archive and spark.deploy_mode == "client":
         archive = class_archive.archive_path(java, importlib.metadata.version("pyspark"), jars, cache_folder())
         if not archive.exists() and not dry_run:
@@ -249,7 +251,8 @@ def submit(argv: Sequence[str]) -> int:
     refuse_impossible(settings)
     _refuse_unknown_jobs(settings, [name for name in descriptions if name != PIPELINE])
     memory = driver_memory(settings.spark)
-    cargo, variables = prepared(settings, os.environ, arguments.dry_run)
+    dates = len(requested_dates(arguments, settings)) if hasattr(arguments, "force") else 1  # a command has none
+    cargo, variables = prepared(settings, os.environ, dates, arguments.dry_run)
     application = job_application(job, job_options(arguments, settings), settings.spark, cargo)
     command = spark_submit_command(job, settings.spark, cargo, memory, application)
     if arguments.dry_run:

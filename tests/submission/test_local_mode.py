@@ -31,6 +31,8 @@ def test_a_small_input_is_planned_once_and_compiled_quickly(tmp_path: Path) -> N
     settings = shop(tmp_path)
     assert local_conf(settings)["spark.sql.adaptive.enabled"] == "false"
     assert {QUICKLY_COMPILED, "-XX:+UseSerialGC"} <= set(java_options(settings))
+    # Of several dates every one after the first gains by better code.
+    assert QUICKLY_COMPILED not in java_options(settings, dates=2)
 
 
 def test_what_was_taken_in_before_counts(tmp_path: Path) -> None:
