@@ -25,7 +25,8 @@ def lineage_page(jobs: Mapping[str, Job]) -> str:
     for job in jobs.values():
         lines.append(f"  {job.name}([{job.name}])")
         lines += [f"  {_node(t)} --> {job.name}" for t in job.reads]
-        lines += [f"  {_node(t)} -.-> {job.name}" for t in job.optional if t not in job.writes]
+        told = {t: " where settings ask ." if t in job.where else "" for t in job.optional if t not in job.writes}
+        lines += [f"  {_node(t)} -.{label}-> {job.name}" for t, label in told.items()]
         lines += [f"  {_node(t)} -. earlier dates .-> {job.name}" for t in job.earlier]
         lines += [f"  {_node(t)} -. by hand .-> {job.name}" for t in job.by_hand]
         lines += [f"  {_node(t)} -. the day after .-> {job.name}" for t in job.ahead]
@@ -36,6 +37,7 @@ def lineage_page(jobs: Mapping[str, Job]) -> str:
         "```",
         "",
         'Dotted: read where it is there. "earlier dates": only rows of dates before the one that is written.',
+        '"where settings ask": read, and waited for, only under some settings of the job.',
         '"refreshes": rows of another job\'s table that are changed, not made anew.',
         '"by hand": what people wrote by commands such as `stop`. "the day after": what jobs of the date write for it.',
         "",
@@ -53,7 +55,8 @@ def jobs_table(jobs: Mapping[str, Job]) -> str:
     for name in ordered:
         job = jobs[name]
         what = job.description.splitlines()[0].split(":")[0].rstrip(".")
-        reads = [*(t.full_name() for t in job.reads), *(f"({t.full_name()})" for t in job.optional)]
+        reads = [t.full_name() for t in job.reads]
+        reads += [f"({t.full_name()}{', where settings ask' if t in job.where else ''})" for t in job.optional]
         reads += [f"({t.full_name()}, earlier dates)" for t in job.earlier]
         reads += [f"({t.full_name()}, by hand)" for t in job.by_hand]
         reads += [f"({t.full_name()}, the day after)" for t in job.ahead]
