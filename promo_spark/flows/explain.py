@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -29,7 +29,7 @@ from promo_spark.decisions.valuation import MICRO, ValuedOffer
 from promo_spark.errors import MissingDataError
 from promo_spark.flows.policy import by_policy, policy_in_force
 from promo_spark.flows.promote import considered, users_of_the_day
-from promo_spark.flows.promote_context import promote_context
+from promo_spark.flows.promote_context import promote_context, tables_decided_by
 from promo_spark.flows.stream.offers import by_stream
 from promo_spark.measures.money import minor_per_unit
 from promo_spark.measures.offers_in_force import offers_in_force
@@ -37,6 +37,8 @@ from promo_spark.runtime.job import Job
 from promo_spark.settings import Section, Settings, parsed_date
 from promo_spark.settings.business import BusinessSettings
 from promo_spark.settings.promote import PromoteSettings
+from promo_spark.storage.damage import versions_left
+from promo_spark.storage.jvm import SparkFailure
 from promo_spark.storage.lake import Lake
 
 _PRODUCTS, _TOPICS, _USES = "products", "topics", "uses_of_offer"
@@ -69,6 +71,36 @@ def explained(lake: Lake, settings: Settings, promote: Job, *, user: str, date: 
     if by_stream(rows[0][Promotions.run_id]):
         return "\n".join([*before, *_made_within_the_day(rows)])
     logged = _logged(lake, rows[0][Promotions.run_id], settings)
+    try:
+        found = _candidates_again(lake, promote, day, user, logged)
+    except SparkFailure as error:
+        left = versions_left(lake, error, tables_decided_by(promote), logged.versions)
+        if not left:
+            raise
+        names = sorted(table.full_name() for table in left)
+        before.append(
+            f"Files that promote read then have been deleted since, by maintain: of {', '.join(names)} "
+            "the rows of today count, so figures may differ."
+        )
+        newest = {table.full_name(): version for table, version in left.items()}
+        logged = replace(logged, versions={**logged.versions, **newest})
+        found = _candidates_again(lake, promote, day, user, logged)
+    made = {row[Promotions.promotion_id]: row[Promotions.rank] for row in rows}
+    digits = digits_of(logged.business.currency)
+    told = reason_of_each(found.candidates, replace(found.decided, made=made))
+    return "\n".join([*before, *told, *_differing(rows, found.candidates, digits)])
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the user could have been offered, and what it was decided by; without what was made of it."""
+
+    candidates: Sequence[Candidate]
+    decided: Decided
+
+
+def _candidates_again(lake: Lake, promote: Job, day: datetime.date, user: str, logged: _Logged) -> _Found:
+    """The user's candidates of a day, as promote found and valued them by what is logged of it."""
     ctx = promote_context(
         lake,
         promote,
@@ -90,14 +122,14 @@ def explained(lake: Lake, settings: Settings, promote: Job, *, user: str, date: 
     finally:
         ctx.release()
     decided = Decided(
-        made={row[Promotions.promotion_id]: row[Promotions.rank] for row in rows},
+        made={},
         prices={name: price for name, price in prices.items() if price is not None},
         least_gain=logged.promote.least_gain,
         room=room[Room.room] if room else logged.promote.max_offers_per_user,
         ring_is_full=room is not None and room[Room.ring_is_full],
         currency=logged.business.currency,
     )
-    return "\n".join([*before, *reason_of_each(candidates, decided), *_differing(rows, candidates, digits)])
+    return _Found(candidates, decided)
 
 
 def _with_linked(users: DataFrame, user: str) -> DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 
+from promo_spark.contracts.schema import Table
 from promo_spark.flows.promote_inputs import Ctx
 from promo_spark.runtime.declaration import Job
 from promo_spark.runtime.job import Context
@@ -47,6 +48,10 @@ def promote_context(
 def newest_versions(lake: Lake, job: Job) -> dict[str, int]:
     """The newest version of every table that the job reads, without those that are not there."""
     logs = logs_of(lake)
-    tables = dict.fromkeys((*job.reads, *job.optional, *job.earlier))
-    versions = {table.full_name(): logs.version(table) for table in tables}
+    versions = {table.full_name(): logs.version(table) for table in tables_decided_by(job)}
     return {name: version for name, version in versions.items() if version is not None}
+
+
+def tables_decided_by(job: Job) -> tuple[type[Table], ...]:
+    """The tables that a job reads, of the date or of earlier ones."""
+    return tuple(dict.fromkeys((*job.reads, *job.optional, *job.earlier)))

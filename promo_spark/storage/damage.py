@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import urllib.parse
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from promo_spark.contracts.schema import Table
 from promo_spark.errors import ContractError, MissingDataError
@@ -34,6 +34,27 @@ def damage_of(lake: Lake, error: BaseException, tables: Iterable[type[Table]]) -
     return None
 
 
+def versions_left(
+    lake: Lake, error: BaseException, tables: Iterable[type[Table]], versions: Mapping[str, int]
+) -> dict[type[Table], int]:
+    """The newest version of the tables of which files of these versions have been deleted, if the error comes of that.
+
+    Erasing persons deletes them, and vacuum. None is there where the newest version is damaged itself.
+    """
+    if lake.catalog or not _DAMAGE.search(str(error)):
+        return {}
+    found: dict[type[Table], int] = {}
+    for table in tables:
+        read, there = versions.get(table.full_name()), versions_of(lake, table)
+        if read is None or not there or _is_whole(lake, table, read):
+            continue
+        newest = there[-1]
+        if newest == read or not _is_whole(lake, table, newest):
+            return {}
+        found[table] = newest
+    return found
+
+
 def bring_back(lake: Lake, table: type[Table], version: int) -> int:
     """Sets the table to the version; how many commits that were cut off were moved aside for it.
 
@@ -46,6 +67,11 @@ def bring_back(lake: Lake, table: type[Table], version: int) -> int:
     moved = _without_cut_off_commits(lake, table, versions, version)
     if not _is_whole(lake, table, version):
         left = versions_of(lake, table)
+        if version < left[-1] and _is_whole(lake, table, left[-1]):
+            raise MissingDataError(
+                f"{name}: files of version {version} were deleted, as erasing persons and vacuum do, so nothing was "
+                f"changed. The newest version, {left[-1]}, is whole"
+            )
         raise MissingDataError(f"{name}: version {version} lacks files, too. {_sentence(lake, table, left)}")
     if lake.version(table) != version:
         with marked(lake.spark, Mark(run="restore", job="restore")):

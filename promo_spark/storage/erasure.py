@@ -92,11 +92,13 @@ def delete_earlier_versions(lake: Lake, table: type[Table]) -> None:
     delete_files(lake, [file.path for file in stored(lake, table).not_needed(sys.maxsize)])
 
 
-def files_with_texts(lake: Lake, folder: str, texts: Iterable[str]) -> list[str]:
-    """The files of text in a folder in which one of these stands as a word of its own."""
+def files_with_texts(lake: Lake, folder: str, texts: Iterable[str], named: re.Pattern[str] | None = None) -> list[str]:
+    """The files of text in a folder, or those that are named so, in which one of these stands as a word of its own."""
     files, patterns = Files(lake.spark), [re.compile(pattern_of(text)) for text in sorted(set(texts))]
     found = []
     for file in files.below(folder):
+        if named and not named.search(file.path):
+            continue
         text = files.text(file.path)
         if any(pattern.search(text) for pattern in patterns):
             found.append(file.path)

@@ -128,6 +128,9 @@ def test_an_erased_person_is_in_no_byte_of_the_lake_and_does_not_come_back(run: 
     run("export")
     write_page(lake, str(DAY), f"<html><head></head>{shortened_id(ANN)} gets tea</html>", "r1")
     write_page(lake, "other", f"<html><head></head>{shortened_id(BEN)} gets tea</html>", "r1")
+    former = Path(lake.root, "newsletter", str(DAY), "news-0123456789abcdef-00000.csv")  # no target is named so now
+    former.parent.mkdir(parents=True)
+    former.write_text(f"user_id\n{ANN}\n")
     left = Path(lake.root, ".checkpoints", "of-a-killed-run")
     left.mkdir(parents=True)
     (left / "part").write_text(ANN)

@@ -24,15 +24,19 @@ def shop(lake: Lake, tmp_path: Path) -> Shop:
     return Shop(lake, tmp_path)
 
 
-def test_every_file_is_listed_with_what_became_of_its_rows(shop: Shop) -> None:
-    """A12: rows in = accepted + quarantined + blank, per file as per source."""
+def test_every_file_is_listed_with_what_became_of_its_rows(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    """A12: rows in = accepted + quarantined + blank, per file as per source; a file that brings nothing is named."""
     (shop.folder / "june").mkdir()
     shop.deliver("june/a b.csv", "o1 1 tea 1 06-01", "o2 1 tea 0 06-01")  # no pieces: rejected
     shop.deliver("june/c.csv", "o3 1 milk 1 06-02")
+    shop.deliver("june/d.csv", "o4 1 tea 0 06-01")
     (shop.folder / "empty.csv").write_text("", encoding="utf-8")
     shop.take_in()
+    told = "source order_lines: all rows are rejected of june/d.csv; no row is in empty.csv"
+    assert told in " ".join(capsys.readouterr().err.split())
     # The header of each file is a blank row.
-    assert shop.files() == {"june/a b.csv": (3, 1, 1, 1), "june/c.csv": (2, 1, 0, 1), "empty.csv": (0, 0, 0, 0)}
+    brought = {"june/a b.csv": (3, 1, 1, 1), "june/c.csv": (2, 1, 0, 1)}
+    assert shop.files() == {**brought, "june/d.csv": (2, 0, 1, 1), "empty.csv": (0, 0, 0, 0)}
     listed = shop.lake.read(SourceFiles).filter("file = 'june/c.csv'").collect()[0]
     content = (shop.folder / "june" / "c.csv").read_bytes()
     assert (listed.size, listed.checksum) == (len(content), hashlib.sha256(content).hexdigest())

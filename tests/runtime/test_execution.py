@@ -126,8 +126,9 @@ def test_a_table_that_the_settings_do_not_ask_for_makes_no_job_run_again(lake: L
         ran.append(Numbers in ctx.job.optional)
         ctx.write(Sums, [{"as_of": ctx.date, "total": 1}])
 
-    asked = {Numbers: lambda settings: settings.k == [2]}
-    job = Job("segment", "Counts.", (), (Numbers,), (Sums,), SegmentSettings, count, where=asked)
+    optional: tuple[type[Table], ...] = (Numbers,)
+    asked = dict.fromkeys(optional, lambda settings: bool(settings.k == [2]))
+    job = Job("segment", "Counts.", (), optional, (Sums,), SegmentSettings, count, where=asked)
 
     def run(k: int) -> str:
         return run_in_order([job], lake, load(None, {"segment.k": [k]}), DATE, Progress())["segment"].outcome

@@ -12,10 +12,11 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from promo_spark.contracts.decisions import Budget
+from promo_spark.contracts.decisions import Budget, Explored
 from promo_spark.errors import MissingDataError, SettingsError
 from promo_spark.flows.restore import restored
-from promo_spark.storage.damage import damage_of
+from promo_spark.storage.damage import damage_of, versions_left
+from promo_spark.storage.erasure import delete_earlier_versions
 from promo_spark.storage.lake import Lake
 
 DAY = datetime.date(2024, 4, 8)
@@ -78,6 +79,25 @@ def test_another_error_is_no_damage(spark: SparkSession, lake: Lake, table: Path
     with pytest.raises(PySparkException) as failed:
         spark.sql("SELECT raise_error('no such thing')").collect()
     assert damage_of(lake, failed.value, [Budget]) is None
+
+
+def test_files_of_an_earlier_version_that_were_deleted_are_no_damage(
+    spark: SparkSession, lake: Lake, table: Path
+) -> None:
+    """As an erasure deletes them: the newest version is whole, and who read the other is told to go by it."""
+    lake.write(Budget, Budget.frame(spark, [{"date": NEXT, "constraint": "daily", "planned": 6}]), {"date": NEXT})
+    delete_earlier_versions(lake, Budget)
+    lake = fresh(spark, lake)
+    with pytest.raises(MissingDataError, match=r"files of version 1 were deleted, .* The newest version, 2, is whole$"):
+        restored(lake, "decisions.budget", "1")
+    assert lake.version(Budget) == 2
+    with pytest.raises((PySparkException, Py4JError)) as failed:
+        lake.read(Budget, version=1).collect()
+    read = {"decisions.budget": 1, "decisions.explored": 0}
+    assert versions_left(lake, failed.value, [Explored, Budget], read) == {Budget: 2}
+    assert versions_left(lake, failed.value, [Budget], {"decisions.budget": 2}) == {}  # that is not what failed
+    without_a_file(table)
+    assert versions_left(lake, failed.value, [Budget], read) == {}  # the newest is damaged: that is said instead
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyspark.sql import functions as F
@@ -12,6 +13,7 @@ from promo_spark.contracts.ops import SourceFiles
 from promo_spark.contracts.silver import Quarantined
 from promo_spark.errors import ContractError
 from promo_spark.flows.ingest.judgement import Judged
+from promo_spark.flows.ingest.new_files import some_of
 from promo_spark.flows.ingest.watermarks import listed_as
 from promo_spark.runtime.job import Context
 from promo_spark.settings.ingest import IngestSettings
@@ -31,6 +33,7 @@ def write_files(ctx: Context[IngestSettings], judgements: Sequence[Judged]) -> N
         for reading in judged.delivery.readings
         for name in (reading.removed if reading.only_new else ())
     ]
+    _say_what_brought_nothing(ctx, rows)
     if rows:
         gone = SourceFiles.frame(ctx.spark, removed).select(*SourceFiles.key).coalesce(1) if removed else None
         ctx.write(SourceFiles, rows, gone=gone)
@@ -64,6 +67,21 @@ def _files_of(ctx: Context[IngestSettings], judged: Judged, source: str) -> list
     if missing or sum(quarantined.values()) != counted.delivered.rejected:
         raise ContractError(f"source {source}: {missing} rows of no file in its list, so nothing is kept")
     return rows
+
+
+def _say_what_brought_nothing(ctx: Context[IngestSettings], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Names the files, of sources that have several, of which every row was rejected, and those that have no row."""
+    of_files = (row for row in rows if row.get(SourceFiles.file))
+    for source, of_source in itertools.groupby(of_files, lambda row: row[SourceFiles.source]):
+        files = list(of_source)
+        if len(files) < 2:
+            continue
+        rejected = [f[SourceFiles.file] for f in files if f[SourceFiles.quarantined] and not f[SourceFiles.accepted]]
+        empty = [f[SourceFiles.file] for f in files if f[SourceFiles.rows_in] == f[SourceFiles.blank]]
+        told = [f"all rows are rejected of {some_of(rejected)}"] if rejected else []
+        told += [f"no row is in {some_of(empty)}"] if empty else []
+        if told:
+            ctx.note(f"source {source}: {'; '.join(told)}")
 
 
 def _table_of(judged: Judged, source: str) -> dict[str, Any]:

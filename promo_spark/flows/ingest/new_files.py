@@ -103,7 +103,7 @@ def removed_orders_hint(judged: Judged) -> str:
     changed = [name for r in judged.delivery.readings if r.only_new for name in (*r.changed, *r.removed)]
     if judged.delivery.table is not OrderLines or not judged.delivery.only_new:
         return ""
-    return f"files were changed or removed: {_some(changed)}" if changed else "no file that is listed has them"
+    return f"files were changed or removed: {some_of(changed)}" if changed else "no file that is listed has them"
 
 
 def say_what_is_read(ctx: Context[IngestSettings], readings: Sequence[Reading]) -> None:
@@ -113,19 +113,19 @@ def say_what_is_read(ctx: Context[IngestSettings], readings: Sequence[Reading]) 
             continue
         told = [f"{len(reading.new):,} new files, {len(reading.unread):,} read before"]
         if reading.changed:
-            told.append(f"changed: {_some(reading.changed)}")
+            told.append(f"changed: {some_of(reading.changed)}")
         again = set(reading.read) - set(reading.new) - set(reading.changed)
         if again:
-            told.append(f"read again with them: {_some(sorted(again))}")
+            told.append(f"read again with them: {some_of(sorted(again))}")
         told += [f"{new} holds what {old} holds, its rows are duplicates" for new, old in _copies(reading)[:_NAMED]]
         removed = [name for name in reading.removed if name not in reading.superseded]
         if removed:
-            told.append(f"gone, with their rows: {_some(removed)}")
+            told.append(f"gone, with their rows: {some_of(removed)}")
         if reading.superseded:
-            told.append(f"gone, and all their rows are in other files: {_some(sorted(reading.superseded))}")
+            told.append(f"gone, and all their rows are in other files: {some_of(sorted(reading.superseded))}")
         kept = [name for name in reading.vanished if name not in reading.removed]
         if kept:
-            told.append(f'gone, their rows stay (vanished = "remove" takes them out): {_some(kept)}')
+            told.append(f'gone, their rows stay (vanished = "remove" takes them out): {some_of(kept)}')
         say = ctx.note if len(told) > 1 else ctx.say
         say(f"source {reading.source}: {'; '.join(told)}")
 
@@ -141,6 +141,6 @@ def _copies(reading: Reading) -> list[tuple[str, str]]:
     return [(name, other) for name, other in copies if other != name]
 
 
-def _some(names: Sequence[str]) -> str:
+def some_of(names: Sequence[str]) -> str:
     more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
     return printable(", ".join(names[:_NAMED])) + more

@@ -8,6 +8,7 @@ from typing import Any
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.catalogue import ALL_TABLES, QUARANTINE
+from promo_spark.contracts.exports import Exports
 from promo_spark.contracts.housekeeping import ERASURE, Maintenance
 from promo_spark.contracts.restricted import Identities, Persons, RawRows, Suppressed
 from promo_spark.contracts.schema import Table
@@ -24,6 +25,7 @@ from promo_spark.sources.persons.encryption import decrypted, encryption_key
 from promo_spark.storage import erasure, pages
 from promo_spark.storage.lake import Lake
 from promo_spark.storage.maintenance import delete_leftovers, stored
+from promo_spark.storage.sinks.files import EXPORTED
 
 # Who is who goes last: a run that was killed can then be run again.
 _LAST: tuple[type[Table], ...] = (Persons, IdentityMap, Identities)
@@ -56,7 +58,10 @@ def erased(ctx: Context[MaintainSettings]) -> None:
     _without_pages(ctx, meant)
     _without_exports(ctx, meant)
     rows = sum(row[Maintenance.rows_removed] for row in done)
-    ctx.note(f"persons erased: {len(meant.ids):,}; {rows:,} of their rows in {len(done)} tables")
+    if done:
+        ctx.note(f"persons erased: {len(meant.ids):,}; {rows:,} of their rows in {len(done)} tables")
+    else:
+        ctx.note(f"persons erased: no table has a row of any of the {len(meant.ids):,}: they were erased before")
     if done:
         ctx.write(Maintenance, done)
 
@@ -82,7 +87,10 @@ def readmitted(ctx: Context[MaintainSettings]) -> None:
     persons = {person_of[d] for theirs in digests.values() for d in theirs if d in person_of}
     gone = lake.read(Suppressed).filter(F.col(Suppressed.person).isin(sorted(persons)))
     erasure.delete_rows(lake, Suppressed, gone, Suppressed.key, mark_of(ctx), ERASURE)
-    ctx.note(f"{len(persons):,} persons are taken in again by the next delivery that names them")
+    ctx.note(
+        f"{len(persons):,} persons are taken in again by the next delivery that names them; what sources still have of "
+        "their past, ingest --force takes in"
+    )
 
 
 def _refuse_catalog(lake: Lake) -> None:
@@ -181,9 +189,13 @@ def _without_pages(ctx: Context[MaintainSettings], meant: Meant) -> None:
 
 
 def _without_exports(ctx: Context[MaintainSettings], meant: Meant) -> None:
-    """Deletes exported files below the lake's root that name them, and says where else offers went."""
+    """Deletes exported files below the lake's root that name them, and says where else offers went.
+
+    Targets change their names and go: files of those that no setting names are looked for below the whole root.
+    """
     lake, elsewhere = ctx.every_table, []
-    for name, target in sorted(ctx.beside(ExportSettings).targets.items()):
+    targets = ctx.beside(ExportSettings).targets
+    for name, target in sorted(targets.items()):
         if target.path and erasure.is_below(lake, target.path):
             found = erasure.files_with_texts(lake, target.path, meant.all_ids)
             erasure.delete_files(lake, found)
@@ -191,5 +203,13 @@ def _without_exports(ctx: Context[MaintainSettings], meant: Meant) -> None:
                 ctx.note(f"target {name}: {len(found)} files named them and are deleted; export --force writes it anew")
         else:
             elsewhere.append(name)
+    found = erasure.files_with_texts(lake, lake.root, meant.all_ids, EXPORTED)
+    erasure.delete_files(lake, found)
+    if found:
+        ctx.note(f"{len(found)} exported files of targets that no setting names are deleted: they named them")
+    if lake.exists(Exports):
+        told = lake.read(Exports).select(Exports.target).distinct().collect()  # as many as there were targets
+        deleted = {EXPORTED.sub("", file.rsplit("/", 1)[-1]) for file in found}
+        elsewhere += sorted({row[Exports.target] for row in told} - set(targets) - deleted)
     if elsewhere:
         ctx.note(f"what went to {', '.join(elsewhere)} is out of the lake's reach: have it erased there, too")

@@ -28,6 +28,7 @@ MANIFEST = "manifest.json"
 _UNFINISHED = "_unfinished"  # readers of folders skip what begins with _
 _PART = re.compile(r"part-(\d+)-")
 _ENDING = {"csv": "csv", "jsonl": "jsonl"}
+EXPORTED = re.compile(rf"-[0-9a-f]{{16}}-\d{{5}}\.({'|'.join(_ENDING.values())})$")  # how names of exported files end
 
 # A spreadsheet takes a cell that begins so for a formula; with a ' before, and so is a ' itself, for text.
 FORMULA = r"^[=+\-@\t\r\n']"
