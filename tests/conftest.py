@@ -132,11 +132,11 @@ MOST_PROCESSES = 4  # more of them would only wait for the longest test
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist, for -n auto; a run of few tests does without it
 def pytest_xdist_auto_num_workers() -> int:
-    """As many test processes as there is work and memory for, each with a Spark of its own.
+    """As many test processes as there are cores and memory for, each with a Spark of its own.
 
-    One waits for a third of its time, for its Spark or for what it has started: three keep two cores busy.
+    Three on two cores take as long as two: what they wait less, their JVMs compile more.
     """
-    return max(1, min((os.cpu_count() or 1) * 3 // 2, machine_memory() // PROCESS_MEMORY, MOST_PROCESSES))
+    return max(1, min(os.cpu_count() or 1, machine_memory() // PROCESS_MEMORY, MOST_PROCESSES))
 
 
 # The files that take longest, longest first, by `--durations=0`; a file more or less only lengthens the end a little.

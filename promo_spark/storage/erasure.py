@@ -16,6 +16,7 @@ from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from promo_spark.contracts.housekeeping import RemovedRuns
 from promo_spark.contracts.schema import Personal, Table
 from promo_spark.measures.computed import computed
 from promo_spark.storage.arrow_tables import folder_of
@@ -69,7 +70,9 @@ def delete_rows(lake: Lake, table: type[Table], rows: DataFrame, by: Sequence[st
 
     A run of which no row is left on a day is noted first, so that dates that read its rows stay current.
     """
-    found = computed(rows)  # they are asked twice, and to find them is a pass over the table
+    # They are asked twice, and to find them is a pass over the table. Of what stands in them only this is put aside.
+    kept = (*by, table.day_column(), table.written_by, RemovedRuns.run_id)
+    found = computed(rows.select(*dict.fromkeys(c for c in kept if c in rows.columns)))
     gone = rows_of_runs(table, found).collect()  # a row per day and run
     if not gone:
         return 0

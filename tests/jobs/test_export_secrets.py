@@ -18,6 +18,7 @@ from moto.server import ThreadedMotoServer
 from promo_spark.settings import load
 from promo_spark.storage.lake import Lake
 from tests.jobs.export_rows import DAY, decide, offer
+from tests.runtime.test_cluster import JAVA_OPTIONS, QUERIES
 from tests.storage.database_servers import PASSWORD, USER, postgresql
 from tests.storage.test_databases import S3_KEY, S3_PACKAGES, S3_SECRET
 
@@ -47,6 +48,8 @@ def test_an_export_shows_no_secret_and_a_target_that_is_down_keeps_no_other_wait
         "driver_memory": "1g",
         "hadoop_secret": {"fs.s3a.access.key": "env:S3_KEY", "fs.s3a.secret.key": "env:S3_SECRET"},
         "conf": {
+            **QUERIES,
+            "spark.driver.extraJavaOptions": JAVA_OPTIONS,
             "spark.eventLog.enabled": "true",
             "spark.eventLog.compress": "false",
             "spark.eventLog.dir": (tmp_path / "events").as_uri(),
