@@ -31,7 +31,7 @@ from promo_spark.runtime.session import started_session
 from promo_spark.settings import Settings, load, validated
 from promo_spark.storage.lake import Lake
 from promo_spark.submission import requirements
-from promo_spark.submission.local_mode import LARGER_INPUT_JAVA_OPTIONS, SMALL_INPUT_CONF
+from promo_spark.submission.local_mode import SMALL_INPUT_CONF
 from promo_spark.submission.spark_submit import WORKER_CONF
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -101,9 +101,8 @@ SEEN: dict[str, object] = {
     "evaluate.explored_days": DAYS,
     "evaluate.least_users": 30,
 }
-# Its queries are small, but its process works for minutes: a second, better compilation pays, as does a second core.
-JAVA = ("-XX:+UseParallelGC", *LARGER_INPUT_JAVA_OPTIONS, "-XX:TieredStopAtLevel=4")
-PARTITIONS = {"spark.sql.shuffle.partitions": "2"}
+JAVA = ("-XX:+UseParallelGC",)
+PARTITIONS = {"spark.sql.shuffle.partitions": "2"}  # weeks of sales are enough for a second core
 
 
 @dataclass
@@ -203,7 +202,7 @@ def play(world: World) -> None:
     with (world.folder / "demo.log").open("a", encoding="utf-8") as log:
         os.environ["JAVA_HOME"] = str(requirements.java_home(os.environ))
         with _stderr_to(log.fileno()):  # Spark's JVM keeps it: what Java says of itself is for the log
-            spark = started_session("demo_loop", settings)
+            spark = started_session("demo_loop", settings, DAYS)
         try:
             lake = Lake(spark, settings.lake.root)
             for name, day, of_step in left:

@@ -72,35 +72,23 @@ def explained(lake: Lake, settings: Settings, promote: Job, *, user: str, date: 
         return "\n".join([*before, *_made_within_the_day(rows)])
     logged = _logged(lake, rows[0][Promotions.run_id], settings)
     try:
-        found = _candidates_again(lake, promote, day, user, logged)
+        told = _decided_again(lake, promote, rows, logged)
     except SparkFailure as error:
         left = versions_left(lake, error, tables_decided_by(promote), logged.versions)
         if not left:
             raise
-        names = sorted(table.full_name() for table in left)
+        newest = {table.full_name(): version for table, version in left.items()}
         before.append(
-            f"Files that promote read then have been deleted since, by maintain: of {', '.join(names)} "
+            f"Files that promote read then have been deleted since, by maintain: of {', '.join(sorted(newest))} "
             "the rows of today count, so figures may differ."
         )
-        newest = {table.full_name(): version for table, version in left.items()}
-        logged = replace(logged, versions={**logged.versions, **newest})
-        found = _candidates_again(lake, promote, day, user, logged)
-    made = {row[Promotions.promotion_id]: row[Promotions.rank] for row in rows}
-    digits = digits_of(logged.business.currency)
-    told = reason_of_each(found.candidates, replace(found.decided, made=made))
-    return "\n".join([*before, *told, *_differing(rows, found.candidates, digits)])
+        told = _decided_again(lake, promote, rows, replace(logged, versions={**logged.versions, **newest}))
+    return "\n".join([*before, *told])
 
 
-@dataclass(frozen=True)
-class _Found:
-    """What the user could have been offered, and what it was decided by; without what was made of it."""
-
-    candidates: Sequence[Candidate]
-    decided: Decided
-
-
-def _candidates_again(lake: Lake, promote: Job, day: datetime.date, user: str, logged: _Logged) -> _Found:
-    """The user's candidates of a day, as promote found and valued them by what is logged of it."""
+def _decided_again(lake: Lake, promote: Job, rows: list[Row], logged: _Logged) -> list[str]:
+    """What became of each candidate of the user of these rows, as promote found and valued them by what is logged."""
+    user, day = rows[0][Promotions.user_id], rows[0][Promotions.date]
     ctx = promote_context(
         lake,
         promote,
@@ -122,14 +110,14 @@ def _candidates_again(lake: Lake, promote: Job, day: datetime.date, user: str, l
     finally:
         ctx.release()
     decided = Decided(
-        made={},
+        made={row[Promotions.promotion_id]: row[Promotions.rank] for row in rows},
         prices={name: price for name, price in prices.items() if price is not None},
         least_gain=logged.promote.least_gain,
         room=room[Room.room] if room else logged.promote.max_offers_per_user,
         ring_is_full=room is not None and room[Room.ring_is_full],
         currency=logged.business.currency,
     )
-    return _Found(candidates, decided)
+    return [*reason_of_each(candidates, decided), *_differing(rows, candidates, digits)]
 
 
 def _with_linked(users: DataFrame, user: str) -> DataFrame:

@@ -61,7 +61,7 @@ def run_job(jobs: Mapping[str, Job | Pipeline | Command], argv: Sequence[str]) -
             refuse_settings(job, settings)
             if not force and nothing_to_do(job, settings, dates):
                 return _told_unchanged(job, settings, dates, progress)
-        with session_of(job.name, settings) as spark:
+        with session_of(job.name, settings, dates=max(len(dates), 1)) as spark:
             _raise_on_signals(progress)
             invoked(job, settings, spark, dates=dates, arguments=asked, force=force, progress=progress)
     except Stopped as stopped:

@@ -70,8 +70,10 @@ def spark_session(app_name: str, conf: Mapping[str, str] | None = None) -> Spark
 
 
 @contextlib.contextmanager
-def session_of(app_name: str, settings: Settings, given: SparkSession | None = None) -> Iterator[SparkSession]:
-    """The session that a job runs in: one of its own, ended with the block, or one beside a session that is there.
+def session_of(
+    app_name: str, settings: Settings, given: SparkSession | None = None, dates: int = 1
+) -> Iterator[SparkSession]:
+    """The session that a job runs in for so many dates: one of its own, ended with the block, or one beside another.
 
     A session that somebody else made (`given`, else the active one, else a platform's) is left as it is: the job
     gets a sibling that shares its Spark, with SQL settings of its own.
@@ -82,7 +84,7 @@ def session_of(app_name: str, settings: Settings, given: SparkSession | None = N
     if theirs is not None:
         yield _sibling(theirs, settings)
         return
-    own = started_session(app_name, settings)
+    own = started_session(app_name, settings, dates)
     try:
         yield own
     finally:
@@ -91,12 +93,12 @@ def session_of(app_name: str, settings: Settings, given: SparkSession | None = N
         own.stop()
 
 
-def started_session(app_name: str, settings: Settings) -> SparkSession:
-    """The session of a job: as spark-submit configured it, or on this machine alone when run without it."""
+def started_session(app_name: str, settings: Settings, dates: int = 1) -> SparkSession:
+    """The session of a job for so many dates: as spark-submit configured it, or on this machine alone without it."""
     if "PYSPARK_GATEWAY_PORT" in os.environ:  # spark-submit sets it for the driver it starts, on every master
         conf = _left_open_by_spark_submit(settings)
     else:
-        options = [*java_options(settings), *filter(None, [settings.spark.conf.get(JAVA_OPTIONS)])]
+        options = [*java_options(settings, dates), *filter(None, [settings.spark.conf.get(JAVA_OPTIONS)])]
         conf = {
             **local_conf(settings),
             "spark.master": settings.spark.master,

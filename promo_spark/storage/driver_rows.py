@@ -123,6 +123,16 @@ def takes(folder: Path, table: type[Table], slice_values: Mapping[str, SliceValu
         return False
 
 
+def schema_of(stored: DeltaTable) -> T.StructType:
+    """The columns of a table as Spark knows them."""
+    return T.StructType.fromJson(json.loads(stored.schema().to_json()))
+
+
+def is_plain(stored: DeltaTable) -> bool:
+    """Whether a table has none of Delta's newer features."""
+    return (stored.protocol().min_reader_version, stored.protocol().min_writer_version) == (1, 2)
+
+
 def _stored(folder: Path) -> DeltaTable | None:
     return DeltaTable(str(folder)) if DeltaTable.is_deltatable(str(folder)) else None
 
@@ -273,9 +283,9 @@ def _takes(stored: DeltaTable, table: type[Table]) -> bool:
     """Whether rows of the contract can be added to a table, or put in place of a slice of it, as it stands."""
     if (table.write_mode in (*_SLICED, WriteMode.REPLACE_DAYS)) is not bool(table.partition):
         return False
-    protocol, schema = stored.protocol(), T.StructType.fromJson(json.loads(stored.schema().to_json()))
+    schema = schema_of(stored)
     return (
-        (protocol.min_reader_version, protocol.min_writer_version) == (1, 2)
+        is_plain(stored)
         and contract_version(schema) <= table.version
         and list(stored.metadata().partition_columns) == list(table.partition)
         and [(f.name, f.dataType) for f in schema.fields] == [(f.name, f.dataType) for f in table.schema().fields]

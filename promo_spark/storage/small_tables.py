@@ -8,7 +8,6 @@ they are, so that it knows their number, and plans without a scan.
 from __future__ import annotations
 
 import datetime
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +22,15 @@ from pyspark.sql import types as T
 from promo_spark.contracts.schema import Table, WriteMode
 from promo_spark.storage.arrow_tables import UNREADABLE, dataset
 from promo_spark.storage.commits import Commit, Mark, commit_in
-from promo_spark.storage.driver_rows import Rows, committed, committed_table, committed_without, takes
+from promo_spark.storage.driver_rows import (
+    Rows,
+    committed,
+    committed_table,
+    committed_without,
+    is_plain,
+    schema_of,
+    takes,
+)
 from promo_spark.storage.literals import SliceValue, days_in_slice
 from promo_spark.storage.repetition import changed_days, holds
 
@@ -58,13 +65,13 @@ class SmallTables:
             rows = dataset(stored).to_table(filter=wanted).combine_chunks()
         except UNREADABLE:
             return None
-        return self._frame_of(rows, _schema_of(stored))
+        return self._frame_of(rows, schema_of(stored))
 
     def schema(self, table: type[Table]) -> T.StructType | None:
         """The columns of the newest version, of any size; None: they are not known here."""
         try:
             stored = self._opened(table, None)
-            return None if stored is None else _schema_of(stored)
+            return None if stored is None else schema_of(stored)
         except UNREADABLE:
             return None
 
@@ -190,7 +197,7 @@ class SmallTables:
         """Whether the small files of a table were merged here, in a commit of its own; else Spark is to do it."""
         try:
             stored = self._opened(table, None)
-            if stored is None or not _is_plain(stored) or _bytes_of(stored, {}) > REWRITTEN_BYTES:
+            if stored is None or not is_plain(stored) or _bytes_of(stored, {}) > REWRITTEN_BYTES:
                 return False
             as_spark = WriterProperties(compression="SNAPPY")
             stored.optimize.compact(commit_properties=_properties(mark), writer_properties=as_spark)
@@ -205,7 +212,7 @@ class SmallTables:
         """
         try:
             stored = self._opened(table, None)
-            if stored is None or not _is_plain(stored):
+            if stored is None or not is_plain(stored):
                 return False
             stored.vacuum(hours, False, False, commit_properties=_properties(mark), full=True)
         except UNREADABLE:
@@ -219,7 +226,7 @@ class SmallTables:
         """
         try:
             stored = self._opened(table, None)
-            if stored is None or not _is_plain(stored):
+            if stored is None or not is_plain(stored):
                 return False
             stored.restore(version, commit_properties=_properties(mark))
         except UNREADABLE:
@@ -248,15 +255,6 @@ def _few(rows: DataFrame, most: int) -> pa.Table | None:
     """The rows, where they are not more."""
     few = rows.limit(most + 1).toArrow()
     return few if few.num_rows <= most else None
-
-
-def _schema_of(stored: DeltaTable) -> T.StructType:
-    return T.StructType.fromJson(json.loads(stored.schema().to_json()))
-
-
-def _is_plain(stored: DeltaTable) -> bool:
-    """Whether a table has none of Delta's newer features."""
-    return (stored.protocol().min_reader_version, stored.protocol().min_writer_version) == (1, 2)
 
 
 def _properties(mark: Mark) -> CommitProperties:

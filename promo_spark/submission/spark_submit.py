@@ -246,12 +246,13 @@ def submit(argv: Sequence[str]) -> int:
             f"({launcher()} --help says what they do)"
         )
     job = argv[0]
-    arguments = parser(job, descriptions[job], command_arguments(job)).parse_args(argv[1:])
+    own = command_arguments(job)
+    arguments = parser(job, descriptions[job], own).parse_args(argv[1:])
     settings = load(arguments.env, arguments.overrides, arguments.conf)
     refuse_impossible(settings)
     _refuse_unknown_jobs(settings, [name for name in descriptions if name != PIPELINE])
     memory = driver_memory(settings.spark)
-    dates = len(requested_dates(arguments, settings)) if hasattr(arguments, "force") else 1  # a command has none
+    dates = len(requested_dates(arguments, settings)) if own is None else 1
     cargo, variables = prepared(settings, os.environ, dates, arguments.dry_run)
     application = job_application(job, job_options(arguments, settings), settings.spark, cargo)
     command = spark_submit_command(job, settings.spark, cargo, memory, application)

@@ -60,10 +60,9 @@ def erased(ctx: Context[MaintainSettings]) -> None:
     rows = sum(row[Maintenance.rows_removed] for row in done)
     if done:
         ctx.note(f"persons erased: {len(meant.ids):,}; {rows:,} of their rows in {len(done)} tables")
+        ctx.write(Maintenance, done)
     else:
         ctx.note(f"persons erased: no table has a row of any of the {len(meant.ids):,}: they were erased before")
-    if done:
-        ctx.write(Maintenance, done)
 
 
 def readmitted(ctx: Context[MaintainSettings]) -> None:
