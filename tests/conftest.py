@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
+from xdist.workermanage import WorkerController
 
 from promo_spark import settings as promo_settings
 from promo_spark.runtime.earlier_runs import made_by
@@ -129,20 +132,9 @@ def _nothing_left_cached(request: pytest.FixtureRequest) -> Iterator[None]:
 PROCESS_MEMORY = 7 << 30
 MOST_PROCESSES = 4  # more of them would only wait for the longest test
 
-
-@pytest.hookimpl(optionalhook=True)  # of pytest-xdist, for -n auto; a run of few tests does without it
-def pytest_xdist_auto_num_workers() -> int:
-    """As many test processes as there are cores and memory for, each with a Spark of its own.
-
-    Three on two cores take as long as two: what they wait less, their JVMs compile more.
-    """
-    return max(1, min(os.cpu_count() or 1, machine_memory() // PROCESS_MEMORY, MOST_PROCESSES))
-
-
 # The files that take longest, longest first, by `--durations=0`; a file more or less only lengthens the end a little.
 LONGEST = (
     "jobs/test_every_mapping.py",
-    "installation/test_built_package.py",
     "jobs/test_ingest_files.py",
     "jobs/test_promote.py",
     "runtime/test_cluster.py",
@@ -155,25 +147,79 @@ LONGEST = (
     "jobs/test_actions.py",
     "jobs/test_erasure.py",
     "jobs/test_uplift.py",
-    "worlds/test_posterior.py",
     "jobs/test_evaluate.py",
     "runtime/test_signals.py",
     "jobs/test_forecast_refit.py",
     "jobs/test_promote_limits.py",
     "jobs/test_recommend_ranking.py",
     "jobs/test_stream_kafka.py",
-    "worlds/test_true_offers.py",
     "storage/test_catalogs.py",
-    "models/uplift/test_effects.py",
     "jobs/test_ingest_bad_deliveries.py",
-    "jobs/test_export_secrets.py",
     "jobs/test_stream_scores.py",
     "jobs/test_ingest_deliveries.py",
     "jobs/test_stream.py",
+    "jobs/test_export_secrets.py",
     "jobs/test_recommend.py",
-    "test_canaries.py",
     "jobs/test_stream_renewals.py",
 )
+
+# Long files that ask nothing of the tests' Spark: they start processes of their own, or only compute. Longest first.
+WITHOUT_SPARK = (
+    "installation/test_built_package.py",
+    "worlds/test_posterior.py",
+    "worlds/test_true_offers.py",
+    "models/uplift/test_effects.py",
+    "test_canaries.py",
+    "models/uplift/test_engines.py",
+    "runtime/test_lost_executor.py",
+    "runtime/test_executor_python.py",
+    "test_docs.py",
+    "models/forecasts/test_any_series.py",
+    "models/forecasts/test_local_models.py",
+    "models/recommenders/test_top_n.py",
+    "worlds/test_simulation.py",
+    "worlds/test_shopping.py",
+    "learners/test_boosting.py",
+    "learners/test_lstm.py",
+    "learners/test_meta_learners.py",
+    "test_demo_loop.py",
+    "models/propensity/test_fitting.py",
+    "submission/test_spark_submit.py",
+    "test_settings_judged.py",
+)
+
+
+def processes_with_spark() -> int:
+    """As many as there are cores and memory for."""
+    return max(1, min(os.cpu_count() or 1, machine_memory() // PROCESS_MEMORY, MOST_PROCESSES))
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist, for -n auto; a run of few tests does without it
+def pytest_xdist_auto_num_workers() -> int:
+    """Those with a Spark each, and one for the files that need none.
+
+    One more with a Spark takes as long: what it waits less, its JVM compiles more.
+    """
+    return processes_with_spark() + 1
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
+    return FilesBySpark(config, log)
+
+
+class FilesBySpark(LoadFileScheduling):
+    """A process beyond those with a Spark takes the files that need none, and ends after them."""
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        if int(node.gateway.id.removeprefix("gw")) >= processes_with_spark():
+            apart = {f"tests/{name}" for name in WITHOUT_SPARK}
+            scope = next((scope for scope in self.workqueue if scope.split("::")[0] in apart), None)
+            if scope is None:
+                node.shutdown()
+                return
+            self.workqueue.move_to_end(scope, last=False)
+        super()._assign_work_unit(node)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -183,10 +229,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     at the end.
     """
     tests = Path(__file__).parent
-    place = {tests / name: number for number, name in enumerate(LONGEST)}
+    place = {tests / name: number for number, name in enumerate((*LONGEST, *WITHOUT_SPARK))}
+    apart = {tests / name for name in WITHOUT_SPARK}
+    for item in items:
+        if item.path in apart and "spark" in getattr(item, "fixturenames", ()):
+            raise pytest.UsageError(f"{item.nodeid} asks for Spark, but conftest.py lists its file in WITHOUT_SPARK")
 
     def longest_first(item: pytest.Item) -> tuple[int, bool]:
-        return place.get(item.path, len(LONGEST)), item.get_closest_marker("slow") is None
+        return place.get(item.path, len(place)), item.get_closest_marker("slow") is None
 
     def slow_last(item: pytest.Item) -> bool:
         return item.get_closest_marker("slow") is not None

@@ -149,7 +149,7 @@ def test_the_command_line_says_alarms_without_calling_them_errors(
     lake: Lake, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """A call as spark-submit makes it, in the session of the tests; signals are left as they are."""
-    monkeypatch.setattr(command_line, "session_of", lambda *_: nullcontext(lake.spark))
+    monkeypatch.setattr(command_line, "session_of", lambda *_, **__: nullcontext(lake.spark))
     monkeypatch.setattr(command_line, "_raise_on_signals", lambda _: None)
     argv = ["alarms", "--date", "2024-06-03", "--set", f"lake.root={lake.root}"]
     measured(lake, [DRIFT])
