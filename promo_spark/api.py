@@ -10,15 +10,13 @@ promo_spark.run("segment", "2017-12-01", env="demo", settings={"segment.seed": 7
 from __future__ import annotations
 
 import datetime
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from promo_spark.contracts.catalogue import ALL_TABLES
-from promo_spark.contracts.schema import Table
+from promo_spark.contracts.catalogue import table_named
 from promo_spark.errors import MissingDataError, SettingsError
 from promo_spark.settings import Settings, load, parsed_date
 from promo_spark.storage.arrow_tables import arrow_table, flat, folder_of
@@ -58,7 +56,7 @@ class LakeTables:
 
         Raises SettingsError for an unknown name, MissingDataError where there is no such table.
         """
-        table = _table(name)
+        table = table_named(name)
         if self.catalog:
             raise MissingDataError(f"lake.catalog is {self.catalog!r}: its tables are found by Spark only, use frame()")
         rows = arrow_table(self.root, table, _date(date) if date is not None else None)
@@ -74,7 +72,7 @@ class LakeTables:
         from promo_spark.runtime.session import refuse_without_delta
         from promo_spark.storage.lake import Lake
 
-        table = _table(name)
+        table = table_named(name)
         refuse_without_delta(spark, load().spark)
         rows = Lake(spark, self.root, self.catalog, self.schema_prefix).read(table)
         if date is None:
@@ -119,11 +117,3 @@ def run(
 
 def _date(date: Date) -> datetime.date:
     return date if isinstance(date, datetime.date) else parsed_date(date)
-
-
-def _table(name: str) -> type[Table]:
-    tables = {table.full_name(): table for table in ALL_TABLES}
-    if name not in tables:
-        near = difflib.get_close_matches(name, tables, n=3) or sorted(tables)
-        raise SettingsError(f"there is no table {name!r}; there are: {', '.join(near)} (docs/tables.md has all)")
-    return tables[name]

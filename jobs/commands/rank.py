@@ -7,7 +7,7 @@ lists. Reads and writes nothing of the lake.
 
 from __future__ import annotations
 
-from promo_spark.flows.rank.ranking import ranked
+from promo_spark.flows.rank.ranking import ranked, refuse_impossible
 from promo_spark.runtime.command import Asked, command
 from promo_spark.runtime.job import main
 
@@ -24,7 +24,7 @@ ARGUMENTS = {
 }
 
 
-@command(ARGUMENTS)
+@command(ARGUMENTS, refuse=refuse_impossible)
 def run(asked: Asked) -> str:
     return ranked(asked)
 

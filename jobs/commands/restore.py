@@ -6,7 +6,7 @@ the dates lost by it.
 
 from __future__ import annotations
 
-from promo_spark.flows.restore import restored
+from promo_spark.flows.restore import refuse_impossible, restored
 from promo_spark.runtime.command import Asked, command
 from promo_spark.runtime.job import main
 
@@ -16,7 +16,7 @@ ARGUMENTS = {
 }
 
 
-@command(ARGUMENTS)
+@command(ARGUMENTS, refuse=refuse_impossible)
 def run(asked: Asked) -> str:
     return restored(asked.lake, asked.arguments["table"], asked.arguments["version"])
 

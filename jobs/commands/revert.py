@@ -6,7 +6,7 @@ maintain.vacuum_hours keep its files. `restore` sets a whole table back, `rollba
 
 from __future__ import annotations
 
-from promo_spark.flows.revert import reverted
+from promo_spark.flows.revert import refuse_impossible, reverted
 from promo_spark.runtime.command import Asked, command
 from promo_spark.runtime.job import main
 
@@ -17,7 +17,7 @@ ARGUMENTS = {
 }
 
 
-@command(ARGUMENTS)
+@command(ARGUMENTS, refuse=refuse_impossible)
 def run(asked: Asked) -> str:
     return reverted(asked)
 

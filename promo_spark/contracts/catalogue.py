@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+
 from promo_spark.contracts.bundles import BUNDLES
 from promo_spark.contracts.decisions import DECISIONS
 from promo_spark.contracts.effects import EFFECTS
@@ -24,6 +26,7 @@ from promo_spark.contracts.silver import SILVER
 from promo_spark.contracts.supply import SUPPLY
 from promo_spark.contracts.truth import TRUTH
 from promo_spark.contracts.withheld import Withheld
+from promo_spark.errors import SettingsError
 
 QUARANTINE = {**SILVER_QUARANTINE, **RESTRICTED_QUARANTINE}
 
@@ -52,6 +55,21 @@ ALL_TABLES: tuple[type[Table], ...] = (
     *TRUTH,
 )
 
+
+def table_named(name: str) -> type[Table]:
+    """The table of that full name. Raises SettingsError, with the names nearest to it, where there is none.
+
+    >>> table_named("decisions.budget").__name__
+    'Budget'
+    """
+    tables = {table.full_name(): table for table in ALL_TABLES}
+    if name not in tables:
+        near = difflib.get_close_matches(name, tables, n=3)
+        meant = f"did you mean {', '.join(near)}? " if near else ""
+        raise SettingsError(f"there is no such table as {name}; {meant}docs/tables.md names all, as layer.table")
+    return tables[name]
+
+
 __all__ = [
     "ALL_TABLES",
     "DECISIONS",
@@ -65,4 +83,5 @@ __all__ = [
     "SILVER",
     "TRUTH",
     "Table",
+    "table_named",
 ]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 
 from pyspark.sql import functions as F
 
-from promo_spark.contracts.catalogue import ALL_TABLES
+from promo_spark.contracts.catalogue import table_named
 from promo_spark.contracts.decisions import Actions, Promotions
 from promo_spark.contracts.schema import Table
 from promo_spark.decisions.actions import with_status
 from promo_spark.errors import MissingDataError, SettingsError
 from promo_spark.runtime.command import Asked
-from promo_spark.settings import parsed_date
+from promo_spark.settings import Settings, parsed_date
 from promo_spark.storage.commits import Commit, Mark
 from promo_spark.storage.damage import files_of_day_are_there
 from promo_spark.storage.lake import Lake
@@ -20,25 +21,33 @@ from promo_spark.storage.literals import SliceValue
 from promo_spark.storage.locks import held
 
 
+def refuse_impossible(arguments: Mapping[str, str], settings: Settings) -> None:
+    """Raises SettingsError for a table that is none, has no dates or lies in a catalog, and for a date that is none."""
+    _asked_for(arguments)
+    if settings.lake.catalog:
+        raise SettingsError(
+            f"lake.catalog is {settings.lake.catalog}: its folder for locks is not known; use your catalog's own"
+        )
+
+
+def _asked_for(arguments: Mapping[str, str]) -> tuple[type[Table], str, datetime.date]:
+    """The table, its column of days, the day."""
+    table, day = table_named(arguments["table"]), parsed_date(arguments["date"])
+    column = table.day_column()
+    if column is None:
+        raise SettingsError(f"{table.full_name()} has no rows by date: restore takes it back as a whole")
+    return table, column, day
+
+
 def reverted(asked: Asked) -> str:
     """Puts the date back as the run wrote it; what was done, in one sentence.
 
-    Raises SettingsError for a table that is none or has no dates, MissingDataError where the log tells of no such run
-    for the date, or its files are deleted.
+    Raises MissingDataError where the log tells of no such run for the date, or its files are deleted.
     """
-    name, date, run = (asked.arguments[argument] for argument in ("table", "date", "run"))
-    lake, day = asked.lake, parsed_date(date)
-    table = next((t for t in ALL_TABLES if t.full_name() == name), None)
-    column = table.day_column() if table is not None else None
-    if table is None or column is None:
-        what = "there is no such table" if table is None else "it has no rows by date: restore takes it back as a whole"
-        raise SettingsError(f"revert {name}: {what}; docs/tables.md names all, as layer.table")
-    if lake.catalog:
-        raise SettingsError(
-            f"lake.catalog is {lake.catalog}: its folder for locks is not known; use your catalog's own"
-        )
-    with held(lake.spark, lake.root, "revert", f"revert of {name}", asked.settings.lake.wait_seconds, asked.say, True):
-        return _put_back(lake, table, column, day, run)
+    lake, wait = asked.lake, asked.settings.lake.wait_seconds
+    table, column, day = _asked_for(asked.arguments)
+    with held(lake.spark, lake.root, "revert", f"revert of {table.full_name()}", wait, asked.say, True):
+        return _put_back(lake, table, column, day, asked.arguments["run"])
 
 
 def _put_back(lake: Lake, table: type[Table], column: str, day: datetime.date, run: str) -> str:

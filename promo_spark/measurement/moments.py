@@ -5,7 +5,7 @@ Figures are whole parts, such as cents, so that sums are exact: the same whateve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,42 +110,55 @@ def _moments(found: Mapping[tuple[int, int], int], names: tuple[str, ...], per_u
 
 
 def _summed(count: int) -> Callable[[Batches], Batches]:
-    """Batches of users with their groups and figures → MomentSums, a row per group, pair and batch."""
-    pairs = [(first, second) for first in range(-1, count) for second in range(first, count)]
-    names = MomentSums.columns()
+    """Batches of users with their groups and figures → MomentSums, a row per group, pair and partition."""
+    first, second = np.triu_indices(count + 1)
 
     def of_batches(batches: Batches) -> Batches:
+        found: dict[str, tuple[Ints, Ints]] = {}
         for batch in batches:
             row, entries = entries_of_lists(batch.column(0))
             figures = batch.column(1).flatten().to_numpy(zero_copy_only=False).reshape(batch.num_rows, count)
+            halves = _halves(np.column_stack([np.ones(batch.num_rows, np.int64), figures]))
             coded = entries.dictionary_encode()
-            found, group = coded.dictionary, coded.indices.to_numpy(zero_copy_only=False)
+            group = coded.indices.to_numpy(zero_copy_only=False)
             ordered = np.argsort(group, kind="stable")
-            starts = np.searchsorted(group[ordered], np.arange(len(found)))
-            if not len(found):
-                continue
-            with_one = np.column_stack([np.ones(batch.num_rows, np.int64), figures])[row[ordered]]
-            first, second, high, low = _sums_of_pairs(with_one, starts, pairs)
-            group_of_row = found.take(pa.array(np.tile(np.arange(len(found)), len(pairs))))
-            kinds = [pa.int32(), pa.int32(), pa.int64(), pa.int64()]
-            told = [pa.array(values, kind) for values, kind in zip((first, second, high, low), kinds, strict=True)]
-            columns = [group_of_row, *told]
-            yield pa.RecordBatch.from_arrays(columns, list(names))
+            starts = np.searchsorted(group[ordered], np.arange(1, len(coded.dictionary)))
+            for name, rows in zip(coded.dictionary.to_pylist(), np.split(row[ordered], starts), strict=True):
+                high, low = _sums_of_products(halves[rows])
+                before = found.get(name)
+                found[name] = (high, low) if before is None else (before[0] + high, before[1] + low)
+        for name, (high, low) in found.items():
+            columns = [
+                pa.array([name] * len(first)),
+                pa.array(first - 1, pa.int32()),
+                pa.array(second - 1, pa.int32()),
+                pa.array(high[first, second], pa.int64()),
+                pa.array(low[first, second], pa.int64()),
+            ]
+            yield pa.RecordBatch.from_arrays(columns, list(MomentSums.columns()))
 
     return of_batches
 
 
-def _sums_of_pairs(figures: Ints, starts: Ints, pairs: Sequence[tuple[int, int]]) -> tuple[Ints, Ints, Ints, Ints]:
-    """The places of each pair, and the two parts of its sum in each group of rows, which begin at `starts`.
+def _halves(figures: Ints) -> Floats:
+    """Each figure as high × 2¹⁶ + low; the high ones stand before the low ones.
 
-    >>> [part.tolist() for part in _sums_of_pairs(np.array([[1, 5], [1, 7], [1, -2]]), np.array([0, 2]), [(-1, 0)])]
-    [[-1, -1], [0, 0], [0, -1], [12, 4294967294]]
+    >>> _halves(np.array([[1, 65537, -2]])).tolist()
+    [[0.0, 1.0, -1.0, 1.0, 1.0, 65534.0]]
     """
-    columns = np.ascontiguousarray(figures.T)
-    high, low = np.empty((2, len(pairs), len(starts)), np.int64)
-    for at, (first, second) in enumerate(pairs):
-        product = columns[first + 1] * columns[second + 1]
-        high[at] = np.add.reduceat(product >> 32, starts)
-        low[at] = np.add.reduceat(product & (_LOW - 1), starts)
-    places = np.repeat(np.array(pairs, np.int64), len(starts), axis=0)
-    return places[:, 0], places[:, 1], high.ravel(), low.ravel()
+    return np.concatenate([figures >> 16, figures & 0xFFFF], axis=1).astype(np.float64)
+
+
+def _sums_of_products(halves: Floats) -> tuple[Ints, Ints]:
+    """The sums over rows of the products of each two figures, in two parts. `halves`: see there.
+
+    Halves are below 2¹⁶, so that sums of a million products are whole numbers that a float has exactly: a product of
+    matrices takes a tenth of the time of whole numbers.
+
+    >>> [part.tolist() for part in _sums_of_products(_halves(np.array([[1, 5], [1, 7], [1, -2]])))]
+    [[[0, -1], [-1, -1]], [[3, 4294967306], [4294967306, 4294967374]]]
+    """
+    count = halves.shape[1] // 2
+    sums = (halves.T @ halves).astype(np.int64)
+    mixed = sums[:count, count:] + sums[count:, :count]
+    return sums[:count, :count] + (mixed >> 16), ((mixed & 0xFFFF) << 16) + sums[count:, count:]

@@ -47,6 +47,7 @@ class Command:
     arguments: Mapping[str, str]
     function: Callable[[Asked], str]
     personal: frozenset[str] = frozenset()
+    refuse: Callable[[Mapping[str, str], Settings], None] | None = None
 
     def start(self, lake: Lake, settings: Settings, arguments: Mapping[str, str], progress: Progress) -> str:
         """Runs the command and records it; what was done, which is also shown: nothing, where it says nothing."""
@@ -68,11 +69,14 @@ class Command:
 
 
 def command(
-    arguments: Mapping[str, str], personal: Collection[str] = ()
+    arguments: Mapping[str, str],
+    personal: Collection[str] = (),
+    refuse: Callable[[Mapping[str, str], Settings], None] | None = None,
 ) -> Callable[[Callable[[Asked], str]], Command]:
     """Declares the function as the command that its file is named after; `arguments` gives each its meaning.
 
-    `personal` names those that say who somebody is.
+    `personal` names those that say who somebody is. `refuse` raises SettingsError for arguments that cannot be right;
+    it is called before Spark starts.
     """
 
     def declared(function: Callable[[Asked], str]) -> Command:
@@ -80,6 +84,6 @@ def command(
         file = inspect.getsourcefile(function)
         assert module is not None and file is not None
         names = frozenset(argument_name(name) for name in personal)
-        return Command(Path(file).stem, (module.__doc__ or "").strip(), arguments, function, names)
+        return Command(Path(file).stem, (module.__doc__ or "").strip(), arguments, function, names, refuse)
 
     return declared

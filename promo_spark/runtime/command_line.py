@@ -57,7 +57,10 @@ def run_job(jobs: Mapping[str, Job | Pipeline | Command], argv: Sequence[str]) -
             return 0
         asked = {name: str(vars(arguments)[name]) for name in (argument_name(n) for n in own or {})}
         force = getattr(arguments, "force", False)
-        if not isinstance(job, Command):
+        if isinstance(job, Command):
+            if job.refuse is not None:
+                job.refuse(asked, settings)
+        else:
             refuse_settings(job, settings)
             if not force and nothing_to_do(job, settings, dates):
                 return _told_unchanged(job, settings, dates, progress)

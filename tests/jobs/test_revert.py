@@ -102,8 +102,12 @@ def test_an_offer_that_is_proposed_is_stopped_and_counted(lake: Lake) -> None:
             r"no run third wrote date 2017-12-01; its log tells of: second, first, the newes",
         ),
         (("next",), MissingDataError, r"no run next wrote date 2017-12-01"),  # it wrote another date
-        (("first", "decisions.promotion"), SettingsError, r"revert decisions\.promotion: there is no such table"),
-        (("first", "silver.users"), SettingsError, r"revert silver\.users: it has no rows by date"),
+        (
+            ("first", "decisions.promotion"),
+            SettingsError,
+            r"no such table as decisions\.promotion; did you mean",
+        ),
+        (("first", "silver.users"), SettingsError, r"silver\.users has no rows by date: restore"),
         (("first", "decisions.budget"), MissingDataError, r"no run first wrote date 2017-12-01; its log tells of none"),
         (("first", "decisions.promotions", "today"), SettingsError, r"'today' is not a date"),
     ],

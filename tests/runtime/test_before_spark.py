@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from promo_spark.runtime import command_line
-from promo_spark.runtime.registry import all_jobs
+from promo_spark.runtime.registry import all_commands, all_jobs
 
 SHOP = """
 [business.privacy]
@@ -19,6 +19,10 @@ path = "/data/orders.csv"
 format = "csv"
 columns = {{ order_id = "o", line_no = "l", product_id = "p", quantity = "q", {paid} = "a", ts = "t" }}
 """
+
+
+def _no_session(*_arguments: Any, **_named: Any) -> Any:
+    raise AssertionError("Spark is not needed for that")
 
 
 @pytest.mark.parametrize("job", ["ingest", "pipeline"])
@@ -38,13 +42,33 @@ def test_a_wrong_mapping_and_a_missing_key_are_said_before_spark_starts(
     paid: str,
     message: str,
 ) -> None:
-    def no_session(*_arguments: Any) -> Any:
-        raise AssertionError("Spark is not needed for that")
-
-    monkeypatch.setattr(command_line, "session_of", no_session)
+    monkeypatch.setattr(command_line, "session_of", _no_session)
     (tmp_path / "shop.toml").write_text(SHOP.format(pseudonymise=pseudonymise, paid=paid), encoding="utf-8")
     words = [job, "--env", "shop", "--conf", str(tmp_path), "--date", "2024-06-01"]
     assert command_line.run_job(all_jobs(), words) == 2
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["restore", "decisions.budgets", "--version", "1"], 2, "did you mean decisions.budget, "),
+        (["restore", "decisions.budget", "--version", "last"], 2, "--version 'last' is not a version"),
+        (
+            ["revert", "decisions.promotion", "--date", "2024-06-03", "--run", "r"],
+            2,
+            "no such table as decisions.promo",
+        ),
+        (["revert", "models.bundle", "--date", "2024-06-03", "--run", "r"], 2, "no such table"),
+        (["rank", "--ratings", "nowhere.csv"], 3, "--ratings: there is no file or folder nowhere.csv"),
+        (["rank", "--ratings", "nowhere.csv", "--top", "few"], 2, "--top 'few': write a whole number"),
+    ],
+)
+def test_a_command_that_cannot_be_right_is_refused_before_spark_starts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], code: int, message: str
+) -> None:
+    monkeypatch.setattr(command_line, "session_of", _no_session)
+    assert command_line.run_job(all_commands(), words) == code
     assert message in " ".join(capsys.readouterr().err.split())
 
 

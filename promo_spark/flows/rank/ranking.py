@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +14,7 @@ from pyspark.sql import functions as F
 from scipy import sparse
 
 from promo_spark.contracts.ratings import ListFigures, RankedItem, RatedItem, RatedItems, Rating
-from promo_spark.errors import MissingDataError, SettingsError
+from promo_spark.errors import MissingDataError, SettingsError, SourceError
 from promo_spark.flows.rank.ratings import (
     PAST,
     TEST,
@@ -40,8 +41,11 @@ from promo_spark.models.recommenders.lists import NO_ITEM
 from promo_spark.models.recommenders.ranking_metrics import Doubles, bootstrap_interval
 from promo_spark.models.recommenders.strengths import ModelPair
 from promo_spark.runtime.command import Asked
+from promo_spark.settings import Settings
 from promo_spark.settings.recommend import RecommendSettings
+from promo_spark.storage.arrow_tables import folder_of
 from promo_spark.storage.raw_files import what_would_be_lost, write_raw
+from promo_spark.submission.local_mode import is_local
 
 HYBRID, ALS = "hybrid", "als"
 MODELS = ("als", "content", HYBRID, "item_neighbours", POPULAR, "svd", "together", "user_neighbours")
@@ -73,6 +77,23 @@ class _Fitted:
         return UserItems.of(history, place=places_among(users, self.sampled))
 
 
+def refuse_impossible(arguments: Mapping[str, str], settings: Settings) -> None:
+    """Raises SettingsError for a number that is none, SourceError for a file of this machine that is not there."""
+    _question(arguments, settings.recommend)
+    named_columns(arguments["columns"])
+    given = {name: arguments[name] for name in ("ratings", "test", "items") if arguments[name]}
+    for name, path in given.items() if is_local(settings.spark.master) else ():
+        here = folder_of(path)
+        if here and not set("*?[{") & set(here) and not Path(here).exists():
+            raise SourceError(f"--{name}: there is no file or folder {path}")
+
+
+def _question(given: Mapping[str, str], settings: RecommendSettings) -> _Question:
+    return _Question(
+        _count(given["top"] or "10"), _answer("repeats", given["repeats"]), _number(given["relevant"] or "0"), settings
+    )
+
+
 def ranked(asked: Asked) -> str:
     """Fits, measures, writes lists; the figures as a table.
 
@@ -80,12 +101,7 @@ def ranked(asked: Asked) -> str:
     there is nothing to learn from.
     """
     given, spark = asked.arguments, asked.lake.spark
-    question = _Question(
-        _count(given["top"] or "10"),
-        _answer("repeats", given["repeats"]),
-        _number(given["relevant"] or "0"),
-        asked.settings.recommend,
-    )
+    question = _question(given, asked.settings.recommend)
     columns = named_columns(given["columns"])
     lost = given["out"] and what_would_be_lost(spark, given["out"], [given[n] for n in ("ratings", "test", "items")])
     if lost:
