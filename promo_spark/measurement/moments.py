@@ -122,8 +122,8 @@ def _summed(count: int) -> Callable[[Batches], Batches]:
             coded = entries.dictionary_encode()
             group = coded.indices.to_numpy(zero_copy_only=False)
             ordered = np.argsort(group, kind="stable")
-            starts = np.searchsorted(group[ordered], np.arange(1, len(coded.dictionary)))
-            for name, rows in zip(coded.dictionary.to_pylist(), np.split(row[ordered], starts), strict=True):
+            starts = np.searchsorted(group[ordered], np.arange(len(coded.dictionary)))
+            for name, rows in zip(coded.dictionary.to_pylist(), np.split(row[ordered], starts)[1:], strict=True):
                 high, low = _sums_of_products(halves[rows])
                 before = found.get(name)
                 found[name] = (high, low) if before is None else (before[0] + high, before[1] + low)

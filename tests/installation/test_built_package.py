@@ -142,9 +142,9 @@ def test_the_installed_command_runs_a_job(installed: Installed) -> None:
     helped = installed.ran(command, "--help", python_path=installed.site)
     assert helped.stdout.startswith("usage: promo-spark JOB") and "  promote " in helped.stdout
     options = ["--env", "world", "--date", DATE, "--force", "--set", "spark.class_archive=false", *few()]
-    ran = installed.ran(command, "baskets", *options, python_path=installed.site)
+    ran = installed.ran(command, "segment", *options, python_path=installed.site)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "baskets done" in ran.stdout + ran.stderr
+    assert "segment done" in ran.stdout + ran.stderr
     assert (installed.folder / "cache" / "promo_spark" / "build").is_dir(), "nothing is written into the installation"
 
 
