@@ -142,7 +142,6 @@ LONGEST = (
     "jobs/test_every_mapping.py",
     "jobs/test_ingest_files.py",
     "jobs/test_promote.py",
-    "runtime/test_cluster.py",
     "jobs/test_profile_follows.py",
     "jobs/test_policy_in_force.py",
     "jobs/test_stream_welcomes.py",
@@ -153,7 +152,6 @@ LONGEST = (
     "jobs/test_erasure.py",
     "jobs/test_uplift.py",
     "jobs/test_evaluate.py",
-    "runtime/test_signals.py",
     "jobs/test_forecast_refit.py",
     "jobs/test_promote_limits.py",
     "jobs/test_recommend_ranking.py",
@@ -171,6 +169,8 @@ LONGEST = (
 # Long files that ask nothing of the tests' Spark: they start processes of their own, or only compute. Longest first.
 WITHOUT_SPARK = (
     "installation/test_built_package.py",
+    "runtime/test_cluster.py",
+    "runtime/test_signals.py",
     "worlds/test_posterior.py",
     "worlds/test_true_offers.py",
     "models/uplift/test_effects.py",

@@ -9,7 +9,7 @@ from typing import Any
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from promo_spark.contracts.measurement import Effects, KpiDaily
+from promo_spark.contracts.measurement import Checks, Effects, KpiDaily
 from promo_spark.contracts.policy import BY_HAND, Policy
 from promo_spark.decisions.adjustment.challengers import CHALLENGED_BY, with_challengers
 from promo_spark.decisions.adjustment.findings import OF_KINDS
@@ -22,6 +22,10 @@ from promo_spark.settings.promote import PromoteSettings
 
 Ctx = Context[AdjustSettings]
 Row = Mapping[str, Any]
+
+# Alarms of these say that users with offers and those held out are not alike but for the offers.
+_ARMS_DOUBTED_BY = ("sample_ratio", "arms_kept", "aa", "placebo")
+_BETWEEN_ARMS = ("holdout", "withheld")
 
 
 def next_version(ctx: Ctx) -> list[dict[str, Any]]:
@@ -38,7 +42,8 @@ def next_version(ctx: Ctx) -> list[dict[str, Any]]:
             f"a person said by rollback how {by_hand} is decided: nothing changes for {ctx.settings.hand_days} days"
         )
     else:
-        effects, kpis = _measured(ctx), [row.asDict() for row in ctx.read(KpiDaily).collect()]  # a row per figure
+        effects = _believable(ctx, _measured(ctx))
+        kpis = [row.asDict() for row in ctx.read(KpiDaily).collect()]  # a row per figure
         if not any(row[Effects.date] == ctx.date and row[Effects.estimate] is not None for row in effects):
             ctx.note(f"measurement.effects tells nothing on {ctx.date}: what nothing is known of stays as it is")
         entries = adjusted(effects, kpis, version_of, ctx.date, ctx.settings, promote)
@@ -49,7 +54,10 @@ def next_version(ctx: Ctx) -> list[dict[str, Any]]:
     made = changes(current.values, values_of(rows))
     for change in made:
         ctx.say(change)
-    ctx.say(f"{len(made)} changes from {ctx.date + datetime.timedelta(1)} on" if made else "nothing changes")
+    tomorrow = ctx.date + datetime.timedelta(1)
+    ctx.say(f"{len(made)} changes from {tomorrow} on" if made else "nothing changes")
+    if made and any(row[Policy.job] == BY_HAND and row[Policy.valid_from] == tomorrow for row in versions):
+        ctx.note(f"a person said by rollback how {tomorrow} is decided: that holds, and not these changes")
     return rows
 
 
@@ -62,6 +70,19 @@ def _measured(ctx: Ctx) -> list[Row]:
     earlier = ctx.read_earlier(Effects).filter(F.col(Effects.date) >= F.lit(first))
     rows = ctx.read(Effects).select(columns).unionByName(earlier.select(columns))
     return [row.asDict() for row in rows.filter(_is_read()).collect()]
+
+
+def _believable(ctx: Ctx, effects: Sequence[Row]) -> list[Row]:
+    """The effects without those of the date between arms where a check doubts the arms."""
+    checks = ctx.read_optional(Checks).filter(F.col(Checks.outcome) == "alarm").select(Checks.check).distinct()
+    doubted = sorted({row[0] for row in checks.collect()} & {*_ARMS_DOUBTED_BY})  # a few names
+    if not doubted:
+        return list(effects)
+    ctx.note(
+        f"{', '.join(doubted)} of measurement.checks: users with offers and those held out cannot be compared on "
+        f"{ctx.date}, and nothing is changed by that; alarms says what was found"
+    )
+    return [row for row in effects if row[Effects.date] != ctx.date or row[Effects.method] not in _BETWEEN_ARMS]
 
 
 def _is_read() -> Column:

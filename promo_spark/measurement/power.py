@@ -33,16 +33,19 @@ def users_needed(base: float, lift: float, *, share: float = 0.5, alpha: float =
     treated = base * (1 + lift)
     for name, value in (("base", base), ("share", share), ("alpha", alpha), ("power", power)):
         if not 0 < value < 1:
-            raise SettingsError(f"--{name} must lie between 0 and 1, such as 0.05, found {value}")
+            usual = {"base": 0.05, "share": 0.9, "alpha": 0.05, "power": 0.8}[name]
+            raise SettingsError(f"--{name} must lie between 0 and 1, such as {usual}, found {value}")
     if power <= alpha:
         raise SettingsError(
             f"--power {power} is no more than --alpha {alpha}, and so often a rise is seen where there is none: give "
             "more, such as 0.8"
         )
-    if not 0 < treated < 1 or lift == 0:
+    if lift == 0:
+        raise SettingsError("--lift 0: nothing would change; give a share such as 0.15 for 15 % more, or -0.15")
+    if not 0 < treated < 1:
         raise SettingsError(
             f"--lift {lift} of a conversion of {base} would make it {treated:g}: give a share such as 0.15 for 15 % "
-            "more, above or below 0, so that it stays between 0 and 1"
+            "more, so that it stays between 0 and 1"
         )
     pooled = (1 - share) * base + share * treated
     under_none = math.sqrt(pooled * (1 - pooled) / (share * (1 - share)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from promo_spark.contracts.decisions import Promotions
+from promo_spark.contracts.measurement import Checks
 from promo_spark.contracts.silver import Campaigns, Exposures
 from promo_spark.measurement.arms import ArmCount, holdout_share
 from promo_spark.measurement.check_rows import ALARM, INSUFFICIENT, OK, CheckRow, check_row
@@ -76,6 +78,19 @@ def sample_ratio_rows(counts: Sequence[Mapping[str, Any]], *, day: datetime.date
         alarm = p is not None and p < threshold
         rows.append(_check("sample_ratio", slice_, value, total, threshold=threshold, alarm=alarm, message=message))
     return rows
+
+
+def worse_of(one: Sequence[CheckRow], other: Sequence[CheckRow]) -> list[CheckRow]:
+    """Of two days' rows of the same check, for each slice the one that is less likely by chance; known before unknown.
+
+    An arm may be lost on any day after the first.
+    """
+    by_slice = {row[Checks.slice]: row for row in other}
+    return [min(row, by_slice.get(row[Checks.slice], row), key=_likelihood) for row in one]
+
+
+def _likelihood(row: CheckRow) -> float:
+    return math.inf if row[Checks.value] is None else float(row[Checks.value])
 
 
 def arms_kept_row(promotions: DataFrame, window: Window) -> CheckRow:

@@ -9,12 +9,15 @@ not fit the JVM that reads it, jobs start as without it.
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 TRAINING_SECONDS = 300
+_TRAINING = "training-"
 NOT_ARCHIVED = ("HADOOP_CONF_DIR", "YARN_CONF_DIR", "SPARK_CONF_DIR")  # folders on the class path forbid an archive
 
 
@@ -39,7 +42,10 @@ def make(archive: Path, command: Callable[[list[str]], list[str]], environment: 
     so that not every later start pays for another: remove it to try again.
     """
     archive.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=archive.parent, prefix="training-") as folder:
+    for left in archive.parent.glob(f"{_TRAINING}*"):  # by trainings that were killed
+        if time.time() - left.stat().st_mtime > 2 * TRAINING_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=archive.parent, prefix=_TRAINING) as folder:
         unfinished = Path(folder) / archive.name
         options = [f"-XX:ArchiveClassesAtExit={unfinished}", "-Xlog:disable"]
         clean = {key: value for key, value in environment.items() if key not in NOT_ARCHIVED}

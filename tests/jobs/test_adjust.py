@@ -12,14 +12,14 @@ import pytest
 from rich.console import Console
 
 from jobs.adjust import run as adjust
-from promo_spark.contracts.measurement import Effects, KpiDaily
+from promo_spark.contracts.measurement import Checks, Effects, KpiDaily
 from promo_spark.contracts.policy import Policy
 from promo_spark.errors import MissingDataError
 from promo_spark.runtime.progress import Progress
 from promo_spark.runtime.registry import all_commands
 from promo_spark.settings import Settings
 from promo_spark.storage.lake import Lake
-from tests.decisions.adjustment.effect_rows import effect
+from tests.decisions.adjustment.effect_rows import effect, gain
 from tests.jobs.shop_of_rows import DAY, days_before, decide, shop
 
 YESTERDAY, BEFORE = days_before(1), days_before(2)
@@ -67,9 +67,25 @@ def test_a_version_a_day_each_with_its_evidence(lake: Lake, run_job: Run) -> Non
     evidence = dict(zip(rows["parameter"][2:], rows["evidence"][2:], strict=True))
     assert f"measurement.effects {YESTERDAY}" in evidence["cost_factor"]
     assert f"measurement.effects {YESTERDAY}" in evidence["paused"]
-    assert evidence["value_factor"].endswith("as of cost_factor")
+    assert evidence["value_factor"].endswith("as is believed of cost_factor")
     run_job(adjust, YESTERDAY)
     assert pl.read_delta(lake.path(Policy)).sort("valid_from", "parameter").equals(rows)
+
+
+def test_arms_that_a_check_doubts_change_nothing(lake: Lake, run_job: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """Held out users say that offers bring nothing, receipts that discounts give more; then an arm is found lost."""
+    brings_nothing = gain("holdout", "all", seen=0.0, told=2.0, se=0.02)
+    measured(lake, YESTERDAY, GIVES_MORE, *brings_nothing)
+    run_job(adjust, YESTERDAY)
+    assert versions(lake)[DAY]["value_factor", "mechanic:gift"] == pytest.approx(1 / 1.1, abs=1e-4)
+    lost = {"check": "sample_ratio", "slice": "all", "outcome": "alarm", "n": 9, "date": YESTERDAY, "run_id": "e1"}
+    lake.write(Checks, [lost], {Checks.date: YESTERDAY})
+    run_job(adjust, YESTERDAY)
+    # What is given follows from receipts, and value from what is given: as if nobody had been held out.
+    assert versions(lake)[DAY] == {(f"{of}_factor", "mechanic:discount"): 1.1 for of in ("cost", "value")}
+    assert "sample_ratio of measurement.checks: users with offers and those held out cannot be" in " ".join(
+        capsys.readouterr().err.split()
+    )
 
 
 def test_without_measurements_nothing_changes(lake: Lake, run_job: Run) -> None:

@@ -294,6 +294,18 @@ def test_what_is_doubtful_is_an_alarm_that_says_what_to_do(lake: Lake, run_job: 
     assert told["paid"]["reason"] == "360 users with offers and 0 without: evaluate.least_users is 20"
 
 
+def test_an_arm_that_is_lost_on_the_newest_day_is_found(lake: Lake, run_job: Run) -> None:
+    """K06: on the first day of the window all are there; of yesterday's decisions those held out are gone."""
+    kept = [promotion(n, on) for on in range(7) for n in range(USERS) if not (held_out(n) and on == 6)]
+    write(lake, {Promotions: kept, OrderLines: [line(1, 1, 5.0)], **features(day(7))})
+    run_job(evaluate.run, day(7), FEW)
+    found = checks(lake, day(7))
+    assert found["arms_kept", "all"]["outcome"] == "ok"
+    for slice_ in ("all", "asked"):
+        row = found["sample_ratio", slice_]
+        assert row["outcome"] == "alarm" and row["message"].startswith("on 2024-03-07 nobody is held out any more")
+
+
 def test_before_anything_was_decided_nothing_is_told(
     lake: Lake, run_job: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -51,7 +51,7 @@ def test_the_command_says_it_in_a_sentence() -> None:
     [
         ({"base": "5 %"}, "--base '5 %' is no number; write a share such as 0.05"),
         ({"base": "5"}, "--base must lie between 0 and 1, such as 0.05, found 5.0"),
-        ({"lift": "0"}, "--lift 0.0 of a conversion of 0.05 would make it 0.05"),
+        ({"lift": "0"}, "--lift 0: nothing would change"),
         ({"lift": "30"}, "--lift 30.0 of a conversion of 0.05 would make it 1.55"),
         ({"lift": "nan"}, "--lift nan of a conversion"),
         ({"power": "1"}, "--power must lie between 0 and 1"),

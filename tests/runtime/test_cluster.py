@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import socket
@@ -12,17 +13,17 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from deltalake import DeltaTable
-from pyspark.sql import SparkSession
+from deltalake import DeltaTable, write_deltalake
 
+from promo_spark.contracts.schema.arrow_rows import arrow_table
 from promo_spark.contracts.silver import OrderLines, Products
 from promo_spark.errors import MissingDataError
 from promo_spark.settings import load
-from promo_spark.storage.lake import Lake
 from promo_spark.submission.jars import delta_jars, spark_home
 from promo_spark.submission.local_mode import SMALL_INPUT_CONF
 from promo_spark.submission.requirements import java_home
@@ -70,15 +71,19 @@ def spark_submit(
     )
 
 
-def write_baskets(spark: SparkSession, lake: Lake) -> None:
+def write_baskets(root: Path) -> None:
+    """Without a Spark of this process."""
+    one, day = Decimal(1), datetime.date(2017, 11, 30)
     products = [{"product_id": name, "title": name} for name in ("bread", "milk", "pasta", "sauce")]
     lines = [
-        {"order_id": f"o{n}", "line_no": i, "product_id": name, "quantity": 1, "order_date": "2017-11-30"}
+        {"order_id": f"o{n}", "line_no": i, "product_id": name, "quantity": one, "order_date": day}
         for n, basket in enumerate(BASKETS)
         for i, name in enumerate(basket, start=1)
     ]
-    lake.write(Products, products)
-    lake.write(OrderLines, OrderLines.frame(spark, lines).coalesce(1))
+    for table, rows in ((Products, products), (OrderLines, lines)):
+        schema = table.schema()
+        whole = arrow_table(schema, [[row.get(name) for name in schema.names] for row in rows])
+        write_deltalake(str(root / table.layer / table.name), whole)
 
 
 @contextmanager
@@ -147,11 +152,10 @@ def wait_for(page: int, reached: Any, processes: list[subprocess.Popen[bytes]], 
     pytest.fail("\n".join(log.read_text()[-2000:] for log in sorted(folder.glob("daemon-*.log"))))
 
 
-def test_a_job_on_a_standalone_cluster_writes_what_another_engine_reads(
-    spark: SparkSession, lake: Lake, tmp_path: Path
-) -> None:
+def test_a_job_on_a_standalone_cluster_writes_what_another_engine_reads(tmp_path: Path) -> None:
     """M06: (baskets, on a cluster) the job runs through spark-submit with its executors in processes of their own."""
-    write_baskets(spark, lake)
+    root = tmp_path / "lake"
+    write_baskets(root)
     loopback = {
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
@@ -163,7 +167,7 @@ def test_a_job_on_a_standalone_cluster_writes_what_another_engine_reads(
     conf = ", ".join(f'"{key}"="{value}"' for key, value in loopback.items())
     rules_of_all = ["baskets.level=product", "baskets.min_baskets=2", "baskets.min_support=0.1"]
     rules_of_all += ["baskets.max_items_quantile=1.0", "baskets.max_q_value=1.0", "baskets.max_antecedent=1"]
-    job = ["--date", "2017-12-01", "--env", "standalone", *options(f"lake.root={lake.root}", *rules_of_all)]
+    job = ["--date", "2017-12-01", "--env", "standalone", *options(f"lake.root={root}", *rules_of_all)]
     with standalone_cluster(tmp_path, workers=2) as master:
         resources = ["spark.driver_memory=1g", "spark.executor_memory=512m", "spark.executor_cores=1"]
         resources += ["spark.executor_instances=2", f"spark.master={master}", f"spark.conf={{{conf}}}"]
@@ -172,7 +176,7 @@ def test_a_job_on_a_standalone_cluster_writes_what_another_engine_reads(
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert plain.returncode == 0, plain.stdout + plain.stderr
     assert "baskets done" in plain.stdout, "the same job by its file and the zip, run again on request"
-    rules = DeltaTable(f"{lake.root}/models/basket_rules").to_pyarrow_table().to_pylist()
+    rules = DeltaTable(str(root / "models" / "basket_rules")).to_pyarrow_table().to_pylist()
     found = {(*r["antecedent"], *r["consequent"]): (r["confidence"], r["lift"]) for r in rules}
     assert found["pasta", "sauce"] == pytest.approx((4 / 5, 2.0))
     assert found["sauce", "pasta"] == pytest.approx((1.0, 2.0))

@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import polars as pl
 import pytest
-from pyspark.sql import SparkSession
 
-from jobs.baskets import run as baskets
 from promo_spark.contracts.models import FrequentItemsets
 from promo_spark.contracts.ops import Runs
-from promo_spark.runtime.pipeline import run_in_order
-from promo_spark.runtime.progress import Progress
-from promo_spark.settings import load
-from promo_spark.storage.lake import Lake
 from tests.runtime.test_cluster import JAVA_OPTIONS, PROJECT, QUERIES, write_baskets
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 Process = subprocess.Popen[str]
 
 
-def job(lake: Lake, least_baskets: int) -> Process:
+def job(root: Path, least_baskets: int) -> Process:
     """The job in a process group of its own, as a shell starts it on a terminal."""
     properties = QUERIES | {"spark.driver.extraJavaOptions": JAVA_OPTIONS}
     conf = ", ".join(f'"{key}"="{value}"' for key, value in properties.items())
-    arguments = ["--set", f"lake.root={lake.root}", "--set", "baskets.level=product", "--set", f"spark.conf={{{conf}}}"]
+    arguments = ["--set", f"lake.root={root}", "--set", "baskets.level=product", "--set", f"spark.conf={{{conf}}}"]
     arguments += ["--set", f"baskets.min_baskets={least_baskets}", "--set", "spark.driver_memory=1g"]
     return subprocess.Popen(
         [str(PROJECT / "scripts" / "submit.sh"), "baskets", "--date", "2017-12-01", *arguments],
@@ -67,18 +61,18 @@ def terminate_all(process: Process) -> None:
     os.killpg(process.pid, signal.SIGTERM)  # as `timeout` does, and many schedulers
 
 
-def test_a_job_that_is_asked_to_stop_puts_its_tables_back_first(spark: SparkSession, lake: Lake) -> None:
-    write_baskets(spark, lake)
-    settings = load(None, ["baskets.level=product", "baskets.min_baskets=2"])
-    first = run_in_order([baskets], lake, settings, datetime.date(2017, 12, 1), Progress())
-    assert first["baskets"].outcome == "written"
-    before = pl.read_delta(lake.path(FrequentItemsets)).sort("items")
+def test_a_job_that_is_asked_to_stop_puts_its_tables_back_first(tmp_path: Path) -> None:
+    root = tmp_path / "lake"
+    itemsets, runs_there = (str(root / table.layer / table.name) for table in (FrequentItemsets, Runs))
+    write_baskets(root)
+    assert ended(job(root, least_baskets=2), "baskets done", lambda _: None)[0] == 0
+    before = pl.read_delta(itemsets).sort("items")
 
     for end, code in ((ctrl_c, 130), (terminate, 143), (terminate_all, 143)):
         # The itemsets of other settings are written, and rules are being derived from them.
-        got, said = ended(job(lake, least_baskets=5), "deriving rules", end)
+        got, said = ended(job(root, least_baskets=5), "deriving rules", end)
         assert got == code, (end, said)
         assert "as they were before" in said and "Traceback" not in said, (end, said)
-        assert pl.read_delta(lake.path(FrequentItemsets)).sort("items").equals(before), end
-    runs = pl.read_delta(lake.path(Runs)).sort(Runs.started_at)
+        assert pl.read_delta(itemsets).sort("items").equals(before), end
+    runs = pl.read_delta(runs_there).sort(Runs.started_at)
     assert runs[Runs.outcome].to_list() == ["succeeded", "failed", "failed", "failed"]

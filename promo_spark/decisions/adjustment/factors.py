@@ -104,7 +104,8 @@ class Calibration:
         mechanics = [f"mechanic:{name}" for name in GIVING_MECHANICS]
         for scope in sorted({*mechanics, *kinds}):
             if scope in mechanics:
-                of_each = self._after(Belief(before.get(scope, 1.0), doubt**2), of_all, parameter, scope)
+                known = (f"before that {before[scope]:.3f}, as is believed of cost_factor",) if scope in before else ()
+                of_each = self._after(Belief(before.get(scope, 1.0), doubt**2, known), of_all, parameter, scope)
                 belief = of_each.around(self.settings.doubt_of_kinds)
                 belief = self._after(belief, kinds.get(scope, ()), parameter, scope)
             else:  # what a scenario's mechanics do not explain: beside the ratio of all
@@ -152,24 +153,18 @@ def factor_entries(
         aim = belief.mean
         if week is not None and scope.startswith("mechanic:"):
             aim += settings.chance * belief.variance**0.5 * normal_draw(f"{week} {scope}")
-        aim = min(max(aim, bounds.least), bounds.most)
+        wanted, aim = aim, min(max(aim, bounds.least), bounds.most)
         now = current.factor(parameter, scope)
         value = stepped(now, aim, settings.step)
         if value == 1.0 and now == 1.0:
             continue
         what = "bring" if parameter == "value_factor" else "give"
-        drawn = f", drawn around {belief.mean:.2f}" if aim != belief.mean and week else ""
-        reason = f"such offers {what} {aim:.2f} of what is told{drawn}; at most {settings.step:.0%} a day"
-        spread = belief.variance**0.5
-        entries.append(
-            Entry(
-                parameter,
-                scope,
-                value,
-                f"believed {belief.mean:.3f} ± {spread:.3f}; {'; '.join(belief.evidence[-2:]) or 'as of cost_factor'}",
-                reason,
-            )
-        )
+        drawn = f", drawn around {belief.mean:.2f}" if wanted != belief.mean and week else ""
+        bounded = f", the {'least' if aim > wanted else 'most'} that is believed" if aim != wanted else ""
+        reason = f"such offers {what} {aim:.2f} of what is told{drawn}{bounded}; at most {settings.step:.0%} a day"
+        rests_on = (*belief.evidence[:1], *belief.evidence[1:][-2:])  # where it began, and the newest
+        evidence = f"believed {belief.mean:.3f} ± {belief.variance**0.5:.3f}; {'; '.join(rests_on)}"
+        entries.append(Entry(parameter, scope, value, evidence, reason))
     return entries
 
 

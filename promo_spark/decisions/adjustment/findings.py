@@ -13,6 +13,7 @@ Row = Mapping[str, Any]
 
 # What tells of single mechanics and scenarios: whom chance drew for; who was given such, against who would have been.
 OF_KINDS = ("explore", "withheld")
+_USERS_BEFORE = 10
 
 
 @dataclass(frozen=True)
@@ -83,12 +84,19 @@ class Findings:
         return self._finding(margin, "margin before what was given", seen, error, sum(both), date)
 
     def cost(self, date: datetime.date, slice_: str) -> Finding | None:
-        """What receipts say was given per offer."""
+        """What receipts say was given per offer.
+
+        Few offers may by chance all be used, or none: what is seen does not differ then, and its error comes out as 0.
+        So it counts as if ten users more had been seen, who differ by as much as was told.
+        """
         given = self.row(date, "counted", slice_, "given")
         if given is None or not given[Effects.expected] or given[Effects.expected] <= 0:
             return None
-        seen = given[Effects.estimate]
-        return self._finding(given, "given per offer", seen, given[Effects.se], given[Effects.expected], date)
+        seen, told = given[Effects.estimate], given[Effects.expected]
+        users = given[Effects.n_treated]
+        variance = ((users * given[Effects.se]) ** 2 + _USERS_BEFORE * told**2) / (users + _USERS_BEFORE)
+        error = (variance / users) ** 0.5
+        return self._finding(given, "given per offer", seen, error, told, date)
 
     def _finding(self, row: Row, what: str, seen: float, error: float, told: float, date: datetime.date) -> Finding:
         days = datetime.timedelta(row[Effects.window_days])

@@ -68,6 +68,7 @@ from promo_spark.measurement.validity import (
     effect_check_rows,
     exposures_known_row,
     sample_ratio_rows,
+    worse_of,
 )
 from promo_spark.measurement.windows import Window, finished_windows, pending_windows
 from promo_spark.measurement.withheld import first_comparable_date, given_or_withheld
@@ -127,9 +128,12 @@ def _plans(of: Evaluation, ended: Window) -> list[Row]:
 def _arms_of_newest(ctx: Ctx, of: Evaluation) -> list[Row]:
     """Are the arms as large as drawn, on the newest date that was decided? → Checks."""
     newest = max(day for day in of.decided if day < ctx.date)
-    arms = user_arms(of.promotions.filter(F.col(Promotions.date) == F.lit(newest)))
+    return _arms_of_day(ctx, user_arms(of.promotions.filter(F.col(Promotions.date) == F.lit(newest))), newest)
+
+
+def _arms_of_day(ctx: Ctx, arms: DataFrame, day: datetime.date) -> list[Row]:
     counts = [row.asDict() for row in arm_counts(arms).collect()]  # a row per arm and probability
-    return sample_ratio_rows(counts, day=newest, threshold=ctx.settings.alarms.sample_ratio)
+    return sample_ratio_rows(counts, day=day, threshold=ctx.settings.alarms.sample_ratio)
 
 
 def evaluation(ctx: Ctx) -> Evaluation | None:
@@ -230,8 +234,8 @@ def _of_windows(ctx: Ctx, of: Evaluation) -> tuple[list[Compared], list[Row], li
         if window is of.shortest:
             observed += _observed(window, found, of.by)
         if window is longest:
-            counts = [row.asDict() for row in arm_counts(arms).collect()]  # a row per arm and probability
-            checks += sample_ratio_rows(counts, day=window.first, threshold=ctx.settings.alarms.sample_ratio)
+            of_first = _arms_of_day(ctx, arms, window.first)
+            checks += worse_of(of_first, _arms_of_newest(ctx, of))
             checks += comparison_rows(found, of.by.least_users)
     return compared, observed, checks
 

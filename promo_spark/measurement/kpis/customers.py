@@ -44,6 +44,7 @@ class UserActivity(Frame):
     seen_last_day = Col(_BOOLEAN, "seen on the last day", required=True)
     days_before_month = Col(_LONG, "days with an order in the churn_days before the month", required=True)
     ordered_lately = Col(_BOOLEAN, "ordered in the last churn_days", required=True)
+    ordered_earlier = Col(_BOOLEAN, "ordered before these, in the days that are read", required=True)
     first_order_date = Col(T.DateType(), "the day of the first order of all; null: not known")
     next_order_date = Col(T.DateType(), "the next day with an order, of those that are read; null: none")
 
@@ -131,6 +132,7 @@ def user_activity(user_days: DataFrame, profiles: DataFrame, days: CustomerDays)
             F.bool_or(day == F.lit(days.month.last)).alias(UserActivity.seen_last_day),
             F.count_if(ordered & before_month.hold(day)).alias(UserActivity.days_before_month),
             F.bool_or(ordered & lately.hold(day)).alias(UserActivity.ordered_lately),
+            F.bool_or(ordered & (day < F.lit(lately.first))).alias(UserActivity.ordered_earlier),
             F.max(first).alias(UserActivity.first_order_date),
             F.min(F.when(ordered & (day > first), day)).alias(UserActivity.next_order_date),
         )
@@ -139,7 +141,7 @@ def user_activity(user_days: DataFrame, profiles: DataFrame, days: CustomerDays)
 
 _FLAGGED = "flagged"
 _BUYERS, _REPEAT_BUYERS, _ORDERS_OF_BUYERS = "buyers", "repeat_buyers", "orders_of_buyers"
-_BASE, _CHURNED = "base", "churned"
+_BASE, _OF_OLD, _CHURNED = "base", "of_old", "churned"
 _DAILY, _MONTHLY, _VISITS = "daily", "monthly", "visits"
 _SCORED_ORDERS, _FLAGGED_ORDERS = "scored_orders", "flagged_orders"
 
@@ -156,6 +158,7 @@ def _sums(days: CustomerDays) -> dict[str, Column]:
         _REPEAT_BUYERS: _one(known & (orders > 1)),
         _ORDERS_OF_BUYERS: F.when(known, orders),
         _BASE: _one(known & was_regular),
+        _OF_OLD: _one(known & was_regular & F.col(UserActivity.ordered_earlier)),
         _CHURNED: _one(known & was_regular & ~F.col(UserActivity.ordered_lately)),
         _DAILY: _one(known & F.col(UserActivity.seen_last_day)),
         _MONTHLY: _one(known & (F.col(UserActivity.visit_days) > 0)),
@@ -188,7 +191,8 @@ def _figures(retention_days: Sequence[int]) -> list[Column]:
         figure("conversion_rate", F.when(monthly > buyers, ratio(buyers, monthly)), monthly),
         figure("orders_per_user", ratio(F.col(_ORDERS_OF_BUYERS), buyers), buyers),
         figure("order_value", ratio(F.col(UserActivity.paid), orders), orders),
-        figure("churn_rate", ratio(F.col(_CHURNED), F.col(_BASE)), F.col(_BASE)),
+        # Of a history shorter than churn_days nobody can have left: that is not known, and not 0.
+        figure("churn_rate", F.when(F.col(_OF_OLD) > 0, ratio(F.col(_CHURNED), F.col(_BASE))), F.col(_BASE)),
         figure("fraud_rate", ratio(F.col(_FLAGGED_ORDERS), scored), scored),
         figure("daily_users", F.col(_DAILY), F.col(_DAILY)),
         figure("monthly_users", monthly, monthly),

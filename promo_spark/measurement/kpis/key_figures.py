@@ -36,7 +36,7 @@ UNKNOWN: Final = {
     "conversion_rate": "nobody was seen who did not order: no events are delivered",
     "orders_per_user": "nobody ordered",
     "order_value": "nobody ordered",
-    "churn_rate": "there were no regular buyers",
+    "churn_rate": "there were no regular buyers, or no order of theirs is older than `evaluate.churn_days`",
     "fraud_rate": "no order of an account that models.risk has scored",
     "daily_users": "never",
     "monthly_users": "never",

@@ -33,6 +33,16 @@ def test_what_receipts_say_of_cost_is_stepped_to() -> None:
     assert "at most 10% a day" in told.reason
 
 
+def test_a_few_offers_that_nobody_used_are_not_sure_to_give_nothing() -> None:
+    """Six offers, none used: nothing differs. With ten more users of 1 ± 1: √(10 ÷ 16 ÷ 6) = 0.323 of what is told."""
+    rows = [effect("counted", "all", "given", 1.0, 0.01, expected=1.0)]
+    rows.append(effect("counted", COUPON, "given", 0.0, 0.0, expected=1.0, n_treated=6))
+    told = entries(rows)["cost_factor", COUPON]
+    assert "given per offer 0.000 ± 0.323 beside 1.000 told, n 6" in told.evidence
+    believed = float(told.evidence.split()[1])
+    assert 0.5 < believed < 0.9
+
+
 def test_a_factor_that_was_in_force_is_multiplied_back() -> None:
     """1.5 told with a factor of 1.5 in it, and 1.5 given: the factor is right, and stays."""
     now = InForce("v1", {("cost_factor", f"mechanic:{name}"): 1.5 for name in ("coupon", "gift")})
@@ -111,5 +121,5 @@ def test_what_is_used_more_than_told_is_believed_to_bring_more() -> None:
     ]
     found = entries(rows, step=0.5)
     assert value(found, "value_factor", COUPON) == value(found, "cost_factor", COUPON) == pytest.approx(1.5, abs=0.01)
-    assert found["value_factor", COUPON].evidence.endswith("as of cost_factor")
+    assert found["value_factor", COUPON].evidence.endswith("before that 1.500, as is believed of cost_factor")
     assert value(found, "value_factor", GIFT) is None

@@ -121,6 +121,8 @@ def test_who_left_of_those_who_came_regularly(spark: SparkSession) -> None:
         line("fay", "f1", 10),  # new
     ]
     assert told(figures(spark, lines), "churn_rate")["all"] == (round(1 / 3, 6), 3)  # ann of ann, bob and cid
+    young = [*(line("ann", "a1", 45), line("ann", "a2", 44)), line("bob", "b1", 5)]  # a shop of 45 days
+    assert told(figures(spark, young), "churn_rate")["all"] == (None, 1)  # nobody can have left 60 days ago
 
 
 def test_orders_of_cheats(spark: SparkSession) -> None:
