@@ -58,6 +58,7 @@ WRONG = [
         r"promote\.store_channel: web is one of promote\.online_channels: its coupon would be for what earned it",
     ),
     ('evaluate.since="2024-06-31"', r"evaluate\.since: write a day such as 2017-12-01, or \"\" .*, found '2024-06-31'"),
+    ("evaluate.windows=[200]", r"evaluate: windows has 200 days, and evaluate\.most_days is 90: no more are looked at"),
     ("evaluate.windows=[28, 7]", r"evaluate\.windows: each number of days once, the fewest first, found \[28, 7\]"),
     ("adjust.explored=[0.1, 0.02]", r"adjust\.explored: the least comes first, found \[0\.1, 0\.02\]"),
     ("adjust.step=0.0", r"adjust\.step: input should be greater than 0"),

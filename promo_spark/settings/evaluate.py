@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from promo_spark.secret_references import REFERENCE
 from promo_spark.settings.sections import Days, Money, Positive, Section, Share
@@ -19,6 +19,11 @@ def _day(text: str) -> str:
     except ValueError:
         raise ValueError(f'write a day such as 2017-12-01, or "" for the first decided, found {text!r}') from None
     return text
+
+
+def _text_of_day(given: object) -> object:
+    """A day as TOML has it without quotes is a day, too."""
+    return given.isoformat() if isinstance(given, datetime.date) else given
 
 
 def _rising(days: list[int]) -> list[int]:
@@ -44,7 +49,7 @@ class EvaluateSettings(Section):
     """What is measured of the offers."""
 
     windows: Windows
-    since: Annotated[str, AfterValidator(_day)]
+    since: Annotated[str, BeforeValidator(_text_of_day), AfterValidator(_day)]
     most_days: Days
     explored_days: Days
     before_days: Days
@@ -58,3 +63,12 @@ class EvaluateSettings(Section):
     channel_costs: dict[Annotated[str, Field(min_length=1)], Money]
     cps_rates: dict[Annotated[str, Field(min_length=1)], Share]
     alarms: AlarmSettings
+
+    @model_validator(mode="after")
+    def _windows_are_looked_at(self) -> EvaluateSettings:
+        if self.windows[-1] > self.most_days:
+            raise ValueError(
+                f"windows has {self.windows[-1]} days, and evaluate.most_days is {self.most_days}: no more are "
+                "looked at; give more most_days, or shorter windows"
+            )
+        return self

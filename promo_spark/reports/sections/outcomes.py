@@ -129,11 +129,8 @@ def _effects(of: OutcomeRows, told: Told) -> list[Block]:
         blocks.append(
             Facts(
                 [
-                    (w.say("outcomes.roi", days=roi[Effects.window_days]), w.share(roi[Effects.estimate], signed=True)),
-                    (
-                        w.say("outcomes.margin_per_user", days=margin[Effects.window_days]),
-                        w.money(margin[Effects.estimate], signed=True),
-                    ),
+                    (w.say("outcomes.roi", days=roi[Effects.window_days]), _with_interval(roi, told)),
+                    (w.say("outcomes.margin_per_user", days=margin[Effects.window_days]), _with_interval(margin, told)),
                 ]
             )
         )
@@ -146,8 +143,17 @@ def _effects(of: OutcomeRows, told: Told) -> list[Block]:
             cells = [[*([] if name == "all" else [_slice(e, of, told)]), *_effect_cells(e, told)] for e in rows]
             blocks.append(Grid([*first, *_effect_columns(told)], cells, folded=folded))
     untold = sorted((e for e in of.effects if e[Effects.estimate] is None and e[Effects.reason]), key=_order)
-    blocks += [Sentence(text, "quiet") for text in dict.fromkeys(_untold(e, told) for e in untold)][:3]
+    blocks += [Sentence(text, "quiet") for text in dict.fromkeys(_untold(e, of, told) for e in untold)][:3]
     return [*blocks, Sentence(w.say("outcomes.how_sure"), "quiet")] if known else blocks or [told.why_empty(Effects)]
+
+
+def _with_interval(row: Row, told: Told) -> str:
+    low, high = ("" if row[end] is None else _amount(row[Effects.metric], row[end], told) for end in _ENDS)
+    estimate = _amount(row[Effects.metric], row[Effects.estimate], told, signed=True)
+    return told.words.say("outcomes.estimate", estimate=estimate, low=low, high=high) if low and high else estimate
+
+
+_ENDS = (Effects.ci_low, Effects.ci_high)
 
 
 def _order(row: Row) -> tuple[int, int, str, str]:
@@ -164,12 +170,7 @@ def _forest(name: str, rows: Sequence[Row], of: OutcomeRows, told: Told) -> list
             e[Effects.estimate],
             e[Effects.ci_low],
             e[Effects.ci_high],
-            w.say(
-                "outcomes.estimate",
-                estimate=w.money(e[Effects.estimate], signed=True),
-                low=w.money(e[Effects.ci_low]),
-                high=w.money(e[Effects.ci_high]),
-            ),
+            _with_interval(e, told),
         )
         for e in rows
         if e[Effects.ci_low] is not None and e[Effects.ci_high] is not None
@@ -255,8 +256,9 @@ def _amount(metric: str, value: float | None, told: Told, signed: bool = False) 
     return w.money(value, signed) if metric in _MONEY else w.number(value, 3, signed)
 
 
-def _untold(row: Row, told: Told) -> str:
-    return told.words.say("outcomes.untold", days=row[Effects.window_days], reason=row[Effects.reason])
+def _untold(row: Row, of: OutcomeRows, told: Told) -> str:
+    what, days = _slice(row, of, told), row[Effects.window_days]
+    return told.words.say("outcomes.untold", what=what, days=days, reason=row[Effects.reason])
 
 
 def _checks(of: OutcomeRows, told: Told) -> list[Block]:
