@@ -214,16 +214,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
 
 
 class FilesBySpark(LoadFileScheduling):
-    """A process beyond those with a Spark takes the files that need none, and ends after them."""
+    """The process after those with a Spark takes the files that need none, and ends after them.
+
+    Whatever is started later, in place of a process that crashed, takes every file.
+    """
 
     def _assign_work_unit(self, node: WorkerController) -> None:
-        if int(node.gateway.id.removeprefix("gw")) >= processes_with_spark():
-            apart = {f"tests/{name}" for name in WITHOUT_SPARK}
-            scope = next((scope for scope in self.workqueue if scope.split("::")[0] in apart), None)
-            if scope is None:
+        if node.gateway.id == f"gw{processes_with_spark()}":
+            file = next((f"tests/{name}" for name in WITHOUT_SPARK if f"tests/{name}" in self.workqueue), None)
+            if file is None:
                 node.shutdown()
                 return
-            self.workqueue.move_to_end(scope, last=False)
+            self.workqueue.move_to_end(file, last=False)
         super()._assign_work_unit(node)
 
 
@@ -235,9 +237,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """
     tests = Path(__file__).parent
     place = {tests / name: number for number, name in enumerate((*LONGEST, *WITHOUT_SPARK))}
-    apart = {tests / name for name in WITHOUT_SPARK}
+    without_spark = {tests / name for name in WITHOUT_SPARK}
     for item in items:
-        if item.path in apart and "spark" in getattr(item, "fixturenames", ()):
+        if item.path in without_spark and "spark" in getattr(item, "fixturenames", ()):
             raise pytest.UsageError(f"{item.nodeid} asks for Spark, but conftest.py lists its file in WITHOUT_SPARK")
 
     def longest_first(item: pytest.Item) -> tuple[int, bool]:

@@ -74,8 +74,10 @@ def _measured(ctx: Ctx) -> list[Row]:
 
 def _believable(ctx: Ctx, effects: Sequence[Row]) -> list[Row]:
     """The effects without those of the date between arms where a check doubts the arms."""
-    checks = ctx.read_optional(Checks).filter(F.col(Checks.outcome) == "alarm").select(Checks.check).distinct()
-    doubted = sorted({row[0] for row in checks.collect()} & {*_ARMS_DOUBTED_BY})  # a few names
+    alarms = ctx.read_optional(Checks).filter(
+        (F.col(Checks.outcome) == "alarm") & F.col(Checks.check).isin(*_ARMS_DOUBTED_BY)
+    )
+    doubted = sorted({row[Checks.check] for row in alarms.collect()})  # a row per check and slice
     if not doubted:
         return list(effects)
     ctx.note(

@@ -152,8 +152,8 @@ def _halves(figures: Ints) -> Floats:
 def _sums_of_products(halves: Floats) -> tuple[Ints, Ints]:
     """The sums over rows of the products of each two figures, in two parts. `halves`: see there.
 
-    Halves are below 2¹⁶, so that sums of a million products are whole numbers that a float has exactly: a product of
-    matrices takes a tenth of the time of whole numbers.
+    Halves are below 2¹⁶, so that sums of a million products are whole numbers that a float has exactly: one product of
+    matrices does for all pairs.
 
     >>> [part.tolist() for part in _sums_of_products(_halves(np.array([[1, 5], [1, 7], [1, -2]])))]
     [[[0, -1], [-1, -1]], [[3, 4294967306], [4294967306, 4294967374]]]

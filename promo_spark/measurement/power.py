@@ -31,9 +31,9 @@ def users_needed(base: float, lift: float, *, share: float = 0.5, alpha: float =
     Arms(control=8045, treated=72405)
     """
     treated = base * (1 + lift)
-    for name, value in (("base", base), ("share", share), ("alpha", alpha), ("power", power)):
+    asked = (("base", base, 0.05), ("share", share, 0.9), ("alpha", alpha, 0.05), ("power", power, 0.8))
+    for name, value, usual in asked:
         if not 0 < value < 1:
-            usual = {"base": 0.05, "share": 0.9, "alpha": 0.05, "power": 0.8}[name]
             raise SettingsError(f"--{name} must lie between 0 and 1, such as {usual}, found {value}")
     if power <= alpha:
         raise SettingsError(

@@ -162,7 +162,7 @@ def factor_entries(
         drawn = f", drawn around {belief.mean:.2f}" if wanted != belief.mean and week else ""
         bounded = f", the {'least' if aim > wanted else 'most'} that is believed" if aim != wanted else ""
         reason = f"such offers {what} {aim:.2f} of what is told{drawn}{bounded}; at most {settings.step:.0%} a day"
-        rests_on = (*belief.evidence[:1], *belief.evidence[1:][-2:])  # where it began, and the newest
+        rests_on = (*belief.evidence[:1], *belief.evidence[1:][-2:])  # what it began with, and what came last
         evidence = f"believed {belief.mean:.3f} ± {belief.variance**0.5:.3f}; {'; '.join(rests_on)}"
         entries.append(Entry(parameter, scope, value, evidence, reason))
     return entries

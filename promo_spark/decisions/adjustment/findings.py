@@ -13,7 +13,7 @@ Row = Mapping[str, Any]
 
 # What tells of single mechanics and scenarios: whom chance drew for; who was given such, against who would have been.
 OF_KINDS = ("explore", "withheld")
-_USERS_BEFORE = 10
+_USERS_BEFORE = 10  # that count as seen, where receipts tell of few
 
 
 @dataclass(frozen=True)

@@ -148,12 +148,12 @@ def _effects(of: OutcomeRows, told: Told) -> list[Block]:
 
 
 def _with_interval(row: Row, told: Told) -> str:
-    low, high = ("" if row[end] is None else _amount(row[Effects.metric], row[end], told) for end in _ENDS)
-    estimate = _amount(row[Effects.metric], row[Effects.estimate], told, signed=True)
-    return told.words.say("outcomes.estimate", estimate=estimate, low=low, high=high) if low and high else estimate
-
-
-_ENDS = (Effects.ci_low, Effects.ci_high)
+    metric, low, high = row[Effects.metric], row[Effects.ci_low], row[Effects.ci_high]
+    estimate = _amount(metric, row[Effects.estimate], told, signed=True)
+    if low is None or high is None:
+        return estimate
+    ends = {"low": _amount(metric, low, told), "high": _amount(metric, high, told)}
+    return told.words.say("outcomes.estimate", estimate=estimate, **ends)
 
 
 def _order(row: Row) -> tuple[int, int, str, str]:
