@@ -20,7 +20,7 @@ from promo_spark.decisions.mechanics import OFF_BASKETS, ON_BASKETS
 from promo_spark.decisions.offers.codes import coupon_code
 from promo_spark.decisions.offers.ids import none_id
 from promo_spark.decisions.offers.targets import Fund, OfferedProduct, OfferTarget, product_ids
-from promo_spark.decisions.offers.texts import offer_text
+from promo_spark.decisions.offers.texts import sentence, slot_columns
 from promo_spark.decisions.policy import AS_SET, InForce
 from promo_spark.decisions.rooms import Room
 from promo_spark.decisions.scenarios import registry
@@ -299,10 +299,9 @@ def _units() -> Column:
 
 def _text(decision: Decision) -> Column:
     """The offer as a sentence, by its scenario's text. Of ValuedOffer with the columns of `terms`."""
-    text = F.lit(None).cast("string")
+    text, slots = F.lit(None).cast("string"), slot_columns(currency=decision.currency)
     for name, scenario in sorted(registry().items()):
-        template = scenario.text(decision.language)
-        written = offer_text(template, currency=decision.currency)
+        written = sentence(scenario.text(decision.language), slots)
         text = F.when(F.col(OfferTarget.scenario) == name, written).otherwise(text)
     return text
 

@@ -19,7 +19,7 @@ from promo_spark.secret_references import resolved
 from promo_spark.settings import Settings
 from promo_spark.settings.spark import SparkSettings
 from promo_spark.storage.catalogs import refuse_unknown_catalog
-from promo_spark.storage.jvm import SparkFailure, given_to_spark_submit, has_class, keep_looked_up
+from promo_spark.storage.jvm import SparkFailure, given_to_spark_submit, has_class, spare_round_trips
 from promo_spark.storage.maintenance import CHECKPOINTS, delete_own_checkpoints
 from promo_spark.submission.jars import suite_jars
 from promo_spark.submission.local_mode import JAVA_OPTIONS, is_local, java_options, local_conf, refuse_unshared_lake
@@ -65,7 +65,7 @@ def spark_session(app_name: str, conf: Mapping[str, str] | None = None) -> Spark
         builder = builder.config(key, value)
     session = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
-    keep_looked_up(session)
+    spare_round_trips(session)
     return session
 
 

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from delta.tables import DeltaTable
-from py4j.protocol import Py4JError, Py4JJavaError
+from py4j.java_gateway import JavaClass, JavaObject
+from py4j.protocol import INPUT_CONVERTER, Py4JError, Py4JJavaError, register_input_converter
 from pyspark import SparkConf, SparkContext
 from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -18,36 +19,74 @@ from pyspark.sql import Column, DataFrame, SparkSession
 JvmError = Py4JJavaError  # an exception of the JVM that Spark has not translated
 SparkFailure = (PySparkException, Py4JError)  # whatever a call into Spark may raise, a lost JVM included
 
-# The classes, with their members, that Spark's Python looks up anew in each call on a column or a frame.
-_LOOKED_UP: Mapping[str, Sequence[str]] = {
-    "org.apache.spark.sql.functions": ("col", "lit", "when"),
-    "functions": ("col", "lit", "when"),
-    "PythonUtils": ("toSeq",),
-    "PythonSQLUtils": (),
-    "org.apache.spark.sql.classic.SparkSession": ("getActiveSession",),
-    "org.apache.spark.sql.types.Metadata": ("fromJson",),
-}
+# The classes that Spark's Python looks up anew, each with the member it wants, in every call on a column or a frame.
+_LOOKED_UP = (
+    "org.apache.spark.sql.functions",
+    "functions",
+    "PythonUtils",
+    "PythonSQLUtils",
+    "org.apache.spark.sql.classic.SparkSession",
+    "org.apache.spark.sql.types.Metadata",
+)
+_MOST_AT_ONCE = 10  # entries that a List.of of Java takes
 
 
 def jvm(spark: SparkSession) -> Any:
     return spark._jvm
 
 
-def keep_looked_up(spark: SparkSession) -> None:
-    """Spares each call on a column or a frame the search for its class: a tenth of a small run.
+def spare_round_trips(spark: SparkSession) -> None:
+    """Spares calls on columns and frames most of what they ask the JVM beside: a tenth of a small run, and more.
 
-    It is a round trip to the JVM, which searches all of its JARs for a package of that name first.
+    To name a class or its member is a round trip, in which the JVM may search all of its JARs; a list is one for each
+    of its entries.
     """
-    for name, members in _LOOKED_UP.items():
-        found = getattr(jvm(spark), name)
-        for member in members:
-            setattr(found, member, getattr(found, member))
-        setattr(jvm(spark), name, found)
+    for name in _LOOKED_UP:
+        setattr(jvm(spark), name, _LookedUpOnce(getattr(jvm(spark), name)))
     place = jvm(spark)
     for name in ("io", "delta", "tables", "DeltaTable"):
         found = getattr(place, name)
         setattr(place, name, found)
         place = found
+    if not any(isinstance(known, _ListsAtOnce) for known in INPUT_CONVERTER):
+        register_input_converter(_ListsAtOnce(), prepend=True)
+
+
+class _LookedUpOnce:
+    """A class of the JVM that keeps the members which it was asked for."""
+
+    def __init__(self, java_class: Any) -> None:
+        # A second session of the same JVM finds what the first one kept.
+        self._class: Any = java_class._class if isinstance(java_class, _LookedUpOnce) else java_class
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._class, name)
+        setattr(self, name, found)
+        return found
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._class(*arguments)
+
+
+class _ListsAtOnce:
+    """Hands a list of columns or names to the JVM in one call for ten of them; py4j's own does it one by one."""
+
+    def __init__(self) -> None:
+        self._of: tuple[Any, Any] = (None, None)  # a JVM, and its List.of
+
+    def can_convert(self, value: object) -> bool:
+        return isinstance(value, (list, tuple)) and bool(value) and all(isinstance(v, (JavaObject, str)) for v in value)
+
+    def convert(self, value: Sequence[Any], client: Any) -> Any:
+        if self._of[0] is not client:
+            self._of = client, JavaClass("java.util.List", client).of
+        of = self._of[1]
+        if len(value) <= _MOST_AT_ONCE:
+            return of(*value)
+        whole = JavaClass("java.util.ArrayList", client)()
+        for start in range(0, len(value), _MOST_AT_ONCE):
+            whole.addAll(of(*value[start : start + _MOST_AT_ONCE]))
+        return whole
 
 
 def hadoop_configuration(spark: SparkSession) -> Any:

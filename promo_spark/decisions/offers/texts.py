@@ -23,11 +23,6 @@ def slots_of(template: str) -> list[str]:
     return [slot for _, slot, _, _ in string.Formatter().parse(template) if slot is not None]
 
 
-def offer_text(template: str, *, currency: str) -> Column:
-    """The sentence of an offer. OfferTarget with the prices and the last day of Promotions → text."""
-    return sentence(template, slot_columns(currency=currency))
-
-
 def slot_columns(*, currency: str) -> dict[str, Column]:
     """What each slot of a text is filled with, from the columns of OfferTarget and those of Promotions."""
     back = (F.col(Promotions.charged_price) - F.col(Promotions.offer_price)).cast(MONEY)
@@ -47,7 +42,7 @@ def slot_columns(*, currency: str) -> dict[str, Column]:
 
 
 def sentence(template: str, slots: Mapping[str, Column]) -> Column:
-    """The template with its slots filled; null, which the contract refuses, if a slot's value is null.
+    """An offer's text with its slots filled; null, which the contract refuses, if a slot's value is null.
 
     Raises KeyError for a slot that no column fills.
     """

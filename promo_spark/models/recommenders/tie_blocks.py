@@ -101,30 +101,40 @@ def _user_block(block: int, rows: pa.Table, items: Integers) -> pa.RecordBatch:
 
 def item_blocks(of_users: DataFrame, users_of_block: Sequence[int], items: int, blocks: int) -> DataFrame:
     """UserBlock → ItemBlock. `users_of_block`: how many users each block has."""
-
-    def cells(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for row in block_rows(batches):
-            for block, ties in enumerate(cells_of(ties_of(row), items, blocks)):
-                yield batch_of(Cell, [block, row[UserBlock.block].as_py(), *packed_ties(ties)])
-
-    def merged(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        parts: dict[int, dict[int, Ties]] = {}
-        for row in block_rows(batches):
-            parts.setdefault(row[Cell.block].as_py(), {})[row[Cell.user_block].as_py()] = ties_of(row)
-        for block, of_block in parts.items():
-            matrices = [
-                sparse.csr_array((t.strengths, t.columns, t.starts), shape=(len(t), users_of_block[user_block]))
-                for user_block, t in sorted(of_block.items())
-            ]
-            whole = sparse.hstack(matrices, format="csr")
-            ties = Ties(whole.indptr.astype(_STARTS), whole.indices.astype(_COLUMNS), whole.data)
-            yield batch_of(ItemBlock, [block, *packed_ties(ties)])
-
     return (
-        of_users.mapInArrow(cells, Cell.schema())
+        of_users.mapInArrow(lambda batches: _cells(batches, items, blocks), Cell.schema())
         .repartitionById(blocks, F.col(Cell.block))
-        .mapInArrow(merged, ItemBlock.schema())
+        .mapInArrow(lambda batches: _merged(batches, users_of_block), ItemBlock.schema())
     )
+
+
+def turned_rows(
+    of_users: Sequence[pa.RecordBatch], users_of_block: Sequence[int], items: int, blocks: int
+) -> list[pa.RecordBatch]:
+    """The same of rows that the driver holds."""
+    return list(_merged(_cells(iter(of_users), items, blocks), users_of_block))
+
+
+def _cells(of_users: Iterator[pa.RecordBatch], items: int, blocks: int) -> Iterator[pa.RecordBatch]:
+    """UserBlock → Cell."""
+    for row in block_rows(of_users):
+        for block, ties in enumerate(cells_of(ties_of(row), items, blocks)):
+            yield batch_of(Cell, [block, row[UserBlock.block].as_py(), *packed_ties(ties)])
+
+
+def _merged(cells: Iterator[pa.RecordBatch], users_of_block: Sequence[int]) -> Iterator[pa.RecordBatch]:
+    """All Cell of some blocks of products → ItemBlock."""
+    parts: dict[int, dict[int, Ties]] = {}
+    for row in block_rows(cells):
+        parts.setdefault(row[Cell.block].as_py(), {})[row[Cell.user_block].as_py()] = ties_of(row)
+    for block, of_block in parts.items():
+        matrices = [
+            sparse.csr_array((t.strengths, t.columns, t.starts), shape=(len(t), users_of_block[user_block]))
+            for user_block, t in sorted(of_block.items())
+        ]
+        whole = sparse.hstack(matrices, format="csr")
+        ties = Ties(whole.indptr.astype(_STARTS), whole.indices.astype(_COLUMNS), whole.data)
+        yield batch_of(ItemBlock, [block, *packed_ties(ties)])
 
 
 def cells_of(ties: Ties, items: int, blocks: int) -> Iterator[Ties]:

@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 
 from promo_spark.contracts.decisions import Promotions
 from promo_spark.decisions.offers.targets import OfferTarget
-from promo_spark.decisions.offers.texts import offer_text, sentence
+from promo_spark.decisions.offers.texts import sentence, slot_columns
 from promo_spark.decisions.scenarios.recommended_item import RECOMMENDED_ITEM
 
 
@@ -27,23 +27,22 @@ def test_slots_are_filled_and_names_cannot_look_like_slots(spark: SparkSession) 
         "valid_to": datetime.date(2017, 12, 7),
         "occasion": "Double 11",
     }
-    text = offer_text(
-        "{title}, {percent}% off: {offer} instead of {charged}, until {valid_to}.",
-        currency="USD",
+    text = sentence(
+        "{title}, {percent}% off: {offer} instead of {charged}, until {valid_to}.", slot_columns(currency="USD")
     )
     rows = TextSource.frame(spark, [offer])
     assert rows.select(text).collect()[0][0] == "Milk (new), 5.5% off: 9.45 USD instead of 10.00 USD, until 2017-12-07."
     chinese = RECOMMENDED_ITEM.text("zh-CN")  # I32
-    text = offer_text(chinese, currency="CNY")
+    text = sentence(chinese, slot_columns(currency="CNY"))
     expected = "为您推荐：Milk (new)，立减5.5%：9.45 CNY（现价10.00 CNY），有效期至2017-12-07。"
     assert rows.select(text).collect()[0][0] == expected
-    occasion = offer_text("{occasion}: {back} back", currency="USD")
+    occasion = sentence("{occasion}: {back} back", slot_columns(currency="USD"))
     assert rows.select(occasion).collect()[0][0] == "Double 11: 0.55 USD back"  # 10.00 − 9.45
 
 
 def test_amounts_are_written_in_the_digits_of_their_currency(spark: SparkSession) -> None:
     coupon = TextSource.frame(spark, [{"coupon_amount": 765, "min_spend": 3000}])
-    text = offer_text("{amount} off {min_spend}", currency="JPY")
+    text = sentence("{amount} off {min_spend}", slot_columns(currency="JPY"))
     assert coupon.select(text).collect()[0][0] == "765 JPY off 3000 JPY"
 
 

@@ -1,4 +1,4 @@
-"""Implicit ALS in blocks: the same factors however rows lie, and whether users' vectors are broadcast or sent."""
+"""Implicit ALS in blocks: the same factors on the driver and by tasks, however rows lie, whatever tasks are sent."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from promo_spark.learners.implicit_factors import Objective
+from promo_spark.models.recommenders import blocked_als
 from promo_spark.models.recommenders.blocked_als import Fit, fitted_factors
 from promo_spark.models.recommenders.factors import Factors
 from promo_spark.models.recommenders.strengths import ModelPair
@@ -43,6 +44,13 @@ def vectors(factors: Factors) -> tuple[list[str], np.ndarray]:
     return sorted(rows), np.array([rows[user] for user in sorted(rows)], np.float32)
 
 
+@pytest.fixture
+def by_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the pairs were too many for the driver."""
+    monkeypatch.setattr(blocked_als, "_PAIRS_ON_DRIVER", 0)
+
+
+@pytest.mark.usefixtures("by_tasks")
 def test_the_same_rows_give_the_same_factors(spark: SparkSession, pairs: DataFrame) -> None:
     """O03 (part): to the bit, whatever the order and the partitions; and what was kept for the fit is gone after it."""
     pairs.count()
@@ -58,6 +66,20 @@ def test_the_same_rows_give_the_same_factors(spark: SparkSession, pairs: DataFra
     assert spark.sparkContext._jsc.getPersistentRDDs().size() <= kept_before + 2
 
 
+def test_few_pairs_are_solved_on_the_driver_to_the_same_bit(pairs: DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    """O03 (part): as by tasks, whatever the order and the partitions."""
+    with monkeypatch.context() as patch:
+        patch.setattr(blocked_als, "_solved_blocks", None)  # no task is asked
+        on_driver = fitted_factors(pairs.repartition(3), FIT)
+        again = fitted_factors(pairs.orderBy(F.desc("strength")).coalesce(1), FIT)
+    monkeypatch.setattr(blocked_als, "_PAIRS_ON_DRIVER", 0)
+    by_tasks = fitted_factors(pairs, FIT)
+    for other in (again, by_tasks):
+        assert np.array_equal(on_driver.items, other.items) and np.array_equal(on_driver.vectors, other.vectors)
+        (users, of_users), (same, of_same) = vectors(on_driver), vectors(other)
+        assert users == same and np.array_equal(of_users, of_same)
+
+
 def test_planted_tastes_are_found(pairs: DataFrame) -> None:
     """G06 (part): every user scores the products of the own taste above the others."""
     factors = fitted_factors(pairs, FIT)
@@ -70,6 +92,7 @@ def test_planted_tastes_are_found(pairs: DataFrame) -> None:
     assert of_own.mean() > 4 * of_others.mean()
 
 
+@pytest.mark.usefixtures("by_tasks")
 def test_sent_vectors_give_what_broadcast_ones_give(pairs: DataFrame) -> None:
     """O03 (part): where users' vectors are too many for one machine, the fit goes on, with the same numbers."""
     whole, sent = fitted_factors(pairs, FIT), fitted_factors(pairs, replace(FIT, broadcast_bytes=0))
@@ -78,9 +101,12 @@ def test_sent_vectors_give_what_broadcast_ones_give(pairs: DataFrame) -> None:
     assert of_sent @ sent.vectors.T == pytest.approx(of_whole @ whole.vectors.T, abs=1e-4)
 
 
-@pytest.mark.parametrize("broadcast_bytes", [0, 1 << 20])
-def test_there_may_be_more_blocks_than_users_and_products(spark: SparkSession, broadcast_bytes: int) -> None:
+@pytest.mark.parametrize("on_driver, broadcast_bytes", [(3, 0), (0, 0), (0, 1 << 20)])
+def test_there_may_be_more_blocks_than_users_and_products(
+    spark: SparkSession, on_driver: int, broadcast_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two users, two products, five blocks: some have nobody, some no product."""
+    monkeypatch.setattr(blocked_als, "_PAIRS_ON_DRIVER", on_driver)
     rows = [{"user_id": user, "item": item, "strength": 2.0} for user, item in [("a", 4), ("b", 4), ("b", 9)]]
     few = fitted_factors(ModelPair.frame(spark, rows), replace(FIT, blocks=5, broadcast_bytes=broadcast_bytes))
     users, of_users = vectors(few)
