@@ -53,13 +53,18 @@ class Choices:
     def __init__(self, cumulative: Floats, items: Ints, rows: int) -> None:
         """`cumulative` rises from row to row + 1 over the items of each row, all rows one after the other."""
         self._cumulative, self._items = cumulative, items
-        self._guide = int(np.clip(2_000_000 // rows, 64, 65536))
+        self._guide = int(np.clip(min(2_000_000, 16 * len(cumulative)) // rows, 64, 65536))
         self._last = np.nextafter(rows, 0.0)  # row + u is rounded, and may not leave the last row
-        self._from = np.searchsorted(cumulative, np.arange(rows * self._guide) / self._guide, side="right")
+        # Of a cell, how many lie in the cells before it: u passes those in any case.
+        in_cells = np.bincount(self._cell(cumulative), minlength=rows * self._guide)
+        self._from: Ints = np.cumsum(in_cells)[: rows * self._guide] - in_cells[: rows * self._guide]
+
+    def _cell(self, at: Floats) -> Ints:
+        return (at * self._guide).astype(np.int64)
 
     def drawn(self, row: npt.NDArray[np.integer], u: Floats) -> Ints:
         wanted = np.minimum(row + u, self._last)
-        index = self._from[(wanted * self._guide).astype(np.int64)]
+        index = self._from[self._cell(wanted)]
         index += self._cumulative[index] <= wanted
         index += self._cumulative[index] <= wanted
         late = np.flatnonzero(self._cumulative[index] <= wanted)
