@@ -1,7 +1,7 @@
 """Fits of implicit ALS: ours in blocks against MLlib's, and against `implicit` where it is installed.
 
     PYTHONPATH=. .venv/bin/python benchmarks/als_fit.py [--pairs N] [--users N] [--products N] [--rounds N]
-        [--iterations N] [--only blocked,sent,mllib,implicit]
+        [--iterations N] [--only driver,blocked,sent,mllib,implicit]
 
 Users of fifty tastes are drawn, who buy of their own taste and of all products, popular ones more often; a
 tenth of the pairs is held out. Each engine fits rank 64 from the same Parquet, in turns; told are wall and CPU seconds
@@ -141,7 +141,7 @@ def main() -> None:
     parser.add_argument("--products", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--iterations", type=int, default=5)
-    parser.add_argument("--only", default="blocked,sent,mllib,implicit")
+    parser.add_argument("--only", default="driver,blocked,sent,mllib,implicit")
     asked = parser.parse_args()
     known, held = world(asked.users, asked.products, asked.pairs)
     settings = load().recommend.model_copy(update={"rank": RANK, "iterations": asked.iterations})
@@ -153,8 +153,9 @@ def main() -> None:
         engines: dict[str, Callable[[], Iterator[float]]] = {
             name: lambda of=of: by_spark(ratings, known, held, of)  # type: ignore[misc]  # a lambda with a default has no type
             for name, of in {
-                "blocked": with_als(settings, engine="blocked", broadcast_mb=1024),
-                "sent": with_als(settings, engine="blocked", broadcast_mb=0),
+                "driver": with_als(settings, engine="blocked", driver_pairs=known.nnz),
+                "blocked": with_als(settings, engine="blocked", driver_pairs=0, broadcast_mb=1024),
+                "sent": with_als(settings, engine="blocked", driver_pairs=0, broadcast_mb=0),
                 "mllib": with_als(settings, engine="mllib"),
             }.items()
         }

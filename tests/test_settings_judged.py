@@ -159,6 +159,7 @@ WRONG = [
     ("recommend.alpha=1e300", r"recommend\.alpha: input should be less than or equal to"),
     ('recommend.als.engine="spark"', r"recommend\.als\.engine: input should be 'blocked' or 'mllib', found 'spark'"),
     ("recommend.als.unobserved=0.0", r"recommend\.als\.unobserved: input should be greater than 0"),
+    ("recommend.als.driver_pairs=-1", r"recommend\.als\.driver_pairs: input should be greater than or equal to 0"),
     ("recommend.als.broadcast_mb=4096", r"recommend\.als\.broadcast_mb: input should be less than or equal to 1024"),
     ("risk.medium_score=0.6", r"risk: medium_score, high_score and blocked_score have to rise, found \[0\.6, 0\.55"),
     ("risk.prior_share=0.0", r"risk\.prior_share: input should be greater than 0"),

@@ -101,6 +101,7 @@ class AlsSettings(Section):
     unobserved: Annotated[float, Field(gt=0, le=1)]
     regularised_unobserved: Annotated[float, Field(ge=0, le=1)]
     exponent: Annotated[float, Field(ge=0, le=2)]
+    driver_pairs: Annotated[int, Field(ge=0, le=50_000_000)]
     broadcast_mb: Annotated[int, Field(ge=0, le=1024)]
 
 

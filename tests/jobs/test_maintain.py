@@ -162,10 +162,14 @@ def test_the_files_of_persons_are_settings_in_fewer_letters() -> None:
             {"maintain.persons": "a", "maintain.readmit": "b"},
             r"maintain\.persons and maintain\.readmit: .* in two runs",
         ),
-        ({"maintain.persons": "a"}, r"business\.privacy\.suppression_key_secret = 'env:PROMO_SPARK_SUPPRESSION_KEY'"),
+        ({"maintain.persons": "/nowhere"}, r"maintain\.persons: there is no file /nowhere; nothing was done"),
+        (
+            {"maintain.persons": __file__},
+            r"business\.privacy\.suppression_key_secret = 'env:PROMO_SPARK_SUPPRESSION_KEY'",
+        ),
         (
             {"maintain.retention": {"decisions.promotion": 30}},
-            r"maintain\.retention: there is no table decisions\.promotion; docs/tables\.md",
+            r"maintain\.retention: there is no such table as decisions\.promotion; did you mean decisions\.promotions",
         ),
         (
             {"maintain.retention": {"silver.users": 30}},

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime
+from pathlib import Path
 from typing import Any
 
-from promo_spark.contracts.catalogue import ALL_TABLES
+from promo_spark.contracts.catalogue import ALL_TABLES, table_named
 from promo_spark.contracts.housekeeping import OPTIMIZE, ORPHANS, RETENTION, VACUUM, Maintenance
 from promo_spark.contracts.schema import Table
 from promo_spark.errors import MissingDataError, SettingsError
+from promo_spark.flows.maintain.persons import no_such_file
 from promo_spark.runtime.context import Context
 from promo_spark.settings.business import BusinessSettings
 from promo_spark.settings.maintain import MaintainSettings
@@ -33,13 +35,17 @@ def refuse_impossible(settings: MaintainSettings, business: BusinessSettings) ->
         raise SettingsError(
             "maintain.persons and maintain.readmit: erase and readmit persons in two runs, one after the other"
         )
+    for setting, path in {"maintain.persons": settings.persons, "maintain.readmit": settings.readmit}.items():
+        if path and ":/" not in path and not Path(path).is_file():
+            raise no_such_file(setting, path)
     if settings.persons or settings.readmit:
         suppression_key(business.privacy.suppression_key_secret)
-    tables = {table.full_name(): table for table in ALL_TABLES}
     for name in settings.retention:
-        if name not in tables:
-            raise SettingsError(f"maintain.retention: there is no table {name}; docs/tables.md names all")
-        if tables[name].day_column() is None:
+        try:
+            table = table_named(name)
+        except SettingsError as unknown:
+            raise SettingsError(f"maintain.retention: {unknown}") from None
+        if table.day_column() is None:
             raise SettingsError(f"maintain.retention: {name} has no rows by day or date; none is older than others")
 
 

@@ -47,12 +47,16 @@ def lines_of(lake: Lake, path: str, setting: str) -> dict[int, str]:
     """The lines of a file with something in them, by number. Raises SettingsError where there are none."""
     files = Files(lake.spark)
     if not files.exists(path):
-        raise SettingsError(f"{setting}: there is no file {path}; nothing was done")
+        raise no_such_file(setting, path)
     lines = {n: line.strip() for n, line in enumerate(files.text(path).removeprefix("\ufeff").splitlines(), start=1)}
     found = {n: line for n, line in lines.items() if line}
     if not found:
         raise SettingsError(f"{setting}: {path} is empty: write an id in each line; nothing was done")
     return found
+
+
+def no_such_file(setting: str, path: str) -> SettingsError:
+    return SettingsError(f"{setting}: there is no file {path}; nothing was done")
 
 
 def numbered(lines: Sequence[int]) -> str:

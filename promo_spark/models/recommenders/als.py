@@ -21,6 +21,7 @@ def als_factors(pairs: DataFrame, settings: RecommendSettings) -> Factors:
         objective=objective(settings),
         blocks=settings.blocks,
         seed=settings.seed,
+        driver_pairs=settings.als.driver_pairs,
         broadcast_bytes=settings.als.broadcast_mb << 20,
     )
     return fitted_factors(pairs, fit)

@@ -6,8 +6,8 @@ block of users is solved anew, and sends every block of products those vectors t
 block after block, so that no task holds more than the equations of its products. Both give the same numbers, but for
 rounding.
 
-Few pairs are solved on the driver, block by block by the same code and so to the same bit: a million take a tenth of a
-second a half-step there, a third of what Spark takes to start one.
+Few pairs are solved on the driver, block by block by the same code and so to the same bit: of a million a half-step
+takes less there than Spark takes to start one.
 
 Each half-step starts from the pairs and the other side's vectors alone, so that no lineage grows with iterations.
 """
@@ -61,7 +61,6 @@ from promo_spark.models.recommenders.tie_blocks import (
 )
 
 _PAIRS_OF_BLOCK = 2_000_000  # at most, on average: 16 MB in bytes
-_PAIRS_ON_DRIVER = 4_000_000  # at most: 64 MB in bytes, by users and by products
 _EQUATIONS_OF_BLOCK = 64 << 20  # bytes of a block of products, where vectors are sent
 _COUNT = "pairs"
 _Solving = Callable[[Floats], Iterator[tuple[int, Floats]]]  # the other side's vectors → the vectors of each block
@@ -84,13 +83,18 @@ class SentCell(Cell):
 
 @dataclass(frozen=True)
 class Fit:
-    """How factors are fitted. `broadcast_bytes`: up to which size users' vectors are broadcast."""
+    """How factors are fitted.
+
+    `driver_pairs`: up to how many pairs are solved on the driver. `broadcast_bytes`: up to which size users' vectors
+    are broadcast.
+    """
 
     rank: int
     iterations: int
     objective: Objective
     blocks: int
     seed: int
+    driver_pairs: int
     broadcast_bytes: int
 
 
@@ -107,7 +111,7 @@ def fitted_factors(ratings: DataFrame, fit: Fit) -> Factors:
     pairs = int(of_items[_COUNT].to_numpy().sum())
     blocks = max(fit.blocks, -(-pairs // _PAIRS_OF_BLOCK))
     in_blocks, vectors = user_blocks(counted, items, blocks), first_vectors(items, fit.rank, fit.seed)
-    if pairs <= _PAIRS_ON_DRIVER:
+    if pairs <= fit.driver_pairs:
         return _on_driver(in_blocks, items, vectors, blocks, fit)
     of_users = in_blocks.persist()
     try:

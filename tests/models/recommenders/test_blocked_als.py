@@ -21,8 +21,10 @@ FIT = Fit(
     objective=Objective(alpha=2.0, unobserved=1.0, regularisation=0.01, exponent=1.0, counted=1.0),
     blocks=3,
     seed=7,
+    driver_pairs=0,
     broadcast_bytes=1 << 20,
 )
+ON_DRIVER = replace(FIT, driver_pairs=1000)
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +46,6 @@ def vectors(factors: Factors) -> tuple[list[str], np.ndarray]:
     return sorted(rows), np.array([rows[user] for user in sorted(rows)], np.float32)
 
 
-@pytest.fixture
-def by_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if the pairs were too many for the driver."""
-    monkeypatch.setattr(blocked_als, "_PAIRS_ON_DRIVER", 0)
-
-
-@pytest.mark.usefixtures("by_tasks")
 def test_the_same_rows_give_the_same_factors(spark: SparkSession, pairs: DataFrame) -> None:
     """O03 (part): to the bit, whatever the order and the partitions; and what was kept for the fit is gone after it."""
     pairs.count()
@@ -68,15 +63,12 @@ def test_the_same_rows_give_the_same_factors(spark: SparkSession, pairs: DataFra
 
 def test_few_pairs_are_solved_on_the_driver_to_the_same_bit(pairs: DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
     """O03 (part): as by tasks, whatever the order and the partitions."""
-    with monkeypatch.context() as patch:
-        patch.setattr(blocked_als, "_solved_blocks", None)  # no task is asked
-        on_driver = fitted_factors(pairs.repartition(3), FIT)
-        again = fitted_factors(pairs.orderBy(F.desc("strength")).coalesce(1), FIT)
-    monkeypatch.setattr(blocked_als, "_PAIRS_ON_DRIVER", 0)
     by_tasks = fitted_factors(pairs, FIT)
-    for other in (again, by_tasks):
-        assert np.array_equal(on_driver.items, other.items) and np.array_equal(on_driver.vectors, other.vectors)
-        (users, of_users), (same, of_same) = vectors(on_driver), vectors(other)
+    monkeypatch.setattr(blocked_als, "_solved_blocks", None)  # no task is asked
+    for rows in (pairs.repartition(3), pairs.orderBy(F.desc("strength")).coalesce(1)):
+        on_driver = fitted_factors(rows, ON_DRIVER)
+        assert np.array_equal(on_driver.items, by_tasks.items) and np.array_equal(on_driver.vectors, by_tasks.vectors)
+        (users, of_users), (same, of_same) = vectors(on_driver), vectors(by_tasks)
         assert users == same and np.array_equal(of_users, of_same)
 
 
@@ -92,7 +84,6 @@ def test_planted_tastes_are_found(pairs: DataFrame) -> None:
     assert of_own.mean() > 4 * of_others.mean()
 
 
-@pytest.mark.usefixtures("by_tasks")
 def test_sent_vectors_give_what_broadcast_ones_give(pairs: DataFrame) -> None:
     """O03 (part): where users' vectors are too many for one machine, the fit goes on, with the same numbers."""
     whole, sent = fitted_factors(pairs, FIT), fitted_factors(pairs, replace(FIT, broadcast_bytes=0))
@@ -101,14 +92,11 @@ def test_sent_vectors_give_what_broadcast_ones_give(pairs: DataFrame) -> None:
     assert of_sent @ sent.vectors.T == pytest.approx(of_whole @ whole.vectors.T, abs=1e-4)
 
 
-@pytest.mark.parametrize("on_driver, broadcast_bytes", [(3, 0), (0, 0), (0, 1 << 20)])
-def test_there_may_be_more_blocks_than_users_and_products(
-    spark: SparkSession, on_driver: int, broadcast_bytes: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("fit", [ON_DRIVER, FIT, replace(FIT, broadcast_bytes=0)], ids=["driver", "broadcast", "sent"])
+def test_there_may_be_more_blocks_than_users_and_products(spark: SparkSession, fit: Fit) -> None:
     """Two users, two products, five blocks: some have nobody, some no product."""
-    monkeypatch.setattr(blocked_als, "_PAIRS_ON_DRIVER", on_driver)
     rows = [{"user_id": user, "item": item, "strength": 2.0} for user, item in [("a", 4), ("b", 4), ("b", 9)]]
-    few = fitted_factors(ModelPair.frame(spark, rows), replace(FIT, blocks=5, broadcast_bytes=broadcast_bytes))
+    few = fitted_factors(ModelPair.frame(spark, rows), replace(fit, blocks=5))
     users, of_users = vectors(few)
     assert (users, few.items.tolist()) == (["a", "b"], [4, 9])
     assert (of_users @ few.vectors.T)[[0, 1, 1], [0, 0, 1]] == pytest.approx(0.9, abs=0.1)
