@@ -36,7 +36,7 @@ def jvm(spark: SparkSession) -> Any:
 
 
 def spare_round_trips(spark: SparkSession) -> None:
-    """Spares calls on columns and frames most of what they ask the JVM beside: a tenth of a small run, and more.
+    """Spares calls on columns and frames most of what they ask the JVM beside: a tenth of a small run.
 
     To name a class or its member is a round trip, in which the JVM may search all of its JARs; a list is one for each
     of its entries.

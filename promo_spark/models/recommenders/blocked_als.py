@@ -61,6 +61,7 @@ from promo_spark.models.recommenders.tie_blocks import (
 )
 
 _PAIRS_OF_BLOCK = 2_000_000  # at most, on average: 16 MB in bytes
+_LOCAL_BYTES = 32 << 20  # of users' vectors that the driver solves and hands to Spark; more are solved in tasks
 _EQUATIONS_OF_BLOCK = 64 << 20  # bytes of a block of products, where vectors are sent
 _COUNT = "pairs"
 _Solving = Callable[[Floats], Iterator[tuple[int, Floats]]]  # the other side's vectors → the vectors of each block
@@ -145,6 +146,8 @@ def _on_driver(in_blocks: DataFrame, items: Integers, vectors: Floats, blocks: i
         return solved
 
     by = Turned.of(_alternated(solving(of_users), solving(of_items), users_of_block, vectors, fit))
+    if int(users_of_block.sum()) * fit.rank * vectors.itemsize > _LOCAL_BYTES:
+        return Factors(_user_vectors(in_blocks, by, fit), items, by.vectors)
     rows = pa.Table.from_batches(_solved_users(iter(of_users), by, fit))
     users = in_blocks.sparkSession.createDataFrame(rows, UserVector.schema())
     return Factors(users, items, by.vectors)

@@ -65,7 +65,8 @@ def test_few_pairs_are_solved_on_the_driver_to_the_same_bit(pairs: DataFrame, mo
     """O03 (part): as by tasks, whatever the order and the partitions."""
     by_tasks = fitted_factors(pairs, FIT)
     monkeypatch.setattr(blocked_als, "_solved_blocks", None)  # no task is asked
-    for rows in (pairs.repartition(3), pairs.orderBy(F.desc("strength")).coalesce(1)):
+    for rows, local_bytes in ((pairs.repartition(3), 1000), (pairs.orderBy(F.desc("strength")).coalesce(1), 0)):
+        monkeypatch.setattr(blocked_als, "_LOCAL_BYTES", local_bytes)  # 60 users × 4 × 4 bytes, or in tasks
         on_driver = fitted_factors(rows, ON_DRIVER)
         assert np.array_equal(on_driver.items, by_tasks.items) and np.array_equal(on_driver.vectors, by_tasks.vectors)
         (users, of_users), (same, of_same) = vectors(on_driver), vectors(by_tasks)
