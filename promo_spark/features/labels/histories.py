@@ -37,26 +37,57 @@ class Timeline:
         """The place after the owner's last row before the day."""
         return np.searchsorted(self.key, owner * _SPAN + day).astype(np.int64)
 
+    def within(self, owner: Ints, first: Ints, end: Ints) -> Span:
+        """The rows of the owners from the first day on and before the end."""
+        return Span(self, self.before(owner, first), self.before(owner, end), end)
+
     def count(self, owner: Ints, first: Ints, end: Ints) -> Ints:
         """How many rows the owners have from the first day on and before the end."""
-        return self.before(owner, end) - self.before(owner, first)
+        return self.within(owner, first, end).count
 
     def total(self, name: str, owner: Ints, first: Ints, end: Ints) -> Floats:
         """The sum of an amount over the same rows."""
-        sums = self.sums[name]
-        return (sums[self.before(owner, end)] - sums[self.before(owner, first)]).astype(np.float64)
+        return self.within(owner, first, end).total(name)
 
-    def recency(self, owner: Ints, first: Ints, end: Ints, nth: int = 1) -> Floats:
-        """Days from the last row (or the nth last) before the end to the end; NaN: there is none from the first on.
+
+@dataclass(frozen=True)
+class Span:
+    """Rows of a timeline, found once and asked often: of each owner those from one place on and before another."""
+
+    of: Timeline
+    begin: Ints
+    after: Ints
+    end: Ints  # the day that they lie before
+
+    @property
+    def count(self) -> Ints:
+        """How many rows."""
+        return self.after - self.begin
+
+    def total(self, name: str) -> Floats:
+        """The sum of an amount."""
+        sums = self.of.sums[name]
+        return (sums[self.after] - sums[self.begin]).astype(np.float64)
+
+    def recency(self, nth: int = 1) -> Floats:
+        """Days from the last row (or the nth last) to the end; NaN: there is none.
 
         >>> visits = Timeline(np.array([0, 0, 1]), np.array([100, 107, 90]), {})
-        >>> visits.recency(np.array([0, 1, 2]), np.array([0, 95, 0]), np.array([110, 110, 110])).tolist()
+        >>> visits.within(np.array([0, 1, 2]), np.array([0, 95, 0]), np.array([110, 110, 110])).recency().tolist()
         [3.0, nan, nan]
         """
-        place = self.before(owner, end) - nth
-        known = place >= self.before(owner, first)
-        day = self.day[np.where(known, place, 0)] if len(self.day) else np.zeros(len(owner), np.int64)
-        return np.where(known, (end - day).astype(np.float64), np.nan)
+        place = self.after - nth
+        known = place >= self.begin
+        days = self.of.day
+        day = days[np.where(known, place, 0)] if len(days) else np.zeros(len(place), np.int64)
+        return np.where(known, (self.end - day).astype(np.float64), np.nan)
+
+    def first(self, name: str = "") -> Ints:
+        """The day of the first row, or its amount; of those who have none, that of any row, or 0."""
+        values = self.of.amounts[name] if name else self.of.day
+        if not len(values):
+            return np.zeros(len(self.begin), np.int64)
+        return values[np.minimum(self.begin, len(values) - 1)]
 
 
 def timeline(owner: Ints, day: Ints, amounts: dict[str, Ints] | None = None) -> Timeline:

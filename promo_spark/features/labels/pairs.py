@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from promo_spark.contracts.model_features import PairFeatures
 from promo_spark.contracts.sensitive import declared_features
-from promo_spark.features.labels.histories import Floats, Histories, Ints, stacked
+from promo_spark.features.labels.histories import Floats, Histories, Ints, Span, stacked
 from promo_spark.features.labels.users import USER_FEATURES, Rows, user_features
 
 _OF_USER = (
@@ -71,11 +71,12 @@ def product_figures(of: Histories, category_of: Ints, day: int, lookback: int) -
     """
     products, pairs = len(category_of), np.arange(len(of.pair_user))
     end, first = np.full(len(pairs), day), np.full(len(pairs), day - lookback)
-    days = of.bought.count(pairs, first, end)
+    bought = of.bought.within(pairs, first, end)
+    days = bought.count
     recent = of.bought.count(pairs, np.full(len(pairs), day - _RECENT), end) > 0
     month = of.bought.count(pairs, np.full(len(pairs), day - _MONTH), end)
     before = of.bought.count(pairs, np.full(len(pairs), day - 2 * _MONTH), np.full(len(pairs), day - _MONTH))
-    gap, spread = _gaps(of, pairs, first, end)
+    gap, spread = _gaps(bought)
     again = days > 1
 
     def summed(values: Ints | Floats | NDArray[np.bool_]) -> Floats:
@@ -108,36 +109,52 @@ def pair_features(of: Histories, rows: Pairs, figures: ProductFigures) -> Floats
     `figures` are as of the same day. A product that the user never bought has NaN where only its purchases could tell.
     """
     end, first = rows.day, rows.day - rows.lookback
-    of_user = user_features(of, rows.users())
+    of_user = _of_users(of, rows)
     pair = of.pair(rows.user, rows.product)
-    known, pair = pair >= 0, np.maximum(pair, 0)
-    days = np.where(known, of.bought.count(pair, first, end), 0)
-    known = days > 0
-    recency = _where(known, of.bought.recency(pair, first, end))
-    gap, spread = (_where(known, v) for v in _gaps(of, pair, first, end))
-    begin = np.minimum(of.bought.before(pair, first), max(len(of.bought.day) - 1, 0))
-    tenure = _where(known, end - of.bought.day[begin] if len(of.bought.day) else end)
-    order_days = of_user[:, USER_FEATURES.index("order_days")]
-    taste = rows.user * figures.categories + figures.category[rows.product]
-    since = end - np.where(known, recency, rows.lookback).astype(np.int64) + 1
-    columns = [
-        *(of_user[:, USER_FEATURES.index(name)] for name in _OF_USER),
+    own = np.flatnonzero(pair >= 0)
+    own = own[of.bought.count(pair[own], first[own], end[own]) > 0]
+    bought = of.bought.within(pair[own], first[own], end[own])
+
+    def of_own(values: Ints | Floats, others: float = np.nan) -> Floats:
+        column = np.full(len(end), others)
+        column[own] = values
+        return column
+
+    def days_of_late(days: int) -> Floats:
+        since = np.maximum(end[own] - days, first[own])
+        return of_own(of.bought.count(pair[own], since, end[own]), 0.0)
+
+    recency, days = of_own(bought.recency()), of_own(bought.count, 0.0)
+    gap, spread = (of_own(values) for values in _gaps(bought))
+    order_days = of_user[:, _OF_USER.index("order_days")]
+    since = end - np.where(days > 0, recency, rows.lookback).astype(np.int64) + 1
+    tastes = of.tastes.within(rows.user * figures.categories + figures.category[rows.product], first, end)
+    columns: list[Floats | Ints] = [
         days,
         recency,
-        _where(known, of.bought.recency(pair, first, end, 2)),
-        tenure,
-        np.where(known, of.bought.count(pair, np.maximum(end - _MONTH, first), end), 0),
-        np.where(known, of.bought.count(pair, np.maximum(end - _RECENT, first), end), 0),
+        of_own(bought.recency(2)),
+        of_own(end[own] - bought.first()),
+        days_of_late(_MONTH),
+        days_of_late(_RECENT),
         gap,
         spread,
         recency / np.maximum(np.where(np.isnan(gap), figures.values[rows.product, 2], gap), 1.0),
-        _where(known, of.bought.total("units", pair, first, end) / 1000 / np.maximum(days, 1)),
+        of_own(bought.total("units") / 1000 / bought.count),
         days / np.where(order_days > 0, order_days, np.nan),
         of.orders.count(rows.user, since, end),
-        of.tastes.count(taste, first, end),
-        of.tastes.recency(taste, first, end),
+        tastes.count,
+        tastes.recency(),
     ]
-    return np.column_stack([stacked(columns), figures.values[rows.product]])
+    return np.column_stack([of_user, stacked(columns), figures.values[rows.product]])
+
+
+def _of_users(of: Histories, rows: Pairs) -> Floats:
+    """The columns _OF_USER of the rows; those of a user and day that follow one another are looked up once."""
+    starts = np.ones(len(rows.user), bool)
+    starts[1:] = (np.diff(rows.user) != 0) | (np.diff(rows.day) != 0)
+    values = user_features(of, Rows(rows.user[starts], rows.day[starts], rows.lookback))
+    repeated: Floats = values[:, [USER_FEATURES.index(name) for name in _OF_USER]][np.cumsum(starts) - 1]
+    return repeated
 
 
 def kinds_of_pairs(features: Floats) -> Ints:
@@ -168,17 +185,11 @@ def units_within(of: Histories, rows: Pairs, days: int) -> Floats:
     return np.where(pair >= 0, units, 0.0)
 
 
-def _gaps(of: Histories, pair: Ints, first: Ints, end: Ints) -> tuple[Floats, Floats]:
+def _gaps(bought: Span) -> tuple[Floats, Floats]:
     """Mean and spread of the days between the pairs' purchases; NaN of fewer than two, and of fewer than three."""
-    bought = of.bought
-    count, begin = bought.count(pair, first, end), bought.before(pair, first)
+    count = bought.count
     gaps = np.where(count > 1, count - 1, np.nan)
-    inside = np.minimum(begin, max(len(bought.day) - 1, 0))
-    reached = np.where(count > 0, bought.amounts["gap"][inside] if len(bought.day) else 0, 0)
-    gap = (bought.total("gap", pair, first, end) - reached) / gaps
-    squared = (bought.total("gap_squared", pair, first, end) - reached * reached) / gaps
+    reached = np.where(count > 0, bought.first("gap"), 0)
+    gap = (bought.total("gap") - reached) / gaps
+    squared = (bought.total("gap_squared") - reached * reached) / gaps
     return gap, np.where(count > 2, np.sqrt(np.maximum(squared - gap * gap, 0.0)), np.nan)
-
-
-def _where(known: NDArray[np.bool_], values: Ints | Floats) -> Floats:
-    return np.where(known, np.asarray(values, np.float64), np.nan)

@@ -44,7 +44,8 @@ def ties(of: Histories, day: int, *, days: int, half_life: int) -> Ties:
 def purchase_matrix(of: Histories, day: int, *, days: int, allowed: NDArray[np.bool_]) -> sparse.csr_array:
     """Users × products: 1 where the user bought an allowed product in the `days` before a day."""
     inside = (of.bought.day < day) & (of.bought.day >= day - days)
-    pair = np.unique(of.bought.owner[inside])
+    pair = of.bought.owner[inside]
+    pair = pair[np.diff(pair, prepend=-1) != 0]  # they rise
     pair = pair[allowed[of.pair_product[pair]]]
     ones = np.ones(len(pair), np.float32)
     return sparse.csr_array((ones, (of.pair_user[pair], of.pair_product[pair])), shape=(of.users, len(allowed)))

@@ -36,21 +36,18 @@ def user_features(of: Histories, rows: Rows) -> Floats:
     user, end = rows.user, rows.day
     first = end - rows.lookback
     orders = of.orders
-    count = orders.count(user, first, end)
-    recency = orders.recency(user, first, end)
-    begin, last = orders.before(user, first), orders.before(user, end)
-    first_day = orders.day[np.minimum(begin, max(len(orders.day) - 1, 0))] if len(orders.day) else end
-    tenure = np.where(count > 0, end - first_day, np.nan)
+    whole, month = orders.within(user, first, end), orders.within(user, np.maximum(end - 28, first), end)
+    quarter = orders.within(user, np.maximum(end - 91, first), end)
+    count, recency = whole.count, whole.recency()
+    tenure = np.where(count > 0, end - whole.first(), np.nan)
     gaps = np.where(count > 1, count - 1, np.nan)
     # the gap before the first order day in the lookback reaches out of it
-    gap_sums = (orders.total("gap", user, first, end), orders.total("gap_squared", user, first, end))
-    inside = np.minimum(begin, max(len(orders.day) - 1, 0))
-    reached = np.where(begin < last, orders.amounts["gap"][inside] if len(orders.day) else 0, 0)
-    gap = (gap_sums[0] - reached) / gaps
-    spread = np.sqrt(np.maximum((gap_sums[1] - reached * reached) / gaps - gap * gap, 0.0))
+    reached = np.where(count > 0, whole.first("gap"), 0)
+    gap = (whole.total("gap") - reached) / gaps
+    spread = np.sqrt(np.maximum((whole.total("gap_squared") - reached * reached) / gaps - gap * gap, 0.0))
     windows = {days: orders.count(user, np.maximum(end - days, first), end) for days in WINDOWS}
     known = np.where(count > 0, count, np.nan)
-    lines = orders.total("lines", user, first, end)
+    lines = whole.total("lines")
     contacts = {d: of.contacts.count(user, np.maximum(end - d, first), end) for d in (14, 28, 91, rows.lookback)}
     redeemed = of.redemptions.count(user, first, end)
     registered = of.registered[user]
@@ -58,8 +55,8 @@ def user_features(of: Histories, rows: Rows) -> Floats:
     return stacked(
         [
             recency,
-            orders.recency(user, first, end, 2),
-            orders.recency(user, first, end, 4),
+            whole.recency(2),
+            whole.recency(4),
             tenure,
             account,
             count,
@@ -68,12 +65,12 @@ def user_features(of: Histories, rows: Rows) -> Floats:
             gap,
             spread,
             recency / np.maximum(gap, 1.0),
-            orders.total("cents", user, np.maximum(end - 28, first), end) / 100,
-            orders.total("cents", user, np.maximum(end - 91, first), end) / 100,
-            orders.total("cents", user, first, end) / known / 100,
+            month.total("cents") / 100,
+            quarter.total("cents") / 100,
+            whole.total("cents") / known / 100,
             lines / known,
-            orders.total("discounted", user, first, end) / np.where(lines > 0, lines, np.nan),
-            orders.total("weekend", user, first, end) / known,
+            whole.total("discounted") / np.where(lines > 0, lines, np.nan),
+            whole.total("weekend") / known,
             contacts[14],
             contacts[28],
             contacts[91],

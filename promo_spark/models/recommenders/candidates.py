@@ -95,8 +95,7 @@ def scored_users(neighbours: Neighbours, shoppers: Shoppers) -> Iterator[Scored]
     for first in range(0, columns.shape[0], _AT_ONCE):
         end = min(first + _AT_ONCE, columns.shape[0])
         part = columns[first:end]
-        similar = neighbours.similar(part, shoppers.places[first:end])
-        yield Scored(neighbours, first, end, neighbours.together(part), similar)
+        yield Scored(neighbours, first, end, *neighbours.scores(part, shoppers.places[first:end]))
 
 
 def candidates(
@@ -120,9 +119,9 @@ def candidates(
             user = np.broadcast_to(np.arange(first, end)[:, None], best.shape)
             keys.append((user * products + neighbours.products[best])[np.isfinite(value)])
         everyone = np.arange(first, end)[:, None] * products + popular[None, : breadth.popular]
-        row, column = bought.nonzero()
-        keys.append(np.setdiff1d(everyone, (row + first) * products + column))
-        judged, product = np.divmod(np.unique(np.concatenate(keys)), products)
+        keys.append(everyone[bought[:, popular[: breadth.popular]].toarray() == 0])
+        key = np.sort(np.concatenate(keys))
+        judged, product = np.divmod(key[np.diff(key, prepend=-1) != 0], products)
         yield scored, judged, product
 
 

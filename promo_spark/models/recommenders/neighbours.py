@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from promo_spark.models.recommenders.similarities import nearest, shares
+from promo_spark.models.recommenders.similarities import cosines, nearest_of, shares
 from promo_spark.models.recommenders.top_n import Floats, Integers
 
 
@@ -48,10 +48,11 @@ class Neighbours:
         x, lately = (sparse.csr_array(part[:, products], dtype=np.float32) for part in (bought, recent))
         shared = (x @ x.T).toarray().astype(np.float64)
         inverse = np.linalg.inv(shared + ridge * np.eye(len(shared))).astype(np.float32)
-        explained = np.zeros(len(products))
-        for first in range(0, len(products), 4096):  # a dense slice of the products at a time
-            part = x[:, first : first + 4096].toarray()
-            explained[first : first + 4096] = (part * (inverse @ part)).sum(axis=0)
+        explained, buyers = np.zeros(len(products)), sparse.csr_array(x.T)
+        for first in range(0, len(products), 1024):  # products × the sample's users, dense: a slice at a time
+            part = buyers[first : first + 1024]
+            product, user = part.nonzero()
+            explained[first : first + 1024] = np.bincount(product, (part @ inverse)[product, user], part.shape[0])
         weight = (1 / np.maximum(1 - explained, 1e-6)).astype(np.float32)
         return Neighbours(products, x, lately, inverse, weight, nearest)
 
@@ -61,15 +62,23 @@ class Neighbours:
 
     def together(self, of_users: sparse.csr_array) -> Floats:
         """Users × scored products: EASE's scores."""
-        shared = (of_users @ self.bought.T).toarray().astype(np.float32)
+        return self._together(of_users, self._shared(of_users))
+
+    def scores(self, of_users: sparse.csr_array, places: Integers) -> tuple[Floats, Floats]:
+        """Users × scored products: `together`, and what the nearest users bought lately, as shares that sum to 1.
+
+        `places`: where each user stands in the sample, −1 where not: nobody is a neighbour of their own.
+        """
+        shared = self._shared(of_users)
+        alike = cosines(shared, of_users, self.bought)
+        return self._together(of_users, shared), shares(nearest_of(alike, self.nearest, places), self.recent)
+
+    def _shared(self, of_users: sparse.csr_array) -> Floats:
+        """Users × the sample: how many products both bought."""
+        return np.asarray((of_users @ self.bought.T).toarray(), np.float32)
+
+    def _together(self, of_users: sparse.csr_array, shared: Floats) -> Floats:
         scores = np.asarray(((shared @ self.inverse) @ self.bought) * self.weight, np.float32)
         user, column = of_users.nonzero()
         scores[user, column] += 1 - self.weight[column]
         return scores
-
-    def similar(self, of_users: sparse.csr_array, places: Integers) -> Floats:
-        """Users × scored products: what the nearest users bought lately, weighted by the cosine; they sum to 1.
-
-        `places`: where each user stands in the sample, −1 where not: nobody is a neighbour of their own.
-        """
-        return shares(nearest(of_users, self.bought, "cosine", self.nearest, places), self.recent)

@@ -37,9 +37,14 @@ def similarities(rows: sparse.csr_array, others: sparse.csr_array, measure: Meas
         sizes = [np.asarray(part.sum(axis=1)).ravel() for part in (rows, others)]
         either = sizes[0][:, None] + sizes[1][None, :] - shared
         return np.asarray(shared / np.maximum(either, 1.0), np.float32)
+    return cosines(shared, rows, others)
+
+
+def cosines(products: Floats, rows: sparse.csr_array, others: sparse.csr_array) -> Floats:
+    """The cosines of each row with each of the others, of which the inner products are known."""
     lengths = [np.sqrt(np.asarray(part.multiply(part).sum(axis=1)).ravel()) for part in (rows, others)]
     lengths = [np.where(length > 0, length, 1.0).astype(np.float32) for length in lengths]
-    return np.asarray(shared / lengths[0][:, None] / lengths[1][None, :], np.float32)
+    return np.asarray(products / lengths[0][:, None] / lengths[1][None, :], np.float32)
 
 
 def nearest(
@@ -52,13 +57,18 @@ def nearest(
     found = []
     for first in range(0, rows.shape[0], _AT_ONCE):
         alike = similarities(rows[first : first + _AT_ONCE], others, measure)
-        place = places[first : first + _AT_ONCE]
-        inside = np.flatnonzero(place >= 0)
-        alike[inside, place[inside]] = 0.0
-        column, value = top_n(alike, min(most, alike.shape[1]))
-        row, rank = np.nonzero(value > 0)
-        found.append(sparse.csr_array((value[row, rank], (row, column[row, rank])), shape=alike.shape))
+        found.append(nearest_of(alike, most, places[first : first + _AT_ONCE]))
     return sparse.csr_array(sparse.vstack(found, format="csr") if found else (0, others.shape[0]), dtype=np.float32)
+
+
+def nearest_of(alike: Floats, most: int, places: Integers) -> sparse.csr_array:
+    """The same of rows whose similarities are known; that of a row with itself becomes 0 in place."""
+    inside = np.flatnonzero(places >= 0)
+    alike[inside, places[inside]] = 0.0
+    column, value = top_n(alike, min(most, alike.shape[1]))
+    row, rank = np.nonzero(value > 0)
+    found = (value[row, rank], (row, column[row, rank]))
+    return sparse.csr_array(found, shape=alike.shape, dtype=np.float32)
 
 
 def _pearson(rows: sparse.csr_array, others: sparse.csr_array) -> Floats:

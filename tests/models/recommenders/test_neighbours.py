@@ -38,14 +38,14 @@ def test_products_are_scored_by_the_cosine_of_users() -> None:
 
     Product 5 has D and E, 1.1153; 4 has C, E and F, .8165; 3 has C and D, .7071; 6 has F, .4082.
     """
-    scores = neighbours().similar(matrix(BOUGHT[[G]]), np.array([G]))[0]
+    scores = neighbours().scores(matrix(BOUGHT[[G]]), np.array([G]))[1][0]
     assert scores[2:] == pytest.approx([0.2007, 0.2317, 0.3165, 0.1159], abs=1e-4)
 
 
 def test_only_the_nearest_count() -> None:
     """The two nearest, A and B, bought only what G bought too. With G itself as a stranger, G is among the nearest."""
-    assert neighbours(2).similar(matrix(BOUGHT[[G]]), np.array([G]))[0].tolist() == [1, 1, 0, 0, 0, 0]
-    assert neighbours(4).similar(matrix(BOUGHT[[G]]), np.array([-1]))[0][2:] == pytest.approx(
+    assert neighbours(2).scores(matrix(BOUGHT[[G]]), np.array([G]))[1][0].tolist() == [1, 1, 0, 0, 0, 0]
+    assert neighbours(4).scores(matrix(BOUGHT[[G]]), np.array([-1]))[1][0][2:] == pytest.approx(
         [0.7071 / 3.7071, 0, 0.7071 / 3.7071, 0], abs=1e-4
     )
 
@@ -56,6 +56,7 @@ def test_a_user_who_is_not_in_the_sample_is_scored_by_the_same_weights() -> None
     weights = np.eye(6) - gram / np.diag(gram)
     stranger = np.array([[0, 0, 0, 1, 0, 1]], np.float32)
     assert neighbours().together(matrix(stranger)) == pytest.approx(stranger @ weights, abs=1e-5)
+    assert neighbours().scores(matrix(stranger), np.array([-1]))[0] == pytest.approx(stranger @ weights, abs=1e-5)
 
 
 def test_products_with_too_few_buyers_have_no_score() -> None:
