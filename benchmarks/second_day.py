@@ -1,13 +1,14 @@
 """What the second day costs beside the first: every job of the daily run, on a generated retailer.
 
     .venv/bin/python benchmarks/second_day.py [--users 2000] [--products 500] [--days 120] [--json FILE] [--folder F]
-        [--set KEY=VALUE ...]
+        [--first-day] [--jobs ingest,profile] [--set KEY=VALUE ...]
 
 Generates a retailer, runs the jobs for the day after its history, plays that day (`simulate`) and runs the jobs for the
 next one. Each job is a call of its own, with the start of its JVM in its figures. Prints a row per day and job: wall
 and CPU seconds of the call with all its processes; the memory of the largest of them; rows and files that Spark's
-tasks read (a small table that the driver reads is not counted). --json writes the same rows. A retail chain:
---users 100000 --products 5000 --days 365, some hours on two cores.
+tasks read (a small table that the driver reads is not counted). --json writes the same rows, after each job. A retail
+chain: --users 100000 --products 5000 --days 365, some hours on two cores. --first-day leaves the second one out, --jobs
+all jobs but these. A retailer that --folder has already is not made again.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import argparse
 import datetime
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +81,11 @@ def main() -> None:
     options.add_argument("--days", type=int, default=120)
     options.add_argument("--json", type=Path)
     options.add_argument("--folder", type=Path, help="where the retailer and its lake are kept; default: nowhere")
+    options.add_argument("--first-day", action="store_true", help="leave the second day out")
+    options.add_argument("--jobs", type=lambda text: tuple(text.split(",")), default=JOBS, help="only these")
     options.add_argument("--set", action="append", default=[], dest="set_to", metavar="KEY=VALUE", help="a setting")
     chosen = options.parse_args()
+    dates = (FIRST,) if chosen.first_day else (FIRST, SECOND)
     with tempfile.TemporaryDirectory(prefix="promo_spark_second_day_") as name:
         folder = chosen.folder or Path(name)
         folder.mkdir(parents=True, exist_ok=True)
@@ -89,23 +93,28 @@ def main() -> None:
         set_to = [f"ingest.folder={folder}/raw", f"lake.root={folder}/lake"]
         set_to += [*(f"generate.{size}={value}" for size, value in sizes.items()), *chosen.set_to]
         settings = [word for value in set_to for word in ("--set", value)]
-        rows = []
-        submitted(PROJECT, "generate", "--env", "world", "--date", FIRST.isoformat(), *settings)
-        for date in (FIRST, SECOND):
+        rows: list[dict[str, Any]] = []
+        if not (folder / "raw").exists():
+            submitted(PROJECT, "generate", "--env", "world", "--date", FIRST.isoformat(), *settings)
+        for date in dates:
             if date == SECOND:
                 submitted(PROJECT, "simulate", "--env", "world", "--date", FIRST.isoformat(), *settings)
-            for job in JOBS:
+            for job in chosen.jobs:
                 rows.append(cost(job, date, Path(name), settings))
                 print(shown(rows[-1]), flush=True)
+                if chosen.json:
+                    chosen.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     print()
-    for what, jobs in {"all": JOBS, "without promote": JOBS[:-1], "ingest and profile": JOBS[:2]}.items():
-        first, second = (
-            sum(row["cpu_s"] for row in rows if row["day"] == day.isoformat() and row["job"] in jobs)
-            for day in (FIRST, SECOND)
-        )
-        print(f"{what:20} CPU seconds: first day {first:9.1f}, second {second:9.1f}, ratio {second / first:.2f}")
-    if chosen.json:
-        chosen.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    without = [job for job in chosen.jobs if job != "promote"]
+    for what, jobs in {"all": chosen.jobs, "without promote": without, "ingest and profile": JOBS[:2]}.items():
+        of_day = {date: cpu_seconds(rows, date, jobs) for date in dates}
+        ratio = f", ratio {of_day[SECOND] / of_day[FIRST]:.2f}" if SECOND in of_day else ""
+        print(f"{what:20} CPU seconds: {', '.join(f'{day} {cpu:9.1f}' for day, cpu in of_day.items())}{ratio}")
+
+
+def cpu_seconds(rows: Sequence[Mapping[str, Any]], date: datetime.date, jobs: Sequence[str]) -> float:
+    """What the jobs took on the date."""
+    return sum(float(row["cpu_s"]) for row in rows if row["day"] == date.isoformat() and row["job"] in jobs)
 
 
 if __name__ == "__main__":
