@@ -175,7 +175,8 @@ def found(spec: WorldSpec, of: Sales, settings: Settings) -> Found:
     by_category = [group for _, group in rows.groupby(ProductWeek.category)]
     first, pool, about = first_pass(by_category, weeks, own)
     fitting = Fitting(weeks, own, pool, about)
-    estimates = [_values(estimate_row(group, fitting)) for group in by_category]
+    told = [estimate_row(group, fitting) for group in by_category]
+    estimates = [_values(of_category) for of_category in told]
     mailed = np.sum([row[CategoryEvidence.mailed_units] for row in first], axis=0)
     share = mailed / sum(row[CategoryEvidence.usual_units] for row in first)
     changes = sorted({*shop.campaigns.start.tolist(), *shop.campaigns.end.tolist()})
@@ -187,20 +188,11 @@ def found(spec: WorldSpec, of: Sales, settings: Settings) -> Found:
         if halo is not None and halo.told:
             drawn[name] = without * -np.expm1(-halo.effect * share) / np.maximum(mailed, 1e-9)
     halo_units, halo_margin = (None if d is None else d.tolist() for d in drawn.values())
-    profits = [
-        profit_rows(
-            group,
-            fitting,
-            first=spec.start,
-            halo_units=halo_units,
-            halo_margin=halo_margin,
-        )
-        for group in by_category
-    ]
+    profits = profit_rows(pd.concat(told), first=spec.start, halo_units=halo_units, halo_margin=halo_margin)
     elasticity = elasticity_rows(estimates, moved=True, prior=own.prior_elasticity, spread=pool.spread)
     error = float(np.sqrt(sum(row[CategoryEstimate.margin_error] ** 2 for row in estimates)))
     of_mailers = (halo.effect, halo.error) if halo else (float("nan"), float("nan"))
-    return Found(pd.DataFrame(elasticity), pd.concat(profits), of_mailers, error)
+    return Found(pd.DataFrame(elasticity), profits, of_mailers, error)
 
 
 def _values(row: pd.DataFrame) -> dict[str, Any]:

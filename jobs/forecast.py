@@ -8,7 +8,8 @@ wanted, by what is bought together, stands apart in models.demand_hints: a rule 
 basket rules it is empty. What to order follows from the forecasts' own uncertainty over the lead time
 (models.inventory_plan), by store where silver.inventory counts by store; without it, needs alone are told. What is
 far from usual in sales, deliveries and stock stands in models.supply_alerts, which styles, brands and tags of a
-category are about to sell more in models.demand_trends.
+category are about to sell more in models.demand_trends, and how many users of a segment came and will come in
+models.segment_trends.
 """
 
 from __future__ import annotations
@@ -23,12 +24,15 @@ from promo_spark.contracts.models import (
     Metrics,
     PooledForecastModels,
     Registry,
+    Segments,
 )
+from promo_spark.contracts.predictions import SegmentTrends
 from promo_spark.contracts.silver import Holidays, Inventory, OrderLines, PromoCalendar
 from promo_spark.contracts.supply import DemandTrends, InventoryPlan, SupplyAlerts
 from promo_spark.flows.forecast import expected_of_date, fits_of_date, forecasts_of_date, hints_of_date, trends_of_date
 from promo_spark.flows.forecast_pooled import planned_of_date
 from promo_spark.flows.registry import registry_rows
+from promo_spark.flows.segment_trends import segment_trends_of_date
 from promo_spark.flows.supply import alerts_of_date, plan_of_date
 from promo_spark.measures.metric_rows import figure_entries
 from promo_spark.models.forecasts.batches import forecast_totals, forecasts, sales_series
@@ -45,6 +49,7 @@ from promo_spark.settings.forecast import ForecastSettings
         Inventory,
         PromoCalendar,
         Holidays,
+        Segments,
         Everyone(OrderLines, why="each store's share of a product's sales is one of all users"),
         Earlier(ForecastModels),
         Earlier(PooledForecastModels),
@@ -56,6 +61,7 @@ from promo_spark.settings.forecast import ForecastSettings
         ForecastTotals,
         DemandHints,
         DemandTrends,
+        SegmentTrends,
         InventoryPlan,
         SupplyAlerts,
         ForecastModels,
@@ -78,6 +84,7 @@ def run(ctx: Context[ForecastSettings]) -> None:
     expected = ctx.keep(expected_of_date(ctx, ahead, sales))
     ctx.write(DemandHints, hints_of_date(ctx, expected))
     ctx.write(DemandTrends, trends_of_date(ctx, expected))
+    ctx.write(SegmentTrends, segment_trends_of_date(ctx))
     ctx.write(ForecastModels, model_rows(of_date.models, as_of=ctx.date, made_by=ctx.made_by))
     ctx.write(PooledForecastModels, of_date.pooled.rows())
     ctx.write(Registry, registry_rows(ctx, *fits_of_date(ctx, of_date, series)))

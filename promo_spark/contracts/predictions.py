@@ -16,6 +16,7 @@ TARGETS = ("order_14d", "churn_60d", "spend_30d", "redemption")
 ENGINES = ("boosting", "logistic", "linear", "base_rate")
 SOURCES = ("own", "recommended")
 OPPORTUNITIES = ("cart", "category_gap", "not_yet_buying")
+SEGMENT_MEASURES = ("users", "orders", "revenue")
 
 
 class BoughtEntry(Frame):
@@ -188,6 +189,31 @@ class CustomerValue(Predicted):
     value = Col(_DOUBLE, "expected_orders × order_worth; no margin, no interest", unit="currency", required=True)
 
 
+class SegmentTrends(Predicted):
+    """One row per segment, measure and day: what its users did before as_of, and what is expected of days to come.
+
+    Segments by value, as users are in them on as_of, whichever they were in on the day. Measures are forecast each by
+    itself, as series of their own: a user alone orders too seldom for one.
+    """
+
+    name = "segment_trends"
+    key = ("as_of", "segment_id", "measure", "day")
+    checks = (Check("measure_known", "measure", "in", SEGMENT_MEASURES),)
+    segment_id = Col(_INT, "the segment, as in models.segments", required=True)
+    segment_name = Col(_TEXT, "its name", required=True)
+    measure = Col(
+        _TEXT, "users: who ordered; orders: of these; revenue: amount paid, less returns, in currency", required=True
+    )
+    day = Col(T.DateType(), "the business day", required=True)
+    actual = Col(_DOUBLE, "what it was; null: the day is to come")
+    expected = Col(_DOUBLE, "what it is expected to be; null: the day is over, as in the columns that follow")
+    lower_80 = Col(_DOUBLE, "lower end of the 80% interval; null, too: the segment has hardly a day of orders")
+    upper_80 = Col(_DOUBLE, "upper end of the 80% interval")
+    lower_95 = Col(_DOUBLE, "lower end of the 95% interval")
+    upper_95 = Col(_DOUBLE, "upper end of the 95% interval")
+    model = Col(_TEXT, "the champion that expects it: a model, an ensemble of models, or a rule")
+
+
 PREDICTIONS: tuple[type[Table], ...] = (
     Propensity,
     ItemPropensity,
@@ -195,4 +221,5 @@ PREDICTIONS: tuple[type[Table], ...] = (
     CustomerValue,
     FittedModels,
     RankingModels,
+    SegmentTrends,
 )

@@ -17,7 +17,7 @@ from promo_spark.contracts.silver import Campaigns, Inventory, OrderLines, Promo
 from promo_spark.measures.behaviour_segments import by_behaviour
 from promo_spark.measures.metric_rows import Figure
 from promo_spark.models.elasticity.categories import Fitting, prior_pool
-from promo_spark.models.elasticity.frames import CategoryEstimate, CategoryEvidence
+from promo_spark.models.elasticity.frames import PROMOTED, CategoryEstimate, CategoryEvidence
 from promo_spark.models.elasticity.passes import category_estimates, category_evidence, promotion_profits
 from promo_spark.models.elasticity.pooling import pooled
 from promo_spark.models.elasticity.product_weeks import (
@@ -54,6 +54,7 @@ class Effects:
 
     fitting: Fitting
     estimates: list[Values]
+    told: DataFrame  # CategoryEstimate, kept: they with what each promotion brought
     moved: bool
     halo: Halo | None
     mailed: Floats  # per week, units of usual sales
@@ -96,12 +97,13 @@ def effects_of_date(ctx: Context[ElasticitySettings], shelves: Shelves) -> Effec
     about = {c: usual if e is None else float(e.effects[0]) for c, e in found.items()}
     fitting = Fitting(weeks, settings, pool, about)
     ctx.say(f"fitting {len(first)} categories over {weeks} weeks")
-    estimates = _in_order(category_estimates(shelves.weekly, fitting))
+    told = ctx.keep(category_estimates(shelves.weekly, fitting))
+    estimates = _in_order(told.drop(*PROMOTED))
     mailed = np.sum([row[CategoryEvidence.mailed_units] for row in first], axis=0) if first else np.zeros(weeks)
     sold = sum(row[CategoryEvidence.usual_units] for row in first)
     share = mailed / max(sold, 1e-9)
     halo = halo_of_mailers(shelves.orders, share, shelves.campaign_changes)
-    return Effects(fitting, estimates, prices_moved(known), halo, mailed, share)
+    return Effects(fitting, estimates, told, prices_moved(known), halo, mailed, share)
 
 
 def elasticities(ctx: Context[ElasticitySettings], effects: Effects) -> DataFrame:
@@ -120,8 +122,7 @@ def profits(shelves: Shelves, effects: Effects) -> DataFrame:
     units, margin = (_halo(effects, c) for c in (CategoryEstimate.units_without, CategoryEstimate.margin_without))
     weights = np.maximum(effects.mailed, 1e-9)
     return promotion_profits(
-        shelves.weekly,
-        effects.fitting,
+        effects.told,
         first=shelves.weeks.first,
         halo_units=None if units is None else (units / weights).tolist(),
         halo_margin=None if margin is None else (margin / weights).tolist(),

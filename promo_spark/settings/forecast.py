@@ -65,5 +65,6 @@ class ForecastSettings(Section):
     refit_outside_95: Share
     batch_series: Positive
     partitions: Positive
+    segment_days: Annotated[int, Field(ge=0, le=3660)]
     pooled: PooledSettings
     supply: SupplySettings

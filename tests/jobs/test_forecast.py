@@ -9,7 +9,8 @@ from chispa import assert_df_equality
 
 from jobs.forecast import run
 from promo_spark.contracts.features import DailySales
-from promo_spark.contracts.models import BasketRules, DemandHints, Forecasts, ForecastTotals, Metrics
+from promo_spark.contracts.models import BasketRules, DemandHints, Forecasts, ForecastTotals, Metrics, Segments
+from promo_spark.contracts.predictions import SegmentTrends
 from promo_spark.contracts.silver import Inventory, OrderLines
 from promo_spark.contracts.supply import InventoryPlan
 from promo_spark.errors import ContractError, MissingDataError, SettingsError
@@ -114,3 +115,25 @@ def test_what_cannot_be_forecast_is_said_and_nothing_written(lake: Lake) -> None
     with pytest.raises(SettingsError, match=r"forecast.models_regular: there is no model Prophet"):
         execute(lake, 'forecast.models_regular=["Prophet"]')
     assert not lake.exists(Forecasts)
+
+
+def test_what_segments_did_and_will_do_stands_beside_the_forecasts(lake: Lake) -> None:
+    """C11 (part): 14 days of a user of segment 1 who orders daily, and 7 to come; nothing where it is not asked for."""
+    lake.write(DailySales, sales("category:tea", [5.0] * 14), {"as_of": DAY})
+    days = [DAY - datetime.timedelta(n) for n in range(1, 15)]
+    bought = [
+        {"order_id": str(day), "order_date": day, "user_id": "ann", "quantity": 1, "amount_paid": 4} for day in days
+    ]
+    lake.write(OrderLines, bought)
+    lake.write(Segments, [{"as_of": DAY, "user_id": "ann", "segment_id": 1, "segment_name": "daily"}], {"as_of": DAY})
+    execute(lake)
+    found = lake.read(SegmentTrends).collect()
+    assert len(found) == 3 * (14 + 7)
+    told = {(r.measure, r.day): (r.actual, r.expected) for r in found}
+    assert told["users", days[0]] == told["orders", days[0]] == (1.0, None)
+    assert told["revenue", days[-1]] == (4.0, None)
+    assert told["revenue", DAY] == (None, 4.0)
+    assert {(r.segment_id, r.segment_name) for r in found} == {(1, "daily")}
+    assert all((r.model is None) == (r.expected is None) for r in found)
+    execute(lake, "forecast.segment_days=0")
+    assert lake.read(SegmentTrends).isEmpty()

@@ -1,7 +1,7 @@
 """One category at a time: its evidence, its estimates, and the profit of its promotions, as rows.
 
-Each function takes the ProductWeek rows of one category in any order. Fitting is repeated rather than kept: it takes
-a second of the largest category, and nothing has to be stored between the passes.
+The first two functions take the ProductWeek rows of one category in any order. What a category's promotions brought
+goes along with its estimates, but for the halo of mailers, which is known when all categories are.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pandas as pd
 from promo_spark.contracts.measurement import PromotionPnl
 from promo_spark.models.elasticity.aggregates import Estimate, estimated, together
 from promo_spark.models.elasticity.category_weeks import WEEK, Bools, CategoryWeeks, category_weeks
-from promo_spark.models.elasticity.frames import CategoryEstimate, CategoryEvidence, ProductWeek
+from promo_spark.models.elasticity.frames import PROMOTED, CategoryEstimate, CategoryEvidence, ProductWeek
 from promo_spark.models.elasticity.pooling import Pool, believed, evidence
 from promo_spark.models.elasticity.profit import Profit, Slopes, margin_slopes, profit
 from promo_spark.models.elasticity.regression import EFFECTS, ELASTICITY, Cells, Floats, Prior, fitted
@@ -73,7 +73,7 @@ def estimate_row(rows: pd.DataFrame, fitting: Fitting) -> pd.DataFrame:
     shelf = category_weeks(rows, fitting.weeks, fitting.settings)
     if not shelf.modelled.any():
         return pd.DataFrame([_nothing_fitted(category, fitting)])
-    known, _ = _known_products(shelf)
+    known, ids = _known_products(shelf)
     cells = known.cells()
     estimate = estimated(cells, known.usual_units, fitting.pool, about=fitting.about[category])
     counted = known.modelled | known.promoted
@@ -81,6 +81,20 @@ def estimate_row(rows: pd.DataFrame, fitting: Fitting) -> pd.DataFrame:
     product, week = np.nonzero(counted)
     sums = np.bincount(product, slopes.of_elasticity, len(known.units)).astype(np.float64)
     margin_variance = variance(cells, estimate.fit, of_effects=slopes.of_effects.sum(axis=0), of_elasticities=sums)
+    promoted = known.promoted[product, week]
+    of_promotions = {
+        CategoryEstimate.promoted_week: week,
+        CategoryEstimate.promoted_product: np.array(ids, dtype=object)[product],
+        CategoryEstimate.promoted_depth: known.depth[product, week],
+        CategoryEstimate.promoted_units: known.units[product, week],
+        CategoryEstimate.promoted_gross_units: brought.gross_units,
+        CategoryEstimate.promoted_cannibalised: brought.cannibalised,
+        CategoryEstimate.promoted_pulled_forward: brought.pulled_forward,
+        CategoryEstimate.promoted_margin: brought.margin,
+        CategoryEstimate.promoted_error: _margin_errors(known, estimate, slopes, product),
+        CategoryEstimate.promoted_mailed: known.usual_units[product] * known.mailer[product, week],
+        CategoryEstimate.promoted_cost_assumed: known.cost_is_assumed[product],
+    }
     row: dict[str, Any] = {
         CategoryEstimate.category: category,
         CategoryEstimate.elasticity: estimate.elasticity,
@@ -94,56 +108,63 @@ def estimate_row(rows: pd.DataFrame, fitting: Fitting) -> pd.DataFrame:
         CategoryEstimate.margin_error: float(np.sqrt(margin_variance)),
         CategoryEstimate.units_without: np.bincount(week, brought.units_without, fitting.weeks).tolist(),
         CategoryEstimate.margin_without: np.bincount(week, brought.margin_without, fitting.weeks).tolist(),
+        **{name: values[promoted] for name, values in of_promotions.items()},
     }
     return pd.DataFrame([row | _segments(known, cells, estimate, fitting)])
 
 
 def profit_rows(
-    rows: pd.DataFrame,
-    fitting: Fitting,
+    estimates: pd.DataFrame,
     *,
     first: datetime.date,
     halo_units: Sequence[float] | None,
     halo_margin: Sequence[float] | None,
 ) -> pd.DataFrame:
-    """What each promotion of the category brought. → PromotionPnl without date and run.
+    """What each promotion of categories brought. CategoryEstimate → PromotionPnl without date and run.
 
     `halo_units` and `halo_margin`: by week, what the visits drawn by all mailers bought per unit of usual sales in the
     mailer; None: not measurable.
     """
-    category = str(rows[ProductWeek.category].iloc[0])
-    shelf = category_weeks(rows, fitting.weeks, fitting.settings)
-    columns = [c for c in PromotionPnl.columns() if c not in (PromotionPnl.as_of, PromotionPnl.run_id)]
-    if not shelf.modelled.any():
-        return pd.DataFrame(columns=columns)
-    known, ids = _known_products(shelf)
-    estimate = estimated(known.cells(), known.usual_units, fitting.pool, about=fitting.about[category])
-    counted = known.modelled | known.promoted
-    brought, slopes = _profit(known, counted, estimate)
-    product, week = np.nonzero(counted)
-    error = _margin_errors(known, estimate, slopes, product)
-    promoted = known.promoted[product, week]
-    weight = known.usual_units[product] * known.mailer[product, week]
-    halo = None if halo_units is None else weight * np.asarray(halo_units)[week]
-    margin = brought.margin if halo_margin is None else brought.margin + weight * np.asarray(halo_margin)[week]
-    incremental = brought.gross_units - brought.cannibalised - brought.pulled_forward
+    told = {name: _joined(estimates[name]) for name in PROMOTED}
+    week = told[CategoryEstimate.promoted_week].astype(np.int64)
+    mailed, error = told[CategoryEstimate.promoted_mailed], told[CategoryEstimate.promoted_error]
+    halo = None if halo_units is None else mailed * np.asarray(halo_units)[week]
+    margin = told[CategoryEstimate.promoted_margin]
+    margin = margin if halo_margin is None else margin + mailed * np.asarray(halo_margin)[week]
+    gross, taken, earlier = (
+        told[name]
+        for name in (
+            CategoryEstimate.promoted_gross_units,
+            CategoryEstimate.promoted_cannibalised,
+            CategoryEstimate.promoted_pulled_forward,
+        )
+    )
+    incremental = gross - taken - earlier
+    counts = [len(weeks) for weeks in estimates[CategoryEstimate.promoted_week]]
+    days = np.array([first + datetime.timedelta(n * WEEK) for n in range(int(week.max(initial=-1)) + 1)], dtype=object)
     values: dict[str, Any] = {
-        PromotionPnl.week: [first + datetime.timedelta(int(w) * WEEK) for w in week],
-        PromotionPnl.product_id: np.array(ids)[product],
-        PromotionPnl.category: category,
-        PromotionPnl.depth: known.depth[product, week],
-        PromotionPnl.units: known.units[product, week],
-        PromotionPnl.gross_units: brought.gross_units,
-        PromotionPnl.cannibalised: brought.cannibalised,
-        PromotionPnl.pulled_forward: brought.pulled_forward,
-        PromotionPnl.halo: np.full(len(product), np.nan) if halo is None else halo,
+        PromotionPnl.week: days[week],
+        PromotionPnl.product_id: told[CategoryEstimate.promoted_product],
+        PromotionPnl.category: np.repeat(estimates[CategoryEstimate.category].to_numpy(), counts),
+        PromotionPnl.depth: told[CategoryEstimate.promoted_depth],
+        PromotionPnl.units: told[CategoryEstimate.promoted_units],
+        PromotionPnl.gross_units: gross,
+        PromotionPnl.cannibalised: taken,
+        PromotionPnl.pulled_forward: earlier,
+        PromotionPnl.halo: np.full(len(week), np.nan) if halo is None else halo,
         PromotionPnl.incremental_units: incremental if halo is None else incremental + halo,
         PromotionPnl.incremental_margin: margin,
         PromotionPnl.ci_low: margin - NORMAL_95 * error,
         PromotionPnl.ci_high: margin + NORMAL_95 * error,
-        PromotionPnl.cost_is_assumed: known.cost_is_assumed[product],
+        PromotionPnl.cost_is_assumed: told[CategoryEstimate.promoted_cost_assumed].astype(bool),
     }
-    return pd.DataFrame(values)[promoted][columns]
+    return pd.DataFrame(values)
+
+
+def _joined(lists: Any) -> Any:
+    """The entries of all lists, one after the other."""
+    every = [np.asarray(values) for values in lists if len(values)]
+    return np.concatenate(every) if every else np.zeros(0)
 
 
 def _known_products(shelf: CategoryWeeks) -> tuple[CategoryWeeks, list[str]]:
@@ -224,4 +245,5 @@ def _nothing_fitted(category: str, fitting: Fitting) -> dict[str, Any]:
         CategoryEstimate.margin_error: 0.0,
         CategoryEstimate.units_without: [0.0] * fitting.weeks,
         CategoryEstimate.margin_without: [0.0] * fitting.weeks,
+        **dict.fromkeys(PROMOTED, none),
     }

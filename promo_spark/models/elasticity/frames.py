@@ -64,3 +64,18 @@ class CategoryEstimate(Frame):
     margin_error = Col(_DOUBLE, "its standard error", unit="currency", required=True)
     units_without = Col(_DOUBLES, "by week: units that it would have sold without promotions", required=True)
     margin_without = Col(_DOUBLES, "by week: their margin", required=True)
+    # of each promotion of a product in a week, in one order
+    promoted_week = Col(T.ArrayType(T.IntegerType()), "the week, from 0 on", required=True)
+    promoted_product = Col(T.ArrayType(_TEXT), "the product", required=True)
+    promoted_depth = Col(_DOUBLES, "reduction, as a share of the list price", required=True)
+    promoted_units = Col(_DOUBLES, "units sold", required=True)
+    promoted_gross_units = Col(_DOUBLES, "beyond what the product would have sold", required=True)
+    promoted_cannibalised = Col(_DOUBLES, "units taken from rivals", required=True)
+    promoted_pulled_forward = Col(_DOUBLES, "units taken from the product's next week", required=True)
+    promoted_margin = Col(_DOUBLES, "what it brought, without halo", required=True)
+    promoted_error = Col(_DOUBLES, "its standard error", required=True)
+    promoted_mailed = Col(_DOUBLES, "units of a usual week that the mailer held", required=True)
+    promoted_cost_assumed = Col(T.ArrayType(T.BooleanType()), "whether the unit cost is assumed", required=True)
+
+
+PROMOTED = tuple(name for name in CategoryEstimate.columns() if name.startswith("promoted_"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 from pyspark.sql import DataFrame
@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from promo_spark.contracts.measurement import PromotionPnl
 from promo_spark.contracts.schema import Col, Frame
 from promo_spark.models.elasticity.categories import Fitting, estimate_row, evidence_row, profit_rows
-from promo_spark.models.elasticity.frames import CategoryEstimate, CategoryEvidence, ProductWeek
+from promo_spark.models.elasticity.frames import PROMOTED, CategoryEstimate, CategoryEvidence, ProductWeek
 from promo_spark.settings.elasticity import ElasticitySettings
 
 _PNL = PromotionPnl.columns()
@@ -57,19 +57,19 @@ def category_estimates(weekly: DataFrame, fitting: Fitting) -> DataFrame:
 
 
 def promotion_profits(
-    weekly: DataFrame,
-    fitting: Fitting,
+    estimates: DataFrame,
     *,
     first: datetime.date,
     halo_units: Sequence[float] | None,
     halo_margin: Sequence[float] | None,
 ) -> DataFrame:
-    """One row per week and product on promotion. ProductWeek → PromotionPnl, to six places."""
+    """One row per week and product on promotion. CategoryEstimate → PromotionPnl, to six places."""
 
-    def of_category(rows: pd.DataFrame) -> pd.DataFrame:
-        return profit_rows(rows, fitting, first=first, halo_units=halo_units, halo_margin=halo_margin)
+    def of_batches(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        for rows in batches:
+            yield profit_rows(rows, first=first, halo_units=halo_units, halo_margin=halo_margin)
 
-    rows = weekly.groupBy(ProductWeek.category).applyInPandas(of_category, Profits.schema())
+    rows = estimates.select(CategoryEstimate.category, *PROMOTED).mapInPandas(of_batches, Profits.schema())
     numbers = [name for name, col in Profits.columns().items() if col.type.simpleString() == "double"]
     rounded = {name: F.round(F.when(~F.isnan(name), F.col(name)), _DECIMALS) for name in numbers}
     return rows.withColumns(rounded)

@@ -135,9 +135,9 @@ def _of_spread(cells: Cells, fit: Fit, shared: Floats) -> tuple[float, float]:
     elasticity = fit.elasticities[cells.product]
     curve = 0.5 * elasticity**2 * cells.reduction * (cells.reduction - USUAL)
     weighted = at.weight * curve
-    of_own = np.stack([np.bincount(cells.product, weighted * at.own[:, i], cells.products) for i in range(2)], axis=1)
+    of_own = np.stack([np.bincount(cells.product, weighted * fit.own[:, i], cells.products) for i in range(2)], axis=1)
     of_shared = np.zeros(len(at.whole))
-    of_shared[:effects] = at.shared.T @ weighted
+    of_shared[:effects] = fit.shared.T @ weighted
     of_shared[effects:] = np.bincount(cells.week, weighted, cells.weeks)
     left = of_shared - np.einsum("pik,pij,pj->k", at.ties, at.block, of_own)
     followed = np.einsum("pi,pij,pj->", of_own, at.block, of_own) + left @ shared @ left

@@ -39,7 +39,7 @@ _HIGHEST = 30.0  # log of expected units: above it nothing is left to learn
 
 @dataclass(frozen=True)
 class Cells:
-    """One row per product and week of a category; products and weeks are numbers from 0 on, without gaps."""
+    """One row per product and week of a category, by product and week: numbers from 0 on, products without gaps."""
 
     product: Ints
     week: Ints
@@ -67,8 +67,19 @@ class Cells:
         """Cell × effect, but for the elasticity; signed, so that each effect is above 0 where it is as expected."""
         beyond = np.maximum(self.reduction - DEEP, 0)
         columns = [self.display, self.mailer, self.depth_before, self.rivals_reduced, beyond]
-        signed: Floats = np.column_stack(columns) * _SIGNS
-        return signed
+        signed: Floats = np.stack(columns) * _SIGNS[:, None]
+        return signed.T  # effect by effect in memory
+
+    @cached_property
+    def log_days(self) -> Floats:
+        """The exposure on the scale of the effects."""
+        logs: Floats = np.log(self.days)
+        return logs
+
+    @cached_property
+    def starts(self) -> Ints:
+        """The first cell of each product."""
+        return np.searchsorted(self.product, np.arange(self.products)).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -92,6 +103,8 @@ class Fit:
     expected: Floats  # units per cell
     prior: Prior
     equations: Equations
+    own: Floats  # cell × 2: how the log of expected units moves with its product's level and deviation
+    shared: Floats  # cell × effect: the same with the category's effects
 
 
 @dataclass(frozen=True)
@@ -100,8 +113,6 @@ class Equations:
 
     weight: Floats  # per cell
     residual: Floats  # per cell, times its weight
-    own: Floats  # cell × 2: level and deviation
-    shared: Floats  # cell × effect
     block: Floats  # product × 2 × 2, inverted
     ties: Floats  # product × 2 × (effects and weeks)
     whole: Floats  # (effects and weeks)², what is left of it
@@ -128,8 +139,18 @@ def fitted(cells: Cells, prior: Prior) -> Fit:
         state = dataclasses.replace(state, dispersion=_dispersion(cells, state))
     state = _converged(cells, prior, state, _CLOSE)
     equations = _equations(cells, prior, state)
-    expected = np.exp(state.log_expected)
-    return Fit(state.effects, state.elasticities, state.dispersion, expected, prior, equations)
+    expected, slope = np.exp(state.log_expected), _slope(cells, prior, state)
+    own, shared = [np.ones(len(cells)), slope], [slope * state.relative[cells.product], cells.drivers]
+    return Fit(
+        state.effects,
+        state.elasticities,
+        state.dispersion,
+        expected,
+        prior,
+        equations,
+        np.column_stack(own),
+        np.column_stack(shared),
+    )
 
 
 def lift(elasticity: Floats, reduction: Floats, spread: float) -> Floats:
@@ -185,7 +206,7 @@ def _looked(cells: Cells, prior: Prior, state: _State) -> _State:
     log_expected = (
         state.level[cells.product]
         + state.season[cells.week]
-        + np.log(cells.days)
+        + cells.log_days
         + lift(state.elasticities[cells.product], cells.reduction, prior.spread)
         + cells.drivers @ state.effects[1:]
     )
@@ -197,41 +218,59 @@ def _equations(cells: Cells, prior: Prior, state: _State) -> Equations:
     expected = np.exp(state.log_expected)
     weight = expected / (1 + state.dispersion[cells.product] * expected)
     residual = weight * (cells.units / expected - 1)
-    elasticity = state.elasticities[cells.product]
-    slope = cells.reduction * (1 + prior.spread * elasticity * (cells.reduction - USUAL))
-    products, weeks = cells.products, cells.weeks
-    shared = np.column_stack([slope * state.relative[cells.product], cells.drivers])
-    own = np.column_stack([np.ones(len(cells)), slope])
-    effects = shared.shape[1]
-    block, own_right = np.zeros((products, 2, 2)), np.zeros((products, 2))
-    ties = np.zeros((products, 2, effects + weeks))
-    for i in range(2):
-        own_right[:, i] = np.bincount(cells.product, own[:, i] * residual, products)
-        for j in range(2):
-            block[:, i, j] = np.bincount(cells.product, weight * own[:, i] * own[:, j], products)
-        for k in range(effects):
-            ties[:, i, k] = np.bincount(cells.product, weight * own[:, i] * shared[:, k], products)
-        by_week = np.bincount(cells.product * weeks + cells.week, weight * own[:, i], products * weeks)
-        ties[:, i, effects:] = by_week.reshape(products, weeks)
-    block += np.diag([_FLAT, prior.scatter**-2.0])
+    slope = _slope(cells, prior, state)
+    products, weeks, effects = cells.products, cells.weeks, len(state.effects)
+    first, weighted = slope * state.relative[cells.product], weight * slope
+    # a row per sum: residual, residual × slope, weight, weight × slope, weight × slope², then weight × each shared
+    # effect, then weight × slope × each; a column per cell
+    rows = np.empty((5 + 2 * effects, len(cells)))
+    rows[0], rows[2], rows[3] = residual, weight, weighted
+    for place, of, by in (
+        (1, residual, slope),
+        (4, weighted, slope),
+        (5, weight, first),
+        (5 + effects, weighted, first),
+    ):
+        np.multiply(of, by, out=rows[place])
+    np.multiply(weight, cells.drivers.T, out=rows[6 : 5 + effects])
+    np.multiply(weighted, cells.drivers.T, out=rows[6 + effects :])
+    of_products: Floats = np.add.reduceat(rows, cells.starts, axis=1).T
+    of_weeks = np.array([np.bincount(cells.week, rows[place], weeks) for place in (0, 2, *range(5, 5 + effects))])
+    own_right = of_products[:, :2].copy()
     own_right[:, 1] -= state.deviation * prior.scatter**-2.0
+    block = of_products[:, [2, 3, 3, 4]].reshape(products, 2, 2) + np.diag([_FLAT, prior.scatter**-2.0])
+    ties = np.zeros((products, 2, effects + weeks))
+    ties[:, :, :effects] = of_products[:, 5:].reshape(products, 2, effects)
+    ties[cells.product, 0, effects + cells.week] = weight
+    ties[cells.product, 1, effects + cells.week] = weighted
     whole, right = np.zeros((effects + weeks,) * 2), np.zeros(effects + weeks)
     precision = prior.deviation**-2.0
-    whole[:effects, :effects] = shared.T @ (weight[:, None] * shared) + np.diag(precision)
-    right[:effects] = shared.T @ residual - (state.effects - prior.mean) * precision
-    for k in range(effects):
-        whole[k, effects:] = np.bincount(cells.week, weight * shared[:, k], weeks)
-    whole[effects:, :effects] = whole[:effects, effects:].T
+    of_effects = rows[5 : 5 + effects]
+    whole[0, :effects] = of_effects @ first
+    whole[:effects, 1:effects] = of_effects @ cells.drivers
+    whole[1:effects, 0] = whole[0, 1:effects]
+    whole[np.arange(effects), np.arange(effects)] += precision
+    right[0], right[1:effects] = first @ residual, residual @ cells.drivers
+    right[:effects] -= (state.effects - prior.mean) * precision
+    whole[:effects, effects:] = of_weeks[2:]
+    whole[effects:, :effects] = of_weeks[2:].T
     places = np.arange(effects, effects + weeks)
-    whole[places, places] = np.bincount(cells.week, weight, weeks) + _FLAT
+    whole[places, places] = of_weeks[1] + _FLAT
     whole[effects, effects] += _FIXED
-    right[effects:] = np.bincount(cells.week, residual, weeks)
+    right[effects:] = of_weeks[0]
     inverted: Floats = np.linalg.inv(block).astype(np.float64)
     carried = inverted @ ties
     left = whole - ties.reshape(-1, effects + weeks).T @ carried.reshape(-1, effects + weeks)
     step = np.linalg.solve(left, right - np.einsum("pik,pi->k", carried, own_right))
     own_step = np.einsum("pij,pj->pi", inverted, own_right - ties @ step)
-    return Equations(weight, residual, own, shared, inverted, ties, left, step, own_step)
+    return Equations(weight, residual, inverted, ties, left, step, own_step)
+
+
+def _slope(cells: Cells, prior: Prior, state: _State) -> Floats:
+    """By how much the log of expected units rises with the product's elasticity."""
+    elasticity = state.elasticities[cells.product]
+    slope: Floats = cells.reduction * (1 + prior.spread * elasticity * (cells.reduction - USUAL))
+    return slope
 
 
 def _converged(cells: Cells, prior: Prior, state: _State, close: float) -> _State:

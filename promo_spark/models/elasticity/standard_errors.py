@@ -30,8 +30,8 @@ def variances(cells: Cells, fit: Fit, of_effects: Floats, of_elasticities: Float
     robust = []
     for effects, elasticities in zip(of_effects, of_elasticities, strict=True):
         own, shared = _direction(fit, effects, elasticities)
-        pull = np.einsum("ci,ci->c", at.own, own[cells.product]) + at.shared @ shared[: at.shared.shape[1]]
-        pull += shared[at.shared.shape[1] :][cells.week]
+        pull = np.einsum("ci,ci->c", fit.own, own[cells.product]) + fit.shared @ shared[: fit.shared.shape[1]]
+        pull += shared[fit.shared.shape[1] :][cells.week]
         of_prior = (own[:, 1] ** 2).sum() * fit.prior.scatter**-2.0
         of_prior += (shared[: len(effects)] ** 2 * fit.prior.deviation**-2.0).sum()
         robust.append(of_prior + ((pull * at.residual / spared) ** 2).sum())
@@ -42,14 +42,14 @@ def leverages(cells: Cells, fit: Fit) -> Floats:
     """How much of each cell is fitted by the cell itself, 0 to 1."""
     at = fit.equations
     shared = np.linalg.inv(at.whole)
-    effects = at.shared.shape[1]
+    effects = fit.shared.shape[1]
     fitted_by_itself = np.zeros(len(cells))
     for start in range(0, len(cells), _AT_ONCE):
         some = slice(start, start + _AT_ONCE)
-        product, week, own = cells.product[some], cells.week[some], at.own[some]
+        product, week, own = cells.product[some], cells.week[some], fit.own[some]
         carried = np.einsum("ci,cij->cj", own, at.block[product])
         left = -np.einsum("ci,cik->ck", carried, at.ties[product])
-        left[:, :effects] += at.shared[some]
+        left[:, :effects] += fit.shared[some]
         left[np.arange(len(product)), effects + week] += 1
         of_shared = np.einsum("ck,ck->c", left @ shared, left)
         fitted_by_itself[some] = at.weight[some] * (np.einsum("ci,ci->c", carried, own) + of_shared)

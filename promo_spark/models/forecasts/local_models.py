@@ -81,7 +81,8 @@ def batch_forecasts(histories: Sequence[Floats], names: Sequence[str], *, horizo
         n_jobs=1,  # Spark's tasks are the parallelism; this also holds BLAS to one thread
         fallback_model=raised,
     )
-    table = engine.forecast(df=frame, h=horizon_days)
+    with np.errstate(invalid="ignore"):  # of a series that never moves no model asks what its noise is like in vain
+        table = engine.forecast(df=frame, h=horizon_days)
     by_day = np.column_stack([table[name].to_numpy() for name in names]).astype(np.float64)
     units = by_day.reshape(len(histories), horizon_days, len(names)).transpose(0, 2, 1)
     errors = iter(raised.errors)  # in the order of StatsForecast's loop: by history, then by model

@@ -65,14 +65,14 @@ def test_rows_in_any_order_give_the_same_bytes() -> None:
     first = evidence_row(rows, 12, SETTINGS)
     fitting = Fitting(12, SETTINGS, prior_pool(SETTINGS), {"tea": 2.0})
     day = pd.Timestamp("2024-01-01").date()
-    profits = profit_rows(rows, fitting, first=day, halo_units=None, halo_margin=None)
     estimate = estimate_row(rows, fitting)
+    profits = profit_rows(estimate, first=day, halo_units=None, halo_margin=None)
     assert estimate["segment_ids"].iloc[0] == [1, 2]
     assert profits["incremental_margin"].sum() == pytest.approx(estimate["margin"].iloc[0])
     mixed = rows.sample(frac=1.0, random_state=1)
     pd.testing.assert_frame_equal(evidence_row(mixed, 12, SETTINGS), first, check_exact=True)
     pd.testing.assert_frame_equal(estimate_row(mixed, fitting), estimate, check_exact=True)
-    again = profit_rows(mixed, fitting, first=day, halo_units=None, halo_margin=None)
+    again = profit_rows(estimate_row(mixed, fitting), first=day, halo_units=None, halo_margin=None)
     pd.testing.assert_frame_equal(again, profits, check_exact=True)
 
 
@@ -85,7 +85,7 @@ def test_halo_stands_at_the_products_in_the_mailer() -> None:
     day = pd.Timestamp("2024-01-01").date()
     usual = category_weeks(rows, 12, SETTINGS).usual_units[0]
     without, with_halo = (
-        profit_rows(rows, fitting, first=day, halo_units=units, halo_margin=margin).reset_index(drop=True)
+        profit_rows(estimate_row(rows, fitting), first=day, halo_units=units, halo_margin=margin)
         for units, margin in ((None, None), ([0.5] * 12, [2.0] * 12))
     )
     gained = with_halo["incremental_margin"] - without["incremental_margin"]
