@@ -67,7 +67,9 @@ def promotion_profits(
 
     def of_batches(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for rows in batches:
-            yield profit_rows(rows, first=first, halo_units=halo_units, halo_margin=halo_margin)
+            told = profit_rows(rows, first=first, halo_units=halo_units, halo_margin=halo_margin)
+            if len(told):
+                yield told
 
     rows = estimates.select(CategoryEstimate.category, *PROMOTED).mapInPandas(of_batches, Profits.schema())
     numbers = [name for name, col in Profits.columns().items() if col.type.simpleString() == "double"]
