@@ -30,6 +30,7 @@ from promo_spark.models.propensity.fitting import (
 )
 from promo_spark.models.propensity.questions import user_questions
 from promo_spark.runtime.job import Context
+from promo_spark.runtime.side_by_side import side_by_side
 from promo_spark.settings.fitting import FittingSettings
 from promo_spark.settings.propensity import PropensitySettings
 from promo_spark.settings.sections import Refit
@@ -78,13 +79,19 @@ def models_of_date(ctx: Context[PropensitySettings], sample: Sample) -> ModelsOf
         if reason is None:
             ctx.say(f"keeps the models of {oldest.trained_on}")
             return ModelsOfDate(stored, [], figures)
-    models, fits = {}, []
-    for name, question in questions.items():
+
+    def fitted(name: str) -> _Answered:
         ctx.say(f"fitting {name}")
-        model, fit, measured = _fitted(ctx, sample, question, user_examples(sample, name, ctx.settings), reason or "")
-        models[name] = model
-        fits += [fit]
-        figures += measured
+        examples = user_examples(sample, name, ctx.settings)
+        return _fitted(ctx, sample, questions[name], examples, reason or "")
+
+    models, fits = {}, []
+    for name, answered in zip(questions, side_by_side(fitted, list(questions)), strict=True):  # each takes one core
+        models[name] = answered.model
+        fits += [answered.fit]
+        figures += answered.figures
+        for note in answered.notes:
+            ctx.note(note)
     return ModelsOfDate(models, fits, figures)
 
 
@@ -127,14 +134,24 @@ def model_rows(
     return table.frame(spark, rows)
 
 
+@dataclass(frozen=True)
+class _Answered:
+    """A question's model, what is registered of it, its figures, and what a reader should know."""
+
+    model: ModelOfDate
+    fit: Fit
+    figures: list[Figure]
+    notes: list[str]
+
+
 def _fitted(
     ctx: Context[PropensitySettings],
     sample: Sample,
     question: Question,
     examples: tuple[Examples, Examples],
     reason: str,
-) -> tuple[ModelOfDate, Fit, list[Figure]]:
-    settings, (past, latest) = ctx.settings, examples
+) -> _Answered:
+    settings, (past, latest), notes = ctx.settings, examples, list[str]()
     learnt = joined(past, latest) if question.in_waves else past
     shares = representation(
         question.model,
@@ -144,12 +161,12 @@ def _fitted(
         above=settings.reweight_above,
     )
     if shares.weight is not None:
-        ctx.note(shares.sentence())
+        notes.append(shares.sentence())
         past, rest = past.weighted(shares.weight[: len(past)]), shares.weight[len(past) :]
         latest = latest.weighted(rest) if question.in_waves else latest
     fitted = fitted_question(question, past, latest, effort_of(settings, settings.seed))
     if fitted.instead:
-        ctx.note(f"{question.model}: all get the base rate, since {fitted.instead}")
+        notes.append(f"{question.model}: all get the base rate, since {fitted.instead}")
     text = fitted.answer.to_text()
     if question.in_waves:
         past = latest = joined(past, latest)
@@ -164,8 +181,8 @@ def _fitted(
         features=past.table.names,
         state=FittedModels,
     )
-    figures = [*fitted.figures, *shares.figures]
-    return ModelOfDate(fitted.answer, text, fitted.rules, ctx.date, ctx.made_by), fit, figures
+    model = ModelOfDate(fitted.answer, text, fitted.rules, ctx.date, ctx.made_by)
+    return _Answered(model, fit, [*fitted.figures, *shares.figures], notes)
 
 
 def fit_of(
