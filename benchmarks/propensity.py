@@ -1,11 +1,12 @@
-"""How well it is told who orders and who leaves, on a generated retailer whose future is known.
+"""How well it is told who orders, who leaves and what is bought again, on a generated retailer whose future is known.
 
     PYTHONPATH=. .venv/bin/python benchmarks/propensity.py [--seeds 1,2,3] [--users 20000] [--json FILE]
 
 The history is what the retailer would have; the 60 days after it are played without offers. Features, examples, models
 and scores are those of the job; only Spark is left out. `ceiling` knows the world's parameters and infers from all
 orders how often each user comes and who has left. `shuffled` learns from answers that were shuffled, and is judged by
-such: it must find nothing.
+such: it must find nothing. What is bought again within 28 days, of products that a user bought on two days or more, is
+told by the second stage of recommend, learnt from the first block of users and asked about all.
 """
 
 from __future__ import annotations
@@ -14,16 +15,21 @@ import argparse
 import datetime
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from promo_spark.features.labels.batches import Batch
+from promo_spark.features.labels.batches import Batch, Catalogue
 from promo_spark.features.labels.histories import Histories, Ints, OrderDays, Purchases, histories
+from promo_spark.features.labels.pairs import PAIR_KINDS, bought_within, kinds_of_pairs, own_pairs
 from promo_spark.features.labels.users import KINDS, USER_FEATURES, kinds_of_users, ordered_within, user_features
+from promo_spark.features.products.planned import Planned
 from promo_spark.flows.propensity.examples import Sample, user_examples, users_as_of
 from promo_spark.flows.propensity.models import effort_of
+from promo_spark.flows.recommend.pairs import RANKING, Shelf
+from promo_spark.flows.recommend.ranking import QUESTIONS, Learning
 from promo_spark.learners.boosting import fitted_trees
 from promo_spark.learners.judgement import Judgement, auc, judged
 from promo_spark.learners.tables import FeatureTable, Floats
@@ -31,6 +37,8 @@ from promo_spark.models.propensity.fitting import fitted_question
 from promo_spark.models.propensity.questions import (
     CHURN,
     CHURN_DAYS,
+    ITEM_28D,
+    ITEM_DAYS,
     ORDER,
     ORDER_DAYS,
     user_questions,
@@ -48,6 +56,7 @@ from promo_spark.worlds.simulation import simulated_day
 from promo_spark.worlds.spec import WorldSpec, world_spec
 
 DATE = datetime.date(2024, 6, 1)
+_PAIRS = 300_000  # that are judged
 FUTURE = 60  # days
 _EPOCH = 10_000  # days since 1970 on which the world begins; which ones does not matter
 
@@ -76,6 +85,7 @@ def figures(settings: Settings) -> list[dict[str, object]]:
     sample = Sample.of(users, _EPOCH + spec.days, settings.propensity.seed)
     rows: list[dict[str, object]] = [{"what": "world", "seconds": round(time.perf_counter() - began, 1)}]
     rows += of_users(sample, settings, ceiling)
+    rows.append(of_pairs(spec, sample, settings))
     return rows
 
 
@@ -103,6 +113,29 @@ def of_users(sample: Sample, settings: Settings, ceiling: Floats) -> list[dict[s
     return rows
 
 
+def of_pairs(spec: WorldSpec, everybody: Sample, settings: Settings) -> dict[str, object]:
+    """Products that the user bought on two days or more, bought again within 28 days."""
+    section, batch, began = settings.recommend, everybody.batch, time.perf_counter()
+    catalogue = Catalogue(tuple(f"p{n:07}" for n in range(len(batch.category))), batch.category)
+    shelf = Shelf(catalogue, np.ones(len(batch.category), bool), Planned.nothing(len(batch.category)))
+    few = Sample.of(world(spec, blocks=1)[0], everybody.day, section.seed)
+    learning = Learning(few, shelf, section)
+    past, latest = learning.examples()
+    effort = effort_of(section.ranking, section.seed)
+    answer = fitted_question(QUESTIONS[ITEM_28D], past[ITEM_28D], latest[ITEM_28D], effort).answer
+    own = own_pairs(batch.of, everybody.day, section.ranking.lookback_days)
+    step = max(1, len(own.user) // _PAIRS)
+    rows = replace(own, user=own.user[::step], product=own.product[::step], day=own.day[::step])
+    p, repeated = np.full(len(rows.user), np.nan), np.zeros(len(rows.user), bool)
+    for some, values in learning.as_of(everybody.day).told(batch, rows.user, rows.product):
+        kind = kinds_of_pairs(values)
+        p[some] = answer.predicted(FeatureTable(RANKING, values), kind)
+        repeated[some] = kind == PAIR_KINDS.index("bought on several days")
+    happened = bought_within(batch.of, rows, ITEM_DAYS)[repeated]
+    seconds = round(time.perf_counter() - began, 1)
+    return {"what": ITEM_28D, **told(p[repeated], happened), "model": answer.learner.engine, "seconds": seconds}
+
+
 def told(p: Floats, happened: Floats) -> dict[str, object]:
     """The figures of a probability."""
     of: Judgement = judged(p[~np.isnan(p)], happened[~np.isnan(p)])
@@ -110,11 +143,14 @@ def told(p: Floats, happened: Floats) -> dict[str, object]:
     return {name: round(getattr(of, name), 4) for name in names}
 
 
-def world(spec: WorldSpec) -> tuple[Batch, Floats]:
-    """All users with what they did up to the date and after it, and each one's chance to order by the ceiling."""
+def world(spec: WorldSpec, blocks: int | None = None) -> tuple[Batch, Floats]:
+    """Users with what they did up to the date and after it, and each one's chance to order by the ceiling.
+
+    Those of so many blocks; None: all.
+    """
     shop, first = catalogue(spec), 0
     lines, contacts, registered, chances = [], [], [], []
-    for block in range(spec.user_blocks):
+    for block in range(spec.user_blocks if blocks is None else blocks):
         past = history(spec, block)
         lines.append(_lines(past, first))
         told_of = approached(spec, block).assigned.contacted

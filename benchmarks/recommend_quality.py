@@ -70,7 +70,7 @@ def main() -> None:
     shelf = Shelf(
         Catalogue(tuple(str(p) for p in product_ids), batch.category),
         (~excluded).to_numpy(bool),
-        nothing_planned(len(product_ids)) if asked.without_plan else planned(data["promotions"], product_ids),
+        Planned.nothing(len(product_ids)) if asked.without_plan else planned(data["promotions"], product_ids),
     )
     rows = []
     for origin in asked.origin or [datetime.date.fromisoformat(day) for day in ORIGINS]:
@@ -203,11 +203,6 @@ def planned(calendar: pd.DataFrame, product_ids: Ints) -> Planned:
     first = (datetime.date(2016, 12, 26) - datetime.date(1970, 1, 1)).days + 7 * (of.week.to_numpy(np.int64) - 1)
     count = stores.reindex(of.week).to_numpy(np.float64)
     return Planned(place, first, first + 6, of.displayed / count, of.mailed / count, len(product_ids))
-
-
-def nothing_planned(products: int) -> Planned:
-    none = np.zeros(0, np.int64)
-    return Planned(none, none, none, np.zeros(0), np.zeros(0), products)
 
 
 if __name__ == "__main__":

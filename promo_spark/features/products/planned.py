@@ -71,6 +71,12 @@ class Planned:
         products = len(catalogue.category)
         return Planned(number[order], first[order], last[order], display[order], mailer[order], products)
 
+    @staticmethod
+    def nothing(products: int) -> Planned:
+        """Where no calendar is delivered."""
+        none = np.zeros(0, np.int64)
+        return Planned(none, none, none, np.zeros(0), np.zeros(0), products)
+
     def shares(self, first: int, end: int) -> Floats:
         """One row per product: the mean share of stores that display it, and that mail it, over days first to end − 1.
 
