@@ -106,7 +106,10 @@ def main() -> None:
                     chosen.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     print()
     without = [job for job in chosen.jobs if job != "promote"]
-    for what, jobs in {"all": chosen.jobs, "without promote": without, "ingest and profile": JOBS[:2]}.items():
+    both = [job for job in chosen.jobs if job in JOBS[:2]]
+    for what, jobs in {"all": chosen.jobs, "without promote": without, "ingest and profile": both}.items():
+        if not jobs:
+            continue
         of_day = {date: cpu_seconds(rows, date, jobs) for date in dates}
         ratio = f", ratio {of_day[SECOND] / of_day[FIRST]:.2f}" if SECOND in of_day else ""
         print(f"{what:20} CPU seconds: {', '.join(f'{day} {cpu:9.1f}' for day, cpu in of_day.items())}{ratio}")

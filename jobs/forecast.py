@@ -50,7 +50,10 @@ from promo_spark.settings.forecast import ForecastSettings
         PromoCalendar,
         Holidays,
         Segments,
-        Everyone(OrderLines, why="each store's share of a product's sales is one of all users"),
+        Everyone(
+            OrderLines,
+            why="each store's share of a product's sales is one of all users; of segments only who is in one counts",
+        ),
         Earlier(ForecastModels),
         Earlier(PooledForecastModels),
         Earlier(Forecasts),

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 _SPAN = 1 << 20  # days, more than there are: parts the days of one owner from those of the next
 
@@ -58,6 +59,10 @@ class Span:
     begin: Ints
     after: Ints
     end: Ints  # the day that they lie before
+
+    def of_owners(self, chosen: Bools) -> Span:
+        """The same of some of the owners."""
+        return Span(self.of, self.begin[chosen], self.after[chosen], self.end[chosen])
 
     @property
     def count(self) -> Ints:

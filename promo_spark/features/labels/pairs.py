@@ -112,8 +112,8 @@ def pair_features(of: Histories, rows: Pairs, figures: ProductFigures) -> Floats
     of_user = _of_users(of, rows)
     pair = of.pair(rows.user, rows.product)
     own = np.flatnonzero(pair >= 0)
-    own = own[of.bought.count(pair[own], first[own], end[own]) > 0]
     bought = of.bought.within(pair[own], first[own], end[own])
+    own, bought = own[bought.count > 0], bought.of_owners(bought.count > 0)
 
     def of_own(values: Ints | Floats, others: float = np.nan) -> Floats:
         column = np.full(len(end), others)

@@ -36,8 +36,8 @@ def user_features(of: Histories, rows: Rows) -> Floats:
     user, end = rows.user, rows.day
     first = end - rows.lookback
     orders = of.orders
-    whole, month = orders.within(user, first, end), orders.within(user, np.maximum(end - 28, first), end)
-    quarter = orders.within(user, np.maximum(end - 91, first), end)
+    whole = orders.within(user, first, end)
+    windows = {days: orders.within(user, np.maximum(end - days, first), end) for days in WINDOWS}
     count, recency = whole.count, whole.recency()
     tenure = np.where(count > 0, end - whole.first(), np.nan)
     gaps = np.where(count > 1, count - 1, np.nan)
@@ -45,7 +45,6 @@ def user_features(of: Histories, rows: Rows) -> Floats:
     reached = np.where(count > 0, whole.first("gap"), 0)
     gap = (whole.total("gap") - reached) / gaps
     spread = np.sqrt(np.maximum((whole.total("gap_squared") - reached * reached) / gaps - gap * gap, 0.0))
-    windows = {days: orders.count(user, np.maximum(end - days, first), end) for days in WINDOWS}
     known = np.where(count > 0, count, np.nan)
     lines = whole.total("lines")
     contacts = {d: of.contacts.count(user, np.maximum(end - d, first), end) for d in (14, 28, 91, rows.lookback)}
@@ -60,13 +59,13 @@ def user_features(of: Histories, rows: Rows) -> Floats:
             tenure,
             account,
             count,
-            *windows.values(),
+            *(window.count for window in windows.values()),
             count / np.maximum(np.where(count > 0, tenure, 1.0), 28.0) * 28.0,
             gap,
             spread,
             recency / np.maximum(gap, 1.0),
-            month.total("cents") / 100,
-            quarter.total("cents") / 100,
+            windows[28].total("cents") / 100,
+            windows[91].total("cents") / 100,
             whole.total("cents") / known / 100,
             lines / known,
             whole.total("discounted") / np.where(lines > 0, lines, np.nan),

@@ -12,10 +12,10 @@ import pandas as pd
 from promo_spark.contracts.models import Forecasts
 from promo_spark.contracts.predictions import SEGMENT_MEASURES, SegmentTrends
 from promo_spark.models.forecasts.any_series import SERIES, TIME, VALUE, TimeSeries, forecast_series
+from promo_spark.models.forecasts.series import DECIMALS
 from promo_spark.settings.forecast import ForecastSettings
 
 _ENDS = (SegmentTrends.lower_80, SegmentTrends.upper_80, SegmentTrends.lower_95, SegmentTrends.upper_95)
-_DECIMALS = 6
 
 
 def trend_rows(
@@ -52,7 +52,7 @@ def trend_rows(
         }
         rows += (
             {**of_series, SegmentTrends.day: first + datetime.timedelta(place), SegmentTrends.actual: float(value)}
-            for place, value in enumerate(np.round(of, _DECIMALS))
+            for place, value in enumerate(np.round(of, DECIMALS))
         )
         for one in told.get_group(f"{segment}:{measure}").to_dict("records"):
             ends = {end: None if np.isnan(one[end]) else float(one[end]) for end in _ENDS}
