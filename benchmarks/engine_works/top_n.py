@@ -95,7 +95,7 @@ def by_ours(data: Path, left: Path, spark: Any) -> None:
     """What the job does, the transfer of the items' vectors to the driver included."""
     from pyspark.sql import functions as F
 
-    from promo_spark.models.recommenders.lists import ItemModel, PopularItems
+    from promo_spark.models.recommenders.item_model import ItemModel, PopularItems
     from promo_spark.models.recommenders.recommendations import UserToRank, recommended_items
 
     factors = spark.read.parquet(str(data / _ITEMS)).orderBy("id").toArrow().combine_chunks()

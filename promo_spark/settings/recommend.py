@@ -103,6 +103,7 @@ class AlsSettings(Section):
     exponent: Annotated[float, Field(ge=0, le=2)]
     driver_pairs: Annotated[int, Field(ge=0, le=50_000_000)]
     broadcast_mb: Annotated[int, Field(ge=0, le=1024)]
+    probes: Annotated[int, Field(ge=0, le=100_000)]
 
 
 class RecommendSettings(Section):

@@ -16,7 +16,7 @@ from promo_spark.contracts.silver import OrderLines, Users
 from promo_spark.contracts.vocabulary import FIRST_STAGE_MODELS
 from promo_spark.measures.metric_rows import Figure
 from promo_spark.models.recommenders import holdout
-from promo_spark.models.recommenders.lists import Policy
+from promo_spark.models.recommenders.user_batches import Policy
 from promo_spark.runtime.pipeline import run_in_order
 from promo_spark.runtime.progress import Progress
 from promo_spark.settings import load

@@ -37,7 +37,7 @@ from promo_spark.models.recommenders.first_stage.hybrid import Hybrid, learnt_we
 from promo_spark.models.recommenders.first_stage.interface import FirstStage, UserItems, best_items
 from promo_spark.models.recommenders.first_stage.vectors import Als
 from promo_spark.models.recommenders.fold_in import FoldIn
-from promo_spark.models.recommenders.lists import NO_ITEM
+from promo_spark.models.recommenders.item_model import NO_ITEM
 from promo_spark.models.recommenders.ranking_metrics import Doubles, bootstrap_interval
 from promo_spark.models.recommenders.strengths import ModelPair
 from promo_spark.runtime.command import Asked

@@ -36,7 +36,8 @@ from promo_spark.models.recommenders.candidates import RankedItems
 from promo_spark.models.recommenders.factors import Factors
 from promo_spark.models.recommenders.first_stage.interface import FirstStage
 from promo_spark.models.recommenders.fold_in import folded_in_factors
-from promo_spark.models.recommenders.lists import ItemModel, Policy, Recommender
+from promo_spark.models.recommenders.item_model import ItemModel
+from promo_spark.models.recommenders.lists import BY_VECTORS, Recommender
 from promo_spark.models.recommenders.ranking_metrics import sparsity
 from promo_spark.models.recommenders.recommendations import item_model, users_with_purchases, with_segment
 from promo_spark.models.recommenders.stored import (
@@ -60,6 +61,8 @@ from promo_spark.models.recommenders.strengths import (
     strengths,
     taken_back,
 )
+from promo_spark.models.recommenders.user_batches import Policy
+from promo_spark.models.recommenders.vector_search import VectorSearch, require_faiss
 from promo_spark.runtime.job import Context
 from promo_spark.settings.recommend import RecommendSettings
 
@@ -100,6 +103,7 @@ class RecommenderOfDate:
 def recommender_of_date(ctx: Context[RecommendSettings]) -> RecommenderOfDate:
     """By the stored vectors of the newest earlier date where these are to be kept, else by newly fitted ones."""
     settings = ctx.settings
+    require_faiss(settings.als.probes)
     days = settings.history_days + settings.holdout_days
     bought = ctx.keep(purchases(ctx.read(OrderLines), before=ctx.date, days=days))
     items = _catalogue_of_date(ctx, bought)
@@ -170,6 +174,7 @@ def _measured(
         refused=Strength.frame(ctx.spark),
         segments=Segments.frame(ctx.spark),
         as_of=cutoff,
+        searched=True,
     )
     truth = holdout.holdout_purchases(later, ctx.read(ProductProfile), model.catalogue, measured)
     audience = holdout.audience_of(model.catalogue, ctx.read(ProductProfile), _users(past))
@@ -308,6 +313,7 @@ def _model_of_date(
             ctx, stage, ranking, ctx.date, _needed(stage, recommender, ctx.date, settings.models), profiles, items
         ),
         as_of=ctx.date,
+        searched=recommender in BY_VECTORS,
     )
 
 
@@ -365,10 +371,12 @@ def _list_model(
     segments: DataFrame,
     ranked: DataFrame,
     as_of: datetime.date,
+    searched: bool,
 ) -> ListModel:
     """Vectors by the purchases before a date, and all that turns them into lists.
 
-    `factors_of` makes Factors of ModelPair. `refused`: what users kept nothing of.
+    `factors_of` makes Factors of ModelPair. `refused`: what users kept nothing of. `searched`: lists are made by
+    vectors.
     """
     settings, bought = ctx.settings, _history(ctx, bought, as_of)
     pairs = ctx.keep(strengths(bought, as_of=as_of, half_life_days=settings.half_life_days))
@@ -377,8 +385,11 @@ def _list_model(
         model_pairs(tied, bought, items, min_orders=settings.min_orders, min_buyers=settings.min_buyers)
     )
     factors = factors_of(modelled)
+    search = None
+    if searched and settings.als.probes:
+        search = VectorSearch.of(factors.vectors, probes=settings.als.probes, seed=settings.seed)
     popular_since = as_of - datetime.timedelta(days=settings.popular_days)
     popular = popularity(bought, items, segments, since=popular_since)
     own = own_products(pairs.unionByName(refused), items, due, as_of=as_of, days=settings.bought_days)
     ready = users_with_purchases(with_limits(ctx, users), own, factors, ranked, blocks=settings.blocks)
-    return ListModel(items, item_model(factors, popular, relevance_of(ctx, items)), ready, modelled)
+    return ListModel(items, item_model(factors, popular, relevance_of(ctx, items), search), ready, modelled)

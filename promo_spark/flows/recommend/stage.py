@@ -34,7 +34,7 @@ from promo_spark.models.recommenders.candidates import ListedItems, RankedItems
 from promo_spark.models.recommenders.first_stage.content import ItemContent, ItemFeatures
 from promo_spark.models.recommenders.first_stage.interface import Entries, FirstStage, best_entries
 from promo_spark.models.recommenders.first_stage.rules import RuledProducts, Rules
-from promo_spark.models.recommenders.lists import NO_ITEM
+from promo_spark.models.recommenders.item_model import NO_ITEM
 from promo_spark.models.recommenders.strengths import CatalogueItem
 from promo_spark.runtime.job import Context
 from promo_spark.settings.recommend import RecommendSettings

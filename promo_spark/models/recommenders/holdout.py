@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -27,23 +28,14 @@ from promo_spark.contracts.vocabulary import FIRST_STAGE_MODELS
 from promo_spark.measures.exact_sums import exact_mean
 from promo_spark.measures.metric_rows import Figure, MetricRow, metric_rows, metric_struct
 from promo_spark.models.recommenders.first_stage.evaluation import TRAITS, Audience, traits_of_lists
-from promo_spark.models.recommenders.lists import (
-    LISTED,
-    NO_ITEM,
-    ItemModel,
-    Lists,
-    Policy,
-    Recommender,
-    UserBatch,
-    chunks,
-    preferences,
-    ranked_lists,
-    user_batch,
-    withheld,
-)
+from promo_spark.models.recommenders.item_model import NO_ITEM, ItemModel
+from promo_spark.models.recommenders.lists import BY_VECTORS, LISTED, Lists, Recommender, ranked_lists
+from promo_spark.models.recommenders.preferences import preferences, withheld
 from promo_spark.models.recommenders.ranking_metrics import METRICS, bootstrap_interval, hits_of
 from promo_spark.models.recommenders.recommendations import UserToRank
 from promo_spark.models.recommenders.strengths import CatalogueItem, Purchase
+from promo_spark.models.recommenders.top_n import Integers
+from promo_spark.models.recommenders.user_batches import Policy, UserBatch, chunks, user_batch
 
 DEPTH = 10  # the K of every @K
 _STRUCTS = "structs"
@@ -78,6 +70,11 @@ class UserMetrics(Frame):
     diversity = Col(T.DoubleType(), "share of pairs of different categories; null: fewer than two products", "share")
     miscalibration = Col(
         T.DoubleType(), "how far the list's categories are from those of the user's products; null: no such", "bits"
+    )
+    search_recall = Col(
+        T.DoubleType(),
+        "of the list that comparing all vectors gives, what is in this one; null: all were compared, or none",
+        "share",
     )
     items = Col(T.ArrayType(T.IntegerType()), "the list: positions in the catalogue", required=True)
 
@@ -172,8 +169,10 @@ def user_metrics(
 ) -> DataFrame:
     """One row per user and contender. UserToRank with HoldoutPurchases → UserMetrics.
 
-    A contender that may show new products only is measured on users who bought something new to them.
+    A contender that may show new products only is measured on users who bought something new to them. Where vectors are
+    searched, lists by them are also made by comparing all of them, to tell what the search finds.
     """
+    exact = replace(model, search=None)
 
     def rows(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -182,24 +181,29 @@ def user_metrics(
                 not_for = withheld(model, arrays)
                 truths, relevant = _truths(chunk)
                 history = _history(arrays, len(audience.group))
-                scores = preferences(model, arrays)
+                preferred = preferences(model, arrays, DEPTH)
+                preferred_of_all = preferences(exact, arrays, DEPTH) if model.search is not None else None
                 for contender in contenders:
-                    lists = ranked_lists(
+                    made = partial(
+                        ranked_lists,
                         model,
                         arrays,
-                        scores.copy(),
                         recommender=contender.recommender,
                         repeat_weight=repeat_weight,
                         banned=arrays.banned(contender.policy),
                         n=DEPTH,
                         not_for=not_for,
                     )
+                    lists, right = made(preferred.copy()), None
+                    if preferred_of_all is not None and contender.recommender in BY_VECTORS:
+                        right = made(preferred_of_all.copy())
                     of_interest = relevant
                     if contender.of_new:
                         of_interest = relevant - _bought_before(arrays, truths)
                     traits = traits_of_lists(lists.items, history, audience)
+                    found = search_recall(lists.items, right.items) if right is not None else None
                     yield _metrics(
-                        chunk.column(UserToRank.user_id), contender.slice, lists, truths, of_interest, traits
+                        chunk.column(UserToRank.user_id), contender.slice, lists, truths, of_interest, traits, found
                     )
 
     columns = (*UserToRank.columns(), HoldoutPurchases.truth, HoldoutPurchases.relevant)
@@ -214,11 +218,12 @@ def holdout_metrics(per_user: DataFrame, catalogue_size: int) -> DataFrame:
     of, n = F.col(UserMetrics.slice), F.count("*")
     listed = F.size(F.array_distinct(F.flatten(F.collect_list(UserMetrics.items))))
     coverage = listed / F.lit(max(1, catalogue_size))
-    means = (*METRICS, *TRAITS)
+    means = (*METRICS, *TRAITS, UserMetrics.search_recall)
     structs = [metric_struct(f"{metric}@{DEPTH}", of=of, value=exact_mean(metric), n=n) for metric in means]
     structs.append(metric_struct(f"coverage@{DEPTH}", of=of, value=coverage, n=n))
     measured = per_user.groupBy(UserMetrics.slice).agg(F.array(*structs).alias(_STRUCTS))
-    return measured.select(F.inline(_STRUCTS))
+    searched = F.col(MetricRow.value).isNotNull() | (F.col(MetricRow.metric) != f"{UserMetrics.search_recall}@{DEPTH}")
+    return measured.select(F.inline(_STRUCTS)).filter(searched)
 
 
 def best_recommender(
@@ -294,18 +299,39 @@ def _history(users: UserBatch, items: int) -> sparse.csr_array:
     return sparse.csr_array((np.ones(int(kept.sum()), np.float32), (user, users.items[kept])), shape=shape)
 
 
+def search_recall(found: Integers, right: Integers) -> np.ndarray:
+    """Of each right list the share that was found, whatever the order; NaN of an empty one. Users × ranks, twice.
+
+    >>> search_recall(np.array([[4, 2, NO_ITEM]]), np.array([[2, 3, NO_ITEM]])).tolist()
+    [0.5]
+    """
+    there = right != NO_ITEM
+    hits = ((right[:, :, None] == found[:, None, :]).any(axis=2) & there).sum(axis=1)
+    return np.asarray(np.where(there.any(axis=1), hits / np.maximum(there.sum(axis=1), 1), np.nan))
+
+
 def _metrics(
-    user_ids: pa.Array, name: str, lists: Lists, truths: list[np.ndarray], relevant: np.ndarray, traits: np.ndarray
+    user_ids: pa.Array,
+    name: str,
+    lists: Lists,
+    truths: list[np.ndarray],
+    relevant: np.ndarray,
+    traits: np.ndarray,
+    found: np.ndarray | None,
 ) -> pa.RecordBatch:
     some = relevant > 0
     items, hits = lists.items[some], hits_of(lists.items, truths)[some]
     listed = [row[row != NO_ITEM] for row in items]
+    recall = pa.nulls(len(items), pa.float64())
+    if found is not None:
+        recall = pa.array(found[some], mask=np.isnan(found[some]))
     return pa.RecordBatch.from_arrays(
         [
             user_ids.filter(pa.array(some)),
             pa.array([name] * len(items), pa.string()),
             *(pa.array(metric(hits, relevant[some], DEPTH), pa.float64()) for metric in METRICS.values()),
             *(pa.array(column, mask=np.isnan(column)) for column in traits[some].T),
+            recall,
             pa.array(listed, pa.list_(pa.int32())),
         ],
         names=list(UserMetrics.columns()),

@@ -13,112 +13,23 @@ Popularity is the same for all users: what is published by it is what was measur
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from promo_spark.contracts.models import Segments
 from promo_spark.contracts.vocabulary import FIRST_STAGE_MODELS, RECOMMENDATION_SOURCES
-from promo_spark.measures.arrow_lists import entries_of_lists
-from promo_spark.models.recommenders.candidates import ListedItems, RankedItems
-from promo_spark.models.recommenders.factors import UserVector
-from promo_spark.models.recommenders.relevance import Relevance, usual_tiers
-from promo_spark.models.recommenders.strengths import OwnProduct, OwnProducts
-from promo_spark.models.recommenders.top_n import Floats, Integers, top_n
+from promo_spark.models.recommenders.item_model import NO_ITEM, ItemModel, PopularItems
+from promo_spark.models.recommenders.preferences import Preferences
+from promo_spark.models.recommenders.top_n import Integers
+from promo_spark.models.recommenders.user_batches import Ranked, UserBatch
 
 Recommender = str  # als, buy_again, blend, popularity, ranked, or one of FIRST_STAGE_MODELS
-Policy = Literal["exclude", "keep", "due_again", "not_within_days"]
 SOURCES = RECOMMENDATION_SOURCES
 LISTED = ("ranked", *FIRST_STAGE_MODELS)  # recommenders whose lists come with the users
-NO_ITEM = -1
-OUTSIDE = "outside"  # the column of limits that a user does not meet
-
-_TILE_SCORES = 1 << 23  # users × products scored at once: 32 MB
-_MOST_USERS = 256
-
-
-@dataclass(frozen=True)
-class PopularItems:
-    """Products by falling popularity, with the number of their recent buyers."""
-
-    items: Integers
-    buyers: Integers
-
-
-@dataclass(frozen=True)
-class ItemModel:
-    """The products that lists are made of; the same in every task. `items` rises; `vectors` has a row for each.
-
-    A product that is new since the vectors were fitted has a row of zeros.
-    """
-
-    items: Integers
-    vectors: Floats
-    overall: PopularItems
-    by_segment: Mapping[int, PopularItems]
-    relevance: Relevance | None = None  # None: every product is for everybody
-
-    @cached_property
-    def has_vector(self) -> NDArray[np.bool_]:
-        return np.asarray(self.vectors.any(axis=1))
-
-    @property
-    def limits(self) -> int:
-        """How many limits of products there are."""
-        return 0 if self.relevance is None else len(self.relevance.limited)
-
-    def users_at_once(self) -> int:
-        return max(1, min(_MOST_USERS, _TILE_SCORES // max(1, len(self.items))))
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """What a recommender lists: of user i the entries from offsets[i] up to offsets[i + 1], best first."""
-
-    offsets: Integers
-    items: Integers
-    scores: NDArray[np.float64]
-    because: Integers
-
-
-@dataclass(frozen=True)
-class UserBatch:
-    """A batch of users. User i bought the entries from offsets[i] up to offsets[i + 1], rising by item."""
-
-    vectors: Floats  # zeros for users without a vector
-    modelled: NDArray[np.bool_]
-    segments: Integers
-    offsets: Integers
-    items: Integers
-    strengths: Floats
-    orders: Integers
-    due: NDArray[np.bool_]
-    lately: NDArray[np.bool_]
-    outside: NDArray[np.bool_] | None = None  # users × limits of ItemModel.relevance: which the user does not meet
-    ranked: Mapping[str, Ranked] = field(default_factory=dict)
-
-    def own(self, user: int) -> slice:
-        return slice(self.offsets[user], self.offsets[user + 1])
-
-    def banned(self, policy: Policy) -> NDArray[np.bool_]:
-        """Which of the entries must not be recommended. What a user took back, so that no order is left, never is.
-
-        exclude: nothing that was bought. keep: no ban. due_again: only what is due by the user's own cadence may come
-        back; a product bought once has none. not_within_days: what was bought lately is left out.
-        """
-        by_policy = {
-            "exclude": np.ones_like(self.due),
-            "keep": np.zeros_like(self.due),
-            "due_again": ~self.due,
-            "not_within_days": self.lately,
-        }
-        return np.asarray(by_policy[policy] | (self.orders == 0), bool)
+BY_VECTORS = ("als", "blend")
+SCORED = (*BY_VECTORS, "buy_again")  # of these all that is scored is compared
 
 
 @dataclass(frozen=True)
@@ -131,63 +42,10 @@ class Lists:
     because: Integers  # own items that speak for them, where the recommender names them
 
 
-def chunks(batch: pa.RecordBatch, size: int) -> Iterator[pa.RecordBatch]:
-    return (batch.slice(start, size) for start in range(0, batch.num_rows, size))
-
-
-def user_batch(batch: pa.RecordBatch, rank: int, limits: int = 0) -> UserBatch:
-    """UserToRank → the users as arrays; null stands for no vector, no segment, no purchase.
-
-    `limits`: how many there are of products.
-    """
-    features, own = batch.column(UserVector.features), batch.column(OwnProducts.own)
-    modelled = np.asarray(features.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
-    vectors = np.zeros((batch.num_rows, rank), np.float32)
-    vectors[modelled] = np.asarray(features.flatten(), dtype=np.float32).reshape(-1, rank)
-    entries = own.flatten()
-    counts = pc.list_value_length(own).fill_null(0).to_numpy(zero_copy_only=False)
-    return UserBatch(
-        vectors=vectors,
-        modelled=modelled,
-        segments=batch.column(Segments.segment_id).fill_null(0).to_numpy().astype(np.int64),
-        offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        items=pc.struct_field(entries, OwnProduct.item).to_numpy().astype(np.int64),
-        strengths=pc.struct_field(entries, OwnProduct.strength).to_numpy().astype(np.float32),
-        orders=pc.struct_field(entries, OwnProduct.orders).to_numpy().astype(np.int64),
-        due=pc.struct_field(entries, OwnProduct.due).to_numpy(zero_copy_only=False).astype(bool),
-        lately=pc.struct_field(entries, OwnProduct.lately).to_numpy(zero_copy_only=False).astype(bool),
-        outside=_outside(batch, limits) if limits else None,
-        ranked=_ranked(batch) if RankedItems.lists in batch.schema.names else {},
-    )
-
-
-def withheld(model: ItemModel, users: UserBatch) -> NDArray[np.bool_] | None:
-    """Users × catalogue: what is not for a user: limited to others, or new and too far in price; None: nothing.
-
-    A price like the user's is one of the tiers around the usual one of what the user bought.
-    """
-    of = model.relevance
-    if of is None:
-        return None
-    user = np.repeat(np.arange(len(users.modelled)), np.diff(users.offsets))
-    usual = usual_tiers(user, of.tier[users.items], users.orders, len(users.modelled))
-    far = of.too_far_in_price(usual)
-    far[user, users.items] = False
-    return far if users.outside is None else far | of.not_allowed(users.outside)
-
-
-def preferences(model: ItemModel, users: UserBatch) -> Floats:
-    """Users × modelled products: the product of their vectors; −inf where the user or the product has none."""
-    scores: Floats = users.vectors @ model.vectors.T
-    scores[:, ~model.has_vector] = -np.inf
-    scores[~users.modelled] = -np.inf
-    return scores
-
-
 def ranked_lists(
     model: ItemModel,
     users: UserBatch,
-    scores: Floats,
+    preferred: Preferences | None,
     *,
     recommender: Recommender,
     repeat_weight: float,
@@ -195,7 +53,7 @@ def ranked_lists(
     n: int,
     not_for: NDArray[np.bool_] | None = None,
 ) -> Lists:
-    """The n best products of each user. `scores`, from `preferences`, is overwritten.
+    """The n best products of each user. `preferred` is overwritten; None where the recommender is none of SCORED.
 
     `banned` says of each of the users' own entries whether it must not be in the list; `not_for`, from `withheld`, of
     all products. Ties go to the product of lower position; a user without a vector gets what is popular.
@@ -208,7 +66,7 @@ def ranked_lists(
     ...     orders=np.array([1]), due=np.array([False]), lately=np.array([False]),
     ... )
     >>> blend = ranked_lists(
-    ...     model, users, preferences(model, users), recommender="blend", repeat_weight=0.4,
+    ...     model, users, Preferences(users.vectors @ model.vectors.T), recommender="blend", repeat_weight=0.4,
     ...     banned=users.banned("keep"), n=3,
     ... )
     >>> blend.items.tolist(), blend.scores.round(3).tolist(), [SOURCES[i] for i in blend.sources[0]]
@@ -222,14 +80,14 @@ def ranked_lists(
     )
     if recommender in LISTED:
         _take_ranked(lists, users, users.ranked.get(recommender), banned, not_for)
-    elif recommender != "popularity" and len(model.items):
-        _score_own(model, users, scores, recommender, repeat_weight, banned)
+    elif preferred is not None and recommender in SCORED and len(model.items):
+        _score_own(model, users, preferred, recommender, repeat_weight, banned)
         if not_for is not None:
-            scores[not_for[:, model.items]] = -np.inf
-        columns, values = top_n(scores, n)
+            preferred.leave_out(not_for[:, model.items])
+        columns, values = preferred.best(n)
         allowed = np.isfinite(values)
         width = columns.shape[1]
-        lists.items[:, :width] = np.where(allowed, model.items[columns], NO_ITEM)
+        lists.items[:, :width] = np.where(allowed, model.items[np.minimum(columns, len(model.items) - 1)], NO_ITEM)
         lists.scores[:, :width] = np.where(allowed, values, 0)
     for user in range(len(users.modelled)):
         own = users.own(user)
@@ -254,9 +112,9 @@ def nearest_own(model: ItemModel, users: UserBatch, lists: Lists) -> Integers:
     units = model.vectors / np.where(lengths > 0, lengths, 1)
     for user in np.flatnonzero(users.modelled):
         entries_of_user = users.own(int(user))
-        own, _ = _columns(model, users.items[entries_of_user][users.strengths[entries_of_user] > 0])
+        own, _ = model.columns(users.items[entries_of_user][users.strengths[entries_of_user] > 0])
         own = own[model.has_vector[own]]
-        entries, modelled = _columns(model, lists.items[user])
+        entries, modelled = model.columns(lists.items[user])
         if len(own) and len(entries):
             closest = (units[entries] @ units[own].T).argmax(axis=1)
             nearest[user, modelled] = model.items[own[closest]]
@@ -266,7 +124,7 @@ def nearest_own(model: ItemModel, users: UserBatch, lists: Lists) -> Integers:
 def _score_own(
     model: ItemModel,
     users: UserBatch,
-    scores: Floats,
+    preferred: Preferences,
     recommender: str,
     repeat_weight: float,
     banned: NDArray[np.bool_],
@@ -275,18 +133,18 @@ def _score_own(
 
     A product without a vector has no other score than that.
     """
-    columns, modelled = _columns(model, users.items)
+    columns, modelled = model.columns(users.items)
     rows = np.repeat(np.arange(len(users.modelled)), np.diff(users.offsets))[modelled]
-    strengths = users.strengths[modelled]
+    scores, places, strengths = preferred.values, preferred.places(rows, columns), users.strengths[modelled]
     if recommender == "buy_again":
         scores[:] = -np.inf
-        scores[rows, columns] = np.where(users.modelled[rows], strengths, -np.inf)
+        scores[rows, places] = np.where(users.modelled[rows], strengths, -np.inf)
     elif recommender == "blend":
         without = users.modelled[rows] & ~model.has_vector[columns]
-        scores[rows[without], columns[without]] = 0
-        scores[rows, columns] += np.float32(repeat_weight) * strengths
+        scores[rows[without], places[without]] = 0
+        scores[rows, places] += np.float32(repeat_weight) * strengths
     forbidden = banned[modelled]
-    scores[rows[forbidden], columns[forbidden]] = -np.inf
+    scores[rows[forbidden], places[forbidden]] = -np.inf
 
 
 def _take_ranked(
@@ -308,46 +166,6 @@ def _take_ranked(
         lists.items[user, : len(items)] = items
         lists.scores[user, : len(items)] = ranked.scores[of_user][free][: len(items)]
         lists.because[user, : len(items)] = ranked.because[of_user][free][: len(items)]
-
-
-def _outside(batch: pa.RecordBatch, limits: int) -> NDArray[np.bool_]:
-    """Users × limits."""
-    user, number = entries_of_lists(batch.column(OUTSIDE))
-    found = np.zeros((batch.num_rows, limits), bool)
-    found[user, number.to_numpy().astype(np.int64)] = True
-    return found
-
-
-def _ranked(batch: pa.RecordBatch) -> dict[str, Ranked]:
-    lists = batch.column(RankedItems.lists)
-    entries = lists.flatten()
-    counts = pc.list_value_length(lists).fill_null(0).to_numpy(zero_copy_only=False)
-    user = np.repeat(np.arange(batch.num_rows), counts)
-    name = pc.struct_field(entries, ListedItems.recommender).to_numpy(zero_copy_only=False)
-    found = {}
-    for recommender in dict.fromkeys(name):
-        of_it = entries.filter(pa.array(name == recommender))
-        items, scores, because = (
-            pc.struct_field(of_it, column) for column in (ListedItems.items, ListedItems.scores, ListedItems.because)
-        )
-        sizes = np.zeros(batch.num_rows, np.int64)
-        sizes[user[name == recommender]] = pc.list_value_length(items).to_numpy(zero_copy_only=False)
-        found[str(recommender)] = Ranked(
-            np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
-            items.flatten().to_numpy().astype(np.int64),
-            scores.flatten().to_numpy().astype(np.float64),
-            because.flatten().to_numpy().astype(np.int64),
-        )
-    return found
-
-
-def _columns(model: ItemModel, items: Integers) -> tuple[Integers, NDArray[np.bool_]]:
-    """The columns of those items that are modelled, and which of the items these are."""
-    if not len(model.items):
-        return np.empty(0, np.int64), np.zeros(len(items), bool)
-    columns = np.minimum(np.searchsorted(model.items, items), len(model.items) - 1)
-    modelled = model.items[columns] == items
-    return columns[modelled], modelled
 
 
 def _fill(lists: Lists, user: int, fillers: Sequence[tuple[int, PopularItems | None]], forbidden: Integers) -> None:

@@ -23,25 +23,14 @@ from promo_spark.contracts.schema import Col, Frame
 from promo_spark.contracts.vocabulary import FIRST_STAGE_MODELS
 from promo_spark.models.recommenders.candidates import RankedItems
 from promo_spark.models.recommenders.factors import Factors
-from promo_spark.models.recommenders.lists import (
-    NO_ITEM,
-    SOURCES,
-    ItemModel,
-    Lists,
-    Policy,
-    PopularItems,
-    Recommender,
-    UserBatch,
-    chunks,
-    nearest_own,
-    preferences,
-    ranked_lists,
-    user_batch,
-    withheld,
-)
+from promo_spark.models.recommenders.item_model import NO_ITEM, ItemModel, PopularItems
+from promo_spark.models.recommenders.lists import SCORED, SOURCES, Lists, Recommender, nearest_own, ranked_lists
+from promo_spark.models.recommenders.preferences import preferences, withheld
 from promo_spark.models.recommenders.relevance import Relevance
 from promo_spark.models.recommenders.strengths import CatalogueItem, ItemPopularity, OwnProduct
 from promo_spark.models.recommenders.top_n import Integers
+from promo_spark.models.recommenders.user_batches import Policy, UserBatch, chunks, user_batch
+from promo_spark.models.recommenders.vector_search import VectorSearch
 
 _ALL_USERS = -1  # stands for the null segment
 _SAYING_WHY = ("buy_again", "popular_in_segment", "popular")  # sources that need no own product as the reason
@@ -81,7 +70,9 @@ class CauseTitle(Frame):
     because_title = Col(T.StringType(), "its title")
 
 
-def item_model(factors: Factors, popularity: DataFrame, relevance: Relevance | None = None) -> ItemModel:
+def item_model(
+    factors: Factors, popularity: DataFrame, relevance: Relevance | None = None, search: VectorSearch | None = None
+) -> ItemModel:
     """Factors, ItemPopularity and what is for whom → arrays on the driver, bounded by segments × catalogue."""
     table = popularity.orderBy(
         ItemPopularity.segment_id,
@@ -94,7 +85,7 @@ def item_model(factors: Factors, popularity: DataFrame, relevance: Relevance | N
     buyers = table[ItemPopularity.recent_buyers].to_numpy().astype(np.int64)
     popular = {int(s): PopularItems(items[segments == s], buyers[segments == s]) for s in np.unique(segments)}
     overall = popular.pop(_ALL_USERS, PopularItems(np.empty(0, np.int64), np.empty(0, np.int64)))
-    return ItemModel(factors.items, factors.vectors, overall, popular, relevance)
+    return ItemModel(factors.items, factors.vectors, overall, popular, relevance, search)
 
 
 def users_with_purchases(
@@ -130,7 +121,7 @@ def recommended_items(
                 lists = ranked_lists(
                     model,
                     arrays,
-                    preferences(model, arrays),
+                    preferences(model, arrays, top_n) if recommender in SCORED else None,
                     recommender=recommender,
                     repeat_weight=repeat_weight,
                     banned=arrays.banned(policy),

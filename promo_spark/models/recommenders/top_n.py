@@ -34,20 +34,20 @@ def top_n(scores: Floats, n: int) -> tuple[Integers, Floats]:
     n = min(n, columns)
     blocks = -(-columns // BLOCK)
     if blocks <= n:
-        return _best(scores, np.broadcast_to(np.arange(columns), scores.shape), n)
+        return best_at(scores, np.broadcast_to(np.arange(columns), scores.shape), n)
     whole = columns // BLOCK * BLOCK
     maxima = scores[:, :whole].reshape(rows, -1, BLOCK).max(axis=2)
     if whole < columns:
         maxima = np.concatenate([maxima, scores[:, whole:].max(axis=1, keepdims=True)], axis=1)
-    taken, _ = _best(maxima, np.broadcast_to(np.arange(blocks), maxima.shape), n)
+    taken, _ = best_at(maxima, np.broadcast_to(np.arange(blocks), maxima.shape), n)
     positions = (taken[:, :, None] * BLOCK + np.arange(BLOCK)).reshape(rows, -1)
     in_blocks = np.take_along_axis(scores, np.minimum(positions, columns - 1), axis=1)
     in_blocks[positions >= columns] = -np.inf  # the last block may be shorter than the others
-    return _best(in_blocks, positions, n)
+    return best_at(in_blocks, positions, n)
 
 
-def _best(scores: Floats, positions: NDArray[Any], n: int) -> tuple[Integers, Floats]:
-    """The n best of each row by one integer key: the score's order above, the position's below.
+def best_at(scores: Floats, positions: NDArray[Any], n: int) -> tuple[Integers, Floats]:
+    """The positions and scores of each row's n best, by one integer key: the score's order above, the position's below.
 
     The bits of a float32, read as an integer, rise with a positive number and fall with a negative one;
     turning the negatives round makes them an order. Keys are all different, so any partition is exact.

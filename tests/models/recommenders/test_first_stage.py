@@ -20,7 +20,7 @@ from promo_spark.models.recommenders.first_stage.popularity import OwnStrength, 
 from promo_spark.models.recommenders.first_stage.rules import RuledProducts, Rules
 from promo_spark.models.recommenders.first_stage.vectors import Als, Svd, Together
 from promo_spark.models.recommenders.fold_in import FoldIn
-from promo_spark.models.recommenders.lists import NO_ITEM
+from promo_spark.models.recommenders.item_model import NO_ITEM
 from promo_spark.models.recommenders.neighbours import Neighbours
 from promo_spark.models.recommenders.similarities import similarities
 from tests.models.recommenders.test_neighbours import BOUGHT, G, matrix

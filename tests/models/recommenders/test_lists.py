@@ -10,24 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from promo_spark.models.recommenders.lists import (
-    NO_ITEM,
-    SOURCES,
-    ItemModel,
-    Lists,
-    Policy,
-    PopularItems,
-    Ranked,
-    Recommender,
-    UserBatch,
-    nearest_own,
-    preferences,
-    ranked_lists,
-    user_batch,
-    withheld,
-)
+from promo_spark.models.recommenders.item_model import NO_ITEM, ItemModel, PopularItems
+from promo_spark.models.recommenders.lists import SOURCES, Lists, Recommender, nearest_own, ranked_lists
+from promo_spark.models.recommenders.preferences import preferences, withheld
 from promo_spark.models.recommenders.recommendations import list_rows
 from promo_spark.models.recommenders.relevance import Relevance
+from promo_spark.models.recommenders.user_batches import Policy, Ranked, UserBatch, user_batch
 
 # Products 0 to 5. 0, 2, 3 and 5 are modelled; 1 and 4 have too few buyers.
 MODEL = ItemModel(
@@ -62,7 +50,7 @@ def lists(who: UserBatch, recommender: Recommender, n: int = 4, weight: float = 
     return ranked_lists(
         MODEL,
         who,
-        preferences(MODEL, who),
+        preferences(MODEL, who, 4),
         recommender=recommender,
         repeat_weight=weight,
         banned=who.banned("due_again"),
@@ -138,7 +126,7 @@ def test_what_is_not_for_a_user_never_appears(recommender: Recommender) -> None:
         return ranked_lists(
             model,
             user,
-            preferences(model, user),
+            preferences(model, user, 4),
             recommender=recommender,
             repeat_weight=0.5,
             banned=user.banned("keep"),
@@ -191,7 +179,7 @@ def test_a_product_without_a_vector_is_shown_for_what_the_user_bought_or_what_is
     who, stranger = one_user((-1, -1), own={5: 3.0}), one_user(None, own={5: 3.0})
 
     def found(user: UserBatch, recommender: Recommender, n: int = 4) -> Lists:
-        scores = preferences(model, user)
+        scores = preferences(model, user, 4)
         return ranked_lists(
             model, user, scores, recommender=recommender, repeat_weight=0.5, banned=user.banned("keep"), n=n
         )
@@ -210,7 +198,13 @@ def test_a_model_without_products_gives_empty_lists() -> None:
     empty = ItemModel(np.empty(0, np.int64), np.empty((0, 2), np.float32), none, {})
     who = one_user((1, 0))
     found = ranked_lists(
-        empty, who, preferences(empty, who), recommender="blend", repeat_weight=1, banned=who.banned("due_again"), n=3
+        empty,
+        who,
+        preferences(empty, who, 4),
+        recommender="blend",
+        repeat_weight=1,
+        banned=who.banned("due_again"),
+        n=3,
     )
     assert shown(found) == []
 

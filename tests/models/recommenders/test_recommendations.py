@@ -21,6 +21,7 @@ from promo_spark.models.recommenders.als import als_factors
 from promo_spark.models.recommenders.candidates import RankedItems
 from promo_spark.models.recommenders.mllib_als import dense_ids
 from promo_spark.models.recommenders.strengths import CatalogueItem, ModelPair
+from promo_spark.models.recommenders.vector_search import VectorSearch
 from promo_spark.settings import load
 
 DAY = datetime.date(2017, 12, 1)
@@ -191,7 +192,7 @@ def test_planted_tastes_are_found_three_times_better_than_by_popularity(spark: S
     rows, ids = checkerboard()
     catalogue, cutoff = products(spark, ids), DAY - datetime.timedelta(days=28)
 
-    def figures(lines: DataFrame) -> dict[tuple[str, str], float]:
+    def figures(lines: DataFrame, probes: int = 0) -> dict[tuple[str, str], float]:
         window = purchase.purchases(lines, before=DAY, days=90).persist()
         past, later = holdout.split_at(window, cutoff)
         items = purchase.catalogue(past, catalogue, as_of=cutoff, popular_days=28).persist()
@@ -204,9 +205,10 @@ def test_planted_tastes_are_found_three_times_better_than_by_popularity(spark: S
         truth = holdout.holdout_purchases(later, catalogue, items, everyone)
         no_segments = everyone.filter("false")
         popular = purchase.popularity(past, items, no_segments, since=cutoff - datetime.timedelta(days=28))
+        search = VectorSearch.of(factors.vectors, probes=probes, seed=1) if probes else None
         per_user = holdout.user_metrics(
             users.join(truth, "user_id"),
-            lists.item_model(factors, popular),
+            lists.item_model(factors, popular, search=search),
             contenders=holdout.contenders([]),
             repeat_weight=0.7,
             audience=holdout.audience_of(items, catalogue, 24),
@@ -219,6 +221,11 @@ def test_planted_tastes_are_found_three_times_better_than_by_popularity(spark: S
     assert found["als:new", "recall@10"] > 0.75  # 11 products of the group are left, 10 are shown
     assert found["buy_again", "recall@10"] <= 0.2  # nothing is bought twice here
     assert figures(bought(spark, rows[::-1]).repartition(5)) == found
+    searched = figures(bought(spark, rows), probes=1000)  # more cells than there are: all products are compared
+    recall = {name: searched.pop(name) for name in list(searched) if name[1] == "search_recall@10"}
+    assert {of.split(":")[0] for of, _ in recall} == {"als", "blend"}
+    assert set(recall.values()) == {1.0}
+    assert searched == found
 
 
 def test_behaviours_of_all_kinds_make_one_sparse_matrix(spark: SparkSession) -> None:

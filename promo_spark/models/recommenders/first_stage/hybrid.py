@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from promo_spark.models.recommenders.first_stage.interface import FirstStage, UserItems, free
-from promo_spark.models.recommenders.lists import NO_ITEM
+from promo_spark.models.recommenders.item_model import NO_ITEM
 from promo_spark.models.recommenders.ranking_metrics import ndcg_at
 from promo_spark.models.recommenders.top_n import Floats, Integers, top_n
 

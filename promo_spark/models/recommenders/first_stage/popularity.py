@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from promo_spark.models.recommenders.first_stage.interface import UserItems
-from promo_spark.models.recommenders.lists import NO_ITEM
+from promo_spark.models.recommenders.item_model import NO_ITEM
 from promo_spark.models.recommenders.similarities import tied_at_all
 from promo_spark.models.recommenders.top_n import Floats, Integers
 

@@ -11,7 +11,7 @@ from scipy.sparse.linalg import svds
 from promo_spark.learners.implicit_factors import Ties
 from promo_spark.models.recommenders.first_stage.interface import UserItems
 from promo_spark.models.recommenders.fold_in import FoldIn
-from promo_spark.models.recommenders.lists import NO_ITEM
+from promo_spark.models.recommenders.item_model import NO_ITEM
 from promo_spark.models.recommenders.neighbours import Neighbours
 from promo_spark.models.recommenders.similarities import tied_at_all
 from promo_spark.models.recommenders.top_n import Floats, Integers
