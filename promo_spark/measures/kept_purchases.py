@@ -21,6 +21,7 @@ from promo_spark.measures.order_lines import of_purchases
 _LINES = OrderLines.columns()
 _PAIR = [OrderLines.user_id, OrderLines.product_id]
 _NET_RETURNED, _SIZE, _FIRST, _LAST_DAY = "net_returned", "size", "first_day", "last_day"
+_WHOLE = "whole"
 _BALANCE, _LOW_LATER, _LOW_EARLIER = "balance", "low_later", "low_earlier"
 
 
@@ -68,10 +69,25 @@ def taken_back(lines: DataFrame) -> DataFrame:
     What is taken back without a purchase before it takes nothing away. Only products that the user returned at some
     time are looked at, which are few.
     """
-    returns = (F.col(OrderLines.quantity) < 0) & F.col(OrderLines.user_id).isNotNull()
-    returned = lines.filter(returns).select(*_PAIR).distinct()
-    # few: looked up, where sorting all lines for them would take most of the time
-    per_order = _per_order(_spread(lines).join(returned.hint("shuffle_hash"), _PAIR, "left_semi"))
+    return TakenBack.shaped(_of_returned_products(lines)).filter(F.col(TakenBack.taken_back_units) > 0)
+
+
+def taken_back_whole(lines: DataFrame) -> DataFrame:
+    """One row per user and product of which all that was bought was taken back. OrderLines → user_id, product_id."""
+    of_pairs = _of_returned_products(lines).groupBy(*_PAIR)
+    bought, gone = F.sum(ProductOrder.bought), F.sum(TakenBack.taken_back_units)
+    return of_pairs.agg((bought <= gone).alias(_WHOLE)).filter(_WHOLE).select(*_PAIR)
+
+
+def _of_returned_products(lines: DataFrame) -> DataFrame:
+    """One row per user, product and order, of products that the user returned at some time. OrderLines → TakenBack.
+
+    Of orders that only took back, units are null; of those of which nothing was taken back, 0.
+    """
+    returned = _known(lines.filter(F.col(OrderLines.quantity) < 0)).select(*_PAIR).distinct()
+    # Few: looked up, where sorting all lines for them would take most of the time. No semi join: that would go before
+    # the lines are spread, so that they would be spread a second time for product_orders.
+    per_order = _per_order(_spread(lines).join(returned.hint("shuffle_hash"), _PAIR))
     net, size = F.col(_NET_RETURNED), F.abs(_NET_RETURNED)
     equal_sizes = _backwards(per_order.withColumn(_SIZE, size), F.signum(net).cast(QUANTITY), [*_PAIR, _SIZE])
     is_kept = (net < 0) & (F.col(_BALANCE) < F.col(_LOW_LATER))
@@ -80,9 +96,7 @@ def taken_back(lines: DataFrame) -> DataFrame:
     units = _backwards(unmatched, F.col(_NET_RETURNED), _PAIR)
     kept = F.greatest(F.col(_LOW_LATER) - F.col(_BALANCE), F.lit(Decimal(0)))
     gone = (F.col(ProductOrder.bought) - kept).cast(QUANTITY)
-    return TakenBack.shaped(units.withColumn(TakenBack.taken_back_units, gone)).filter(
-        F.col(TakenBack.taken_back_units) > 0
-    )
+    return units.withColumn(TakenBack.taken_back_units, gone)
 
 
 def repeated_days(orders: DataFrame) -> DataFrame:
@@ -99,7 +113,11 @@ def repeated_days(orders: DataFrame) -> DataFrame:
 
 def _spread(lines: DataFrame) -> DataFrame:
     """The lines of known users, spread by user and product at once: what is made of pairs needs no other shuffle."""
-    return lines.filter(F.col(OrderLines.user_id).isNotNull()).repartition(*_PAIR)
+    return _known(lines).repartition(*_PAIR)
+
+
+def _known(lines: DataFrame) -> DataFrame:
+    return lines.filter(F.col(OrderLines.user_id).isNotNull() & F.col(OrderLines.product_id).isNotNull())
 
 
 def _per_order(lines: DataFrame, *more: Column) -> DataFrame:

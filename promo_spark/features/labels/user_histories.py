@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from promo_spark.contracts.predictions import BOUGHT, BoughtEntry, UserHistory
 from promo_spark.contracts.silver import Campaigns, Contacts, OrderLines, Redemptions, Users
-from promo_spark.measures.kept_purchases import TakenBack, taken_back
+from promo_spark.measures.kept_purchases import taken_back_whole
 from promo_spark.measures.order_lines import is_sale, total_discount
 
 _FIRST = datetime.date(1970, 1, 1)
@@ -44,9 +44,7 @@ def user_histories(
     registered = users.filter(registered_on < F.lit(as_of)).select(
         Users.user_id, F.date_diff(registered_on, F.lit(_FIRST)).alias(UserHistory.registered)
     )
-    bought = _bought(past)
-    known = bought.select(UserHistory.user_id).unionByName(registered.select(Users.user_id)).distinct()
-    rows = known.join(registered, Users.user_id, "left").join(bought, Users.user_id, "left")
+    rows = _bought(past).join(registered, UserHistory.user_id, "full")
     for part in (
         _returned(past),
         _days(_sent(contacts, campaigns), Contacts.contacted_on, UserHistory.contacts, since, as_of),
@@ -62,7 +60,8 @@ def _bought(past: DataFrame) -> DataFrame:
     """One row per user: purchases by day and product, in order. OrderLines → user_id, bought."""
     day = F.date_diff(OrderLines.order_date, F.lit(_FIRST)).alias(BoughtEntry.day)
     of_day = (
-        past.filter(is_sale())
+        past.filter(is_sale() & F.col(OrderLines.user_id).isNotNull())
+        .repartition(OrderLines.user_id)  # once for both sums
         .groupBy(OrderLines.user_id, day, F.col(OrderLines.product_id).alias(BoughtEntry.product_id))
         .agg(
             (F.sum(OrderLines.quantity) * 1000).cast("long").alias(BoughtEntry.units),
@@ -77,18 +76,8 @@ def _bought(past: DataFrame) -> DataFrame:
 
 def _returned(past: DataFrame) -> DataFrame:
     """One row per user who took products back whole. OrderLines → user_id, returned."""
-    pair = [OrderLines.user_id, OrderLines.product_id]
-    taken = taken_back(past).groupBy(*pair).agg(F.sum(TakenBack.taken_back_units).alias(TakenBack.taken_back_units))
-    bought = (
-        past.filter(is_sale())
-        .join(F.broadcast(taken.select(*pair)), pair, "left_semi")
-        .groupBy(*pair)
-        .agg(F.sum(OrderLines.quantity).alias(OrderLines.quantity))
-    )
-    whole = bought.join(taken, pair).filter(F.col(OrderLines.quantity) <= F.col(TakenBack.taken_back_units))
-    return whole.groupBy(OrderLines.user_id).agg(
-        F.array_sort(F.collect_set(OrderLines.product_id)).alias(UserHistory.returned)
-    )
+    products = F.array_sort(F.collect_set(OrderLines.product_id)).alias(UserHistory.returned)
+    return taken_back_whole(past).groupBy(OrderLines.user_id).agg(products)
 
 
 def _sent(contacts: DataFrame, campaigns: DataFrame) -> DataFrame:
