@@ -44,6 +44,10 @@ class RankedItem(Frame):
     )
     because = Col(_TEXT, "the user's item that speaks most for it; null: none does")
     recommender = Col(_TEXT, "what ranks it; popular fills lists that it leaves short", required=True)
+    title = Col(_TEXT, "the item's title, as the file of items has it; null: it has none")
+    item_type = Col(
+        _TEXT, "what kind of thing it is, such as news, video, group, as that file has it; null: it has none"
+    )
 
 
 class ListFigures(Frame):

@@ -117,6 +117,7 @@ FIRST_STAGE_MODELS = (
     "user_neighbours",
     "together",
     "svd",
+    "item2vec",
     "content",
     "rules",
     "popular_in_store",

@@ -68,7 +68,9 @@ def test_the_worked_example(lake: Lake, tmp_path: Path, model: str, expected: li
 
 
 def test_stars_are_split_by_time_measured_and_served_cold_or_not(lake: Lake, tmp_path: Path) -> None:
-    """G09, G13, O04 (part): two tastes. New items are known by what they are; a new user has what is popular.
+    """G09, G13, G21, O04 (part): two tastes, news and videos. New items are known by what they are.
+
+    A new user has what is popular. What kind of thing an item is goes along into the lists.
 
     The figures of the best are those of its lists, by the functions that are tested by loops.
     """
@@ -80,23 +82,26 @@ def test_stars_are_split_by_time_measured_and_served_cold_or_not(lake: Lake, tmp
         later += [f"u{user:02},i{i:02},{draw.integers(1, 6)},2024-02-01" for i in own[7:9]]
         later.append(f"u{user:02},new{user % 2},5,2024-02-02")
     later.append("stranger,i00,5,2024-02-03")
-    of_items = [f"i{i:02},{'tea' if i % 2 else 'nut'},{1 - i % 2} {i % 2}" for i in range(20)]
-    of_items += ["new0,nut,1 0", "new1,tea,"]
+    kinds = {0: "nut,1 0,news", 1: "tea,0 1,video"}
+    of_items = [f"i{i:02},{kinds[i % 2]}" for i in range(20)] + ["new0,nut,1 0,news", "new1,tea,,"]
     header = "user,item,rating,time"
     files = {
         "ratings": written(tmp_path / "r.csv", header, rows),
         "test": written(tmp_path / "t.csv", header, later),
-        "items": written(tmp_path / "i.csv", "item,kind,embedding", of_items),
+        "items": written(tmp_path / "i.csv", "item,kind,embedding,item_type", of_items),
     }
     told = asked(lake, **files, top=5, out=tmp_path / "out").splitlines()
     best = re.match(r"Best on what was held back: (\w+), nDCG", told[0])
     assert best is not None
     names = {line.split()[0] for line in told[2:] if line[:1].strip()}
     assert names >= {"als", "content", "item_neighbours", "user_neighbours", "svd", "together", "hybrid", "popular"}
+    assert "item2vec" in names
     assert any(line.startswith("users without history") for line in told)
 
     found = lists(tmp_path / "out")
     ids = sorted({row.split(",")[0] for row in of_items})
+    types = {row.split(",")[0]: row.split(",")[3] for row in of_items}
+    assert all(row["item_type"] == types[row["item"]] and not row["title"] for rows in found.values() for row in rows)
     number = {item: place for place, item in enumerate(ids)}
     users = sorted(found)
     history, truth = (np.zeros((len(users), len(ids)), np.float32) for _ in range(2))

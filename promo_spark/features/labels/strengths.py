@@ -10,6 +10,8 @@ from scipy import sparse
 
 from promo_spark.features.labels.histories import Floats, Histories, Ints
 
+_DAYS = 1 << 20  # more than there are
+
 
 @dataclass(frozen=True)
 class Ties:
@@ -39,6 +41,16 @@ def ties(of: Histories, day: int, *, days: int, half_life: int) -> Ties:
     strength: Floats = np.bincount(of.bought.owner[inside], weight, len(of.pair_user)).astype(np.float64)
     met = strength > 0
     return Ties(of.pair_user[met], of.pair_product[met], strength[met])
+
+
+def visit_matrix(of: Histories, day: int, *, days: int, allowed: NDArray[np.bool_]) -> sparse.csr_array:
+    """Days on which a user bought × products: 1 where it is an allowed product, in the `days` before a day."""
+    inside = np.flatnonzero((of.bought.day < day) & (of.bought.day >= day - days))
+    product = of.pair_product[of.bought.owner[inside]]
+    inside, product = inside[allowed[product]], product[allowed[product]]
+    visit = of.pair_user[of.bought.owner[inside]] * _DAYS + of.bought.day[inside]
+    found, row = np.unique(visit, return_inverse=True)
+    return sparse.csr_array((np.ones(len(row), np.float32), (row, product)), shape=(len(found), len(allowed)))
 
 
 def purchase_matrix(of: Histories, day: int, *, days: int, allowed: NDArray[np.bool_]) -> sparse.csr_array:

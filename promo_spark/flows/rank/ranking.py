@@ -48,7 +48,7 @@ from promo_spark.storage.raw_files import what_would_be_lost, write_raw
 from promo_spark.submission.local_mode import is_local
 
 HYBRID, ALS = "hybrid", "als"
-MODELS = ("als", "content", HYBRID, "item_neighbours", POPULAR, "svd", "together", "user_neighbours")
+MODELS = ("als", "content", HYBRID, "item2vec", "item_neighbours", POPULAR, "svd", "together", "user_neighbours")
 _SAMPLE = 5000  # users that recommenders are fitted on
 _OF_GROUPS = ("diversity", "miscalibration")
 _SHOWN = ("ndcg", "precision", "recall", "f1", "map", "map_of_all", "hit_rate", "mrr", "ndcg_graded")
@@ -338,22 +338,25 @@ def _lists(
     model, popular = fitted.models[best], fitted.models[POPULAR]
 
     def of_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        ids = pa.array(items.ids)
+        ids, titles = pa.array(items.ids), pa.array([one.title for one in items.contents], pa.string())
+        types = pa.array([one.attributes.get(RankedItem.item_type) for one in items.contents], pa.string())
         for batch in batches:
             (history,) = matrices(batch, len(items.ids), parts)
             known = fitted.known(batch.column(RatedItems.user), history)
             found = best_items(model, known, question.top, own=question.own, filler=popular)
             user, rank = np.nonzero(found.items != NO_ITEM)
             filled = found.filled[user, rank]
-            because = found.because[user, rank]
+            because, item = found.because[user, rank], pa.array(found.items[user, rank])
             yield pa.RecordBatch.from_arrays(
                 [
                     batch.column(RatedItems.user).take(pa.array(user)),
                     pa.array(rank + 1, pa.int32()),
-                    ids.take(pa.array(found.items[user, rank])),
+                    ids.take(item),
                     pa.array(np.round(found.scores[user, rank].astype(np.float64), 6), mask=filled),
                     ids.take(pa.array(because, mask=because == NO_ITEM)),
                     pa.array(np.where(filled, POPULAR, best).tolist()),
+                    titles.take(item),
+                    types.take(item),
                 ],
                 names=list(RankedItem.columns()),
             )

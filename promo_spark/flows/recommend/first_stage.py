@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from promo_spark.features.labels.strengths import purchase_matrix
+from promo_spark.features.labels.strengths import purchase_matrix, visit_matrix
 from promo_spark.flows.recommend.pairs import places_among
 from promo_spark.flows.recommend.ranking import Learning
 from promo_spark.models.recommenders.first_stage.content import Content, ItemFeatures
@@ -75,7 +75,11 @@ def _singles(learning: Learning, known: Known, day: int, names: Sequence[str]) -
         ridge=settings.ranking.neighbour_ridge,
         least_users=settings.min_buyers,
     )
-    return fitted_models(names, tied_at_all(users.strength), users, parameters, ready)
+    visits = None
+    if "item2vec" in names:
+        allowed = learning.shelf.allowed
+        visits = visit_matrix(learning.sample.batch.of, day, days=settings.history_days, allowed=allowed)
+    return fitted_models(names, tied_at_all(users.strength), users, parameters, ready, visits)
 
 
 def _weights(learning: Learning, known: Known, begin: int, end: int, names: Sequence[str]) -> Mapping[str, float]:

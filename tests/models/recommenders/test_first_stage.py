@@ -15,6 +15,7 @@ from promo_spark.models.recommenders.first_stage.interface import (
     best_entries,
     best_items,
 )
+from promo_spark.models.recommenders.first_stage.item2vec import ItemToVec
 from promo_spark.models.recommenders.first_stage.neighbours import ItemNeighbours, UserNeighbours
 from promo_spark.models.recommenders.first_stage.popularity import OwnStrength, Popular
 from promo_spark.models.recommenders.first_stage.rules import RuledProducts, Rules
@@ -240,6 +241,7 @@ def test_every_recommender_answers_alike_and_ties_go_to_the_lower_item() -> None
         ItemNeighbours.of(x, measure="jaccard", most=5),
         UserNeighbours(x, x, "pearson", 6),
         Svd.of(x, 2),
+        ItemToVec.of(x, 2),
         Als(np.arange(6), vectors, FoldIn.of(vectors, Objective(2.0, 1.0, 0.1, 1.0, 0.0))),
         Together(Neighbours.of(x, x, ridge=1.0, nearest=6, least_buyers=1)),
         Rules.of([[0]], [3], np.array([0.5]), RuledProducts.themselves(6)),
@@ -249,7 +251,7 @@ def test_every_recommender_answers_alike_and_ties_go_to_the_lower_item() -> None
     users = UserItems.of(x, place=np.arange(7))
     allowed = np.array([True, True, True, True, True, False])
     for model in models:
-        found = best_items(model, users, 6, allowed=allowed, own=False, filler=models[6])
+        found = best_items(model, users, 6, allowed=allowed, own=False, filler=models[7])
         for user, row in enumerate(found.items):
             shown = [int(i) for i in row if i != NO_ITEM]
             assert len(set(shown)) == len(shown) == 5 - int((BOUGHT[user] > 0)[:5].sum())
@@ -260,4 +262,39 @@ def test_every_recommender_answers_alike_and_ties_go_to_the_lower_item() -> None
         assert (order == np.arange(len(order))).all()
     nobody = UserItems.of(matrix(np.zeros((1, 6))))
     assert not any(np.isfinite(model.scores(nobody)).any() for model in models if not isinstance(model, Popular))
-    assert best_items(models[6], nobody, 3).items.tolist() == [[0, 1, 3]]  # 6, 4 and 3 buyers
+    assert best_items(models[7], nobody, 3).items.tolist() == [[0, 1, 3]]  # 6, 4 and 3 buyers
+
+
+def test_items_of_the_same_visits_are_nearest() -> None:
+    """G10: item2vec: planted co-session items are nearest neighbours, also where what everybody buys is beside them.
+
+    Items 0 to 29 are of ten kinds, three each; a visit has two or three of one kind, and mostly item 30, which goes
+    with all. The two nearest of each item are those of its kind; item 31 was met alone.
+    """
+    draw = np.random.default_rng(11)
+    visits = np.zeros((2000, 32))
+    for visit in visits:
+        kind = draw.integers(10)
+        visit[kind * 3 + draw.permutation(3)[: draw.integers(2, 4)]] = 1
+        visit[30] = draw.random() < 0.8
+    visits[0] = np.eye(32)[31]
+    found = ItemToVec.of(matrix(visits), 16)
+    alike = found.vectors @ found.vectors.T
+    np.fill_diagonal(alike, -1)
+    for item in range(30):
+        nearest = {int(i) for i in np.argsort(-alike[item])[:2]}
+        assert nearest == {other for other in range(item // 3 * 3, item // 3 * 3 + 3) if other != item}
+    assert not found.vectors[31].any()
+    lengths = np.linalg.norm(found.vectors[:30], axis=1)
+    assert lengths == pytest.approx(np.ones(30), abs=1e-5)
+    again = ItemToVec.of(matrix(visits[::-1].copy()), 16)  # visits in another order: the same vectors
+    assert (again.vectors == found.vectors).all()
+    who = UserItems.of(matrix(np.eye(32)[[0]]))  # somebody who has item 0
+    best = best_items(found, who, 2, own=False)
+    assert set(best.items[0]) == {1, 2} and set(best.because[0]) == {0}
+
+
+def test_more_vectors_than_there_are_and_items_that_never_meet() -> None:
+    assert not ItemToVec.of(matrix(np.eye(4)), 8).vectors.any()
+    two = ItemToVec.of(matrix(np.array([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1], [0, 0, 1, 1]] * 3)), 8).vectors
+    assert two.shape == (4, 8)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from scipy import sparse
 
 from promo_spark.models.recommenders.first_stage.interface import FirstStage, UserItems
+from promo_spark.models.recommenders.first_stage.item2vec import ItemToVec
 from promo_spark.models.recommenders.first_stage.neighbours import ItemNeighbours, UserNeighbours
 from promo_spark.models.recommenders.first_stage.popularity import OwnStrength, Popular
 from promo_spark.models.recommenders.first_stage.vectors import Svd, Together
@@ -30,11 +31,17 @@ class Parameters:
 
 
 def fitted_models(
-    names: Sequence[str], tied: sparse.csr_array, sample: UserItems, of: Parameters, ready: Mapping[str, FirstStage]
+    names: Sequence[str],
+    tied: sparse.csr_array,
+    sample: UserItems,
+    of: Parameters,
+    ready: Mapping[str, FirstStage],
+    visits: sparse.csr_array | None = None,
 ) -> dict[str, FirstStage]:
     """The recommenders of the names, in that order; those that are `ready` as they are.
 
-    `tied`: what similarities are of, the sample's strengths, or 1 where there is any.
+    `tied`: what similarities are of, the sample's strengths, or 1 where there is any. `visits`: what was met together,
+    visits × items; None: all that a user is tied to.
     """
     found: dict[str, FirstStage] = {}
     for name in names:
@@ -51,6 +58,8 @@ def fitted_models(
             )
         elif name == "svd":
             found[name] = Svd.of(tied, of.rank)
+        elif name == "item2vec":
+            found[name] = ItemToVec.of(tied if visits is None else visits, of.rank, of.least_users)
         elif name == POPULAR:
             found[name] = Popular.of(sample.recent, sample.group)
         elif name == OWN_STRENGTH:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import svds
 
@@ -16,6 +17,8 @@ from promo_spark.models.recommenders.neighbours import Neighbours
 from promo_spark.models.recommenders.similarities import tied_at_all
 from promo_spark.models.recommenders.top_n import Floats, Integers
 
+Doubles = NDArray[np.float64]
+
 
 @dataclass(frozen=True)
 class Svd:
@@ -26,17 +29,13 @@ class Svd:
     @staticmethod
     def of(sample: sparse.csr_array, rank: int) -> Svd:
         """From users × items. With as many vectors as the matrix has ranks, its rows come back as they are."""
-        most = min(sample.shape)
-        if rank < most:
-            found = svds(sample.astype(np.float64), k=rank, v0=np.ones(most), return_singular_vectors="vh")
-            return Svd(np.asarray(found[2].T, np.float32))
-        return Svd(np.asarray(np.linalg.svd(sample.toarray(), full_matrices=False)[2].T, np.float32))
+        return Svd(singular_vectors(sparse.csr_array(sample.T), rank)[0].astype(np.float32))
 
     def scores(self, users: UserItems) -> Floats:
-        return _scored(np.asarray(users.strength @ self.vectors) @ self.vectors.T, users)
+        return of_tied_users(np.asarray(users.strength @ self.vectors) @ self.vectors.T, users)
 
     def because(self, users: UserItems, user: Integers, item: Integers) -> Integers:
-        return _nearest_own(self.vectors, users, user, item)
+        return nearest_own(self.vectors, users, user, item)
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class Als:
         vectors = np.zeros((users.items, self.vectors.shape[1]), np.float32)
         vectors[self.items] = self.vectors
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return _nearest_own((vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32), users, user, item)
+        return nearest_own((vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32), users, user, item)
 
 
 @dataclass(frozen=True)
@@ -72,19 +71,30 @@ class Together:
         found = np.full((len(users), users.items), -np.inf, np.float32)
         has = self.neighbours.columns(tied_at_all(users.strength))
         found[:, self.neighbours.products] = self.neighbours.together(has)
-        return _scored(found, users)
+        return of_tied_users(found, users)
 
     def because(self, _users: UserItems, _user: Integers, item: Integers) -> Integers:
         """Everything of the user's own speaks for it or against it together."""
         return np.full(len(item), NO_ITEM, np.int64)
 
 
-def _scored(scores: Floats, users: UserItems) -> Floats:
+def singular_vectors(matrix: sparse.csr_array, rank: int) -> tuple[Doubles, Doubles]:
+    """The first `rank` left vectors, as columns, and their values; all that there are, where these are fewer."""
+    most = min(matrix.shape)
+    if rank < most:
+        u, s, _ = svds(matrix.astype(np.float64), k=rank, v0=np.ones(most), return_singular_vectors="u")
+    else:
+        u, s, _ = np.linalg.svd(matrix.toarray().astype(np.float64), full_matrices=False)
+    return u, s
+
+
+def of_tied_users(scores: Floats, users: UserItems) -> Floats:
     """Of a user who is tied to nothing nothing is said."""
     return np.where(np.diff(users.strength.indptr)[:, None] > 0, scores, -np.inf).astype(np.float32)
 
 
-def _nearest_own(vectors: Floats, users: UserItems, user: Integers, item: Integers) -> Integers:
+def nearest_own(vectors: Floats, users: UserItems, user: Integers, item: Integers) -> Integers:
+    """Of pairs of user and item, the user's own item that speaks most for it by vector and strength, or NO_ITEM."""
     found = np.full(len(item), NO_ITEM, np.int64)
     for one in np.unique(user):
         mine = users.strength[[one]]
