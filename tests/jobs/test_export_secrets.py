@@ -18,7 +18,7 @@ from moto.server import ThreadedMotoServer
 from promo_spark.settings import load
 from promo_spark.storage.lake import Lake
 from tests.jobs.export_rows import DAY, decide, offer
-from tests.runtime.test_cluster import JAVA_OPTIONS, QUERIES
+from tests.runtime.standalone import JAVA_OPTIONS, QUERIES
 from tests.storage.database_servers import PASSWORD, USER, postgresql
 from tests.storage.test_databases import S3_KEY, S3_PACKAGES, S3_SECRET
 

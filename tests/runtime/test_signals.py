@@ -14,7 +14,8 @@ import pytest
 
 from promo_spark.contracts.models import FrequentItemsets
 from promo_spark.contracts.ops import Runs
-from tests.runtime.test_cluster import JAVA_OPTIONS, PROJECT, QUERIES, write_baskets
+from tests.runtime.standalone import JAVA_OPTIONS, PROJECT, QUERIES
+from tests.runtime.test_cluster import write_baskets
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 Process = subprocess.Popen[str]

@@ -197,10 +197,12 @@ def _with_met(pairs: DataFrame, met: DataFrame) -> DataFrame:
 
 def catalogue(bought: DataFrame, products: DataFrame, *, as_of: datetime.date, popular_days: int) -> DataFrame:
     """One row per promotable product bought in the window. Purchase, ProductProfile → CatalogueItem."""
-    recent = F.col(Purchase.order_date) >= F.lit(as_of - datetime.timedelta(days=popular_days))
-    sold = bought.groupBy(Purchase.product_id).agg(
-        F.count_distinct(Purchase.user_id).alias(CatalogueItem.buyers),
-        F.count_distinct(F.when(recent, F.col(Purchase.user_id))).alias(CatalogueItem.recent_buyers),
+    lately = F.lit(as_of - datetime.timedelta(days=popular_days))
+    last = F.max(Purchase.order_date).alias(Purchase.order_date)
+    pairs = bought.groupBy(Purchase.user_id, Purchase.product_id).agg(last)  # counted distinct, rows would be doubled
+    sold = pairs.groupBy(Purchase.product_id).agg(
+        F.count("*").alias(CatalogueItem.buyers),
+        F.count_if(F.col(Purchase.order_date) >= lately).alias(CatalogueItem.recent_buyers),
     )
     promotable = products.filter(ProductProfile.promotable).select(ProductProfile.product_id, ProductProfile.title)
     return sold.join(promotable, ProductProfile.product_id).withColumn(
