@@ -176,7 +176,7 @@ def user_metrics(
 
     def rows(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            for chunk in chunks(batch, model.users_at_once()):
+            for chunk in chunks(batch, exact.users_at_once()):
                 arrays = user_batch(chunk, model.vectors.shape[1], model.limits)
                 not_for = withheld(model, arrays)
                 truths, relevant = _truths(chunk)

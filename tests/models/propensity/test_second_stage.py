@@ -6,9 +6,7 @@ import numpy as np
 import pandas as pd
 from pyspark.ml.classification import FMClassifier
 from pyspark.ml.feature import VectorAssembler
-from pyspark.ml.functions import vector_to_array
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from promo_spark.learners.base_rates import BaseRate
 from promo_spark.learners.boosting import BoostingEffort
@@ -41,18 +39,15 @@ def candidates(seed: int, told: bool = True, rows: int = 4000) -> Examples:
 
 
 def by_factorisation_machine(spark: SparkSession, past: Examples, later: Examples) -> Floats:
-    """MLlib's, of features in standard deviations: the probability of each later example."""
+    """MLlib's, of features in standard deviations: of each later example w0 + Σ w x + Σ of pairs (v_i · v_j) x_i x_j."""
     mean, spread = past.table.values.mean(axis=0), past.table.values.std(axis=0)
-
-    def frame(of: Examples) -> pd.DataFrame:
-        return pd.DataFrame((of.table.values - mean) / spread, columns=NAMES).assign(**{HAPPENED: of.happened})
-
-    assembler = VectorAssembler(inputCols=list(NAMES), outputCol="features")
-    known, asked = (assembler.transform(spark.createDataFrame(frame(of)).coalesce(1)) for of in (past, later))
+    known, asked = ((of.table.values - mean) / spread for of in (past, later))
+    frame = spark.createDataFrame(pd.DataFrame(known, columns=NAMES).assign(**{HAPPENED: past.happened})).coalesce(1)
     machine = FMClassifier(labelCol=HAPPENED, factorSize=4, maxIter=100, stepSize=0.05, regParam=1e-4, seed=1)
-    told = machine.fit(known).transform(asked)
-    rows = told.select(vector_to_array(F.col("probability"))[1].alias("p"), F.monotonically_increasing_id().alias("n"))
-    return np.asarray(rows.toPandas().sort_values("n").p)
+    model = machine.fit(VectorAssembler(inputCols=list(NAMES), outputCol="features").transform(frame))
+    linear, factors = model.linear.toArray(), model.factors.toArray()
+    of_pairs = ((asked @ factors) ** 2 - asked**2 @ factors**2).sum(axis=1) / 2
+    return np.asarray(model.intercept + asked @ linear + of_pairs)
 
 
 def test_the_second_stage_tells_more_than_a_factorisation_machine_or_is_not_taken(spark: SparkSession) -> None:
