@@ -138,6 +138,14 @@ def test_every_user_gets_a_full_list_with_reasons_and_figures(spark: SparkSessio
     run_job(run, DAY, *SMALL)
     assert rows(lake) == found
 
+    run_job(run, DAY, *SMALL, "recommend.als.probes=100")  # more cells than there are: what is searched for is found
+    searched = rows(lake)
+    assert [r.score for r in searched] == pytest.approx([r.score for r in found], abs=2e-6)  # summed in another order
+    assert [(*r[:4], *r[5:]) for r in searched] == [(*r[:4], *r[5:]) for r in found]
+    figures = {(r.metric, r.slice): (r.value, r.n) for r in lake.read(Metrics).collect()}
+    assert figures["search_recall@10", "published"] == (1.0, 16)
+    assert figures["search_recall@10", "als:new"] == (1.0, 16)
+
 
 def test_neither_what_is_sold_out_nor_what_a_user_took_back_is_recommended(
     spark: SparkSession, lake: Lake, run_job: RunJob

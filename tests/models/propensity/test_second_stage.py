@@ -39,7 +39,7 @@ def candidates(seed: int, told: bool = True, rows: int = 4000) -> Examples:
 
 
 def by_factorisation_machine(spark: SparkSession, past: Examples, later: Examples) -> Floats:
-    """MLlib's, of features in standard deviations: of each later example w0 + Σ w x + Σ of pairs (v_i · v_j) x_i x_j."""
+    """MLlib's, of features in standard deviations: of each later example w0 + Σ w x + Σ of pairs (v_i · v_j)x_i x_j."""
     mean, spread = past.table.values.mean(axis=0), past.table.values.std(axis=0)
     known, asked = ((of.table.values - mean) / spread for of in (past, later))
     frame = spark.createDataFrame(pd.DataFrame(known, columns=NAMES).assign(**{HAPPENED: past.happened})).coalesce(1)
