@@ -10,13 +10,16 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from deltalake import write_deltalake
 
+from promo_spark.contracts.schema import Table
+from promo_spark.contracts.schema.arrow_rows import arrow_table
 from promo_spark.settings import load
 from promo_spark.submission.jars import delta_jars, spark_home
 from promo_spark.submission.local_mode import SMALL_INPUT_CONF
@@ -105,6 +108,14 @@ def standalone_cluster(folder: Path, workers: int) -> Iterator[str]:
             process.terminate()
         for process in processes:
             process.wait(timeout=30)
+
+
+def write_rows(root: Path, rows: Mapping[type[Table], Sequence[Mapping[str, Any]]]) -> None:
+    """Tables of a lake, from rows that name only what matters. Without a Spark of this process."""
+    for table, of_table in rows.items():
+        schema = table.schema()
+        whole = arrow_table(schema, [[row.get(name) for name in schema.names] for row in of_table])
+        write_deltalake(str(root / table.layer / table.name), whole)
 
 
 def free_port() -> int:

@@ -10,12 +10,11 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from deltalake import DeltaTable, write_deltalake
+from deltalake import DeltaTable
 
-from promo_spark.contracts.schema.arrow_rows import arrow_table
 from promo_spark.contracts.silver import OrderLines, Products
 from promo_spark.errors import MissingDataError
-from tests.runtime.standalone import LOOPBACK, PROJECT, spark_submit, standalone_cluster
+from tests.runtime.standalone import LOOPBACK, PROJECT, spark_submit, standalone_cluster, write_rows
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # six JVMs on what may be two cores
 # 10 baskets. Pasta in 5, 4 of them with sauce, which is in no other: confidence of pasta ⇒ sauce 4/5,
@@ -46,10 +45,7 @@ def write_baskets(root: Path) -> None:
         for n, basket in enumerate(BASKETS)
         for i, name in enumerate(basket, start=1)
     ]
-    for table, rows in ((Products, products), (OrderLines, lines)):
-        schema = table.schema()
-        whole = arrow_table(schema, [[row.get(name) for name in schema.names] for row in rows])
-        write_deltalake(str(root / table.layer / table.name), whole)
+    write_rows(root, {Products: products, OrderLines: lines})
 
 
 def test_a_job_on_a_standalone_cluster_writes_what_another_engine_reads(tmp_path: Path) -> None:

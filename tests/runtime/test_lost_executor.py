@@ -15,13 +15,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from deltalake import DeltaTable, write_deltalake
+from deltalake import DeltaTable
 
-from promo_spark.contracts.schema.arrow_rows import arrow_table
 from promo_spark.contracts.silver import OrderLines, Products, Users
 from promo_spark.submission.jars import spark_home
 from promo_spark.submission.requirements import java_home
-from tests.runtime.standalone import LOOPBACK, PROJECT, spark_submit, standalone_cluster, started
+from tests.runtime.standalone import LOOPBACK, PROJECT, spark_submit, standalone_cluster, started, write_rows
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -100,10 +99,7 @@ def write_shop(root: Path) -> None:
     ]
     products = [{"product_id": f"p{n:02}", "title": f"P{n}", "category": f"c{n % 5}"} for n in range(40)]
     users = [{"user_id": f"u{n:03}", "consent_profiling": True, "consent_marketing": True} for n in range(USERS)]
-    for table, rows in ((Users, users), (Products, products), (OrderLines, lines)):
-        schema = table.schema()
-        whole = arrow_table(schema, [[row.get(name) for name in schema.names] for row in rows])
-        write_deltalake(str(root / table.layer / table.name), whole)
+    write_rows(root, {Users: users, Products: products, OrderLines: lines})
 
 
 def tables(root: Path) -> dict[str, list[str]]:

@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-_SPAN = 1 << 20  # days, more than there are: parts the days of one owner from those of the next
+SPAN = 1 << 20  # days, more than there are: parts the days of one owner from those of the next
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,13 @@ class Timeline:
     sums: dict[str, Ints] = field(init=False, repr=False)  # of the amounts, up to each row
 
     def __post_init__(self) -> None:
-        key = self.owner * _SPAN + self.day
+        key = self.owner * SPAN + self.day
         object.__setattr__(self, "key", key)
         object.__setattr__(self, "sums", {name: np.r_[0, np.cumsum(a)] for name, a in self.amounts.items()})
 
     def before(self, owner: Ints, day: Ints) -> Ints:
         """The place after the owner's last row before the day."""
-        return np.searchsorted(self.key, owner * _SPAN + day).astype(np.int64)
+        return np.searchsorted(self.key, owner * SPAN + day).astype(np.int64)
 
     def within(self, owner: Ints, first: Ints, end: Ints) -> Span:
         """The rows of the owners from the first day on and before the end."""
@@ -101,13 +101,13 @@ def timeline(owner: Ints, day: Ints, amounts: dict[str, Ints] | None = None) -> 
     >>> timeline(np.array([1, 0, 1]), np.array([5, 9, 5]), {"units": np.array([2, 1, 3])}).amounts["units"].tolist()
     [1, 5]
     """
-    key = owner * _SPAN + day
+    key = owner * SPAN + day
     keys, place = np.unique(key, return_inverse=True)
     summed = {}
     for name, amount in (amounts or {}).items():
         summed[name] = np.zeros(len(keys), np.int64)
         np.add.at(summed[name], place, amount)
-    return Timeline(keys // _SPAN, keys % _SPAN, summed)
+    return Timeline(keys // SPAN, keys % SPAN, summed)
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class Histories:
 
     def pair(self, user: Ints, product: Ints) -> Ints:
         """The number of the users' pairs with the products; −1: none."""
-        key, wanted = self.pair_user * _SPAN + self.pair_product, user * _SPAN + product
+        key, wanted = self.pair_user * SPAN + self.pair_product, user * SPAN + product
         if not len(key):
             return np.full(len(wanted), -1)
         place = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
@@ -173,7 +173,7 @@ def histories(
     orders = Timeline(
         orders.owner, orders.day, {**orders.amounts, "gap": gap, "gap_squared": gap * gap, "weekend": weekend}
     )
-    pairs, pair = np.unique(purchases.user * _SPAN + purchases.product, return_inverse=True)
+    pairs, pair = np.unique(purchases.user * SPAN + purchases.product, return_inverse=True)
     bought = timeline(pair, purchases.day, {"units": purchases.units})
     again = _gaps(bought)
     bought = Timeline(bought.owner, bought.day, {**bought.amounts, "gap": again, "gap_squared": again * again})
@@ -185,8 +185,8 @@ def histories(
         orders,
         timeline(*contacts),
         timeline(*redemptions),
-        pairs // _SPAN,
-        pairs % _SPAN,
+        pairs // SPAN,
+        pairs % SPAN,
         bought,
         tastes,
     )

@@ -8,9 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from promo_spark.features.labels.histories import Floats, Histories, Ints
-
-_DAYS = 1 << 20  # more than there are
+from promo_spark.features.labels.histories import SPAN, Floats, Histories, Ints
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ def visit_matrix(of: Histories, day: int, *, days: int, allowed: NDArray[np.bool
     inside = np.flatnonzero((of.bought.day < day) & (of.bought.day >= day - days))
     product = of.pair_product[of.bought.owner[inside]]
     inside, product = inside[allowed[product]], product[allowed[product]]
-    visit = of.pair_user[of.bought.owner[inside]] * _DAYS + of.bought.day[inside]
+    visit = of.pair_user[of.bought.owner[inside]] * SPAN + of.bought.day[inside]
     found, row = np.unique(visit, return_inverse=True)
     return sparse.csr_array((np.ones(len(row), np.float32), (row, product)), shape=(len(found), len(allowed)))
 

@@ -7,17 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from promo_spark.models.recommenders.first_stage.interface import UserItems
-from promo_spark.models.recommenders.first_stage.vectors import nearest_own, of_tied_users, singular_vectors
+from promo_spark.models.recommenders.first_stage.vectors import ItemVectors, singular_vectors
 from promo_spark.models.recommenders.similarities import tied_at_all
-from promo_spark.models.recommenders.top_n import Floats, Integers
 
 _NEGATIVES = 5  # items drawn at random for each that is met, in item2vec
 _SMOOTHING = 0.75  # they are drawn by their frequency to this power
 
 
 @dataclass(frozen=True)
-class ItemToVec:
+class ItemToVec(ItemVectors):
     """Vectors of length 1 by which items are near that are met in the same visits (Barkan, Koenigstein 2016).
 
     item2vec draws pairs of a visit, and others at random, and learns which is which: what it comes near is the
@@ -25,14 +23,12 @@ class ItemToVec:
     Goldberg 2014). Here that is factorised itself, less being 0: the same vectors on every run.
     """
 
-    vectors: Floats  # a row per item, zeros of an item that meets none
-
     @staticmethod
     def of(visits: sparse.csr_array, rank: int, least: int = 1) -> ItemToVec:
-        """From visits × items. An item of fewer than `least` visits has no vector."""
+        """From visits × items. An item of fewer than `least` visits, or that meets none, has a row of zeros."""
         met = tied_at_all(visits)
-        of_items = np.asarray(met.sum(axis=0)).ravel()
-        met = sparse.csr_array(met[:, of_items >= max(least, 1)])
+        known = np.flatnonzero(np.asarray(met.sum(axis=0)).ravel() >= max(least, 1))
+        met = sparse.csr_array(met[:, known])
         vectors = np.zeros((visits.shape[1], rank), np.float32)
         together = sparse.coo_array(met.T @ met)
         first, second = together.coords
@@ -50,12 +46,5 @@ class ItemToVec:
         u, s = singular_vectors(sparse.csr_array((more[positive], (first[positive], second[positive])), shape), rank)
         found = u * np.sqrt(s)
         lengths = np.linalg.norm(found, axis=1, keepdims=True)
-        vectors[of_items >= max(least, 1), : found.shape[1]] = found / np.where(lengths > 1e-9, lengths, np.inf)
+        vectors[known, : found.shape[1]] = found / np.where(lengths > 1e-9, lengths, np.inf)
         return ItemToVec(vectors)
-
-    def scores(self, users: UserItems) -> Floats:
-        """The nearer to what the user is tied to, by strength."""
-        return of_tied_users(np.asarray(users.strength @ self.vectors) @ self.vectors.T, users)
-
-    def because(self, users: UserItems, user: Integers, item: Integers) -> Integers:
-        return nearest_own(self.vectors, users, user, item)

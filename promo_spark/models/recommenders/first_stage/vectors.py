@@ -21,21 +21,26 @@ Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Svd:
-    """Truncated singular value decomposition, where what a user is not tied to counts as 0: r V Vᵀ (Cremonesi 2010)."""
+class ItemVectors:
+    """Vectors of items: what is scored agrees with those of what the user is tied to, by strength."""
 
     vectors: Floats  # a row per item
+
+    def scores(self, users: UserItems) -> Floats:
+        return _of_tied_users(np.asarray(users.strength @ self.vectors) @ self.vectors.T, users)
+
+    def because(self, users: UserItems, user: Integers, item: Integers) -> Integers:
+        return _nearest_own(self.vectors, users, user, item)
+
+
+@dataclass(frozen=True)
+class Svd(ItemVectors):
+    """Truncated singular value decomposition, where what a user is not tied to counts as 0: r V Vᵀ (Cremonesi 2010)."""
 
     @staticmethod
     def of(sample: sparse.csr_array, rank: int) -> Svd:
         """From users × items. With as many vectors as the matrix has ranks, its rows come back as they are."""
         return Svd(singular_vectors(sparse.csr_array(sample.T), rank)[0].astype(np.float32))
-
-    def scores(self, users: UserItems) -> Floats:
-        return of_tied_users(np.asarray(users.strength @ self.vectors) @ self.vectors.T, users)
-
-    def because(self, users: UserItems, user: Integers, item: Integers) -> Integers:
-        return nearest_own(self.vectors, users, user, item)
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ class Als:
         vectors = np.zeros((users.items, self.vectors.shape[1]), np.float32)
         vectors[self.items] = self.vectors
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return nearest_own((vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32), users, user, item)
+        return _nearest_own((vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32), users, user, item)
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,7 @@ class Together:
         found = np.full((len(users), users.items), -np.inf, np.float32)
         has = self.neighbours.columns(tied_at_all(users.strength))
         found[:, self.neighbours.products] = self.neighbours.together(has)
-        return of_tied_users(found, users)
+        return _of_tied_users(found, users)
 
     def because(self, _users: UserItems, _user: Integers, item: Integers) -> Integers:
         """Everything of the user's own speaks for it or against it together."""
@@ -88,12 +93,12 @@ def singular_vectors(matrix: sparse.csr_array, rank: int) -> tuple[Doubles, Doub
     return u, s
 
 
-def of_tied_users(scores: Floats, users: UserItems) -> Floats:
+def _of_tied_users(scores: Floats, users: UserItems) -> Floats:
     """Of a user who is tied to nothing nothing is said."""
     return np.where(np.diff(users.strength.indptr)[:, None] > 0, scores, -np.inf).astype(np.float32)
 
 
-def nearest_own(vectors: Floats, users: UserItems, user: Integers, item: Integers) -> Integers:
+def _nearest_own(vectors: Floats, users: UserItems, user: Integers, item: Integers) -> Integers:
     """Of pairs of user and item, the user's own item that speaks most for it by vector and strength, or NO_ITEM."""
     found = np.full(len(item), NO_ITEM, np.int64)
     for one in np.unique(user):
