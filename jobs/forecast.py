@@ -3,7 +3,8 @@
 The champion of a series is an ensemble, or a model that did clearly better on days that are over. One model of all
 series of a level (models.pooled_forecast_models) has a share of their ensembles, as large as such days say: it knows
 what silver.promo_calendar plans, and what displays and mailers did to other series. On dates without a
-fit (forecast.refit) every series keeps its champion, which is run on all days up to the date. What else may be
+fit (forecast.refit) every series keeps its champion, which is run on all days up to the date. What is told of
+products, categories and stores adds up (forecast.reconcile). What else may be
 wanted, by what is bought together, stands apart in models.demand_hints: a rule of thumb for who reorders. Without
 basket rules it is empty. What to order follows from the forecasts' own uncertainty over the lead time
 (models.inventory_plan), by store where silver.inventory counts by store; without it, needs alone are told. What is
@@ -29,13 +30,19 @@ from promo_spark.contracts.models import (
 from promo_spark.contracts.predictions import SegmentTrends
 from promo_spark.contracts.silver import Holidays, Inventory, OrderLines, PromoCalendar
 from promo_spark.contracts.supply import DemandTrends, InventoryPlan, SupplyAlerts
-from promo_spark.flows.forecast import expected_of_date, fits_of_date, forecasts_of_date, hints_of_date, trends_of_date
-from promo_spark.flows.forecast_pooled import planned_of_date
+from promo_spark.flows.forecast import (
+    expected_of_date,
+    fits_of_date,
+    forecasts_of_date,
+    hints_of_date,
+    series_of_date,
+    trends_of_date,
+)
 from promo_spark.flows.registry import registry_rows
 from promo_spark.flows.segment_trends import segment_trends_of_date
 from promo_spark.flows.supply import alerts_of_date, plan_of_date
 from promo_spark.measures.metric_rows import figure_entries
-from promo_spark.models.forecasts.batches import forecast_totals, forecasts, sales_series
+from promo_spark.models.forecasts.batches import forecast_totals, forecasts
 from promo_spark.models.forecasts.stored import model_rows
 from promo_spark.runtime.job import Context, Earlier, Everyone, job, main
 from promo_spark.settings.forecast import ForecastSettings
@@ -76,8 +83,7 @@ from promo_spark.settings.forecast import ForecastSettings
 )
 def run(ctx: Context[ForecastSettings]) -> None:
     sales = ctx.read(DailySales)
-    planned = planned_of_date(ctx, sales)
-    series = ctx.keep(sales_series(sales, as_of=ctx.date, partitions=ctx.settings.partitions, planned=planned))
+    series = series_of_date(ctx, sales)
     of_date = forecasts_of_date(ctx, sales, series)
     ahead, totals = forecasts(of_date.models, as_of=ctx.date), forecast_totals(of_date.models)
     ctx.write(Forecasts, ahead)
@@ -90,7 +96,7 @@ def run(ctx: Context[ForecastSettings]) -> None:
     ctx.write(SegmentTrends, segment_trends_of_date(ctx))
     ctx.write(ForecastModels, model_rows(of_date.models, as_of=ctx.date, made_by=ctx.made_by))
     ctx.write(PooledForecastModels, of_date.pooled.rows())
-    ctx.write(Registry, registry_rows(ctx, *fits_of_date(ctx, of_date, series)))
+    ctx.write(Registry, registry_rows(ctx, *fits_of_date(ctx, of_date, series.series)))
     ctx.metrics(figure_entries(of_date.figures))
 
 

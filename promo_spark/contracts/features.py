@@ -211,8 +211,8 @@ class DailySales(AsOf):
     series_id = Col(
         _TEXT, "level and id, such as product:1082185; an id may have colons, so take it from item_id", required=True
     )
-    level = Col(_TEXT, "product, category or store", required=True)
-    item_id = Col(_TEXT, "the product, category or store", required=True)
+    level = Col(_TEXT, "product, category, store or all", required=True)
+    item_id = Col(_TEXT, "the product, category or store; all: whatever is sold", required=True)
     day = Col(_DATE, "the business day", required=True)
     units = Col(QUANTITY, "units sold, net of returns; 0 on days without sale", required=True)
     revenue = Col(MONEY, "amount received", unit="currency", required=True)
@@ -223,6 +223,12 @@ class DailySales(AsOf):
         "share of stores (of a store: of products) in the promo calendar that displayed it that day; null: no calendar",
     )
     mailer_share = Col(_DOUBLE, "the same for the mailer; null: no calendar")
+    announced_depth = Col(
+        _DOUBLE,
+        "mean reduction that the promo calendar announces in the same stores (of a store: on its products), 0 where it "
+        "announces none; null: no calendar",
+        unit="share",
+    )
     stock_out = Col(T.BooleanType(), "no stock that day; null: no stock table")
 
 

@@ -121,8 +121,14 @@ class DemandFeatures(Frame):
     price_ratio = Col(_DOUBLE, "mean price of the last 7 days, over that of the last 91")
     display_level = Col(_DOUBLE, "share on display of late, as the level is made; null: no calendar", unit="share")
     mailer_level = Col(_DOUBLE, "the same in the mailer", unit="share")
+    depth_level = Col(
+        _DOUBLE, "mean announced reduction of late, as the level is made; null: no calendar", unit="share"
+    )
     display_response = Col(_DOUBLE, "log of what it sold a day on display, over what it sold on all days")
     mailer_response = Col(_DOUBLE, "the same in the mailer")
+    depth_response = Col(
+        _DOUBLE, "log of what it sold a day at the reductions announced, over what it sold on all days"
+    )
     same_day_28 = Col(_DOUBLE, "units of the same day of the week in the last 28 days, over the level")
     same_day_56 = Col(_DOUBLE, "the same in the last 56 days")
     seasons_ahead = Col(_DOUBLE, "whole weeks that the day lies ahead")
@@ -130,8 +136,10 @@ class DemandFeatures(Frame):
     holiday_days = Col(_DOUBLE, "days since the nearest holiday, negative before it, 8: none near; null: none known")
     planned_display = Col(_DOUBLE, "share on display on the day; null: no plan", unit="share")
     planned_mailer = Col(_DOUBLE, "share in the mailer on the day; null: no plan", unit="share")
+    planned_depth = Col(_DOUBLE, "mean announced reduction on the day; null: no plan", unit="share")
     more_display = Col(_DOUBLE, "planned_display less display_level", unit="share")
     more_mailer = Col(_DOUBLE, "planned_mailer less mailer_level", unit="share")
+    more_depth = Col(_DOUBLE, "planned_depth less depth_level", unit="share")
 
 
 # By the job that fits the model.

@@ -13,6 +13,11 @@ _LONG = T.LongType()
 _DOUBLE = T.DoubleType()
 _TEXTS = T.ArrayType(_TEXT)
 _DOUBLES = T.ArrayType(_DOUBLE)
+_LEVELS = (
+    "product, category, store or all; other_products, other_categories, other_stores: what those without a series of "
+    "their own sell"
+)
+_ITEMS = "the product, category or store, or all; of other_products their category, of other_categories and _stores all"
 
 
 class Predicted(AsOf):
@@ -176,6 +181,8 @@ class Forecasts(Predicted):
     """One row per series, future day and model that was run on the series; one model is the champion.
 
     On a date on which the models are not fitted again, a series that keeps its champion has the champion's rows only.
+    Champions add up (forecast.reconcile): the products of a category and its other_products to the category, categories
+    and other_categories to all, stores and other_stores to all. Of other models each row is what the model says alone.
     """
 
     name = "forecasts"
@@ -184,9 +191,9 @@ class Forecasts(Predicted):
         Check("units_not_negative", "units", ">=", 0.0),
         Check("profile_known", "profile", "in", ("regular", "intermittent", "short", "dead")),
     )
-    series_id = Col(_TEXT, "the series, as in features.daily_sales", required=True)
-    level = Col(_TEXT, "product, category or store; null: written before version 0.2")
-    item_id = Col(_TEXT, "the product, category or store; null: written before version 0.2")
+    series_id = Col(_TEXT, "level and item_id, as in features.daily_sales", required=True)
+    level = Col(_TEXT, f"{_LEVELS}; null: written before version 0.2")
+    item_id = Col(_TEXT, f"{_ITEMS}; null: written before version 0.2")
     day = Col(T.DateType(), "the day forecast, as_of being the first", required=True)
     model = Col(_TEXT, "the model, an ensemble of models, or a rule", required=True)
     units = Col(_DOUBLE, "point forecast, never negative", unit="units", required=True)
@@ -214,8 +221,8 @@ class ForecastTotals(Predicted):
     key = ("as_of", "series_id")
     checks = (Check("units_not_negative", "units", ">=", 0.0), Check("days_positive", "days", ">", 0))
     series_id = Col(_TEXT, "the series, as in features.daily_sales", required=True)
-    level = Col(_TEXT, "product, category or store", required=True)
-    item_id = Col(_TEXT, "the product, category or store", required=True)
+    level = Col(_TEXT, _LEVELS, required=True)
+    item_id = Col(_TEXT, _ITEMS, required=True)
     days = Col(T.IntegerType(), "how many days are summed, as_of being the first", unit="days", required=True)
     model = Col(_TEXT, "the champion", required=True)
     units = Col(_DOUBLE, "sum of the champion's point forecasts", unit="units", required=True)
@@ -295,7 +302,7 @@ class PooledForecastModels(Predicted):
 
     name = "pooled_forecast_models"
     key = ("as_of", "level")
-    level = Col(_TEXT, "product, category or store", required=True)
+    level = Col(_TEXT, "product, category, store or all", required=True)
     text = Col(
         _TEXT,
         "JSON: trees as LightGBM's own text, which days ahead a plan reached, shares by kind of series and day ahead",

@@ -10,12 +10,13 @@ from pyspark.sql import functions as F
 
 from promo_spark.contracts.features import ProductProfile
 from promo_spark.contracts.models import BasketRules, ForecastModels, Forecasts
-from promo_spark.flows.forecast_pooled import PooledOfDate, pooled_of_date
+from promo_spark.flows.forecast_pooled import PooledOfDate, planned_of_date, pooled_of_date
 from promo_spark.flows.registry import Fit
 from promo_spark.measures.metric_rows import Figure
 from promo_spark.measures.refitting import refit_reason
-from promo_spark.models.forecasts.batches import series_models, tried_models
+from promo_spark.models.forecasts.batches import coherent_models, sales_series, series_models, tried_models
 from promo_spark.models.forecasts.drift import drift
+from promo_spark.models.forecasts.hierarchy import series_parts, with_others
 from promo_spark.models.forecasts.hints import demand_hints, expected_sales
 from promo_spark.models.forecasts.metrics import CHAMPION, count_metrics, forecast_metrics
 from promo_spark.models.forecasts.pools import kept_ends, season_ends
@@ -37,11 +38,31 @@ class ForecastsOfDate:
     pooled: PooledOfDate
 
 
-def forecasts_of_date(ctx: Context[ForecastSettings], sales: DataFrame, series: DataFrame) -> ForecastsOfDate:
+@dataclass(frozen=True)
+class SeriesOfDate:
+    """The series that are forecast (SalesSeries), and whose forecasts are to add up (SeriesPart); None: nobody's."""
+
+    series: DataFrame
+    parts: DataFrame | None
+
+
+def series_of_date(ctx: Context[ForecastSettings], sales: DataFrame) -> SeriesOfDate:
+    """The series of features.daily_sales, and of what their parts leave. DailySales → SalesSeries, SeriesPart."""
+    planned = planned_of_date(ctx, sales)
+    parts = None
+    if ctx.settings.reconcile == "wls":
+        parts = ctx.keep(series_parts(sales, ctx.read_optional(ProductProfile), as_of=ctx.date))
+        sales = with_others(sales, parts)
+    series = sales_series(sales, as_of=ctx.date, partitions=ctx.settings.partitions, planned=planned)
+    return SeriesOfDate(ctx.keep(series), parts)
+
+
+def forecasts_of_date(ctx: Context[ForecastSettings], sales: DataFrame, of_date: SeriesOfDate) -> ForecastsOfDate:
     """The stored champions of the newest earlier date where these are to be kept, else a backtest of all models.
 
-    DailySales and its SalesSeries.
+    DailySales and its SalesSeries. What champions say adds up, the figures are of what each says alone.
     """
+    series, parts = of_date.series, of_date.parts
     settings, stored = ctx.settings, stored_models(ctx.earlier(ForecastModels))
     reason, drifted = _judged(ctx, stored, sales) if stored else ("there were none of an earlier date", [])
     kept = stored if reason is None else None
@@ -55,7 +76,8 @@ def forecasts_of_date(ctx: Context[ForecastSettings], sales: DataFrame, series: 
     tried = ctx.keep(tried_models(series, settings, kept.rows if kept else None, pooled.pooled))
     ends = collected(season_ends(tried, settings))  # a few per kind and level, as those that are kept
     ends_kept = collected(kept_ends(tried)) if kept else []
-    models = ctx.keep(series_models(tried, ends, settings, ends_kept))
+    adding_up = tried if parts is None else coherent_models(tried, parts)
+    models = ctx.keep(series_models(adding_up, ends, settings, ends_kept))
     measured = count_metrics(models) if kept else forecast_metrics(models)
     figures = [Figure(**row.asDict()) for row in collected(measured)]  # a few per model
     return ForecastsOfDate(models, [*figures, *drifted], reason or "", pooled)

@@ -58,9 +58,11 @@ class ForecastSettings(Section):
     models_top: Models
     ensemble_regular: Models
     ensemble_intermittent: Models
+    models_others: Annotated[Models, Field(min_length=1)]
     champion_margin: Annotated[float, Field(ge=0, lt=1)]
     champion_by_regular: Literal["mae", "rmse"]
     champion_by_intermittent: Literal["mae", "rmse"]
+    reconcile: Literal["none", "wls"]
     refit: Refit
     refit_outside_95: Share
     batch_series: Positive

@@ -26,7 +26,7 @@ class ProfileSettings(Section):
     expectation_least_users: Positive
     lost_days: Days
     stock_days: Days
-    series_levels: Annotated[list[Literal["product", "category", "store"]], Field(min_length=1)]
+    series_levels: Annotated[list[Literal["product", "category", "store", "all"]], Field(min_length=1)]
     top_products: Positive
     top_stores: Positive
     follow_days: Annotated[int, Field(ge=0, le=3660), SameResult()]

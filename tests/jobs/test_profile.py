@@ -65,7 +65,7 @@ def test_the_three_tables_are_written_from_products_and_orders_alone(
     assert {r.product_id: r.units for r in lake.read(ProductProfile).collect()} == {"milk": 2, "fuel": 20, "tea": 0}
     sales = lake.read(DailySales).orderBy("series_id", "day").collect()
     assert [(r.series_id, r.day.day) for r in sales] == [
-        (series, n) for series in ("category:dairy", "product:milk") for n in range(1, 10)
+        (series, n) for series in ("all:all", "category:dairy", "product:milk") for n in range(1, 10)
     ]
     assert {r.display_share for r in sales} == {None}  # there is no promo calendar
 

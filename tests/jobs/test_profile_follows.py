@@ -36,7 +36,7 @@ SMALL = (
     "profile.interest_half_life_days=5",
     "profile.top_products=3",
     "profile.top_stores=2",
-    'profile.series_levels=["product", "category", "store"]',
+    'profile.series_levels=["product", "category", "store", "all"]',
     'business.excluded_categories=["shoes"]',
 )
 USERS, PRODUCTS, STORES = "abcdefgh", ["milk", "tea", "cap", "boots", "unlisted", "rare"], ["s1", "s2", "s3", None]

@@ -1,4 +1,4 @@
-"""How widely an item was on display and in the mailer each day, from the promo calendar."""
+"""How widely an item was on display and in the mailer each day, and how far reduced, from the promo calendar."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from promo_spark.contracts.silver import PromoCalendar
 from promo_spark.features.series.wanted import SERIES, of_series
 
 _DAILY = DailySales.columns()
-_LEVELS = ("product", "category", "store")
+_LEVELS = ("product", "category", "store", "all")
+DRIVERS = (DailySales.display_share, DailySales.mailer_share, DailySales.announced_depth)
 _PERIOD = [PromoCalendar.start_date, PromoCalendar.end_date]
 
 
@@ -25,7 +26,11 @@ class PromoCount(Frame):
     listed = Col(T.LongType(), "rows of the calendar; of products: products", required=True)
     displayed = Col(T.LongType(), "of those, on display", required=True)
     mailed = Col(T.LongType(), "of those, in the mailer", required=True)
+    reduced = Col(T.DecimalType(28, 6), "sum of their announced reductions; null: of none is one said", unit="share")
     places = Col(T.LongType(), "where it could have been displayed or mailed: what shares are of", required=True)
+
+
+_COUNTS = PromoCount.columns()
 
 
 class PlannedDay(Frame):
@@ -35,6 +40,7 @@ class PlannedDay(Frame):
     day = _DAILY[DailySales.day]
     display_share = _DAILY[DailySales.display_share]
     mailer_share = _DAILY[DailySales.mailer_share]
+    announced_depth = _DAILY[DailySales.announced_depth]
 
 
 class CalendarStores(Frame):
@@ -52,12 +58,12 @@ def with_promo_exposure(
     as_of: datetime.date,
     levels: Sequence[str],
 ) -> DataFrame:
-    """The series' days with display_share and mailer_share. PromoCalendar → the drivers of DailySales.
+    """The series' days with display_share, mailer_share and announced_depth. PromoCalendar → the drivers of DailySales.
 
-    Of a product: the share of the stores in the period's calendar that displayed it. Of a category: the
-    mean of that share over its products in the calendar. Of a store: the share of its products in the
-    calendar. 0 where the calendar covers the day but not the item; null where it does not cover the day, or
-    not the store.
+    Of a product: the share of the stores in the period's calendar that displayed it. Of a category, and of all
+    that is sold: the mean of that share over its products in the calendar. Of a store: the share of its products in
+    the calendar. 0 where the calendar covers the day but not the item; null where it does not cover the day, or
+    not the store. Reductions are told as shares of list price, and averaged as displays are counted.
 
     The calendar is the largest table there is: its rows are counted per product and per store and period,
     and only the counts of wanted series are spread over days.
@@ -81,6 +87,7 @@ def with_promo_exposure(
         .agg(
             _share_of_places(PromoCount.displayed).alias(DailySales.display_share),
             _share_of_places(PromoCount.mailed).alias(DailySales.mailer_share),
+            _share_of_places(PromoCount.reduced).alias(DailySales.announced_depth),
         )
     )
     # with its count, so that this is the frame joined above: without, the calendar would be scanned once more
@@ -90,7 +97,7 @@ def with_promo_exposure(
     return (
         sales.join(exposure, [*SERIES, DailySales.day], "left")
         .join(F.broadcast(covered), DailySales.day, "left")
-        .withColumns({c: F.coalesce(c, not_listed) for c in (DailySales.display_share, DailySales.mailer_share)})
+        .withColumns({c: F.coalesce(c, not_listed) for c in DRIVERS})
     )
 
 
@@ -117,12 +124,14 @@ def displays(calendar: DataFrame, item: str) -> DataFrame:
         F.count("*").alias(PromoCount.listed),
         F.count(PromoCalendar.display).alias(PromoCount.displayed),
         F.count(PromoCalendar.mailer).alias(PromoCount.mailed),
+        F.sum(PromoCalendar.discount_depth).cast(_COUNTS[PromoCount.reduced].type).alias(PromoCount.reduced),
     )
 
 
 def _per_series(displays: DataFrame, products: DataFrame, wanted: DataFrame, levels: Sequence[str]) -> DataFrame:
     """One row per level, item and period."""
-    counts = [F.sum(c).alias(c) for c in (PromoCount.listed, PromoCount.displayed, PromoCount.mailed)]
+    columns = (PromoCount.listed, PromoCount.displayed, PromoCount.mailed, PromoCount.reduced)
+    counts = [F.sum(c).cast(_COUNTS[c].type).alias(c) for c in columns]
     return of_series(displays, products, wanted, levels).groupBy(*SERIES, *_PERIOD).agg(*counts)
 
 
@@ -134,4 +143,5 @@ def _by_day(periods: DataFrame, as_of: datetime.date) -> DataFrame:
 
 
 def _share_of_places(count: str) -> Column:
-    return F.least(F.sum(count) / F.sum(PromoCount.places), F.lit(1.0))
+    of_places = F.coalesce(F.sum(count).cast("double"), F.lit(0.0)) / F.sum(PromoCount.places)
+    return F.least(of_places, F.lit(1.0))

@@ -27,6 +27,7 @@ class WantedSeries(Frame):
 
 SERIES = [WantedSeries.level, WantedSeries.item_id]
 
+ALL = "all"  # the level of the one series of all that is sold, and its item
 _ITEM_OF = {"product": OrderLines.product_id, "category": Products.category, "store": OrderLines.store_id}
 
 
@@ -40,14 +41,17 @@ def wanted_series(
 ) -> DataFrame:
     """One row per series. SoldDay of products and of stores, Products → WantedSeries.
 
-    Wanted are the products and stores of most revenue in the recent days, and every category. Equal revenue goes
-    by id, so that the same lines always give the same series.
+    Wanted are the products and stores of most revenue in the recent days, every category, and all that is sold. Equal
+    revenue goes by id, so that the same lines always give the same series.
     """
     levels = settings.series_levels
     is_recent = F.date_diff(F.lit(as_of), SoldDay.order_date) <= settings.recent_days
     wanted = []
     if "category" in levels:
         wanted.append(series_of_categories(products))
+    if ALL in levels:
+        whole = {WantedSeries.level: ALL, WantedSeries.item_id: ALL}
+        wanted.append(WantedSeries.frame(products.sparkSession, [whole]))
     most = (("product", by_product, settings.top_products), ("store", by_store, settings.top_stores))
     for level, days, count in most:
         if level in levels:
@@ -89,6 +93,9 @@ def lines_of_few(lines: DataFrame, products: DataFrame, few: DataFrame, levels: 
         of_stores = lines.join(F.broadcast(stores), OrderLines.store_id, "left_semi")
         others = of_stores.join(product_ids, OrderLines.product_id, "left_anti") if ids else of_stores
         found = found.unionByName(others)
+    if ALL in levels:
+        whole = F.broadcast(of_level[ALL].select(F.lit(True).alias(ALL)))  # one row, or none
+        found = found.join(whole, F.col(ALL), "left_anti").unionByName(lines.crossJoin(whole).drop(ALL))
     return found
 
 
@@ -97,10 +104,8 @@ def _of_levels(rows: DataFrame, products: DataFrame, levels: Sequence[str]) -> D
     if "category" in levels:
         catalogue = products.select(Products.product_id, Products.category)
         rows = rows.join(catalogue, Products.product_id, "left")
+    item_of = {level: F.lit(ALL) if level == ALL else F.col(_ITEM_OF[level]) for level in levels}
     items = F.array(
-        *[
-            F.struct(F.lit(level).alias(DailySales.level), F.col(_ITEM_OF[level]).alias(DailySales.item_id))
-            for level in levels
-        ]
+        *[F.struct(F.lit(level).alias(DailySales.level), item_of[level].alias(DailySales.item_id)) for level in levels]
     )
     return rows.select("*", F.inline(items)).filter(F.col(DailySales.item_id).isNotNull())

@@ -9,7 +9,7 @@ from promo_spark.contracts.features import DailySales, ProductProfile
 from promo_spark.contracts.silver import OrderLines, Products, PromoCalendar
 from promo_spark.features.products.carried import crossing_products
 from promo_spark.features.series.daily_sales import carried_days, daily_sales, sales_days
-from promo_spark.features.series.wanted import SERIES, lines_of_few, series_of_categories, wanted_series
+from promo_spark.features.series.wanted import ALL, SERIES, lines_of_few, series_of_categories, wanted_series
 from promo_spark.features.sold_days import product_days, store_days
 from promo_spark.flows.profile.changes import Changes
 from promo_spark.measures.computed import computed
@@ -50,7 +50,7 @@ def _followed(
     """One row per wanted series and day. → SalesDay: earlier days as they stand, the days since the first change anew.
 
     Series that were not made for the earlier date, and categories that a product came to or left, are made whole;
-    stores too, where a product has come to what is excluded or left it.
+    stores and the series of all too, where a product has come to what is excluded or left it.
     """
     levels, first = ctx.settings.series_levels, F.lit(changes.first_day)
     before = F.col(OrderLines.order_date) < first
@@ -59,8 +59,8 @@ def _followed(
     came = products.join(moved, Products.product_id, "left_semi")
     moved_series = series_of_categories(left.select(Products.category).union(came.select(Products.category)))
     crossed = crossing_products(left, came, ctx.business).limit(1)
-    of_stores = wanted.filter(F.col(DailySales.level) == "store").crossJoin(crossed).select(*SERIES)
-    moved_series = moved_series.unionByName(of_stores)
+    of_any_product = wanted.filter(F.col(DailySales.level).isin("store", ALL)).crossJoin(crossed).select(*SERIES)
+    moved_series = moved_series.unionByName(of_any_product)
     sales = ctx.own_rows(DailySales, changes.since)
     known = sales.join(F.broadcast(wanted), SERIES, "left_semi").join(moved_series, SERIES, "left_anti")
     new = computed(wanted.join(known.select(*SERIES).distinct(), SERIES, "left_anti"))

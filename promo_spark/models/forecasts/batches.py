@@ -21,16 +21,23 @@ from promo_spark.contracts.schema import Col, Frame
 from promo_spark.measures.best_rows import best_rows
 from promo_spark.models.forecasts.backtest import Forecast
 from promo_spark.models.forecasts.fitting import forecast_batch, kept_pools, with_intervals
+from promo_spark.models.forecasts.hierarchy import with_other_parts
 from promo_spark.models.forecasts.local_models import require_known
 from promo_spark.models.forecasts.pooled import Pooled
 from promo_spark.models.forecasts.pooled_fit import LocalWindows, local_windows
 from promo_spark.models.forecasts.pools import pools_of
-from promo_spark.models.forecasts.series import INTERVALS, SalesSeries, SeriesModel, SeriesToForecast
+from promo_spark.models.forecasts.reconciliation import coherent_units
+from promo_spark.models.forecasts.series import INTERVALS, OTHERS, SalesSeries, SeriesModel, SeriesToForecast
 from promo_spark.settings.forecast import ForecastSettings
 
 BY_DAY = tuple(f.name for f in dataclasses.fields(Forecast))
 STORED = (ForecastModels.profile, ForecastModels.model, *INTERVALS, ForecastModels.trained_on)
-_DRIVERS = (SalesSeries.display, SalesSeries.mailer, SalesSeries.daily_price, SalesSeries.stock_out)
+_PLANNED = {  # drivers whose days to come are known, and what DailySales calls them
+    SalesSeries.display: DailySales.display_share,
+    SalesSeries.mailer: DailySales.mailer_share,
+    SalesSeries.depth: DailySales.announced_depth,
+}
+_DRIVERS = (*_PLANNED, SalesSeries.daily_price, SalesSeries.stock_out)
 _SERIES = (DailySales.series_id, DailySales.level, DailySales.item_id)
 
 
@@ -48,6 +55,7 @@ class PlannedDays(Frame):
 
     display = Col(T.ArrayType(T.DoubleType()), "share on display by day; null elements: no plan", required=True)
     mailer = Col(T.ArrayType(T.DoubleType()), "the same in the mailer", required=True)
+    depth = Col(T.ArrayType(T.DoubleType()), "mean announced reduction", required=True)
 
 
 def sales_series(
@@ -55,8 +63,8 @@ def sales_series(
 ) -> DataFrame:
     """One row per series: its units by day, first sale to yesterday, and its revenue. DailySales → SalesSeries.
 
-    With `planned` also what drives it: a row per series and day to come, with display_share and mailer_share of
-    DailySales. Without it the drivers are null.
+    With `planned` also what drives it: a row per series and day to come, with display_share, mailer_share and
+    announced_depth of DailySales. Without it the drivers are null.
 
     The explicit repartition is kept by adaptive execution, which would otherwise merge so few bytes into
     one task. A series that misses a day, or does not end yesterday, fails as a ContractError that names it.
@@ -76,7 +84,7 @@ def sales_series(
     )
     units = F.col(DailySales.units).cast("double").alias(DailySales.units)
     stock_out = F.col(DailySales.stock_out).cast("double").alias(DailySales.stock_out)
-    drivers = [] if planned is None else [DailySales.display_share, DailySales.mailer_share, DailySales.price]
+    drivers = [] if planned is None else [*_PLANNED.values(), DailySales.price]
     by_day_columns = [DailySales.day, DailySales.units, *drivers, *([DailySales.stock_out] if drivers else [])]
     shop_days = F.date_diff(F.lit(as_of), F.min(DailySales.day)).alias(SeriesCalendar.shop_days)
     series = (
@@ -95,8 +103,7 @@ def sales_series(
     if planned is not None:
         series = series.join(_planned_days(planned), DailySales.series_id, "left")
         ahead = {
-            SalesSeries.display: F.concat(by_day.getField(DailySales.display_share), PlannedDays.display),
-            SalesSeries.mailer: F.concat(by_day.getField(DailySales.mailer_share), PlannedDays.mailer),
+            **{name: F.concat(by_day.getField(of), name) for name, of in _PLANNED.items()},
             SalesSeries.daily_price: by_day.getField(DailySales.price),
             SalesSeries.stock_out: by_day.getField(DailySales.stock_out),
         }
@@ -110,14 +117,10 @@ def sales_series(
 
 def _planned_days(planned: DataFrame) -> DataFrame:
     """One row per series. Rows of series and days to come → PlannedDays."""
-    shares = (DailySales.display_share, DailySales.mailer_share)
-    by_day = F.sort_array(F.collect_list(F.struct(DailySales.day, *shares)))
+    by_day = F.sort_array(F.collect_list(F.struct(DailySales.day, *_PLANNED.values())))
     days = planned.groupBy(DailySales.series_id).agg(by_day.alias(SeriesCalendar.by_day))
-    return days.select(
-        DailySales.series_id,
-        F.col(SeriesCalendar.by_day).getField(DailySales.display_share).alias(PlannedDays.display),
-        F.col(SeriesCalendar.by_day).getField(DailySales.mailer_share).alias(PlannedDays.mailer),
-    )
+    ahead = F.col(SeriesCalendar.by_day)
+    return days.select(DailySales.series_id, *[ahead.getField(of).alias(name) for name, of in _PLANNED.items()])
 
 
 def tried_models(
@@ -169,7 +172,8 @@ def series_to_forecast(series: DataFrame, settings: ForecastSettings, stored: Da
         require_known(f"forecast.{setting}", getattr(settings, setting))
     require_known("forecast.models_regular with models_top", settings.models_regular + settings.models_top)
     top = (
-        series.orderBy(F.desc(SalesSeries.revenue), SalesSeries.series_id)
+        series.filter(~F.col(SalesSeries.level).isin(*OTHERS))
+        .orderBy(F.desc(SalesSeries.revenue), SalesSeries.series_id)
         .limit(settings.top_series)
         .select(SalesSeries.series_id, F.lit(True).alias(SeriesToForecast.top))
     )
@@ -187,6 +191,27 @@ def series_to_forecast(series: DataFrame, settings: ForecastSettings, stored: Da
             *STORED,
         )
     )
+
+
+def coherent_models(tried: DataFrame, parts: DataFrame) -> DataFrame:
+    """The same rows, of champions with the units that add up. SeriesModel of `tried_models`, SeriesPart → SeriesModel.
+
+    All champions are looked at by one task: a number for each series and day ahead, as many as there are series.
+    """
+
+    def coherent(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        if every := list(batches):
+            yield coherent_units(pd.concat(every))
+
+    of = (SeriesModel.series_id, SeriesModel.profile, SeriesModel.error_scale, SeriesModel.units)
+    champions = tried.filter(SeriesModel.champion).select(*of)
+    in_tree = champions.join(F.broadcast(with_other_parts(parts)), SeriesModel.series_id, "left").coalesce(1)
+    columns = SeriesModel.schema()
+    names = (SeriesModel.series_id, SeriesModel.coherent)
+    units = in_tree.mapInPandas(coherent, T.StructType([columns[name] for name in names]))
+    units = units.withColumn(SeriesModel.champion, F.lit(True))
+    on = [SeriesModel.series_id, SeriesModel.champion]
+    return SeriesModel.shaped(tried.drop(SeriesModel.coherent).join(F.broadcast(units), on, "left"))
 
 
 def series_models(

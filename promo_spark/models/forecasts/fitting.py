@@ -10,11 +10,27 @@ import numpy as np
 import pandas as pd
 
 from promo_spark.contracts.models import ForecastModels
-from promo_spark.models.forecasts.backtest import accuracy, champion, in_pieces, seasonal_naive_scale, windows_possible
+from promo_spark.models.forecasts.backtest import (
+    Forecast,
+    accuracy,
+    champion,
+    in_pieces,
+    seasonal_naive_scale,
+    windows_possible,
+)
 from promo_spark.models.forecasts.ensembles import ENSEMBLE, ensembles_of, mean_of, mixed, standard, with_ensembles
-from promo_spark.models.forecasts.intervals import IntervalEnds, Scores, covered, error_scale, pooled_ends, scores
+from promo_spark.models.forecasts.intervals import (
+    IntervalEnds,
+    Scores,
+    covered,
+    ended,
+    error_scale,
+    pooled_ends,
+    scores,
+)
 from promo_spark.models.forecasts.local_models import MODELS, Batch, Floats, batch_forecasts
 from promo_spark.models.forecasts.pooled import POOLED, Pooled, PooledForecast, of_series
+from promo_spark.models.forecasts.reconciliation import coherent_units
 from promo_spark.models.forecasts.rules import rule_forecast
 from promo_spark.models.forecasts.series import (
     Series,
@@ -63,9 +79,19 @@ def every_series(batch: pd.DataFrame, settings: ForecastSettings) -> list[Series
     return [series_of(row, settings) for row in batch.itertuples(index=False)]
 
 
-def whole_batch(batch: pd.DataFrame, settings: ForecastSettings, pooled: Pooled | None = None) -> pd.DataFrame:
-    """SeriesToForecast → SeriesModel with intervals, where the batch is all series that there are."""
+def whole_batch(
+    batch: pd.DataFrame, settings: ForecastSettings, pooled: Pooled | None = None, parts: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """SeriesToForecast → SeriesModel with intervals, where the batch is all series that there are.
+
+    `parts`: hierarchy.SeriesPart, whose forecasts are to add up.
+    """
     tried = forecast_batch(batch, settings, pooled)
+    if parts is not None:
+        champions = tried[tried[SeriesModel.champion]].merge(parts, on=SeriesModel.series_id, how="left")
+        coherent = coherent_units(champions).set_index(SeriesModel.series_id)[SeriesModel.coherent]
+        of_series = tried[SeriesModel.series_id].map(coherent)
+        tried[SeriesModel.coherent] = of_series.where(tried[SeriesModel.champion] & of_series.notna(), None)
     now, before = (batch_pools(tried, settings, before=before) for before in (False, True))
     kept = tried[tried[ForecastModels.ends_of_total].notna()].sort_values(SeriesModel.series_id)
     stored = kept_pools(kept.drop_duplicates([SeriesModel.profile, SeriesModel.level]).to_dict("records"))
@@ -94,7 +120,8 @@ def batch_pools(models: pd.DataFrame, settings: ForecastSettings, *, before: boo
 def with_intervals(models: pd.DataFrame, pools: Pools, before: Pools, settings: ForecastSettings) -> pd.DataFrame:
     """The rows with intervals by the ends of their kind and level, and how those of before the last window held in it.
 
-    SeriesModel → SeriesModel. Rules have their own intervals, kept champions the ends that were stored.
+    SeriesModel → SeriesModel. Rules have their own intervals, kept champions the ends that were stored. Where units
+    add up with those of other series, these are told, with intervals around them.
     """
     season = settings.season_days
     normal = IntervalEnds.of_normal(settings.horizon_days, season)
@@ -106,12 +133,23 @@ def with_intervals(models: pd.DataFrame, pools: Pools, before: Pools, settings: 
             row |= dict(zip(names, covered(_scores(row[SeriesModel.scores]), before[key], season), strict=True))
         if row[SeriesModel.error_scale] is not None:
             ends = stored_ends(row) or pools.get(key, normal)
-            units, scale = np.asarray(row[SeriesModel.units], np.float64), float(row[SeriesModel.error_scale])
+            told = row[SeriesModel.units] if row[SeriesModel.coherent] is None else row[SeriesModel.coherent]
+            units, scale = np.asarray(told, np.float64), float(row[SeriesModel.error_scale])
             whole = bool(row[SeriesModel.in_pieces])
             days = ends.around(units, scale, whole=whole, season_days=season)
             row.update(interval_row(days, ends.total_around(units, scale, whole=whole)) | ends_row(ends))
+        elif row[SeriesModel.coherent] is not None:
+            row.update(_moved(row))
         row |= {SeriesModel.scores: None, SeriesModel.scores_before: None}
     return pd.DataFrame(rows, columns=list(SeriesModel.columns()))
+
+
+def _moved(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """The forecast of a rule at the units that add up, its intervals with it."""
+    days = np.array([row[field.name] for field in dataclasses.fields(Forecast)], np.float64)
+    units, total = (np.asarray(row[name], np.float64) for name in (SeriesModel.coherent, SeriesModel.total))
+    sums = ended(np.array([units.sum()]), (total[1:] - total[0])[:, None], whole=False)
+    return interval_row(ended(units, days[1:] - days[0], whole=False), sums)
 
 
 def windows_of(series: Series, settings: ForecastSettings) -> int:

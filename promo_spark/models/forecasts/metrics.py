@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from promo_spark.measures.exact_sums import exact_mean, exact_sum
 from promo_spark.measures.metric_rows import MetricRow, metric_struct
-from promo_spark.models.forecasts.series import SeriesModel
+from promo_spark.models.forecasts.series import OTHERS, SeriesModel
 
 AVERAGED = (
     SeriesModel.mae,
@@ -47,7 +47,8 @@ def count_metrics(models: DataFrame) -> DataFrame:
 def _accuracy(models: DataFrame) -> DataFrame:
     """Errors in the last window of the backtest, over series that have one.
 
-    Slices: model, model:level, model:profile; among the models 'champion', per series the one that the
+    Slices: model, model:level, model:profile; of what the parts of a series leave, and of all that is sold, model:level
+    alone, as their units are those of other series. Among the models 'champion', per series the one that the
     windows before the last chose. mae, rmse, mase, smape, covered_80, covered_95 (of days), total_covered_80 and
     total_covered_95 (of their sum) are means over series (null: none measurable, as mase on histories that never
     change, or coverage with a single window). Over all series wape is Σ|error| / Σ units,
@@ -57,7 +58,10 @@ def _accuracy(models: DataFrame) -> DataFrame:
     """
     model, level, profile = F.col(SeriesModel.model), F.col(SeriesModel.level), F.col(SeriesModel.profile)
     names = F.when(F.col(SeriesModel.picked), F.array(model, F.lit(CHAMPION))).otherwise(F.array(model))
-    slices = F.array(model, F.concat_ws(":", model, level), F.concat_ws(":", model, profile))
+    of_level = F.concat_ws(":", model, level)
+    slices = F.when(level.isin("all", *OTHERS), F.array(of_level)).otherwise(
+        F.array(model, of_level, F.concat_ws(":", model, profile))
+    )
     of = F.col(MetricRow.slice)
     means = [metric_struct(c, of=of, value=exact_mean(c), n=F.count(c)) for c in AVERAGED]
     off = F.col(SeriesModel.expected) - F.col(SeriesModel.actual)

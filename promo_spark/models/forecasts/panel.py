@@ -26,12 +26,13 @@ _RESPONSE_DAYS = 2.0  # of display that a response is drawn to 1 by
 class History:
     """One series: units by day up to yesterday, and drivers of these days, NaN where nobody knows.
 
-    `display` and `mailer` go on over the days to come, as they are planned.
+    `display`, `mailer` and `depth`, the reduction announced, go on over the days to come, as they are planned.
     """
 
     units: Floats
     display: Floats
     mailer: Floats
+    depth: Floats
     price: Floats
     stock_out: Floats
 
@@ -68,6 +69,7 @@ class DemandPanel:
     age: Floats  # days that a series had been sold by today, LOOK_BACK at most
     display: Floats
     mailer: Floats
+    depth: Floats
     price: Floats
     days: Days
     horizon_days: int
@@ -96,6 +98,7 @@ class DemandPanel:
             np.array([float(len(h.units)) for h in histories]),
             aligned("display", horizon_days),
             aligned("mailer", horizon_days),
+            aligned("depth", horizon_days),
             aligned("price"),
             days,
             horizon_days,
@@ -140,15 +143,17 @@ class DemandPanel:
             DemandFeatures.price_ratio: self._mean(self._paid, back, 7) / self._mean(self._paid, back, 91),
             DemandFeatures.display_level: share_level["display"],
             DemandFeatures.mailer_level: share_level["mailer"],
+            DemandFeatures.depth_level: share_level["depth"],
             DemandFeatures.display_response: self._response("display", back),
             DemandFeatures.mailer_response: self._response("mailer", back),
+            DemandFeatures.depth_response: self._response("depth", back),
         }
         ahead = np.arange(h)
         day = self.days.today - back + ahead
         place = day % self.season_days
         shown = {
             name: np.where(planned[None, :], drivers[:, cut : cut + h], np.nan)
-            for name, drivers in (("display", self.display), ("mailer", self.mailer))
+            for name, drivers in (("display", self.display), ("mailer", self.mailer), ("depth", self.depth))
         }
         of_days = {
             DemandFeatures.same_day_28: self._places(back, 28)[:, place] / level[:, None],
@@ -158,8 +163,10 @@ class DemandPanel:
             DemandFeatures.holiday_days: self.days.to_holiday(day),
             DemandFeatures.planned_display: shown["display"],
             DemandFeatures.planned_mailer: shown["mailer"],
+            DemandFeatures.planned_depth: shown["depth"],
             DemandFeatures.more_display: shown["display"] - share_level["display"][:, None],
             DemandFeatures.more_mailer: shown["mailer"] - share_level["mailer"][:, None],
+            DemandFeatures.more_depth: shown["depth"] - share_level["depth"][:, None],
         }
         shape = (len(level), h)
         columns = {name: np.broadcast_to(values[:, None], shape) for name, values in of_series.items()}
@@ -191,7 +198,7 @@ class DemandPanel:
     def _shown(self) -> dict[str, Floats]:
         """The shares of days that are over."""
         past = self.units.shape[1]
-        return {"display": self.display[:, :past], "mailer": self.mailer[:, :past]}
+        return {name: getattr(self, name)[:, :past] for name in ("display", "mailer", "depth")}
 
     @cached_property
     def _drivers(self) -> dict[str, _Sums]:

@@ -30,6 +30,8 @@ ENDS = (  # in the order of intervals.TAILS
 )
 INTERVALS = (ForecastModels.error_scale, *ENDS, ForecastModels.ends_of_total)
 
+OTHERS = ("other_products", "other_categories", "other_stores")  # levels of what the parts of a series leave
+
 _DAILY, _FORECASTS, _STORED = DailySales.columns(), Forecasts.columns(), ForecastModels.columns()
 _BY_DAY = T.ArrayType(T.DoubleType())
 
@@ -45,6 +47,7 @@ class SalesSeries(Frame):
     units = Col(_BY_DAY, "units by day, from the first sale to yesterday", required=True)
     display = Col(_BY_DAY, "share on display of the same days and, as planned, of those to come; null: not asked for")
     mailer = Col(_BY_DAY, "the same in the mailer")
+    depth = Col(_BY_DAY, "mean reduction that is announced, of the same days; null: not asked for")
     daily_price = Col(_BY_DAY, "mean price paid by day; null: not asked for")
     stock_out = Col(_BY_DAY, "1 on days without stock; null: not asked for")
 
@@ -60,6 +63,7 @@ class SeriesToForecast(Frame):
     units = Col(_BY_DAY, "units by day, from the first sale to yesterday", required=True)
     display = SalesSeries.columns()[SalesSeries.display]
     mailer = SalesSeries.columns()[SalesSeries.mailer]
+    depth = SalesSeries.columns()[SalesSeries.depth]
     daily_price = SalesSeries.columns()[SalesSeries.daily_price]
     stock_out = SalesSeries.columns()[SalesSeries.stock_out]
     top = Col(T.BooleanType(), "whether the series earns the dear models", required=True)
@@ -89,6 +93,7 @@ class SeriesModel(Frame):
     in_pieces = Col(T.BooleanType(), "whether sales are whole pieces, not weights or volumes", required=True)
     price = Col(T.DoubleType(), "mean amount received per unit; null: not known")
     units = Col(_BY_DAY, "point forecast; null: the model failed")
+    coherent = Col(_BY_DAY, "of a champion: units that add up with those of other series; null: it stands alone")
     lower_80 = Col(_BY_DAY, "lower end of the 80% interval")
     upper_80 = Col(_BY_DAY, "upper end of the 80% interval")
     lower_95 = Col(_BY_DAY, "lower end of the 95% interval")
@@ -158,15 +163,13 @@ def series_of(row: Any, settings: ForecastSettings) -> Series:
     sold = units.sum()
     price = float(row.revenue) / sold if sold > 0 and _known(row.revenue) else None
     before = int(row.days_before) if _known(row.days_before) else 0
-    models = _models(kind, bool(row.top), settings)
-    members = settings.ensemble_intermittent if kind == "intermittent" else settings.ensemble_regular
+    models, members = _models(kind, row.level, bool(row.top), settings)
     history = None
     if row.display is not None:
-        drivers = (row.display, row.mailer, row.daily_price, row.stock_out)
+        depth = np.full(len(row.display), np.nan) if row.depth is None else row.depth
+        drivers = (row.display, row.mailer, depth, row.daily_price, row.stock_out)
         history = History(units, *(np.asarray(of, np.float64) for of in drivers))
-    return Series(
-        row.series_id, row.level, row.item_id, kind, units, history, before, price, models, tuple(members), stored
-    )
+    return Series(row.series_id, row.level, row.item_id, kind, units, history, before, price, models, members, stored)
 
 
 def model_row(
@@ -215,12 +218,16 @@ def interval_row(days: Forecast, total: Forecast) -> dict[str, Any]:
     return by_day | {SeriesModel.total: np.round(np.concatenate(dataclasses.astuple(total)), DECIMALS)}
 
 
-def _models(kind: str, top: bool, settings: ForecastSettings) -> tuple[str, ...]:
+def _models(kind: str, level: str, top: bool, settings: ForecastSettings) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The models that a series is given, and the members of its ensemble."""
     if kind == "intermittent":
-        return tuple(settings.models_intermittent)
+        return tuple(settings.models_intermittent), tuple(settings.ensemble_intermittent)
+    if kind == "regular" and level in OTHERS:
+        return tuple(settings.models_others), tuple(settings.models_others)
+    members = tuple(settings.ensemble_regular)
     if kind == "regular":
-        return tuple(settings.models_regular + (settings.models_top if top else []))
-    return ()
+        return tuple(settings.models_regular + (settings.models_top if top else [])), members
+    return (), members
 
 
 def _known(value: Any) -> bool:

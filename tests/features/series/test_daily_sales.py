@@ -61,7 +61,7 @@ CALENDAR = [
     placed("milk", "s2", 1, 7, mailer="front"),
     placed("eggs", "s1", 1, 7, display="aisle", mailer="back"),
     placed("figs", "s3", 1, 7, mailer="back"),  # a third store in the calendar
-    placed("eggs", "s1", 8, 12, display="aisle"),
+    placed("eggs", "s1", 8, 12, display="aisle", discount_depth=0.3),
     placed("eggs", "s2", 8, 12, display="aisle"),
     placed("milk", "s1", 15, 21, display="aisle"),  # not before the date
 ]
@@ -76,7 +76,7 @@ def series(
 ) -> DataFrame:
     sold, products = OrderLines.frame(spark, lines).repartition(partitions), Products.frame(spark, CATALOGUE)
     placements = PromoCalendar.frame(spark, calendar).repartition(partitions)
-    levels = ["product", "category", "store"]
+    levels = ["product", "category", "store", "all"]
     few = settings.profile.model_copy(
         update={"recent_days": 90, "series_levels": levels, "top_products": 3, "top_stores": 5}
     )
@@ -109,6 +109,7 @@ def test_no_day_is_missing_from_the_first_sale_to_the_day_before(found: dict[tup
         "category:dry": 4,
         "store:s1": 2,
         "store:s2": 5,
+        "all:all": 2,
     }
     assert days == {series_id: list(range(start, 15)) for series_id, start in first.items()}
 
@@ -120,11 +121,11 @@ def test_units_and_revenue_sum_to_those_of_the_order_lines(found: dict[tuple[str
             sum(r.units for r in found.values() if r.level == level),
             sum(r.revenue for r in found.values() if r.level == level),
         )
-        for level in ("product", "category", "store")
+        for level in ("product", "category", "store", "all")
     }
     assert total["product"] == (8, 23)  # without figs: 2 + 1 + 4 − 1 + 1 + 1 pieces, 4 + 3 + 5 − 2 + 6 + 7
     assert total["category"] == (8, 17)  # without nuts
-    assert total["store"] == (9, 24)  # everything
+    assert total["store"] == total["all"] == (9, 24)  # everything
 
 
 def test_the_price_is_carried_over_days_without_a_sale(found: dict[tuple[str, int], Row]) -> None:
@@ -153,24 +154,36 @@ def test_display_and_mailer_are_those_of_the_promo_calendar(found: dict[tuple[st
         ("category:dry", 5): (0, 1 / 3),
         ("store:s1", 5): (1, 1 / 2),  # milk and eggs displayed, eggs in the mailer
         ("store:s2", 5): (0, 1),
+        ("all:all", 5): (2 / 9, 3 / 9),  # of three products in three stores
     }
     assert {k: (found[k].display_share, found[k].mailer_share) for k in shares} == {
         k: pytest.approx(v) for k, v in shares.items()
     }
+    depths = {
+        ("product:eggs", 9): 0.15,  # 0.3 in one of two stores
+        ("product:eggs", 5): 0.0,
+        ("product:milk", 9): 0.0,
+        ("category:fresh", 9): 0.15,  # of eggs alone
+        ("store:s1", 9): 0.3,
+        ("store:s2", 9): 0.0,
+        ("all:all", 9): 0.15,
+    }
+    assert {k: found[k].announced_depth for k in depths} == {k: pytest.approx(v) for k, v in depths.items()}
     unknown = [r for (_, number), r in found.items() if number > 12]  # the calendar ends on day 12
-    assert {(r.display_share, r.mailer_share) for r in unknown} == {(None, None)}
+    assert {(r.display_share, r.mailer_share, r.announced_depth) for r in unknown} == {(None, None, None)}
     assert {r.stock_out for r in found.values()} == {None}  # there is no stock table
 
 
 def test_what_is_planned_is_told_as_the_past_was(spark: SparkSession) -> None:
-    """Two days to come: on the first, eggs stand in the mailer of one of two stores; of the second nobody plans."""
+    """Two days to come: on the first, eggs stand in the mailer of one of two stores, a fifth cheaper; of the second
+    nobody plans."""
     series = [{"series_id": f"{level}:{item}", "level": level, "item_id": item} for level, item in SERIES_TO_COME]
     planned = planned_exposure(
         DailySales.frame(spark, [row | {"as_of": AS_OF, "day": day(14)} for row in series]),
         PromoCalendar.frame(
             spark,
             [
-                placed("eggs", "s1", 12, 15, mailer="front"),
+                placed("eggs", "s1", 12, 15, mailer="front", discount_depth=0.2),
                 placed("milk", "s2", 12, 15, display="aisle"),
                 placed("figs", "s1", 1, 14, display="aisle"),  # over
             ],
@@ -179,12 +192,12 @@ def test_what_is_planned_is_told_as_the_past_was(spark: SparkSession) -> None:
         as_of=AS_OF,
         days=2,
     )
-    shares = {(r.series_id, r.day.day): (r.display_share, r.mailer_share) for r in planned.collect()}
+    shares = {(r.series_id, r.day.day): (r.display_share, r.mailer_share, r.announced_depth) for r in planned.collect()}
     assert shares == {
-        ("product:eggs", 15): (0.0, 0.5),
-        ("product:figs", 15): (0.0, 0.0),
-        ("category:fresh", 15): (0.25, 0.25),  # the mean of eggs' and milk's
-        **{(name, 16): (None, None) for name in ("product:eggs", "product:figs", "category:fresh")},
+        ("product:eggs", 15): (0.0, 0.5, 0.1),
+        ("product:figs", 15): (0.0, 0.0, 0.0),
+        ("category:fresh", 15): (0.25, 0.25, 0.05),  # the mean of eggs' and milk's
+        **{(name, 16): (None, None, None) for name in ("product:eggs", "product:figs", "category:fresh")},
     }
 
 

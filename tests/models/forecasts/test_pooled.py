@@ -94,6 +94,28 @@ def test_a_planned_display_is_in_the_forecast_and_in_no_local_one(plan: Forecast
     assert shares[0] > 0.6 and shares[1] > 0.6 and 0 < shares[2] <= 0.5 and shares[3] == 0
 
 
+def test_an_announced_reduction_is_in_the_forecast_by_its_depth(plan: ForecastSettings) -> None:
+    """F08 (part: announced reductions). Demand is 20 · exp(2.5 · depth): at a tenth off 25.7 a day, at 0.4 off 54.4.
+
+    Nothing is displayed; product 0 is to be reduced by 0.4, product 1 by a tenth, product 2 not at all.
+    """
+    random = np.random.default_rng(7)
+    by_fortnight = random.choice([0.0, 0.1, 0.25, 0.4], (PRODUCTS, (PAST + HORIZON) // HORIZON), p=[0.7, 0.1, 0.1, 0.1])
+    by_fortnight[:3, -4:-1], by_fortnight[:3, -1] = 0.0, (0.4, 0.1, 0.0)
+    depth = np.repeat(by_fortnight, HORIZON, axis=1)
+    units = random.poisson(USUAL * np.exp(2.5 * depth)).astype(float)
+    nothing = pd.Series([np.zeros(PAST + HORIZON)] * PRODUCTS)
+    rows = shop(planned=True).assign(
+        units=pd.Series(list(units[:, :PAST])), display=nothing, mailer=nothing, depth=pd.Series(list(depth))
+    )
+    announced = champions(whole_batch(rows, plan, fitted(rows, plan)))
+    untold = rows.assign(depth=nothing)
+    unannounced = champions(whole_batch(untold, plan, fitted(untold, plan)))
+    for place, truth in enumerate(HORIZON * USUAL * np.exp(2.5 * depth[:3, -1])):
+        assert abs(announced[f"product:{place:02}"].sum() / truth - 1) < 0.1
+    assert unannounced["product:00"].sum() < 0.6 * HORIZON * USUAL * np.exp(2.5 * 0.4)
+
+
 def test_without_a_plan_forecasts_are_as_those_of_the_series_own_models(plan: ForecastSettings) -> None:
     """F11 (part: a model takes part where windows say that it is better)."""
     rows = shop(planned=False)
