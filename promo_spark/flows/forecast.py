@@ -16,7 +16,7 @@ from promo_spark.measures.metric_rows import Figure
 from promo_spark.measures.refitting import refit_reason
 from promo_spark.models.forecasts.batches import coherent_models, sales_series, series_models, tried_models
 from promo_spark.models.forecasts.drift import drift
-from promo_spark.models.forecasts.hierarchy import series_parts, with_others
+from promo_spark.models.forecasts.hierarchy import other_series, series_parts
 from promo_spark.models.forecasts.hints import demand_hints, expected_sales
 from promo_spark.models.forecasts.metrics import CHAMPION, count_metrics, forecast_metrics
 from promo_spark.models.forecasts.pools import kept_ends, season_ends
@@ -25,7 +25,7 @@ from promo_spark.models.forecasts.stored import StoredModels, stored_models
 from promo_spark.models.forecasts.trends import demand_trends
 from promo_spark.runtime.job import Context
 from promo_spark.settings.forecast import ForecastSettings
-from promo_spark.storage.refused_rows import collected
+from promo_spark.storage.refused_rows import collected, computed_rows
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,11 @@ class SeriesOfDate:
 def series_of_date(ctx: Context[ForecastSettings], sales: DataFrame) -> SeriesOfDate:
     """The series of features.daily_sales, and of what their parts leave. DailySales → SalesSeries, SeriesPart."""
     planned = planned_of_date(ctx, sales)
-    parts = None
-    if ctx.settings.reconcile == "wls":
-        parts = ctx.keep(series_parts(sales, ctx.read_optional(ProductProfile), as_of=ctx.date))
-        sales = with_others(sales, parts)
-    series = sales_series(sales, as_of=ctx.date, partitions=ctx.settings.partitions, planned=planned)
-    return SeriesOfDate(ctx.keep(series), parts)
+    series = computed_rows(sales_series(sales, as_of=ctx.date, partitions=ctx.settings.partitions, planned=planned))
+    if ctx.settings.reconcile == "none":
+        return SeriesOfDate(series, None)
+    parts = computed_rows(series_parts(series, ctx.read_optional(ProductProfile)))
+    return SeriesOfDate(series.unionByName(computed_rows(other_series(series, parts))), parts)
 
 
 def forecasts_of_date(ctx: Context[ForecastSettings], sales: DataFrame, of_date: SeriesOfDate) -> ForecastsOfDate:
@@ -73,11 +72,11 @@ def forecasts_of_date(ctx: Context[ForecastSettings], sales: DataFrame, of_date:
     )
     ctx.say(f"forecasting {settings.horizon_days} days, {how}")
     pooled = pooled_of_date(ctx, series, kept_since=kept.trained_on if kept else None)
-    tried = ctx.keep(tried_models(series, settings, kept.rows if kept else None, pooled.pooled))
+    tried = computed_rows(tried_models(series, settings, kept.rows if kept else None, pooled.pooled))
     ends = collected(season_ends(tried, settings))  # a few per kind and level, as those that are kept
     ends_kept = collected(kept_ends(tried)) if kept else []
     adding_up = tried if parts is None else coherent_models(tried, parts)
-    models = ctx.keep(series_models(adding_up, ends, settings, ends_kept))
+    models = computed_rows(series_models(adding_up, ends, settings, ends_kept))
     measured = count_metrics(models) if kept else forecast_metrics(models)
     figures = [Figure(**row.asDict()) for row in collected(measured)]  # a few per model
     return ForecastsOfDate(models, [*figures, *drifted], reason or "", pooled)

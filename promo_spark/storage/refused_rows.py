@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from promo_spark.contracts.schema import Table
 from promo_spark.errors import ContractError
+from promo_spark.measures.computed import computed
 from promo_spark.storage.jvm import SparkFailure
 
 
@@ -24,6 +25,14 @@ def collected(df: DataFrame) -> list[Row]:
     """The rows of a frame that has few. An error that a rule of ours raised on a worker is raised as its own kind."""
     try:
         return df.collect()
+    except SparkFailure as error:
+        raise readable(error) from error
+
+
+def computed_rows(df: DataFrame) -> DataFrame:
+    """The frame as `measures.computed` gives it, its errors as `collected` tells them."""
+    try:
+        return computed(df)
     except SparkFailure as error:
         raise readable(error) from error
 

@@ -6,19 +6,18 @@ of its own: the other products of a category, whatever has no category, the othe
 
 from __future__ import annotations
 
-import datetime
-
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from promo_spark.contracts.features import DailySales, ProductProfile
-from promo_spark.contracts.schema import Col, Frame
-from promo_spark.models.forecasts.series import OTHERS
+from promo_spark.contracts.schema import QUANTITY, Col, Frame
+from promo_spark.models.forecasts.series import OTHERS, SalesSeries
 
 _OTHERS = dict(zip(("product", "category", "store"), OTHERS, strict=True))
 ALL = "all:all"
-_DAILY, _FIRST = DailySales.columns(), "first_day"
+_DAILY, _SERIES = DailySales.columns(), SalesSeries.columns()
+_TAKEN, _REVENUE, _LEFT, _FIRST = "taken", "revenue_taken", "left", "first"
 
 
 class SeriesPart(Frame):
@@ -29,71 +28,67 @@ class SeriesPart(Frame):
     parts = Col(T.StringType(), "what it is cut into: products, categories or stores, by their level", required=True)
 
 
-def series_parts(sales: DataFrame, products: DataFrame, *, as_of: datetime.date) -> DataFrame:
-    """One row per series whose whole has a series too. DailySales, ProductProfile → SeriesPart.
+def series_parts(series: DataFrame, products: DataFrame) -> DataFrame:
+    """One row per series whose whole has a series too. SalesSeries, ProductProfile → SeriesPart.
 
     A product is a part of its category, categories and stores of all that is sold.
     """
-    last = F.col(DailySales.day) == F.lit(as_of - datetime.timedelta(1))  # every series has it
-    series = sales.filter(last).select(DailySales.series_id, DailySales.level, DailySales.item_id)
-    of_product = products.select(F.col(ProductProfile.product_id).alias(DailySales.item_id), ProductProfile.category)
-    level = F.col(DailySales.level)
+    of_product = products.select(F.col(ProductProfile.product_id).alias(SalesSeries.item_id), ProductProfile.category)
+    level = F.col(SalesSeries.level)
     whole = F.when(level == "product", F.concat(F.lit("category:"), ProductProfile.category)).when(
         level.isin("category", "store"), F.lit(ALL)
     )
-    parts = series.join(of_product, DailySales.item_id, "left").select(
-        DailySales.series_id, whole.alias(SeriesPart.whole_id), level.alias(SeriesPart.parts)
+    names = series.select(SalesSeries.series_id, SalesSeries.level, SalesSeries.item_id)
+    parts = names.join(of_product, SalesSeries.item_id, "left").select(
+        SalesSeries.series_id, whole.alias(SeriesPart.whole_id), level.alias(SeriesPart.parts)
     )
-    wholes = series.select(F.col(DailySales.series_id).alias(SeriesPart.whole_id))
-    return SeriesPart.shaped(parts.join(wholes, SeriesPart.whole_id, "left_semi"))
+    wholes = series.select(F.col(SalesSeries.series_id).alias(SeriesPart.whole_id))
+    return SeriesPart.shaped(parts.join(F.broadcast(wholes), SeriesPart.whole_id, "left_semi"))
 
 
-def with_others(sales: DataFrame, parts: DataFrame) -> DataFrame:
-    """The same rows, and per whole those of what its parts leave. DailySales, SeriesPart → DailySales.
+def other_series(series: DataFrame, parts: DataFrame) -> DataFrame:
+    """One row per whole and what it is cut into: what its parts leave. SalesSeries, SeriesPart → SalesSeries.
 
-    Of the others nobody knows prices, displays and stock. They begin with their first sale; where the parts are all
-    that the whole sells there are none.
+    Where nothing is left there is no row. Of the others nobody knows prices, displays and stock. They begin with their
+    first sale.
     """
-    of_parts = sales.join(F.broadcast(parts), DailySales.series_id)
-    cut = parts.select(F.col(SeriesPart.whole_id).alias(DailySales.series_id), SeriesPart.parts).distinct()
-    of_wholes = sales.join(F.broadcast(cut), DailySales.series_id)
-    of = (SeriesPart.whole_id, SeriesPart.parts)
-    whole = of_wholes.select(
-        F.col(DailySales.series_id).alias(SeriesPart.whole_id),
-        SeriesPart.parts,
-        DailySales.day,
-        DailySales.units,
-        DailySales.revenue,
+    # days are counted back from yesterday, on which all series end
+    taken = (
+        series.join(F.broadcast(parts), SalesSeries.series_id)
+        .groupBy(SeriesPart.whole_id, SeriesPart.parts)
+        .agg(
+            F.collect_list(F.reverse(SalesSeries.units)).alias(_TAKEN),
+            F.sum(SalesSeries.revenue).alias(_REVENUE),
+        )
     )
-    taken = of_parts.select(
-        *of,
-        DailySales.day,
-        (-F.col(DailySales.units)).alias(DailySales.units),
-        (-F.col(DailySales.revenue)).alias(DailySales.revenue),
-    )
-    left = (
-        whole.unionByName(taken)
-        .groupBy(*of, DailySales.day)
-        .agg(*[F.sum(name).cast(_DAILY[name].type).alias(name) for name in (DailySales.units, DailySales.revenue)])
-    )
-    sold = F.when(F.col(DailySales.units) > 0, F.col(DailySales.day))
-    left = left.withColumn(_FIRST, F.min(sold).over(Window.partitionBy(*of)))
-    left = left.filter(F.col(DailySales.day) >= F.col(_FIRST))
-    others = left.select(
-        other_id().alias(DailySales.series_id),
-        _other_level().alias(DailySales.level),
-        _whole_item().alias(DailySales.item_id),
-        DailySales.day,
-        DailySales.units,
-        DailySales.revenue,
-    )
-    return sales.unionByName(others, allowMissingColumns=True)
+    whole = F.col(SalesSeries.units)
+    none = F.transform(whole, lambda _: F.lit(0.0))
+    sold = F.aggregate(_TAKEN, none, lambda sums, units: F.zip_with(sums, units, _added))
+    units = F.reverse(F.zip_with(F.reverse(whole), sold, lambda of, part: F.round(of - part, QUANTITY.scale)))
+    first = F.array_position(F.transform(units, lambda of: of > 0), True)  # from 1; 0: nothing is left
+    joined = series.join(F.broadcast(taken), F.col(SalesSeries.series_id) == F.col(SeriesPart.whole_id))
+    of_days = joined.withColumn(_LEFT, units).withColumn(_FIRST, first.cast("int")).filter(F.col(_FIRST) > 0)
+    known = {
+        SalesSeries.series_id: other_id(),
+        SalesSeries.level: _other_level(),
+        SalesSeries.item_id: F.col(SalesSeries.item_id),
+        SalesSeries.revenue: (F.col(SalesSeries.revenue) - F.col(_REVENUE)).cast(_SERIES[SalesSeries.revenue].type),
+        SalesSeries.days_before: F.col(SalesSeries.days_before) + F.col(_FIRST) - 1,
+        SalesSeries.units: F.slice(_LEFT, F.col(_FIRST), F.size(_LEFT)),
+    }
+    unknown = {name: F.lit(None).cast(of.type) for name, of in _SERIES.items() if name not in known}
+    return of_days.select(*[column.alias(name) for name, column in (known | unknown).items()])
+
+
+def _added(sums: Column, units: Column) -> Column:
+    """A part is not older than its whole."""
+    return sums + F.coalesce(units, F.lit(0.0))
 
 
 def with_other_parts(parts: DataFrame) -> DataFrame:
     """The same rows, and per whole one of what its parts leave. SeriesPart → SeriesPart.
 
-    There is a row also where `with_others` finds nothing left.
+    There is a row also where `other_series` finds nothing left.
     """
     others = parts.select(SeriesPart.whole_id, SeriesPart.parts).distinct().withColumn(SeriesPart.series_id, other_id())
     return SeriesPart.shaped(parts.unionByName(others))
