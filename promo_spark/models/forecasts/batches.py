@@ -84,15 +84,16 @@ def sales_series(
     )
     units = F.col(DailySales.units).cast("double").alias(DailySales.units)
     stock_out = F.col(DailySales.stock_out).cast("double").alias(DailySales.stock_out)
-    drivers = [] if planned is None else [*_PLANNED.values(), DailySales.price]
-    by_day_columns = [DailySales.day, DailySales.units, *drivers, *([DailySales.stock_out] if drivers else [])]
+    drivers = [] if planned is None else [*map(F.col, (*_PLANNED.values(), DailySales.price)), stock_out]
     shop_days = F.date_diff(F.lit(as_of), F.min(DailySales.day)).alias(SeriesCalendar.shop_days)
     series = (
-        sales.select(*_SERIES, DailySales.day, units, DailySales.revenue, *drivers, stock_out)
+        sales.select(*_SERIES, DailySales.day, units, DailySales.revenue, *drivers)
         .repartition(partitions, DailySales.series_id)
         .groupBy(*_SERIES)
         .agg(
-            F.sort_array(F.collect_list(F.struct(*by_day_columns))).alias(SeriesCalendar.by_day),
+            F.sort_array(F.collect_list(F.struct(DailySales.day, DailySales.units, *drivers))).alias(
+                SeriesCalendar.by_day
+            ),
             F.sum(DailySales.revenue).alias(SalesSeries.revenue),
             F.count("*").alias(SeriesCalendar.days),
             F.date_diff(F.lit(as_of), F.min(DailySales.day)).alias(SeriesCalendar.span),
