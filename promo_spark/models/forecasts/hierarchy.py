@@ -66,7 +66,7 @@ def other_series(series: DataFrame, parts: DataFrame) -> DataFrame:
     sold = F.aggregate(_TAKEN, none, lambda sums, units: F.zip_with(sums, units, _added))
     units = F.reverse(F.zip_with(F.reverse(whole), sold, lambda of, part: F.round(of - part, QUANTITY.scale)))
     first = F.array_position(F.transform(units, lambda of: of > 0), True)  # from 1; 0: nothing is left
-    joined = series.join(F.broadcast(taken), F.col(SalesSeries.series_id) == F.col(SeriesPart.whole_id))
+    joined = series.join(taken, F.col(SalesSeries.series_id) == F.col(SeriesPart.whole_id))
     of_days = joined.withColumn(_LEFT, units).withColumn(_FIRST, first.cast("int")).filter(F.col(_FIRST) > 0)
     known = {
         SalesSeries.series_id: other_id(),
